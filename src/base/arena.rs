@@ -1,0 +1,267 @@
+//! Byte strings of any length, in chains of fixed blocks of one slice.
+//!
+//! A value takes as many blocks of 64 bytes as it needs, linked by block number; free blocks form one chain of their
+//! own. So there is no fragmentation: a value fits exactly when enough blocks are free, wherever they lie. A
+//! [`Chain`] is a plain handle without a generation: it belongs to one owner, who releases it once and forgets it.
+//! Reading through a chain that was released is harmless, but finds somebody else's bytes.
+
+use crate::base::pool::Memory;
+
+/// The end of a chain of blocks.
+const NO_BLOCK: u16 = u16::MAX;
+
+/// A piece of an [`Arena`].
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    bytes: [u8; Block::BYTES],
+    next: u16,
+}
+
+impl Block {
+    /// Bytes of a value that one block holds.
+    pub const BYTES: usize = 64;
+
+    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
+    pub const BLANK: Block = Block { bytes: [0; Block::BYTES], next: 0 };
+
+    /// How many blocks a value of `len` bytes takes.
+    pub const fn count_for(len: usize) -> usize {
+        len.div_ceil(Block::BYTES)
+    }
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Block::BLANK
+    }
+}
+
+/// A stored value: its first block and its length in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Chain {
+    first: u16,
+    len: u16,
+}
+
+impl Chain {
+    /// The value of no bytes, which takes no block.
+    pub(crate) const BLANK: Chain = Chain { first: 0, len: 0 };
+    /// No value.
+    pub const EMPTY: Chain = Chain { first: NO_BLOCK, len: 0 };
+
+    /// Length of the value in bytes.
+    pub fn len(&self) -> usize {
+        usize::from(self.len)
+    }
+
+    /// Whether the value has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many blocks the value takes.
+    pub fn blocks(&self) -> usize {
+        Block::count_for(self.len())
+    }
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Chain::EMPTY
+    }
+}
+
+/// Byte strings in the blocks of one slice (at most 65,534 blocks, just under 4 MiB of values).
+#[derive(Debug)]
+pub struct Arena<'s> {
+    blocks: Memory<'s, Block>,
+    first_free: u16,
+    free: usize,
+}
+
+impl<'s> Arena<'s> {
+    /// An arena without values.
+    pub fn new(blocks: Memory<'s, Block>) -> Self {
+        let mut blocks = blocks.numbered();
+        let mut first_free = NO_BLOCK;
+        for (i, block) in blocks.iter_mut().enumerate().rev() {
+            block.next = first_free;
+            first_free = i as u16;
+        }
+        let free = blocks.len();
+        Arena { blocks, first_free, free }
+    }
+
+    /// Stores a copy of `value`; `None`, and nothing changed, when too few blocks are free or when it is longer than
+    /// 65,535 bytes.
+    pub fn store(&mut self, value: &[u8]) -> Option<Chain> {
+        let len = u16::try_from(value.len()).ok()?;
+        let needed = Block::count_for(value.len());
+        if needed > self.free {
+            return None;
+        }
+        let chain = Chain { first: if needed == 0 { NO_BLOCK } else { self.first_free }, len };
+        // The value takes the front of the free chain as it is linked; only its last block is cut off the rest.
+        let mut at = self.first_free;
+        let mut pieces = value.chunks(Block::BYTES).peekable();
+        while let Some(piece) = pieces.next() {
+            let block = self.blocks.get_mut(usize::from(at))?;
+            block.bytes[..piece.len()].copy_from_slice(piece);
+            at = block.next;
+            if pieces.peek().is_none() {
+                block.next = NO_BLOCK;
+            }
+        }
+        self.first_free = at;
+        self.free -= needed;
+        Some(chain)
+    }
+
+    /// Frees the blocks of a value. The chain must not be used afterwards.
+    pub fn release(&mut self, chain: Chain) {
+        let mut last = chain.first;
+        for _ in 1..chain.blocks() {
+            let Some(block) = self.blocks.get(usize::from(last)) else { break };
+            last = block.next;
+        }
+        let Some(block) = self.blocks.get_mut(usize::from(last)) else {
+            debug_assert!(chain.is_empty(), "a chain that is not of this arena");
+            return;
+        };
+        debug_assert!(block.next == NO_BLOCK, "a chain that was released before");
+        block.next = self.first_free;
+        self.first_free = chain.first;
+        self.free += chain.blocks();
+    }
+
+    /// Copies a value to the front of `out` and returns its length; `None` when `out` is too short.
+    pub fn copy_to(&self, chain: Chain, out: &mut [u8]) -> Option<usize> {
+        let mut rest = out.get_mut(..chain.len())?;
+        for piece in self.chunks(chain) {
+            let (front, back) = rest.split_at_mut(piece.len());
+            front.copy_from_slice(piece);
+            rest = back;
+        }
+        Some(chain.len())
+    }
+
+    /// Whether a value has exactly the bytes of `other`.
+    pub fn eq(&self, chain: Chain, other: &[u8]) -> bool {
+        chain.len() == other.len() && self.chunks(chain).zip(other.chunks(Block::BYTES)).all(|(a, b)| a == b)
+    }
+
+    /// The pieces of a value, in order, each as long as a block but the last.
+    pub fn chunks(&self, chain: Chain) -> impl Iterator<Item = &[u8]> {
+        let (mut at, mut left) = (chain.first, chain.len());
+        core::iter::from_fn(move || {
+            let block = self.blocks.get(usize::from(at)).filter(|_| left > 0)?;
+            let piece = &block.bytes[..left.min(Block::BYTES)];
+            left -= piece.len();
+            at = block.next;
+            Some(piece)
+        })
+    }
+
+    /// How many blocks are free.
+    pub fn free_blocks(&self) -> usize {
+        self.free
+    }
+
+    /// Bytes for which there is room, if they come in one value.
+    pub fn free_bytes(&self) -> usize {
+        self.free * Block::BYTES
+    }
+
+    /// Bytes for which there is room when the arena is empty.
+    pub fn capacity_bytes(&self) -> usize {
+        self.blocks.len() * Block::BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers<const N: usize>() -> [u8; N] {
+        core::array::from_fn(|i| i as u8)
+    }
+
+    #[test]
+    fn values_come_back_whole_at_every_length_around_a_block() {
+        let mut memory = [Block::default(); 4];
+        let bytes = numbers::<200>();
+        for len in [0, 1, 63, 64, 65, 127, 128, 129, 200] {
+            let mut arena = Arena::new(Memory::from(&mut memory[..]));
+            let chain = arena.store(&bytes[..len]).unwrap();
+            let mut out = [0; 200];
+            assert_eq!(arena.copy_to(chain, &mut out), Some(len));
+            assert_eq!(out[..len], bytes[..len]);
+            assert!(arena.eq(chain, &bytes[..len]));
+            assert_eq!(arena.free_blocks(), 4 - len.div_ceil(64));
+            arena.release(chain);
+            assert_eq!(arena.free_bytes(), arena.capacity_bytes());
+        }
+    }
+
+    #[test]
+    fn an_arena_takes_as_many_bytes_as_it_has_and_not_one_more() {
+        let mut memory = [Block::default(); 3];
+        let mut arena = Arena::new(Memory::from(&mut memory[..]));
+        let bytes = numbers::<193>();
+        assert_eq!(arena.store(&bytes), None);
+        assert_eq!(arena.free_bytes(), 192);
+        let whole = arena.store(&bytes[..192]).unwrap();
+        assert_eq!((arena.free_bytes(), arena.store(&[0])), (0, None));
+        assert_eq!(arena.store(&[]), Some(Chain::EMPTY));
+        arena.release(whole);
+        assert!(arena.store(&bytes[..192]).is_some());
+    }
+
+    #[test]
+    fn blocks_that_lie_apart_make_one_value() {
+        let mut memory = [Block::default(); 4];
+        let mut arena = Arena::new(Memory::from(&mut memory[..]));
+        let [a, b, c, d] = [1, 2, 3, 4].map(|n| arena.store(&[n; 64]).unwrap());
+        arena.release(c);
+        arena.release(a);
+        let bytes = numbers::<128>();
+        let long = arena.store(&bytes).unwrap();
+        assert!(arena.eq(long, &bytes) && arena.eq(b, &[2; 64]) && arena.eq(d, &[4; 64]));
+    }
+
+    #[test]
+    fn values_that_differ_in_length_or_in_one_byte_are_not_equal() {
+        let mut memory = [Block::default(); 3];
+        let mut arena = Arena::new(Memory::from(&mut memory[..]));
+        let bytes = numbers::<130>();
+        let chain = arena.store(&bytes).unwrap();
+        assert!(!arena.eq(chain, &bytes[..129]) && !arena.eq(chain, &numbers::<131>()));
+        for i in 0..130 {
+            let mut other = bytes;
+            other[i] ^= 1;
+            assert!(!arena.eq(chain, &other));
+        }
+    }
+
+    #[test]
+    fn a_buffer_that_is_too_short_is_refused() {
+        let mut memory = [Block::default(); 1];
+        let mut arena = Arena::new(Memory::from(&mut memory[..]));
+        let chain = arena.store(&[1, 2, 3]).unwrap();
+        assert_eq!(arena.copy_to(chain, &mut [0; 2]), None);
+        assert_eq!(arena.copy_to(chain, &mut [0; 3]), Some(3));
+    }
+
+    #[test]
+    fn a_value_longer_than_a_chain_can_say_is_refused() {
+        let mut arena = Arena::new(Memory::allocate(2_000));
+        assert_eq!(arena.store(&alloc::vec![0; 65_536]), None);
+        assert_eq!(arena.store(&alloc::vec![0; 65_535]).unwrap().blocks(), 1024);
+    }
+
+    #[test]
+    fn a_block_takes_two_bytes_more_than_it_holds() {
+        assert_eq!(core::mem::size_of::<Block>(), 66);
+        assert_eq!(core::mem::size_of::<Chain>(), 4);
+    }
+}

@@ -1,0 +1,94 @@
+//! Time as the machines see it: microseconds since an origin that the embedder chooses.
+//!
+//! A machine never reads a clock. `now` is the first argument of every input and of every command, and
+//! a machine keeps the largest value it has seen, so a clock that steps back is clamped and harmless.
+//! Deadlines are `Option<Instant>`; they are combined with [`earliest`], never with `Option::min`, for
+//! which "no deadline" would win.
+
+use core::ops::{Add, AddAssign};
+pub use core::time::Duration;
+
+/// A point in time, in microseconds since the embedder's own origin (for example program start).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The origin.
+    pub const ZERO: Instant = Instant(0);
+
+    /// The point `micros` microseconds after the origin.
+    pub const fn from_micros(micros: u64) -> Self {
+        Instant(micros)
+    }
+
+    /// The point `millis` milliseconds after the origin; saturates.
+    pub const fn from_millis(millis: u64) -> Self {
+        Instant(millis.saturating_mul(1_000))
+    }
+
+    /// The point `secs` seconds after the origin; saturates.
+    pub const fn from_secs(secs: u64) -> Self {
+        Instant(secs.saturating_mul(1_000_000))
+    }
+
+    /// Microseconds since the origin.
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the origin.
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// How long ago `earlier` was; zero if it lies in the future.
+    pub const fn since(self, earlier: Instant) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Instant;
+
+    /// Saturates at the end of time instead of wrapping.
+    fn add(self, d: Duration) -> Instant {
+        let micros = u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
+        Instant(self.0.saturating_add(micros))
+    }
+}
+
+impl AddAssign<Duration> for Instant {
+    fn add_assign(&mut self, d: Duration) {
+        *self = *self + d;
+    }
+}
+
+/// The earlier of two deadlines, where `None` means "no deadline".
+pub fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_deadline_never_hides_a_deadline() {
+        let t = Instant::from_secs(5);
+        assert_eq!(earliest(Some(t), None), Some(t));
+        assert_eq!(earliest(None, Some(t)), Some(t));
+        assert_eq!(earliest(None, None), None);
+        assert_eq!(earliest(Some(t), Some(Instant::ZERO)), Some(Instant::ZERO));
+    }
+
+    #[test]
+    fn the_end_of_time_saturates() {
+        let end = Instant::from_micros(u64::MAX);
+        assert_eq!(end + Duration::from_secs(1), end);
+        assert_eq!(Instant::ZERO + Duration::MAX, end);
+        assert_eq!(Instant::ZERO.since(end), Duration::ZERO);
+    }
+}

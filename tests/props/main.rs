@@ -1,0 +1,3 @@
+//! Properties: what holds for every input, tried on random ones and against models that are too simple to be wrong.
+
+mod pool;
