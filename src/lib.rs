@@ -24,3 +24,4 @@ extern crate alloc;
 extern crate std;
 
 pub mod base;
+pub mod wire;

@@ -1,3 +1,4 @@
 //! Properties: what holds for every input, tried on random ones and against models that are too simple to be wrong.
 
+mod codec;
 mod pool;
