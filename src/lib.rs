@@ -24,4 +24,5 @@ extern crate alloc;
 extern crate std;
 
 pub mod base;
+pub mod sync;
 pub mod wire;

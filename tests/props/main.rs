@@ -1,4 +1,7 @@
 //! Properties: what holds for every input, tried on random ones and against models that are too simple to be wrong.
 
 mod codec;
+mod frame;
 mod pool;
+mod reconcile;
+mod tree;

@@ -1,0 +1,192 @@
+//! Conformance data against the reconciler: every transcript of `vectors/negentropy/negentropy.json` byte for byte, every
+//! difference, and every malformed message in both roles (N1 to N12).
+
+use std::collections::BTreeSet;
+
+use honeyguide::base::pool::Memory;
+use honeyguide::sync::{Config, Difference, Error, Limits, Reconciler, Sealed, SortedSet, Step};
+use honeyguide::wire::frame::Entry;
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+const ROOM: usize = 1 << 20;
+
+fn file() -> Json {
+    serde_json::from_str(include_str!("../vectors/negentropy/negentropy.json")).unwrap()
+}
+
+/// The entries of an item set: single ones, and groups that are generated from a seed.
+fn entries(items: &Json) -> Vec<Entry> {
+    let mut out = Vec::new();
+    for item in items.as_array().unwrap() {
+        if let Some(single) = item.as_array() {
+            out.push(Entry { timestamp: single[0].as_u64().unwrap(), id: id(single[1].as_str().unwrap()) });
+            continue;
+        }
+        let number = |key: &str, default: u64| item.get(key).map_or(default, |value| value.as_u64().unwrap());
+        let prefix = item.get("prefix").map_or("", |value| value.as_str().unwrap());
+        let seed = item["seed"].as_str().unwrap();
+        for i in number("from", 0)..number("to", 0) {
+            let hash = hex::encode(Sha256::digest(format!("{seed}:{i}")));
+            let timestamp = number("ts", 0) + i / number("per", 1) * number("dts", 1);
+            out.push(Entry { timestamp, id: id(&format!("{prefix}{}", &hash[..64 - prefix.len()])) });
+        }
+    }
+    out
+}
+
+fn id(text: &str) -> [u8; 32] {
+    hex::decode(text).unwrap().try_into().unwrap()
+}
+
+fn ids(list: &Json) -> BTreeSet<[u8; 32]> {
+    list.as_array().unwrap().iter().map(|text| id(text.as_str().unwrap())).collect()
+}
+
+fn config(case: &Json, frame: &str) -> Config {
+    let frame = case.get(frame).map_or(0, |limit| limit.as_u64().unwrap() as usize);
+    Config::new(Limits::trusting(ROOM)).conformance().frames(frame)
+}
+
+fn initiator(config: Config) -> Reconciler<'static> {
+    let scratch = Memory::allocate(config.scratch_len());
+    Reconciler::initiator(config, scratch).unwrap()
+}
+
+/// What both sides say, and what the initiator finds.
+struct Session {
+    messages: Vec<Vec<u8>>,
+    have: Vec<[u8; 32]>,
+    need: Vec<[u8; 32]>,
+}
+
+fn run<A: SortedSet, B: SortedSet>(
+    (client, client_set): (Config, &A),
+    (server, server_set): (Config, &B),
+    most_messages: usize,
+) -> Session {
+    let (mut client, mut server) = (initiator(client), Reconciler::responder(server).unwrap());
+    let mut session = Session { messages: Vec::new(), have: Vec::new(), need: Vec::new() };
+    let mut out = vec![0; ROOM];
+    let len = client.initiate(client_set, &mut out).unwrap();
+    session.messages.push(out[..len].to_vec());
+    while session.messages.len() < most_messages {
+        let last = session.messages.last().unwrap();
+        let step = if session.messages.len() % 2 == 1 {
+            server.reconcile(server_set, last, &mut out, &mut |_| panic!("a responder learns nothing"))
+        } else {
+            client.reconcile(client_set, last, &mut out, &mut |difference| match difference {
+                Difference::Have(id) => session.have.push(*id),
+                Difference::Need(id) => session.need.push(*id),
+            })
+        };
+        match step.unwrap() {
+            Step::Reply(len) => session.messages.push(out[..len].to_vec()),
+            Step::Done => return session,
+        }
+    }
+    panic!("no end after {most_messages} messages")
+}
+
+#[test]
+fn every_transcript_is_reproduced_byte_for_byte() {
+    let file = file();
+    let cases = file["cases"].as_array().unwrap();
+    for case in cases {
+        let name = &case["name"];
+        let sides = [entries(&case["client"]), entries(&case["server"])].map(|list| Sealed::build(list).unwrap());
+        let expected = case.get("rust_messages").unwrap_or(&case["messages"]).as_array().unwrap();
+        let session = run(
+            (config(case, "frame_client"), &sides[0]),
+            (config(case, "frame_server"), &sides[1]),
+            expected.len() + 2,
+        );
+        for (i, (ours, theirs)) in session.messages.iter().zip(expected).enumerate() {
+            assert_eq!(hex::encode(ours), theirs["hex"].as_str().unwrap(), "{name}: message {i}");
+        }
+        assert_eq!(session.messages.len(), expected.len(), "{name}");
+
+        let corrected = case.get("rust_messages").is_some() && case.get("true_have").is_some();
+        let (have, need) = if corrected { ("true_have", "true_need") } else { ("have", "need") };
+        assert_eq!(session.have.iter().copied().collect::<BTreeSet<_>>(), ids(&case[have]), "{name}");
+        assert_eq!(session.need.iter().copied().collect::<BTreeSet<_>>(), ids(&case[need]), "{name}");
+    }
+    assert_eq!(cases.len(), 37);
+}
+
+#[test]
+fn the_adaptive_mode_finds_the_same_with_and_without_frames() {
+    for case in file()["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        if name == "same_id_two_ts_one_side" {
+            continue; // what is reported of an id with two timestamps depends on where ranges are split
+        }
+        let sides = [entries(&case["client"]), entries(&case["server"])].map(|list| Sealed::build(list).unwrap());
+        let (have, need) = if case.get("true_have").is_some() { ("true_have", "true_need") } else { ("have", "need") };
+        for seed in [None, Some([1; 32])] {
+            let with = |side| {
+                let mut config = Config::new(Limits::trusting(ROOM)).frames(config(case, side).frame_limit);
+                config.random_splits = seed;
+                config
+            };
+            let session = run((with("frame_client"), &sides[0]), (with("frame_server"), &sides[1]), 200);
+            assert_eq!(session.have.iter().copied().collect::<BTreeSet<_>>(), ids(&case[have]), "{name}");
+            assert_eq!(session.need.iter().copied().collect::<BTreeSet<_>>(), ids(&case[need]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_malformed_message_has_its_end_in_both_roles() {
+    let file = file();
+    let cases = file["malformed"].as_array().unwrap();
+    for case in cases {
+        let name = format!("{} as {}", case["name"], case["role"]);
+        let set = Sealed::build(entries(&case["items"])).unwrap();
+        let expect = case["expect"].as_str().unwrap();
+        let Ok(message) = hex::decode(case["msg"].as_str().unwrap()) else {
+            assert_eq!(expect, "error: bad hex", "{name}");
+            continue;
+        };
+        let config = Config::new(Limits::trusting(ROOM)).conformance();
+        let mut out = vec![0; ROOM];
+        let mut party = match case["role"].as_str().unwrap() {
+            "server" => Reconciler::responder(config).unwrap(),
+            "initiator" => {
+                let mut party = initiator(config);
+                party.initiate(&set, &mut out).unwrap();
+                party
+            }
+            role => panic!("{role}"),
+        };
+        let (mut have, mut need) = (0, 0);
+        let step = party.reconcile(&set, &message, &mut out, &mut |difference| match difference {
+            Difference::Have(_) => have += 1,
+            Difference::Need(_) => need += 1,
+        });
+        if expect == "ok" {
+            let answer = match step.unwrap_or_else(|error| panic!("{name}: {error}")) {
+                Step::Reply(len) => hex::encode(&out[..len]),
+                Step::Done => "done".to_string(),
+            };
+            assert_eq!(answer, case["cpp"]["ok"].as_str().unwrap(), "{name}");
+            assert_eq!((have, need), (case["cpp"]["have"].as_i64().unwrap(), case["cpp"]["need"].as_i64().unwrap()));
+        } else {
+            assert!(matches!(step, Err(Error::Malformed(_) | Error::Version(_))), "{name}: {step:?}");
+            let again = party.reconcile(&set, b"\x61", &mut out, &mut |_| ());
+            assert_eq!(again, Err(Error::Misuse), "{name}: the session has ended");
+        }
+    }
+    assert_eq!(cases.len(), 56);
+}
+
+#[test]
+fn a_responder_survives_a_message_of_a_future_version() {
+    let set = Sealed::build(Vec::new()).unwrap();
+    let mut party = Reconciler::responder(config(&Json::Null, "")).unwrap();
+    let mut out = vec![0; ROOM];
+    let step = party.reconcile(&set, &hex::decode("62aabbccddeeff").unwrap(), &mut out, &mut |_| ());
+    assert_eq!((step, out[0]), (Ok(Step::Reply(1)), 0x61));
+    let step = party.reconcile(&set, &hex::decode("6100000200").unwrap(), &mut out, &mut |_| ());
+    assert_eq!((step, &out[..5]), (Ok(Step::Reply(5)), &[0x61, 0, 0, 2, 0][..]));
+}

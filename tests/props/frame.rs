@@ -1,0 +1,52 @@
+//! The codec of negentropy messages: what is written is read again, what is read never panics.
+
+use honeyguide::wire::frame::{Bound, Entry, Fingerprint, Mode, Reader, VERSION, Writer, version};
+use quickcheck::quickcheck;
+
+fn strict_refuses(body: &[u8]) -> bool {
+    Reader::new(body, true).any(|range| range.is_err())
+}
+
+quickcheck! {
+    /// N1, N2, N9: every byte string is read to an end or an error, strictly read ones leniently too and alike.
+    fn any_bytes_are_ranges_or_an_error(body: Vec<u8>) -> bool {
+        let lenient: Vec<_> = Reader::new(&body, false).collect();
+        let strict: Result<Vec<_>, _> = Reader::new(&body, true).collect();
+        let few = lenient.len() <= body.len() / 3 + 1;
+        few && (strict_refuses(&body) || strict.is_ok_and(|strict| strict.into_iter().map(Ok).eq(lenient)))
+    }
+
+    /// N1 to N4: written ranges are read again, and re-written to the same bytes.
+    fn what_is_written_is_read_again(steps: Vec<(u16, u8, u8)>) -> bool {
+        let mut entries: Vec<Entry> =
+            steps.iter().map(|(t, id, _)| Entry { timestamp: u64::from(*t), id: [*id; 32] }).collect();
+        entries.sort_unstable();
+        entries.dedup();
+        let mut out = vec![0; 100 + 120 * entries.len()];
+        let mut writer = Writer::new(&mut out).unwrap();
+        let mut written = Vec::new();
+        for (pair, (_, _, kind)) in entries.windows(2).zip(&steps) {
+            let bound = Bound::between(&pair[0], &pair[1]);
+            if !(pair[0] < *bound.entry() && *bound.entry() <= pair[1]) {
+                return false;
+            }
+            written.push((bound, kind % 3));
+            match kind % 3 {
+                0 => writer.skip(&bound).unwrap(),
+                1 => writer.fingerprint(&bound, &Fingerprint([*kind; 16])).unwrap(),
+                _ => {
+                    writer.id_list(&bound, 1).unwrap();
+                    writer.id(&pair[0].id).unwrap();
+                }
+            }
+        }
+        let len = writer.len();
+        let Ok((VERSION, body)) = version(&out[..len]) else { return false };
+        let read: Result<Vec<_>, _> = Reader::new(body, true).collect();
+        read.is_ok_and(|read| read.iter().map(|range| (range.bound, match range.mode {
+            Mode::Skip => 0,
+            Mode::Fingerprint(_) => 1,
+            Mode::IdList(_) => 2,
+        })).eq(written))
+    }
+}

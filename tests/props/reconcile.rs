@@ -1,0 +1,362 @@
+//! Sessions of any two sets: the differences are found, in few rounds, with any frames, any stores, any splitting, and
+//! with the `negentropy` crate on the other side.
+
+use std::collections::BTreeSet;
+
+use honeyguide::base::pool::Memory;
+use honeyguide::base::rng::Rng;
+use honeyguide::sync::{Config, Difference, Error, Limits, Reconciler, Sealed, SortedSet, Step, Tree, Window};
+use honeyguide::wire::frame::Entry;
+use negentropy::{Id, Negentropy, NegentropyStorageVector, Storage};
+
+const ROOM: usize = 1 << 20;
+
+type Ids = BTreeSet<[u8; 32]>;
+
+/// Either implementation on either side.
+trait Side {
+    /// The answer to a message (none: the first message), or nothing when done.
+    fn answer(&mut self, message: Option<&[u8]>, found: &mut Found) -> Option<Vec<u8>>;
+}
+
+#[derive(Default)]
+struct Found {
+    have: Vec<[u8; 32]>,
+    need: Vec<[u8; 32]>,
+}
+
+struct Ours<'a, S> {
+    party: Reconciler<'static>,
+    set: &'a S,
+}
+
+impl<'a, S: SortedSet> Ours<'a, S> {
+    fn new(initiates: bool, config: Config, set: &'a S) -> Self {
+        let scratch = Memory::allocate(config.scratch_len());
+        let party =
+            if initiates { Reconciler::initiator(config, scratch) } else { Reconciler::responder(config) }.unwrap();
+        Ours { party, set }
+    }
+}
+
+impl<S: SortedSet> Side for Ours<'_, S> {
+    fn answer(&mut self, message: Option<&[u8]>, found: &mut Found) -> Option<Vec<u8>> {
+        let mut out = vec![0; ROOM];
+        let step = match message {
+            None => self.party.initiate(self.set, &mut out).map(Step::Reply),
+            Some(message) => self.party.reconcile(self.set, message, &mut out, &mut |difference| match difference {
+                Difference::Have(id) => found.have.push(*id),
+                Difference::Need(id) => found.need.push(*id),
+            }),
+        };
+        match step.unwrap() {
+            Step::Reply(len) => Some(out[..len].to_vec()),
+            Step::Done => None,
+        }
+    }
+}
+
+struct Theirs(Negentropy<'static, NegentropyStorageVector>);
+
+impl Theirs {
+    fn new(entries: &[Entry], frame: usize) -> Self {
+        let mut storage = NegentropyStorageVector::new();
+        for entry in entries {
+            storage.insert(entry.timestamp, Id::from_byte_array(entry.id)).unwrap();
+        }
+        storage.seal().unwrap();
+        Theirs(Negentropy::new(Storage::Owned(storage), frame as u64).unwrap())
+    }
+}
+
+impl Side for Theirs {
+    fn answer(&mut self, message: Option<&[u8]>, found: &mut Found) -> Option<Vec<u8>> {
+        let Some(message) = message else { return Some(self.0.initiate().unwrap()) };
+        if !self.0.is_initiator() {
+            return Some(self.0.reconcile(message).unwrap());
+        }
+        let (mut have, mut need) = (Vec::new(), Vec::new());
+        let next = self.0.reconcile_with_ids(message, &mut have, &mut need).unwrap();
+        found.have.extend(have.iter().map(|id| *id.as_bytes()));
+        found.need.extend(need.iter().map(|id| *id.as_bytes()));
+        next
+    }
+}
+
+/// The messages of a session, and what the initiator found.
+fn run(client: &mut dyn Side, server: &mut dyn Side) -> (Vec<Vec<u8>>, Found) {
+    let mut found = Found::default();
+    let mut messages = vec![client.answer(None, &mut found).unwrap()];
+    loop {
+        assert!(messages.len() < 400, "no end");
+        let side: &mut dyn Side = if messages.len() % 2 == 1 { server } else { client };
+        match side.answer(messages.last().map(|last| &last[..]), &mut found) {
+            Some(message) => messages.push(message),
+            None => return (messages, found),
+        }
+    }
+}
+
+/// Two lists with the shape that the seed gives: sizes, crowding, and how much they share.
+fn pair(rng: &mut Rng) -> [Vec<Entry>; 2] {
+    let n = [0, 1, 20, 33, 100, 700, 3000][rng.below(7) as usize];
+    let spread = [1, 3, 50, 100_000, u64::MAX - 1][rng.below(5) as usize];
+    let weights = [[1, 1, 1], [40, 1, 1], [1000, 1, 3], [1, 0, 0], [30, 1, 0], [10, 0, 9]][rng.below(6) as usize];
+    let prefix = [0, 0, 0, 30][rng.below(4) as usize];
+    let (mut a, mut b) = (Vec::new(), Vec::new());
+    for _ in 0..n {
+        let mut id = [9; 32];
+        rng.fill(&mut id[prefix..]);
+        let entry = Entry { timestamp: rng.next_u64() % spread, id };
+        let kind = rng.below(weights.iter().sum());
+        if kind < weights[0] + weights[1] {
+            a.push(entry);
+        }
+        if kind < weights[0] || kind >= weights[0] + weights[1] {
+            b.push(entry);
+        }
+    }
+    if rng.below(2) == 0 { [a, b] } else { [b, a] }
+}
+
+fn ids(entries: &[Entry]) -> Ids {
+    entries.iter().map(|entry| entry.id).collect()
+}
+
+fn frame(rng: &mut Rng) -> usize {
+    [0, 0, 4096, 4097, 5000, 20_000][rng.below(6) as usize]
+}
+
+fn check(name: &str, lists: &[Vec<Entry>; 2], frames: [usize; 2], (messages, found): &(Vec<Vec<u8>>, Found)) {
+    let (a, b) = (ids(&lists[0]), ids(&lists[1]));
+    // Ids that were drawn twice (few random bytes) may have two timestamps, of which V1 says other things.
+    if a.len() != lists[0].len() || b.len() != lists[1].len() {
+        return;
+    }
+    let set = |ids: &[[u8; 32]]| ids.iter().copied().collect::<Ids>();
+    assert_eq!(set(&found.have), a.difference(&b).copied().collect(), "{name}");
+    assert_eq!(set(&found.need), b.difference(&a).copied().collect(), "{name}");
+    if frames == [0, 0] {
+        assert_eq!(set(&found.have).len(), found.have.len(), "{name}: told twice");
+        assert_eq!(set(&found.need).len(), found.need.len(), "{name}: told twice");
+        assert!(messages.len() <= 24, "{name}: {} messages", messages.len());
+    }
+    for (i, message) in messages.iter().enumerate() {
+        assert!(frames[i % 2] == 0 || message.len() <= frames[i % 2], "{name}");
+    }
+}
+
+fn config(frame: usize, adaptive: bool, rng: &mut Rng) -> Config {
+    let mut config = Config::new(Limits::trusting(ROOM)).frames(frame);
+    if !adaptive {
+        config = config.conformance();
+    } else if rng.below(2) == 0 {
+        config.random_splits = Some(rng.bytes());
+    }
+    config
+}
+
+/// Conformance mode: every message equals that of the crate, whichever role either has; so the crate on both sides, or on
+/// one, gives one and the same transcript (N7, N8, N10).
+#[test]
+fn all_messages_are_those_of_the_negentropy_crate_in_both_roles() {
+    let mut rng = Rng::from_seed([21; 32]);
+    for case in 0..700 {
+        let (lists, frames) = (pair(&mut rng), [frame(&mut rng), frame(&mut rng)]);
+        let sets = lists.clone().map(|list| Sealed::build(list).unwrap());
+        let name = format!("case {case}");
+        let ours = |side: usize| {
+            let config = Config::new(Limits::trusting(ROOM)).conformance().frames(frames[side]);
+            Ours::new(side == 0, config, &sets[side])
+        };
+        let theirs = |side: usize| Theirs::new(&lists[side], frames[side]);
+        let reference = run(&mut theirs(0), &mut theirs(1));
+        check(&name, &lists, frames, &reference);
+        for (who, session) in [
+            ("ours asks", run(&mut ours(0), &mut theirs(1))),
+            ("ours answers", run(&mut theirs(0), &mut ours(1))),
+            ("ours on both sides", run(&mut ours(0), &mut ours(1))),
+        ] {
+            assert!(session.0 == reference.0, "{name}, {who}: another transcript");
+            check(&name, &lists, frames, &session);
+        }
+    }
+}
+
+/// Adaptive mode with itself and with the crate in either role, over sealed sets, trees and windows (N20 to N25).
+#[test]
+fn adaptive_sessions_find_the_differences_with_any_partner_and_any_store() {
+    let mut rng = Rng::from_seed([22; 32]);
+    for case in 0..700 {
+        let (lists, frames) = (pair(&mut rng), [frame(&mut rng), frame(&mut rng)]);
+        let name = format!("case {case}");
+        let sealed = lists.clone().map(|list| Sealed::build(list).unwrap());
+        let trees = [&sealed[0], &sealed[1]].map(|set| {
+            let mut tree = Tree::from_sorted(&set.entries()[..set.len() / 2]).unwrap();
+            set.entries()[set.len() / 2..].iter().rev().for_each(|entry| assert_eq!(tree.insert(*entry), Ok(true)));
+            tree
+        });
+        let first = Entry { timestamp: 0, id: [0; 32] };
+        let last = Entry { timestamp: u64::MAX, id: [0; 32] };
+        let windows = [&trees[0], &trees[1]].map(|tree| Window::new(tree, &first, &last));
+        let mut config = |side: usize, adaptive| config(frames[side], adaptive, &mut rng);
+        for (who, session) in [
+            (
+                "both",
+                run(
+                    &mut Ours::new(true, config(0, true), &sealed[0]),
+                    &mut Ours::new(false, config(1, true), &trees[1]),
+                ),
+            ),
+            (
+                "one",
+                run(
+                    &mut Ours::new(true, config(0, true), &windows[0]),
+                    &mut Ours::new(false, config(1, false), &sealed[1]),
+                ),
+            ),
+            (
+                "other",
+                run(
+                    &mut Ours::new(true, config(0, false), &trees[0]),
+                    &mut Ours::new(false, config(1, true), &windows[1]),
+                ),
+            ),
+            (
+                "asks the crate",
+                run(&mut Ours::new(true, config(0, true), &sealed[0]), &mut Theirs::new(&lists[1], frames[1])),
+            ),
+            (
+                "answers the crate",
+                run(&mut Theirs::new(&lists[0], frames[0]), &mut Ours::new(false, config(1, true), &trees[1])),
+            ),
+        ] {
+            check(&format!("{name}, {who}"), &lists, frames, &session);
+        }
+    }
+}
+
+/// A set that changes between rounds gives a result, not a panic; what changed may be told or not.
+#[test]
+fn a_set_may_change_between_rounds() {
+    let mut rng = Rng::from_seed([23; 32]);
+    for _ in 0..200 {
+        let lists = pair(&mut rng);
+        let mut trees = lists.clone().map(|mut list| {
+            list.sort_unstable();
+            list.dedup();
+            Tree::from_sorted(&list).unwrap()
+        });
+        let scratch = Memory::allocate(ROOM / 32);
+        let mut client = Reconciler::initiator(config(4096, true, &mut rng), scratch).unwrap();
+        let mut server = Reconciler::responder(config(4096, true, &mut rng)).unwrap();
+        let (mut up, mut down) = (vec![0; ROOM], vec![0; ROOM]);
+        let mut len = client.initiate(&trees[0], &mut up).unwrap();
+        for _ in 0..500 {
+            let Ok(Step::Reply(reply)) = server.reconcile(&trees[1], &up[..len], &mut down, &mut |_| ()) else {
+                panic!()
+            };
+            let Ok(Step::Reply(next)) = client.reconcile(&trees[0], &down[..reply], &mut up, &mut |_| ()) else {
+                break;
+            };
+            len = next;
+            for tree in &mut trees {
+                match tree.entry(rng.below(1000) as usize) {
+                    Some(entry) => assert!(tree.erase(&entry)),
+                    None => drop(tree.insert(Entry { timestamp: rng.next_u64() >> 40, id: rng.bytes() })),
+                }
+            }
+        }
+    }
+}
+
+/// Hostile partners: whatever they send, a session ends by itself or by one of its limits (N30 to N36).
+#[test]
+fn a_hostile_partner_costs_at_most_its_budget() {
+    let mut rng = Rng::from_seed([24; 32]);
+    let entries: Vec<Entry> = (0..2000).map(|i| Entry { timestamp: i, id: rng.bytes() }).collect();
+    let set = Sealed::build(entries).unwrap();
+    let mut out = vec![0; 65_536];
+    let mut limits = Limits::initiator();
+    limits.needs = 5_000;
+    let mut ends = BTreeSet::new();
+    for kind in 0..5 {
+        let config = Config::new(limits).frames(4096);
+        let scratch = Memory::allocate(config.scratch_len());
+        let mut client = Reconciler::initiator(config, scratch).unwrap();
+        let len = client.initiate(&set, &mut out).unwrap();
+        let mut message = out[..len].to_vec();
+        let mut told = 0u64;
+        let mut rounds = 0;
+        let end = loop {
+            rounds += 1;
+            assert!(rounds < 10_000);
+            match kind {
+                0 => {}                                                             // an echo (row 35)
+                1 => message = [&[0x61, 0, 0, 1][..], &rng.bytes::<16>()].concat(), // random fingerprints (36)
+                2 => {
+                    // ids that do not exist, for ever (37)
+                    let list: Vec<u8> = (0..100).flat_map(|_| rng.bytes::<32>()).collect();
+                    message = [&[0x61, 1, 1, 0, 2, 100][..], &list, &[0, 0, 1], &rng.bytes::<16>()].concat();
+                }
+                3 => message = vec![0x61; 1 << 21],
+                _ => {
+                    message = vec![0x61];
+                    message.extend([1, 0, 0].repeat(70_000)); // more ranges than allowed (28)
+                }
+            }
+            match client.reconcile(&set, &message, &mut out, &mut |_| told += 1) {
+                Ok(Step::Reply(len)) => {
+                    assert!(len <= 4096);
+                    if kind == 0 {
+                        message = out[..len].to_vec();
+                    }
+                }
+                Ok(Step::Done) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        assert!(told <= 5_000 + 2_000);
+        ends.insert(format!("{end:?}"));
+        match kind {
+            1 => assert!(matches!(end, Some(Error::NoProgress | Error::TooManyRounds))),
+            2 => assert_eq!(end, Some(Error::TooManyNeeds)),
+            3 => assert_eq!(end, Some(Error::MessageTooLong)),
+            4 => assert_eq!(end, Some(Error::TooManyRanges)),
+            _ => {}
+        }
+    }
+    assert!(ends.len() >= 4);
+}
+
+/// Rows 28 to 31: an answer stays within its frame and its work within what the message is long.
+#[test]
+fn a_responder_answers_the_costliest_messages_within_its_limits() {
+    let mut rng = Rng::from_seed([25; 32]);
+    let set = Sealed::build((0..100_000).map(|i| Entry { timestamp: i, id: rng.bytes() }).collect()).unwrap();
+    let mut out = vec![0; 500_000];
+    let mut dense = vec![0x61];
+    for _ in 0..3400 {
+        dense.extend([30, 0, 1]);
+        dense.extend(rng.bytes::<16>());
+    }
+    let mut narrow = vec![0x61];
+    narrow.extend([1, 0, 2, 0].repeat(16_000));
+    for message in [&b"\x61\x00\x00\x02\x00"[..], &dense, &narrow, b"\x61\x00\x00\x01abcdefghabcdefgh"] {
+        for adaptive in [false, true] {
+            let mut config = Config::new(Limits::responder()).frames(60_000);
+            if !adaptive {
+                config = config.conformance();
+            }
+            let mut server = Reconciler::responder(config).unwrap();
+            match server.reconcile(&set, message, &mut out, &mut |_| ()) {
+                Ok(Step::Reply(len)) => assert!(len <= 60_000),
+                end => panic!("{end:?}"),
+            }
+        }
+    }
+    let mut limits = Limits::responder();
+    limits.work = 1000;
+    let mut server = Reconciler::responder(Config::new(limits)).unwrap();
+    assert_eq!(server.reconcile(&set, &dense, &mut out, &mut |_| ()), Err(Error::TooMuchWork));
+}
