@@ -24,5 +24,6 @@ extern crate alloc;
 extern crate std;
 
 pub mod base;
+pub mod dht;
 pub mod sync;
 pub mod wire;

@@ -2,6 +2,12 @@
 
 mod codec;
 mod frame;
+mod limiter;
+mod lookup;
 mod pool;
 mod reconcile;
+mod size;
+mod stores;
+mod table;
 mod tree;
+mod votes;

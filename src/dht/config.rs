@@ -1,0 +1,342 @@
+//! Everything that can be set, once, when a node is made.
+//!
+//! Three stock configurations exist: [`Config::default`] for a full participant (under 4 MiB), [`Config::small`] for test
+//! networks and simulations (under 24 KiB) and [`Config::tiny`] for microcontrollers. Capacities say how much memory
+//! is allocated; with lent storage the lengths of the slices that are lent hold instead.
+
+use core::net::SocketAddr;
+
+use arrayvec::ArrayVec;
+
+use crate::base::error::ConfigError;
+use crate::base::time::Duration;
+use crate::wire::endpoint::Family;
+use crate::wire::id::Id;
+
+/// Most local sockets of one node.
+pub const MAX_LINKS: usize = 4;
+/// Nodes of one family in a reply, and the size of the set that a lookup has to close (BEP 5).
+pub const K: usize = 8;
+
+/// Which rules against crowds of addresses apply.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Network {
+    /// The Internet: every rule holds.
+    #[default]
+    Public,
+    /// One machine or one laboratory: every per-prefix rule is lifted (table, lookup, limiter, item quota, votes,
+    /// BEP 42 preference), and loopback addresses are usable. Per-endpoint limits stay.
+    Local,
+}
+
+/// One local socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LinkConfig {
+    /// Address family of the socket.
+    pub family: Family,
+    /// The address that others reach this socket at, where it is known; decides the BEP 42 id.
+    pub external: Option<SocketAddr>,
+    /// The id to use; chosen by the node when `None`.
+    pub id: Option<Id>,
+}
+
+impl LinkConfig {
+    /// An IPv4 socket whose address and id are to be found out.
+    pub const V4: LinkConfig = LinkConfig { family: Family::V4, external: None, id: None };
+    /// An IPv6 socket whose address and id are to be found out.
+    pub const V6: LinkConfig = LinkConfig { family: Family::V6, external: None, id: None };
+}
+
+/// How many entries each table holds. All are allocated at construction and never grow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Capacity {
+    /// Verified contacts, for each link.
+    pub contacts: usize,
+    /// Unverified newcomers that wait to be checked, for each link.
+    pub pending: usize,
+    /// Operations at the same time, those of the node's own upkeep included.
+    pub lookups: usize,
+    /// Candidates of one lookup.
+    pub candidates: usize,
+    /// Queries in flight.
+    pub transactions: usize,
+    /// Peers that we hold for others.
+    pub peers: usize,
+    /// Items that we hold for others.
+    pub items: usize,
+    /// Bytes for the values of those items and of our own puts.
+    pub value_bytes: usize,
+    /// Replies that wait to be drained.
+    pub replies: usize,
+    /// Intermediate results that wait to be drained.
+    pub inbox: usize,
+    /// Addresses and networks whose traffic is metered.
+    pub meters: usize,
+}
+
+/// Rules of the routing table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TableConfig {
+    /// Contacts of the buckets 0, 1, 2, ..; the last number holds for all deeper buckets.
+    pub bucket_sizes: [u16; 5],
+    /// Contacts of one /24 (/64) in one bucket.
+    pub per_network_in_bucket: u8,
+    /// Contacts of one /24 (/64) in the whole table.
+    pub per_network: u8,
+    /// A contact that did not answer for this long is questionable and is asked again.
+    pub stale_after: Duration,
+    /// Time between two queries of the table's own upkeep.
+    pub check_every: Duration,
+    /// A newcomer is asked back this long after its last packet, so that a NAT mapping that would not last has died.
+    pub newcomer_delay: Duration,
+    /// Newcomers waiting in one bucket.
+    pub newcomers_in_bucket: u8,
+    /// A newcomer that could not be checked for this long is forgotten.
+    pub newcomer_life: Duration,
+    /// A bucket without news for this long is refreshed.
+    pub refresh_after: Duration,
+}
+
+/// Rules of a lookup.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LookupConfig {
+    /// The closest live contacts that must have answered.
+    pub k: u8,
+    /// Nodes that a put or an announce is stored on, 8 to 20.
+    pub replicas: u8,
+    /// Confirmations after which a put or an announce is reported; the rest goes on in the background.
+    pub report_at: u8,
+    /// Queries in flight to contacts that answered before.
+    pub slots_good: u8,
+    /// Queries in flight to contacts that are known by hearsay.
+    pub slots_unknown: u8,
+    /// Queries in flight to contacts that failed lately; used only when nothing else is left.
+    pub slots_bad: u8,
+    /// Spacing of the first burst of queries.
+    pub initial_stagger: Duration,
+    /// Bounds of the soft timeout, after which a slot is freed and the late reply is still taken.
+    pub soft_timeout: (Duration, Duration),
+    /// Queries a second to nodes known by hearsay only, and their burst: what a liar can make us send to a victim.
+    pub hearsay_rate: (u32, u32),
+    /// A query without an answer for this long has failed.
+    pub hard_timeout: Duration,
+    /// An operation ends after this long, with what it has.
+    pub deadline: Duration,
+}
+
+/// Rules for strangers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LimiterConfig {
+    /// Packets a second of one endpoint, and its burst.
+    pub per_endpoint: (u32, u32),
+    /// Packets a second of one /24 (/64), and its burst.
+    pub per_network: (u32, u32),
+    /// Packets a second of all strangers together, and their burst.
+    pub per_node: (u32, u32),
+    /// Reply bytes a second of one /24 (/64), and their burst.
+    pub reply_bytes: (u32, u32),
+}
+
+/// Limits of what we hold for others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ServerConfig {
+    /// Peers of one info-hash.
+    pub peers_per_info_hash: u16,
+    /// A peer is forgotten this long after its last announce.
+    pub peer_life: Duration,
+    /// Peers in one reply.
+    pub peers_per_reply: u8,
+    /// An item is forgotten this long after its last put.
+    pub item_life: Duration,
+    /// Items that one /24 (/64) may have put.
+    pub items_per_network: u16,
+    /// Time between two rotations of the secret behind the write tokens; a token is valid for one to two of them.
+    pub token_rotation: Duration,
+    /// A sample of info-hashes stays the same for this long (BEP 51).
+    pub sample_interval: Duration,
+    /// Info-hashes in one sample.
+    pub samples: u8,
+}
+
+/// The configuration of a node. Start from a stock one and change what matters.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Local sockets; the position in this list is the [`Iface`](crate::dht::node::Iface).
+    pub links: ArrayVec<LinkConfig, MAX_LINKS>,
+    /// Public network or local one.
+    pub network: Network,
+    /// Ask, but do not answer (BEP 43).
+    pub read_only: bool,
+    /// Enforce BEP 42: nodes with an invalid id never count for the closure of a lookup.
+    pub enforce_secure_ids: bool,
+    /// The `v` that we send.
+    pub version: [u8; 4],
+    /// Memory.
+    pub capacity: Capacity,
+    /// Routing table.
+    pub table: TableConfig,
+    /// Lookups.
+    pub lookup: LookupConfig,
+    /// Strangers.
+    pub limiter: LimiterConfig,
+    /// Stores.
+    pub server: ServerConfig,
+}
+
+impl Default for Config {
+    /// A full participant on one IPv4 socket; all its memory stays under 4 MiB.
+    fn default() -> Self {
+        let mut links = ArrayVec::new();
+        links.push(LinkConfig::V4);
+        Config {
+            links,
+            network: Network::Public,
+            read_only: false,
+            enforce_secure_ids: false,
+            version: *b"HG\x00\x01",
+            capacity: Capacity {
+                contacts: 512,
+                pending: 256,
+                lookups: 64,
+                candidates: 100,
+                transactions: 512,
+                peers: 20_000,
+                items: 1_000,
+                value_bytes: 1 << 20,
+                replies: 16,
+                inbox: 16,
+                meters: 4_096,
+            },
+            table: TableConfig {
+                bucket_sizes: [128, 64, 32, 16, 8],
+                per_network_in_bucket: 2,
+                per_network: 10,
+                stale_after: Duration::from_secs(15 * 60),
+                check_every: Duration::from_secs(3),
+                newcomer_delay: Duration::from_secs(90),
+                newcomers_in_bucket: 5,
+                newcomer_life: Duration::from_secs(2 * 3600),
+                refresh_after: Duration::from_secs(15 * 60),
+            },
+            lookup: LookupConfig {
+                k: K as u8,
+                replicas: 20,
+                report_at: 8,
+                slots_good: 5,
+                slots_unknown: 3,
+                slots_bad: 3,
+                initial_stagger: Duration::from_millis(50),
+                soft_timeout: (Duration::from_millis(50), Duration::from_secs(1)),
+                hearsay_rate: (50, 100),
+                hard_timeout: Duration::from_secs(2),
+                deadline: Duration::from_secs(30),
+            },
+            limiter: LimiterConfig {
+                per_endpoint: (10, 100),
+                per_network: (50, 200),
+                per_node: (2_000, 4_000),
+                reply_bytes: (32_000, 64_000),
+            },
+            server: ServerConfig {
+                peers_per_info_hash: 500,
+                peer_life: Duration::from_secs(45 * 60),
+                peers_per_reply: 50,
+                item_life: Duration::from_secs(2 * 3600),
+                items_per_network: 100,
+                token_rotation: Duration::from_secs(5 * 60),
+                sample_interval: Duration::from_secs(6 * 3600),
+                samples: 20,
+            },
+        }
+    }
+}
+
+impl Config {
+    /// A node of a test network, a demonstration or a simulation: all its memory stays under 24 KiB.
+    pub fn small() -> Self {
+        let capacity = Capacity {
+            contacts: 64,
+            pending: 12,
+            lookups: 1,
+            candidates: 20,
+            transactions: 16,
+            peers: 16,
+            items: 8,
+            value_bytes: 1600,
+            replies: 2,
+            inbox: 1,
+            meters: 32,
+        };
+        let mut config = Config { capacity, ..Config::default() };
+        config.table.bucket_sizes = [16, 16, 16, 8, 8];
+        config.lookup.replicas = 8;
+        config
+    }
+
+    /// A node of a microcontroller: 128 contacts, 4 operations (two of its user, two for upkeep), 32 transactions, 16 items.
+    pub fn tiny() -> Self {
+        let capacity = Capacity {
+            contacts: 128,
+            pending: 32,
+            lookups: 2,
+            candidates: 32,
+            transactions: 32,
+            peers: 64,
+            items: 16,
+            value_bytes: 4096,
+            replies: 2,
+            inbox: 1,
+            meters: 32,
+        };
+        let mut config = Config { capacity, ..Config::default() };
+        config.table.bucket_sizes = [32, 32, 16, 16, 8];
+        config.lookup.replicas = 8;
+        config
+    }
+
+    /// The same configuration for a network on one machine or in one laboratory: see [`Network::Local`]. Newcomers are
+    /// checked at once, and first queries are not spread: on a loopback there are no NAT mappings to wait for.
+    pub fn local(mut self) -> Self {
+        self.network = Network::Local;
+        self.table.newcomer_delay = Duration::ZERO;
+        self.table.check_every = Duration::from_millis(20);
+        self.lookup.initial_stagger = Duration::ZERO;
+        self
+    }
+
+    /// The same configuration with these local sockets.
+    pub fn with_links(mut self, links: &[LinkConfig]) -> Self {
+        self.links = links.iter().take(MAX_LINKS).copied().collect();
+        self
+    }
+
+    /// Whether the rules make sense together.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let l = &self.lookup;
+        let rules = [
+            ("lookup.k", l.k >= 1),
+            ("lookup.replicas", l.replicas >= l.k),
+            ("lookup.report_at", l.report_at >= 1),
+            ("lookup.slots", l.slots_good >= 1 && l.slots_unknown >= 1),
+            ("lookup.soft_timeout", l.soft_timeout.0 > Duration::ZERO && l.soft_timeout.0 <= l.soft_timeout.1),
+            ("lookup.hard_timeout", l.hard_timeout >= l.soft_timeout.1),
+            ("lookup.deadline", l.deadline > Duration::ZERO),
+            ("table.bucket_sizes", self.table.bucket_sizes.iter().all(|&size| size >= 1)),
+            ("table.check_every", self.table.check_every >= Duration::from_millis(1)),
+            ("server.token_rotation", self.server.token_rotation >= Duration::from_secs(1)),
+            ("server.item_life", self.server.item_life >= Duration::from_secs(1)),
+            ("server.peer_life", self.server.peer_life >= Duration::from_secs(1)),
+            ("server.sample_interval", self.server.sample_interval >= Duration::from_secs(1)),
+            ("server.peers_per_reply", self.server.peers_per_reply <= 100),
+            ("server.samples", self.server.samples <= 50),
+        ];
+        if self.links.is_empty() {
+            return Err(ConfigError::NoLinks);
+        }
+        match rules.iter().find(|(_, holds)| !holds) {
+            Some((what, _)) => Err(ConfigError::Rule(what)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Other nodes, as our routing table knows them, and how well they answer.
+//!
+//! A [`Contact`] is a node that has answered one of our queries from this endpoint under this id; a name that others
+//! gave us is hearsay and is never a contact. It is packed into one cache line, since a table of hundreds is walked for
+//! every query that we answer.
+//!
+//! Its [`Record`] is `Unknown` until the first answer, `Good` while the last query was answered, `Suspect` after one failure
+//! in a row and `Bad` after two. Each failure of a data query doubles the time for which a bad node is left alone (30 s,
+//! 1 min, 2 min, .. 8.5 h); a failed probe never lengthens it, since a probe is sent to find out, not because
+//! somebody needed the answer. One answer heals everything. Round-trip times are smoothed as TCP does it (RFC 6298), in
+//! units of 100 us, so that a record takes 16 bytes.
+
+use crate::base::time::{Duration, Instant};
+use crate::wire::endpoint::Endpoint;
+use crate::wire::id::Id;
+
+/// Left alone after the first failure, in seconds.
+const FIRST_RETRY: u32 = 30;
+/// The back-off doubles at most this often: 30 s << 10 is about eight and a half hours.
+const MAX_DOUBLINGS: u8 = 10;
+/// Failures in a row that make a node bad.
+const BAD_AFTER: u8 = 2;
+
+/// A node of the routing table.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Contact {
+    pub(crate) id: Id,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) secure: bool,
+    /// Not checked before this second, since a check is under way.
+    pub(crate) checked_until: u32,
+    pub(crate) record: Record,
+}
+
+impl Contact {
+    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
+    pub const BLANK: Contact = Contact {
+        id: Id([0; 20]),
+        endpoint: Endpoint::UNSPECIFIED,
+        secure: false,
+        checked_until: 0,
+        record: Record::NEW,
+    };
+
+    /// A node that has not been heard of yet. Whether its id fits its address (BEP 42) is computed here, once.
+    pub fn new(id: Id, endpoint: Endpoint) -> Self {
+        let secure = id.is_secure_for(endpoint.ip());
+        Contact { id, endpoint, secure, checked_until: 0, record: Record::default() }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// Where it answers.
+    pub fn endpoint(&self) -> Endpoint {
+        self.endpoint
+    }
+
+    /// Whether its id is valid for its address (BEP 42).
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Its answers and failures.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// What we think of it.
+    pub fn health(&self) -> Health {
+        self.record.health()
+    }
+
+    /// Whether its last failure is long enough ago to ask it again.
+    pub fn may_retry(&self, now: Instant) -> bool {
+        now >= self.record.retry_at()
+    }
+
+    /// What users see of it.
+    pub fn view(&self) -> ContactView {
+        ContactView {
+            id: self.id,
+            addr: self.endpoint,
+            health: self.health(),
+            rtt: self.record.rtt(),
+            last_answer: self.record.last_answer(),
+            secure: self.secure,
+        }
+    }
+
+    /// What is worth keeping over a restart.
+    pub fn saved(&self) -> SavedContact {
+        SavedContact { id: self.id, endpoint: self.endpoint }
+    }
+}
+
+/// A snapshot of a contact.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ContactView {
+    /// Its id.
+    pub id: Id,
+    /// Where it answers.
+    pub addr: Endpoint,
+    /// What we think of it.
+    pub health: Health,
+    /// Smoothed round-trip time.
+    pub rtt: Option<Duration>,
+    /// When it last answered, to the second.
+    pub last_answer: Option<Instant>,
+    /// Whether its id is valid for its address (BEP 42).
+    pub secure: bool,
+}
+
+/// A contact in a saved state: a name to ask, no more than hearsay when it is read back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SavedContact {
+    /// Its id then.
+    pub id: Id,
+    /// Where it answered.
+    pub endpoint: Endpoint,
+}
+
+/// What we think of a node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub enum Health {
+    /// Never answered and never failed.
+    #[default]
+    Unknown,
+    /// Answered our last query.
+    Good,
+    /// Did not answer our last query.
+    Suspect,
+    /// Did not answer the last two queries or more.
+    Bad,
+}
+
+/// What a query that failed was for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Weight {
+    /// Somebody wanted the answer.
+    Data,
+    /// It was sent only to see whether the node is alive.
+    Probe,
+}
+
+/// The memory of one node's answers and failures.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Record {
+    last_answer: u32,
+    retry_at: u32,
+    srtt: u16,
+    rttvar: u16,
+    failures: u8,
+    answered: bool,
+}
+
+impl Record {
+    /// Nothing is known.
+    pub const NEW: Record = Record { last_answer: 0, retry_at: 0, srtt: 0, rttvar: 0, failures: 0, answered: false };
+
+    /// It answered. `rtt` is given only when the query was sent once, so that the sample is unambiguous.
+    pub fn on_answer(&mut self, now: Instant, rtt: Option<Duration>) {
+        self.answered = true;
+        self.failures = 0;
+        self.last_answer = seconds(now);
+        self.retry_at = 0;
+        if let Some(rtt) = rtt {
+            self.sample(rtt);
+        }
+    }
+
+    fn sample(&mut self, rtt: Duration) {
+        let rtt = u16::try_from(rtt.as_micros() / 100).unwrap_or(u16::MAX).max(1);
+        if self.srtt == 0 {
+            (self.srtt, self.rttvar) = (rtt, rtt / 2);
+            return;
+        }
+        let (srtt, rttvar, rtt) = (u32::from(self.srtt), u32::from(self.rttvar), u32::from(rtt));
+        // Weighted means of values of 16 bits stay within 16 bits.
+        self.rttvar = ((3 * rttvar + srtt.abs_diff(rtt) + 2) / 4).min(u32::from(u16::MAX)) as u16;
+        self.srtt = ((7 * srtt + rtt + 4) / 8).clamp(1, u32::from(u16::MAX)) as u16;
+    }
+
+    /// It did not answer.
+    pub fn on_failure(&mut self, now: Instant, weight: Weight) {
+        let wait = match weight {
+            Weight::Data => {
+                self.failures = self.failures.saturating_add(1);
+                FIRST_RETRY << (self.failures - 1).min(MAX_DOUBLINGS)
+            }
+            Weight::Probe if self.failures < BAD_AFTER => {
+                self.failures += 1;
+                FIRST_RETRY
+            }
+            Weight::Probe => (self.retry_at.saturating_sub(seconds(now)) / 2).max(FIRST_RETRY),
+        };
+        self.retry_at = seconds_up(now).saturating_add(wait);
+    }
+
+    /// It showed a sign of life that proves nothing (a query that carries its id): worth a question at once, if it had
+    /// failed before.
+    pub fn on_sign_of_life(&mut self) {
+        self.retry_at = 0;
+    }
+
+    /// What we think of it.
+    pub fn health(&self) -> Health {
+        match self.failures {
+            0 if self.answered => Health::Good,
+            0 => Health::Unknown,
+            1 => Health::Suspect,
+            _ => Health::Bad,
+        }
+    }
+
+    /// Whether it failed so often that it is not handed out.
+    pub fn is_bad(&self) -> bool {
+        self.failures >= BAD_AFTER
+    }
+
+    /// When it may be asked again after its last failure; the origin when it did not fail.
+    pub fn retry_at(&self) -> Instant {
+        Instant::from_secs(self.retry_at.into())
+    }
+
+    /// When it last answered, to the second.
+    pub fn last_answer(&self) -> Option<Instant> {
+        self.answered.then(|| Instant::from_secs(self.last_answer.into()))
+    }
+
+    /// Smoothed round-trip time.
+    pub fn rtt(&self) -> Option<Duration> {
+        (self.srtt != 0).then(|| units(self.srtt.into()))
+    }
+
+    /// How long an answer may reasonably take: the smoothed round-trip time and four times its deviation, within
+    /// `bounds`; the upper bound while there is no sample.
+    pub fn soft_timeout(&self, bounds: (Duration, Duration)) -> Duration {
+        if self.srtt == 0 {
+            return bounds.1;
+        }
+        let timeout = units(u64::from(self.srtt) + 4 * u64::from(self.rttvar));
+        timeout.max(bounds.0).min(bounds.1)
+    }
+}
+
+/// Duration of `n` units of 100 us.
+fn units(n: u64) -> Duration {
+    Duration::from_micros(100 * n)
+}
+
+/// Whole seconds since the origin, rounded down; saturates after 136 years.
+pub(crate) fn seconds(at: Instant) -> u32 {
+    u32::try_from(at.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// Whole seconds since the origin, rounded up.
+pub(crate) fn seconds_up(at: Instant) -> u32 {
+    u32::try_from(at.as_micros().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contact_fits_in_a_cache_line() {
+        assert!(size_of::<Contact>() <= 64, "{}", size_of::<Contact>());
+        assert_eq!(size_of::<Record>(), 16);
+    }
+
+    #[test]
+    fn a_new_contact_is_unknown_and_knows_whether_its_id_is_secure() {
+        let mut rng = crate::base::rng::Rng::from_seed([1; 32]);
+        let endpoint = Endpoint::v4([8, 8, 8, 8], 1);
+        let contact = Contact::new(Id::secure(endpoint.ip(), &mut rng), endpoint);
+        assert!(contact.is_secure() && contact.health() == Health::Unknown);
+        assert!(!Contact::new(Id([0x55; 20]), endpoint).is_secure());
+        assert_eq!(contact.view().last_answer, None);
+        assert_eq!(contact.saved(), SavedContact { id: contact.id, endpoint });
+    }
+
+    fn at(secs: u64) -> Instant {
+        Instant::from_secs(secs)
+    }
+
+    #[test]
+    fn two_failures_in_a_row_make_a_node_bad_and_one_answer_heals_it() {
+        let mut r = Record::default();
+        assert_eq!(r.health(), Health::Unknown);
+        r.on_answer(at(1), None);
+        assert_eq!(r.health(), Health::Good);
+        r.on_failure(at(2), Weight::Data);
+        assert_eq!(r.health(), Health::Suspect);
+        r.on_failure(at(3), Weight::Probe);
+        assert_eq!(r.health(), Health::Bad);
+        assert!(r.is_bad());
+        r.on_answer(at(4), None);
+        assert_eq!((r.health(), r.last_answer()), (Health::Good, Some(at(4))));
+    }
+
+    #[test]
+    fn the_back_off_doubles_ten_times_and_never_overflows() {
+        let mut r = Record::default();
+        for n in 0..300u32 {
+            r.on_failure(at(0), Weight::Data);
+            assert_eq!(r.retry_at(), at(30 << n.min(10)));
+        }
+        r.on_failure(Instant::from_micros(u64::MAX), Weight::Data);
+        assert_eq!(r.retry_at(), at(u32::MAX.into()));
+    }
+
+    #[test]
+    fn a_failed_probe_halves_what_is_left_of_the_back_off() {
+        let mut r = Record::default();
+        for _ in 0..6 {
+            r.on_failure(at(0), Weight::Data);
+        }
+        assert_eq!(r.retry_at(), at(960));
+        r.on_failure(at(160), Weight::Probe);
+        assert_eq!(r.retry_at(), at(160 + 400));
+        r.on_failure(at(559), Weight::Probe);
+        assert_eq!(r.retry_at(), at(559 + 30), "but never asks more often than every 30 s");
+    }
+
+    #[test]
+    fn the_soft_timeout_follows_the_round_trip_times() {
+        let bounds = (Duration::from_millis(50), Duration::from_secs(1));
+        let mut r = Record::default();
+        assert_eq!(r.soft_timeout(bounds), bounds.1);
+        assert_eq!(r.rtt(), None);
+        r.on_answer(at(1), Some(Duration::from_millis(100)));
+        assert_eq!(r.rtt(), Some(Duration::from_millis(100)));
+        assert_eq!(r.soft_timeout(bounds), Duration::from_millis(300));
+        for _ in 0..100 {
+            r.on_answer(at(1), Some(Duration::from_millis(20)));
+        }
+        assert_eq!(r.soft_timeout(bounds), bounds.0);
+        r.on_answer(at(1), Some(Duration::MAX));
+        assert_eq!(r.soft_timeout(bounds), bounds.1);
+    }
+}

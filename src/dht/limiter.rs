@@ -1,0 +1,381 @@
+//! How much strangers may ask of us.
+//!
+//! Every datagram is judged before it is parsed, by three rates: that of its endpoint, that of its network (/24 or /64)
+//! and that of all strangers together. Bytes of replies are budgeted for each network as well, so that a forged
+//! source cannot make us flood somebody. Whoever we asked something has a credit for one answer: answers to our own
+//! queries are admitted whatever strangers do, also those who send in the name of whom we asked, since a credit is spent
+//! by the answer alone and not by whatever else comes from there.
+//!
+//! A rate is a token bucket, kept as one number: the time at which the bucket will be full again. A bucket that is full says
+//! nothing about the past, so its meter can be forgotten without loss. The meters lie in a table of fixed size, in sets
+//! of eight that a keyed hash chooses: nobody can aim at the meters of others, a look costs eight comparisons, and a million
+//! addresses change nothing about the memory. A new meter takes the place of the one in its set that says least,
+//! and of one that holds credits only when there is no other.
+
+use core::ops::Range;
+
+use siphasher::sip::SipHasher13;
+
+use crate::base::pool::Memory;
+use crate::base::time::Instant;
+use crate::dht::config::{LimiterConfig, Network};
+use crate::dht::contact::seconds;
+use crate::wire::endpoint::Endpoint;
+
+/// Meters that compete with each other.
+const WAYS: usize = 8;
+/// Seconds after which an answer is expected no longer.
+const CREDIT_LIFE: u32 = 15;
+
+/// The meter of one endpoint or of one network.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Meter {
+    /// Keyed hash of whom it is for; 0 while it is free.
+    tag: u64,
+    packets: Bucket,
+    bytes: Bucket,
+    /// The second from which the credits are void.
+    credits_until: u32,
+    credits: u8,
+}
+
+impl Meter {
+    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
+    pub const BLANK: Meter =
+        Meter { tag: 0, packets: Bucket { full_at: 0 }, bytes: Bucket { full_at: 0 }, credits_until: 0, credits: 0 };
+
+    fn has_credit(&self, second: u32) -> bool {
+        self.credits > 0 && second < self.credits_until
+    }
+
+    /// How much would be lost with it: credits above all, else the time until which its buckets say something.
+    fn worth(&self, second: u32) -> u64 {
+        let full_at = self.packets.full_at.max(self.bytes.full_at);
+        if self.has_credit(second) { u64::MAX } else { full_at }
+    }
+}
+
+/// A token bucket: when it will be full again, in nanoseconds.
+#[derive(Clone, Copy, Default, Debug)]
+struct Bucket {
+    full_at: u64,
+}
+
+/// A rate in tokens a second, and a burst, as times in nanoseconds. A rate of zero lets nothing through.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    tokens_a_second: u64,
+    /// Time in which one token flows in.
+    one: u64,
+    /// Time in which an empty bucket fills.
+    depth: u64,
+}
+
+impl Rate {
+    fn new((tokens_a_second, burst): (u32, u32)) -> Self {
+        let rate = Rate { tokens_a_second: tokens_a_second.into(), one: u64::MAX, depth: 0 };
+        if tokens_a_second == 0 {
+            return rate;
+        }
+        Rate { one: rate.time(1), depth: rate.time(burst.into()), ..rate }
+    }
+
+    /// Time in which so many tokens flow in, rounded up.
+    fn time(&self, tokens: u64) -> u64 {
+        tokens.saturating_mul(1_000_000_000).div_ceil(self.tokens_a_second.max(1))
+    }
+}
+
+impl Bucket {
+    /// The bucket after taking `cost` nanoseconds' worth of tokens out; `None` when it holds too few.
+    fn take(self, now: u64, cost: u64, depth: u64) -> Option<Bucket> {
+        let full_at = self.full_at.max(now).checked_add(cost)?;
+        (full_at - now <= depth).then_some(Bucket { full_at })
+    }
+}
+
+/// What is to be done with a datagram before it is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Entrance {
+    /// Look at it.
+    Admitted,
+    /// Its sender was asked something. Look whether it is the answer ([`Limiter::on_answer`]); whatever else it is needs
+    /// to be admitted by the buckets ([`Limiter::admit`]).
+    Awaited,
+    /// Drop it.
+    Refused,
+}
+
+/// The limits of one node.
+#[derive(Debug)]
+pub struct Limiter<'s> {
+    network: Network,
+    keys: [u64; 2],
+    meters: Memory<'s, Meter>,
+    everybody: Bucket,
+    per_endpoint: Rate,
+    per_network: Rate,
+    per_node: Rate,
+    reply_bytes: Rate,
+}
+
+impl<'s> Limiter<'s> {
+    /// `keys` must be secret and random. Without any meters only the rate of the whole node holds.
+    pub fn new(config: LimiterConfig, network: Network, keys: [u64; 2], meters: Memory<'s, Meter>) -> Self {
+        Limiter {
+            network,
+            keys,
+            meters,
+            everybody: Bucket::default(),
+            per_endpoint: Rate::new(config.per_endpoint),
+            per_network: Rate::new(config.per_network),
+            per_node: Rate::new(config.per_node),
+            reply_bytes: Rate::new(config.reply_bytes),
+        }
+    }
+
+    /// Whether a datagram from this endpoint is to be looked at. One that is not costs its sender nothing.
+    pub fn judge(&mut self, now: Instant, from: &Endpoint) -> Entrance {
+        let tag = self.endpoint_tag(from);
+        let known = self.find(tag);
+        if known.is_some_and(|index| self.meters[index].has_credit(seconds(now))) {
+            return Entrance::Awaited;
+        }
+        match self.admit_stranger(now, from, tag, known) {
+            Some(()) => Entrance::Admitted,
+            None => Entrance::Refused,
+        }
+    }
+
+    /// Whether the buckets admit a datagram from this endpoint, whatever it is owed.
+    pub fn admit(&mut self, now: Instant, from: &Endpoint) -> bool {
+        let tag = self.endpoint_tag(from);
+        let known = self.find(tag);
+        self.admit_stranger(now, from, tag, known).is_some()
+    }
+
+    /// It answered a query of ours: that was what it had credit for.
+    pub fn on_answer(&mut self, from: &Endpoint) {
+        if let Some(index) = self.find(self.endpoint_tag(from)) {
+            let meter = &mut self.meters[index];
+            meter.credits = meter.credits.saturating_sub(1);
+        }
+    }
+
+    /// Takes one packet from each of the buckets, or from none.
+    fn admit_stranger(&mut self, now: Instant, from: &Endpoint, tag: u64, known: Option<usize>) -> Option<()> {
+        let at = nanos(now);
+        let everybody = self.everybody.take(at, self.per_node.one, self.per_node.depth)?;
+        if !self.meters.is_empty() {
+            let of_endpoint = self.packets(known).take(at, self.per_endpoint.one, self.per_endpoint.depth)?;
+            if self.network == Network::Public {
+                let tag = self.network_tag(from);
+                let known = self.find(tag);
+                let of_network = self.packets(known).take(at, self.per_network.one, self.per_network.depth)?;
+                self.meter(now, tag, known).packets = of_network;
+            }
+            // Its place may have been taken by the meter of its network.
+            self.meter(now, tag, known).packets = of_endpoint;
+        }
+        self.everybody = everybody;
+        Some(())
+    }
+
+    /// We are sending a query there: for a while, one answer more from that endpoint is awaited.
+    pub fn expect(&mut self, now: Instant, to: &Endpoint) {
+        if self.meters.is_empty() {
+            return;
+        }
+        let tag = self.endpoint_tag(to);
+        let known = self.find(tag);
+        let meter = self.meter(now, tag, known);
+        let credits = if meter.has_credit(seconds(now)) { meter.credits } else { 0 };
+        meter.credits = credits.saturating_add(1);
+        meter.credits_until = seconds(now).saturating_add(CREDIT_LIFE);
+    }
+
+    /// Charges a reply to the network it goes to. False, and nothing is charged, when its budget is used up.
+    pub fn charge(&mut self, now: Instant, to: &Endpoint, bytes: usize) -> bool {
+        if self.network == Network::Local || self.meters.is_empty() {
+            return true;
+        }
+        let tag = self.network_tag(to);
+        let known = self.find(tag);
+        let bucket = known.map_or(Bucket::default(), |index| self.meters[index].bytes);
+        let cost = self.reply_bytes.time(bytes as u64);
+        let Some(bucket) = bucket.take(nanos(now), cost, self.reply_bytes.depth) else { return false };
+        self.meter(now, tag, known).bytes = bucket;
+        true
+    }
+
+    /// The bucket of a meter, or the full one of somebody who has none.
+    fn packets(&self, known: Option<usize>) -> Bucket {
+        known.map_or(Bucket::default(), |index| self.meters[index].packets)
+    }
+
+    /// The meter of `tag`: where it was found, or in the place of the one in its set that is worth least. There must be
+    /// any meters.
+    fn meter(&mut self, now: Instant, tag: u64, known: Option<usize>) -> &mut Meter {
+        let index = match known.filter(|&index| self.meters[index].tag == tag) {
+            Some(index) => index,
+            None => {
+                let set = self.set(tag);
+                let (start, second) = (set.start, seconds(now));
+                let way = self.meters[set].iter().enumerate().min_by_key(|(_, meter)| meter.worth(second));
+                let index = start + way.map_or(0, |(way, _)| way);
+                self.meters[index] = Meter { tag, ..Meter::default() };
+                index
+            }
+        };
+        &mut self.meters[index]
+    }
+
+    fn find(&self, tag: u64) -> Option<usize> {
+        let set = self.set(tag);
+        let start = set.start;
+        self.meters[set].iter().position(|meter| meter.tag == tag).map(|way| start + way)
+    }
+
+    /// The places in which the meter of `tag` may be.
+    fn set(&self, tag: u64) -> Range<usize> {
+        let sets = (self.meters.len() / WAYS).max(1) as u64;
+        let start = (((tag >> 32) * sets) >> 32) as usize * WAYS;
+        start..(start + WAYS).min(self.meters.len())
+    }
+
+    fn endpoint_tag(&self, endpoint: &Endpoint) -> u64 {
+        self.tag(&endpoint.to_bytes())
+    }
+
+    fn network_tag(&self, endpoint: &Endpoint) -> u64 {
+        self.tag(&endpoint.network().to_be_bytes())
+    }
+
+    /// Keyed, so that nobody knows who shares a set with whom. The two kinds differ in length, which is hashed as well.
+    fn tag(&self, whom: &[u8]) -> u64 {
+        SipHasher13::new_with_keys(self.keys[0], self.keys[1]).hash(whom).max(1)
+    }
+}
+
+/// Nanoseconds since the origin; saturates after five centuries.
+fn nanos(at: Instant) -> u64 {
+    at.as_micros().saturating_mul(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::rng::Rng;
+    use crate::base::time::Duration;
+    use crate::dht::config::Config;
+
+    fn limiter(network: Network, meters: usize) -> Limiter<'static> {
+        Limiter::new(Config::default().limiter, network, [1, 2], Memory::allocate(meters))
+    }
+
+    fn at(secs: u64) -> Instant {
+        Instant::from_secs(secs)
+    }
+
+    fn host(network: u8, n: u8) -> Endpoint {
+        Endpoint::v4([40, 0, network, n], 1)
+    }
+
+    fn admitted(l: &mut Limiter<'_>, now: Instant, from: Endpoint, packets: usize) -> usize {
+        (0..packets).filter(|_| l.admit(now, &from)).count()
+    }
+
+    #[test]
+    fn an_endpoint_has_a_burst_and_then_its_rate() {
+        let mut l = limiter(Network::Public, 64);
+        assert_eq!(admitted(&mut l, at(0), host(0, 1), 500), 100);
+        assert_eq!(admitted(&mut l, at(1), host(0, 1), 500), 10);
+        assert_eq!(admitted(&mut l, Instant::from_millis(1_099), host(0, 1), 5), 0);
+        assert_eq!(admitted(&mut l, Instant::from_millis(1_100), host(0, 1), 5), 1);
+        assert_eq!(admitted(&mut l, at(3600), host(0, 1), 500), 100, "never more than the burst");
+    }
+
+    #[test]
+    fn a_network_has_a_burst_of_its_own_except_in_a_local_one() {
+        let mut l = limiter(Network::Public, 4096);
+        let of_all = |l: &mut Limiter<'_>| (0..=255).map(|n| admitted(l, at(0), host(0, n), 2)).sum::<usize>();
+        assert_eq!(of_all(&mut l), 200);
+        assert_eq!(admitted(&mut l, at(0), host(1, 1), 1), 1, "others are not concerned");
+        assert_eq!(of_all(&mut limiter(Network::Local, 4096)), 512);
+        assert_eq!(admitted(&mut limiter(Network::Local, 64), at(0), host(0, 1), 500), 100);
+    }
+
+    #[test]
+    fn all_strangers_together_have_a_rate_that_holds_without_any_meters() {
+        for meters in [0, 1, 7, 8, 4096] {
+            let mut l = limiter(Network::Public, meters);
+            let mut rng = Rng::from_seed([3; 32]);
+            let admitted = (0..20_000).filter(|_| l.admit(at(0), &Endpoint::v4(rng.bytes(), 5))).count();
+            assert_eq!(admitted, 4_000, "{meters} meters");
+        }
+    }
+
+    #[test]
+    fn whoever_was_asked_may_answer_once_for_each_query_and_not_forever() {
+        let mut l = limiter(Network::Public, 64);
+        admitted(&mut l, at(0), host(0, 1), 500);
+        assert_eq!(l.judge(at(0), &host(0, 1)), Entrance::Refused);
+        l.expect(at(0), &host(0, 1));
+        l.expect(at(0), &host(0, 1));
+        for _ in 0..2 {
+            assert_eq!(l.judge(at(0), &host(0, 1)), Entrance::Awaited);
+            assert!(!l.admit(at(0), &host(0, 1)), "what is no answer stands before empty buckets");
+            l.on_answer(&host(0, 1));
+        }
+        assert_eq!(l.judge(at(0), &host(0, 1)), Entrance::Refused);
+        l.on_answer(&host(0, 1));
+        l.on_answer(&host(3, 1));
+        l.expect(at(1), &host(0, 1));
+        (0..20_000).for_each(|n| _ = l.judge(at(1), &Endpoint::v4([50, (n >> 8) as u8, n as u8, 1], 1)));
+        assert_eq!(l.judge(at(1), &host(0, 1)), Entrance::Awaited, "even while everybody floods us");
+        l.expect(at(100), &host(2, 1));
+        assert_eq!(l.judge(at(115), &host(2, 1)), Entrance::Admitted, "an old credit is void");
+    }
+
+    #[test]
+    fn reply_bytes_are_budgeted_for_each_network() {
+        let mut l = limiter(Network::Public, 64);
+        assert_eq!((0..200).filter(|&n| l.charge(at(0), &host(0, n), 1_000)).count(), 64);
+        assert!(!l.charge(at(0), &host(0, 1), 1) && l.charge(at(0), &host(1, 1), 1_000));
+        assert_eq!((0..200).filter(|&n| l.charge(at(1), &host(0, n), 1_000)).count(), 32);
+        assert!(!l.charge(at(1000), &host(0, 1), 64_001), "more than the burst");
+        assert!(!l.charge(at(1000), &host(0, 1), usize::MAX));
+        let mut l = limiter(Network::Local, 64);
+        assert!((0..2000).all(|_| l.charge(at(0), &host(0, 1), 1_000)));
+    }
+
+    #[test]
+    fn a_million_addresses_do_not_make_a_flooder_forgotten() {
+        let mut l = limiter(Network::Public, 4096);
+        let mut rng = Rng::from_seed([4; 32]);
+        admitted(&mut l, at(0), host(0, 1), 100);
+        let mut passed = 0;
+        for n in 0..1_000_000u64 {
+            let now = Instant::from_micros(n);
+            l.admit(now, &Endpoint::v4(rng.bytes(), 5));
+            passed += usize::from(n % 1000 == 0 && l.admit(now, &host(0, 1)));
+        }
+        assert!(passed <= 10, "{passed} of its 1000 packets passed in a second");
+    }
+
+    #[test]
+    fn time_that_stands_still_or_ends_and_rates_of_zero_are_harmless() {
+        let end = Instant::from_micros(u64::MAX);
+        let mut l = limiter(Network::Public, 64);
+        assert!(!l.admit(end, &host(0, 1)), "at the end of time no bucket can be taken from");
+        l.expect(end, &host(0, 1));
+        assert!(!l.charge(end, &host(0, 1), 10));
+        let mut l = limiter(Network::Public, 64);
+        admitted(&mut l, at(10), host(0, 1), 100);
+        assert!(!l.admit(at(5), &host(0, 1)), "a clock that steps back gives nothing away");
+        assert!(l.admit(at(10) + Duration::from_millis(100), &host(0, 1)));
+        let closed = LimiterConfig { per_endpoint: (0, 0), ..Config::default().limiter };
+        let mut l = Limiter::new(closed, Network::Public, [0; 2], Memory::allocate(64));
+        assert!(!l.admit(at(0), &host(0, 1)));
+    }
+}

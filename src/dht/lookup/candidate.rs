@@ -1,0 +1,124 @@
+//! The window of a lookup: candidates, their write tokens, and what is known of each.
+
+use crate::wire::endpoint::Endpoint;
+use crate::wire::id::{Distance, Id};
+use crate::wire::krpc::MAX_TOKEN;
+
+/// Most candidates that one reply may add, for each address family.
+pub const SHARE: usize = 8;
+
+/// What is known of a candidate before it is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[repr(u8)]
+pub enum Class {
+    /// It answered us before.
+    Good,
+    /// Somebody named it.
+    #[default]
+    Unknown,
+    /// It failed lately.
+    Bad,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[repr(u8)]
+pub(super) enum State {
+    #[default]
+    Fresh,
+    Asked,
+    Late,
+    Answered,
+    Storing,
+    Stored,
+    Refused,
+    Failed,
+}
+
+/// One place of a window.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Candidate {
+    pub(super) distance: Distance,
+    pub(super) endpoint: Endpoint,
+    pub(super) state: State,
+    pub(super) class: Class,
+    pub(super) hops: u8,
+    /// Place of its token, or `NO_TOKEN`.
+    pub(super) token: u8,
+    /// Its id fits its address (BEP 42).
+    pub(super) secure: bool,
+    /// What it holds under the key that is to be stored.
+    pub(super) version: Version,
+}
+
+impl Candidate {
+    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
+    pub const BLANK: Candidate = Candidate {
+        distance: Distance([0; 20]),
+        endpoint: Endpoint::UNSPECIFIED,
+        state: State::Fresh,
+        class: Class::Good,
+        hops: 0,
+        token: 0,
+        secure: false,
+        version: Version::None,
+    };
+}
+
+/// What a candidate holds under the key of a put.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[repr(u8)]
+pub enum Version {
+    /// Nothing that we know of.
+    #[default]
+    None,
+    /// The version that the put expects to replace (BEP 44's `cas`).
+    Expected,
+    /// The very item that is to be stored.
+    Same,
+    /// Another version.
+    Other,
+}
+
+pub(super) const NO_TOKEN: u8 = u8::MAX;
+
+/// A place for one write token.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenCell {
+    pub(super) len: u8,
+    pub(super) bytes: [u8; MAX_TOKEN],
+}
+
+impl TokenCell {
+    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
+    pub const BLANK: TokenCell = TokenCell { len: 0, bytes: [0; MAX_TOKEN] };
+}
+
+impl Default for TokenCell {
+    fn default() -> Self {
+        TokenCell::BLANK
+    }
+}
+
+/// The memory of one lookup, lent for one call.
+#[derive(Debug)]
+pub struct Window<'a> {
+    /// Places for candidates.
+    pub candidates: &'a mut [Candidate],
+    /// Places for tokens, at most 255.
+    pub tokens: &'a mut [TokenCell],
+}
+
+/// A node that a lookup might ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// Its id.
+    pub id: Id,
+    /// Its address.
+    pub endpoint: Endpoint,
+    /// What we know of it.
+    pub class: Class,
+    /// Referrals that led to it; 0 for our own contacts.
+    pub hops: u8,
+    /// Its id fits its address (BEP 42).
+    pub secure: bool,
+}

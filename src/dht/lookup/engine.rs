@@ -1,0 +1,552 @@
+//! What to do next, and when it is over.
+
+use super::candidate::{Candidate, Class, NO_TOKEN, Offer, State, Version, Window};
+use crate::base::time::{Duration, Instant};
+use crate::dht::config::{LookupConfig, Network};
+use crate::wire::endpoint::Endpoint;
+use crate::wire::id::{Distance, Id};
+use crate::wire::krpc::MAX_TOKEN;
+
+/// What a lookup wants to do next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// Ask this node. It counts as asked from now on.
+    Ask {
+        /// Its id.
+        id: Id,
+        /// Its address.
+        endpoint: Endpoint,
+        /// Whether it is known by hearsay only.
+        hearsay: bool,
+    },
+    /// Store on this node. It counts as being stored on from now on.
+    Store {
+        /// Its id.
+        id: Id,
+        /// Its address.
+        endpoint: Endpoint,
+    },
+    /// Enough nodes confirmed: tell the caller. Said once.
+    Report,
+    /// Nothing to do before an answer, a timeout or this moment.
+    Wait(Option<Instant>),
+    /// The end: the k nearest live candidates answered (`true`), or nobody answered at all (`false`).
+    Done {
+        /// Whether anybody answered.
+        converged: bool,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Converge,
+    Store,
+}
+
+/// One lookup.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup {
+    target: Id,
+    started: Instant,
+    /// When the latest query left.
+    asked: Instant,
+    phase: Phase,
+    stores: bool,
+    /// A version may only replace the one it expects (cas).
+    guarded: bool,
+    /// Some candidate holds a version.
+    versions: bool,
+    /// A newer version than the expected one was seen, or a node refused to store.
+    conflict: bool,
+    reported: bool,
+    answers: u16,
+    stored: u16,
+    hops: u8,
+    /// Queries sent in the first burst.
+    burst: u8,
+    /// Queries that hold a slot, by class.
+    in_flight: [u8; 3],
+    /// Queries to addresses whose id is not known yet.
+    seeds: u8,
+    len: u16,
+}
+
+impl Lookup {
+    /// A lookup of `target`; one that `stores` turns to storing when it has converged.
+    pub fn new(now: Instant, target: Id, stores: bool) -> Self {
+        Lookup {
+            target,
+            started: now,
+            asked: now,
+            phase: Phase::Converge,
+            stores,
+            guarded: false,
+            versions: false,
+            conflict: false,
+            reported: false,
+            answers: 0,
+            stored: 0,
+            hops: 0,
+            burst: 0,
+            in_flight: [0; 3],
+            seeds: 0,
+            len: 0,
+        }
+    }
+
+    /// The same, for a put that may only replace the version it expects (BEP 44's `cas`). A node without any version, or
+    /// one that missed the latest, would store it, and a stale writer would win there. So nodes that hold a version are
+    /// asked first, the others only after one of them has agreed and while none has refused; and once a newer
+    /// version was seen, only those that hold another than the expected one. If nobody holds any, all are asked.
+    pub fn guarded(self) -> Self {
+        Lookup { guarded: true, ..self }
+    }
+
+    /// What it looks for.
+    pub fn target(&self) -> &Id {
+        &self.target
+    }
+
+    /// Length of the longest chain of referrals to a node that answered.
+    pub fn hops(&self) -> u8 {
+        self.hops
+    }
+
+    /// Whether it has turned from converging to storing.
+    pub fn is_storing(&self) -> bool {
+        self.phase == Phase::Store
+    }
+
+    /// Offers a node; whether it was taken as a candidate.
+    pub fn offer(&mut self, w: &mut Window<'_>, network: Network, offer: Offer) -> bool {
+        let distance = offer.id.distance(&self.target);
+        let len = usize::from(self.len);
+        let known = &w.candidates[..len];
+        let crowd = offer.hops > 0 && network == Network::Public;
+        let prefix = offer.endpoint.network();
+        if known.iter().any(|c| {
+            c.endpoint == offer.endpoint || (crowd && c.state != State::Failed && c.endpoint.network() == prefix)
+        }) {
+            return false;
+        }
+        let place = known.partition_point(|c| c.distance <= distance);
+        if !self.make_room(w, place) {
+            return false;
+        }
+        w.candidates[place] = Candidate {
+            distance,
+            endpoint: offer.endpoint,
+            state: State::Fresh,
+            class: offer.class,
+            hops: offer.hops,
+            token: NO_TOKEN,
+            secure: offer.secure,
+            version: Version::None,
+        };
+        true
+    }
+
+    /// Opens a gap at `place`. A full window gives up its farthest candidate that no answer is expected of: those that
+    /// answered are useful for being near, so a nearer one is always welcome.
+    fn make_room(&mut self, w: &mut Window<'_>, place: usize) -> bool {
+        let len = usize::from(self.len);
+        let capacity = w.candidates.len().min(usize::from(u16::MAX));
+        if len < capacity {
+            w.candidates.copy_within(place..len, place + 1);
+            self.len += 1;
+            return true;
+        }
+        let idle = |c: &Candidate| matches!(c.state, State::Fresh | State::Failed | State::Answered);
+        let Some(victim) = w.candidates[..len].iter().rposition(idle) else { return false };
+        if victim < place {
+            return false;
+        }
+        w.candidates.copy_within(place..victim, place + 1);
+        true
+    }
+
+    /// What to do next. Call again until it says `Wait` or `Done`; each call scans the window once.
+    /// Without `hearsay_allowed` no candidate that is known by hearsay only is asked.
+    pub fn next(&mut self, now: Instant, w: &mut Window<'_>, rules: &Rules<'_>, hearsay_allowed: bool) -> Next {
+        if self.phase == Phase::Store && self.stored >= u16::from(rules.config.report_at) && !self.reported {
+            self.reported = true;
+            return Next::Report;
+        }
+        let width = match self.phase {
+            Phase::Converge => usize::from(rules.config.k),
+            Phase::Store => usize::from(rules.config.replicas),
+        };
+        let view = self.survey(w, rules, width, hearsay_allowed);
+        if let Some(place) = view.storable {
+            let candidate = &mut w.candidates[place];
+            candidate.state = State::Storing;
+            return Next::Store { id: self.id_of(candidate.distance), endpoint: candidate.endpoint };
+        }
+        if self.phase == Phase::Converge && view.closed == width {
+            return self.close(now, w, rules, hearsay_allowed);
+        }
+        if let Some(place) = view.askable {
+            return match self.stagger(rules.config.initial_stagger) {
+                Some(at) if at > now => Next::Wait(Some(at)),
+                _ => self.ask(now, &mut w.candidates[place]),
+            };
+        }
+        if view.busy || self.seeds > 0 || (view.throttled && !hearsay_allowed) {
+            return Next::Wait(None);
+        }
+        match self.phase {
+            Phase::Converge if view.late && self.answers == 0 => Next::Wait(None),
+            Phase::Converge if view.late && now < self.asked + rules.patience => {
+                Next::Wait(Some(self.asked + rules.patience))
+            }
+            Phase::Converge => self.close(now, w, rules, hearsay_allowed),
+            Phase::Store => Next::Done { converged: true },
+        }
+    }
+
+    /// The end of converging.
+    fn close(&mut self, now: Instant, w: &mut Window<'_>, rules: &Rules<'_>, hearsay_allowed: bool) -> Next {
+        if !self.stores || self.answers == 0 {
+            return Next::Done { converged: self.answers > 0 };
+        }
+        self.phase = Phase::Store;
+        self.next(now, w, rules, hearsay_allowed)
+    }
+
+    /// One pass over the window: what could be done among the `width` nearest live candidates.
+    fn survey(&self, w: &Window<'_>, rules: &Rules<'_>, width: usize, hearsay_allowed: bool) -> Survey {
+        let mut view = Survey::default();
+        let (mut live, mut bad) = (0, None);
+        for (place, c) in w.candidates[..usize::from(self.len)].iter().enumerate() {
+            match c.state {
+                State::Failed => continue,
+                State::Late => {
+                    view.late = true;
+                    continue;
+                }
+                State::Fresh if c.class == Class::Bad => {
+                    bad = bad.or(Some(place));
+                    continue;
+                }
+                _ => {}
+            }
+            if live == width {
+                // Queries beyond the width still hold slots, but nothing depends on their answers.
+                break;
+            }
+            live += usize::from(rules.counts(c));
+            match c.state {
+                State::Fresh => {
+                    let class = c.class as usize;
+                    if self.in_flight[class] >= rules.slots(c.class) {
+                        view.busy = true;
+                    } else if c.class == Class::Unknown && !hearsay_allowed {
+                        view.throttled = true;
+                    } else {
+                        view.askable = view.askable.or(Some(place));
+                    }
+                }
+                State::Asked | State::Storing => view.busy = true,
+                State::Answered if self.phase == Phase::Store && c.token != NO_TOKEN => {
+                    let waits = match c.version {
+                        _ if !self.guarded => false,
+                        Version::None => self.versions && (self.stored == 0 || self.conflict),
+                        Version::Expected => self.conflict,
+                        Version::Same | Version::Other => false,
+                    };
+                    if !waits {
+                        view.storable = view.storable.or(Some(place));
+                    }
+                }
+                _ => view.closed += usize::from(rules.counts(c)),
+            }
+        }
+        let nothing_else = view.askable.is_none() && !view.busy && !view.throttled;
+        if nothing_else && live < width && self.in_flight[Class::Bad as usize] < rules.slots(Class::Bad) {
+            view.askable = bad;
+        }
+        view
+    }
+
+    /// When the next query of the first burst may start; `None` once anybody answered.
+    fn stagger(&self, step: Duration) -> Option<Instant> {
+        (self.answers == 0).then(|| self.started + step.saturating_mul(u32::from(self.burst)))
+    }
+
+    fn ask(&mut self, now: Instant, candidate: &mut Candidate) -> Next {
+        self.asked = now;
+        candidate.state = State::Asked;
+        self.burst = self.burst.saturating_add(1);
+        let slots = &mut self.in_flight[candidate.class as usize];
+        *slots = slots.saturating_add(1);
+        Next::Ask {
+            id: self.id_of(candidate.distance),
+            endpoint: candidate.endpoint,
+            hearsay: candidate.class == Class::Unknown,
+        }
+    }
+
+    /// Takes back an `Ask` or a `Store` that could not be carried out.
+    pub fn on_not_sent(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint) {
+        if let Some(place) = self.find(w, id, endpoint) {
+            match w.candidates[place].state {
+                State::Asked => {
+                    self.free_slot(w.candidates[place].class);
+                    w.candidates[place].state = State::Fresh;
+                    self.burst = self.burst.saturating_sub(1);
+                }
+                State::Storing => w.candidates[place].state = State::Answered,
+                _ => {}
+            }
+        }
+    }
+
+    /// A query to an address without a known id left.
+    pub fn on_seed_sent(&mut self) {
+        self.seeds = self.seeds.saturating_add(1);
+    }
+
+    /// A seed failed.
+    pub fn on_seed_failed(&mut self) {
+        self.seeds = self.seeds.saturating_sub(1);
+    }
+
+    /// A seed answered, and so told its id: it becomes a candidate that has answered.
+    pub fn on_seed_answer(&mut self, w: &mut Window<'_>, network: Network, offer: Offer, token: Option<&[u8]>) {
+        self.seeds = self.seeds.saturating_sub(1);
+        self.offer(w, network, offer);
+        if let Some(place) = self.find(w, &offer.id, &offer.endpoint) {
+            self.settle(w, place, token);
+        }
+    }
+
+    /// A candidate answered. Whether it belongs to the window.
+    pub fn on_answer(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint, token: Option<&[u8]>) -> bool {
+        let Some(place) = self.find(w, id, endpoint) else { return false };
+        self.settle(w, place, token);
+        true
+    }
+
+    fn settle(&mut self, w: &mut Window<'_>, place: usize, token: Option<&[u8]>) {
+        let candidate = &mut w.candidates[place];
+        match candidate.state {
+            State::Asked => self.free_slot(candidate.class),
+            State::Fresh | State::Late => {}
+            _ => return,
+        }
+        candidate.state = State::Answered;
+        self.hops = self.hops.max(candidate.hops);
+        self.answers = self.answers.saturating_add(1);
+        if let Some(token) = token.filter(|t| t.len() <= MAX_TOKEN && self.stores) {
+            self.keep_token(w, place, token);
+        }
+    }
+
+    /// Keeps the token of the candidate at `place`, at the cost of the farthest candidate that has one.
+    fn keep_token(&self, w: &mut Window<'_>, place: usize, token: &[u8]) {
+        let len = usize::from(self.len);
+        let holders = || w.candidates[..len].iter().filter(|c| c.token != NO_TOKEN);
+        let free = (0..w.tokens.len().min(usize::from(NO_TOKEN)))
+            .find(|&cell| !holders().any(|c| usize::from(c.token) == cell));
+        let cell = match free {
+            Some(cell) => cell,
+            None => {
+                let farthest = w.candidates[..len].iter().rposition(|c| c.token != NO_TOKEN);
+                match farthest.filter(|&f| f > place && w.candidates[f].state == State::Answered) {
+                    Some(f) => usize::from(core::mem::replace(&mut w.candidates[f].token, NO_TOKEN)),
+                    None => return,
+                }
+            }
+        };
+        let kept = &mut w.tokens[cell];
+        kept.len = token.len() as u8;
+        kept.bytes[..token.len()].copy_from_slice(token);
+        w.candidates[place].token = cell as u8;
+    }
+
+    /// A candidate returned a version of the item that is to be stored.
+    pub fn on_version(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint, version: Version) {
+        if let Some(place) = self.find(w, id, endpoint) {
+            self.versions = true;
+            w.candidates[place].version = version;
+        }
+    }
+
+    /// A genuine version was seen that is newer than the expected one.
+    pub fn on_superseded(&mut self) {
+        self.conflict |= self.guarded;
+    }
+
+    /// Whether a newer version was seen, or a node refused.
+    pub fn is_superseded(&self) -> bool {
+        self.conflict
+    }
+
+    /// Whether a candidate returned the very item that is to be stored.
+    pub fn holds(&self, w: &Window<'_>, id: &Id, endpoint: &Endpoint) -> bool {
+        self.find(w, id, endpoint).is_some_and(|place| w.candidates[place].version == Version::Same)
+    }
+
+    /// The soft timeout of a query passed: its slot is free, its answer still welcome.
+    pub fn on_late(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint) {
+        if let Some(place) = self.find(w, id, endpoint)
+            && w.candidates[place].state == State::Asked
+        {
+            self.free_slot(w.candidates[place].class);
+            w.candidates[place].state = State::Late;
+        }
+    }
+
+    /// A candidate failed: no answer, a broken one, or one with another id.
+    pub fn on_failure(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint) {
+        if let Some(place) = self.find(w, id, endpoint) {
+            let candidate = &mut w.candidates[place];
+            if candidate.state == State::Asked {
+                self.free_slot(candidate.class);
+            }
+            if matches!(candidate.state, State::Asked | State::Late | State::Storing) {
+                candidate.state = State::Failed;
+                candidate.token = NO_TOKEN;
+            }
+        }
+    }
+
+    /// A node confirmed that it stored.
+    pub fn on_stored(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint) {
+        self.end_store(w, id, endpoint, State::Stored);
+    }
+
+    /// A node refused to store.
+    pub fn on_refused(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint) {
+        self.end_store(w, id, endpoint, State::Refused);
+    }
+
+    fn end_store(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint, end: State) {
+        if let Some(place) = self.find(w, id, endpoint)
+            && w.candidates[place].state == State::Storing
+        {
+            w.candidates[place].state = end;
+            w.candidates[place].token = NO_TOKEN;
+            self.stored = self.stored.saturating_add(u16::from(end == State::Stored));
+            self.conflict |= end == State::Refused;
+        }
+    }
+
+    /// The token that a node gave, if it is still kept.
+    pub fn token<'w>(&self, w: &'w Window<'_>, id: &Id, endpoint: &Endpoint) -> Option<&'w [u8]> {
+        let place = self.find(w, id, endpoint)?;
+        let cell = w.tokens.get(usize::from(w.candidates[place].token))?;
+        cell.bytes.get(..usize::from(cell.len))
+    }
+
+    /// Referrals that led to a candidate.
+    pub fn hops_to(&self, w: &Window<'_>, id: &Id, endpoint: &Endpoint) -> u8 {
+        self.find(w, id, endpoint).map_or(0, |place| w.candidates[place].hops)
+    }
+
+    /// Whether an endpoint is a candidate already.
+    pub fn knows(&self, w: &Window<'_>, endpoint: &Endpoint) -> bool {
+        w.candidates[..usize::from(self.len)].iter().any(|c| c.endpoint == *endpoint)
+    }
+
+    /// The nearest nodes that answered, nearest first.
+    pub fn answered<'w>(&self, w: &'w Window<'_>) -> impl Iterator<Item = (Id, Endpoint)> + use<'w> {
+        let target = self.target;
+        w.candidates[..usize::from(self.len)]
+            .iter()
+            .filter(|c| matches!(c.state, State::Answered | State::Storing | State::Stored | State::Refused))
+            .map(move |c| (Id(c.distance.0).distance(&target).into(), c.endpoint))
+    }
+
+    fn id_of(&self, distance: Distance) -> Id {
+        Id(distance.0).distance(&self.target).into()
+    }
+
+    fn find(&self, w: &Window<'_>, id: &Id, endpoint: &Endpoint) -> Option<usize> {
+        let distance = id.distance(&self.target);
+        let known = &w.candidates[..usize::from(self.len)];
+        let first = known.partition_point(|c| c.distance < distance);
+        let same = known[first..].iter().take_while(|c| c.distance == distance);
+        same.clone().position(|c| c.endpoint == *endpoint).map(|i| first + i)
+    }
+
+    fn free_slot(&mut self, class: Class) {
+        let slots = &mut self.in_flight[class as usize];
+        *slots = slots.saturating_sub(1);
+    }
+
+    /// Recounts everything that has to hold. `asked` and `storing` say whether a query of that kind to a candidate is
+    /// open, and not late; `seeds` is the number of open queries to addresses without a known id.
+    #[cfg(any(test, debug_assertions))]
+    pub fn check_invariants(
+        &self,
+        candidates: &[Candidate],
+        tokens: usize,
+        asked: impl Fn(&Id, &Endpoint) -> bool,
+        storing: impl Fn(&Id, &Endpoint) -> bool,
+        seeds: usize,
+    ) {
+        let candidates = &candidates[..usize::from(self.len)];
+        assert!(candidates.is_sorted_by_key(|c| c.distance), "nearest first");
+        let mut in_flight = [0; 3];
+        for (place, c) in candidates.iter().enumerate() {
+            let before = &candidates[..place];
+            assert!(before.iter().all(|other| other.endpoint != c.endpoint), "one place for each endpoint");
+            if c.token != NO_TOKEN {
+                assert!(usize::from(c.token) < tokens && before.iter().all(|other| other.token != c.token));
+            }
+            let id = self.id_of(c.distance);
+            match c.state {
+                State::Asked => {
+                    in_flight[c.class as usize] += 1;
+                    assert!(asked(&id, &c.endpoint), "nobody is waited for who was not asked");
+                }
+                State::Storing => assert!(storing(&id, &c.endpoint), "no store is waited for that was not sent"),
+                _ => {}
+            }
+        }
+        assert_eq!(self.in_flight, in_flight, "slots are freed and taken by queries alone");
+        assert_eq!(usize::from(self.seeds), seeds, "no seed is waited for that was not asked");
+    }
+}
+
+/// The rules that hold for a lookup.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// Numbers.
+    pub config: &'a LookupConfig,
+    /// How long after the last query late answers are waited for, when fewer than k have answered and nobody is left.
+    pub patience: Duration,
+    /// Nodes whose id does not fit their address never count for closure (BEP 42).
+    pub enforce_secure_ids: bool,
+}
+
+impl Rules<'_> {
+    fn counts(&self, c: &Candidate) -> bool {
+        c.secure || !self.enforce_secure_ids
+    }
+
+    fn slots(&self, class: Class) -> u8 {
+        match class {
+            Class::Good => self.config.slots_good,
+            Class::Unknown => self.config.slots_unknown,
+            Class::Bad => self.config.slots_bad,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Survey {
+    /// Live candidates among the nearest that need nothing more.
+    closed: usize,
+    /// A candidate that may be asked now.
+    askable: Option<usize>,
+    /// A candidate that may be stored on now.
+    storable: Option<usize>,
+    /// Somebody is still to answer or to be asked.
+    busy: bool,
+    /// Somebody late may still answer.
+    late: bool,
+    /// Only the budget for hearsay keeps somebody from being asked.
+    throttled: bool,
+}

@@ -1,0 +1,278 @@
+//! Behaviour of the store of peers, one rule of `spec/server.md` each.
+
+use super::*;
+use crate::dht::config::Config;
+use std::vec::Vec;
+
+const HASH: Id = Id([7; 20]);
+
+fn at(secs: u64) -> Instant {
+    Instant::from_secs(secs)
+}
+
+fn rng() -> Rng {
+    Rng::from_seed([1; 32])
+}
+
+fn store_with(config: &ServerConfig, network: Network, capacity: usize) -> PeerStore<'static> {
+    let memory = PeersMemory {
+        entries: Memory::allocate(capacity),
+        links: Memory::allocate(capacity),
+        order: Memory::allocate(capacity),
+    };
+    PeerStore::new(config, network, memory)
+}
+
+fn store(capacity: usize) -> PeerStore<'static> {
+    store_with(&Config::default().server, Network::Public, capacity)
+}
+
+/// A peer in a network of its own.
+fn peer(i: u16) -> Endpoint {
+    let [a, b] = i.to_be_bytes();
+    Endpoint::v4([10, a, b, 1], 6881)
+}
+
+fn peer6(i: u16) -> Endpoint {
+    let [a, b] = i.to_be_bytes();
+    Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, 0, a, b, 0, 0, 0, 0, 0, 0, 0, 1], 6881)
+}
+
+fn announce(peers: &mut PeerStore<'_>, secs: u64, info_hash: u8, peer: Endpoint, seed: bool) -> Announced {
+    let announced = peers.announce(at(secs), &Id([info_hash; 20]), peer, seed);
+    peers.check_invariants();
+    announced
+}
+
+fn all(peers: &PeerStore<'_>, info_hash: u8, family: Family, noseed: bool) -> Vec<Endpoint> {
+    let mut found = Vec::new();
+    let n = peers.sample(&Id([info_hash; 20]), family, noseed, &mut rng(), usize::MAX, |peer| found.push(peer));
+    assert_eq!(n, found.len());
+    found
+}
+
+/// Rule S31.
+#[test]
+fn an_address_is_held_once_for_an_info_hash() {
+    let mut peers = store(10);
+    assert_eq!(announce(&mut peers, 0, 1, peer(1), false), Announced::New);
+    assert_eq!(announce(&mut peers, 1, 1, peer(1).with_port(99), true), Announced::Updated);
+    assert_eq!(all(&peers, 1, Family::V4, false), [peer(1).with_port(99)]);
+    assert_eq!(all(&peers, 1, Family::V4, true), [], "it is a seed now");
+    assert_eq!(announce(&mut peers, 2, 2, peer(1), false), Announced::New);
+    assert_eq!((peers.len(), peers.info_hashes(), peers.peers_of(&Id([1; 20]))), (2, 2, 1));
+}
+
+/// Rule S32.
+#[test]
+fn an_info_hash_has_five_hundred_peers_and_not_one_more() {
+    let mut peers = store(600);
+    for i in 0..500 {
+        assert!(!peers.is_full_for(&HASH));
+        assert_eq!(peers.announce(at(0), &HASH, peer(i), false), Announced::New);
+    }
+    assert!(peers.is_full_for(&HASH) && !peers.is_full_for(&Id([8; 20])));
+    assert_eq!(announce(&mut peers, 0, 7, peer(500), false), Announced::Full);
+    assert_eq!(announce(&mut peers, 0, 7, peer6(0), false), Announced::Full);
+    assert_eq!(announce(&mut peers, 0, 7, peer(499), true), Announced::Updated);
+    assert_eq!(announce(&mut peers, 0, 8, peer(500), false), Announced::New);
+    assert_eq!(peers.len(), 501);
+}
+
+/// Rule S33.
+#[test]
+fn a_network_takes_its_share_of_an_info_hash_and_not_one_place_more() {
+    let config = ServerConfig { peers_per_info_hash: 16, ..Config::default().server };
+    for (v4, addresses) in [
+        (true, [1, 2, 3].map(|last| Endpoint::v4([192, 0, 2, last], 1))),
+        (false, [1, 2, 3].map(|last| Endpoint::v6([0x20, 1, 0, 0, 0, 0, 0, 5, last, 0, 0, 0, 0, 0, 0, 9], 1))),
+    ] {
+        let mut peers = store_with(&config, Network::Public, 100);
+        assert_eq!(addresses.map(|a| a.is_v4()), [v4; 3]);
+        let outcomes = addresses.map(|address| announce(&mut peers, 0, 1, address, false));
+        assert_eq!(outcomes, [Announced::New, Announced::New, Announced::Quota]);
+        assert_eq!(announce(&mut peers, 0, 1, addresses[1], true), Announced::Updated);
+        assert_eq!(announce(&mut peers, 0, 1, peer(1), false), Announced::New);
+        let mut local = store_with(&config, Network::Local, 100);
+        assert!(addresses.map(|address| announce(&mut local, 0, 1, address, false)) == [Announced::New; 3]);
+    }
+}
+
+/// Rule S34.
+#[test]
+fn a_full_store_gives_up_an_old_peer_of_the_largest_swarm() {
+    let mut peers = store(10);
+    announce(&mut peers, 0, 1, peer(0), false);
+    for i in 1..=3 {
+        announce(&mut peers, 1, 2, peer(i), false);
+    }
+    for i in 4..10 {
+        announce(&mut peers, 2, 3, peer(i), false);
+    }
+    // Info-hash 3 is the largest, and its first four peers are among the eight oldest entries.
+    assert_eq!(announce(&mut peers, 3, 4, peer(20), false), Announced::New);
+    assert_eq!(peers.peers_of(&Id([3; 20])), 5);
+    assert!(!all(&peers, 3, Family::V4, false).contains(&peer(4)));
+    assert_eq!((peers.len(), peers.info_hashes()), (10, 4));
+    // Among equals the oldest goes, and with it the info-hash.
+    let mut peers = store(2);
+    announce(&mut peers, 0, 1, peer(0), false);
+    announce(&mut peers, 1, 2, peer(0), false);
+    announce(&mut peers, 2, 3, peer(0), false);
+    assert_eq!((peers.peers_of(&Id([1; 20])), peers.len(), peers.info_hashes()), (0, 2, 2));
+    assert_eq!(announce(&mut store(0), 0, 1, peer(0), false), Announced::Full);
+}
+
+/// Rules S35 and S36.
+#[test]
+fn a_sample_is_of_one_family_and_without_seeds_if_so_asked() {
+    let mut peers = store(100);
+    for i in 0..20 {
+        announce(&mut peers, 0, 7, peer(i), i % 2 == 0);
+        announce(&mut peers, 0, 7, peer6(i), i % 4 == 0);
+        announce(&mut peers, 0, 8, peer(i), false);
+    }
+    assert_eq!(all(&peers, 7, Family::V4, false).len(), 20);
+    assert_eq!(all(&peers, 7, Family::V6, false).len(), 20);
+    assert!(all(&peers, 7, Family::V6, false).iter().all(|peer| !peer.is_v4()));
+    assert_eq!(all(&peers, 7, Family::V4, true), (0..20).filter(|i| i % 2 == 1).map(peer).collect::<Vec<_>>());
+    assert_eq!(all(&peers, 7, Family::V6, true).len(), 15);
+    assert_eq!(all(&peers, 9, Family::V4, false), []);
+    assert_eq!(peers.sample(&HASH, Family::V4, false, &mut rng(), 0, |_| unreachable!()), 0);
+}
+
+/// Rule S35; T13 of the defects to beat.
+#[test]
+fn every_peer_is_found_equally_often() {
+    let mut peers = store(100);
+    for i in 0..40 {
+        announce(&mut peers, 0, 7, peer(i), i % 2 == 0);
+    }
+    for (noseed, eligible, max) in [(false, 40, 10), (true, 20, 5)] {
+        let mut found = [0; 40];
+        let mut rng = rng();
+        for _ in 0..2_000 {
+            peers.sample(&HASH, Family::V4, noseed, &mut rng, max, |peer| found[usize::from(peer.ip_bytes()[2])] += 1);
+        }
+        // Each is expected 500 times, with a deviation of about 19.
+        let found: Vec<u32> = found.into_iter().filter(|&n| n > 0).collect();
+        assert_eq!(found.len(), eligible);
+        assert!(found.iter().all(|n| (400..600).contains(n)), "{found:?}");
+    }
+}
+
+/// Rule S37.
+#[test]
+fn the_filters_hold_seeds_and_others_apart() {
+    let mut peers = store(10);
+    assert_eq!(peers.filters(&HASH), None);
+    announce(&mut peers, 0, 7, peer(1), true);
+    announce(&mut peers, 0, 7, peer6(2), false);
+    announce(&mut peers, 0, 8, peer(3), false);
+    let (mut seeds, mut others) = (Bloom::default(), Bloom::default());
+    seeds.insert(&peer(1));
+    others.insert(&peer6(2));
+    assert_eq!(peers.filters(&HASH), Some((seeds, others)));
+}
+
+/// Rule S38.
+#[test]
+fn a_peer_lives_for_its_life_and_not_a_microsecond_more() {
+    let mut peers = store(10);
+    announce(&mut peers, 0, 1, peer(1), false);
+    peers.announce(Instant::from_micros(4_000_001), &Id([2; 20]), peer(1), false);
+    assert_eq!(peers.sweep_at(), Some(at(2_700)));
+    peers.sweep(Instant::from_micros(2_700_000_000 - 1));
+    assert_eq!(peers.len(), 2);
+    peers.sweep(at(2_700));
+    assert_eq!((peers.len(), peers.info_hashes(), peers.sweep_at()), (1, 1, Some(at(2_705))));
+    assert_eq!(announce(&mut peers, 2_704, 2, peer(1), false), Announced::Updated);
+    peers.sweep(at(2_705));
+    assert_eq!(peers.len(), 1);
+    peers.sweep(at(10_000));
+    assert_eq!((peers.len(), peers.info_hashes(), peers.sweep_at()), (0, 0, None));
+}
+
+#[test]
+fn lives_end_in_time_however_long_the_node_runs() {
+    for start in [u64::from(CLOCK) - 10, u64::from(u32::MAX) - 10, u64::from(u32::MAX) * 100] {
+        let mut peers = store(10);
+        announce(&mut peers, start, 1, peer(1), true);
+        announce(&mut peers, start + 20, 1, peer(2), false);
+        assert_eq!(peers.sweep_at(), Some(at(start + 2_700)));
+        assert_eq!(all(&peers, 1, Family::V4, true), [peer(2)]);
+        announce(&mut peers, start + 2_700, 1, peer(3), false);
+        assert_eq!((peers.len(), peers.sweep_at()), (2, Some(at(start + 2_720))));
+    }
+}
+
+#[test]
+fn a_clock_that_steps_back_ends_no_life_early() {
+    let mut peers = store(10);
+    announce(&mut peers, 100, 1, peer(1), false);
+    announce(&mut peers, 50, 1, peer(2), false);
+    assert_eq!(peers.sweep_at(), Some(at(2_800)));
+}
+
+fn info_hash(i: u16) -> Id {
+    let mut id = Id([i as u8; 20]);
+    id.0[..2].copy_from_slice(&i.to_be_bytes());
+    id
+}
+
+fn samples(peers: &mut PeerStore<'_>, secs: u64, max: usize, rng: &mut Rng) -> Vec<Id> {
+    let mut found = Vec::new();
+    assert_eq!(peers.sample_infohashes(at(secs), rng, max, |id| found.push(*id)), found.len());
+    found
+}
+
+/// Rule S39.
+#[test]
+fn a_sample_of_info_hashes_stays_for_its_interval_and_changes_after_it() {
+    let mut peers = store(300);
+    let mut rng = rng();
+    for i in 0..100 {
+        for p in 0..if i == 50 { 100 } else { 1 } {
+            peers.announce(at(19_000), &info_hash(i), peer(p), false);
+        }
+    }
+    let first = samples(&mut peers, 20_000, 20, &mut rng);
+    assert_eq!(first.len(), 20);
+    assert_eq!(peers.interval_left(at(20_000)), Duration::from_secs(21_600));
+    peers.announce(at(20_500), &info_hash(1_000), peer(0), false);
+    assert_eq!(samples(&mut peers, 41_599, 20, &mut rng), first);
+    assert_eq!(samples(&mut peers, 41_599, 7, &mut rng), first[..7], "a shorter reply has the front of it");
+    assert_eq!(peers.interval_left(at(41_599)), Duration::from_secs(1));
+    let next = samples(&mut peers, 41_600, 20, &mut rng);
+    assert!(next.len() == 20 && next != first);
+    let mut sorted = next.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(sorted.len(), 20, "no info-hash twice");
+    // What has no peers any more is not listed.
+    peers.announce(at(41_600), &next[3], peer(200), false);
+    peers.sweep(at(41_601));
+    assert_eq!(samples(&mut peers, 41_601, 20, &mut rng), [next[3]]);
+}
+
+/// Rule S39.
+#[test]
+fn a_sample_that_is_everything_does_not_stay() {
+    let mut peers = store(100);
+    let mut rng = rng();
+    assert_eq!(samples(&mut peers, 0, 20, &mut rng), []);
+    for i in 0..20 {
+        peers.announce(at(1), &info_hash(i), peer(1), false);
+    }
+    assert_eq!(samples(&mut peers, 1, 20, &mut rng).len(), 20);
+    assert_eq!(peers.interval_left(at(1)), Duration::ZERO);
+    peers.announce(at(2), &info_hash(20), peer(1), false);
+    assert_eq!(samples(&mut peers, 2, 20, &mut rng).len(), 20);
+    assert_eq!(peers.interval_left(at(2)), Duration::from_secs(21_600));
+}
+
+#[test]
+fn a_peer_takes_48_bytes_with_its_links_and_its_place_in_the_order() {
+    use core::mem::size_of;
+    assert_eq!(size_of::<PeerEntry>() + size_of::<Link>() + size_of::<u16>(), 48);
+}

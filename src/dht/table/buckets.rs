@@ -1,0 +1,184 @@
+//! How many contacts each bucket has, and when it needs news.
+//!
+//! A full bucket is refreshed when nothing was heard from it for 15 min (BEP 5). A thin one, with fewer than eight
+//! contacts although there would be room, is refreshed soon and then less and less often, since near our own id
+//! it may be thin because the network has nobody else to offer; after four futile tries it waits for news like a full
+//! one. Losing contacts makes it eager again. The empty bucket behind the deepest one that has contacts counts as thin:
+//! its refresh is a search for ourselves.
+
+use crate::base::pool::Memory;
+use crate::base::time::{Duration, Instant};
+use crate::dht::config::{K, TableConfig};
+use crate::dht::contact::seconds_up;
+use crate::wire::id::Id;
+
+/// Buckets of a table. The last one holds all contacts that share more leading bits with us.
+pub const BUCKETS: usize = 32;
+/// Waits of a thin bucket, in units of `check_every` (30 s, 2 min and 10 min at 3 s); then `refresh_after`.
+const COOLDOWNS: [u32; 3] = [10, 40, 200];
+/// Futile refreshes after which a thin bucket is no longer special.
+const SETTLED: u8 = COOLDOWNS.len() as u8 + 1;
+/// Time between two refreshes, in units of `check_every` (15 s at 3 s).
+const SPACING: u32 = 5;
+
+/// What a table knows of one of its buckets.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Bucket {
+    /// The second from which a refresh is wanted.
+    due: u32,
+    contacts: u16,
+    futile: u8,
+}
+
+impl Bucket {
+    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
+    pub const BLANK: Bucket = Bucket { due: 0, contacts: 0, futile: 0 };
+}
+
+#[derive(Debug)]
+pub(super) struct Buckets<'s> {
+    /// As long as there are buckets.
+    list: Memory<'s, Bucket>,
+    sizes: [u16; 5],
+    refresh_after: Duration,
+    check_every: Duration,
+    /// The earliest `due`, or an earlier time.
+    next_due: Option<Instant>,
+    /// When the next refresh may start, and when the last one did.
+    spaced: Instant,
+    last: Option<Instant>,
+}
+
+impl<'s> Buckets<'s> {
+    pub(super) fn new(config: &TableConfig, mut list: Memory<'s, Bucket>) -> Self {
+        let list = list.split_front(BUCKETS);
+        assert!(list.len() == BUCKETS, "memory for every bucket");
+        Buckets {
+            list,
+            sizes: config.bucket_sizes,
+            refresh_after: config.refresh_after,
+            check_every: config.check_every,
+            next_due: None,
+            spaced: Instant::ZERO,
+            last: None,
+        }
+    }
+
+    /// The bucket of `id` in the table of `own`.
+    pub(super) fn index(own: &Id, id: &Id) -> usize {
+        (own.shared_prefix_len(id) as usize).min(BUCKETS - 1)
+    }
+
+    /// Contacts that a bucket has room for.
+    pub(super) fn size(&self, bucket: usize) -> usize {
+        self.sizes[bucket.min(self.sizes.len() - 1)].into()
+    }
+
+    /// Contacts in a bucket.
+    pub(super) fn count(&self, bucket: usize) -> usize {
+        self.list.get(bucket).map_or(0, |b| b.contacts.into())
+    }
+
+    pub(super) fn is_full(&self, bucket: usize) -> bool {
+        self.count(bucket) >= self.size(bucket)
+    }
+
+    /// The deepest bucket that is full.
+    pub(super) fn deepest_full(&self) -> Option<usize> {
+        (0..BUCKETS).rev().find(|&b| self.is_full(b) && self.count(b) > 0)
+    }
+
+    fn is_thin(&self, bucket: usize) -> bool {
+        self.count(bucket) < self.size(bucket).min(K)
+    }
+
+    /// Buckets that are worth a refresh: all up to one behind the deepest one that has contacts.
+    fn reach(&self) -> usize {
+        self.list.iter().rposition(|b| b.contacts > 0).map_or(0, |deepest| (deepest + 2).min(BUCKETS))
+    }
+
+    /// A contact was added.
+    pub(super) fn on_added(&mut self, now: Instant, bucket: usize) {
+        self.list[bucket].contacts += 1;
+        if !self.is_thin(bucket) {
+            self.list[bucket].futile = 0;
+        }
+        self.on_news(now, bucket);
+        self.update();
+    }
+
+    /// A contact was removed.
+    pub(super) fn on_removed(&mut self, now: Instant, bucket: usize) {
+        let was_thin = self.is_thin(bucket);
+        self.list[bucket].contacts = self.list[bucket].contacts.saturating_sub(1);
+        if self.is_thin(bucket) && !was_thin {
+            self.list[bucket].futile = 0;
+            self.list[bucket].due = seconds_up(now + self.cooldown(0));
+        }
+        self.update();
+    }
+
+    /// A contact of the bucket answered. Later, the refresh is only put off, so `next_due` may stay as it is.
+    pub(super) fn on_news(&mut self, now: Instant, bucket: usize) {
+        if !self.is_thin(bucket) || self.list[bucket].futile >= SETTLED {
+            self.list[bucket].due = seconds_up(now + self.refresh_after);
+        }
+    }
+
+    /// All contacts lie in other buckets now: `counts` says in which.
+    pub(super) fn recount(&mut self, contacts: impl Iterator<Item = usize>) {
+        self.list.fill(Bucket::BLANK);
+        contacts.for_each(|bucket| self.list[bucket].contacts += 1);
+        self.update();
+    }
+
+    fn update(&mut self) {
+        let due = self.list[..self.reach()].iter().map(|b| b.due).min();
+        self.next_due = due.map(|secs| Instant::from_secs(secs.into()));
+    }
+
+    fn cooldown(&self, futile: u8) -> Duration {
+        match COOLDOWNS.get(usize::from(futile)) {
+            Some(&units) => self.check_every.saturating_mul(units).min(self.refresh_after),
+            None => self.refresh_after,
+        }
+    }
+
+    /// A bucket to be refreshed now, deepest first.
+    pub(super) fn next_refresh(&mut self, now: Instant) -> Option<usize> {
+        if self.refresh_at().is_none_or(|at| now < at) || self.last == Some(now) {
+            return None;
+        }
+        let due = |b: &Bucket| Instant::from_secs(b.due.into()) <= now;
+        let chosen = self.list[..self.reach()].iter().rposition(due);
+        if let Some(bucket) = chosen {
+            let wait = if self.is_thin(bucket) { self.cooldown(self.list[bucket].futile) } else { self.refresh_after };
+            let entry = &mut self.list[bucket];
+            entry.futile = entry.futile.saturating_add(1);
+            entry.due = seconds_up(now + wait);
+            self.spaced = now + self.check_every.saturating_mul(SPACING);
+            self.last = Some(now);
+        }
+        self.update();
+        chosen
+    }
+
+    /// When the next refresh is due.
+    pub(super) fn refresh_at(&self) -> Option<Instant> {
+        self.next_due.map(|due| due.max(self.spaced))
+    }
+
+    /// Counts again, by hand.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn assert_counts(&self, contacts: impl Iterator<Item = usize>) {
+        let mut counts = [0u16; BUCKETS];
+        contacts.for_each(|bucket| counts[bucket] += 1);
+        assert!(self.list.iter().map(|b| b.contacts).eq(counts), "bucket counts");
+        for (bucket, &count) in counts.iter().enumerate() {
+            assert!(usize::from(count) <= self.size(bucket), "bucket {bucket} holds {count}");
+        }
+        let due = self.list[..self.reach()].iter().map(|b| b.due).min();
+        assert!(due.is_none() == self.next_due.is_none(), "a refresh has a time");
+        assert!(self.next_due <= due.map(|d| Instant::from_secs(d.into())), "no refresh is missed");
+    }
+}

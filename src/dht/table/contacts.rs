@@ -1,0 +1,93 @@
+//! Contacts in the order of their ids, with a parallel array of prefixes to search in.
+
+use core::ops::Range;
+
+use super::buckets::BUCKETS;
+use crate::base::pool::Memory;
+use crate::dht::contact::Contact;
+use crate::wire::id::Id;
+
+/// A sorted array of contacts with distinct ids.
+#[derive(Debug)]
+pub(super) struct Contacts<'s> {
+    contacts: Memory<'s, Contact>,
+    prefixes: Memory<'s, u64>,
+    len: usize,
+}
+
+impl<'s> Contacts<'s> {
+    pub(super) fn new(contacts: Memory<'s, Contact>, prefixes: Memory<'s, u64>) -> Self {
+        Contacts { contacts, prefixes, len: 0 }
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.contacts.len().min(self.prefixes.len()).min(usize::from(u16::MAX))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// All contacts, in id order.
+    pub(super) fn all(&self) -> &[Contact] {
+        &self.contacts[..self.len]
+    }
+
+    /// The first 64 bits of their ids, in the same order.
+    pub(super) fn prefixes(&self) -> &[u64] {
+        &self.prefixes[..self.len]
+    }
+
+    /// The contact at `index`. Whoever changes it leaves its id alone.
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Contact> {
+        self.contacts[..self.len].get_mut(index)
+    }
+
+    /// Where `id` is, or where it would be.
+    pub(super) fn search(&self, id: &Id) -> Result<usize, usize> {
+        let prefix = id.prefix();
+        let mut index = self.prefixes().partition_point(|&p| p < prefix);
+        while let Some(contact) = self.all().get(index) {
+            match contact.id.cmp(id) {
+                core::cmp::Ordering::Less => index += 1,
+                core::cmp::Ordering::Equal => return Ok(index),
+                core::cmp::Ordering::Greater => break,
+            }
+        }
+        Err(index)
+    }
+
+    /// Puts a contact into its place. False when there is no room or the id is there already.
+    pub(super) fn insert(&mut self, contact: Contact) -> bool {
+        let Err(index) = self.search(&contact.id) else { return false };
+        if self.len >= self.capacity() {
+            return false;
+        }
+        self.contacts.copy_within(index..self.len, index + 1);
+        self.prefixes.copy_within(index..self.len, index + 1);
+        self.contacts[index] = contact;
+        self.prefixes[index] = contact.id.prefix();
+        self.len += 1;
+        true
+    }
+
+    pub(super) fn remove(&mut self, index: usize) -> Option<Contact> {
+        let removed = *self.all().get(index)?;
+        self.contacts.copy_within(index + 1..self.len, index);
+        self.prefixes.copy_within(index + 1..self.len, index);
+        self.len -= 1;
+        Some(removed)
+    }
+
+    /// Where the contacts of a bucket lie: those that share exactly `bucket` leading bits with `own`, or, for the last
+    /// bucket, at least so many.
+    pub(super) fn bucket(&self, own: &Id, bucket: usize) -> Range<usize> {
+        let own = own.prefix();
+        let last = BUCKETS - 1;
+        let low = if bucket < last { (1 << (63 - bucket)) - 1 } else { u64::MAX >> last };
+        let first = if bucket < last { (own ^ (low + 1)) & !low } else { own & !low };
+        let start = self.prefixes().partition_point(|&p| p < first);
+        let end = self.prefixes().partition_point(|&p| p <= first | low);
+        start..end
+    }
+}

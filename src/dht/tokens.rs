@@ -1,0 +1,152 @@
+//! Write tokens (BEP 5, BEP 44): the proof that whoever stores something here can receive at the address it claims.
+//!
+//! A token is a MAC over the asker's address and the target, under a secret that is drawn anew every rotation; nothing
+//! is remembered of those that were issued, so asking for tokens costs us no memory. The current and the previous
+//! secret are honoured, so a token is valid for at least one rotation and at most two, and only for the address and
+//! the target that it was issued for. The port is not bound: a NAT may change it between the two queries.
+//!
+//! SipHash-2-4 is a MAC under a secret key, which a checksum is not: of a CRC, one token betrays all others.
+
+use siphasher::sip::SipHasher24;
+
+use crate::base::rng::Rng;
+use crate::base::time::{Duration, Instant};
+use crate::wire::endpoint::Endpoint;
+use crate::wire::id::Id;
+
+/// Issues and verifies write tokens.
+#[derive(Debug)]
+pub struct Tokens {
+    current: [u8; 16],
+    previous: [u8; 16],
+    rotation: Duration,
+    rotate_at: Instant,
+}
+
+impl Tokens {
+    /// Length of a token in bytes.
+    pub const LEN: usize = 8;
+
+    /// Draws the first secrets. They are replaced every `rotation`.
+    pub fn new(rng: &mut Rng, now: Instant, rotation: Duration) -> Self {
+        Tokens { current: rng.bytes(), previous: rng.bytes(), rotation, rotate_at: now + rotation }
+    }
+
+    /// The token with which the node at `ip` may store something under `target`.
+    pub fn issue(&self, ip: &Endpoint, target: &Id) -> [u8; Tokens::LEN] {
+        mac(&self.current, ip, target).to_le_bytes()
+    }
+
+    /// Whether `token` was issued for this address and target lately enough. Takes the same time for every token of
+    /// the right length.
+    pub fn verify(&self, ip: &Endpoint, target: &Id, token: &[u8]) -> bool {
+        let Ok(token) = <[u8; Tokens::LEN]>::try_from(token) else { return false };
+        let token = u64::from_le_bytes(token);
+        let current = token ^ mac(&self.current, ip, target);
+        let previous = token ^ mac(&self.previous, ip, target);
+        (current == 0) | (previous == 0)
+    }
+
+    /// Rotates the secrets if that is due; otherwise does nothing. If a whole rotation was missed, both secrets are
+    /// replaced: the tokens of the current one are as old by then as those that the previous one would have had to
+    /// drop.
+    pub fn rotate(&mut self, now: Instant, rng: &mut Rng) {
+        if now < self.rotate_at {
+            return;
+        }
+        let next = self.rotate_at + self.rotation;
+        if now < next {
+            self.previous = core::mem::replace(&mut self.current, rng.bytes());
+            self.rotate_at = next;
+        } else {
+            *self = Tokens::new(rng, now, self.rotation);
+        }
+    }
+
+    /// When the next rotation is due. It has to be made before packets of that instant are looked at.
+    pub fn rotate_at(&self) -> Instant {
+        self.rotate_at
+    }
+}
+
+/// The two families cannot be confused: SipHash takes the length in.
+fn mac(secret: &[u8; 16], ip: &Endpoint, target: &Id) -> u64 {
+    let mut text = [0; 16 + Id::LEN];
+    let address = ip.ip_bytes();
+    let (front, rest) = text.split_at_mut(address.len());
+    front.copy_from_slice(address);
+    rest[..Id::LEN].copy_from_slice(target.as_bytes());
+    SipHasher24::new_with_key(secret).hash(&text[..address.len() + Id::LEN])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROTATION: Duration = Duration::from_secs(300);
+    const TARGET: Id = Id([9; 20]);
+
+    fn here() -> Endpoint {
+        Endpoint::v4([192, 0, 2, 1], 6881)
+    }
+
+    fn fixture() -> (Tokens, Rng) {
+        let mut rng = Rng::from_seed([5; 32]);
+        (Tokens::new(&mut rng, Instant::from_secs(1_000), ROTATION), rng)
+    }
+
+    /// Rules S2 and S3; R47 and R96 of the hostile inputs.
+    #[test]
+    fn a_token_is_for_one_address_and_one_target() {
+        let (tokens, _) = fixture();
+        let token = tokens.issue(&here(), &TARGET);
+        assert!(tokens.verify(&here(), &TARGET, &token));
+        assert!(tokens.verify(&here().with_port(1), &TARGET, &token), "whatever the port");
+        assert!(!tokens.verify(&Endpoint::v4([192, 0, 2, 2], 6881), &TARGET, &token));
+        assert!(!tokens.verify(&here(), &Id([8; 20]), &token));
+    }
+
+    #[test]
+    fn no_other_bytes_are_a_token() {
+        let (tokens, _) = fixture();
+        let token = tokens.issue(&here(), &TARGET);
+        for bit in 0..64 {
+            let mut other = token;
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert!(!tokens.verify(&here(), &TARGET, &other));
+        }
+        assert!(!tokens.verify(&here(), &TARGET, b""));
+        assert!(!tokens.verify(&here(), &TARGET, &token[..7]));
+        assert!(!tokens.verify(&here(), &TARGET, &[token.as_slice(), &[0]].concat()));
+    }
+
+    /// Rule S3.
+    #[test]
+    fn a_token_outlives_one_rotation_and_never_two() {
+        let (mut tokens, mut rng) = fixture();
+        let token = tokens.issue(&here(), &TARGET);
+        for (secs, valid) in [(1_299, true), (1_300, true), (1_599, true), (1_600, false), (1_900, false)] {
+            tokens.rotate(Instant::from_secs(secs), &mut rng);
+            assert_eq!(tokens.verify(&here(), &TARGET, &token), valid, "{secs}");
+        }
+    }
+
+    /// Rule S3.
+    #[test]
+    fn a_rotation_that_comes_two_late_drops_all_older_tokens() {
+        let (mut tokens, mut rng) = fixture();
+        let token = tokens.issue(&here(), &TARGET);
+        tokens.rotate(Instant::from_secs(1_600), &mut rng);
+        assert!(!tokens.verify(&here(), &TARGET, &token));
+        assert_eq!(tokens.rotate_at(), Instant::from_secs(1_900));
+    }
+
+    #[test]
+    fn rotations_keep_their_pace_when_they_come_a_little_late() {
+        let (mut tokens, mut rng) = fixture();
+        tokens.rotate(Instant::from_secs(1_310), &mut rng);
+        assert_eq!(tokens.rotate_at(), Instant::from_secs(1_600));
+        tokens.rotate(Instant::from_secs(1_310), &mut rng);
+        assert_eq!(tokens.rotate_at(), Instant::from_secs(1_600), "an early call does nothing");
+    }
+}

@@ -1,0 +1,121 @@
+//! How far the two estimates of the network's size are off, over seeded runs.
+
+use honeyguide::base::pool::Memory;
+use honeyguide::base::rng::Rng;
+use honeyguide::base::time::Instant;
+use honeyguide::dht::config::{Config, Network, TableConfig};
+use honeyguide::dht::size::{LookupDensity, SizeEstimate};
+use honeyguide::dht::table::{BUCKETS, Table, TableMemory};
+use honeyguide::wire::endpoint::Endpoint;
+use honeyguide::wire::id::Id;
+use quickcheck::quickcheck;
+
+fn table(own: Id, bucket_sizes: [u16; 5]) -> Table<'static> {
+    let memory = TableMemory {
+        contacts: Memory::allocate(600),
+        prefixes: Memory::allocate(600),
+        pending: Memory::empty(),
+        buckets: Memory::allocate(BUCKETS),
+        hoppers: Memory::empty(),
+    };
+    Table::new(TableConfig { bucket_sizes, ..Config::default().table }, Network::Local, own, memory)
+}
+
+fn estimate(table: &Table<'_>) -> SizeEstimate {
+    let density = table.density();
+    SizeEstimate::of_table(density.depth, density.contacts)
+}
+
+/// Estimates of a node that met everybody in a network of `n`, each divided by `n`.
+fn of_tables(n: u32, bucket_sizes: [u16; 5], runs: u8) -> Vec<f64> {
+    let run = |seed| {
+        let mut rng = Rng::from_seed([seed; 32]);
+        let mut table = table(Id::random(&mut rng), bucket_sizes);
+        for i in 1..n {
+            let addr = Endpoint::v4((0x1000_0000 + i).to_be_bytes(), 1);
+            table.on_response(Instant::ZERO, &Id::random(&mut rng), addr, None);
+        }
+        estimate(&table).n as f64 / f64::from(n)
+    };
+    (0..runs).map(run).collect()
+}
+
+/// Root mean square of the logarithms.
+fn rms_log(ratios: &[f64]) -> f64 {
+    (ratios.iter().map(|r| r.ln().powi(2)).sum::<f64>() / ratios.len() as f64).sqrt()
+}
+
+/// Z2, with buckets of 16 as in the published comparison.
+#[test]
+fn the_table_tells_the_size_of_the_network_within_a_quarter() {
+    let runs = [(20, 100), (100, 100), (1_000, 100), (10_000, 40)];
+    for (n, runs) in runs {
+        let error = rms_log(&of_tables(n, [16; 5], runs));
+        println!("table of 16 a bucket, N = {n}: RMS log error {error:.2}");
+        assert!(error <= 0.25, "N = {n}: {error}");
+    }
+    for n in [20, 100, 1_000, 10_000] {
+        let error = rms_log(&of_tables(n, Config::default().table.bucket_sizes, 40));
+        println!("default table, N = {n}: RMS log error {error:.2}");
+        assert!(error <= 0.32, "N = {n}: {error}");
+    }
+}
+
+/// The `k` smallest of `n` random distances, as ids around a target.
+fn nearest(target: &Id, n: usize, k: usize, rng: &mut Rng) -> Vec<Id> {
+    let mut all: Vec<u64> = (0..n).map(|_| rng.next_u64()).collect();
+    all.select_nth_unstable(k - 1);
+    all.truncate(k);
+    all.sort_unstable();
+    let at = |distance: &u64| {
+        let mut id = *target;
+        id.0[..8].copy_from_slice(&(target.prefix() ^ distance).to_be_bytes());
+        id
+    };
+    all.iter().map(at).collect()
+}
+
+/// Z3: unbiased, and after 16 lookups of 20 nodes within 6 %.
+#[test]
+fn lookups_tell_the_size_of_the_network_ever_better() {
+    const N: usize = 5_000;
+    for (k, lookups, most) in [(20, 16, 0.06), (8, 16, 0.10), (20, 1, 0.27)] {
+        let mut rng = Rng::from_seed([k as u8 + lookups; 32]);
+        let ratios: Vec<f64> = (0..60)
+            .map(|_| {
+                let mut density = LookupDensity::default();
+                for _ in 0..lookups {
+                    let target = Id::random(&mut rng);
+                    density.on_lookup(&target, &nearest(&target, N, k, &mut rng));
+                }
+                density.estimate().unwrap().n as f64 / N as f64
+            })
+            .collect();
+        let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+        let sd = (ratios.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / ratios.len() as f64).sqrt();
+        println!("{lookups} lookups of {k}: mean {mean:.3}, standard deviation {sd:.3}");
+        assert!(sd <= most, "{lookups} lookups of {k}: {sd}");
+        assert!((mean - 1.0).abs() <= 0.02f64.max(2.0 * most / 60f64.sqrt()), "{lookups} lookups of {k}: {mean}");
+    }
+}
+
+/// Z1: ids that somebody invented next to ours.
+#[test]
+fn no_id_makes_the_estimate_overflow() {
+    fn property(depths: Vec<u8>) -> bool {
+        let own = Id([0x77; 20]);
+        let mut rng = Rng::from_seed([1; 32]);
+        let mut table = table(own, [2; 5]);
+        for (n, depth) in depths.iter().enumerate() {
+            let addr = Endpoint::v4((0x1000_0000 + n as u32).to_be_bytes(), 1);
+            table.on_response(Instant::ZERO, &own.random_in_bucket(u32::from(*depth) % 160, &mut rng), addr, None);
+        }
+        let estimate = estimate(&table);
+        let mut density = LookupDensity::default();
+        let ids: Vec<Id> = table.contacts().map(|c| c.id).collect();
+        density.on_lookup(&own, &ids);
+        let of_lookup = density.estimate();
+        estimate.n > table.len() as u64 / 2 && of_lookup.is_none_or(|e| e.n > 0)
+    }
+    quickcheck(property as fn(Vec<u8>) -> bool);
+}

@@ -1,0 +1,68 @@
+//! The vote on our address against a tally that counts everything each time.
+
+use std::collections::BTreeMap;
+
+use honeyguide::base::pool::Memory;
+use honeyguide::base::time::{Duration, Instant};
+use honeyguide::dht::config::Network;
+use honeyguide::dht::votes::{VOTERS, Votes};
+use honeyguide::wire::endpoint::Endpoint;
+use quickcheck::quickcheck;
+
+/// What more than half of at least three say.
+fn majority<T: Ord + Copy>(votes: impl Iterator<Item = T>) -> Option<(T, usize)> {
+    let mut tally = BTreeMap::<T, usize>::new();
+    votes.for_each(|vote| *tally.entry(vote).or_default() += 1);
+    let all: usize = tally.values().sum();
+    tally.into_iter().find(|&(_, n)| n >= 3 && 2 * n > all)
+}
+
+/// V2 to V5.
+#[test]
+fn the_vote_is_the_tally() {
+    fn property(votes: Vec<(u8, u8, u8, u16)>, local: bool) -> bool {
+        let network = if local { Network::Local } else { Network::Public };
+        let mut machine = Votes::new(network, Memory::allocate(VOTERS));
+        let mut model = BTreeMap::<u64, (Instant, Endpoint)>::new();
+        let (mut agreed, mut now) = (None::<Endpoint>, Instant::ZERO);
+        votes.iter().all(|&(party, host, port, secs)| {
+            now += Duration::from_secs(u64::from(secs) % 200 + 1);
+            let reporter = Endpoint::v4([50, 0, party % 40, 1], 1000);
+            let addr = Endpoint::v4([80, 0, 0, host % 3], 1 + u16::from(port) % 2);
+            model.retain(|_, (at, _)| now.since(*at) < Duration::from_secs(900));
+            if model.len() == VOTERS && !model.contains_key(&reporter.network()) {
+                let oldest = *model.iter().min_by_key(|(_, (at, _))| *at).unwrap().0;
+                model.remove(&oldest);
+            }
+            model.insert(reporter.network(), (now, addr));
+            let mut expected = None;
+            if let Some((ip, n)) = majority(model.values().map(|(_, addr)| addr.with_port(0))) {
+                let of_ip = model.values().map(|(_, addr)| *addr).filter(|addr| addr.same_ip(&ip));
+                let kept = agreed.filter(|old| old.same_ip(&ip)).map_or(0, |old| old.port());
+                let port = majority(of_ip.map(|addr| addr.port())).map_or(kept, |(port, _)| port);
+                if agreed != Some(ip.with_port(port)) {
+                    agreed = Some(ip.with_port(port));
+                    expected = Some((ip.with_port(port), n as u16));
+                }
+            }
+            machine.on_vote(now, reporter, addr) == expected && machine.agreed() == agreed
+        })
+    }
+    quickcheck(property as fn(Vec<(u8, u8, u8, u16)>, bool) -> bool);
+}
+
+/// V2, V3: whatever two networks say, however often, they decide nothing against three.
+#[test]
+fn two_networks_never_decide() {
+    fn property(lies: Vec<(bool, u8, u8)>) -> bool {
+        let mut votes = Votes::new(Network::Public, Memory::allocate(VOTERS));
+        let home = Endpoint::v4([80, 0, 0, 1], 7);
+        (0..3).for_each(|n| _ = votes.on_vote(Instant::ZERO, Endpoint::v4([50, 0, n, 1], 1), home));
+        for (n, (network, host, port)) in lies.into_iter().enumerate() {
+            let liar = Endpoint::v4([66, 6, u8::from(network), host], u16::from(port) + 1);
+            votes.on_vote(Instant::from_secs(n as u64), liar, Endpoint::v4([9, 9, 9, host], u16::from(port) + 1));
+        }
+        votes.agreed() == Some(home)
+    }
+    quickcheck(property as fn(Vec<(bool, u8, u8)>) -> bool);
+}
