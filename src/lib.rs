@@ -4,6 +4,53 @@
 //! the threads; the library decides what to send, to whom and when. Everything a machine does is a function of its
 //! configuration, a 32-byte seed, its storage and the calls made to it: same calls, same bytes, on every platform.
 //!
+//! # The contract
+//!
+//! 1. Give the machine ONE input, with `now`: a datagram, a refusal, a timeout, a command. Commands are inputs too, and
+//!    are legal in the middle of a drain.
+//! 2. Drain it: call [`poll_output(&mut buf)`](dht::Node::poll_output) until it returns
+//!    [`Output::Timeout`](dht::node::Output::Timeout). A drain is finite. One datagram, one drain: batch the sends,
+//!    never the inputs.
+//! 3. Send each `Transmit` at once, or drop it: loss is always legal.
+//! 4. Wait for a packet, a command of your own, or the deadline that `Timeout` named. After a `Timeout` input at t and its
+//!    drain, the next deadline is later than t.
+//! 5. Early, late and repeated timeouts are free and safe; a clock that steps back is clamped.
+//! 6. Skipping a drain can lose a reply or an intermediate result, both counted; never a `Finished`, and never state.
+//!
+//! # A node in twenty lines
+//!
+//! ```
+//! use honeyguide::base::time::Instant;
+//! use honeyguide::dht::node::{Event, Input, Output, Storage};
+//! use honeyguide::dht::{Config, Node};
+//! use honeyguide::wire::Id;
+//!
+//! let config = Config::small().local();
+//! let storage = Storage::allocate(&config);
+//! let mut node = Node::new(config, [7; 32], storage)?;
+//! let mut buf = [0; 1500];
+//!
+//! let now = Instant::ZERO; // yours: microseconds since whatever you like
+//! node.lookup(now, 1, Id([0x42; 20]))?;
+//! let deadline = loop {
+//!     match node.poll_output(&mut buf) {
+//!         Output::Transmit { to, payload, .. } => println!("send {} bytes to {to}", payload.len()),
+//!         Output::Event(Event::Finished { outcome, .. }) => println!("{}", outcome.reason),
+//!         Output::Event(event) => println!("{event:?}"),
+//!         Output::Timeout(deadline) => break deadline,
+//!     }
+//! };
+//! // .. wait for a packet or for the deadline, then:
+//! node.handle_input(deadline.unwrap_or(now), Input::Timeout);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The house
+//!
+//! [`base`] knows no protocol; [`wire`] turns bytes into values and back; [`dht`] holds the parts of the DHT and the
+//! [`Node`](dht::Node) that they make together; [`sync`] finds what two sets do not have in common; `adapters` (feature
+//! `std`) drives the node on sockets. A file imports only from floors below its own: `spec/architecture.md`.
+//!
 //! # Features
 //!
 //! | feature | adds |

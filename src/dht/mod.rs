@@ -1,4 +1,4 @@
-//! The Mainline DHT: its vocabulary, its parts.
+//! The Mainline DHT: its vocabulary, its parts and the [`Node`] that they make together.
 
 pub mod config;
 pub mod contact;
@@ -6,6 +6,7 @@ pub mod health;
 pub mod items;
 pub mod limiter;
 pub mod lookup;
+pub mod node;
 pub mod peers;
 pub mod size;
 pub mod table;
@@ -14,3 +15,4 @@ pub mod transactions;
 pub mod votes;
 
 pub use config::Config;
+pub use node::Node;

@@ -1,0 +1,124 @@
+//! What our node would make of one datagram, without a node: for conformance tests and for the curious.
+//!
+//! The judgement is that of the decoder and of the server with empty stores: no limiter, every token valid, every open
+//! query matches, not read-only.
+
+use crate::base::stats::DropReason;
+use crate::dht::config::Network;
+use crate::dht::node::input::drop_reason;
+use crate::wire::compact;
+use crate::wire::endpoint::Endpoint;
+use crate::wire::id::Id;
+use crate::wire::item;
+use crate::wire::krpc::{self, Broken, Decoded, ErrorCode, ErrorMessage, Method, Mutable, Query, Refusal, Response};
+
+/// Who judges.
+#[derive(Clone, Copy, Debug)]
+pub struct Judge<'a> {
+    /// Our id.
+    pub own: Id,
+    /// The network we are in.
+    pub network: Network,
+    /// The salt of the item that a response should carry, where its signature is to be judged.
+    pub salt: Option<&'a [u8]>,
+    /// The storage key of the item that a response should carry, where it is to be judged.
+    pub target: Option<Id>,
+}
+
+/// The judgement.
+#[derive(Clone, Copy, Debug)]
+pub enum Verdict<'a> {
+    /// The query would be served.
+    Query(Query<'a>),
+    /// The query would be answered with this error.
+    Refuse {
+        /// Transaction id.
+        tid: &'a [u8],
+        /// Code.
+        error: ErrorCode,
+        /// Text.
+        text: &'static str,
+    },
+    /// The response would be used.
+    Response {
+        /// The response.
+        response: Response<'a>,
+        /// Nodes of both families that would be considered, distinct endpoints.
+        kept_nodes: usize,
+        /// Peers that would be delivered.
+        kept_values: usize,
+        /// Whether its item is the one that was asked for and genuine; `None` when that was not to be judged.
+        genuine: Option<bool>,
+    },
+    /// The error message would end the query.
+    Error(ErrorMessage<'a>),
+    /// The open query would fail.
+    FailQuery {
+        /// Transaction id.
+        tid: &'a [u8],
+        /// What is wrong.
+        reason: Broken,
+    },
+    /// Silence.
+    Drop(DropReason),
+}
+
+/// Judges one datagram.
+pub fn inspect<'a>(judge: &Judge<'_>, datagram: &'a [u8]) -> Verdict<'a> {
+    match krpc::decode(datagram) {
+        Err(malformed) => Verdict::Drop(drop_reason(malformed)),
+        Ok(Decoded::Refuse(Refusal { tid, error, text })) => Verdict::Refuse { tid, error, text },
+        Ok(Decoded::Error(error)) => Verdict::Error(error),
+        Ok(Decoded::Broken { tid, reason }) => Verdict::FailQuery { tid, reason },
+        Ok(Decoded::Query(query)) => match query.method {
+            Method::Put { item, .. } if item.mutable.is_some_and(|m| !item::verify(&m, item.value)) => {
+                let error = ErrorCode::BadSignature;
+                Verdict::Refuse { tid: query.tid, error, text: error.text() }
+            }
+            _ => Verdict::Query(query),
+        },
+        Ok(Decoded::Response(response)) => Verdict::Response {
+            kept_nodes: kept_nodes(judge, &response),
+            kept_values: response.values.peers().filter(|peer| peer.is_usable(judge.local())).count(),
+            genuine: judge.item(&response),
+            response,
+        },
+    }
+}
+
+impl Judge<'_> {
+    fn local(&self) -> bool {
+        self.network == Network::Local
+    }
+
+    fn item(&self, response: &Response<'_>) -> Option<bool> {
+        if self.salt.is_none() && self.target.is_none() {
+            return None;
+        }
+        let value = response.value?;
+        let salt = self.salt.unwrap_or_default();
+        Some(match (response.key, response.seq, response.signature) {
+            (Some(key), Some(seq), Some(signature)) => {
+                self.target.is_none_or(|target| target == item::mutable_target(key, salt))
+                    && seq >= 0
+                    && value.len() <= item::MAX_VALUE
+                    && item::verify(&Mutable { key, salt, seq, signature }, value)
+            }
+            _ => value.len() <= item::MAX_VALUE && self.target == Some(item::immutable_target(value)),
+        })
+    }
+}
+
+/// Nodes of a response that a lookup would consider: usable addresses, not ours, each endpoint once.
+fn kept_nodes(judge: &Judge<'_>, response: &Response<'_>) -> usize {
+    let mut seen = arrayvec::ArrayVec::<Endpoint, { 2 * compact::MAX_NODES }>::new();
+    let fours = compact::nodes4(response.nodes.unwrap_or_default());
+    let sixes = compact::nodes6(response.nodes6.unwrap_or_default());
+    for (id, endpoint) in fours.chain(sixes) {
+        let us_or_nobody = id == judge.own || id == Id::default();
+        if !us_or_nobody && endpoint.is_usable(judge.local()) && !seen.contains(&endpoint) {
+            let _room_for_all = seen.try_push(endpoint);
+        }
+    }
+    seen.len()
+}

@@ -1,0 +1,402 @@
+//! A journal of a node's life, from which the life replays exactly.
+//!
+//! A node is a function of its configuration, its seed, the sizes of its storage and the calls made to it, in their order:
+//! inputs, commands and polls. A [`Record`] is one call with its time and the number of polls since the record before;
+//! a journal is records back to back. [`Trace`] hashes what a node puts out, so that two lives can be compared.
+//!
+//! A record is self-delimiting: a kind, the polls, the time, then the fields of the call; numbers are little-endian, byte
+//! strings have a 16-bit length in front.
+
+use sha1::{Digest, Sha1};
+
+use crate::base::time::Instant;
+use crate::dht::contact::SavedContact;
+use crate::dht::node::commands::{Command, Freshness, Single};
+use crate::dht::node::contract::{Iface, Input, Output};
+use crate::dht::node::state::Node;
+use crate::wire::bencode::MAX_BYTES;
+use crate::wire::endpoint::Endpoint;
+use crate::wire::id::Id;
+use crate::wire::krpc::Want;
+
+/// A buffer of this size has room for any record.
+pub const MAX_RECORD: usize = 2048;
+
+/// One call to a node.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// Polls since the record before.
+    pub polls: u32,
+    /// The `now` of the call.
+    pub now: Instant,
+    /// The call.
+    pub call: Call<'a>,
+}
+
+/// A call that changes a node.
+#[derive(Clone, Copy, Debug)]
+pub enum Call<'a> {
+    /// [`Node::handle_input`].
+    Input(Input<'a>),
+    /// [`Node::command_on`], or [`Node::command`] when `via` is `None`.
+    Command {
+        /// The caller's tag.
+        tag: u64,
+        /// The link.
+        via: Option<Iface>,
+        /// The command.
+        command: Command<'a>,
+    },
+    /// [`Node::cancel`].
+    Cancel {
+        /// The caller's tag.
+        tag: u64,
+    },
+    /// [`Node::import`] of one contact.
+    Import {
+        /// The link.
+        via: Iface,
+        /// The contact.
+        contact: SavedContact,
+    },
+    /// The end of the journal: no call, only polls.
+    End,
+}
+
+impl Call<'_> {
+    /// Makes the call.
+    pub fn apply(&self, node: &mut Node<'_>, now: Instant) {
+        match *self {
+            Call::Input(input) => node.handle_input(now, input),
+            // What the call returned was for the caller; a refused command is refused again.
+            Call::Command { tag, via: Some(via), command } => {
+                let _ = node.command_on(now, tag, via, command);
+            }
+            Call::Command { tag, via: None, command } => {
+                let _ = node.command(now, tag, command);
+            }
+            Call::Cancel { tag } => node.cancel(now, tag),
+            Call::Import { via, contact } => node.import(now, via, &[contact]),
+            Call::End => {}
+        }
+    }
+}
+
+/// A running hash over everything that a node puts out.
+#[derive(Clone, Default)]
+pub struct Trace(Sha1);
+
+impl Trace {
+    /// Adds one output.
+    pub fn add(&mut self, output: &Output<'_>) {
+        match output {
+            Output::Transmit { via, to, payload } => {
+                self.0.update([b't', via.0]);
+                self.0.update(to.to_bytes());
+                self.0.update((payload.len() as u32).to_le_bytes());
+                self.0.update(payload);
+            }
+            Output::Timeout(at) => {
+                self.0.update(b"d");
+                self.0.update(at.map_or(u64::MAX, Instant::as_micros).to_le_bytes());
+            }
+            Output::Event(event) => {
+                self.0.update(b"e");
+                // The textual form has every field, and formatting into a hash cannot fail.
+                let _ = core::fmt::write(&mut TextHash(&mut self.0), format_args!("{event:?}"));
+            }
+        }
+    }
+
+    /// The hash so far.
+    pub fn finish(&self) -> Id {
+        Id(self.0.clone().finalize().into())
+    }
+}
+
+impl core::fmt::Debug for Trace {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Trace({})", self.finish())
+    }
+}
+
+struct TextHash<'a>(&'a mut Sha1);
+
+impl core::fmt::Write for TextHash<'_> {
+    fn write_str(&mut self, s: &str) -> core::fmt::Result {
+        self.0.update(s.as_bytes());
+        Ok(())
+    }
+}
+
+impl<'a> Record<'a> {
+    /// Writes the record; bytes written, or `None` when `out` is too small ([`MAX_RECORD`] never is).
+    pub fn encode(&self, out: &mut [u8]) -> Option<usize> {
+        let mut w = Put { out, len: 0, fits: true };
+        w.u8(kind(&self.call));
+        w.bytes(&self.polls.to_le_bytes());
+        w.bytes(&self.now.as_micros().to_le_bytes());
+        match self.call {
+            Call::Input(Input::Datagram { via, from, payload }) => {
+                w.u8(via.0);
+                w.bytes(&from.to_bytes());
+                // However much longer a datagram is than any message, it is dropped for the same reason.
+                w.string(&payload[..payload.len().min(MAX_BYTES + 1)]);
+            }
+            Call::Input(Input::Refused { via, to } | Input::SendFailed { via, to }) => {
+                w.u8(via.0);
+                w.bytes(&to.to_bytes());
+            }
+            Call::Input(Input::Timeout) | Call::End => {}
+            Call::Cancel { tag } => w.bytes(&tag.to_le_bytes()),
+            Call::Import { via, contact } => {
+                w.u8(via.0);
+                w.bytes(&contact.id.0);
+                w.bytes(&contact.endpoint.to_bytes());
+            }
+            Call::Command { tag, via, command } => {
+                w.bytes(&tag.to_le_bytes());
+                w.u8(via.map_or(u8::MAX, |via| via.0));
+                w.command(&command);
+            }
+        }
+        w.fits.then_some(w.len)
+    }
+
+    /// Reads the first record; it and what follows, or `None` when the bytes are no record. The seeds of a bootstrap
+    /// are put into `seeds`, since their form in the journal is not that in memory.
+    pub fn decode(bytes: &'a [u8], seeds: &'a mut [Endpoint; 16]) -> Option<(Record<'a>, &'a [u8])> {
+        let mut r = Take(bytes);
+        let kind = r.u8()?;
+        let polls = u32::from_le_bytes(r.array()?);
+        let now = Instant::from_micros(u64::from_le_bytes(r.array()?));
+        let call = match kind {
+            0 => Call::End,
+            1 => {
+                let (via, from) = (Iface(r.u8()?), r.endpoint()?);
+                Call::Input(Input::Datagram { via, from, payload: r.string()? })
+            }
+            2 => Call::Input(Input::Refused { via: Iface(r.u8()?), to: r.endpoint()? }),
+            3 => Call::Input(Input::SendFailed { via: Iface(r.u8()?), to: r.endpoint()? }),
+            4 => Call::Input(Input::Timeout),
+            5 => Call::Cancel { tag: r.u64()? },
+            6 => {
+                let via = Iface(r.u8()?);
+                Call::Import { via, contact: SavedContact { id: r.id()?, endpoint: r.endpoint()? } }
+            }
+            7 => {
+                let tag = r.u64()?;
+                let via = Some(r.u8()?).filter(|&via| via != u8::MAX).map(Iface);
+                Call::Command { tag, via, command: r.command(seeds)? }
+            }
+            _ => return None,
+        };
+        Some((Record { polls, now, call }, r.0))
+    }
+}
+
+fn kind(call: &Call<'_>) -> u8 {
+    match call {
+        Call::End => 0,
+        Call::Input(Input::Datagram { .. }) => 1,
+        Call::Input(Input::Refused { .. }) => 2,
+        Call::Input(Input::SendFailed { .. }) => 3,
+        Call::Input(Input::Timeout) => 4,
+        Call::Cancel { .. } => 5,
+        Call::Import { .. } => 6,
+        Call::Command { .. } => 7,
+    }
+}
+
+struct Put<'o> {
+    out: &'o mut [u8],
+    len: usize,
+    fits: bool,
+}
+
+impl Put<'_> {
+    fn bytes(&mut self, bytes: &[u8]) {
+        match self.out.get_mut(self.len..).and_then(|rest| rest.get_mut(..bytes.len())) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.len += bytes.len();
+            }
+            None => self.fits = false,
+        }
+    }
+
+    fn u8(&mut self, value: u8) {
+        self.bytes(&[value]);
+    }
+
+    fn string(&mut self, bytes: &[u8]) {
+        match u16::try_from(bytes.len()) {
+            Ok(len) => self.bytes(&len.to_le_bytes()),
+            Err(_) => self.fits = false,
+        }
+        self.bytes(bytes);
+    }
+
+    fn seq(&mut self, seq: Option<i64>) {
+        self.u8(u8::from(seq.is_some()));
+        self.bytes(&seq.unwrap_or(0).to_le_bytes());
+    }
+
+    fn command(&mut self, command: &Command<'_>) {
+        match *command {
+            Command::Bootstrap { seeds } => {
+                let seeds = &seeds[..seeds.len().min(16)];
+                self.u8(0);
+                self.u8(seeds.len() as u8);
+                seeds.iter().for_each(|seed| self.bytes(&seed.to_bytes()));
+            }
+            Command::Query { to, single } => {
+                self.u8(1);
+                self.bytes(&to.to_bytes());
+                match single {
+                    Single::Ping => self.u8(0),
+                    Single::FindNode { target, want } => {
+                        self.u8(1);
+                        self.bytes(&target.0);
+                        self.u8(u8::from(want.v4) | u8::from(want.v6) << 1);
+                    }
+                    Single::Sample { target } => {
+                        self.u8(2);
+                        self.bytes(&target.0);
+                    }
+                }
+            }
+            Command::Lookup { target } => self.tagged(2, &target),
+            Command::GetImmutable { target } => self.tagged(3, &target),
+            Command::GetMutable { key, salt, newer_than, freshness } => {
+                self.u8(4);
+                self.bytes(key);
+                self.string(salt);
+                self.seq(newer_than);
+                self.u8(u8::from(freshness == Freshness::First));
+            }
+            Command::GetPeers { info_hash } => self.tagged(5, &info_hash),
+            Command::PutImmutable { value } => {
+                self.u8(6);
+                self.string(value);
+            }
+            Command::PutMutable { value, key, salt, seq, signature, cas } => {
+                self.u8(7);
+                self.string(value);
+                self.bytes(key);
+                self.string(salt);
+                self.bytes(&seq.to_le_bytes());
+                self.bytes(signature);
+                self.seq(cas);
+            }
+            Command::Announce { info_hash, port, seed } => {
+                self.tagged(8, &info_hash);
+                self.bytes(&port.unwrap_or(0).to_le_bytes());
+                self.u8(u8::from(port.is_some()) | u8::from(seed) << 1);
+            }
+            Command::Scrape { info_hash } => self.tagged(9, &info_hash),
+            Command::Sample { target } => self.tagged(10, &target),
+        }
+    }
+
+    fn tagged(&mut self, kind: u8, id: &Id) {
+        self.u8(kind);
+        self.bytes(&id.0);
+    }
+}
+
+struct Take<'a>(&'a [u8]);
+
+impl<'a> Take<'a> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.reference().copied()
+    }
+
+    fn reference<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let (first, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(first)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.array().map(|[byte]| byte)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn id(&mut self) -> Option<Id> {
+        self.array().map(Id)
+    }
+
+    fn endpoint(&mut self) -> Option<Endpoint> {
+        self.array().map(Endpoint::from_bytes)
+    }
+
+    fn string(&mut self) -> Option<&'a [u8]> {
+        let len = u16::from_le_bytes(self.array()?);
+        let (string, rest) = self.0.split_at_checked(usize::from(len))?;
+        self.0 = rest;
+        Some(string)
+    }
+
+    fn seq(&mut self) -> Option<Option<i64>> {
+        let present = self.u8()? != 0;
+        let seq = i64::from_le_bytes(self.array()?);
+        Some(present.then_some(seq))
+    }
+
+    fn command(&mut self, seeds: &'a mut [Endpoint; 16]) -> Option<Command<'a>> {
+        Some(match self.u8()? {
+            0 => {
+                let count = usize::from(self.u8()?);
+                let seeds = seeds.get_mut(..count)?;
+                for seed in seeds.iter_mut() {
+                    *seed = self.endpoint()?;
+                }
+                Command::Bootstrap { seeds }
+            }
+            1 => {
+                let to = self.endpoint()?;
+                let single = match self.u8()? {
+                    0 => Single::Ping,
+                    1 => {
+                        let target = self.id()?;
+                        let want = self.u8()?;
+                        Single::FindNode { target, want: Want { v4: want & 1 != 0, v6: want & 2 != 0 } }
+                    }
+                    2 => Single::Sample { target: self.id()? },
+                    _ => return None,
+                };
+                Command::Query { to, single }
+            }
+            2 => Command::Lookup { target: self.id()? },
+            3 => Command::GetImmutable { target: self.id()? },
+            4 => {
+                let (key, salt, newer_than) = (self.reference()?, self.string()?, self.seq()?);
+                let freshness = if self.u8()? == 0 { Freshness::Newest } else { Freshness::First };
+                Command::GetMutable { key, salt, newer_than, freshness }
+            }
+            5 => Command::GetPeers { info_hash: self.id()? },
+            6 => Command::PutImmutable { value: self.string()? },
+            7 => Command::PutMutable {
+                value: self.string()?,
+                key: self.reference()?,
+                salt: self.string()?,
+                seq: i64::from_le_bytes(self.array()?),
+                signature: self.reference()?,
+                cas: self.seq()?,
+            },
+            8 => {
+                let info_hash = self.id()?;
+                let port = u16::from_le_bytes(self.array()?);
+                let flags = self.u8()?;
+                Command::Announce { info_hash, port: (flags & 1 != 0).then_some(port), seed: flags & 2 != 0 }
+            }
+            9 => Command::Scrape { info_hash: self.id()? },
+            10 => Command::Sample { target: self.id()? },
+            _ => return None,
+        })
+    }
+}

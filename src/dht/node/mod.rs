@@ -1,0 +1,43 @@
+//! The composite: a full participant of the DHT.
+//!
+//! ```text
+//!   datagram, refusal, timeout            command
+//!              |                             |
+//!            input ----- facts ------+     start
+//!              |                     v       v
+//!           server  --> replies    operations (a lookup each)
+//!                         |          |            |
+//!                       drain <------+-- inbox ---+---- news
+//!                         |
+//!      transmit, event, next deadline
+//! ```
+//!
+//! The parts (table, lookups, open queries, stores, limiter) never see each other: the node tells them facts, asks
+//! them for work and acts on their verdicts. Control goes down once and comes back once.
+
+#[cfg(feature = "alloc")]
+mod allocate;
+pub mod commands;
+pub mod contract;
+mod drain;
+mod inbox;
+mod input;
+pub mod inspect;
+#[cfg(any(test, debug_assertions))]
+mod invariants;
+pub mod journal;
+mod marks;
+mod operation;
+mod results;
+mod server;
+mod start;
+mod state;
+pub mod storage;
+mod upkeep;
+
+pub use commands::{Command, Freshness, Single};
+pub use contract::{Buffer, Event, Iface, Input, OpId, Outcome, Output, Reason, Refused};
+pub use marks::MAX_OPERATIONS;
+pub use state::{MAX_SEEDS, Node, OpView};
+pub use storage::{Part, Storage, StorageBuf};
+pub use upkeep::Timer;

@@ -1,0 +1,10 @@
+//! Whole nodes, in virtual time.
+
+mod flood;
+mod hostile;
+mod lab;
+mod operations;
+mod promises;
+mod properties;
+mod vectors;
+mod world;

@@ -1,0 +1,219 @@
+//! Every operation, from command to `Finished`, in a network of real nodes.
+
+use std::time::Duration;
+
+use honeyguide::dht::config::{Capacity, Config};
+use honeyguide::dht::node::{Command, Freshness, Reason};
+use honeyguide::wire::id::Id;
+use honeyguide::wire::item;
+use honeyguide::wire::krpc::Mutable;
+
+use crate::world::{News, World};
+
+const SEED: [u8; 32] = [9; 32];
+
+fn network() -> World {
+    // The stock rules, with memory for a small network.
+    let mut config = Config::default().local();
+    config.capacity = Capacity { contacts: 128, pending: 32, lookups: 4, ..Config::tiny().capacity };
+    config.capacity.candidates = 60;
+    config.capacity.inbox = 4;
+    config.capacity.transactions = 64;
+    World::settled(60, &config)
+}
+
+fn put_version(
+    world: &mut World,
+    i: usize,
+    seq: i64,
+    value: &[u8],
+    cas: Option<i64>,
+) -> honeyguide::dht::node::Outcome {
+    let key = item::public_key(&SEED);
+    let signature = item::sign(&SEED, b"salt", seq, value).unwrap();
+    let signed = Mutable { key: &key, salt: b"salt", seq, signature: &signature };
+    let (outcome, _) = world.operate(i, |node, now| {
+        node.put_mutable(now, 5, value, &signed, cas).unwrap();
+    });
+    outcome
+}
+
+fn newest(world: &mut World, i: usize) -> (honeyguide::dht::node::Outcome, Option<(Vec<u8>, i64)>) {
+    let key = item::public_key(&SEED);
+    let (outcome, news) = world.operate(i, |node, now| {
+        node.get_mutable(now, 6, &key, b"salt").unwrap();
+    });
+    let last = news.iter().rev().find_map(|n| match n {
+        News::Value { value, seq, .. } => Some((value.clone(), seq.unwrap())),
+        _ => None,
+    });
+    (outcome, last)
+}
+
+#[test]
+fn nodes_that_bootstrap_from_one_another_know_one_another() {
+    let world = network();
+    for host in &world.hosts {
+        assert!(host.node.contacts().count() >= 20, "only {} contacts", host.node.contacts().count());
+    }
+}
+
+#[test]
+fn an_immutable_item_is_stored_and_found_by_another() {
+    let mut world = network();
+    let (outcome, _) = world.operate(3, |node, now| {
+        node.put_immutable(now, 1, b"5:hello").unwrap();
+    });
+    assert!(outcome.stored >= 8, "{outcome:?}");
+    assert_eq!(outcome.reason, Reason::Converged);
+    let target = item::immutable_target(b"5:hello");
+    let (outcome, news) = world.operate(40, |node, now| {
+        node.get_immutable(now, 2, target).unwrap();
+    });
+    assert_eq!((outcome.reason, outcome.results), (Reason::Hit, 1));
+    assert!(news.contains(&News::Value { tag: 2, value: b"5:hello".to_vec(), seq: None }));
+}
+
+#[test]
+fn a_put_goes_on_in_the_background_until_all_replicas_hold_it() {
+    let mut world = network();
+    world.operate(3, |node, now| {
+        node.put_immutable(now, 1, b"5:hello").unwrap();
+    });
+    world.run_for(Duration::from_secs(5));
+    let holders = world.hosts.iter().filter(|h| h.node.held().0 == 1).count();
+    assert!(holders >= 18, "{holders} of 20");
+}
+
+#[test]
+fn the_newest_version_of_a_mutable_item_wins_and_cas_protects_it() {
+    let mut world = network();
+    assert!(put_version(&mut world, 1, 1, b"3:one", None).stored >= 8);
+    assert!(put_version(&mut world, 2, 2, b"3:two", Some(1)).stored >= 8);
+    let (outcome, found) = newest(&mut world, 50);
+    assert_eq!(found, Some((b"3:two".to_vec(), 2)));
+    assert_eq!(outcome.reason, Reason::Converged);
+
+    let stale = put_version(&mut world, 1, 3, b"5:three", Some(1));
+    assert!(stale.stored == 0 && stale.refused.cas_mismatch >= 8, "{stale:?}");
+    let old = put_version(&mut world, 1, 1, b"3:one", None);
+    assert!(old.refused.seq_too_old >= 8, "{old:?}");
+    assert_eq!(newest(&mut world, 30).1, Some((b"3:two".to_vec(), 2)));
+}
+
+#[test]
+fn one_signature_is_verified_once_however_many_nodes_return_it() {
+    let mut world = network();
+    put_version(&mut world, 1, 1, b"3:one", None);
+    world.run_for(Duration::from_secs(5));
+    let before = world.hosts[50].node.stats().verifications;
+    let (outcome, _) = newest(&mut world, 50);
+    assert!(outcome.answered >= 8);
+    assert_eq!(world.hosts[50].node.stats().verifications - before, 1);
+}
+
+#[test]
+fn the_first_version_ends_a_get_that_is_content_with_it() {
+    let mut world = network();
+    put_version(&mut world, 1, 1, b"3:one", None);
+    let key = item::public_key(&SEED);
+    let (outcome, _) = world.operate(20, |node, now| {
+        let freshness = Freshness::First;
+        node.command(now, 1, Command::GetMutable { key: &key, salt: b"salt", newer_than: None, freshness }).unwrap();
+    });
+    assert_eq!((outcome.reason, outcome.results), (Reason::Hit, 1));
+}
+
+#[test]
+fn peers_that_were_announced_are_found_and_counted() {
+    let mut world = network();
+    let info_hash = Id([0x77; 20]);
+    for i in 1..=5 {
+        let (outcome, _) = world.operate(i, |node, now| {
+            node.command(now, 1, Command::Announce { info_hash, port: Some(7000 + i as u16), seed: i == 1 }).unwrap();
+        });
+        assert!(outcome.stored >= 8, "{outcome:?}");
+    }
+    let (outcome, news) = world.operate(44, |node, now| {
+        node.get_peers(now, 2, info_hash).unwrap();
+    });
+    assert!(outcome.results >= 1);
+    let mut found: Vec<u16> = news
+        .iter()
+        .flat_map(|n| match n {
+            News::Peers { peers, .. } => peers.iter().map(|p| p.port()).collect(),
+            _ => Vec::new(),
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    assert_eq!(found, [7001, 7002, 7003, 7004, 7005]);
+    let (_, news) = world.operate(33, |node, now| {
+        node.scrape(now, 3, info_hash).unwrap();
+    });
+    assert!(news.contains(&News::Scrape { tag: 3, seeds: 1, peers: 4 }), "{news:?}");
+    let (_, news) = world.operate(34, |node, now| {
+        node.sample(now, 4, info_hash).unwrap();
+    });
+    assert!(news.iter().any(|n| matches!(n, News::Samples { samples, .. } if samples.contains(&info_hash))));
+}
+
+#[test]
+fn a_lookup_returns_the_closest_nodes_that_answer() {
+    let mut world = network();
+    let target = Id([0x3c; 20]);
+    let dead = {
+        let mut order: Vec<usize> = (0..world.hosts.len()).collect();
+        order.sort_by_key(|&i| world.hosts[i].node.id(honeyguide::dht::node::Iface(0)).unwrap().distance(&target));
+        order
+    };
+    world.stop(dead[0]);
+    world.stop(dead[2]);
+    let asker = dead[50];
+    let (outcome, news) = world.operate(asker, |node, now| {
+        node.lookup(now, 1, target).unwrap();
+    });
+    let want: Vec<Id> = dead
+        .iter()
+        .filter(|&&i| world.hosts[i].alive)
+        .take(8)
+        .map(|&i| world.hosts[i].node.id(honeyguide::dht::node::Iface(0)).unwrap())
+        .collect();
+    let got = news.iter().find_map(|n| match n {
+        News::Nodes { nodes, .. } => Some(nodes.iter().map(|(id, _)| *id).collect::<Vec<_>>()),
+        _ => None,
+    });
+    assert_eq!(got, Some(want));
+    assert_eq!(outcome.reason, Reason::Converged);
+    assert!(outcome.elapsed < Duration::from_millis(1500), "a dead node held the lookup up: {outcome:?}");
+}
+
+#[test]
+fn a_lookup_without_anybody_to_ask_is_exhausted_and_says_so() {
+    let mut world = World::new();
+    world.add(Config::small().local(), 0);
+    let (outcome, _) = world.operate(0, |node, now| {
+        node.lookup(now, 1, Id([1; 20])).unwrap();
+    });
+    assert_eq!((outcome.reason, outcome.queried), (Reason::Exhausted, 0));
+}
+
+#[test]
+fn a_cancelled_operation_says_so_exactly_once() {
+    let mut world = network();
+    world.hosts[9].news.clear();
+    world.with(9, |node, now| {
+        node.lookup(now, 77, Id([1; 20])).unwrap();
+        node.cancel(now, 77);
+    });
+    world.run_for(Duration::from_secs(10));
+    let ends: Vec<_> = world.hosts[9]
+        .news
+        .iter()
+        .filter_map(|n| match n {
+            News::Finished { tag: 77, outcome } => Some(outcome.reason),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ends, [Reason::Cancelled]);
+}
