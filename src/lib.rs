@@ -70,6 +70,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "std")]
+pub mod adapters;
 pub mod base;
 pub mod dht;
 pub mod sync;

@@ -1,0 +1,174 @@
+//! A mailbox: what a driver leaves for one consumer, and how it ends.
+//!
+//! Model: a bounded queue of results and one end. Whoever fills it never waits: when the queue is full the newest result
+//! is lost and counted, while the end always fits, and the first one holds. The consumer takes the results in order and
+//! then sees the end; it may block a thread or await, since a mailbox wakes both.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+/// A bounded queue of results of type `T` with one end of type `E`.
+#[derive(Debug)]
+pub struct Mailbox<T, E> {
+    state: Mutex<State<T, E>>,
+    arrived: Condvar,
+    room: usize,
+}
+
+#[derive(Debug)]
+struct State<T, E> {
+    results: VecDeque<T>,
+    lost: u64,
+    end: Option<E>,
+    /// Usually one; several tasks may wait for the same end.
+    wakers: SmallVec<[Waker; 1]>,
+}
+
+/// The deadline of a blocking wait passed before anything arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Late;
+
+impl<T, E: Clone> Mailbox<T, E> {
+    /// An empty mailbox for `room` results, at least one.
+    pub fn new(room: usize) -> Arc<Self> {
+        let state = State { results: VecDeque::new(), lost: 0, end: None, wakers: SmallVec::new() };
+        Arc::new(Mailbox { state: Mutex::new(state), arrived: Condvar::new(), room: room.max(1) })
+    }
+
+    /// Leaves a result; without room, or after the end, it is lost and counted.
+    pub fn put(&self, result: T) {
+        let mut state = self.lock();
+        if state.results.len() >= self.room || state.end.is_some() {
+            state.lost += 1;
+            return;
+        }
+        state.results.push_back(result);
+        self.wake(state);
+    }
+
+    /// Ends the mailbox. The first end holds.
+    pub fn finish(&self, end: E) {
+        let mut state = self.lock();
+        if state.end.is_none() {
+            state.end = Some(end);
+            self.wake(state);
+        }
+    }
+
+    /// The next result, or `None` after the last one. Waits for it as a task does.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let mut state = self.lock();
+        if let Some(result) = state.results.pop_front() {
+            return Poll::Ready(Some(result));
+        }
+        if state.end.is_some() {
+            return Poll::Ready(None);
+        }
+        if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            state.wakers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// The next result, or `None` after the last one. Blocks the thread, until `deadline` if there is one.
+    pub fn wait_next(&self, deadline: Option<Instant>) -> Result<Option<T>, Late> {
+        let mut state = self.lock();
+        loop {
+            if let Some(result) = state.results.pop_front() {
+                return Ok(Some(result));
+            }
+            if state.end.is_some() {
+                return Ok(None);
+            }
+            state = match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
+                None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => return Err(Late),
+                Some(left) => self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+    }
+
+    /// The end, once it is there.
+    pub fn end(&self) -> Option<E> {
+        self.lock().end.clone()
+    }
+
+    /// Results that were lost because the consumer was slow.
+    pub fn lost(&self) -> u64 {
+        self.lock().lost
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T, E>> {
+        // Nothing here panics while it holds the lock, and every state in between is a valid one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, State<T, E>>) {
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        self.arrived.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+    use std::time::Duration;
+
+    #[test]
+    fn results_come_in_order_and_then_the_end() {
+        let mail = Mailbox::new(8);
+        mail.put(1);
+        mail.put(2);
+        mail.finish("done");
+        mail.finish("again");
+        assert_eq!(mail.wait_next(None), Ok(Some(1)));
+        assert_eq!(mail.wait_next(None), Ok(Some(2)));
+        assert_eq!(mail.wait_next(None), Ok(None));
+        assert_eq!((mail.end(), mail.lost()), (Some("done"), 0));
+    }
+
+    #[test]
+    fn a_slow_consumer_loses_the_newest_results_but_never_the_end() {
+        let mail = Mailbox::new(2);
+        (0..5).for_each(|i| mail.put(i));
+        mail.finish(());
+        assert_eq!(mail.lost(), 3);
+        assert_eq!(mail.wait_next(None), Ok(Some(0)));
+        assert_eq!(mail.wait_next(None), Ok(Some(1)));
+        assert_eq!(mail.wait_next(None), Ok(None));
+    }
+
+    #[test]
+    fn a_wait_ends_at_its_deadline() {
+        let mail: Arc<Mailbox<(), ()>> = Mailbox::new(1);
+        assert_eq!(mail.wait_next(Some(Instant::now() + Duration::from_millis(1))), Err(Late));
+    }
+
+    #[test]
+    fn another_thread_wakes_a_waiting_one() {
+        let mail = Mailbox::new(1);
+        let sender = mail.clone();
+        let thread = thread::spawn(move || sender.put(7));
+        assert_eq!(mail.wait_next(None), Ok(Some(7)));
+        mail.finish(());
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_waiting_task_is_woken() {
+        let mail: Arc<Mailbox<u8, ()>> = Mailbox::new(1);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert_eq!(mail.poll_next(&mut cx), Poll::Pending);
+        mail.put(3);
+        assert_eq!(mail.poll_next(&mut cx), Poll::Ready(Some(3)));
+        mail.finish(());
+        assert_eq!(mail.poll_next(&mut cx), Poll::Ready(None));
+    }
+}

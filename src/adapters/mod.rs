@@ -1,0 +1,18 @@
+//! Where the machines meet sockets, clocks and threads: floor 4, feature `std`.
+//!
+//! A driver owns sockets and waits; the node decides. Both drivers ([`std_thread`] and, with feature `tokio`, [`tokio`])
+//! give out the same [`Handle`](handle::Handle), whose [`Operation`](handle::Operation)s can be waited for by a thread
+//! and awaited by a task.
+
+pub mod clock;
+mod driven;
+pub mod handle;
+mod mailbox;
+pub mod recording;
+pub mod resolve;
+pub mod results;
+pub mod std_thread;
+#[cfg(feature = "tokio")]
+pub mod testnet;
+#[cfg(feature = "tokio")]
+pub mod tokio;

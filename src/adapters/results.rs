@@ -1,0 +1,218 @@
+//! Events as values that a consumer can keep: owned copies of what a machine lends for the length of one call.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::SocketAddr;
+use std::vec::Vec;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::base::error::CallError;
+use crate::base::time::Duration;
+use crate::dht::node::contract::{Event, Iface, Outcome};
+use crate::wire::id::Id;
+
+/// A verified item and who returned it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// Who returned it.
+    pub from: SocketAddr,
+    /// The bencoded value, exactly as it was received.
+    pub value: Bytes,
+    /// Present when the item is mutable.
+    pub mutable: Option<Signed>,
+}
+
+/// What makes an item mutable.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Signed {
+    /// Ed25519 public key.
+    pub key: [u8; 32],
+    /// 0 to 64 bytes.
+    pub salt: Bytes,
+    /// Sequence number.
+    pub seq: i64,
+    /// Signature over salt, seq and value.
+    pub signature: [u8; 64],
+}
+
+/// Peers of an info-hash, as one responder listed them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PeerList {
+    /// Who listed them.
+    pub from: SocketAddr,
+    /// The peers.
+    pub peers: SmallVec<[SocketAddr; 8]>,
+}
+
+/// The closest nodes that answered, nearest first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Closest {
+    /// Id and address of each.
+    pub nodes: SmallVec<[(Id, SocketAddr); 8]>,
+}
+
+/// The answer to a single query.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// Who answered.
+    pub from: SocketAddr,
+    /// Its id.
+    pub id: Id,
+    /// Round-trip time.
+    pub rtt: Duration,
+    /// Nodes that it named.
+    pub nodes: SmallVec<[(Id, SocketAddr); 8]>,
+}
+
+/// Info-hashes that one responder holds (BEP 51).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sample {
+    /// Who answered.
+    pub from: SocketAddr,
+    /// Its id.
+    pub id: Id,
+    /// How many info-hashes it holds.
+    pub num: u64,
+    /// How long its sample stays the same.
+    pub interval: Duration,
+    /// The sample.
+    pub info_hashes: Vec<Id>,
+}
+
+/// Size of a swarm (BEP 33), estimated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Swarm {
+    /// Seeds.
+    pub seeds: u32,
+    /// Peers that are no seeds.
+    pub peers: u32,
+    /// Nodes that contributed.
+    pub responders: u16,
+}
+
+/// News that belongs to no operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// Others agree on our address.
+    ExternalAddr {
+        /// The socket.
+        link: Iface,
+        /// Our address as seen from outside.
+        addr: SocketAddr,
+    },
+    /// A link has a new id.
+    IdChanged {
+        /// The socket.
+        link: Iface,
+        /// The new id.
+        id: Id,
+    },
+}
+
+/// A result that is made from one kind of event.
+pub trait FromEvent: Sized + Send + 'static {
+    /// The result that `event` stands for, if it is of that kind.
+    fn from_event(event: &Event<'_>) -> Option<Self>;
+}
+
+impl FromEvent for Found {
+    fn from_event(event: &Event<'_>) -> Option<Self> {
+        let Event::Value { from, item, .. } = *event else { return None };
+        let mutable = item.mutable.map(|m| Signed {
+            key: *m.key,
+            salt: Bytes::copy_from_slice(m.salt),
+            seq: m.seq,
+            signature: *m.signature,
+        });
+        Some(Found { from: from.into(), value: Bytes::copy_from_slice(item.value), mutable })
+    }
+}
+
+impl FromEvent for PeerList {
+    fn from_event(event: &Event<'_>) -> Option<Self> {
+        let Event::Peers { from, peers, .. } = *event else { return None };
+        Some(PeerList { from: from.into(), peers: peers.map(SocketAddr::from).collect() })
+    }
+}
+
+impl FromEvent for Closest {
+    fn from_event(event: &Event<'_>) -> Option<Self> {
+        let Event::Nodes { nodes, .. } = *event else { return None };
+        Some(Closest { nodes: nodes.map(|(id, addr)| (id, addr.into())).collect() })
+    }
+}
+
+impl FromEvent for Answer {
+    fn from_event(event: &Event<'_>) -> Option<Self> {
+        let Event::Response { from, id, rtt, nodes, .. } = *event else { return None };
+        Some(Answer { from: from.into(), id, rtt, nodes: nodes.map(|(id, addr)| (id, addr.into())).collect() })
+    }
+}
+
+impl FromEvent for Sample {
+    fn from_event(event: &Event<'_>) -> Option<Self> {
+        let Event::Samples { from, id, num, interval, samples, .. } = *event else { return None };
+        Some(Sample { from: from.into(), id, num, interval, info_hashes: samples.collect() })
+    }
+}
+
+impl FromEvent for Swarm {
+    fn from_event(event: &Event<'_>) -> Option<Self> {
+        let Event::Scrape { seeds, peers, responders, .. } = *event else { return None };
+        Some(Swarm { seeds, peers, responders })
+    }
+}
+
+impl FromEvent for Notice {
+    fn from_event(event: &Event<'_>) -> Option<Self> {
+        match *event {
+            Event::ExternalAddr { link, addr, .. } => Some(Notice::ExternalAddr { link, addr: addr.into() }),
+            Event::IdChanged { link, id } => Some(Notice::IdChanged { link, id }),
+            _ => None,
+        }
+    }
+}
+
+/// An operation that has no results besides its outcome.
+impl FromEvent for Infallible {
+    fn from_event(_: &Event<'_>) -> Option<Self> {
+        None
+    }
+}
+
+/// A whole operation: everything that it delivered and how it went.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finished<T> {
+    /// The results, in order of arrival.
+    pub results: SmallVec<[T; 2]>,
+    /// How it went.
+    pub outcome: Outcome,
+    /// Results that were lost because their consumer was slow.
+    pub lost: u64,
+}
+
+/// Why an operation has no outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The node did not accept the command.
+    Refused(CallError),
+    /// The node was shut down before the end.
+    Stopped,
+    /// The caller's own deadline passed; the operation was cancelled.
+    Late,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Refused(error) => error.fmt(f),
+            Failure::Stopped => f.write_str("the node was shut down before the operation ended"),
+            Failure::Late => f.write_str("the operation did not end in the time it was given"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}

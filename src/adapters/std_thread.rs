@@ -1,0 +1,190 @@
+//! The thread driver: one thread for each socket, one for messages and time.
+//!
+//! The node lies behind a lock. Each reader gives it the datagrams of its socket, one by one, and sends what it wants
+//! sent: a datagram that is answered costs two system calls, no copy and no second thread. There is no queue: what
+//! comes while the node is busy waits in the system's own buffers, which drop what is too much. The third kind of
+//! thread blocks on the messages of the handles until the node's next deadline and at nothing else; a reader that
+//! brought the deadline forward says so. At the end a datagram to ourselves wakes each reader.
+
+use std::format;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::vec::Vec;
+
+use crate::adapters::driven::{self, Driven, Links, RECEIVE};
+use crate::adapters::handle::{Handle, Message};
+use crate::adapters::recording::{Recorder, Recording, Sink};
+use crate::base::time::Instant;
+use crate::dht::config::Config;
+use crate::dht::node::contract::{Iface, Input};
+
+/// What the node's own thread is woken for.
+enum Wake {
+    Message(Message),
+    /// The node's deadline lies before the one that is waited for.
+    Sooner,
+}
+
+/// What all threads share.
+struct Machine {
+    driven: Driven<Sockets>,
+    /// The deadline that the node's own thread waits for.
+    armed: Option<Instant>,
+    /// The readers are to end.
+    ended: bool,
+}
+
+type Sockets = Arc<[UdpSocket]>;
+
+impl Links for Sockets {
+    fn send(&self, via: Iface, to: SocketAddr, payload: &[u8]) -> io::Result<()> {
+        let socket = self.get(usize::from(via.0)).ok_or(io::ErrorKind::NotConnected)?;
+        socket.send_to(payload, to).map(drop)
+    }
+}
+
+/// Starts a node on these sockets, at most four. Their number and families decide the links of `config`.
+///
+/// # Errors
+/// When a socket or a thread cannot be used, or when the configuration makes no sense.
+pub fn spawn(config: Config, seed: [u8; 32], sockets: Vec<UdpSocket>) -> io::Result<Handle> {
+    start(config, seed, sockets, None)
+}
+
+/// The same, and the node's life is recorded.
+///
+/// # Errors
+/// Those of [`spawn`].
+pub fn spawn_recorded(
+    config: Config,
+    seed: [u8; 32],
+    sockets: Vec<UdpSocket>,
+    journal: Sink,
+) -> io::Result<(Handle, Recording)> {
+    let (recorder, recording) = Recorder::new(journal);
+    Ok((start(config, seed, sockets, Some(recorder))?, recording))
+}
+
+fn start(config: Config, seed: [u8; 32], sockets: Vec<UdpSocket>, recorder: Option<Recorder>) -> io::Result<Handle> {
+    let addrs = driven::addrs(&sockets)?;
+    for socket in &sockets {
+        socket.set_nonblocking(false)?;
+    }
+    let sockets: Sockets = sockets.into();
+    let driven = Driven::new(config, seed, sockets.clone(), &addrs, recorder)?;
+    let machine = Arc::new(Mutex::new(Machine { driven, armed: None, ended: false }));
+    let (wakes, inbox) = channel();
+    let readers = (0u8..)
+        .zip(addrs.iter())
+        .map(|(i, _)| {
+            let (sockets, machine, wakes) = (sockets.clone(), machine.clone(), wakes.clone());
+            named(format!("honeyguide-read-{i}"), move || read(&sockets[usize::from(i)], Iface(i), &machine, &wakes))
+        })
+        .collect::<io::Result<Vec<_>>>()?;
+    let (handle, lifetime) = Handle::new(addrs, move |message| {
+        let _ = wakes.send(Wake::Message(message));
+    });
+    named("honeyguide".into(), move || {
+        // In the opposite order they end, however the node ends: first the readers, then the node with its sockets.
+        let _lifetime = lifetime;
+        let machine = machine;
+        let _readers = Readers { sockets, threads: readers };
+        run(&machine, inbox);
+    })?;
+    Ok(handle)
+}
+
+fn named(name: std::string::String, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name).spawn(body)
+}
+
+/// Messages and time, until somebody wants the end. A poisoned lock means that the node is lost.
+fn run(machine: &Mutex<Machine>, inbox: Receiver<Wake>) {
+    loop {
+        let Ok(mut held) = machine.lock() else { return };
+        held.armed = held.driven.deadline();
+        let (armed, clock) = (held.armed, held.driven.clock());
+        drop(held);
+        let wake = match armed {
+            Some(at) => inbox.recv_timeout(clock.until(at)),
+            None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        let Ok(mut held) = machine.lock() else { return };
+        held.driven.time();
+        held.ended = match wake {
+            Ok(Wake::Message(message)) => held.driven.obey(message).is_break(),
+            Ok(Wake::Sooner) | Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => true,
+        };
+        if held.ended {
+            return;
+        }
+    }
+}
+
+fn read(socket: &UdpSocket, via: Iface, machine: &Mutex<Machine>, wakes: &Sender<Wake>) {
+    let mut buffer = [0; RECEIVE];
+    let mut failures = 0u32;
+    loop {
+        let received = socket.recv_from(&mut buffer);
+        let Ok(mut held) = machine.lock() else { return };
+        if held.ended {
+            return;
+        }
+        let Ok((len, from)) = received else {
+            drop(held);
+            // Some systems report here, without an address, that somebody refused a datagram of ours. A socket that
+            // is really broken fails at once every time, and must not burn a processor.
+            failures = failures.saturating_add(1);
+            if failures > 8 {
+                thread::sleep(Duration::from_millis(100));
+            }
+            continue;
+        };
+        failures = 0;
+        held.driven.input(Input::Datagram { via, from: from.into(), payload: &buffer[..len] });
+        let deadline = held.driven.deadline();
+        if deadline.is_some_and(|at| held.armed.is_none_or(|armed| at < armed)) {
+            held.armed = deadline;
+            let _ = wakes.send(Wake::Sooner);
+        }
+    }
+}
+
+/// The readers, who are woken and waited for when this is dropped.
+struct Readers {
+    sockets: Sockets,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        for (socket, reader) in self.sockets.iter().zip(self.threads.drain(..)) {
+            // The datagram can be lost when the system's buffer is full, but then the reader is awake anyway.
+            for _ in 0..100 {
+                if reader.is_finished() {
+                    break;
+                }
+                let _ = socket.local_addr().and_then(|own| socket.send_to(&[], reachable(own)));
+                thread::sleep(Duration::from_millis(1));
+            }
+            if reader.is_finished() {
+                let _ = reader.join();
+            }
+        }
+    }
+}
+
+/// The address that a socket reaches itself at.
+fn reachable(mut own: SocketAddr) -> SocketAddr {
+    match own.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => own.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => own.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    own
+}

@@ -1,0 +1,147 @@
+//! A network of real nodes on the loopback interface, for tests, demonstrations and other programs.
+//!
+//! A few threads serve all nodes, each with a runtime of its own; a node is one task and one socket. The nodes join one
+//! after the other through those before them, as they would anywhere, so that their tables fill by themselves.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::vec::Vec;
+
+use tokio::time::{sleep, timeout};
+
+use crate::adapters::handle::Handle;
+use crate::adapters::tokio::spawn;
+use crate::base::rng::Rng;
+use crate::dht::config::Config;
+
+/// Nodes that join at the same time.
+const JOINING: usize = 16;
+/// A node with so many contacts finds any other.
+const SETTLED: usize = 8;
+/// A network that takes longer to settle is used as it is.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Threads at most.
+const THREADS: usize = 4;
+
+/// A running network. When it is dropped, its nodes end.
+pub struct Testnet {
+    nodes: Vec<Handle>,
+    threads: Vec<JoinHandle<()>>,
+    first: SocketAddr,
+}
+
+impl Testnet {
+    /// Starts `nodes` nodes, at least one, and returns when all have joined and know one another well enough. The first listens on `port` (0: any), the
+    /// others where the system likes.
+    ///
+    /// # Errors
+    /// When a socket or a thread cannot be had, for example because the port is in use.
+    pub async fn start(nodes: usize, port: u16, seed: [u8; 32]) -> io::Result<Testnet> {
+        Testnet::start_with(Config::small().local(), nodes, port, seed).await
+    }
+
+    /// The same with nodes of another configuration, for example with more room for items than the smallest nodes have.
+    /// It should be a [`local`](Config::local) one.
+    ///
+    /// # Errors
+    /// Those of [`start`](Testnet::start), and when the configuration makes no sense.
+    pub async fn start_with(config: Config, nodes: usize, port: u16, seed: [u8; 32]) -> io::Result<Testnet> {
+        let mut rng = Rng::from_seed(seed);
+        let mut seats = Vec::with_capacity(nodes.max(1));
+        for i in 0..nodes.max(1) {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, if i == 0 { port } else { 0 }))?;
+            seats.push((socket, rng.bytes()));
+        }
+        let first = seats[0].0.local_addr()?;
+        let mut testnet = Testnet { nodes: Vec::with_capacity(seats.len()), threads: Vec::new(), first };
+        let threads = thread::available_parallelism().map_or(1, |n| n.get().min(THREADS));
+        let share = seats.len().div_ceil(threads);
+        while !seats.is_empty() {
+            let rest = seats.split_off(share.min(seats.len()));
+            testnet.serve(&config, std::mem::replace(&mut seats, rest))?;
+        }
+        testnet.join(&mut rng).await;
+        testnet.settle().await;
+        Ok(testnet)
+    }
+
+    /// Address of the first node.
+    pub fn bootstrap(&self) -> SocketAddr {
+        self.first
+    }
+
+    /// The nodes, the first one first.
+    pub fn nodes(&self) -> &[Handle] {
+        &self.nodes
+    }
+
+    /// Shuts all nodes down and returns when their sockets are closed.
+    pub async fn stop(self) {
+        for node in &self.nodes {
+            node.shutdown();
+        }
+        for node in &self.nodes {
+            node.ended().await;
+        }
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+
+    /// Starts a thread that serves these nodes until all of them have ended.
+    fn serve(&mut self, config: &Config, seats: Vec<(UdpSocket, [u8; 32])>) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (sender, started) = mpsc::channel();
+        let config = config.clone();
+        let body = move || {
+            runtime.block_on(async move {
+                let nodes: io::Result<Vec<Handle>> =
+                    seats.into_iter().map(|(socket, seed)| spawn(config.clone(), seed, [socket].into())).collect();
+                let ended: Vec<_> = nodes.iter().flatten().map(Handle::ended).collect();
+                let _ = sender.send(nodes);
+                for node in ended {
+                    node.await;
+                }
+            });
+        };
+        self.threads.push(thread::Builder::new().name("honeyguide-testnet".into()).spawn(body)?);
+        self.nodes.extend(started.recv().map_err(io::Error::other)??);
+        Ok(())
+    }
+
+    async fn join(&self, rng: &mut Rng) {
+        let mut joined = 1;
+        while joined < self.nodes.len() {
+            // Never more at once than there are already, so that nobody joins a network that does not exist yet.
+            let next = (joined + JOINING.min(joined)).min(self.nodes.len());
+            let joining: Vec<_> = self.nodes[joined..next]
+                .iter()
+                .map(|node| {
+                    let other = &self.nodes[rng.below(joined as u32) as usize];
+                    node.bootstrap(&[self.first, other.addrs()[0]])
+                })
+                .collect();
+            for operation in joining {
+                // A node that could not join at once goes on trying; that is its own business.
+                let _ = operation.await;
+            }
+            joined = next;
+        }
+    }
+
+    /// Waits until every node knows some others: a node asks those back who asked it, but in its own time.
+    async fn settle(&self) {
+        let enough = SETTLED.min(self.nodes.len() - 1);
+        let settled = async {
+            for node in &self.nodes {
+                while node.observe(|node| node.contacts().count()).await.is_some_and(|known| known < enough) {
+                    sleep(Duration::from_millis(5)).await;
+                }
+            }
+        };
+        let _ = timeout(PATIENCE, settled).await;
+    }
+}

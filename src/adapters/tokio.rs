@@ -1,0 +1,169 @@
+//! The tokio driver: one task for each node.
+//!
+//! The task waits for three things at once: a message of a handle, a readable socket, the node's deadline. After one
+//! readable event it takes several datagrams, each with a drain of its own, and looks at the rest again.
+
+use std::boxed::Box;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::vec::Vec;
+
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, sleep_until};
+
+use crate::adapters::driven::{self, Driven, Links, RECEIVE};
+use crate::adapters::handle::{Handle, Lifetime, Message};
+use crate::adapters::recording::{Recorder, Recording, Sink};
+use crate::dht::config::Config;
+use crate::dht::node::contract::{Iface, Input};
+
+/// Datagrams that one readable event may bring before messages and other sockets have their turn.
+const BURST: usize = 32;
+
+type Sockets = Arc<[UdpSocket]>;
+
+impl Links for Sockets {
+    fn send(&self, via: Iface, to: SocketAddr, payload: &[u8]) -> io::Result<()> {
+        let socket = self.get(usize::from(via.0)).ok_or(io::ErrorKind::NotConnected)?;
+        socket.try_send_to(payload, to).map(drop)
+    }
+}
+
+enum Wake {
+    Message(Option<Box<Message>>),
+    Readable(Iface),
+    Deadline,
+}
+
+/// Starts a node on these sockets, at most four, as a task of the current runtime (which needs its network and time
+/// drivers). The number and families of the sockets decide the links of `config`.
+///
+/// # Errors
+/// When a socket cannot be used, or when the configuration makes no sense.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub fn spawn(config: Config, seed: [u8; 32], sockets: Vec<std::net::UdpSocket>) -> io::Result<Handle> {
+    start(config, seed, sockets, None)
+}
+
+/// The same, and the node's life is recorded.
+///
+/// # Errors
+/// Those of [`spawn`].
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub fn spawn_recorded(
+    config: Config,
+    seed: [u8; 32],
+    sockets: Vec<std::net::UdpSocket>,
+    journal: Sink,
+) -> io::Result<(Handle, Recording)> {
+    let (recorder, recording) = Recorder::new(journal);
+    Ok((start(config, seed, sockets, Some(recorder))?, recording))
+}
+
+fn start(
+    config: Config,
+    seed: [u8; 32],
+    sockets: Vec<std::net::UdpSocket>,
+    recorder: Option<Recorder>,
+) -> io::Result<Handle> {
+    let addrs = driven::addrs(&sockets)?;
+    let sockets = sockets
+        .into_iter()
+        .map(|socket| {
+            socket.set_nonblocking(true)?;
+            UdpSocket::from_std(socket)
+        })
+        .collect::<io::Result<Sockets>>()?;
+    // Boxes keep a task small: a future holds what it was given twice, and a channel has room for many messages.
+    let driven = Box::new(Driven::new(config, seed, sockets, &addrs, recorder)?);
+    let (sender, messages) = unbounded_channel();
+    let (handle, lifetime) = Handle::new(addrs, move |message| {
+        let _ = sender.send(Box::new(message));
+    });
+    tokio::spawn(run(driven, messages, lifetime));
+    Ok(handle)
+}
+
+async fn run(mut driven: Box<Driven<Sockets>>, mut messages: UnboundedReceiver<Box<Message>>, lifetime: Lifetime) {
+    let mut sleep = pin!(sleep_until(Instant::now()));
+    let mut armed = None;
+    let sockets = driven.links().clone();
+    for socket in sockets.iter() {
+        // The runtime takes a new socket for one that cannot send until it has heard otherwise.
+        let _ = socket.writable().await;
+    }
+    let mut turn = 0;
+    loop {
+        if armed != driven.deadline() {
+            armed = driven.deadline();
+            if let Some(at) = armed {
+                sleep.as_mut().reset(driven.clock().platform(at).into());
+            }
+        }
+        let wake = poll_fn(|cx| {
+            if let Poll::Ready(message) = messages.poll_recv(cx) {
+                return Poll::Ready(Wake::Message(message));
+            }
+            if let Poll::Ready(via) = poll_readable(&sockets, turn, cx) {
+                return Poll::Ready(Wake::Readable(via));
+            }
+            if armed.is_some() { sleep.as_mut().poll(cx).map(|()| Wake::Deadline) } else { Poll::Pending }
+        })
+        .await;
+        driven.time();
+        match wake {
+            Wake::Message(Some(message)) => {
+                if driven.obey(*message).is_break() {
+                    break;
+                }
+            }
+            Wake::Message(None) => break,
+            Wake::Readable(via) => {
+                turn = usize::from(via.0) + 1;
+                receive(&mut driven, &sockets, via);
+            }
+            // A timer that fires early by its own granularity is armed again.
+            Wake::Deadline => armed = None,
+        }
+    }
+    drop(messages);
+    drop(driven);
+    drop(sockets);
+    drop(lifetime);
+}
+
+/// A readable socket; the search begins at number `first`, so that a busy one cannot hide the others.
+fn poll_readable(sockets: &[UdpSocket], first: usize, cx: &mut Context<'_>) -> Poll<Iface> {
+    let all = (0u8..).zip(sockets);
+    for (i, socket) in all.clone().cycle().skip(first % sockets.len().max(1)).take(sockets.len()) {
+        if socket.poll_recv_ready(cx).is_ready() {
+            return Poll::Ready(Iface(i));
+        }
+    }
+    Poll::Pending
+}
+
+fn receive(driven: &mut Driven<Sockets>, sockets: &[UdpSocket], via: Iface) {
+    let mut buffer = [0; RECEIVE];
+    let Some(socket) = sockets.get(usize::from(via.0)) else { return };
+    for _ in 0..BURST {
+        match socket.try_recv_from(&mut buffer) {
+            Ok((len, from)) => {
+                let payload = buffer.get(..len).unwrap_or_default();
+                driven.input(Input::Datagram { via, from: from.into(), payload });
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            // Some systems report here, without an address, that somebody refused a datagram of ours.
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! Both drivers on loopback sockets, through the one handle that they share.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use honeyguide::adapters::handle::{Handle, Operation};
+use honeyguide::adapters::recording;
+use honeyguide::adapters::results::{Answer, Failure, Finished, FromEvent, Signed};
+use honeyguide::adapters::testnet::Testnet;
+use honeyguide::adapters::{std_thread, tokio as tokio_driver};
+use honeyguide::base::error::CallError;
+use honeyguide::dht::config::{Config, LinkConfig};
+use honeyguide::dht::node::contract::{Iface, Reason};
+use honeyguide::dht::node::{Freshness, Node, Storage};
+use honeyguide::wire::id::Id;
+use honeyguide::wire::item;
+use tokio::sync::Notify;
+
+/// Longer than anything here takes, unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn socket() -> UdpSocket {
+    UdpSocket::bind("127.0.0.1:0").unwrap()
+}
+
+/// A driver, and what it runs on.
+struct Driver {
+    tasks: Option<(tokio::runtime::Handle, Arc<Notify>, JoinHandle<()>)>,
+}
+
+impl Driver {
+    fn threads() -> Self {
+        Driver { tasks: None }
+    }
+
+    /// The tasks have a thread of their own, so that the test may block.
+    fn tasks() -> Self {
+        let runtime = runtime();
+        let (handle, stop) = (runtime.handle().clone(), Arc::new(Notify::new()));
+        let stopped = stop.clone();
+        let thread = thread::spawn(move || runtime.block_on(stopped.notified()));
+        Driver { tasks: Some((handle, stop, thread)) }
+    }
+
+    fn both() -> [Self; 2] {
+        [Driver::threads(), Driver::tasks()]
+    }
+
+    fn spawn(&self, config: Config, seed: u8, sockets: Vec<UdpSocket>) -> Handle {
+        match &self.tasks {
+            None => std_thread::spawn(config, [seed; 32], sockets).unwrap(),
+            Some((runtime, ..)) => {
+                let _entered = runtime.enter();
+                tokio_driver::spawn(config, [seed; 32], sockets).unwrap()
+            }
+        }
+    }
+
+    fn node(&self, seed: u8) -> Handle {
+        self.spawn(Config::tiny().local(), seed, vec![socket()])
+    }
+
+    /// Nodes that have joined through the first of them and all know one another.
+    fn network(&self, nodes: u8) -> Vec<Handle> {
+        let nodes: Vec<_> = (1..=nodes).map(|seed| self.node(seed)).collect();
+        let join_all = || {
+            for node in &nodes[1..] {
+                assert!(wait(node.bootstrap(nodes[0].addrs())).outcome.answered > 0);
+            }
+        };
+        join_all();
+        // The first node asks everybody back in its own time. Once it knows them all, it can tell them of each other.
+        eventually(|| contacts(&nodes[0]) == nodes.len() - 1);
+        join_all();
+        assert!(nodes.iter().all(|node| contacts(node) == nodes.len() - 1));
+        nodes
+    }
+}
+
+fn contacts(node: &Handle) -> usize {
+    node.observe(|node| node.contacts().count()).wait().unwrap()
+}
+
+fn eventually(mut reached: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !reached() {
+        assert!(Instant::now() < deadline, "it never happens");
+        thread::yield_now();
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some((_, stop, thread)) = self.tasks.take() {
+            stop.notify_one();
+            let _ = thread.join();
+        }
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn wait<T: FromEvent>(operation: Operation<T>) -> Finished<T> {
+    operation.wait_for(PATIENCE).unwrap()
+}
+
+fn signed(secret: &[u8; 32], seq: i64, value: &[u8]) -> Signed {
+    let signature = item::sign(secret, b"salt", seq, value).unwrap();
+    Signed { key: item::public_key(secret), salt: Bytes::from_static(b"salt"), seq, signature }
+}
+
+#[test]
+fn what_one_node_stores_another_finds() {
+    for driver in Driver::both() {
+        let nodes = driver.network(6);
+        let (writer, reader) = (&nodes[1], &nodes[5]);
+        let value = Bytes::from_static(b"5:hello");
+        assert!(wait(writer.put_immutable(value.clone())).outcome.stored > 0);
+        let found = wait(reader.get_immutable(item::immutable_target(&value)));
+        assert_eq!(found.outcome.reason, Reason::Hit);
+        assert_eq!(found.results[0].value, value);
+        assert!(nodes.iter().any(|node| node.addrs()[0] == found.results[0].from));
+
+        let secret = [9; 32];
+        for (seq, value) in [(1, &b"3:one"[..]), (2, b"3:two")] {
+            let value = Bytes::from_static(value);
+            let put = writer.put_mutable(value.clone(), signed(&secret, seq, &value), (seq > 1).then_some(seq - 1));
+            assert!(wait(put).outcome.stored > 0);
+        }
+        let found = wait(reader.get_mutable(item::public_key(&secret), b"salt", None, Freshness::Newest));
+        let newest = found.results.last().unwrap();
+        assert_eq!((&newest.value[..], newest.mutable.as_ref().unwrap().seq), (&b"3:two"[..], 2));
+        assert!(found.outcome.copies > 1);
+    }
+}
+
+#[test]
+fn an_announced_peer_is_found_and_counted() {
+    for driver in Driver::both() {
+        let nodes = driver.network(6);
+        let info_hash = Id([0x42; 20]);
+        assert!(wait(nodes[1].announce(info_hash, Some(4242), true)).outcome.stored > 0);
+        let found = wait(nodes[4].get_peers(info_hash));
+        assert!(found.results.iter().all(|list| list.peers[..] == ["127.0.0.1:4242".parse::<SocketAddr>().unwrap()]));
+        assert!(!found.results.is_empty() && found.lost == 0);
+        assert_eq!(wait(nodes[4].scrape(info_hash)).results[0].seeds, 1);
+        assert!(wait(nodes[4].sample(info_hash)).results.iter().any(|sample| sample.info_hashes == [info_hash]));
+        let closest = wait(nodes[4].lookup(info_hash));
+        assert_eq!(closest.results[0].nodes.len(), 5, "all others");
+    }
+}
+
+#[test]
+fn a_ping_is_answered_with_an_id() {
+    for driver in Driver::both() {
+        let nodes = driver.network(2);
+        let answer: Answer = wait(nodes[0].ping(nodes[1].addrs()[0])).results[0].clone();
+        assert_eq!(Some(answer.id), nodes[1].observe(|node| node.id(Iface(0))).wait().flatten());
+        assert_eq!(answer.from, nodes[1].addrs()[0]);
+    }
+}
+
+#[test]
+fn a_command_that_makes_no_sense_is_refused() {
+    for driver in Driver::both() {
+        let node = driver.node(1);
+        let refused = |failure: Failure| matches!(failure, Failure::Refused(_));
+        assert!(refused(node.put_immutable(Bytes::from_static(b"no bencode")).wait().unwrap_err()));
+        assert_eq!(node.announce(Id([1; 20]), Some(0), false).wait(), Err(Failure::Refused(CallError::BadPort)));
+        assert_eq!(node.on(Iface(3)).lookup(Id([1; 20])).wait(), Err(Failure::Refused(CallError::NoLink)));
+        assert!(refused(node.ping("[::1]:1".parse().unwrap()).wait().unwrap_err()));
+    }
+}
+
+/// Operations that nobody answers take up every place until they are dropped.
+#[test]
+fn a_dropped_operation_is_cancelled() {
+    for driver in Driver::both() {
+        let silent = socket();
+        let node = driver.node(1);
+        let to = silent.local_addr().unwrap();
+        let mut pending: Vec<Operation<Answer>> = Vec::new();
+        let full = loop {
+            let operation = node.ping(to);
+            // The node takes messages in order: once it answers this, it has taken the ping too.
+            node.observe(|_| ()).wait().unwrap();
+            match operation.outcome() {
+                None => pending.push(operation),
+                Some(end) => break end,
+            }
+        };
+        assert_eq!(full, Err(Failure::Refused(CallError::Full)));
+        assert!(!pending.is_empty());
+        drop(pending);
+        let again = node.ping(to);
+        node.observe(|_| ()).wait().unwrap();
+        assert_eq!(again.outcome(), None, "there is room again");
+    }
+}
+
+#[test]
+fn a_cancelled_operation_says_so() {
+    for driver in Driver::both() {
+        let silent = socket();
+        let operation = driver.node(1).ping(silent.local_addr().unwrap());
+        operation.cancel();
+        assert_eq!(wait(operation).outcome.reason, Reason::Cancelled);
+    }
+}
+
+#[test]
+fn an_own_deadline_ends_the_wait_and_the_operation() {
+    for driver in Driver::both() {
+        let silent = socket();
+        let node = driver.node(1);
+        let late = node.ping(silent.local_addr().unwrap()).wait_for(Duration::from_millis(1));
+        assert_eq!(late, Err(Failure::Late));
+    }
+}
+
+#[test]
+fn a_shut_down_node_ends_everything_and_frees_its_port() {
+    for driver in Driver::both() {
+        let silent = socket();
+        let node = driver.node(1);
+        let pending = node.ping(silent.local_addr().unwrap());
+        let mut notices = node.notices();
+        node.shutdown().wait();
+        assert_eq!(pending.wait(), Err(Failure::Stopped));
+        assert_eq!(notices.wait_next(), None);
+        assert_eq!(node.lookup(Id([1; 20])).wait(), Err(Failure::Stopped));
+        assert_eq!(node.observe(|_| ()).wait(), None);
+        UdpSocket::bind(node.addrs()[0]).expect("the port is free");
+    }
+}
+
+#[test]
+fn the_last_handle_takes_the_node_with_it() {
+    for driver in Driver::both() {
+        let silent = socket();
+        let node = driver.node(1);
+        let (addr, ended) = (node.addrs()[0], node.ended());
+        let second = node.clone();
+        drop(node);
+        let operation = second.ping(silent.local_addr().unwrap());
+        drop(second);
+        // A running operation keeps its node.
+        UdpSocket::bind(addr).expect_err("the node lives");
+        drop(operation);
+        ended.wait();
+        UdpSocket::bind(addr).expect("the port is free");
+    }
+}
+
+#[test]
+fn a_slow_consumer_loses_results_and_the_node_does_not_wait() {
+    for driver in Driver::both() {
+        let nodes = driver.network(8);
+        let info_hash = Id([0x42; 20]);
+        assert!(wait(nodes[1].announce(info_hash, Some(4242), false)).outcome.stored > 2);
+        let slow = nodes[7].with_backlog(1).get_peers(info_hash);
+        // Nobody takes a result until all is over.
+        eventually(|| slow.outcome().is_some());
+        let outcome = slow.outcome().unwrap().unwrap();
+        let finished = wait(slow);
+        assert_eq!(finished.results.len(), 1);
+        assert!(finished.lost > 0);
+        assert_eq!(finished.lost + 1, u64::from(outcome.results));
+    }
+}
+
+#[test]
+fn each_link_speaks_from_its_own_socket() {
+    for driver in Driver::both() {
+        let (peer, one, two) = (driver.node(1), socket(), socket());
+        let node = driver.spawn(Config::tiny().local(), 2, vec![one, two]);
+        let ids = node.observe(|node| [node.id(Iface(0)), node.id(Iface(1))]).wait().unwrap();
+        assert!(ids[0].is_some() && ids[1].is_some() && ids[0] != ids[1], "an id for each socket");
+        let witness = socket();
+        witness.set_read_timeout(Some(PATIENCE)).unwrap();
+        for i in 0..2 {
+            assert_eq!(wait(node.on(Iface(i)).ping(peer.addrs()[0])).results.len(), 1);
+            let _pending = node.on(Iface(i)).ping(witness.local_addr().unwrap());
+            let (_, from) = witness.recv_from(&mut [0; 1500]).unwrap();
+            assert_eq!(from, node.addrs()[usize::from(i)]);
+        }
+    }
+}
+
+#[test]
+fn links_of_both_families_work_side_by_side() {
+    let Ok(six) = UdpSocket::bind("[::1]:0") else { return };
+    for driver in Driver::both() {
+        let four = driver.node(1);
+        let node = driver.spawn(Config::tiny().local(), 2, vec![socket(), six.try_clone().unwrap()]);
+        let other = driver.spawn(Config::tiny().local(), 3, vec![UdpSocket::bind("[::1]:0").unwrap()]);
+        assert_eq!(wait(node.ping(four.addrs()[0])).results.len(), 1);
+        assert_eq!(wait(node.ping(other.addrs()[0])).results.len(), 1);
+        node.shutdown().wait();
+    }
+}
+
+#[test]
+fn sockets_that_do_not_fit_are_an_error() {
+    let many = || (0..5).map(|_| socket()).collect();
+    assert!(std_thread::spawn(Config::tiny(), [1; 32], many()).is_err());
+    assert!(std_thread::spawn(Config::tiny(), [1; 32], vec![]).is_err());
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    assert!(tokio_driver::spawn(Config::tiny(), [1; 32], many()).is_err());
+}
+
+#[test]
+fn contacts_of_an_earlier_run_are_taken_up() {
+    for driver in Driver::both() {
+        let nodes = driver.network(4);
+        let saved = nodes[0].observe(|node| {
+            let contacts = node.contacts().map(|(_, view)| view);
+            contacts.map(|view| honeyguide::dht::contact::SavedContact { id: view.id, endpoint: view.addr }).collect()
+        });
+        let saved: Vec<_> = saved.wait().unwrap();
+        assert!(!saved.is_empty());
+        let node = driver.node(9);
+        node.import(Iface(0), saved);
+        eventually(|| contacts(&node) >= 3);
+    }
+}
+
+#[test]
+fn a_recorded_life_replays_to_the_same_hash() {
+    let driver = Driver::threads();
+    let nodes = driver.network(3);
+    let journal = Journal::default();
+    let config = Config::tiny().local().with_links(&[LinkConfig::V4]);
+    let (node, recording) =
+        std_thread::spawn_recorded(config.clone(), [7; 32], vec![socket()], Box::new(journal.clone())).unwrap();
+    wait(node.bootstrap(nodes[0].addrs()));
+    wait(node.put_immutable(Bytes::from_static(b"4:life")));
+    assert!(node.announce(Id([1; 20]), Some(0), false).wait().is_err(), "a refused command is part of a life too");
+    node.shutdown();
+    let hash = recording.wait().unwrap();
+
+    let records = journal.0.lock().unwrap().clone();
+    let live_again = |records: &[u8]| {
+        let mut node = Node::new(config.clone(), [7; 32], Storage::allocate(&config)).unwrap();
+        recording::replay(&mut node, records)
+    };
+    assert_eq!(live_again(&records), Some(hash));
+    assert_eq!(live_again(&records[..records.len() - 1]), None, "a cut journal is no journal");
+    let mut other = records.clone();
+    *other.last_mut().unwrap() ^= 1;
+    assert_ne!(live_again(&other[..records.len() / 2]), Some(hash));
+}
+
+#[derive(Clone, Default)]
+struct Journal(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Journal {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn tasks_await_operations_and_drop_them() {
+    runtime().block_on(async {
+        let testnet = Testnet::start(8, 0, [3; 32]).await.unwrap();
+        let node = tokio_driver::spawn(Config::tiny().local(), [4; 32], vec![socket()]).unwrap();
+        assert!(node.bootstrap(&[testnet.bootstrap()]).await.unwrap().outcome.answered > 0);
+        let info_hash = Id([0x33; 20]);
+        assert!(node.announce(info_hash, Some(33), false).await.unwrap().outcome.stored > 0);
+        let mut lists = testnet.nodes()[0].get_peers(info_hash);
+        let mut peers = Vec::new();
+        while let Some(list) = lists.next().await {
+            peers.extend(list.peers);
+        }
+        assert!(peers.contains(&"127.0.0.1:33".parse().unwrap()));
+        assert!(lists.outcome().unwrap().is_ok());
+
+        let silent = socket();
+        let never = node.ping(silent.local_addr().unwrap());
+        assert!(tokio::time::timeout(Duration::from_millis(1), never).await.is_err());
+        testnet.stop().await;
+        node.shutdown().await;
+        assert_eq!(node.lookup(info_hash).await, Err(Failure::Stopped));
+    });
+}
+
+#[test]
+fn a_test_network_starts_on_the_port_that_was_asked_for() {
+    runtime().block_on(async {
+        let port = socket().local_addr().unwrap().port();
+        let testnet = Testnet::start(3, port, [3; 32]).await.unwrap();
+        assert_eq!(testnet.bootstrap(), SocketAddr::from(([127, 0, 0, 1], port)));
+        assert_eq!(testnet.nodes().len(), 3);
+        assert!(Testnet::start(1, port, [3; 32]).await.is_err(), "the port is in use");
+        testnet.stop().await;
+    });
+}
