@@ -76,3 +76,8 @@ pub mod base;
 pub mod dht;
 pub mod sync;
 pub mod wire;
+
+/// The README's examples compile.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,41 @@
+use honeyguide::wire::id::Id;
+use serde_json::json;
+
+use crate::client::{self, ended};
+use crate::options::{self, Failed, Options};
+use crate::print::{outcome_json, outcome_text, refused_json, refused_text};
+
+/// Announce a peer of an info-hash
+#[derive(clap::Args)]
+pub struct Args {
+    /// 40 hex digits
+    #[arg(value_parser = options::id)]
+    info_hash: Id,
+    /// Port of the peer
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// The peer is a seed
+    #[arg(long)]
+    seeding: bool,
+}
+
+pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    let node = client::joined(options).await?;
+    let progress = options.progress("announcing");
+    let outcome = ended(node.announce(args.info_hash, Some(args.port), args.seeding).await)?.outcome;
+    progress.finish_and_clear();
+    options.out().line(
+        format_args!("stored {}\nrefused {}", outcome.stored, refused_text(&outcome)),
+        &[
+            ("info_hash", json!(args.info_hash.to_string())),
+            ("port", json!(args.port)),
+            ("stored", json!(outcome.stored)),
+            ("refused", refused_json(&outcome)),
+            ("outcome", outcome_json(&outcome)),
+        ],
+    )?;
+    if outcome.stored == 0 {
+        return Err(format!("no node took the announcement ({})", outcome_text(&outcome)).into());
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! A node for the length of one command: it asks, stores, and goes.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use honeyguide::adapters::handle::Handle;
+use honeyguide::adapters::resolve::{Resolved, resolve};
+use honeyguide::adapters::results::{Failure, Finished};
+use honeyguide::adapters::tokio::spawn;
+use honeyguide::dht::config::{Config, Network};
+use tokio::time::{Instant, timeout_at};
+
+use crate::options::{Failed, NetworkName, Options};
+
+/// Where strangers enter the public network.
+const ROUTERS: [&str; 4] = [
+    "dht.libtorrent.org:25401",
+    "router.bittorrent.com:6881",
+    "dht.transmissionbt.com:6881",
+    "router.utorrent.com:6881",
+];
+/// The first address is waited for so long, and the others so long after it.
+const RESOLVE_LIMITS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
+
+/// Addresses to join through, and the rules that follow from them.
+pub struct Entrance {
+    pub seeds: Vec<SocketAddr>,
+    pub network: Network,
+}
+
+/// The addresses given with `--bootstrap`, or those of the public routers.
+pub async fn entrance(options: &Options) -> Result<Entrance, Failed> {
+    let seeds = if !options.bootstrap.is_empty() {
+        addresses(options.bootstrap.iter().cloned()).await?
+    } else if options.network == Some(NetworkName::Local) {
+        return Err(Failed::usage("a local network has no public routers: name one of its nodes with --bootstrap"));
+    } else {
+        addresses(ROUTERS.map(String::from)).await?
+    };
+    let network = options.network(seeds.iter().any(|seed| seed.ip().is_loopback()));
+    Ok(Entrance { seeds, network })
+}
+
+/// The addresses of all names that have one; an error when none has.
+pub async fn addresses(names: impl IntoIterator<Item = String>) -> Result<Vec<SocketAddr>, Failed> {
+    let (mut addrs, mut faults) = (Vec::new(), Vec::new());
+    let (mut answers, mut limit) = (resolve(names), Instant::now() + RESOLVE_LIMITS.0);
+    loop {
+        match timeout_at(limit, answers.next()).await {
+            Ok(Some(Resolved { addrs: Ok(found), .. })) => {
+                limit = limit.min(Instant::now() + RESOLVE_LIMITS.1);
+                addrs.extend(found);
+            }
+            Ok(Some(Resolved { addrs: Err(fault), .. })) => faults.push(fault),
+            Ok(None) => break,
+            Err(_) => {
+                faults.push("the name service did not answer".into());
+                break;
+            }
+        }
+    }
+    if addrs.is_empty() {
+        return Err(format!("no address to talk to: {}", faults.join("; ")).into());
+    }
+    Ok(addrs)
+}
+
+/// A node on a port of the system's choice that can talk to these addresses and serves nobody (BEP 43).
+pub fn node(options: &Options, entrance: &Entrance, seed: [u8; 32]) -> Result<Handle, Failed> {
+    let stock = Config::default();
+    let mut config = if entrance.network == Network::Local { stock.local() } else { stock };
+    config.read_only = true;
+    // Nothing goes on in the background of a program that ends: a put is over when every node was tried.
+    config.lookup.report_at = config.lookup.replicas;
+    if let Some(limit) = options.timeout {
+        // The rest is for joining, so that an operation can still end by itself and say how far it came.
+        config.lookup.deadline = config.lookup.deadline.min(limit.mul_f64(0.75));
+    }
+    let socket = ephemeral(&entrance.seeds)?;
+    spawn(config, seed, vec![socket]).map_err(|error| format!("a node could not be started: {error}").into())
+}
+
+/// The same, and it has joined the network.
+pub async fn joined(options: &Options) -> Result<Handle, Failed> {
+    let entrance = entrance(options).await?;
+    let node = node(options, &entrance, options.rng()?.bytes())?;
+    let progress = options.progress("joining the network");
+    let outcome = ended(node.bootstrap(&entrance.seeds).await)?.outcome;
+    progress.finish_and_clear();
+    if outcome.answered == 0 {
+        return Err(no_answer(&entrance.seeds).into());
+    }
+    Ok(node)
+}
+
+/// Why nothing can be done without a node that answers.
+pub fn no_answer(seeds: &[SocketAddr]) -> String {
+    let seeds: Vec<_> = seeds.iter().map(SocketAddr::to_string).collect();
+    format!("no node answered at {}: check the address and whether UDP gets through", seeds.join(", "))
+}
+
+/// The end of an operation, or a sentence about why there is none.
+pub fn ended<T>(finished: Result<Finished<T>, Failure>) -> Result<Finished<T>, Failed> {
+    finished.map_err(|failure| failure.to_string().into())
+}
+
+/// IPv4 where it is among the destinations; loopback when nothing else is.
+fn ephemeral(destinations: &[SocketAddr]) -> Result<UdpSocket, Failed> {
+    let v4 = destinations.iter().any(SocketAddr::is_ipv4);
+    let loopback = destinations.iter().filter(|addr| addr.is_ipv4() == v4).all(|addr| addr.ip().is_loopback());
+    let ip: IpAddr = match (v4, loopback) {
+        (true, true) => Ipv4Addr::LOCALHOST.into(),
+        (true, false) => Ipv4Addr::UNSPECIFIED.into(),
+        (false, true) => Ipv6Addr::LOCALHOST.into(),
+        (false, false) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    bind(SocketAddr::new(ip, 0))
+}
+
+pub fn bind(addr: SocketAddr) -> Result<UdpSocket, Failed> {
+    UdpSocket::bind(addr).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            format!("port {} of {} is in use by another program: choose another one", addr.port(), addr.ip()).into()
+        }
+        _ => format!("{addr} cannot be listened on: {error}").into(),
+    })
+}

@@ -1,0 +1,36 @@
+use honeyguide::wire::id::Id;
+use serde_json::json;
+
+use crate::client::{self, ended};
+use crate::options::{self, Failed, Options};
+use crate::print::{outcome_json, outcome_text};
+
+/// Find the nodes that are closest to an id
+#[derive(clap::Args)]
+pub struct Args {
+    /// 40 hex digits
+    #[arg(value_parser = options::id)]
+    id: Id,
+}
+
+pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    let out = options.out();
+    let node = client::joined(options).await?;
+    let progress = options.progress("looking for the closest nodes");
+    let finished = ended(node.lookup(args.id).await)?;
+    progress.finish_and_clear();
+    let nodes: Vec<_> = finished.results.iter().flat_map(|closest| closest.nodes.iter()).collect();
+    for (id, addr) in &nodes {
+        let fields = [("id", json!(id.to_string())), ("addr", json!(addr.to_string()))];
+        out.line(format_args!("{id} {addr}"), &fields)?;
+    }
+    out.json_only(&[
+        ("target", json!(args.id.to_string())),
+        ("nodes", json!(nodes.len())),
+        ("outcome", outcome_json(&finished.outcome)),
+    ])?;
+    if nodes.is_empty() {
+        return Err(format!("no node was found near {} ({})", args.id, outcome_text(&finished.outcome)).into());
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+use honeyguide::adapters::handle::Operation;
+use honeyguide::adapters::results::Found;
+use honeyguide::dht::node::commands::Freshness;
+use honeyguide::wire::id::Id;
+use honeyguide::wire::item;
+use serde_json::json;
+
+use crate::client::{self, ended};
+use crate::options::{self, Failed, Options};
+use crate::print::{outcome_json, outcome_text};
+
+/// Find a stored item: an immutable one by its target, a signed one by its public key (BEP 44)
+#[derive(clap::Args)]
+pub struct Args {
+    /// Target of an immutable item, 40 hex digits
+    #[arg(value_parser = options::id, required_unless_present = "key", conflicts_with = "key")]
+    target: Option<Id>,
+    /// Public key of a signed item, 64 hex digits
+    #[arg(long, value_name = "PUBKEY", value_parser = options::key)]
+    key: Option<[u8; 32]>,
+    /// Salt of the signed item
+    #[arg(long, value_parser = options::salt, conflicts_with = "target", default_value = "", hide_default_value = true)]
+    salt: String,
+    /// The highest sequence number that the closest nodes hold (the default)
+    #[arg(long, conflicts_with_all = ["target", "first"])]
+    newest: bool,
+    /// The first one that is found
+    #[arg(long, conflicts_with = "target")]
+    first: bool,
+}
+
+pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    let node = client::joined(options).await?;
+    let freshness = if args.first { Freshness::First } else { Freshness::Newest };
+    let (target, operation): (Id, Operation<Found>) = match (args.target, args.key) {
+        (_, Some(key)) => {
+            let salt = args.salt.as_bytes();
+            (item::mutable_target(&key, salt), node.get_mutable(key, salt, None, freshness))
+        }
+        (Some(target), None) => (target, node.get_immutable(target)),
+        (None, None) => return Err(Failed::usage("name a target or --key")),
+    };
+    let progress = options.progress("looking for the item");
+    let finished = ended(operation.await)?;
+    progress.finish_and_clear();
+    let outcome = &finished.outcome;
+    // Each version beats those before it.
+    let Some(found) = finished.results.last() else {
+        return Err(format!("no node returned the item {target} ({})", outcome_text(outcome)).into());
+    };
+    let text = text(&found.value);
+    options.out().line(
+        text.unwrap_or(&hex::encode(&found.value)),
+        &[
+            ("target", json!(target.to_string())),
+            ("k", json!(found.mutable.as_ref().map(|m| hex::encode(m.key)))),
+            ("seq", json!(found.mutable.as_ref().map(|m| m.seq))),
+            ("salt", json!(args.key.map(|_| args.salt))),
+            ("v_hex", json!(hex::encode(&found.value))),
+            ("text", json!(text)),
+            ("copies", json!(outcome.copies)),
+            ("outcome", outcome_json(outcome)),
+        ],
+    )
+}
+
+/// The text of a value that is one byte string of printable characters.
+fn text(value: &[u8]) -> Option<&str> {
+    let value = std::str::from_utf8(value).ok()?;
+    let (len, text) = value.split_once(':')?;
+    let printable = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    (len.parse() == Ok(text.len()) && !text.is_empty() && text.chars().all(printable)).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_byte_string_of_printable_characters_is_text() {
+        assert_eq!(text(b"5:hello"), Some("hello"));
+        assert_eq!(text("3:h\u{e9}".as_bytes()), Some("h\u{e9}"));
+        for other in [&b"i42e"[..], b"l5:helloe", b"2:a\0", b"2:\xff\xfe", b"0:", b"4:abc"] {
+            assert_eq!(text(other), None);
+        }
+    }
+}

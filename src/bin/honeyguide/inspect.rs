@@ -1,0 +1,169 @@
+use std::io::{BufRead, Read};
+
+use honeyguide::dht::node::inspect::{Judge, Verdict, inspect};
+use honeyguide::wire::id::Id;
+use honeyguide::wire::krpc::{Broken, Method, Query};
+use serde_json::{Value, json};
+
+use crate::options::{self, Failed, Options};
+use crate::print;
+
+/// Longest line that is looked at: the hex of any datagram that UDP can carry, and a bit.
+const LONGEST: u64 = 2 * 65_536;
+
+/// Tell what a node would make of datagrams: hex on standard input, one a line
+#[derive(clap::Args)]
+pub struct Args {
+    /// Our own id
+    #[arg(long, value_name = "HEX", value_parser = options::id, default_value = "6d6e6f707172737475767778797a313233343536")]
+    id: Id,
+    /// Loopback addresses are usable
+    #[arg(long)]
+    loopback: bool,
+    /// Salt of the item that a response should carry: its signature is judged
+    #[arg(long, value_name = "S", value_parser = options::salt)]
+    salt: Option<String>,
+    /// Target of the item that a response should carry: the item is judged
+    #[arg(long, value_name = "HEX", value_parser = options::id)]
+    target: Option<Id>,
+}
+
+pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    let judge = Judge {
+        own: args.id,
+        network: options.network(args.loopback),
+        salt: args.salt.as_deref().map(str::as_bytes),
+        target: args.target,
+    };
+    let (mut lines, mut bad) = (0u64, 0u64);
+    let mut input = std::io::stdin().lock();
+    let mut line = Vec::new();
+    while read_line(&mut input, &mut line).map_err(|error| format!("standard input cannot be read: {error}"))? {
+        lines += 1;
+        match hex::decode(&line) {
+            Ok(datagram) => print::object(&fields(&inspect(&judge, &datagram)))?,
+            Err(error) => {
+                bad += 1;
+                print::object(&[("verdict", json!("bad_input")), ("reason", json!(error.to_string()))])?;
+            }
+        }
+    }
+    if bad > 0 { Err(format!("{bad} of {lines} lines were not hex").into()) } else { Ok(()) }
+}
+
+/// The next line, without its end; false after the last one. What passes [`LONGEST`] is read and forgotten.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    line.clear();
+    if input.by_ref().take(LONGEST).read_until(b'\n', line)? == 0 {
+        return Ok(false);
+    }
+    let mut ended = line.ends_with(b"\n");
+    while !ended {
+        let rest = input.fill_buf()?;
+        if rest.is_empty() {
+            break;
+        }
+        let skipped = rest.iter().position(|&byte| byte == b'\n');
+        ended = skipped.is_some();
+        let len = skipped.map_or(rest.len(), |at| at + 1);
+        input.consume(len);
+    }
+    if line.ends_with(b"\n") {
+        line.pop();
+    }
+    if line.ends_with(b"\r") {
+        line.pop();
+    }
+    Ok(true)
+}
+
+fn fields(verdict: &Verdict<'_>) -> Vec<(&'static str, Value)> {
+    match *verdict {
+        Verdict::Query(query) => query_fields(&query),
+        Verdict::Refuse { tid, error, text } => vec![
+            ("verdict", json!("refuse")),
+            ("tid", json!(hex::encode(tid))),
+            ("code", json!(error.code())),
+            ("message", json!(text)),
+        ],
+        Verdict::Response { response, genuine: Some(false), .. } => vec![
+            ("verdict", json!("fail_query")),
+            ("tid", json!(hex::encode(response.tid))),
+            ("reason", json!("bad_item")),
+        ],
+        Verdict::Response { response, kept_nodes, kept_values, .. } => vec![
+            ("verdict", json!("response")),
+            ("tid", json!(hex::encode(response.tid))),
+            ("id", json!(response.id.to_string())),
+            ("kept_nodes", json!(kept_nodes)),
+            ("kept_values", json!(kept_values)),
+        ],
+        Verdict::Error(error) => vec![
+            ("verdict", json!("error")),
+            ("tid", json!(hex::encode(error.tid))),
+            ("code", json!(error.code)),
+            ("message", json!(String::from_utf8_lossy(error.text))),
+        ],
+        Verdict::FailQuery { tid, reason } => {
+            vec![("verdict", json!("fail_query")), ("tid", json!(hex::encode(tid))), ("reason", json!(broken(reason)))]
+        }
+        Verdict::Drop(reason) => vec![("verdict", json!("drop")), ("reason", json!(reason.name()))],
+    }
+}
+
+fn query_fields(query: &Query<'_>) -> Vec<(&'static str, Value)> {
+    let method = String::from_utf8_lossy(query.method.name()).into_owned();
+    let mut fields = vec![("verdict", json!("query")), ("method", json!(method))];
+    let target = match query.method {
+        Method::Ping => None,
+        Method::Unknown { target, .. } => {
+            fields.push(("served_as", json!("find_node")));
+            Some(target)
+        }
+        Method::FindNode { target, .. } | Method::Get { target, .. } | Method::SampleInfohashes { target, .. } => {
+            Some(target)
+        }
+        Method::GetPeers { info_hash, .. } | Method::AnnouncePeer { info_hash, .. } => Some(info_hash),
+        Method::Put { item, .. } => Some(item.target()),
+    };
+    fields.push(("tid", json!(hex::encode(query.tid))));
+    fields.push(("id", json!(query.id.to_string())));
+    fields.extend(target.map(|target| ("target", json!(target.to_string()))));
+    fields
+}
+
+fn broken(reason: Broken) -> &'static str {
+    match reason {
+        Broken::NoBody => "no_body",
+        Broken::BadId => "bad_id",
+        Broken::BadError => "bad_error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(mut input: &[u8]) -> Vec<Vec<u8>> {
+        let (mut line, mut all) = (Vec::new(), Vec::new());
+        while read_line(&mut input, &mut line).unwrap() {
+            all.push(line.clone());
+        }
+        all
+    }
+
+    #[test]
+    fn every_line_counts_and_an_end_is_no_line() {
+        assert_eq!(lines(b""), [b""; 0]);
+        assert_eq!(lines(b"\n"), [b""]);
+        assert_eq!(lines(b"aa\r\n\nbb"), [&b"aa"[..], b"", b"bb"]);
+    }
+
+    #[test]
+    fn a_line_without_end_costs_no_memory_and_stays_one_line() {
+        let endless = [vec![b'a'; 3 * LONGEST as usize], b"\nbb\n".to_vec()].concat();
+        let lines = lines(&endless);
+        assert_eq!(lines.len(), 2);
+        assert_eq!((lines[0].len() as u64, &lines[1][..]), (LONGEST, &b"bb"[..]));
+    }
+}

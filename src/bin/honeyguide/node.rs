@@ -1,0 +1,189 @@
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use honeyguide::adapters::handle::Handle;
+use honeyguide::adapters::results::Notice;
+use honeyguide::adapters::tokio::{spawn, spawn_recorded};
+use honeyguide::dht::config::{LinkConfig, MAX_LINKS, Network};
+use honeyguide::dht::contact::SavedContact;
+use honeyguide::dht::node::contract::Iface;
+use honeyguide::wire::endpoint::Endpoint;
+use honeyguide::wire::id::Id;
+use serde_json::json;
+
+use crate::client::{self, ended};
+use crate::journal::{self, Head};
+use crate::options::{Failed, Options};
+use crate::print::{Out, outcome_json, outcome_text};
+use crate::state::State;
+
+/// How often the state is saved besides at the end.
+const SAVE_EVERY: Duration = Duration::from_secs(300);
+
+/// Run one node until it is interrupted
+#[derive(clap::Args)]
+pub struct Args {
+    /// Local address and port of a link; several make several links [default: 0.0.0.0:0]
+    #[arg(long, value_name = "ADDR", num_args = 1..)]
+    bind: Vec<SocketAddr>,
+    /// Ask, but do not answer (BEP 43)
+    #[arg(long)]
+    read_only: bool,
+    /// Ids and contacts are loaded from this file and saved to it
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Record the run in this new file, for `replay`; it contains the node's secrets
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+}
+
+pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    let ending = options.ending();
+    let binds = if args.bind.is_empty() { vec![SocketAddr::from(([0, 0, 0, 0], 0))] } else { args.bind };
+    if binds.len() > MAX_LINKS {
+        return Err(Failed::usage(format!("a node has at most {MAX_LINKS} links, not {}", binds.len())));
+    }
+    let saved = args.state.as_deref().map(State::load).transpose()?.flatten().unwrap_or_default();
+    let loopback = binds.iter().any(|addr| addr.ip().is_loopback());
+    let entrance = match options.network(loopback) {
+        // A local network may begin with this very node.
+        Network::Local if options.bootstrap.is_empty() => client::Entrance { seeds: vec![], network: Network::Local },
+        network => match client::entrance(options).await {
+            // A node that knows others needs no router, and no name service either.
+            Err(_) if !saved.contacts.is_empty() => client::Entrance { seeds: vec![], network },
+            entrance => entrance?,
+        },
+    };
+    let network = if loopback { options.network(true) } else { entrance.network };
+    let sockets = binds.iter().map(|addr| client::bind(*addr)).collect::<Result<Vec<_>, _>>()?;
+    let head = Head {
+        links: binds.iter().zip(0..).map(|(addr, i)| link(addr, saved.ids.get(i))).collect(),
+        local: network == Network::Local,
+        read_only: args.read_only,
+        seed: options.rng()?.bytes(),
+    };
+    let journal = args.journal.as_deref().map(|path| journal::create(path, &head)).transpose()?;
+    let started = match journal {
+        None => spawn(head.config(), head.seed, sockets).map(|node| (node, None)),
+        Some(sink) => spawn_recorded(head.config(), head.seed, sockets, Box::new(sink))
+            .map(|(node, recording)| (node, Some(recording))),
+    };
+    let (node, recording) = started.map_err(|error| format!("the node could not be started: {error}"))?;
+    let out = options.out();
+    for (i, addr) in (0u8..).zip(node.addrs()) {
+        let id = node.observe(move |node| node.id(Iface(i))).await.flatten().map(|id| id.to_string());
+        let text = format!("link {i} {addr} id {}", id.as_deref().unwrap_or("none"));
+        out.line(text, &[("link", json!(i)), ("addr", json!(addr.to_string())), ("id", json!(id))])?;
+    }
+    for (i, _) in (0u8..).zip(node.addrs()) {
+        let contacts = saved.contacts.iter().filter(|(link, _)| *link == i).map(|(_, contact)| *contact).collect();
+        node.import(Iface(i), contacts);
+    }
+    let store = args.state.as_deref().map(|path| Store { path, before: &saved });
+    // Written at once, so that a place where nothing can be saved is noticed now.
+    save(&node, &store).await?;
+    let lived = live(out, &node, &entrance.seeds, &store, ending).await;
+    let kept = save(&node, &store).await;
+    node.shutdown().await;
+    if let Some(recording) = recording {
+        let hash = recording.await.map_err(|error| format!("the journal could not be written to its end: {error}"))?;
+        report_hash(out, hash)?;
+    }
+    lived.and(kept)
+}
+
+/// The hash of all that a node put out, in the same words for a recording and its replay.
+pub fn report_hash(out: Out, hash: Id) -> Result<(), Failed> {
+    let hash = hash.to_string();
+    out.line(format_args!("hash {hash}"), &[("hash", json!(hash))])
+}
+
+/// From the first packet to the interruption.
+async fn live(
+    out: Out,
+    node: &Handle,
+    seeds: &[SocketAddr],
+    store: &Option<Store<'_>>,
+    ending: impl Future<Output = ()>,
+) -> Result<(), Failed> {
+    let mut notices = node.notices();
+    let mut save_at = tokio::time::interval(SAVE_EVERY);
+    save_at.tick().await;
+    let (mut joining, mut ending) = (std::pin::pin!(join(out, node, seeds)), std::pin::pin!(ending));
+    let mut joined = false;
+    loop {
+        tokio::select! {
+            result = &mut joining, if !joined => { result?; joined = true; }
+            Some(notice) = notices.next() => print(out, notice)?,
+            // A full disk can have room again at the next time; only at the end it is a failure.
+            _ = save_at.tick() => if let Err(failed) = save(node, store).await { eprintln!("honeyguide: {}", failed.sentence) },
+            () = &mut ending => return Ok(()),
+        }
+    }
+}
+
+/// Each link has an id of its own and finds its own neighbours.
+async fn join(out: Out, node: &Handle, seeds: &[SocketAddr]) -> Result<(), Failed> {
+    let joining: Vec<_> = (0u8..)
+        .zip(node.addrs())
+        .map(|(i, addr)| {
+            let seeds: Vec<_> = seeds.iter().copied().filter(|seed| seed.is_ipv4() == addr.is_ipv4()).collect();
+            (i, node.on(Iface(i)).bootstrap(&seeds))
+        })
+        .collect();
+    for (i, operation) in joining {
+        let outcome = ended(operation.await)?.outcome;
+        let contacts = node.observe(move |node| node.contacts().filter(|(via, _)| *via == Iface(i)).count());
+        let contacts = contacts.await.unwrap_or(0);
+        out.line(
+            format_args!("link {i} joined with {contacts} contacts ({})", outcome_text(&outcome)),
+            &[("link", json!(i)), ("contacts", json!(contacts)), ("outcome", outcome_json(&outcome))],
+        )?;
+    }
+    Ok(())
+}
+
+fn print(out: Out, notice: Notice) -> Result<(), Failed> {
+    match notice {
+        Notice::ExternalAddr { link, addr } => out.line(
+            format_args!("link {} is seen at {addr}", link.0),
+            &[("link", json!(link.0)), ("external", json!(addr.to_string()))],
+        ),
+        Notice::IdChanged { link, id } => out.line(
+            format_args!("link {} has the new id {id}", link.0),
+            &[("link", json!(link.0)), ("id", json!(id.to_string()))],
+        ),
+    }
+}
+
+fn link(addr: &SocketAddr, id: Option<&Id>) -> LinkConfig {
+    let stock = if Endpoint::from(*addr).is_v4() { LinkConfig::V4 } else { LinkConfig::V6 };
+    LinkConfig { id: id.copied(), ..stock }
+}
+
+/// Where the state goes, and what it was at the start.
+struct Store<'a> {
+    path: &'a Path,
+    before: &'a State,
+}
+
+async fn save(node: &Handle, store: &Option<Store<'_>>) -> Result<(), Failed> {
+    let Some(Store { path, before }) = store else { return Ok(()) };
+    let links = node.addrs().len() as u8;
+    let state = node.observe(move |node| State {
+        ids: (0..links).filter_map(|i| node.id(Iface(i))).collect(),
+        contacts: node
+            .contacts()
+            .map(|(via, view)| (via.0, SavedContact { id: view.id, endpoint: view.addr }))
+            .collect(),
+    });
+    let mut state = state.await.ok_or("the node has ended before its state was saved")?;
+    // A link that has reached nobody yet, or that is not there this time, has learned nothing better than before.
+    state.ids.extend(before.ids.iter().skip(state.ids.len()));
+    let reached = |link: u8| state.contacts.iter().any(|(other, _)| *other == link);
+    let old: Vec<_> = before.contacts.iter().filter(|(link, _)| !reached(*link)).copied().collect();
+    state.contacts.extend(old);
+    state.save(path)
+}

@@ -1,0 +1,210 @@
+//! What every subcommand understands: the options, how a command ends, and the chance that it plays with.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use honeyguide::base::rng::Rng;
+use honeyguide::dht::config::Network;
+use honeyguide::wire::id::Id;
+use indicatif::ProgressBar;
+
+use crate::print::Out;
+
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Options {
+    /// Only machine-readable results on standard output, one JSON object a line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Node to join through, host:port or address:port; repeatable [default: the public routers]
+    #[arg(long, global = true, value_name = "ADDR")]
+    pub bootstrap: Vec<String>,
+    /// `local` lifts the rules against crowds in one network; a loopback address implies it
+    #[arg(long, global = true)]
+    pub network: Option<NetworkName>,
+    /// Time for the whole command
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+    /// Makes a run repeatable where chance plays a part
+    #[arg(long, global = true, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkName {
+    Public,
+    Local,
+}
+
+/// How a command failed: one sentence, and the exit code 1 (failed) or 2 (wrong usage).
+#[derive(Debug)]
+pub struct Failed {
+    pub sentence: String,
+    pub code: u8,
+}
+
+impl Failed {
+    pub fn usage(sentence: impl Display) -> Self {
+        Failed { sentence: sentence.to_string(), code: 2 }
+    }
+}
+
+impl From<String> for Failed {
+    fn from(sentence: String) -> Self {
+        Failed { sentence, code: 1 }
+    }
+}
+
+impl From<&str> for Failed {
+    fn from(sentence: &str) -> Self {
+        sentence.to_owned().into()
+    }
+}
+
+impl Options {
+    pub fn out(&self) -> Out {
+        Out { json: self.json }
+    }
+
+    /// The rules for a command that talks to these addresses.
+    pub fn network(&self, any_loopback: bool) -> Network {
+        match self.network {
+            Some(NetworkName::Public) => Network::Public,
+            Some(NetworkName::Local) => Network::Local,
+            None if any_loopback => Network::Local,
+            None => Network::Public,
+        }
+    }
+
+    /// Randomness of the system, or the repeatable kind.
+    pub fn rng(&self) -> Result<Rng, Failed> {
+        let mut seed = [0; 32];
+        match self.seed {
+            Some(n) => seed[..8].copy_from_slice(&n.to_le_bytes()),
+            None => {
+                getrandom::fill(&mut seed).map_err(|error| format!("the system gives no random numbers: {error}"))?
+            }
+        }
+        Ok(Rng::from_seed(seed))
+    }
+
+    /// A sign of life on a terminal, for what may take long.
+    pub fn progress(&self, what: &'static str) -> ProgressBar {
+        if self.json || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new_spinner().with_message(what);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar
+    }
+
+    /// Runs a command until it ends, its time is up or the user interrupts it.
+    pub async fn bounded(
+        &self,
+        command: impl Future<Output = Result<(), Failed>>,
+        default_seconds: f64,
+    ) -> Result<(), Failed> {
+        let limit = self.timeout.unwrap_or(Duration::from_secs_f64(default_seconds));
+        tokio::select! {
+            result = command => result,
+            () = tokio::time::sleep(limit) => Err(self.gave_up(limit)),
+            () = interrupted() => Err("interrupted".into()),
+        }
+    }
+
+    /// The same for a command that blocks; without `--timeout` it takes as long as it takes.
+    pub async fn blocking(
+        &self,
+        command: impl FnOnce(&Options) -> Result<(), Failed> + Send + 'static,
+    ) -> Result<(), Failed> {
+        let options = self.clone();
+        let running = tokio::task::spawn_blocking(move || command(&options));
+        tokio::select! {
+            result = running => result.unwrap_or_else(|error| Err(format!("internal error: {error}").into())),
+            () = self.ending() => Err(match self.timeout {
+                Some(limit) => self.gave_up(limit),
+                None => "interrupted".into(),
+            }),
+        }
+    }
+
+    /// For a command that runs until it is told to stop: waits for that, or for the end of `--timeout`. An
+    /// interruption counts from the call on.
+    pub fn ending(&self) -> impl Future<Output = ()> + use<> {
+        let (limit, interrupted) = (self.timeout, interrupted());
+        async move {
+            match limit {
+                Some(limit) => drop(tokio::time::timeout(limit, interrupted).await),
+                None => interrupted.await,
+            }
+        }
+    }
+
+    fn gave_up(&self, limit: Duration) -> Failed {
+        format!("gave up after {} s; --timeout gives it more time", limit.as_secs_f64()).into()
+    }
+}
+
+/// Waits for the user to interrupt the program. It listens from the call on, not only from the first poll.
+#[cfg(unix)]
+fn interrupted() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 1e9 => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("not a number of seconds above 0".into()),
+    }
+}
+
+/// An id, an info-hash or a target: 40 hex digits.
+pub fn id(text: &str) -> Result<Id, String> {
+    hex_array(text).map(Id)
+}
+
+/// An ed25519 public key: 64 hex digits.
+pub fn key(text: &str) -> Result<[u8; 32], String> {
+    hex_array(text)
+}
+
+pub fn salt(text: &str) -> Result<String, String> {
+    let max = honeyguide::wire::item::MAX_SALT;
+    if text.len() > max { Err(format!("a salt has at most {max} bytes, not {}", text.len())) } else { Ok(text.into()) }
+}
+
+/// A sequence number, not negative.
+pub fn seq(text: &str) -> Result<i64, String> {
+    match text.parse::<i64>() {
+        Ok(seq) if seq >= 0 => Ok(seq),
+        _ => Err(format!("not a whole number from 0 to {}", i64::MAX)),
+    }
+}
+
+pub fn hex_array<const N: usize>(text: &str) -> Result<[u8; N], String> {
+    let mut bytes = [0; N];
+    match hex::decode_to_slice(text, &mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(_) => Err(format!("not {} hex digits", 2 * N)),
+    }
+}

@@ -1,0 +1,149 @@
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use honeyguide::adapters::handle::Handle;
+use honeyguide::adapters::results::Signed;
+use honeyguide::dht::node::commands::Freshness;
+use honeyguide::wire::{bencode, item};
+use serde_json::json;
+
+use crate::client::{self, ended};
+use crate::options::{self, Failed, Options};
+use crate::print::{outcome_json, outcome_text, refused_json, refused_text};
+
+/// Store an item, immutable or signed (BEP 44)
+#[derive(clap::Args)]
+pub struct Args {
+    /// Text, stored as one byte string; `-` takes bytes from standard input
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    value: Option<String>,
+    /// Take bytes from this file; `-` is standard input
+    #[arg(long, value_name = "F")]
+    file: Option<PathBuf>,
+    /// What is given is bencode already
+    #[arg(long)]
+    bencode: bool,
+    /// File with the 64 hex digits of an ed25519 seed: signs the item; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    secret: Option<PathBuf>,
+    /// Tells several items of one key apart
+    #[arg(long, value_parser = options::salt, requires = "secret", default_value = "", hide_default_value = true)]
+    salt: String,
+    /// Sequence number [default: one more than the highest that is found, or 1]
+    #[arg(long, value_name = "N", value_parser = options::seq, requires = "secret")]
+    seq: Option<i64>,
+    /// Store only where this sequence number is held now
+    #[arg(long, value_name = "N", value_parser = options::seq, requires = "secret")]
+    cas: Option<i64>,
+}
+
+pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    let stdin = [args.value.as_deref() == Some("-"), is_stdin(&args.file), is_stdin(&args.secret)];
+    if stdin.iter().filter(|&&used| used).count() > 1 {
+        return Err(Failed::usage("value and secret cannot both come from standard input"));
+    }
+    // Files and standard input may block, which must not keep an interruption from being noticed.
+    let inputs = tokio::task::spawn_blocking(move || {
+        let value = value(&args)?;
+        let secret = args.secret.as_deref().map(secret).transpose()?;
+        Ok::<_, Failed>((args, value, secret))
+    });
+    let (args, value, secret) = inputs.await.map_err(|error| format!("internal error: {error}"))??;
+    let node = client::joined(options).await?;
+    let progress = options.progress("storing");
+    let salt = args.salt.as_bytes();
+    let (target, key, seq, operation) = match secret {
+        None => (item::immutable_target(&value), None, None, node.put_immutable(value)),
+        Some(secret) => {
+            let key = item::public_key(&secret);
+            let seq = match args.seq {
+                Some(seq) => seq,
+                None => next_seq(&node, key, salt).await?,
+            };
+            let signature = item::sign(&secret, salt, seq, &value).ok_or("the value is too large to be signed")?;
+            let signed = Signed { key, salt: Bytes::copy_from_slice(salt), seq, signature };
+            (item::mutable_target(&key, salt), Some(key), Some(seq), node.put_mutable(value, signed, args.cas))
+        }
+    };
+    let outcome = ended(operation.await)?.outcome;
+    progress.finish_and_clear();
+    let seq_text = seq.map(|seq| format!("seq {seq}\n")).unwrap_or_default();
+    let (stored, refused) = (outcome.stored, refused_text(&outcome));
+    options.out().line(
+        format_args!("target {target}\n{seq_text}stored {stored}\nrefused {refused}"),
+        &[
+            ("target", json!(target.to_string())),
+            ("k", json!(key.map(hex::encode))),
+            ("seq", json!(seq)),
+            ("salt", json!(key.map(|_| args.salt))),
+            ("stored", json!(stored)),
+            ("refused", refused_json(&outcome)),
+            ("outcome", outcome_json(&outcome)),
+        ],
+    )?;
+    if stored == 0 {
+        return Err(format!("no node stored the item (refused: {refused}; {})", outcome_text(&outcome)).into());
+    }
+    Ok(())
+}
+
+/// The bencoded value.
+fn value(args: &Args) -> Result<Bytes, Failed> {
+    let raw = match (&args.value, &args.file) {
+        (Some(text), _) if text != "-" => text.clone().into_bytes(),
+        (_, Some(path)) => read(path, "the value")?,
+        _ => read(Path::new("-"), "the value")?,
+    };
+    let value = if args.bencode {
+        if !bencode::is_canonical(&raw) {
+            return Err("the value is not canonical bencode (sorted keys, shortest numbers, nothing after it)".into());
+        }
+        raw
+    } else {
+        let mut value = format!("{}:", raw.len()).into_bytes();
+        value.extend(raw);
+        value
+    };
+    if value.len() > item::MAX_VALUE {
+        let (len, max) = (value.len(), item::MAX_VALUE);
+        return Err(format!("the value has {len} bytes when bencoded, and {max} is the most that a node stores").into());
+    }
+    Ok(value.into())
+}
+
+fn is_stdin(path: &Option<PathBuf>) -> bool {
+    path.as_deref() == Some(Path::new("-"))
+}
+
+fn secret(path: &Path) -> Result<[u8; 32], Failed> {
+    let bytes = read(path, "the secret")?;
+    // The content is a secret: the sentence must not repeat it.
+    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+    options::hex_array(text).map_err(|fault| format!("{} holds no secret: {fault}", path.display()).into())
+}
+
+/// A small file, or standard input for `-`.
+fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failed> {
+    const MOST: u64 = 1 << 16;
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().take(MOST).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| format!("{what} cannot be read from {}: {error}", path.display()))?;
+    Ok(bytes)
+}
+
+async fn next_seq(node: &Handle, key: [u8; 32], salt: &[u8]) -> Result<i64, Failed> {
+    let found = ended(node.get_mutable(key, salt, None, Freshness::Newest).await)?;
+    match found.results.iter().filter_map(|found| found.mutable.as_ref()).map(|m| m.seq).max() {
+        None => Ok(1),
+        Some(seq) => seq.checked_add(1).ok_or_else(|| {
+            format!("sequence number {seq} is held, and none is higher: this key and salt can never change again")
+                .into()
+        }),
+    }
+}

@@ -1,0 +1,27 @@
+use std::path::PathBuf;
+
+use honeyguide::adapters::recording;
+use honeyguide::dht::node::{Node, Storage};
+
+use crate::journal;
+use crate::node::report_hash;
+use crate::options::{Failed, Options};
+
+/// Run a journal again and print the hash of the output stream
+#[derive(clap::Args)]
+pub struct Args {
+    /// What `node --journal` recorded
+    file: PathBuf,
+}
+
+pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    let (head, records) = journal::open(&args.file)?;
+    let config = head.config();
+    let storage = Storage::allocate(&config);
+    let mut node =
+        Node::new(config, head.seed, storage).map_err(|error| format!("the node cannot be made: {error}"))?;
+    match recording::replay(&mut node, &records) {
+        Some(hash) => report_hash(options.out(), hash),
+        None => Err(format!("the records in {} are damaged or their end is missing", args.file.display()).into()),
+    }
+}

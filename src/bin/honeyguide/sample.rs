@@ -1,0 +1,49 @@
+use std::collections::BTreeSet;
+
+use honeyguide::wire::id::Id;
+use serde_json::json;
+
+use crate::client::{self, ended};
+use crate::options::{self, Failed, Options};
+use crate::print::{outcome_json, outcome_text};
+
+/// Collect info-hashes from the nodes around an id (BEP 51)
+#[derive(clap::Args)]
+pub struct Args {
+    /// 40 hex digits
+    #[arg(value_parser = options::id)]
+    id: Id,
+}
+
+pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    let out = options.out();
+    let node = client::joined(options).await?;
+    let progress = options.progress("sampling");
+    let mut operation = node.sample(args.id);
+    let mut distinct = BTreeSet::new();
+    while let Some(sample) = operation.next().await {
+        let hashes: Vec<_> = sample.info_hashes.iter().map(Id::to_string).collect();
+        distinct.extend(sample.info_hashes.iter().copied());
+        let head = format!("{} {} holds {}", sample.id, sample.from, sample.num);
+        let text = hashes.iter().fold(head, |text, hash| format!("{text}\n  {hash}"));
+        let fields = [
+            ("id", json!(sample.id.to_string())),
+            ("addr", json!(sample.from.to_string())),
+            ("num", json!(sample.num)),
+            ("interval", json!(sample.interval.as_secs())),
+            ("samples", json!(hashes)),
+        ];
+        progress.suspend(|| out.line(text, &fields))?;
+    }
+    let finished = ended(operation.await)?;
+    progress.finish_and_clear();
+    out.json_only(&[
+        ("target", json!(args.id.to_string())),
+        ("info_hashes", json!(distinct.len())),
+        ("outcome", outcome_json(&finished.outcome)),
+    ])?;
+    if distinct.is_empty() {
+        return Err(format!("no node near {} gave an info-hash ({})", args.id, outcome_text(&finished.outcome)).into());
+    }
+    Ok(())
+}

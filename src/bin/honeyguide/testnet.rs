@@ -1,0 +1,44 @@
+use honeyguide::adapters::testnet::Testnet;
+use serde_json::json;
+
+use crate::options::{Failed, Options};
+
+/// Run a network of nodes on the loopback interface until it is interrupted
+#[derive(clap::Args)]
+pub struct Args {
+    /// How many nodes
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    nodes: u32,
+    /// Port of the first node [default: one that is free]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    port: u16,
+}
+
+pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    let mut ending = std::pin::pin!(options.ending());
+    let seed = options.rng()?.bytes();
+    let progress = options.progress("starting the nodes");
+    let running = async {
+        let testnet = start(args.nodes, args.port, seed).await?;
+        progress.finish_and_clear();
+        let bootstrap = testnet.bootstrap().to_string();
+        options.out().line(format_args!("bootstrap {bootstrap}"), &[("bootstrap", json!(bootstrap))])?;
+        Ok::<_, Failed>(testnet)
+    };
+    let testnet = tokio::select! {
+        testnet = running => testnet?,
+        () = &mut ending => return Ok(()),
+    };
+    ending.await;
+    testnet.stop().await;
+    Ok(())
+}
+
+pub async fn start(nodes: u32, port: u16, seed: [u8; 32]) -> Result<Testnet, Failed> {
+    Testnet::start(nodes as usize, port, seed).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            format!("port {port} of 127.0.0.1 is in use by another program: choose another one").into()
+        }
+        _ => format!("the test network could not be started: {error}").into(),
+    })
+}

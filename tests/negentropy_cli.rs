@@ -1,0 +1,102 @@
+//! The subcommands `negentropy-harness` and `reconcile`: every transcript again, through the line protocol.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+fn file() -> Json {
+    serde_json::from_str(include_str!("../vectors/negentropy/negentropy.json")).unwrap()
+}
+
+/// `timestamp,id` lines of an item set.
+fn lines(items: &Json) -> Vec<String> {
+    let mut out = Vec::new();
+    for item in items.as_array().unwrap() {
+        if let Some(single) = item.as_array() {
+            out.push(format!("{},{}", single[0], single[1].as_str().unwrap()));
+            continue;
+        }
+        let number = |key: &str, default: u64| item.get(key).map_or(default, |value| value.as_u64().unwrap());
+        let prefix = item.get("prefix").map_or("", |value| value.as_str().unwrap());
+        for i in number("from", 0)..number("to", 0) {
+            let hash = hex::encode(Sha256::digest(format!("{}:{i}", item["seed"].as_str().unwrap())));
+            let timestamp = number("ts", 0) + i / number("per", 1) * number("dts", 1);
+            out.push(format!("{timestamp},{prefix}{}", &hash[..64 - prefix.len()]));
+        }
+    }
+    out
+}
+
+fn harness(items: &Json, frame: &Json, commands: &[String]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_honeyguide"))
+        .arg("negentropy-harness")
+        .env("FRAMESIZELIMIT", frame.as_u64().unwrap_or(0).to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input: String = lines(items).iter().map(|line| format!("item,{line}\n")).collect();
+    input += "seal\n";
+    commands.iter().for_each(|command| input += &format!("{command}\n"));
+    // A side that fails stops reading: that is for its exit code to tell.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn the_harness_speaks_every_transcript_on_both_sides() {
+    for case in file()["cases"].as_array().unwrap() {
+        let messages = case.get("rust_messages").unwrap_or(&case["messages"]).as_array().unwrap();
+        let of = |dir: &str| -> Vec<String> {
+            let hex = messages.iter().filter(|message| message["dir"] == dir).map(|m| m["hex"].as_str().unwrap());
+            hex.map(|hex| format!("msg,{hex}")).collect()
+        };
+        let (up, down) = (of("c2s"), of("s2c"));
+        let client =
+            harness(&case["client"], &case["frame_client"], &[vec!["initiate".to_string()], down.clone()].concat());
+        let said = String::from_utf8(client.stdout).unwrap();
+        let mut expected = up.clone();
+        expected.push("done".to_string());
+        assert!(
+            said.lines().filter(|line| !line.contains("have,") && !line.contains("need,")).eq(expected),
+            "{}",
+            case["name"]
+        );
+        let server = harness(&case["server"], &case["frame_server"], &up);
+        assert!(String::from_utf8(server.stdout).unwrap().lines().eq(down), "{}", case["name"]);
+    }
+}
+
+#[test]
+fn the_harness_ends_with_a_sentence_and_a_code_where_it_should() {
+    for case in file()["malformed"].as_array().unwrap() {
+        let mut commands = vec![format!("msg,{}", case["msg"].as_str().unwrap())];
+        if case["role"] == "initiator" {
+            commands.insert(0, "initiate".to_string());
+        }
+        let output = harness(&case["items"], &Json::Null, &commands);
+        let ok = case["expect"] == "ok";
+        assert_eq!(output.status.code(), Some(if ok { 0 } else { 1 }), "{}", case["name"]);
+        assert_eq!(output.stderr.is_empty(), ok, "{}", case["name"]);
+    }
+}
+
+#[test]
+fn reconcile_tells_what_two_files_do_not_share() {
+    let folder = std::env::temp_dir().join(format!("honeyguide-reconcile-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let [a, b] = ["a", "b"].map(|name| folder.join(name));
+    let entry = |i: u32| format!("{},{}\n", i / 3, hex::encode(Sha256::digest(i.to_be_bytes())));
+    std::fs::write(&a, (0..1000).map(entry).collect::<String>()).unwrap();
+    std::fs::write(&b, (7..1005).map(entry).collect::<String>()).unwrap();
+    for more in [&["--json"][..], &["--json", "--adaptive"], &["--json", "--frame", "4096"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_honeyguide")).arg("reconcile").args([&a, &b]).args(more).output();
+        let result: Json = serde_json::from_slice(&output.unwrap().stdout).unwrap();
+        assert_eq!((&result["have"], &result["need"]), (&Json::from(7), &Json::from(5)));
+        assert!(result["rounds"].as_u64() > Some(0) && result["ms"]["server"].is_number());
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
