@@ -1,0 +1,173 @@
+//! The network that the node meets: peers that answer by a script.
+//!
+//! A reply arrives [`LATENCY`] after its query left. The peers with the highest numbers never answer, and one lies about
+//! signatures. All peers together remember two signed items, which is as much as the scenario needs.
+
+use core::time::Duration;
+
+use honeyguide::base::rng::Rng;
+use honeyguide::base::time::Instant;
+use honeyguide::wire::compact::{self, NODE4};
+use honeyguide::wire::endpoint::Endpoint;
+use honeyguide::wire::id::Id;
+use honeyguide::wire::item;
+use honeyguide::wire::krpc::{self, Decoded, Item, Method, Query, Response};
+
+const LATENCY: Duration = Duration::from_millis(20);
+const PEERS: usize = 24;
+/// The peers from here on are silent.
+const SILENT: usize = 20;
+/// Answers a `get` with a signature that does not fit.
+const LIAR: usize = 3;
+/// Nodes in a reply.
+const NODES: usize = 8;
+
+/// A signed item and the peers that have it, one bit each.
+#[derive(Clone, Copy)]
+pub struct Held {
+    pub key: [u8; 32],
+    pub salt: &'static [u8],
+    pub seq: i64,
+    pub signature: [u8; 64],
+    pub value: &'static [u8],
+    pub at: u32,
+}
+
+impl Held {
+    pub const EVERYWHERE: u32 = (1 << PEERS) - 1;
+
+    fn target(&self) -> Id {
+        item::mutable_target(&self.key, self.salt)
+    }
+}
+
+/// A reply under way.
+#[derive(Clone, Copy)]
+struct Pending {
+    at: Instant,
+    peer: usize,
+    tid: [u8; 4],
+    what: What,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    /// To `ping` and to every store.
+    Plain,
+    /// To `find_node`.
+    Nodes(Id),
+    /// To `get_peers` and `get`: nodes, a token and perhaps an item.
+    Looked(Id),
+}
+
+pub struct Network {
+    ids: [Id; PEERS],
+    pub held: [Held; 2],
+    pending: [Option<Pending>; 64],
+}
+
+impl Network {
+    pub fn new(held: [Held; 2]) -> Self {
+        let mut rng = Rng::from_seed([77; 32]);
+        let ids = core::array::from_fn(|peer| Id::secure(address(peer).ip(), &mut rng));
+        Network { ids, held, pending: [None; 64] }
+    }
+
+    /// Takes a datagram of the node at `now`. Nobody is at an address that is no peer's.
+    pub fn receive(&mut self, now: Instant, to: Endpoint, datagram: &[u8]) {
+        let query = match krpc::decode(datagram) {
+            Ok(Decoded::Query(query)) => query,
+            other => panic!("the network does not understand {other:?}"),
+        };
+        let Some(peer) = (0..SILENT).find(|&peer| address(peer) == to) else { return };
+        let what = match query.method {
+            Method::Ping => What::Plain,
+            Method::FindNode { target, .. } => What::Nodes(target),
+            Method::GetPeers { info_hash: target, .. } | Method::Get { target, .. } => What::Looked(target),
+            Method::AnnouncePeer { token, .. } => {
+                assert_eq!(token, token_of(peer));
+                What::Plain
+            }
+            Method::Put { token, item, .. } => {
+                assert_eq!(token, token_of(peer));
+                self.store(peer, &item);
+                What::Plain
+            }
+            other => panic!("nobody expects {other:?}"),
+        };
+        let tid = query.tid.try_into().expect("our transaction ids have four bytes");
+        let free = self.pending.iter_mut().find(|place| place.is_none()).expect("the network is too slow");
+        *free = Some(Pending { at: now + LATENCY, peer, tid, what });
+    }
+
+    fn store(&mut self, peer: usize, item: &Item<'_>) {
+        let mutable = item.mutable.expect("only signed items are put");
+        assert!(item::verify(&mutable, item.value), "a put with a wrong signature");
+        let held = self.held.iter_mut().find(|held| held.target() == item.target()).expect("a known target");
+        assert_eq!((held.seq, held.value), (mutable.seq, item.value));
+        held.signature = *mutable.signature;
+        held.at |= 1 << peer;
+    }
+
+    /// When the next reply arrives.
+    pub fn next(&self) -> Option<Instant> {
+        self.pending.iter().flatten().map(|pending| pending.at).min()
+    }
+
+    /// Writes the next reply that has arrived by `now` and returns who sent it and its length.
+    pub fn reply(&mut self, now: Instant, out: &mut [u8]) -> Option<(Endpoint, usize)> {
+        let due = |place: &Option<Pending>| place.is_some_and(|pending| pending.at <= now);
+        let Pending { peer, tid, what, .. } = self.pending.iter_mut().find(|place| due(place))?.take()?;
+        let mut nodes = [0; NODES * NODE4];
+        let mut response = Response::new(&tid, self.ids[peer]);
+        response.ip = Some(NODE);
+        let token = token_of(peer);
+        let mut signature;
+        match what {
+            What::Plain => {}
+            What::Nodes(target) => {
+                self.write_closest(&target, &mut nodes);
+                response.nodes = Some(&nodes);
+            }
+            What::Looked(target) => {
+                self.write_closest(&target, &mut nodes);
+                response.nodes = Some(&nodes);
+                response.token = Some(&token);
+                if let Some(held) = self.held.iter().find(|held| held.target() == target && held.at & 1 << peer != 0) {
+                    signature = held.signature;
+                    signature[0] ^= u8::from(peer == LIAR);
+                    response.value = Some(held.value);
+                    response.key = Some(&held.key);
+                    response.seq = Some(held.seq);
+                    response.signature = Some(&signature);
+                }
+            }
+        }
+        Some((address(peer), response.encode(out).expect("a reply fits")))
+    }
+
+    fn write_closest(&self, target: &Id, out: &mut [u8; NODES * NODE4]) {
+        let mut order: [usize; PEERS] = core::array::from_fn(|peer| peer);
+        order.sort_unstable_by_key(|&peer| self.ids[peer].distance(target));
+        for (entry, &peer) in out.chunks_exact_mut(NODE4).zip(&order) {
+            compact::put_node4(entry, &self.ids[peer], &address(peer));
+        }
+    }
+
+    /// Writes a query of a peer's own and returns its length.
+    pub fn query(&self, peer: usize, method: Method<'_>, out: &mut [u8]) -> usize {
+        let query = Query { tid: b"peer", version: None, read_only: false, id: self.ids[peer], method };
+        query.encode(out).expect("a query fits")
+    }
+}
+
+/// Where the node is.
+pub const NODE: Endpoint = Endpoint::v4([203, 0, 113, 5], 6881);
+
+pub fn address(peer: usize) -> Endpoint {
+    Endpoint::v4([50 + peer as u8, 20, 30, 40], 6881)
+}
+
+fn token_of(peer: usize) -> [u8; 2] {
+    [b't', peer as u8]
+}
