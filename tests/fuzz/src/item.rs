@@ -1,0 +1,75 @@
+//! Stored items: targets, signatures, pointers.
+
+use arbitrary::Unstructured;
+use honeyguide::wire::id::Id;
+use honeyguide::wire::item::{
+    MAX_SALT, MAX_SIGNABLE, MAX_VALUE, immutable_target, mutable_target, pointer, pointer_value, public_key, sign,
+    signable, verify,
+};
+use honeyguide::wire::krpc::{Item, Mutable};
+
+/// Signs what the bytes say and verifies it; after any change it does not verify. Any key and any signature are survived.
+pub fn item(data: &[u8]) {
+    let _ = check(Unstructured::new(data));
+}
+
+fn check(mut u: Unstructured<'_>) -> arbitrary::Result<()> {
+    if u.arbitrary()? {
+        return check_foreign(u);
+    }
+    let seed: [u8; 32] = [u.arbitrary()?; 32];
+    let seq: i64 = u.arbitrary()?;
+    let (place, change): (u16, u8) = u.arbitrary()?;
+    let salt = u.arbitrary::<&[u8]>()?;
+    let value = u.take_rest();
+
+    let Some(signature) = sign(&seed, salt, seq, value) else {
+        assert!(salt.len() > MAX_SALT || value.len() > MAX_VALUE);
+        return Ok(());
+    };
+    assert!(salt.len() <= MAX_SALT && value.len() <= MAX_VALUE);
+    let key = public_key(&seed);
+    let mutable = Mutable { key: &key, salt, seq, signature: &signature };
+    assert!(verify(&mutable, value));
+    assert_eq!(Item { value, mutable: Some(mutable) }.target(), mutable_target(&key, salt));
+    assert_eq!(Item { value, mutable: None }.target(), immutable_target(value));
+
+    let place = usize::from(place);
+    let changed = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        let len = bytes.len();
+        if let Some(byte) = bytes.get_mut(place % len.max(1)) {
+            *byte ^= change.max(1);
+        }
+        bytes
+    };
+    let other: [u8; 64] = changed(&signature).try_into().expect("as long as before");
+    assert!(!verify(&Mutable { signature: &other, ..mutable }, value));
+    assert!(!verify(&Mutable { seq: seq ^ i64::from(change.max(1)), ..mutable }, value));
+    if !value.is_empty() {
+        assert!(!verify(&mutable, &changed(value)));
+    }
+    if !salt.is_empty() {
+        assert!(!verify(&Mutable { salt: &changed(salt), ..mutable }, value));
+    }
+    Ok(())
+}
+
+fn check_foreign(mut u: Unstructured<'_>) -> arbitrary::Result<()> {
+    let key: [u8; 32] = u.arbitrary()?;
+    let signature: [u8; 64] = u.arbitrary()?;
+    let seq = u.arbitrary()?;
+    let salt = u.arbitrary::<&[u8]>()?;
+    let value = u.take_rest();
+    let mut text = [0; MAX_SIGNABLE];
+    let fits = signable(salt, seq, value, &mut text);
+    assert!(fits.is_ok() || salt.len() > MAX_SALT || value.len() > MAX_VALUE);
+    verify(&Mutable { key: &key, salt, seq, signature: &signature }, value);
+
+    if let Some(info_hash) = pointer(value) {
+        assert!(value.windows(Id::LEN).any(|window| window == info_hash.as_bytes()), "it stands there");
+    }
+    let info_hash = Id(*key.first_chunk().expect("32 bytes have 20"));
+    assert_eq!(pointer(&pointer_value(&info_hash)), Some(info_hash));
+    Ok(())
+}

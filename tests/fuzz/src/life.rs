@@ -1,0 +1,81 @@
+//! Journals: any bytes as the life of a node.
+
+use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record, Trace};
+use honeyguide::dht::node::{Buffer, Node, Output, Storage};
+use honeyguide::wire::endpoint::Endpoint;
+
+use crate::setting::{SEED, config};
+
+/// A drain has fewer outputs than this.
+pub const LONGEST_DRAIN: usize = 500;
+/// Calls of one life that are made.
+const MOST_CALLS: usize = 300;
+
+/// The node of a setting.
+pub fn newborn(setting: u8) -> Node<'static> {
+    let config = config(setting);
+    let storage = Storage::allocate(&config);
+    Node::new(config, SEED, storage).expect("the settings are sound")
+}
+
+/// Lives the journal behind the first byte, which chooses the setting, until it ends or makes no sense. Each record is
+/// written as it was read, each drain ends, and a second life puts out the same as the first.
+pub fn journal(data: &[u8]) {
+    let Some((&setting, records)) = data.split_first() else { return };
+    let first = live(setting, records, true);
+    let second = live(setting, records, false);
+    assert_eq!(first.finish(), second.finish(), "the same calls, the same bytes");
+}
+
+fn live(setting: u8, mut records: &[u8], checked: bool) -> Trace {
+    let mut node = newborn(setting);
+    let mut trace = Trace::default();
+    for _ in 0..MOST_CALLS {
+        let mut seeds = [Endpoint::UNSPECIFIED; 16];
+        let Some((record, rest)) = Record::decode(records, &mut seeds) else { break };
+        assert!(rest.len() < records.len(), "a record has bytes");
+        if checked {
+            check_record(&record, &records[..records.len() - rest.len()]);
+        }
+        drain(&mut node, record.polls as usize, &mut trace, checked);
+        if matches!(record.call, Call::End) {
+            break;
+        }
+        record.call.apply(&mut node, record.now);
+        let rest = rest.len();
+        records = &records[records.len() - rest..];
+    }
+    drain(&mut node, LONGEST_DRAIN, &mut trace, checked);
+    trace
+}
+
+/// Polls so often, or until the drain ends.
+fn drain(node: &mut Node<'_>, polls: usize, trace: &mut Trace, checked: bool) {
+    let mut buffer: Buffer = [0; 1500];
+    for _ in 0..polls.min(LONGEST_DRAIN) {
+        let output = node.poll_output(&mut buffer);
+        trace.add(&output);
+        if let Output::Timeout(_) = output {
+            if checked {
+                node.check_invariants();
+            }
+            return;
+        }
+    }
+    assert!(polls < LONGEST_DRAIN, "a drain that does not end");
+}
+
+fn check_record(record: &Record<'_>, bytes: &[u8]) {
+    let mut out = [0; MAX_RECORD];
+    let Some(len) = record.encode(&mut out) else {
+        assert!(bytes.len() > MAX_RECORD, "whatever a journal may hold, there is room for it");
+        return;
+    };
+    // Flags that mean nothing are lost, so it is the second writing that has to be the same as the first.
+    let mut seeds = [Endpoint::UNSPECIFIED; 16];
+    let (again, rest) = Record::decode(&out[..len], &mut seeds).expect("what was written can be read");
+    assert!(rest.is_empty() && len <= bytes.len());
+    let mut twice = [0; MAX_RECORD];
+    assert_eq!(again.encode(&mut twice), Some(len));
+    assert_eq!(out[..len], twice[..len]);
+}
