@@ -1,0 +1,176 @@
+//! From datagram to datagram through a whole node: limiter, decoder, table, stores, tokens, encoder. Nobody else has
+//! such a seam; mainline's server is reached only through its sockets. So the rows beside ours are lower bounds: the part
+//! of the work that another library does, alone.
+
+use std::collections::VecDeque;
+use std::hint::black_box;
+
+use bendy::decoding::{Decoder, Object};
+use honeyguide::wire::krpc::{Item, Method, Mutable, Want};
+use honeyguide::wire::{Id, item};
+use mainline::SigningKey;
+
+use crate::codec::fixtures::hand;
+use crate::measure::{Contenders, Group};
+use crate::{codec, table};
+use server::{Server, find_nodes, put, query};
+
+#[path = "../../fixtures/server.rs"]
+pub mod server;
+
+const SEED: [u8; 32] = [9; 32];
+
+pub fn groups() -> Vec<Group> {
+    let find_node = [271, 1280].map(|contacts| {
+        Group::new(format!("find_node answered with {contacts} contacts"), move || find_node(contacts))
+    });
+    let others = [
+        Group::new("get of a mutable item (500 bytes) answered", get),
+        Group::new("put of a newer mutable item (500 bytes) accepted", put_newer),
+        Group::new("put of a mutable item that is held accepted", put_held),
+        Group::new("put of an immutable item that is held accepted", put_immutable),
+    ];
+    find_node.into_iter().chain(others).collect()
+}
+
+fn find_node(contacts: usize) -> Contenders {
+    let mut server = Server::new(contacts);
+    let (id, from) = server.contact();
+    let queries = find_nodes(id, 1024);
+    let reply = server.serve(from, &queries[0]).to_vec();
+    let (query, mut i) = (queries[0].clone(), 0);
+    let contenders = Contenders::first("honeyguide", move || {
+        i = (i + 1) % queries.len();
+        server.serve(from, black_box(&queries[i])).len()
+    })
+    .and("bendy 0.6, codec work alone", bendy(query, reply));
+    if contacts > table::MAINLINE {
+        contenders
+    } else {
+        contenders.and("mainline 8.0, closest(20) alone", table::mainline())
+    }
+}
+
+fn get() -> Contenders {
+    let mut server = Server::new(271);
+    let asker = server.contact();
+    let mut versions = Versions::new();
+    let token = server.token(asker, versions.target());
+    let stored = versions.next_put(asker.0, &token);
+    assert!(is_pong(server.serve(asker.1, &stored)));
+    let question = query(asker.0, Method::Get { target: versions.target(), seq: None, want: Want::default() });
+    let reply = server.serve(asker.1, &question).to_vec();
+    assert!(reply.len() > 800, "an item of 500 bytes and eight nodes");
+    let asked = question.clone();
+    Contenders::first("honeyguide", move || server.serve(asker.1, black_box(&question)).len())
+        .and("bendy 0.6, codec work alone", bendy(asked, reply))
+}
+
+/// Each one is newer than that before it: its signature is checked.
+fn put_newer() -> Contenders {
+    let mut server = Server::new(271);
+    let asker = server.contact();
+    let mut versions = Versions::new();
+    let token = server.token(asker, versions.target());
+    let key = SigningKey::from_bytes(&SEED).verifying_key();
+    let mut text = [0; item::MAX_SIGNABLE];
+    let len = item::signable(b"", 1, &versions.value, &mut text).expect("room");
+    let signature = ed25519_dalek::Signature::from_bytes(&item::sign(&SEED, b"", 1, &versions.value).expect("short"));
+    let mut puts = VecDeque::new();
+    Contenders::first("honeyguide", move || {
+        // Signed in advance: now and then a batch takes longer, which a median does not see.
+        if puts.is_empty() {
+            puts.extend((0..1024).map(|_| versions.next_put(asker.0, &token)));
+        }
+        let put = puts.pop_front().expect("some were signed");
+        assert!(is_pong(server.serve(asker.1, black_box(&put))));
+    })
+    .and("ed25519-dalek 3.0, verify_strict alone", move || {
+        key.verify_strict(black_box(&text[..len]), &signature).is_ok()
+    })
+}
+
+/// A version that is held already is refreshed without a look at its signature.
+fn put_held() -> Contenders {
+    let mut server = Server::new(271);
+    let asker = server.contact();
+    let mut versions = Versions::new();
+    let token = server.token(asker, versions.target());
+    let put = versions.next_put(asker.0, &token);
+    Contenders::first("honeyguide", move || assert!(is_pong(server.serve(asker.1, black_box(&put)))))
+}
+
+/// Its target is computed, which is what it costs.
+fn put_immutable() -> Contenders {
+    let mut server = Server::new(271);
+    let asker = server.contact();
+    let values = (0u32..900).map(|i| [b"500:".to_vec(), vec![b'x'; 496], i.to_be_bytes().to_vec()].concat());
+    let puts: Vec<Vec<u8>> = values
+        .map(|value| {
+            let token = server.token(asker, item::immutable_target(&value));
+            put(asker.0, &token, Item { value: &value, mutable: None })
+        })
+        .collect();
+    let mut i = 0;
+    Contenders::first("honeyguide", move || {
+        i = (i + 1) % puts.len();
+        assert!(is_pong(server.serve(asker.1, black_box(&puts[i]))));
+    })
+}
+
+fn is_pong(reply: &[u8]) -> bool {
+    reply.ends_with(b"1:y1:re")
+}
+
+/// One mutable item in ever newer versions.
+struct Versions {
+    key: [u8; 32],
+    value: Vec<u8>,
+    seq: i64,
+}
+
+impl Versions {
+    fn new() -> Versions {
+        let value = [b"500:".to_vec(), vec![b'v'; 500]].concat();
+        Versions { key: item::public_key(&SEED), value, seq: 0 }
+    }
+
+    fn target(&self) -> Id {
+        item::mutable_target(&self.key, b"")
+    }
+
+    fn next_put(&mut self, id: Id, token: &[u8]) -> Vec<u8> {
+        self.seq += 1;
+        let signature = item::sign(&SEED, b"", self.seq, &self.value).expect("short");
+        let mutable = Mutable { key: &self.key, salt: b"", seq: self.seq, signature: &signature };
+        put(id, token, Item { value: &self.value, mutable: Some(mutable) })
+    }
+}
+
+/// What every server has to do with bendy, and nothing more: take the query apart, put the reply together.
+fn bendy(query: Vec<u8>, reply: Vec<u8>) -> impl FnMut() -> usize {
+    // The fields outlive this function; there are a few servers for the whole run.
+    let reply: &'static [u8] = reply.leak();
+    let fields = hand::decode(reply).expect("a response");
+    assert_eq!(codec::with_bendy(&fields, None), reply);
+    move || {
+        let target = target(black_box(&query)).map_or(0, <[u8]>::len);
+        target + codec::with_bendy(black_box(&fields), None).len()
+    }
+}
+
+fn target(query: &[u8]) -> Option<&[u8]> {
+    let mut decoder = Decoder::new(query);
+    let mut target = None;
+    let mut top = decoder.next_object().ok()??.try_into_dictionary().ok()?;
+    while let Some((key, object)) = top.next_pair().ok()? {
+        if let (b"a", Object::Dict(mut arguments)) = (key, object) {
+            while let Some((key, object)) = arguments.next_pair().ok()? {
+                if let (b"target", Object::Bytes(bytes)) = (key, object) {
+                    target = Some(bytes);
+                }
+            }
+        }
+    }
+    target
+}
