@@ -27,16 +27,12 @@ pub fn reconciler(data: &[u8]) {
     let [mode, sizes, seed, rest @ ..] = data else { return };
     let mut lists = [BTreeSet::new(), BTreeSet::new()];
     for three in rest.chunks_exact(3) {
-        let entry = entry(three[0], three[1]);
-        // One timestamp for each id, as in all sound sets.
-        let entry = Entry {
-            timestamp: u64::from(entry.id[31]) / 8,
-            id: {
-                let mut id = entry.id;
-                id[0] = three[0];
-                id
-            },
-        };
+        // Ids as hashes are: V1 adds them up, so ids in arithmetic progression would have equal sums (N-rules of the
+        // specification: a crafted set can hide differences). One timestamp for each id, as in all sound sets.
+        let mut number = [0; 32];
+        number[..2].copy_from_slice(&three[..2]);
+        let id: [u8; 32] = Rng::from_seed(number).bytes();
+        let entry = Entry { timestamp: u64::from(id[31]) / 8, id };
         for (i, list) in lists.iter_mut().enumerate() {
             if three[2] & 3 != i as u8 {
                 list.insert(entry);
