@@ -14,7 +14,8 @@ use crate::adapters::mailbox::Mailbox;
 use crate::base::time::Instant;
 use crate::dht::node::Node;
 use crate::dht::node::contract::{Buffer, Output};
-use crate::dht::node::journal::{Call, MAX_RECORD, Record, Trace};
+use crate::dht::node::journal::{Call, MAX_RECORD, Record};
+use crate::dht::node::output_hash::Trace;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::id::Id;
 

@@ -2,17 +2,15 @@
 //!
 //! A node is a function of its configuration, its seed, the sizes of its storage and the calls made to it, in their order:
 //! inputs, commands and polls. A [`Record`] is one call with its time and the number of polls since the record before;
-//! a journal is records back to back. [`Trace`] hashes what a node puts out, so that two lives can be compared.
+//! a journal is records back to back.
 //!
 //! A record is self-delimiting: a kind, the polls, the time, then the fields of the call; numbers are little-endian, byte
 //! strings have a 16-bit length in front.
 
-use sha1::{Digest, Sha1};
-
 use crate::base::time::Instant;
 use crate::dht::contact::SavedContact;
 use crate::dht::node::commands::{Command, Freshness, Single};
-use crate::dht::node::contract::{Iface, Input, Output};
+use crate::dht::node::contract::{Iface, Input};
 use crate::dht::node::state::Node;
 use crate::wire::bencode::MAX_BYTES;
 use crate::wire::endpoint::Endpoint;
@@ -79,53 +77,6 @@ impl Call<'_> {
             Call::Import { via, contact } => node.import(now, via, &[contact]),
             Call::End => {}
         }
-    }
-}
-
-/// A running hash over everything that a node puts out.
-#[derive(Clone, Default)]
-pub struct Trace(Sha1);
-
-impl Trace {
-    /// Adds one output.
-    pub fn add(&mut self, output: &Output<'_>) {
-        match output {
-            Output::Transmit { via, to, payload } => {
-                self.0.update([b't', via.0]);
-                self.0.update(to.to_bytes());
-                self.0.update((payload.len() as u32).to_le_bytes());
-                self.0.update(payload);
-            }
-            Output::Timeout(at) => {
-                self.0.update(b"d");
-                self.0.update(at.map_or(u64::MAX, Instant::as_micros).to_le_bytes());
-            }
-            Output::Event(event) => {
-                self.0.update(b"e");
-                // The textual form has every field, and formatting into a hash cannot fail.
-                let _ = core::fmt::write(&mut TextHash(&mut self.0), format_args!("{event:?}"));
-            }
-        }
-    }
-
-    /// The hash so far.
-    pub fn finish(&self) -> Id {
-        Id(self.0.clone().finalize().into())
-    }
-}
-
-impl core::fmt::Debug for Trace {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Trace({})", self.finish())
-    }
-}
-
-struct TextHash<'a>(&'a mut Sha1);
-
-impl core::fmt::Write for TextHash<'_> {
-    fn write_str(&mut self, s: &str) -> core::fmt::Result {
-        self.0.update(s.as_bytes());
-        Ok(())
     }
 }
 

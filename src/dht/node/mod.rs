@@ -28,6 +28,7 @@ mod invariants;
 pub mod journal;
 mod marks;
 mod operation;
+pub mod output_hash;
 mod results;
 mod server;
 mod start;

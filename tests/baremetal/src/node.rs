@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::Config;
-use honeyguide::dht::node::journal::Trace;
+use honeyguide::dht::node::output_hash::Trace;
 use honeyguide::dht::node::{
     Buffer, Command, Event, Freshness, Iface, Input, Node, Outcome, Output, Part, Reason, Storage, StorageBuf,
 };

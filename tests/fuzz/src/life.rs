@@ -1,6 +1,7 @@
 //! Journals: any bytes as the life of a node.
 
-use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record, Trace};
+use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
+use honeyguide::dht::node::output_hash::Trace;
 use honeyguide::dht::node::{Buffer, Node, Output, Storage};
 use honeyguide::wire::endpoint::Endpoint;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use honeyguide::base::error::CallError;
 use honeyguide::base::time::Instant;
-use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record, Trace};
+use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
+use honeyguide::dht::node::output_hash::Trace;
 use honeyguide::dht::node::{Buffer, Command, Event, Iface, Input, Node, OpId, Outcome, Output, Reason, Timer};
 use honeyguide::wire::endpoint::Endpoint;
 use honeyguide::wire::id::Id;

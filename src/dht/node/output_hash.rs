@@ -1,0 +1,171 @@
+//! One number for everything that a node puts out, so that two runs can be compared.
+//!
+//! Every output is written field by field, in a form of its own: renaming a type or a field changes no hash, and a field
+//! that is added has to be written here before this compiles. Numbers are little-endian; a byte string has its length in front.
+
+use sha1::{Digest, Sha1};
+
+use crate::base::time::{Duration, Instant};
+use crate::dht::node::contract::{Event, OpId, Outcome, Output, Refused};
+use crate::wire::endpoint::Endpoint;
+use crate::wire::id::Id;
+use crate::wire::krpc::{Item, Mutable};
+
+/// A running hash over everything that a node puts out.
+#[derive(Clone, Default)]
+pub struct Trace(Sha1);
+
+impl Trace {
+    /// Adds one output.
+    pub fn add(&mut self, output: &Output<'_>) {
+        match *output {
+            Output::Transmit { via, to, payload } => {
+                self.bytes(&[b't', via.0]);
+                self.endpoint(&to);
+                self.string(payload);
+            }
+            Output::Timeout(at) => {
+                self.bytes(b"d");
+                self.number(at.map_or(u64::MAX, Instant::as_micros));
+            }
+            Output::Event(event) => {
+                self.bytes(b"e");
+                self.event(&event);
+            }
+        }
+    }
+
+    /// The hash so far.
+    pub fn finish(&self) -> Id {
+        Id(self.0.clone().finalize().into())
+    }
+
+    fn event(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::Value { op, tag, from, item } => {
+                self.operation(b'v', op, tag);
+                self.endpoint(&from);
+                self.item(&item);
+            }
+            Event::Peers { op, tag, from, peers } => {
+                self.operation(b'p', op, tag);
+                self.endpoint(&from);
+                self.number(peers.len() as u64);
+                peers.for_each(|peer| self.endpoint(&peer));
+            }
+            Event::Nodes { op, tag, nodes } => {
+                self.operation(b'n', op, tag);
+                self.nodes(nodes);
+            }
+            Event::Samples { op, tag, from, id, num, interval, samples } => {
+                self.operation(b's', op, tag);
+                self.endpoint(&from);
+                self.bytes(id.as_bytes());
+                self.number(num);
+                self.duration(interval);
+                self.number(samples.len() as u64);
+                samples.for_each(|sample| self.bytes(sample.as_bytes()));
+            }
+            Event::Scrape { op, tag, seeds, peers, responders } => {
+                self.operation(b'c', op, tag);
+                [u64::from(seeds), u64::from(peers), u64::from(responders)].map(|n| self.number(n));
+            }
+            Event::Response { op, tag, from, id, rtt, nodes } => {
+                self.operation(b'r', op, tag);
+                self.endpoint(&from);
+                self.bytes(id.as_bytes());
+                self.duration(rtt);
+                self.nodes(nodes);
+            }
+            Event::Finished { op, tag, outcome } => {
+                self.operation(b'f', op, tag);
+                self.outcome(&outcome);
+            }
+            Event::ExternalAddr { link, addr, votes } => {
+                self.bytes(&[b'a', link.0]);
+                self.endpoint(&addr);
+                self.number(votes.into());
+            }
+            Event::IdChanged { link, id } => {
+                self.bytes(&[b'i', link.0]);
+                self.bytes(id.as_bytes());
+            }
+        }
+    }
+
+    fn operation(&mut self, kind: u8, OpId { slot, generation }: OpId, tag: u64) {
+        self.bytes(&[kind]);
+        [u64::from(slot), u64::from(generation), tag].map(|n| self.number(n));
+    }
+
+    fn outcome(&mut self, outcome: &Outcome) {
+        let Outcome {
+            reason,
+            queried,
+            answered,
+            late,
+            timed_out,
+            errored,
+            invalid,
+            results,
+            copies,
+            dropped_results,
+            hops,
+            stored,
+            refused,
+            elapsed,
+        } = *outcome;
+        self.bytes(&[reason as u8, hops]);
+        let counts = [queried, answered, late, timed_out, errored, invalid, results, copies, dropped_results, stored];
+        counts.map(|n| self.number(n.into()));
+        let Refused { protocol, too_large, bad_signature, salt_too_long, cas_mismatch, seq_too_old, other } = refused;
+        self.bytes(&[protocol, too_large, bad_signature, salt_too_long, cas_mismatch, seq_too_old, other]);
+        self.duration(elapsed);
+    }
+
+    fn item(&mut self, item: &Item<'_>) {
+        self.string(item.value);
+        self.bytes(&[u8::from(item.mutable.is_some())]);
+        if let Some(Mutable { key, salt, seq, signature }) = item.mutable {
+            self.bytes(key);
+            self.string(salt);
+            self.number(seq as u64);
+            self.bytes(signature);
+        }
+    }
+
+    fn nodes(&mut self, nodes: impl ExactSizeIterator<Item = (Id, Endpoint)>) {
+        self.number(nodes.len() as u64);
+        for (id, endpoint) in nodes {
+            self.bytes(id.as_bytes());
+            self.endpoint(&endpoint);
+        }
+    }
+
+    fn endpoint(&mut self, endpoint: &Endpoint) {
+        self.bytes(&endpoint.to_bytes());
+    }
+
+    fn duration(&mut self, duration: Duration) {
+        self.number(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    fn number(&mut self, number: u64) {
+        self.bytes(&number.to_le_bytes());
+    }
+
+    fn string(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.bytes(bytes);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+}
+
+impl core::fmt::Debug for Trace {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Trace({})", self.finish())
+    }
+}
