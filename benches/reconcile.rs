@@ -3,10 +3,10 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use honeyguide::base::pool::Memory;
 use honeyguide::base::rng::Rng;
-use honeyguide::sync::{Config, Limits, Reconciler, Sealed, SortedSet, Step, Tree};
-use honeyguide::wire::frame::Entry;
+use honeyguide::base::slab::Memory;
+use honeyguide::negentropy::message::Entry;
+use honeyguide::negentropy::{Config, Limits, Reconciler, Sealed, SortedSet, Step, Tree};
 
 const N: usize = 100_000;
 

@@ -4,15 +4,15 @@ use std::hint::black_box;
 use std::net::Ipv4Addr;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use honeyguide::base::pool::Memory;
 use honeyguide::base::rng::Rng;
+use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::contact::Contact;
 use honeyguide::dht::limiter::Limiter;
 use honeyguide::dht::table::{BUCKETS, HOPPERS, Table, TableMemory};
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
 
 const RTT: Option<Duration> = Some(Duration::from_millis(80));
 

@@ -23,7 +23,7 @@
 //! use honeyguide::base::time::Instant;
 //! use honeyguide::dht::node::{Event, Input, Output, Storage};
 //! use honeyguide::dht::{Config, Node};
-//! use honeyguide::wire::Id;
+//! use honeyguide::krpc::Id;
 //!
 //! let config = Config::small().local();
 //! let storage = Storage::allocate(&config);
@@ -47,8 +47,8 @@
 //!
 //! # The house
 //!
-//! [`base`] knows no protocol; [`wire`] turns bytes into values and back; [`dht`] holds the parts of the DHT and the
-//! [`Node`](dht::Node) that they make together; [`sync`] finds what two sets do not have in common; `adapters` (feature
+//! [`base`] knows no protocol; [`krpc`] turns bytes into values and back; [`dht`] holds the parts of the DHT and the
+//! [`Node`](dht::Node) that they make together; [`negentropy`] finds what two sets do not have in common; `adapters` (feature
 //! `std`) drives the node on sockets. A file imports only from floors below its own: `spec/architecture.md`.
 //!
 //! # Features
@@ -74,8 +74,8 @@ extern crate std;
 pub mod adapters;
 pub mod base;
 pub mod dht;
-pub mod sync;
-pub mod wire;
+pub mod krpc;
+pub mod negentropy;
 
 /// The README's examples compile.
 #[cfg(all(doctest, feature = "tokio"))]

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use honeyguide::wire::compact;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{self, Decoded, ErrorMessage, Method, Mutable, Query, Response};
+use honeyguide::krpc::compact;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{self as krpc, Decoded, ErrorMessage, Method, Mutable, Query, Response};
 use serde_json::Value as Json;
 
 const OURS: &str = "honeyguide";

@@ -13,10 +13,10 @@ use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::{std_thread, tokio as tokio_driver};
 use honeyguide::base::error::CallError;
 use honeyguide::dht::config::{Config, LinkConfig};
-use honeyguide::dht::node::contract::{Iface, Reason};
+use honeyguide::dht::event::{Iface, Reason};
 use honeyguide::dht::node::{Freshness, Node, Storage};
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
 use tokio::sync::Notify;
 
 /// Longer than anything here takes, unless it hangs.

@@ -36,43 +36,49 @@ enum Floor {
 const ROOMS: &[(&str, Floor)] = &[
     ("", Floor::Roof),
     ("base", Floor::Base),
-    ("wire", Floor::Wire),
+    ("krpc", Floor::Wire),
     ("dht", Floor::Composite),
+    ("dht::command", Floor::Vocabulary),
     ("dht::config", Floor::Vocabulary),
     ("dht::contact", Floor::Vocabulary),
-    ("dht::health", Floor::Leaf),
+    ("dht::event", Floor::Vocabulary),
     ("dht::items", Floor::Leaf),
     ("dht::limiter", Floor::Leaf),
     ("dht::lookup", Floor::Leaf),
+    ("dht::outage", Floor::Leaf),
     ("dht::peers", Floor::Leaf),
     ("dht::size", Floor::Leaf),
+    ("dht::stats", Floor::Vocabulary),
     ("dht::table", Floor::Leaf),
     ("dht::tokens", Floor::Leaf),
+    ("dht::trace", Floor::Vocabulary),
     ("dht::transactions", Floor::Leaf),
     ("dht::votes", Floor::Leaf),
     ("dht::node", Floor::Composite),
-    ("sync", Floor::Composite),
-    ("sync::config", Floor::Vocabulary),
-    ("sync::lists", Floor::Vocabulary),
-    ("sync::sealed", Floor::Vocabulary),
-    ("sync::set", Floor::Vocabulary),
-    ("sync::sort", Floor::Vocabulary),
-    ("sync::split", Floor::Vocabulary),
-    ("sync::rateless", Floor::Leaf),
-    ("sync::reconciler", Floor::Leaf),
-    ("sync::tree", Floor::Leaf),
+    ("negentropy", Floor::Composite),
+    ("negentropy::message", Floor::Wire),
+    ("negentropy::varint", Floor::Wire),
+    ("negentropy::config", Floor::Vocabulary),
+    ("negentropy::diff", Floor::Vocabulary),
+    ("negentropy::set", Floor::Vocabulary),
+    ("negentropy::sort", Floor::Vocabulary),
+    ("negentropy::sorted", Floor::Vocabulary),
+    ("negentropy::split", Floor::Vocabulary),
+    ("negentropy::rateless", Floor::Leaf),
+    ("negentropy::reconciler", Floor::Leaf),
+    ("negentropy::tree", Floor::Leaf),
     ("adapters", Floor::Outside),
 ];
 
 /// Imports that the floors would forbid, with the reason for each.
 const EXCEPTIONS: &[(&str, &str, &str)] =
-    &[("wire::id", "base::rng", "a fresh id is random; the stream is passed in, so the floor keeps no state")];
+    &[("krpc::id", "base::rng", "a fresh id is random; the stream is passed in, so the floor keeps no state")];
 
 /// What the codec has no use for.
 const NOT_FOR_WIRE: &[&str] = &["base::time", "base::rng"];
 
 /// Files outside of floor 4 that may look at features: where memory or a sink is either lent or owned.
-const FEATURE_FILES: &[&str] = &["base/pool.rs", "base/probe.rs", "dht/node/storage.rs"];
+const FEATURE_FILES: &[&str] = &["base/slab.rs", "dht/trace.rs", "dht/node/storage.rs"];
 
 /// Words that no file of the core contains: it reads no clock, starts nothing, prints nothing, and hashes no maps.
 const FORBIDDEN: &[&[&str]] = &[
@@ -510,9 +516,9 @@ mod planted {
             "base/mod.rs",
             "base/time.rs",
             "base/rng.rs",
-            "wire/mod.rs",
-            "wire/id.rs",
-            "wire/krpc.rs",
+            "krpc/mod.rs",
+            "krpc/id.rs",
+            "krpc/bencode.rs",
             "dht/mod.rs",
             "dht/config.rs",
             "dht/contact.rs",
@@ -538,13 +544,16 @@ mod planted {
 
     #[test]
     fn an_import_from_above_is_found_however_it_is_written() {
-        refused("base/time.rs", "use crate::wire::id::Id;");
-        refused("base/time.rs", "pub(crate) use crate::wire::id::Id as Name;");
-        refused("base/time.rs", "use super::super::wire::id::Id;");
-        refused("base/time.rs", "fn f() -> crate::wire::id::Id { todo!() }");
-        refused("base/time.rs", "mod inner { use super::super::super::wire::id; }");
-        refused("wire/krpc.rs", "use crate::{base::rng, wire::id};");
-        refused("wire/krpc.rs", "use {core::fmt, crate::{wire::{id::{self, Id}, krpc}, dht::{config::{K, Config}}}};");
+        refused("base/time.rs", "use crate::krpc::id::Id;");
+        refused("base/time.rs", "pub(crate) use crate::krpc::id::Id as Name;");
+        refused("base/time.rs", "use super::super::krpc::id::Id;");
+        refused("base/time.rs", "fn f() -> crate::krpc::id::Id { todo!() }");
+        refused("base/time.rs", "mod inner { use super::super::super::krpc::id; }");
+        refused("krpc/bencode.rs", "use crate::{base::rng, krpc::id};");
+        refused(
+            "krpc/bencode.rs",
+            "use {core::fmt, crate::{krpc::{id::{self, Id}, krpc}, dht::{config::{K, Config}}}};",
+        );
         refused("dht/config.rs", "use super::table::*;");
         refused("dht/node/input.rs", "use crate::adapters::clock::Clock;");
         refused("dht/table.rs", "use crate::adapters;");
@@ -563,8 +572,8 @@ mod planted {
     #[test]
     fn what_the_floors_allow_is_accepted() {
         accepted("base/rng.rs", "use crate::base::time::Instant; use super::time;");
-        accepted("wire/id.rs", "use crate::base::rng::Rng;");
-        accepted("dht/table.rs", "use crate::{base::time::Instant, dht::{config::K, contact}, wire::krpc};");
+        accepted("krpc/id.rs", "use crate::base::rng::Rng;");
+        accepted("dht/table.rs", "use crate::{base::time::Instant, dht::{config::K, contact}, krpc::message};");
         accepted("dht/table.rs", "use std::fmt; use core::net::IpAddr; use heapless::Vec;");
         accepted("dht/mod.rs", "pub mod node; pub use node::Node; pub use self::table::Table;");
         accepted("dht/node/mod.rs", "pub mod input; use input::Input; use super::{table, lookup};");
@@ -575,16 +584,16 @@ mod planted {
 
     #[test]
     fn comments_literals_and_tests_are_not_imports() {
-        accepted("base/time.rs", "/// See [`crate::dht::node`].\n/* use crate::wire; /* nested */ */ // println\n");
+        accepted("base/time.rs", "/// See [`crate::dht::node`].\n/* use crate::krpc; /* nested */ */ // println\n");
         accepted(
             "base/time.rs",
-            r####"const A: &str = "use crate::wire;"; const B: &[u8] = br#"unsafe " thread"#;"####,
+            r####"const A: &str = "use crate::krpc;"; const B: &[u8] = br#"unsafe " thread"#;"####,
         );
         accepted("base/time.rs", r"const Q: char = '\''; const D: char = '{'; fn f<'a>(x: &'a u8) {}");
         accepted("base/time.rs", "#[cfg(test)] mod tests { use crate::dht::Node; fn f() { unsafe {} } }");
-        refused("base/time.rs", "#[cfg(test)] mod tests { } use crate::wire::id;");
-        refused("base/time.rs", "#[cfg(any(test, debug_assertions))] fn f() { crate::wire::id::f() }");
-        refused("base/time.rs", "const B: &str = r#\"\"#; use crate::wire::id;");
+        refused("base/time.rs", "#[cfg(test)] mod tests { } use crate::krpc::id;");
+        refused("base/time.rs", "#[cfg(any(test, debug_assertions))] fn f() { crate::krpc::id::f() }");
+        refused("base/time.rs", "const B: &str = r#\"\"#; use crate::krpc::id;");
     }
 
     #[test]
@@ -594,8 +603,8 @@ mod planted {
         refused("dht/table.rs", "#[cfg_attr(feature = \"std\", derive(Debug))] struct S;");
         refused("dht/table.rs", "#[cfg(any(test, feature = \"std\"))] fn f() {}");
         refused("dht/table.rs", "#[cfg(all(feature = \"std\", test))] fn f() {}");
-        accepted("wire/id.rs", "#[cfg(test)] mod tests { #[cfg(feature = \"alloc\")] fn f() {} }");
-        accepted("wire/id.rs", "#[cfg(all(test, feature = \"alloc\"))] mod tests { use crate::dht::Node; }");
+        accepted("krpc/id.rs", "#[cfg(test)] mod tests { #[cfg(feature = \"alloc\")] fn f() {} }");
+        accepted("krpc/id.rs", "#[cfg(all(test, feature = \"alloc\"))] mod tests { use crate::dht::Node; }");
         accepted("dht/table.rs", "#[cfg(debug_assertions)] fn feature() {}");
         accepted("adapters/clock.rs", "#[cfg(feature = \"tokio\")] fn f() {}");
         accepted("dht/mod.rs", "#[cfg(feature = \"tokio\")] mod x;");
@@ -622,8 +631,8 @@ mod planted {
 
     #[test]
     fn wire_knows_no_time_and_no_randomness() {
-        refused("wire/krpc.rs", "use crate::base::time::Instant;");
-        refused("wire/id.rs", "use crate::base::time::Instant;");
-        accepted("wire/krpc.rs", "use super::id::Id;");
+        refused("krpc/bencode.rs", "use crate::base::time::Instant;");
+        refused("krpc/id.rs", "use crate::base::time::Instant;");
+        accepted("krpc/bencode.rs", "use super::id::Id;");
     }
 }

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use honeyguide::base::pool::Memory;
-use honeyguide::sync::{Config, Difference, Error, Limits, Reconciler, Sealed, SortedSet, Step};
-use honeyguide::wire::frame::Entry;
+use honeyguide::base::slab::Memory;
+use honeyguide::negentropy::message::Entry;
+use honeyguide::negentropy::{Config, Difference, Error, Limits, Reconciler, Sealed, SortedSet, Step};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 

@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use honeyguide::wire::compact;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{self, Decoded, Method, Mutable, Query, Response};
+use honeyguide::krpc::compact;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{self as krpc, Decoded, Method, Mutable, Query, Response};
 use serde_json::Value as Json;
 
 use generic::Tree;

@@ -20,10 +20,10 @@ use honeyguide::dht::config::Config;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::Trace;
 use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Iface, Input, Node, Outcome, Output, Reason, Storage};
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{self, Decoded, Mutable};
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{self as krpc, Decoded, Mutable};
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
@@ -443,10 +443,10 @@ fn an_allocating_call_would_be_told() {
 
 mod reconcile {
     use super::allocations;
-    use honeyguide::base::pool::Memory;
     use honeyguide::base::rng::Rng;
-    use honeyguide::sync::{Config, Limits, Reconciler, Sealed, Step, Tree};
-    use honeyguide::wire::frame::Entry;
+    use honeyguide::base::slab::Memory;
+    use honeyguide::negentropy::message::Entry;
+    use honeyguide::negentropy::{Config, Limits, Reconciler, Sealed, Step, Tree};
 
     /// Everything after the sets and the buffers are there: both ends of a whole session, sealed set and tree.
     #[test]

@@ -24,12 +24,12 @@ use crate::adapters::results::{
 };
 use crate::base::error::CallError;
 use crate::base::time::Duration;
+use crate::dht::command::{Command, Freshness, Single};
 use crate::dht::contact::SavedContact;
+use crate::dht::event::{Event, Iface, OpId, Outcome};
 use crate::dht::node::Node;
-use crate::dht::node::commands::{Command, Freshness, Single};
-use crate::dht::node::contract::{Event, Iface, OpId, Outcome};
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
 
 /// Results that wait for one consumer, unless [`Handle::with_backlog`] says otherwise.
 pub const BACKLOG: usize = 256;

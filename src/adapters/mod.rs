@@ -5,12 +5,12 @@
 //! and awaited by a task.
 
 pub mod clock;
-mod driven;
 pub mod handle;
 mod mailbox;
 pub mod recording;
 pub mod resolve;
 pub mod results;
+mod runner;
 pub mod std_thread;
 #[cfg(feature = "tokio")]
 pub mod testnet;

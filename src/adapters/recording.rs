@@ -12,12 +12,12 @@ use std::task::{Context, Poll};
 
 use crate::adapters::mailbox::Mailbox;
 use crate::base::time::Instant;
+use crate::dht::event::{Buffer, Output};
 use crate::dht::node::Node;
-use crate::dht::node::contract::{Buffer, Output};
 use crate::dht::node::journal::{Call, MAX_RECORD, Record};
 use crate::dht::node::output_hash::Trace;
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
 
 /// Polls of one drain, at most; a journal that claims more is damaged.
 const MAX_POLLS: u32 = 1 << 20;

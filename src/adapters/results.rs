@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 
 use crate::base::error::CallError;
 use crate::base::time::Duration;
-use crate::dht::node::contract::{Event, Iface, Outcome};
-use crate::wire::id::Id;
+use crate::dht::event::{Event, Iface, Outcome};
+use crate::krpc::id::Id;
 
 /// A verified item and who returned it.
 #[derive(Clone, PartialEq, Eq, Debug)]

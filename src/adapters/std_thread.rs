@@ -15,12 +15,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::vec::Vec;
 
-use crate::adapters::driven::{self, Driven, Links, RECEIVE};
 use crate::adapters::handle::{Handle, Message};
 use crate::adapters::recording::{Recorder, Recording, Sink};
+use crate::adapters::runner::{self, Driven, Links, RECEIVE};
 use crate::base::time::Instant;
 use crate::dht::config::Config;
-use crate::dht::node::contract::{Iface, Input};
+use crate::dht::event::{Iface, Input};
 
 /// What the node's own thread is woken for.
 enum Wake {
@@ -70,7 +70,7 @@ pub fn spawn_recorded(
 }
 
 fn start(config: Config, seed: [u8; 32], sockets: Vec<UdpSocket>, recorder: Option<Recorder>) -> io::Result<Handle> {
-    let addrs = driven::addrs(&sockets)?;
+    let addrs = runner::addrs(&sockets)?;
     for socket in &sockets {
         socket.set_nonblocking(false)?;
     }

@@ -16,11 +16,11 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
-use crate::adapters::driven::{self, Driven, Links, RECEIVE};
 use crate::adapters::handle::{Handle, Lifetime, Message};
 use crate::adapters::recording::{Recorder, Recording, Sink};
+use crate::adapters::runner::{self, Driven, Links, RECEIVE};
 use crate::dht::config::Config;
-use crate::dht::node::contract::{Iface, Input};
+use crate::dht::event::{Iface, Input};
 
 /// Datagrams that one readable event may bring before messages and other sockets have their turn.
 const BURST: usize = 32;
@@ -75,7 +75,7 @@ fn start(
     sockets: Vec<std::net::UdpSocket>,
     recorder: Option<Recorder>,
 ) -> io::Result<Handle> {
-    let addrs = driven::addrs(&sockets)?;
+    let addrs = runner::addrs(&sockets)?;
     let sockets = sockets
         .into_iter()
         .map(|socket| {

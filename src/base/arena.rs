@@ -5,7 +5,7 @@
 //! [`Chain`] is a plain handle without a generation: it belongs to one owner, who releases it once and forgets it.
 //! Reading through a chain that was released is harmless, but finds somebody else's bytes.
 
-use crate::base::pool::Memory;
+use crate::base::slab::Memory;
 
 /// The end of a chain of blocks.
 const NO_BLOCK: u16 = u16::MAX;

@@ -1,5 +1,5 @@
 //! What a caller can do wrong. Strangers' mistakes are never errors: they are counted in
-//! [`Stats`](crate::base::stats::Stats).
+//! [`Stats`](crate::dht::stats::Stats).
 
 use core::fmt;
 

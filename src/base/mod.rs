@@ -1,14 +1,13 @@
 //! Floor 0: time, chance, memory and counters. Knows no protocol.
 
 pub mod arena;
-pub mod budget;
+pub mod bitset;
+pub mod deadlines;
 pub mod error;
-pub mod heap;
+pub mod lru;
 pub mod order;
-pub mod pool;
-pub mod probe;
-pub mod recency;
+pub mod rate;
 pub mod ring;
 pub mod rng;
-pub mod stats;
+pub mod slab;
 pub mod time;

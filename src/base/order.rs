@@ -5,7 +5,7 @@
 //! [`as_slice`](Order::as_slice) with whatever key the owner sorts by. One store may keep several orders of the same
 //! entries.
 
-use crate::base::pool::Memory;
+use crate::base::slab::Memory;
 
 /// A list of entry numbers, of fixed capacity.
 #[derive(Debug)]

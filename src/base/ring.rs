@@ -1,6 +1,6 @@
 //! A queue of fixed length: first in, first out, claimed in place.
 
-use crate::base::pool::Memory;
+use crate::base::slab::Memory;
 
 /// A queue in memory that is lent or owned.
 #[derive(Debug)]

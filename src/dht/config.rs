@@ -10,8 +10,8 @@ use arrayvec::ArrayVec;
 
 use crate::base::error::ConfigError;
 use crate::base::time::Duration;
-use crate::wire::endpoint::Family;
-use crate::wire::id::Id;
+use crate::krpc::endpoint::Family;
+use crate::krpc::id::Id;
 
 /// Most local sockets of one node.
 pub const MAX_LINKS: usize = 4;

@@ -11,8 +11,8 @@
 //! units of 100 us, so that a record takes 16 bytes.
 
 use crate::base::time::{Duration, Instant};
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
 
 /// Left alone after the first failure, in seconds.
 const FIRST_RETRY: u32 = 30;

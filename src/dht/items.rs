@@ -19,15 +19,15 @@ use core::cmp::Reverse;
 use arrayvec::ArrayVec;
 
 use crate::base::arena::{Arena, Block, Chain};
+use crate::base::lru::{Link, Recency};
 use crate::base::order::Order;
-use crate::base::pool::{Key, Memory};
-use crate::base::recency::{Link, Recency};
+use crate::base::slab::{Key, Memory};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Network, ServerConfig};
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
-use crate::wire::item::{MAX_SALT, MAX_VALUE};
-use crate::wire::krpc::{Item, Mutable};
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::item::{MAX_SALT, MAX_VALUE};
+use crate::krpc::message::{Item, Mutable};
 
 /// Among this many of the farthest items, the one longest without a put has to go.
 pub const CANDIDATES: usize = 8;

@@ -16,11 +16,11 @@ use core::ops::Range;
 
 use siphasher::sip::SipHasher13;
 
-use crate::base::pool::Memory;
+use crate::base::slab::Memory;
 use crate::base::time::Instant;
 use crate::dht::config::{LimiterConfig, Network};
 use crate::dht::contact::seconds;
-use crate::wire::endpoint::Endpoint;
+use crate::krpc::endpoint::Endpoint;
 
 /// Meters that compete with each other.
 const WAYS: usize = 8;

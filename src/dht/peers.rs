@@ -19,15 +19,15 @@ use core::ops::Range;
 
 use arrayvec::ArrayVec;
 
+use crate::base::lru::{Link, Recency};
 use crate::base::order::Order;
-use crate::base::pool::Memory;
-use crate::base::recency::{Link, Recency};
 use crate::base::rng::Rng;
+use crate::base::slab::Memory;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Network, ServerConfig};
-use crate::wire::bloom::Bloom;
-use crate::wire::endpoint::{Endpoint, Family};
-use crate::wire::id::Id;
+use crate::krpc::bloom::Bloom;
+use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::id::Id;
 
 /// When the pool is full, one of this many of the oldest entries goes.
 pub const CANDIDATES: usize = 8;

@@ -10,7 +10,7 @@
 //!
 //! Everything is computed in integers that saturate: no id that anybody invents can make it overflow.
 
-use crate::wire::id::{Distance, Id};
+use crate::krpc::id::{Distance, Id};
 
 /// Nodes counted in lookups before the older half of the evidence is weighed down: about the last 50 lookups count.
 const WINDOW: u64 = 1024;

@@ -11,8 +11,8 @@ use siphasher::sip::SipHasher24;
 
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
 
 /// Issues and verifies write tokens.
 #[derive(Debug)]

@@ -13,10 +13,10 @@ use core::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use crate::base::pool::Memory;
+use crate::base::slab::Memory;
 use crate::base::time::{Duration, Instant};
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
 
 /// What the answer to a query is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

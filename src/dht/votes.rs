@@ -8,11 +8,11 @@
 //!
 //! Only the `ip` of a reply that matches one of our queries is a vote; that is the caller's part.
 
-use crate::base::pool::Memory;
+use crate::base::slab::Memory;
 use crate::base::time::Instant;
 use crate::dht::config::Network;
 use crate::dht::contact::seconds;
-use crate::wire::endpoint::Endpoint;
+use crate::krpc::endpoint::Endpoint;
 
 /// Votes that a link remembers.
 pub const VOTERS: usize = 16;

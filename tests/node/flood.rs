@@ -10,14 +10,14 @@
 use std::time::Duration;
 
 use honeyguide::base::rng::Rng;
-use honeyguide::base::stats::DropReason::{Limited, Unsolicited};
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Config, LinkConfig};
 use honeyguide::dht::node::{Iface, Reason};
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{self, Decoded};
+use honeyguide::dht::stats::DropReason::{Limited, Unsolicited};
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{self as krpc, Decoded};
 
 use crate::lab::{Lab, config, error, pair, query_of, raw, reply, string};
 

@@ -9,15 +9,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use honeyguide::base::rng::Rng;
-use honeyguide::base::stats::{DropReason, Stats};
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Config, K, LinkConfig, Network};
 use honeyguide::dht::contact::Health;
 use honeyguide::dht::node::{Buffer, Iface, Input, Node, Outcome, Output, Storage};
-use honeyguide::wire::compact;
-use honeyguide::wire::endpoint::{Endpoint, Family};
-use honeyguide::wire::id::Id;
-use honeyguide::wire::krpc::{self, Decoded, ErrorMessage, Method, Query, Response};
+use honeyguide::dht::stats::{DropReason, Stats};
+use honeyguide::krpc::compact;
+use honeyguide::krpc::endpoint::{Endpoint, Family};
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::message::{self as krpc, Decoded, ErrorMessage, Method, Query, Response};
 
 use crate::world::{News, keep};
 

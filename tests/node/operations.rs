@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use honeyguide::dht::config::{Capacity, Config};
 use honeyguide::dht::node::{Command, Freshness, Reason};
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::Mutable;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::Mutable;
 
 use crate::world::{News, World};
 

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use honeyguide::base::error::CallError;
 use honeyguide::base::rng::Rng;
-use honeyguide::base::stats::DropReason::{InboxOverflow, ReadOnly, ReplyOverflow, Unsolicited};
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::LinkConfig;
 use honeyguide::dht::contact::Health;
 use honeyguide::dht::node::{Buffer, Command, Freshness, Iface, Input, Output, Reason, Single};
-use honeyguide::wire::compact;
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{Method, Mutable};
+use honeyguide::dht::stats::DropReason::{InboxOverflow, ReadOnly, ReplyOverflow, Unsolicited};
+use honeyguide::krpc::compact;
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{Method, Mutable};
 
 use crate::lab::{LATENCY, Lab, config, nodes, pair, query, query_of, raw, reply, string};
 use crate::world::News;

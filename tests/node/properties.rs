@@ -14,10 +14,10 @@ use honeyguide::dht::contact::SavedContact;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::Trace;
 use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Iface, Input, Node, Output, Single, Storage};
-use honeyguide::wire::endpoint::{Endpoint, Family};
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{self, Decoded, Method, Query, Want};
+use honeyguide::krpc::endpoint::{Endpoint, Family};
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{self as krpc, Decoded, Method, Query, Want};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use sha1::{Digest, Sha1};
 

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use honeyguide::base::stats::DropReason;
 use honeyguide::dht::config::{LinkConfig, Network};
 use honeyguide::dht::node::inspect::{Judge, Verdict, inspect};
 use honeyguide::dht::node::{Command, Freshness, Outcome, Reason, Single};
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{self, Decoded, ErrorMessage, Method, Mutable, Query, Response, Values, Want};
+use honeyguide::dht::stats::DropReason;
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{self as krpc, Decoded, ErrorMessage, Method, Mutable, Query, Response, Values, Want};
 use serde_json::Value as Json;
 
 use crate::lab::{Lab, config, pair, query, reply, string};

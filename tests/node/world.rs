@@ -7,8 +7,8 @@ use std::time::Duration;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Config, LinkConfig};
 use honeyguide::dht::node::{Buffer, Event, Iface, Input, Node, Outcome, Output, Storage};
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
 
 /// What an event said, kept.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,13 +3,13 @@
 use bendy::decoding::{Decoder, Object};
 use bendy::encoding::{Error as BendyError, SingleItemEncoder, ToBencode};
 use bendy::state_tracker::Token;
-use honeyguide::wire::bencode::{BufferTooSmall, MAX_VALUE_DEPTH, MAX_VALUE_TOKENS, Reader, Writer, is_canonical};
-use honeyguide::wire::bloom::Bloom;
-use honeyguide::wire::compact;
-use honeyguide::wire::endpoint::{Endpoint, Family};
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{
+use honeyguide::krpc::bencode::{BufferTooSmall, MAX_VALUE_DEPTH, MAX_VALUE_TOKENS, Reader, Writer, is_canonical};
+use honeyguide::krpc::bloom::Bloom;
+use honeyguide::krpc::compact;
+use honeyguide::krpc::endpoint::{Endpoint, Family};
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{
     Decoded, ErrorMessage, Item, Malformed, Method, Mutable, Query, Response, Values, Want, decode,
 };
 use quickcheck::{Arbitrary, Gen, QuickCheck, TestResult, Testable};

@@ -1,6 +1,6 @@
 //! The codec of negentropy messages: what is written is read again, what is read never panics.
 
-use honeyguide::wire::frame::{Bound, Entry, Fingerprint, Mode, Reader, VERSION, Writer, version};
+use honeyguide::negentropy::message::{Bound, Entry, Fingerprint, Mode, Reader, VERSION, Writer, version};
 use quickcheck::quickcheck;
 
 fn strict_refuses(body: &[u8]) -> bool {

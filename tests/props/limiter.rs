@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use honeyguide::base::pool::Memory;
 use honeyguide::base::rng::Rng;
+use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{LimiterConfig, Network};
 use honeyguide::dht::limiter::{Entrance, Limiter};
-use honeyguide::wire::endpoint::Endpoint;
+use honeyguide::krpc::endpoint::Endpoint;
 use quickcheck::quickcheck;
 
 const ENDLESS: (u32, u32) = (1_000_000, 1_000_000);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use honeyguide::base::arena::{Arena, Block, Chain};
-use honeyguide::base::heap::Heap;
-use honeyguide::base::pool::{Key, Memory, Pool};
+use honeyguide::base::deadlines::Heap;
+use honeyguide::base::slab::{Key, Memory, Pool};
 use honeyguide::base::time::Instant;
 use quickcheck::quickcheck;
 

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use honeyguide::base::pool::Memory;
 use honeyguide::base::rng::Rng;
-use honeyguide::sync::{Config, Difference, Error, Limits, Reconciler, Sealed, SortedSet, Step, Tree, Window};
-use honeyguide::wire::frame::Entry;
+use honeyguide::base::slab::Memory;
+use honeyguide::negentropy::message::Entry;
+use honeyguide::negentropy::{Config, Difference, Error, Limits, Reconciler, Sealed, SortedSet, Step, Tree, Window};
 use negentropy::{Id, Negentropy, NegentropyStorageVector, Storage};
 
 const ROOM: usize = 1 << 20;

@@ -1,13 +1,13 @@
 //! How far the two estimates of the network's size are off, over seeded runs.
 
-use honeyguide::base::pool::Memory;
 use honeyguide::base::rng::Rng;
+use honeyguide::base::slab::Memory;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::size::{LookupDensity, SizeEstimate};
 use honeyguide::dht::table::{BUCKETS, Table, TableMemory};
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
 use quickcheck::quickcheck;
 
 fn table(own: Id, bucket_sizes: [u16; 5]) -> Table<'static> {

@@ -5,19 +5,19 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use honeyguide::base::arena::Block;
+use honeyguide::base::lru::Recency;
 use honeyguide::base::order::Order;
-use honeyguide::base::pool::Memory;
-use honeyguide::base::recency::Recency;
 use honeyguide::base::rng::Rng;
+use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, ServerConfig};
 use honeyguide::dht::items::{self, Items, ItemsMemory, Put, PutOutcome, Rejection};
 use honeyguide::dht::peers::{self, Announced, PeerStore, PeersMemory};
 use honeyguide::dht::tokens::Tokens;
-use honeyguide::wire::endpoint::{Endpoint, Family};
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item::{self, MAX_VALUE};
-use honeyguide::wire::krpc::{Item, Mutable};
+use honeyguide::krpc::endpoint::{Endpoint, Family};
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item::{self, MAX_VALUE};
+use honeyguide::krpc::message::{Item, Mutable};
 use quickcheck::{Arbitrary, Gen, quickcheck};
 
 // --- Tokens -----------------------------------------------------------------------------------------------------

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use honeyguide::base::pool::Memory;
 use honeyguide::base::rng::Rng;
+use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::contact::{Health, Weight};
 use honeyguide::dht::table::{Admission, BUCKETS, Failed, HOPPERS, Refusal, Table, TableMemory};
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
 use quickcheck::{TestResult, quickcheck};
 
 const RTT: Option<Duration> = Some(Duration::from_millis(80));

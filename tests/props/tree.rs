@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use honeyguide::sync::{Sealed, SortedSet, Tree};
-use honeyguide::wire::frame::Entry;
+use honeyguide::negentropy::message::Entry;
+use honeyguide::negentropy::{Sealed, SortedSet, Tree};
 use quickcheck::quickcheck;
 
 fn entry((timestamp, id): (u16, u8)) -> Entry {

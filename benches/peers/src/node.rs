@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 
 use bendy::decoding::{Decoder, Object};
-use honeyguide::wire::krpc::{Item, Method, Mutable, Want};
-use honeyguide::wire::{Id, item};
+use honeyguide::krpc::message::{Item, Method, Mutable, Want};
+use honeyguide::krpc::{Id, item};
 use mainline::SigningKey;
 
 use crate::codec::fixtures::hand;

@@ -5,11 +5,11 @@
 
 use std::time::{Duration, Instant};
 
-use honeyguide::base::pool::Memory;
 use honeyguide::base::rng::Rng;
-use honeyguide::sync::rateless::{self, Asker};
-use honeyguide::sync::{Config, Difference, Limits, Reconciler, Sealed, SortedSet, Step, Tree};
-use honeyguide::wire::frame::Entry;
+use honeyguide::base::slab::Memory;
+use honeyguide::negentropy::message::Entry;
+use honeyguide::negentropy::rateless::{self, Asker};
+use honeyguide::negentropy::{Config, Difference, Limits, Reconciler, Sealed, SortedSet, Step, Tree};
 use negentropy::{Id, Negentropy, NegentropyStorageVector, Storage};
 
 const N: usize = 1_000_000;

@@ -5,12 +5,12 @@
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use honeyguide::base::pool::Memory;
 use honeyguide::base::rng::Rng;
+use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::table::{BUCKETS, HOPPERS, Table, TableMemory};
-use honeyguide::wire::{Endpoint, Id};
+use honeyguide::krpc::{Endpoint, Id};
 
 use crate::measure::{Contenders, Group};
 

@@ -1,4 +1,4 @@
-use honeyguide::wire::id::Id;
+use honeyguide::krpc::id::Id;
 use serde_json::json;
 
 use crate::client::{self, ended};

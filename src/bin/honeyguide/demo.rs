@@ -10,11 +10,11 @@ use honeyguide::adapters::handle::Handle;
 use honeyguide::adapters::results::{Found, Signed};
 use honeyguide::adapters::testnet::Testnet;
 use honeyguide::base::rng::Rng;
+use honeyguide::dht::command::Freshness;
 use honeyguide::dht::config::Network;
-use honeyguide::dht::node::commands::Freshness;
-use honeyguide::dht::node::contract::Outcome;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
+use honeyguide::dht::event::Outcome;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
 use serde_json::json;
 
 use crate::client::{self, Entrance};

@@ -1,8 +1,8 @@
 use honeyguide::adapters::handle::Operation;
 use honeyguide::adapters::results::Found;
-use honeyguide::dht::node::commands::Freshness;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
+use honeyguide::dht::command::Freshness;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
 use serde_json::json;
 
 use crate::client::{self, ended};

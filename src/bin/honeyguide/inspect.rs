@@ -1,8 +1,8 @@
 use std::io::{BufRead, Read};
 
 use honeyguide::dht::node::inspect::{Judge, Verdict, inspect};
-use honeyguide::wire::id::Id;
-use honeyguide::wire::krpc::{Broken, Method, Query};
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::message::{Broken, Method, Query};
 use serde_json::{Value, json};
 
 use crate::options::{self, Failed, Options};

@@ -14,8 +14,8 @@ use std::path::Path;
 use bendy::decoding::{Error, FromBencode, Object};
 use bendy::encoding::{AsString, SingleItemEncoder, ToBencode};
 use honeyguide::dht::config::{Config, LinkConfig};
-use honeyguide::wire::endpoint::Family;
-use honeyguide::wire::id::Id;
+use honeyguide::krpc::endpoint::Family;
+use honeyguide::krpc::id::Id;
 
 use crate::options::Failed;
 

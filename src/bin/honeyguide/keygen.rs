@@ -2,7 +2,7 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
-use honeyguide::wire::item;
+use honeyguide::krpc::item;
 use serde_json::json;
 
 use crate::options::{Failed, Options};

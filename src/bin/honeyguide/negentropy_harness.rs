@@ -1,8 +1,8 @@
 use std::io::{BufRead, Write};
 
-use honeyguide::base::pool::Memory;
-use honeyguide::sync::{Config, Difference, Limits, Reconciler, Sealed, SortedSet, Splitting, Step};
-use honeyguide::wire::frame::Entry;
+use honeyguide::base::slab::Memory;
+use honeyguide::negentropy::message::Entry;
+use honeyguide::negentropy::{Config, Difference, Limits, Reconciler, Sealed, SortedSet, Splitting, Step};
 
 use crate::options::{self, Failed, Options};
 

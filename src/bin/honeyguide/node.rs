@@ -8,9 +8,9 @@ use honeyguide::adapters::results::Notice;
 use honeyguide::adapters::tokio::{spawn, spawn_recorded};
 use honeyguide::dht::config::{LinkConfig, MAX_LINKS, Network};
 use honeyguide::dht::contact::SavedContact;
-use honeyguide::dht::node::contract::Iface;
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
+use honeyguide::dht::event::Iface;
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
 use serde_json::json;
 
 use crate::client::{self, ended};

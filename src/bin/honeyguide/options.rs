@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use honeyguide::base::rng::Rng;
 use honeyguide::dht::config::Network;
-use honeyguide::wire::id::Id;
+use honeyguide::krpc::id::Id;
 use indicatif::ProgressBar;
 
 use crate::print::Out;
@@ -189,7 +189,7 @@ pub fn key(text: &str) -> Result<[u8; 32], String> {
 }
 
 pub fn salt(text: &str) -> Result<String, String> {
-    let max = honeyguide::wire::item::MAX_SALT;
+    let max = honeyguide::krpc::item::MAX_SALT;
     if text.len() > max { Err(format!("a salt has at most {max} bytes, not {}", text.len())) } else { Ok(text.into()) }
 }
 

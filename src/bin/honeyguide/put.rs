@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use honeyguide::adapters::handle::Handle;
 use honeyguide::adapters::results::Signed;
-use honeyguide::dht::node::commands::Freshness;
-use honeyguide::wire::{bencode, item};
+use honeyguide::dht::command::Freshness;
+use honeyguide::krpc::{bencode, item};
 use serde_json::json;
 
 use crate::client::{self, ended};

@@ -3,7 +3,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use honeyguide::sync::{Difference, Sealed, SortedSet, Step};
+use honeyguide::negentropy::{Difference, Sealed, SortedSet, Step};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use honeyguide::wire::id::Id;
+use honeyguide::krpc::id::Id;
 use serde_json::json;
 
 use crate::client::{self, ended};

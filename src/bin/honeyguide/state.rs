@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use bendy::decoding::{DictDecoder, Error, FromBencode, Object, ResultExt};
 use bendy::encoding::{AsString, SingleItemEncoder, ToBencode};
 use honeyguide::dht::contact::SavedContact;
-use honeyguide::wire::id::Id;
+use honeyguide::krpc::id::Id;
 
 use crate::options::Failed;
 

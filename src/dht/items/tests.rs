@@ -1,7 +1,7 @@
 //! Behaviour of the store of items, one rule of `spec/server.md` each.
 
 use super::*;
-use crate::wire::item::mutable_target;
+use crate::krpc::item::mutable_target;
 
 const OWN: Id = Id([0; 20]);
 const LIFE: Duration = Duration::from_secs(7_200);

@@ -1,8 +1,8 @@
 //! The window of a lookup: candidates, their write tokens, and what is known of each.
 
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::{Distance, Id};
-use crate::wire::krpc::MAX_TOKEN;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::{Distance, Id};
+use crate::krpc::message::MAX_TOKEN;
 
 /// Most candidates that one reply may add, for each address family.
 pub const SHARE: usize = 8;

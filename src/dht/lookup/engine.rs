@@ -3,9 +3,9 @@
 use super::candidate::{Candidate, Class, NO_TOKEN, Offer, State, Version, Window};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{LookupConfig, Network};
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::{Distance, Id};
-use crate::wire::krpc::MAX_TOKEN;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::{Distance, Id};
+use crate::krpc::message::MAX_TOKEN;
 
 /// What a lookup wants to do next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

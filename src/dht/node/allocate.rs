@@ -1,7 +1,7 @@
 //! Storage from the heap: once, and as much as the configuration says.
 
 use crate::base::arena::Block;
-use crate::base::pool::Memory;
+use crate::base::slab::Memory;
 use crate::dht::config::Config;
 use crate::dht::items::ItemsMemory;
 use crate::dht::node::storage::{Storage, UPKEEP};

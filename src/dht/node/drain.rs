@@ -4,24 +4,24 @@
 //! their next query when there is somebody to send it; news (our address, our id) is level-triggered. Every packet is
 //! encoded at the moment it is handed out, straight into the caller's buffer.
 
-use crate::base::pool::Key;
-use crate::base::probe::Probe;
-use crate::base::stats::DropReason;
+use crate::base::slab::Key;
 use crate::base::time::{Duration, Instant};
+use crate::dht::command::Single;
 use crate::dht::config::K;
+use crate::dht::event::{Buffer, Event, Iface, Output, Reason};
 use crate::dht::lookup::Next;
-use crate::dht::node::commands::Single;
-use crate::dht::node::contract::{Buffer, Event, Iface, Output, Reason};
 use crate::dht::node::inbox::Found;
 use crate::dht::node::operation::{Goal, Parts};
 use crate::dht::node::server::{LARGEST, Pantry};
 use crate::dht::node::state::{Node, rules};
+use crate::dht::stats::DropReason;
+use crate::dht::trace::Probe;
 use crate::dht::transactions::{Open, Purpose, Step};
-use crate::wire::compact::{Nodes, Peers, Samples};
-use crate::wire::endpoint::{Endpoint, Family};
-use crate::wire::id::Id;
-use crate::wire::item::MAX_VALUE;
-use crate::wire::krpc::{Item, Method, Mutable, Query, Values, Want};
+use crate::krpc::compact::{Nodes, Peers, Samples};
+use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::id::Id;
+use crate::krpc::item::MAX_VALUE;
+use crate::krpc::message::{Item, Method, Mutable, Query, Values, Want};
 
 /// Peers in one event: what fits the buffer.
 const PEERS_IN_EVENT: usize = 80;

@@ -3,11 +3,11 @@
 //! One input brings at most one result, so a caller who drains after every input never loses any. One who does not
 //! loses the newest, counted in the operation's outcome.
 
-use crate::base::pool::Key;
 use crate::base::ring::Ring;
+use crate::base::slab::Key;
 use crate::base::time::Duration;
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
 
 /// Bytes of one result: the largest part of a datagram that can be one.
 pub(super) const ROOM: usize = 1100;

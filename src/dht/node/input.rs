@@ -1,24 +1,24 @@
 //! What comes in: datagrams, refusals and time. Nothing is sent here; the drain pulls the consequences.
 
-use crate::base::pool::Key;
-use crate::base::probe::Probe;
-use crate::base::stats::DropReason;
+use crate::base::slab::Key;
 use crate::base::time::Instant;
 use crate::dht::contact::Contact;
-use crate::dht::health::{Health, Weight};
+use crate::dht::contact::{Health, Weight};
+use crate::dht::event::{Iface, Input, Outcome, Reason};
 use crate::dht::limiter::Entrance;
 use crate::dht::lookup::{Class, Offer, SHARE};
-use crate::dht::node::contract::{Iface, Input, Outcome, Reason};
 use crate::dht::node::operation::{Goal, Parts};
 use crate::dht::node::results::Results;
 use crate::dht::node::server::{self, Asker, Shelves};
 use crate::dht::node::state::Node;
+use crate::dht::stats::DropReason;
 use crate::dht::table::{Admission, Seen};
+use crate::dht::trace::Probe;
 use crate::dht::transactions::{Open, Purpose, Step};
-use crate::wire::compact;
-use crate::wire::endpoint::{Endpoint, Family};
-use crate::wire::id::Id;
-use crate::wire::krpc::{self, Decoded, ErrorMessage, Malformed, Query, Refusal, Response};
+use crate::krpc::compact;
+use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::id::Id;
+use crate::krpc::message::{self, Decoded, ErrorMessage, Malformed, Query, Refusal, Response};
 
 /// The number of a check of the table in probes, where operations have their place.
 const NO_SLOT: u16 = u16::MAX;
@@ -57,7 +57,7 @@ impl Node<'_> {
         if entrance == Entrance::Refused {
             return self.drop(DropReason::Limited);
         }
-        let decoded = krpc::decode(payload);
+        let decoded = message::decode(payload);
         if entrance == Entrance::Awaited {
             if decoded.as_ref().is_ok_and(|decoded| self.is_answer(decoded, &from, via.0)) {
                 self.limiter.on_answer(&from);

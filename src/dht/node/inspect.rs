@@ -3,14 +3,14 @@
 //! The judgement is that of the decoder and of the server with empty stores: no limiter, every token valid, every open
 //! query matches, not read-only.
 
-use crate::base::stats::DropReason;
 use crate::dht::config::Network;
 use crate::dht::node::input::drop_reason;
-use crate::wire::compact;
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
-use crate::wire::item;
-use crate::wire::krpc::{self, Broken, Decoded, ErrorCode, ErrorMessage, Method, Mutable, Query, Refusal, Response};
+use crate::dht::stats::DropReason;
+use crate::krpc::compact;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::item;
+use crate::krpc::message::{self, Broken, Decoded, ErrorCode, ErrorMessage, Method, Mutable, Query, Refusal, Response};
 
 /// Who judges.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +65,7 @@ pub enum Verdict<'a> {
 
 /// Judges one datagram.
 pub fn inspect<'a>(judge: &Judge<'_>, datagram: &'a [u8]) -> Verdict<'a> {
-    match krpc::decode(datagram) {
+    match message::decode(datagram) {
         Err(malformed) => Verdict::Drop(drop_reason(malformed)),
         Ok(Decoded::Refuse(Refusal { tid, error, text })) => Verdict::Refuse { tid, error, text },
         Ok(Decoded::Error(error)) => Verdict::Error(error),

@@ -3,12 +3,12 @@
 //! The parts recount themselves. Here is what holds between them: who waits for an answer has an open query, who waits
 //! for time has a deadline, and whoever has neither has something to do, which a drain would have done.
 
-use crate::base::pool::Key;
-use crate::dht::node::marks::MAX_OPERATIONS;
+use crate::base::slab::Key;
 use crate::dht::node::state::Node;
+use crate::dht::node::storage::MAX_OPERATIONS;
 use crate::dht::transactions::{Open, Purpose, Step};
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
 
 impl Node<'_> {
     /// Recounts everything that has to hold after a complete drain.

@@ -8,14 +8,14 @@
 //! strings have a 16-bit length in front.
 
 use crate::base::time::Instant;
+use crate::dht::command::{Command, Freshness, Single};
 use crate::dht::contact::SavedContact;
-use crate::dht::node::commands::{Command, Freshness, Single};
-use crate::dht::node::contract::{Iface, Input};
+use crate::dht::event::{Iface, Input};
 use crate::dht::node::state::Node;
-use crate::wire::bencode::MAX_BYTES;
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
-use crate::wire::krpc::Want;
+use crate::krpc::bencode::MAX_BYTES;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::message::Want;
 
 /// A buffer of this size has room for any record.
 pub const MAX_RECORD: usize = 2048;

@@ -17,8 +17,6 @@
 
 #[cfg(feature = "alloc")]
 mod allocate;
-pub mod commands;
-pub mod contract;
 mod drain;
 mod inbox;
 mod input;
@@ -26,7 +24,6 @@ pub mod inspect;
 #[cfg(any(test, debug_assertions))]
 mod invariants;
 pub mod journal;
-mod marks;
 mod operation;
 pub mod output_hash;
 mod results;
@@ -36,9 +33,8 @@ mod state;
 pub mod storage;
 mod upkeep;
 
-pub use commands::{Command, Freshness, Single};
-pub use contract::{Buffer, Event, Iface, Input, OpId, Outcome, Output, Reason, Refused};
-pub use marks::MAX_OPERATIONS;
+pub use crate::dht::command::{Command, Freshness, Single};
+pub use crate::dht::event::{Buffer, Event, Iface, Input, OpId, Outcome, Output, Reason, Refused};
 pub use state::{MAX_SEEDS, Node, OpView};
-pub use storage::{Part, Storage, StorageBuf};
+pub use storage::{MAX_OPERATIONS, Part, Storage, StorageBuf};
 pub use upkeep::Timer;

@@ -6,17 +6,17 @@
 
 use arrayvec::ArrayVec;
 
-use crate::base::pool::{Key, Memory, Pool, Slot};
+use crate::base::bitset::BitSet;
+use crate::base::slab::{Key, Memory, Pool, Slot};
 use crate::base::time::Instant;
+use crate::dht::command::{Freshness, Single};
+use crate::dht::event::{OpId, Outcome, Reason};
 use crate::dht::lookup::{Candidate, Lookup, TokenCell, Window};
-use crate::dht::node::commands::{Freshness, Single};
-use crate::dht::node::contract::{OpId, Outcome, Reason};
-use crate::dht::node::marks::Marks;
-use crate::wire::bloom::Bloom;
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
-use crate::wire::item::{MAX_SALT, MAX_VALUE};
-use crate::wire::krpc::{Item, Method, Mutable, Want};
+use crate::krpc::bloom::Bloom;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::item::{MAX_SALT, MAX_VALUE};
+use crate::krpc::message::{Item, Method, Mutable, Want};
 
 /// What an operation is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -197,7 +197,7 @@ impl<'s> Operations<'s> {
 
     /// The first payload that no operation carries.
     fn free_payload(&self) -> Option<u16> {
-        let mut taken = Marks::default();
+        let mut taken = BitSet::default();
         self.pool.iter().for_each(|(_, operation)| taken.insert(operation.payload));
         (0..self.payloads.len() as u16).find(|&place| !taken.contains(place))
     }

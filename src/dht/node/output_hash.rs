@@ -6,10 +6,10 @@
 use sha1::{Digest, Sha1};
 
 use crate::base::time::{Duration, Instant};
-use crate::dht::node::contract::{Event, OpId, Outcome, Output, Refused};
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
-use crate::wire::krpc::{Item, Mutable};
+use crate::dht::event::{Event, OpId, Outcome, Output, Refused};
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::message::{Item, Mutable};
 
 /// A running hash over everything that a node puts out.
 #[derive(Clone, Default)]
@@ -68,7 +68,7 @@ impl Trace {
             }
             Event::Scrape { op, tag, seeds, peers, responders } => {
                 self.operation(b'c', op, tag);
-                [u64::from(seeds), u64::from(peers), u64::from(responders)].map(|n| self.number(n));
+                self.numbers([seeds.into(), peers.into(), responders.into()]);
             }
             Event::Response { op, tag, from, id, rtt, nodes } => {
                 self.operation(b'r', op, tag);
@@ -95,7 +95,7 @@ impl Trace {
 
     fn operation(&mut self, kind: u8, OpId { slot, generation }: OpId, tag: u64) {
         self.bytes(&[kind]);
-        [u64::from(slot), u64::from(generation), tag].map(|n| self.number(n));
+        self.numbers([slot.into(), generation.into(), tag]);
     }
 
     fn outcome(&mut self, outcome: &Outcome) {
@@ -117,7 +117,7 @@ impl Trace {
         } = *outcome;
         self.bytes(&[reason as u8, hops]);
         let counts = [queried, answered, late, timed_out, errored, invalid, results, copies, dropped_results, stored];
-        counts.map(|n| self.number(n.into()));
+        self.numbers(counts.map(u64::from));
         let Refused { protocol, too_large, bad_signature, salt_too_long, cas_mismatch, seq_too_old, other } = refused;
         self.bytes(&[protocol, too_large, bad_signature, salt_too_long, cas_mismatch, seq_too_old, other]);
         self.duration(elapsed);
@@ -148,6 +148,10 @@ impl Trace {
 
     fn duration(&mut self, duration: Duration) {
         self.number(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    fn numbers<const N: usize>(&mut self, numbers: [u64; N]) {
+        numbers.into_iter().for_each(|number| self.number(number));
     }
 
     fn number(&mut self, number: u64) {

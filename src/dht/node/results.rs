@@ -1,19 +1,19 @@
 //! What a response is worth to the operation that asked: values that are genuine and new, peers, filters, samples.
 
-use crate::base::pool::Key;
-use crate::base::stats::DropReason;
+use crate::base::slab::Key;
 use crate::base::time::Duration;
+use crate::dht::command::Freshness;
+use crate::dht::event::{Outcome, Reason};
 use crate::dht::lookup::Version;
-use crate::dht::node::commands::Freshness;
-use crate::dht::node::contract::{Outcome, Reason};
 use crate::dht::node::inbox::{self, Found};
 use crate::dht::node::operation::{Parts, Payload};
 use crate::dht::node::state::Node;
-use crate::wire::compact::{self, Nodes};
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
-use crate::wire::item;
-use crate::wire::krpc::{self, Response, Values};
+use crate::dht::stats::DropReason;
+use crate::krpc::compact::{self, Nodes};
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::item;
+use crate::krpc::message::{self, Response, Values};
 
 /// One response on its way to the results of its operation.
 pub(super) struct Results<'a, 'r> {
@@ -54,7 +54,7 @@ impl Results<'_, '_> {
         if !beats(seq, value, payload, newer_than) {
             return;
         }
-        let mutable = krpc::Mutable { key: &payload.key, salt: &payload.salt, seq, signature };
+        let mutable = message::Mutable { key: &payload.key, salt: &payload.salt, seq, signature };
         node.stats.verifications += 1;
         if value.len() > item::MAX_VALUE || !item::verify(&mutable, value) {
             return invalid(&mut operation.outcome);
@@ -89,7 +89,7 @@ impl Results<'_, '_> {
             && *key == payload.key
         {
             node.stats.verifications += 1;
-            if item::verify(&krpc::Mutable { key, salt: &payload.salt, seq, signature }, value) {
+            if item::verify(&message::Mutable { key, salt: &payload.salt, seq, signature }, value) {
                 operation.lookup.on_superseded();
             } else {
                 invalid(&mut operation.outcome);

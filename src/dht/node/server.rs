@@ -16,11 +16,11 @@ use crate::dht::items::{ItemKey, Items, Put, PutOutcome, Rejection};
 use crate::dht::peers::{Announced, PeerStore};
 use crate::dht::table::Table;
 use crate::dht::tokens::Tokens;
-use crate::wire::compact;
-use crate::wire::endpoint::{Endpoint, Family};
-use crate::wire::id::Id;
-use crate::wire::item::{self, MAX_VALUE};
-use crate::wire::krpc::{ErrorCode, ErrorMessage, MAX_TID, Method, Query, Refusal, Response, Values, Want};
+use crate::krpc::compact;
+use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::id::Id;
+use crate::krpc::item::{self, MAX_VALUE};
+use crate::krpc::message::{ErrorCode, ErrorMessage, MAX_TID, Method, Query, Refusal, Response, Values, Want};
 
 /// Replies are trimmed to this many bytes (BEP 32) ..
 const TRIM_TO: usize = 1024;

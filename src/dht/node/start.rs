@@ -1,21 +1,21 @@
 //! How operations start and are cancelled.
 
 use crate::base::error::CallError;
-use crate::base::pool::Key;
-use crate::base::probe::Probe;
+use crate::base::slab::Key;
 use crate::base::time::Instant;
+use crate::dht::command::{Command, Freshness, Single};
 use crate::dht::contact::SavedContact;
+use crate::dht::event::{Iface, OpId, Outcome, Reason};
 use crate::dht::lookup::{Lookup, Offer};
-use crate::dht::node::commands::{Command, Freshness, Single};
-use crate::dht::node::contract::{Iface, OpId, Outcome, Reason};
 use crate::dht::node::input::class_of;
 use crate::dht::node::operation::{Goal, Operation, Parts};
 use crate::dht::node::state::{MAX_SEEDS, Node};
-use crate::wire::bencode;
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
-use crate::wire::item::{self, MAX_SALT, MAX_VALUE};
-use crate::wire::krpc::{Item, Mutable, Want};
+use crate::dht::trace::Probe;
+use crate::krpc::bencode;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::item::{self, MAX_SALT, MAX_VALUE};
+use crate::krpc::message::{Item, Mutable, Want};
 
 /// Contacts of the table that a lookup starts from.
 const START_FROM: usize = 20;

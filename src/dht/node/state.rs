@@ -2,36 +2,37 @@
 
 use arrayvec::ArrayVec;
 
-use crate::base::budget::Budget;
+use crate::base::bitset::BitSet;
+use crate::base::deadlines::Heap;
 use crate::base::error::ConfigError;
-use crate::base::heap::Heap;
-use crate::base::pool::{Few, Key};
-use crate::base::probe::{Probe, Sink};
+use crate::base::rate::Budget;
 use crate::base::ring::Ring;
 use crate::base::rng::Rng;
-use crate::base::stats::{DropReason, Stats};
+use crate::base::slab::{Few, Key};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Config, LinkConfig, MAX_LINKS, Network};
 use crate::dht::contact::ContactView;
-use crate::dht::health::{Outage, Record};
+use crate::dht::contact::Record;
+use crate::dht::event::{Iface, OpId, Outcome};
 use crate::dht::items::Items;
 use crate::dht::limiter::Limiter;
 use crate::dht::lookup::Rules;
-use crate::dht::node::contract::{Iface, OpId, Outcome};
 use crate::dht::node::inbox::Place;
-use crate::dht::node::marks::Marks;
 use crate::dht::node::operation::Operations;
 use crate::dht::node::server::Reply;
 use crate::dht::node::storage::{Storage, UPKEEP};
 use crate::dht::node::upkeep::Timer;
+use crate::dht::outage::Outage;
 use crate::dht::peers::PeerStore;
 use crate::dht::size::{LookupDensity, SizeEstimate};
+use crate::dht::stats::{DropReason, Stats};
 use crate::dht::table::{BUCKETS, Table, TableMemory};
 use crate::dht::tokens::Tokens;
+use crate::dht::trace::{Probe, Sink};
 use crate::dht::transactions::Transactions;
 use crate::dht::votes::Votes;
-use crate::wire::endpoint::{Endpoint, Family};
-use crate::wire::id::Id;
+use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::id::Id;
 
 /// Most bootstrap addresses that a node remembers.
 pub const MAX_SEEDS: usize = 16;
@@ -52,9 +53,9 @@ pub struct Node<'s> {
     pub(super) seeds: ArrayVec<Endpoint, MAX_SEEDS>,
     pub(super) operations: Operations<'s>,
     /// One bit for each operation that may have something to do at the next drain.
-    pub(super) ready: Marks,
+    pub(super) ready: BitSet,
     /// Operations that wait for a free transaction.
-    pub(super) starving: Marks,
+    pub(super) starving: BitSet,
     pub(super) transactions: Transactions<'s>,
     /// Soft timeouts of transactions, then wake-ups of operations.
     pub(super) deadlines: Heap<'s>,
@@ -157,8 +158,8 @@ impl<'s> Node<'s> {
             links,
             seeds: ArrayVec::new(),
             operations: Operations::new(operations, candidates, tokens, payloads),
-            ready: Marks::default(),
-            starving: Marks::default(),
+            ready: BitSet::default(),
+            starving: BitSet::default(),
             transactions: Transactions::new(transactions, tid_key, config.lookup.hard_timeout),
             deadlines: Heap::new(deadlines),
             items: Items::new(&config.server, config.network, items),

@@ -6,22 +6,24 @@
 //! among those of users.
 
 use crate::base::arena::Block;
+use crate::base::deadlines;
 use crate::base::error::ConfigError;
-use crate::base::heap;
-use crate::base::pool::{Memory, Slot};
-use crate::base::recency::Link;
+use crate::base::lru::Link;
+use crate::base::slab::{Memory, Slot};
 use crate::dht::contact::Contact;
 use crate::dht::items::{ItemEntry, ItemsMemory};
 use crate::dht::limiter::Meter;
 use crate::dht::lookup::{Candidate, TokenCell};
 use crate::dht::node::inbox::Place;
-use crate::dht::node::marks::MAX_OPERATIONS;
 use crate::dht::node::operation::{Operation, Payload};
 use crate::dht::node::server::Reply;
 use crate::dht::peers::{PeerEntry, PeersMemory};
 use crate::dht::table::{BUCKETS, Bucket, HOPPERS, Hopper, Newcomer};
 use crate::dht::transactions;
 use crate::dht::votes::{VOTERS, Vote};
+
+/// Most operations at the same time, upkeep included.
+pub const MAX_OPERATIONS: usize = crate::base::bitset::BitSet::CAPACITY;
 
 /// Operations that the node may run for itself beside those of its user.
 pub const UPKEEP: usize = 2;
@@ -40,7 +42,7 @@ pub struct Storage<'s> {
     pub(super) tokens: Memory<'s, TokenCell>,
     pub(super) payloads: Memory<'s, Payload>,
     pub(super) transactions: Memory<'s, transactions::Entry>,
-    pub(super) deadlines: Memory<'s, heap::Entry>,
+    pub(super) deadlines: Memory<'s, deadlines::Entry>,
     pub(super) items: ItemsMemory<'s>,
     pub(super) peers: PeersMemory<'s>,
     pub(super) replies: Memory<'s, Reply>,
@@ -161,7 +163,7 @@ pub struct StorageBuf<
     tokens: [TokenCell; TOKENS],
     payloads: [Payload; USERS],
     transactions: [transactions::Entry; TRANSACTIONS],
-    deadlines: [heap::Entry; DEADLINES],
+    deadlines: [deadlines::Entry; DEADLINES],
     items: [ItemEntry; ITEMS],
     item_links: [Link; ITEMS],
     items_by_target: [u16; ITEMS],
@@ -225,7 +227,7 @@ impl<
             tokens: [TokenCell::BLANK; TOKENS],
             payloads: [const { Payload::BLANK }; USERS],
             transactions: [transactions::Entry::BLANK; TRANSACTIONS],
-            deadlines: [heap::Entry::BLANK; DEADLINES],
+            deadlines: [deadlines::Entry::BLANK; DEADLINES],
             items: [const { ItemEntry::BLANK }; ITEMS],
             item_links: [Link::BLANK; ITEMS],
             items_by_target: [0; ITEMS],

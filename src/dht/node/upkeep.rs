@@ -2,12 +2,12 @@
 
 use core::fmt;
 
-use crate::base::pool::Key;
+use crate::base::slab::Key;
 use arrayvec::ArrayVec;
 
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::K;
-use crate::dht::node::contract::Reason;
+use crate::dht::event::Reason;
 use crate::dht::node::input::Failure;
 use crate::dht::node::operation::{Goal, Parts};
 use crate::dht::node::state::{Link, Node};
@@ -209,10 +209,10 @@ impl Node<'_> {
 mod tests {
     use super::*;
     use crate::dht::config::Config;
-    use crate::dht::node::contract::{Buffer, Event, Input, Output};
+    use crate::dht::event::{Buffer, Event, Input, Output};
     use crate::dht::node::storage::Storage;
-    use crate::wire::endpoint::Endpoint;
-    use crate::wire::id::Id;
+    use crate::krpc::endpoint::Endpoint;
+    use crate::krpc::id::Id;
 
     fn node() -> Node<'static> {
         let config = Config::small().local();

@@ -6,11 +6,11 @@
 //! one. Losing contacts makes it eager again. The empty bucket behind the deepest one that has contacts counts as thin:
 //! its refresh is a search for ourselves.
 
-use crate::base::pool::Memory;
+use crate::base::slab::Memory;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{K, TableConfig};
 use crate::dht::contact::seconds_up;
-use crate::wire::id::Id;
+use crate::krpc::id::Id;
 
 /// Buckets of a table. The last one holds all contacts that share more leading bits with us.
 pub const BUCKETS: usize = 32;

@@ -10,7 +10,7 @@
 
 use super::contacts::Contacts;
 use crate::dht::contact::Contact;
-use crate::wire::id::Id;
+use crate::krpc::id::Id;
 
 /// Blocks up to this size are sorted.
 const LEAF: usize = 16;

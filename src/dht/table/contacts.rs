@@ -3,9 +3,9 @@
 use core::ops::Range;
 
 use super::buckets::BUCKETS;
-use crate::base::pool::Memory;
+use crate::base::slab::Memory;
 use crate::dht::contact::Contact;
-use crate::wire::id::Id;
+use crate::krpc::id::Id;
 
 /// A sorted array of contacts with distinct ids.
 #[derive(Debug)]

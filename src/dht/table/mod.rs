@@ -25,7 +25,7 @@
 mod buckets;
 mod closest;
 mod contacts;
-mod hoppers;
+mod id_changes;
 mod newcomers;
 mod routing;
 #[cfg(test)]
@@ -33,6 +33,6 @@ mod tests;
 mod upkeep;
 
 pub use buckets::{BUCKETS, Bucket};
-pub use hoppers::{HOPPERS, Hopper};
+pub use id_changes::{HOPPERS, Hopper};
 pub use newcomers::Newcomer;
 pub use routing::{Admission, Density, Failed, Refusal, Seen, Table, TableMemory};

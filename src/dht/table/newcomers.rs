@@ -5,10 +5,10 @@
 
 use core::ops::Range;
 
-use crate::base::pool::Memory;
+use crate::base::slab::Memory;
 use crate::base::time::{Duration, Instant};
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
 
 /// A node that waits to be checked.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

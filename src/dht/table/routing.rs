@@ -2,15 +2,15 @@
 
 use super::buckets::{BUCKETS, Bucket, Buckets};
 use super::contacts::Contacts;
-use super::hoppers::{Hopper, Hoppers};
+use super::id_changes::{Hopper, Hoppers};
 use super::newcomers::{Newcomer, Newcomers};
 use super::upkeep::Schedule;
-use crate::base::pool::Memory;
+use crate::base::slab::Memory;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{K, Network, TableConfig};
 use crate::dht::contact::{Contact, ContactView, Health, Weight, seconds, seconds_up};
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
 
 /// A contact that is dropped, and an endpoint that changed its id once, wait for this many `check_every` (3 min at 3 s).
 const QUARANTINE: u32 = 60;

@@ -4,13 +4,13 @@ extern crate std;
 use std::vec::Vec;
 
 use super::*;
-use crate::base::pool::Memory;
 use crate::base::rng::Rng;
+use crate::base::slab::Memory;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Config, Network, TableConfig};
 use crate::dht::contact::{Health, Weight};
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
 
 const OWN: Id = Id([0x55; 20]);
 const RTT: Option<Duration> = Some(Duration::from_millis(50));

@@ -10,8 +10,8 @@ use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant, earliest};
 use crate::dht::config::Network;
 use crate::dht::contact::{Contact, Health, seconds, seconds_up};
-use crate::wire::endpoint::Endpoint;
-use crate::wire::id::Id;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
 
 /// Whoever was asked is not asked again by upkeep for this many `check_every` (30 s at 3 s), even if nobody tells us
 /// how it ended ..

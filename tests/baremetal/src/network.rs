@@ -7,11 +7,11 @@ use core::time::Duration;
 
 use honeyguide::base::rng::Rng;
 use honeyguide::base::time::Instant;
-use honeyguide::wire::compact::{self, NODE4};
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{self, Decoded, Item, Method, Query, Response};
+use honeyguide::krpc::compact::{self, NODE4};
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{self as krpc, Decoded, Item, Method, Query, Response};
 
 const LATENCY: Duration = Duration::from_millis(20);
 const PEERS: usize = 24;

@@ -10,10 +10,10 @@ use honeyguide::dht::node::output_hash::Trace;
 use honeyguide::dht::node::{
     Buffer, Command, Event, Freshness, Iface, Input, Node, Outcome, Output, Part, Reason, Storage, StorageBuf,
 };
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{self, Decoded, Item, Method, Response, Want};
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{self as krpc, Decoded, Item, Method, Response, Want};
 
 use crate::network::{Held, NODE, Network, address};
 

@@ -2,12 +2,12 @@
 
 use core::fmt::Write;
 
-use honeyguide::base::pool::Memory;
 use honeyguide::base::rng::Rng;
-use honeyguide::sync::sealed::sums_len;
-use honeyguide::sync::set::Sum;
-use honeyguide::sync::{Config, Difference, Limits, Reconciler, Sealed, Sorted, Step};
-use honeyguide::wire::frame::Entry;
+use honeyguide::base::slab::Memory;
+use honeyguide::negentropy::message::Entry;
+use honeyguide::negentropy::set::Sum;
+use honeyguide::negentropy::sorted::sums_len;
+use honeyguide::negentropy::{Config, Difference, Limits, Reconciler, Sealed, Sorted, Step};
 
 use crate::hash::{Hash, report};
 

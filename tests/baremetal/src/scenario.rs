@@ -2,13 +2,13 @@
 
 use core::fmt::Write;
 
-use honeyguide::base::heap::{Entry, Heap};
-use honeyguide::base::pool::{Pool, Slot};
+use honeyguide::base::deadlines::{Entry, Heap};
 use honeyguide::base::rng::Rng;
+use honeyguide::base::slab::{Pool, Slot};
 use honeyguide::base::time::Instant;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{self, Decoded, Item, Method, Mutable, Query};
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{self as krpc, Decoded, Item, Method, Mutable, Query};
 
 use crate::hash::{Hash, report};
 use crate::network::Held;

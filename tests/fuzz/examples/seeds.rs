@@ -11,8 +11,8 @@ use std::time::Duration;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Iface, Input, Node, Output, Storage};
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::krpc::{Decoded, Method, decode};
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::message::{Decoded, Method, decode};
 use honeyguide_fuzz::life::newborn;
 use honeyguide_fuzz::setting::{SIGNED, TARGETS, VALUES, config};
 
@@ -68,7 +68,7 @@ fn datagrams(file: &Path, corpus: &mut Corpus) -> std::io::Result<()> {
                 for list in [response.nodes, response.nodes6, response.samples].into_iter().flatten() {
                     corpus.add("compact", list);
                 }
-                if let honeyguide::wire::krpc::Values::List(list) = response.values {
+                if let honeyguide::krpc::message::Values::List(list) = response.values {
                     corpus.add("compact", list);
                 }
                 if let (Some(value), Some(key), Some(seq), Some(signature)) =

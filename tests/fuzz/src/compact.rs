@@ -1,13 +1,13 @@
 //! Compact lists of nodes and peers, and the normalised lists of events.
 
-use honeyguide::wire::bencode::Reader;
-use honeyguide::wire::compact::{
+use honeyguide::krpc::bencode::Reader;
+use honeyguide::krpc::compact::{
     MAX_NODES, MAX_PEERS, NODE4, NODE6, Nodes, PEER4, PEER6, Peers, Samples, nodes4, nodes6, peer, put_node4,
     put_node6, put_peer,
 };
-use honeyguide::wire::endpoint::{Endpoint, Family};
-use honeyguide::wire::id::Id;
-use honeyguide::wire::krpc::Values;
+use honeyguide::krpc::endpoint::{Endpoint, Family};
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::message::Values;
 
 /// Reads the bytes as every kind of list; each whole entry is one that was there, and is written back as it was.
 pub fn compact(data: &[u8]) {

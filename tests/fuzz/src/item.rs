@@ -1,12 +1,12 @@
 //! Stored items: targets, signatures, pointers.
 
 use arbitrary::Unstructured;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item::{
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item::{
     MAX_SALT, MAX_SIGNABLE, MAX_VALUE, immutable_target, mutable_target, pointer, pointer_value, public_key, sign,
     signable, verify,
 };
-use honeyguide::wire::krpc::{Item, Mutable};
+use honeyguide::krpc::message::{Item, Mutable};
 
 /// Signs what the bytes say and verifies it; after any change it does not verify. Any key and any signature are survived.
 pub fn item(data: &[u8]) {

@@ -1,13 +1,13 @@
 //! Datagrams: decoded, encoded again, and judged.
 
-use honeyguide::base::stats::DropReason;
 use honeyguide::dht::config::Network;
 use honeyguide::dht::node::inspect::{Judge, Verdict, inspect};
-use honeyguide::wire::bencode::{MAX_BYTES, is_canonical};
-use honeyguide::wire::compact::{MAX_NODES, MAX_PEERS, nodes4, nodes6};
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item::{self, MAX_SALT, MAX_VALUE};
-use honeyguide::wire::krpc::{Decoded, MAX_TID, MAX_TOKEN, Malformed, Method, Query, Response, decode};
+use honeyguide::dht::stats::DropReason;
+use honeyguide::krpc::bencode::{MAX_BYTES, is_canonical};
+use honeyguide::krpc::compact::{MAX_NODES, MAX_PEERS, nodes4, nodes6};
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item::{self, MAX_SALT, MAX_VALUE};
+use honeyguide::krpc::message::{Decoded, MAX_TID, MAX_TOKEN, Malformed, Method, Query, Response, decode};
 
 /// Decodes a datagram; what is decoded keeps every promise of its type, encodes to one spelling that decodes to the same,
 /// and the inspector sees in it what the decoder saw.

@@ -3,7 +3,7 @@
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::Trace;
 use honeyguide::dht::node::{Buffer, Node, Output, Storage};
-use honeyguide::wire::endpoint::Endpoint;
+use honeyguide::krpc::endpoint::Endpoint;
 
 use crate::setting::{SEED, config};
 

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use honeyguide::base::rng::Rng;
 use honeyguide::dht::config::{Capacity, Config, LinkConfig};
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
 
 /// The seed of every node here.
 pub const SEED: [u8; 32] = *b"what a fuzzer finds, it finds ag";

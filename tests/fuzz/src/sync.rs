@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
-use honeyguide::base::pool::Memory;
 use honeyguide::base::rng::Rng;
-use honeyguide::sync::{Config, Difference, Limits, Reconciler, Sealed, SortedSet, Step, Tree, rateless};
-use honeyguide::wire::frame::{Entry, Reader, version};
+use honeyguide::base::slab::Memory;
+use honeyguide::negentropy::message::{Entry, Reader, version};
+use honeyguide::negentropy::{Config, Difference, Limits, Reconciler, Sealed, SortedSet, Step, Tree, rateless};
 
 /// Any message is read to an end or an error; strict reading accepts nothing that lenient reading does not.
 pub fn frame(data: &[u8]) {

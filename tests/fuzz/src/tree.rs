@@ -1,7 +1,7 @@
 //! Any bencoded value, as a tree: read with the library's reader, written with its writer, or grown from any bytes.
 
 use arbitrary::{Result, Unstructured};
-use honeyguide::wire::bencode::{ReadError, Reader, Writer};
+use honeyguide::krpc::bencode::{ReadError, Reader, Writer};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Tree {

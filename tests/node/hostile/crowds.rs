@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use honeyguide::base::rng::Rng;
-use honeyguide::base::stats::DropReason::Limited;
 use honeyguide::dht::config::Config;
 use honeyguide::dht::node::{Iface, Reason};
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
+use honeyguide::dht::stats::DropReason::Limited;
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
 
 use super::is_never_added;
 use crate::lab::{Lab, config, nodes, pair, query, query_of, raw, reply, string};

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use honeyguide::base::stats::DropReason::InboxOverflow;
 use honeyguide::dht::node::{Command, Freshness, Outcome, Reason};
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{Method, Mutable};
+use honeyguide::dht::stats::DropReason::InboxOverflow;
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{Method, Mutable};
 
 use crate::lab::{Lab, nodes, pair, raw, reply, string};
 use crate::world::News;

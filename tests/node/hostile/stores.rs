@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use honeyguide::dht::node::Input;
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{Item, Mutable};
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{Item, Mutable};
 
 use super::is_refused;
 use crate::lab::{Lab, pair, query, raw};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use honeyguide::base::stats::DropReason::Unsolicited;
 use honeyguide::dht::node::Reason;
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
+use honeyguide::dht::stats::DropReason::Unsolicited;
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
 
 use super::{is_dropped, is_never_added, stays_silent};
 use crate::lab::{LATENCY, Lab, error, pair, reply};
@@ -34,7 +34,7 @@ fn r60_a_thousand_guesses_of_the_tid_of_an_open_query_find_nothing() {
         }
         assert!(
             guesses > 90
-                && lab.dropped(Unsolicited) + lab.dropped(honeyguide::base::stats::DropReason::Limited) == guesses
+                && lab.dropped(Unsolicited) + lab.dropped(honeyguide::dht::stats::DropReason::Limited) == guesses
         );
         assert_eq!(lab.outcome(), None, "the query is still open");
         lab.run(Duration::from_secs(30));

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use honeyguide::adapters::handle::Handle;
 use honeyguide::adapters::results::Signed;
 use honeyguide::adapters::testnet::Testnet;
-use honeyguide::base::stats::DropReason;
 use honeyguide::dht::Config;
 use honeyguide::dht::node::Freshness;
-use honeyguide::wire::item;
+use honeyguide::dht::stats::DropReason;
+use honeyguide::krpc::item;
 use tokio::runtime::Runtime;
 
 use super::{Network, Task};

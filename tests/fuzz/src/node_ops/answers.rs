@@ -2,11 +2,11 @@
 
 use arbitrary::{Result, Unstructured};
 use honeyguide::dht::node::Iface;
-use honeyguide::wire::bencode::BufferTooSmall;
-use honeyguide::wire::compact::{put_node4, put_node6, put_peer};
-use honeyguide::wire::endpoint::{Endpoint, Family};
-use honeyguide::wire::id::Id;
-use honeyguide::wire::krpc::{ErrorMessage, Method, Query, Response, Values};
+use honeyguide::krpc::bencode::BufferTooSmall;
+use honeyguide::krpc::compact::{put_node4, put_node6, put_peer};
+use honeyguide::krpc::endpoint::{Endpoint, Family};
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::message::{ErrorMessage, Method, Query, Response, Values};
 
 use super::world::World;
 use crate::setting::{NEIGHBOURS, SIGNED, TARGETS, VALUES};

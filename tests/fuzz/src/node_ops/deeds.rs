@@ -7,9 +7,9 @@ use honeyguide::base::time::Instant;
 use honeyguide::dht::contact::SavedContact;
 use honeyguide::dht::node::journal::Call;
 use honeyguide::dht::node::{Command, Freshness, Iface, Input, Single};
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{Decoded, Item, Method, Mutable, Query, Want, decode};
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{Decoded, Item, Method, Mutable, Query, Want, decode};
 
 use super::answers::{Manner, answer};
 use super::world::{Sent, Wish, World};

@@ -8,10 +8,10 @@ use honeyguide::base::time::Instant;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::Trace;
 use honeyguide::dht::node::{Buffer, Command, Event, Iface, Input, Node, OpId, Outcome, Output, Reason, Timer};
-use honeyguide::wire::endpoint::Endpoint;
-use honeyguide::wire::id::Id;
-use honeyguide::wire::item;
-use honeyguide::wire::krpc::{Decoded, Item, Mutable, decode};
+use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::krpc::id::Id;
+use honeyguide::krpc::item;
+use honeyguide::krpc::message::{Decoded, Item, Mutable, decode};
 
 use crate::life::LONGEST_DRAIN;
 use crate::setting::{NEIGHBOURS, Neighbour, neighbours};

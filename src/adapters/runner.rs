@@ -1,0 +1,196 @@
+//! A node together with those who wait for its events: everything a driver does besides waiting.
+//!
+//! Each call gives the node one input and drains it, as the contract wants. Events go to the waiter whose tag they carry;
+//! datagrams go to the links at once. A send that fails is our own trouble: the node is told, except when the system
+//! has no room at the moment, which is ordinary loss.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::ops::ControlFlow;
+use std::vec::Vec;
+
+use smallvec::SmallVec;
+
+use crate::adapters::clock::Clock;
+use crate::adapters::handle::{Message, Waiter};
+use crate::adapters::recording::Recorder;
+use crate::adapters::results::Failure;
+use crate::base::time::Instant;
+use crate::dht::config::{Config, LinkConfig, MAX_LINKS};
+use crate::dht::event::{Buffer, Event, Iface, Input, Output};
+use crate::dht::node::journal::Call;
+use crate::dht::node::{Node, Storage};
+use crate::krpc::endpoint::{Endpoint, Family};
+
+/// Bytes to receive at most: one more than any message may have, so that the node can tell a longer one.
+pub(super) const RECEIVE: usize = 1501;
+
+/// The sockets, seen from the node: they send and never wait.
+pub(super) trait Links {
+    fn send(&self, via: Iface, to: SocketAddr, payload: &[u8]) -> io::Result<()>;
+}
+
+pub(super) struct Driven<L> {
+    node: Node<'static>,
+    links: L,
+    clock: Clock,
+    waiters: HashMap<u64, Waiter>,
+    watchers: Vec<Waiter>,
+    deadline: Option<Instant>,
+    recorder: Option<Recorder>,
+}
+
+impl<L: Links> Driven<L> {
+    /// Makes the node. The number and the families of its links are those of the sockets.
+    pub(super) fn new(
+        mut config: Config,
+        seed: [u8; 32],
+        links: L,
+        addrs: &[SocketAddr],
+        recorder: Option<Recorder>,
+    ) -> io::Result<Self> {
+        if addrs.len() > MAX_LINKS {
+            let sentence = std::format!("a node has at most {MAX_LINKS} sockets, not {}", addrs.len());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, sentence));
+        }
+        let wanted = std::mem::take(&mut config.links);
+        config.links.extend(addrs.iter().enumerate().map(|(i, addr)| {
+            let family = Endpoint::from(*addr).family();
+            match wanted.get(i) {
+                Some(link) if link.family == family => *link,
+                _ if family == Family::V4 => LinkConfig::V4,
+                _ => LinkConfig::V6,
+            }
+        }));
+        let storage = Storage::allocate(&config);
+        let node =
+            Node::new(config, seed, storage).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let (waiters, watchers) = (HashMap::new(), Vec::new());
+        let clock = Clock::start();
+        let mut driven = Driven { node, links, clock, waiters, watchers, deadline: None, recorder };
+        driven.input(Input::Timeout);
+        Ok(driven)
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn links(&self) -> &L {
+        &self.links
+    }
+
+    /// When the node wants the next [`Input::Timeout`].
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Tells the node that time has passed, if its deadline has.
+    pub(super) fn time(&mut self) {
+        if self.deadline.is_some_and(|at| at <= self.clock.now()) {
+            self.input(Input::Timeout);
+        }
+    }
+
+    /// One input, one drain.
+    pub(super) fn input(&mut self, input: Input<'_>) {
+        self.call(Call::Input(input));
+        self.drain();
+    }
+
+    /// One message of a handle, one drain. Breaks when the node is to end.
+    pub(super) fn obey(&mut self, message: Message) -> ControlFlow<()> {
+        match message {
+            Message::Run { tag, via, start, waiter } => {
+                let now = self.clock.now();
+                let started = start(&mut |command| {
+                    if let Some(recorder) = &mut self.recorder {
+                        recorder.call(now, Call::Command { tag, via, command });
+                    }
+                    match via {
+                        Some(via) => self.node.command_on(now, tag, via, command),
+                        None => self.node.command(now, tag, command),
+                    }
+                });
+                match started {
+                    Ok(_) => drop(self.waiters.insert(tag, waiter)),
+                    Err(error) => waiter.finish(Err(Failure::Refused(error))),
+                }
+            }
+            Message::Cancel { tag } => self.call(Call::Cancel { tag }),
+            Message::Import { via, contacts } => {
+                contacts.into_iter().for_each(|contact| self.call(Call::Import { via, contact }));
+            }
+            Message::Observe(look) => look(&self.node),
+            Message::Watch(waiter) => self.watchers.push(waiter),
+            Message::Shutdown => return ControlFlow::Break(()),
+        }
+        self.drain();
+        ControlFlow::Continue(())
+    }
+
+    fn call(&mut self, call: Call<'_>) {
+        let now = self.clock.now();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.call(now, call);
+        }
+        call.apply(&mut self.node, now);
+    }
+
+    fn drain(&mut self) {
+        let mut buffer: Buffer = [0; 1500];
+        let mut failed: SmallVec<[(Iface, Endpoint); 2]> = SmallVec::new();
+        loop {
+            let output = self.node.poll_output(&mut buffer);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.output(&output);
+            }
+            match output {
+                Output::Transmit { via, to, payload } => match self.links.send(via, to.into(), payload) {
+                    Err(error) if !is_ordinary_loss(&error) => failed.push((via, to)),
+                    _ => {}
+                },
+                Output::Event(event) => route(&mut self.waiters, &mut self.watchers, &event),
+                Output::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    let Some((via, to)) = failed.pop() else { return };
+                    self.call(Call::Input(Input::SendFailed { via, to }));
+                }
+            }
+        }
+    }
+}
+
+fn route(waiters: &mut HashMap<u64, Waiter>, watchers: &mut Vec<Waiter>, event: &Event<'_>) {
+    match *event {
+        Event::Finished { tag, outcome, .. } => {
+            if let Some(waiter) = waiters.remove(&tag) {
+                waiter.finish(Ok(outcome));
+            }
+        }
+        _ => match event.operation() {
+            Some((_, tag)) => {
+                if let Some(waiter) = waiters.get(&tag) {
+                    waiter.event(event);
+                }
+            }
+            None => {
+                watchers.retain(Waiter::is_wanted);
+                watchers.iter().for_each(|watcher| watcher.event(event));
+            }
+        },
+    }
+}
+
+/// The system has no room for the datagram now, or reports what became of an earlier one to somebody else.
+fn is_ordinary_loss(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, WouldBlock};
+    matches!(error.kind(), WouldBlock | Interrupted | ConnectionRefused | ConnectionReset)
+}
+
+/// Local addresses of the sockets.
+pub(super) fn addrs(sockets: &[UdpSocket]) -> io::Result<SmallVec<[SocketAddr; 2]>> {
+    sockets.iter().map(UdpSocket::local_addr).collect()
+}

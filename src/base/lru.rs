@@ -1,0 +1,190 @@
+//! Which entry of a store was refreshed longest ago, in constant time.
+//!
+//! The taken entries form a chain from the oldest to the newest, linked both ways by entry number; the free ones form
+//! a second chain. Claiming and refreshing put an entry at the newest end, so where all entries live equally long, the
+//! oldest one is the next to expire. The links are memory of their own, so that entries need not know of them.
+
+use crate::base::slab::Memory;
+
+/// The end of a chain.
+const NONE: u16 = u16::MAX;
+
+/// Memory for one entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    /// The entry that was refreshed before this one; of a free entry, itself, which no taken entry can have.
+    older: u16,
+    /// The entry that was refreshed after this one; of a free entry, the next free one.
+    newer: u16,
+}
+
+impl Link {
+    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
+    pub const BLANK: Link = Link { older: 0, newer: 0 };
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Link::BLANK
+    }
+}
+
+/// The entries `0..n` of a store in the order of their last refresh, where `n` is the length of its memory (at most
+/// 65,534).
+#[derive(Debug)]
+pub struct Recency<'s> {
+    links: Memory<'s, Link>,
+    oldest: u16,
+    newest: u16,
+    first_free: u16,
+    len: usize,
+}
+
+impl<'s> Recency<'s> {
+    /// All entries are free.
+    pub fn new(links: Memory<'s, Link>) -> Self {
+        let mut links = links.numbered();
+        let mut first_free = NONE;
+        for (i, link) in links.iter_mut().enumerate().rev() {
+            *link = Link { older: i as u16, newer: first_free };
+            first_free = i as u16;
+        }
+        Recency { links, oldest: NONE, newest: NONE, first_free, len: 0 }
+    }
+
+    /// Takes a free entry, which becomes the newest.
+    pub fn claim(&mut self) -> Option<u16> {
+        let entry = self.first_free;
+        self.first_free = self.links.get(usize::from(entry))?.newer;
+        self.append(entry);
+        self.len += 1;
+        Some(entry)
+    }
+
+    /// Makes a taken entry the newest. Does nothing to a free one.
+    pub fn refresh(&mut self, entry: u16) {
+        if self.is_taken(entry) {
+            self.unlink(entry);
+            self.append(entry);
+        }
+    }
+
+    /// Frees an entry. Does nothing to one that is free.
+    pub fn release(&mut self, entry: u16) {
+        if self.is_taken(entry) {
+            self.unlink(entry);
+            self.links[usize::from(entry)] = Link { older: entry, newer: self.first_free };
+            self.first_free = entry;
+            self.len -= 1;
+        }
+    }
+
+    /// The taken entry that was refreshed longest ago.
+    pub fn oldest(&self) -> Option<u16> {
+        (self.oldest != NONE).then_some(self.oldest)
+    }
+
+    /// The taken entries, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = u16> {
+        core::iter::successors(self.oldest(), |&entry| {
+            let newer = self.links[usize::from(entry)].newer;
+            (newer != NONE).then_some(newer)
+        })
+    }
+
+    /// How many entries are taken.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no entry is taken.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether no entry is free.
+    pub fn is_full(&self) -> bool {
+        self.first_free == NONE
+    }
+
+    /// How many entries there are.
+    pub fn capacity(&self) -> usize {
+        self.links.len()
+    }
+
+    fn is_taken(&self, entry: u16) -> bool {
+        self.links.get(usize::from(entry)).is_some_and(|link| link.older != entry)
+    }
+
+    fn append(&mut self, entry: u16) {
+        let link = Link { older: self.newest, newer: NONE };
+        self.links[usize::from(entry)] = link;
+        match self.links.get_mut(usize::from(link.older)) {
+            Some(older) => older.newer = entry,
+            None => self.oldest = entry,
+        }
+        self.newest = entry;
+    }
+
+    fn unlink(&mut self, entry: u16) {
+        let Link { older, newer } = self.links[usize::from(entry)];
+        match self.links.get_mut(usize::from(older)) {
+            Some(link) => link.newer = newer,
+            None => self.oldest = newer,
+        }
+        match self.links.get_mut(usize::from(newer)) {
+            Some(link) => link.older = older,
+            None => self.newest = older,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order<const N: usize>(recency: &Recency<'_>) -> [u16; N] {
+        let mut entries = recency.iter();
+        let out = core::array::from_fn(|_| entries.next().unwrap());
+        assert!(entries.next().is_none() && recency.len() == N);
+        out
+    }
+
+    #[test]
+    fn a_refreshed_entry_becomes_the_newest() {
+        let mut memory = [Link::default(); 3];
+        let mut recency = Recency::new(Memory::from(&mut memory[..]));
+        assert_eq!([recency.claim(), recency.claim(), recency.claim()], [Some(0), Some(1), Some(2)]);
+        for (refreshed, expected) in [(0, [1, 2, 0]), (2, [1, 0, 2]), (2, [1, 0, 2])] {
+            recency.refresh(refreshed);
+            assert_eq!(order(&recency), expected);
+            assert_eq!(recency.oldest(), Some(expected[0]));
+        }
+    }
+
+    #[test]
+    fn there_are_as_many_entries_as_memory_and_not_one_more() {
+        let mut memory = [Link::default(); 2];
+        let mut recency = Recency::new(Memory::from(&mut memory[..]));
+        assert!(recency.claim().is_some() && !recency.is_full() && recency.claim().is_some());
+        assert!(recency.is_full() && recency.claim().is_none());
+        recency.release(0);
+        assert_eq!((recency.claim(), recency.capacity()), (Some(0), 2));
+        assert_eq!(order(&recency), [1, 0]);
+    }
+
+    #[test]
+    fn a_free_entry_can_be_neither_refreshed_nor_released() {
+        let mut memory = [Link::default(); 2];
+        let mut recency = Recency::new(Memory::from(&mut memory[..]));
+        recency.claim();
+        for free in [1, 2, NONE] {
+            recency.refresh(free);
+            recency.release(free);
+        }
+        recency.release(0);
+        recency.release(0);
+        assert!(recency.is_empty() && recency.oldest().is_none());
+        assert_eq!((recency.claim(), recency.claim(), recency.claim()), (Some(0), Some(1), None));
+    }
+}

@@ -1,0 +1,118 @@
+//! What a user asks a node to do, and the named methods that are sugar for it.
+
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::message::Want;
+
+/// Which of several versions of a mutable item is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Freshness {
+    /// The highest sequence number that the closest live contacts hold, with proof of closure.
+    #[default]
+    Newest,
+    /// The first valid one.
+    First,
+}
+
+/// A single query to one node, without a lookup.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Single {
+    /// `ping`.
+    Ping,
+    /// `find_node`.
+    FindNode {
+        /// Id whose neighbours are wanted.
+        target: Id,
+        /// Families wanted.
+        want: Want,
+    },
+    /// `sample_infohashes` (BEP 51).
+    Sample {
+        /// Steers the nodes of the reply.
+        target: Id,
+    },
+}
+
+/// A request to a node. Everything is copied in; nothing is borrowed after the call.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Command<'a> {
+    /// Ask these addresses for our own neighbourhood until the table stands. Finishes `Converged` when at least one
+    /// contact answered; the addresses are remembered and asked again whenever the table runs empty.
+    Bootstrap {
+        /// Addresses of any family; those without a link of their family are skipped. At most 16 are kept.
+        seeds: &'a [Endpoint],
+    },
+    /// Ask one node.
+    Query {
+        /// The node.
+        to: Endpoint,
+        /// The question.
+        single: Single,
+    },
+    /// Find the closest nodes that answer.
+    Lookup {
+        /// Target.
+        target: Id,
+    },
+    /// Find an immutable item.
+    GetImmutable {
+        /// SHA-1 of its bencoded value.
+        target: Id,
+    },
+    /// Find a mutable item.
+    GetMutable {
+        /// Ed25519 public key.
+        key: &'a [u8; 32],
+        /// 0 to 64 bytes.
+        salt: &'a [u8],
+        /// Only items with a higher sequence number are wanted.
+        newer_than: Option<i64>,
+        /// Stop at the first or find the newest.
+        freshness: Freshness,
+    },
+    /// Find peers.
+    GetPeers {
+        /// Info-hash.
+        info_hash: Id,
+    },
+    /// Store an immutable item on the closest nodes.
+    PutImmutable {
+        /// Canonical bencode, at most 1000 bytes.
+        value: &'a [u8],
+    },
+    /// Store a signed item on the closest nodes.
+    PutMutable {
+        /// Canonical bencode, at most 1000 bytes.
+        value: &'a [u8],
+        /// Ed25519 public key.
+        key: &'a [u8; 32],
+        /// 0 to 64 bytes.
+        salt: &'a [u8],
+        /// Sequence number.
+        seq: i64,
+        /// Signature; checked at the call.
+        signature: &'a [u8; 64],
+        /// Store only where this sequence number is held now.
+        cas: Option<i64>,
+    },
+    /// Announce a peer on the closest nodes.
+    Announce {
+        /// Info-hash.
+        info_hash: Id,
+        /// Port of the peer; `None`: the port that others see us at.
+        port: Option<u16>,
+        /// The peer is a seed.
+        seed: bool,
+    },
+    /// Estimate the size of a swarm (BEP 33).
+    Scrape {
+        /// Info-hash.
+        info_hash: Id,
+    },
+    /// Collect info-hashes from the nodes around a target (BEP 51).
+    Sample {
+        /// Target.
+        target: Id,
+    },
+}

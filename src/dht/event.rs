@@ -1,0 +1,299 @@
+//! The types through which a [`Node`](super::Node) is driven: inputs, outputs, events and outcomes.
+
+use core::fmt;
+
+use crate::base::time::{Duration, Instant};
+use crate::krpc::compact::{Nodes, Peers, Samples};
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::message::Item;
+
+/// The buffer that the caller lends to [`poll_output`](super::Node::poll_output). One per loop is enough.
+pub type Buffer = [u8; 1500];
+
+/// One of our sockets: an index into [`Config::links`](crate::dht::config::Config::links).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Iface(pub u8);
+
+/// Something that happened outside.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A datagram arrived.
+    Datagram {
+        /// The socket that received it.
+        via: Iface,
+        /// Who sent it.
+        from: Endpoint,
+        /// Its bytes.
+        payload: &'a [u8],
+    },
+    /// The destination refused a datagram (ICMP unreachable): charged to the contact.
+    Refused {
+        /// The socket that had sent.
+        via: Iface,
+        /// The destination.
+        to: Endpoint,
+    },
+    /// Our own side could not send: charged to nobody.
+    SendFailed {
+        /// The socket that failed.
+        via: Iface,
+        /// The destination.
+        to: Endpoint,
+    },
+    /// Time passed. Early, late and repeated timeouts are free and safe.
+    Timeout,
+}
+
+/// Something that the machine wants.
+#[derive(Clone, Copy, Debug)]
+pub enum Output<'b> {
+    /// Send this datagram at once, or drop it.
+    Transmit {
+        /// The socket to send from.
+        via: Iface,
+        /// The destination.
+        to: Endpoint,
+        /// The bytes, in the caller's buffer.
+        payload: &'b [u8],
+    },
+    /// Something to know.
+    Event(Event<'b>),
+    /// The drain is over. Wait for a packet, a command or this deadline.
+    Timeout(Option<Instant>),
+}
+
+/// A handle of a running operation. It goes stale when the operation ends and never finds another one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct OpId {
+    /// Place in the table of operations.
+    pub slot: u16,
+    /// How often that place had been used before.
+    pub generation: u32,
+}
+
+/// News from the machine. Lists are iterators over bytes in the caller's buffer.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'b> {
+    /// A verified item. For a newest-wins get, each one that beats those before it.
+    Value {
+        /// The operation.
+        op: OpId,
+        /// The caller's tag.
+        tag: u64,
+        /// Who returned it.
+        from: Endpoint,
+        /// The item; its slices live in the caller's buffer.
+        item: Item<'b>,
+    },
+    /// Peers of an info-hash, as one responder lists them.
+    Peers {
+        /// The operation.
+        op: OpId,
+        /// The caller's tag.
+        tag: u64,
+        /// Who returned them.
+        from: Endpoint,
+        /// The peers.
+        peers: Peers<'b>,
+    },
+    /// The closest nodes that answered: the result of a `lookup`, sent just before its `Finished`.
+    Nodes {
+        /// The operation.
+        op: OpId,
+        /// The caller's tag.
+        tag: u64,
+        /// Nearest first.
+        nodes: Nodes<'b>,
+    },
+    /// Sampled info-hashes (BEP 51).
+    Samples {
+        /// The operation.
+        op: OpId,
+        /// The caller's tag.
+        tag: u64,
+        /// Who returned them.
+        from: Endpoint,
+        /// Id of who returned them.
+        id: Id,
+        /// How many info-hashes the responder holds.
+        num: u64,
+        /// How long its sample stays the same.
+        interval: Duration,
+        /// Info-hashes.
+        samples: Samples<'b>,
+    },
+    /// Seeds and other peers of an info-hash (BEP 33), estimated from the union of all filters; sent just before
+    /// `Finished`.
+    Scrape {
+        /// The operation.
+        op: OpId,
+        /// The caller's tag.
+        tag: u64,
+        /// Estimated seeds.
+        seeds: u32,
+        /// Estimated peers that are no seeds.
+        peers: u32,
+        /// Responders that sent filters.
+        responders: u16,
+    },
+    /// The answer to a `ping` or to a single `query`.
+    Response {
+        /// The operation.
+        op: OpId,
+        /// The caller's tag.
+        tag: u64,
+        /// Who answered.
+        from: Endpoint,
+        /// Its id.
+        id: Id,
+        /// Round-trip time.
+        rtt: Duration,
+        /// Nodes that it named.
+        nodes: Nodes<'b>,
+    },
+    /// The one end of every operation.
+    Finished {
+        /// The operation.
+        op: OpId,
+        /// The caller's tag.
+        tag: u64,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// Others agree on our address, or changed their mind. The latest wins.
+    ExternalAddr {
+        /// The socket.
+        link: Iface,
+        /// Our address as seen from outside.
+        addr: Endpoint,
+        /// Networks that said so.
+        votes: u16,
+    },
+    /// A link has a new id, since its address changed (BEP 42). The latest wins.
+    IdChanged {
+        /// The socket.
+        link: Iface,
+        /// The new id.
+        id: Id,
+    },
+}
+
+impl Event<'_> {
+    /// Operation and tag of an event that belongs to one.
+    pub fn operation(&self) -> Option<(OpId, u64)> {
+        match *self {
+            Event::Value { op, tag, .. }
+            | Event::Peers { op, tag, .. }
+            | Event::Nodes { op, tag, .. }
+            | Event::Samples { op, tag, .. }
+            | Event::Scrape { op, tag, .. }
+            | Event::Response { op, tag, .. }
+            | Event::Finished { op, tag, .. } => Some((op, tag)),
+            Event::ExternalAddr { .. } | Event::IdChanged { .. } => None,
+        }
+    }
+}
+
+/// Why an operation ended.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Reason {
+    /// What was asked for was found, or the single query was answered.
+    Hit,
+    /// The k closest live contacts answered (and, for a put or an announce, the stores were tried).
+    Converged,
+    /// Nobody is left to ask.
+    #[default]
+    Exhausted,
+    /// Time ran out.
+    Deadline,
+    /// The caller ended it.
+    Cancelled,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Hit => "hit",
+            Reason::Converged => "converged",
+            Reason::Exhausted => "exhausted",
+            Reason::Deadline => "deadline",
+            Reason::Cancelled => "cancelled",
+        })
+    }
+}
+
+/// How an operation went.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Outcome {
+    /// Why it ended.
+    pub reason: Reason,
+    /// Queries sent, stores included.
+    pub queried: u16,
+    /// Usable responses.
+    pub answered: u16,
+    /// Responses after their soft timeout.
+    pub late: u16,
+    /// Queries without any answer.
+    pub timed_out: u16,
+    /// Error messages received to anything but a store.
+    pub errored: u16,
+    /// Responses that were broken or lied: wrong id, forged item, wrong hash.
+    pub invalid: u16,
+    /// Items, lists of peers and other results that were delivered.
+    pub results: u16,
+    /// Responders that returned the item that was found, in the version that beat all others.
+    pub copies: u16,
+    /// Results lost because a drain was skipped.
+    pub dropped_results: u16,
+    /// Length of the longest chain of referrals that was followed.
+    pub hops: u8,
+    /// Nodes that confirmed a put or an announce.
+    pub stored: u16,
+    /// Nodes that refused a put or an announce, by code.
+    pub refused: Refused,
+    /// From command to end.
+    pub elapsed: Duration,
+}
+
+/// Refusals of a put or an announce, counted by KRPC error code.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Refused {
+    /// 203: bad token or bad arguments.
+    pub protocol: u8,
+    /// 205: value too large.
+    pub too_large: u8,
+    /// 206: bad signature.
+    pub bad_signature: u8,
+    /// 207: salt too long.
+    pub salt_too_long: u8,
+    /// 301: cas mismatch.
+    pub cas_mismatch: u8,
+    /// 302: sequence number too old.
+    pub seq_too_old: u8,
+    /// Any other code.
+    pub other: u8,
+}
+
+impl Refused {
+    /// Codes and counts, zero counts left out; code 0 stands for any other.
+    pub fn by_code(&self) -> impl Iterator<Item = (u16, u8)> {
+        [
+            (203, self.protocol),
+            (205, self.too_large),
+            (206, self.bad_signature),
+            (207, self.salt_too_long),
+            (301, self.cas_mismatch),
+            (302, self.seq_too_old),
+            (0, self.other),
+        ]
+        .into_iter()
+        .filter(|&(_, n)| n > 0)
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u16 {
+        self.by_code().map(|(_, n)| u16::from(n)).sum()
+    }
+}

@@ -1,0 +1,142 @@
+//! Whether it is we who are cut off.
+//!
+//! An [`Outage`] watches a whole link. When several different contacts fail within a short time and nobody answers, it is
+//! far more likely that our own line is down than that all of them died together: their failures are then not
+//! charged, and only a probe now and then asks whether the line is back. What single contacts did is in their
+//! [`Record`](crate::dht::contact::Record)s.
+
+use crate::base::time::{Duration, Instant};
+use crate::krpc::endpoint::Endpoint;
+
+/// Distinct contacts that must fail.
+const WITNESSES: usize = 4;
+/// .. within this time, with no answer from anybody for as long.
+const WITHIN: Duration = Duration::from_secs(15);
+/// How long we then keep quiet.
+const QUIET: Duration = Duration::from_secs(45);
+/// How often one query is let through in the meantime.
+const PROBE_EVERY: Duration = Duration::from_secs(15);
+
+/// Suspicion that one of our own links is down.
+#[derive(Clone, Debug, Default)]
+pub struct Outage {
+    witnesses: [Option<(Endpoint, Instant)>; WITNESSES],
+    last_answer: Option<Instant>,
+    suspected: Option<Suspicion>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Suspicion {
+    until: Instant,
+    probe_at: Instant,
+}
+
+impl Outage {
+    /// A contact did not answer. Whether that is to be charged to it: false while the link is suspected.
+    pub fn on_failure(&mut self, now: Instant, contact: &Endpoint) -> bool {
+        if self.is_suspected(now) {
+            return false;
+        }
+        self.remember(now, contact);
+        let recent = |at: Instant| now.since(at) <= WITHIN;
+        let silent = !self.last_answer.is_some_and(recent);
+        if silent && self.witnesses.iter().all(|w| w.is_some_and(|(_, at)| recent(at))) {
+            self.witnesses = Default::default();
+            self.suspected = Some(Suspicion { until: now + QUIET, probe_at: now });
+        }
+        !self.is_suspected(now)
+    }
+
+    /// Keeps the latest failure of each of the last few contacts.
+    fn remember(&mut self, now: Instant, contact: &Endpoint) {
+        let same = self.witnesses.iter().position(|w| w.is_some_and(|(e, _)| e == *contact));
+        let oldest = (0..WITNESSES).min_by_key(|&i| self.witnesses[i].map(|(_, at)| at));
+        if let Some(place) = same.or(oldest) {
+            self.witnesses[place] = Some((*contact, now));
+        }
+    }
+
+    /// Somebody answered on this link. Whether this ends a suspicion.
+    pub fn on_success(&mut self, now: Instant) -> bool {
+        self.last_answer = Some(now);
+        self.witnesses = Default::default();
+        self.suspected.take().is_some()
+    }
+
+    /// Whether the link is thought to be down. The suspicion ends by itself after 45 s, so that contacts are asked again.
+    pub fn is_suspected(&self, now: Instant) -> bool {
+        self.suspected.is_some_and(|s| now < s.until)
+    }
+
+    /// When a query may be sent: `None`, at once. On a link that seems to be down one query in 15 s is let through, and
+    /// `None` is the permission for that one.
+    pub fn ask_at(&mut self, now: Instant) -> Option<Instant> {
+        let suspicion = self.suspected.as_mut().filter(|s| now < s.until)?;
+        if now >= suspicion.probe_at {
+            suspicion.probe_at = now + PROBE_EVERY;
+            return None;
+        }
+        Some(suspicion.probe_at.min(suspicion.until))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: u64) -> Instant {
+        Instant::from_secs(secs)
+    }
+
+    fn endpoint(n: u8) -> Endpoint {
+        Endpoint::v4([1, 2, 3, n], 1)
+    }
+
+    #[test]
+    fn four_contacts_that_fail_together_are_not_charged_and_the_link_is_suspected() {
+        let mut o = Outage::default();
+        assert!(!o.on_success(at(0)));
+        assert!(o.on_failure(at(16), &endpoint(1)));
+        assert!(o.on_failure(at(17), &endpoint(1)), "one contact is one witness");
+        assert!(o.on_failure(at(18), &endpoint(2)));
+        assert!(o.on_failure(at(19), &endpoint(3)));
+        assert!(!o.is_suspected(at(19)));
+        assert!(!o.on_failure(at(20), &endpoint(4)));
+        assert!(o.is_suspected(at(20)));
+        assert_eq!((o.ask_at(at(20)), o.ask_at(at(21))), (None, Some(at(35))), "one probe");
+        assert!(!o.on_failure(at(22), &endpoint(5)), "and nothing is charged");
+        assert!(o.on_success(at(23)), "an answer ends it");
+        assert_eq!((o.ask_at(at(23)), o.ask_at(at(23))), (None, None));
+    }
+
+    #[test]
+    fn failures_beside_answers_are_charged() {
+        let mut o = Outage::default();
+        for n in 0..20 {
+            assert!(!o.on_success(at(n)));
+            assert!(o.on_failure(at(n), &endpoint(n as u8)));
+        }
+        let mut o = Outage::default();
+        for n in 0..20 {
+            assert!(o.on_failure(at(6 * n), &endpoint(n as u8)), "too slow to be one event");
+        }
+    }
+
+    #[test]
+    fn an_answer_in_the_last_15_s_speaks_for_the_link() {
+        let mut o = Outage::default();
+        assert!(!o.on_success(at(0)));
+        assert!((1..=8).all(|n| o.on_failure(at(n), &endpoint(n as u8))));
+        assert!(!o.on_failure(at(16), &endpoint(9)));
+    }
+
+    #[test]
+    fn a_suspicion_ends_after_45_s_and_comes_back_only_with_new_witnesses() {
+        let mut o = Outage::default();
+        assert!((1..=4).map(|n| o.on_failure(at(0), &endpoint(n))).eq([true, true, true, false]));
+        assert!(o.is_suspected(at(44)) && !o.is_suspected(at(45)));
+        assert_eq!((o.ask_at(at(45)), o.ask_at(at(45))), (None, None));
+        assert!(o.on_failure(at(46), &endpoint(1)));
+        assert!(!o.is_suspected(at(46)));
+    }
+}

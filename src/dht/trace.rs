@@ -1,0 +1,83 @@
+//! A window into a running machine: small facts, handed to a sink that cannot steer.
+
+use crate::base::time::Instant;
+use crate::dht::stats::DropReason;
+
+/// One fact. Numbers identify what they belong to; contents are never copied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Probe {
+    /// Something from outside was dropped.
+    Dropped(DropReason),
+    /// A query of ours left.
+    QuerySent {
+        /// The operation's place, or `u16::MAX` for a check of the table.
+        slot: u16,
+    },
+    /// A query of ours was answered.
+    Answered {
+        /// The operation's place, or `u16::MAX` for a check of the table.
+        slot: u16,
+        /// Round-trip time in microseconds.
+        rtt_micros: u32,
+    },
+    /// A query of ours failed.
+    Failed {
+        /// The operation's place, or `u16::MAX` for a check of the table.
+        slot: u16,
+    },
+    /// A contact entered the table.
+    ContactAdded {
+        /// The link.
+        link: u8,
+    },
+    /// A query of somebody else was served.
+    Served,
+    /// An operation started.
+    Started {
+        /// The operation's place.
+        slot: u16,
+    },
+    /// An operation ended.
+    Ended {
+        /// The operation's place.
+        slot: u16,
+        /// Confirmed stores.
+        stored: u16,
+    },
+    /// Many contacts failed at once: our own link is suspected, and failures are not charged.
+    OutageSuspected {
+        /// The link.
+        link: u8,
+    },
+}
+
+/// Where probes go: nowhere, to a lent sink, or to a boxed one. Sinks return nothing, so they cannot steer.
+#[derive(Default)]
+pub enum Sink<'s> {
+    /// Nowhere.
+    #[default]
+    None,
+    /// A sink lent by the embedder.
+    Lent(&'s mut (dyn FnMut(Instant, Probe) + Send + Sync)),
+    /// A sink owned by the machine.
+    #[cfg(feature = "alloc")]
+    Boxed(alloc::boxed::Box<dyn FnMut(Instant, Probe) + Send + Sync + 's>),
+}
+
+impl Sink<'_> {
+    pub(crate) fn tell(&mut self, now: Instant, probe: Probe) {
+        match self {
+            Sink::None => {}
+            Sink::Lent(sink) => sink(now, probe),
+            #[cfg(feature = "alloc")]
+            Sink::Boxed(sink) => sink(now, probe),
+        }
+    }
+}
+
+impl core::fmt::Debug for Sink<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Sink")
+    }
+}

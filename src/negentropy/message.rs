@@ -1,0 +1,450 @@
+//! Negentropy V1 messages: the version byte, then ranges that follow one another without gaps.
+//!
+//! A message is read where it lies: a [`Reader`] yields one [`Range`] after the other, and what it hands out borrows from
+//! the message. Counts are compared with the bytes that remain, so no number of a stranger is ever multiplied or reserved
+//! for. A [`Writer`] streams into a slice of the caller's and goes back to a [`Mark`] when what was begun does not fit.
+//! Rules N1 to N9 of `spec/negentropy.md`.
+
+use core::fmt;
+
+use crate::negentropy::varint::{self, Unreadable};
+
+/// First byte of every V1 message.
+pub const VERSION: u8 = 0x61;
+
+/// First bytes that stand for some version of the protocol.
+pub const VERSIONS: core::ops::RangeInclusive<u8> = 0x60..=0x6f;
+
+/// Bytes of an id.
+pub const ID_LEN: usize = 32;
+
+/// Bytes of a bound at most: timestamp, length, prefix.
+pub const MAX_BOUND: usize = varint::MAX_LEN + 1 + ID_LEN;
+
+/// An element of a set: when, and which. Ordered by timestamp, then by id.
+///
+/// The timestamp [`u64::MAX`] is reserved for the bound at infinity: stores refuse it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Entry {
+    /// Seconds, or whatever both sides count in.
+    pub timestamp: u64,
+    /// 32 bytes that name the element.
+    pub id: [u8; ID_LEN],
+}
+
+/// 16 bytes that stand for the ids of a range.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Fingerprint(pub [u8; 16]);
+
+/// Where one range ends and the next begins: a timestamp and the first bytes of an id; the missing ones are zero.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bound {
+    at: Entry,
+    len: u8,
+}
+
+impl Bound {
+    /// Below every entry.
+    pub const ZERO: Bound = Bound { at: Entry { timestamp: 0, id: [0; ID_LEN] }, len: 0 };
+
+    /// Above every entry.
+    pub const INFINITY: Bound = Bound { at: Entry { timestamp: u64::MAX, id: [0; ID_LEN] }, len: 0 };
+
+    /// Exactly at `entry`, with its whole id.
+    pub fn exact(entry: &Entry) -> Bound {
+        Bound { at: *entry, len: ID_LEN as u8 }
+    }
+
+    /// The shortest bound above `before` and not above `after`, where `before < after` (N4).
+    pub fn between(before: &Entry, after: &Entry) -> Bound {
+        let mut at = Entry { timestamp: after.timestamp, id: [0; ID_LEN] };
+        let mut len = 0;
+        if before.timestamp == after.timestamp {
+            let shared = before.id.iter().zip(&after.id).take_while(|(a, b)| a == b).count();
+            len = (shared + 1).min(ID_LEN);
+            for (to, from) in at.id.iter_mut().zip(&after.id).take(len) {
+                *to = *from;
+            }
+        }
+        Bound { at, len: len as u8 }
+    }
+
+    /// The entry that the bound stands at, with zeros for the missing bytes of the id.
+    pub fn entry(&self) -> &Entry {
+        &self.at
+    }
+
+    /// Whether this is the end of everything.
+    pub fn is_infinity(&self) -> bool {
+        self.at.timestamp == u64::MAX
+    }
+
+    fn prefix(&self) -> &[u8] {
+        self.at.id.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+/// What is said of a range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode<'a> {
+    /// Nothing to be done there.
+    Skip,
+    /// This is mine: is it yours?
+    Fingerprint(Fingerprint),
+    /// All that I have there.
+    IdList(&'a [[u8; ID_LEN]]),
+}
+
+/// One range of a message. It begins where the range before it ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Range<'a> {
+    /// Its end, exclusive.
+    pub bound: Bound,
+    /// What is said of it.
+    pub mode: Mode<'a>,
+}
+
+/// Why a message cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// It ends in the middle of something, or is empty.
+    Truncated,
+    /// A number has more than ten bytes or more than 64 bits.
+    Varint,
+    /// A bound has more than 32 bytes of an id.
+    Prefix,
+    /// A range has a mode that does not exist.
+    Mode,
+    /// The first byte is none of a version of this protocol.
+    Version,
+    /// Strict only: a number is not in its shortest form.
+    NotMinimal,
+    /// Strict only: a bound is not above the one before it, or follows infinity.
+    NotAscending,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Malformed::Truncated => "the message is truncated",
+            Malformed::Varint => "a number is too long or too large",
+            Malformed::Prefix => "an id prefix is longer than 32 bytes",
+            Malformed::Mode => "a range has an unknown mode",
+            Malformed::Version => "the first byte is not a version of this protocol",
+            Malformed::NotMinimal => "a number is not in its shortest form",
+            Malformed::NotAscending => "the bounds do not ascend",
+        })
+    }
+}
+
+impl core::error::Error for Malformed {}
+
+impl From<Unreadable> for Malformed {
+    fn from(why: Unreadable) -> Self {
+        match why {
+            Unreadable::Truncated => Malformed::Truncated,
+            Unreadable::TooLarge => Malformed::Varint,
+        }
+    }
+}
+
+/// Splits the version byte off a message.
+pub fn version(message: &[u8]) -> Result<(u8, &[u8]), Malformed> {
+    match message.split_first() {
+        None => Err(Malformed::Truncated),
+        Some((version, body)) if VERSIONS.contains(version) => Ok((*version, body)),
+        Some(_) => Err(Malformed::Version),
+    }
+}
+
+/// Yields the ranges of a message, in order; after an error nothing more.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+    last: Bound,
+    strict: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the ranges of `body`: a message without its version byte. `strict` also refuses numbers that are longer than
+    /// needed, bounds that do not ascend, and ranges after infinity (N9).
+    pub fn new(body: &'a [u8], strict: bool) -> Self {
+        Reader { rest: body, last: Bound::ZERO, strict }
+    }
+
+    /// How many bytes have not been read.
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    fn number(&mut self) -> Result<u64, Malformed> {
+        let (value, shortest) = varint::take(&mut self.rest)?;
+        if self.strict && !shortest { Err(Malformed::NotMinimal) } else { Ok(value) }
+    }
+
+    fn bytes(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
+        let (bytes, rest) = self.rest.split_at_checked(len).ok_or(Malformed::Truncated)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    fn bound(&mut self) -> Result<Bound, Malformed> {
+        let timestamp = match self.number()? {
+            0 => u64::MAX,
+            coded => self.last.at.timestamp.saturating_add(coded - 1),
+        };
+        let len = usize::try_from(self.number()?).ok().filter(|len| *len <= ID_LEN).ok_or(Malformed::Prefix)?;
+        let mut id = [0; ID_LEN];
+        let prefix = self.bytes(len)?;
+        for (to, from) in id.iter_mut().zip(prefix) {
+            *to = *from;
+        }
+        let bound = Bound { at: Entry { timestamp, id }, len: len as u8 };
+        if self.strict && bound.at <= self.last.at {
+            return Err(Malformed::NotAscending);
+        }
+        self.last = bound;
+        Ok(bound)
+    }
+
+    fn mode(&mut self) -> Result<Mode<'a>, Malformed> {
+        match self.number()? {
+            0 => Ok(Mode::Skip),
+            1 => {
+                let (fingerprint, rest) = self.rest.split_first_chunk().ok_or(Malformed::Truncated)?;
+                self.rest = rest;
+                Ok(Mode::Fingerprint(Fingerprint(*fingerprint)))
+            }
+            2 => {
+                let count = self.number()?;
+                let room = self.rest.len() / ID_LEN;
+                let count = usize::try_from(count).ok().filter(|n| *n <= room).ok_or(Malformed::Truncated)?;
+                Ok(Mode::IdList(self.bytes(count * ID_LEN)?.as_chunks().0))
+            }
+            _ => Err(Malformed::Mode),
+        }
+    }
+
+    fn range(&mut self) -> Result<Range<'a>, Malformed> {
+        Ok(Range { bound: self.bound()?, mode: self.mode()? })
+    }
+}
+
+impl<'a> Iterator for Reader<'a> {
+    type Item = Result<Range<'a>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let range = self.range();
+        if range.is_err() {
+            self.rest = &[];
+        }
+        Some(range)
+    }
+}
+
+/// There is no room for what was to be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Full;
+
+/// A place in a message to which a [`Writer`] can go back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    len: usize,
+    last_timestamp: u64,
+}
+
+/// Writes a message into a slice. What returns [`Full`] has left an unfinished piece behind: go back to a mark.
+#[derive(Debug)]
+pub struct Writer<'b> {
+    out: &'b mut [u8],
+    len: usize,
+    /// Bytes that may be used; the caller moves it to hold room back.
+    limit: usize,
+    last_timestamp: u64,
+}
+
+impl<'b> Writer<'b> {
+    /// Begins a message in `out` with its version byte.
+    pub fn new(out: &'b mut [u8]) -> Result<Self, Full> {
+        let limit = out.len();
+        let mut writer = Writer { out, len: 0, limit, last_timestamp: 0 };
+        writer.bytes(&[VERSION])?;
+        Ok(writer)
+    }
+
+    /// From now on, no byte past `limit` is written.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit.min(self.out.len());
+    }
+
+    /// How many bytes there are so far.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is only the version byte.
+    pub fn is_empty(&self) -> bool {
+        self.len <= 1
+    }
+
+    /// The present place.
+    pub fn mark(&self) -> Mark {
+        Mark { len: self.len, last_timestamp: self.last_timestamp }
+    }
+
+    /// Forgets what was written since `mark`.
+    pub fn go_back(&mut self, mark: Mark) {
+        self.len = mark.len.min(self.len);
+        self.last_timestamp = mark.last_timestamp;
+    }
+
+    /// A range without content.
+    pub fn skip(&mut self, bound: &Bound) -> Result<(), Full> {
+        self.bound(bound)?;
+        self.bytes(&[0])
+    }
+
+    /// A range and its fingerprint.
+    pub fn fingerprint(&mut self, bound: &Bound, fingerprint: &Fingerprint) -> Result<(), Full> {
+        self.bound(bound)?;
+        self.bytes(&[1])?;
+        self.bytes(&fingerprint.0)
+    }
+
+    /// A range of which `count` ids follow, each by [`id`](Writer::id).
+    pub fn id_list(&mut self, bound: &Bound, count: usize) -> Result<(), Full> {
+        self.bound(bound)?;
+        self.bytes(&[2])?;
+        self.number(count as u64)
+    }
+
+    /// One id of a list.
+    #[inline]
+    pub fn id(&mut self, id: &[u8; ID_LEN]) -> Result<(), Full> {
+        self.bytes(id)
+    }
+
+    fn number(&mut self, value: u64) -> Result<(), Full> {
+        let place = self.out.get_mut(self.len..self.limit).ok_or(Full)?;
+        self.len += varint::put(value, place).ok_or(Full)?;
+        Ok(())
+    }
+
+    fn bound(&mut self, bound: &Bound) -> Result<(), Full> {
+        let timestamp = bound.at.timestamp;
+        if bound.is_infinity() {
+            self.number(0)?;
+        } else {
+            self.number(timestamp.saturating_sub(self.last_timestamp) + 1)?;
+        }
+        self.last_timestamp = timestamp;
+        self.number(u64::from(bound.len))?;
+        self.bytes(bound.prefix())
+    }
+
+    #[inline]
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), Full> {
+        let end = self.len + bytes.len();
+        let place = self.out.get_mut(self.len..end).filter(|_| end <= self.limit).ok_or(Full)?;
+        place.copy_from_slice(bytes);
+        self.len = end;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(timestamp: u64, first: u8) -> Entry {
+        Entry { timestamp, id: [first; ID_LEN] }
+    }
+
+    #[test]
+    fn ranges_that_were_written_are_read_again() {
+        let mut out = [0; 400];
+        let mut writer = Writer::new(&mut out).unwrap();
+        let bounds = [Bound::between(&entry(1, 1), &entry(5, 2)), Bound::exact(&entry(5, 9)), Bound::INFINITY];
+        writer.skip(&bounds[0]).unwrap();
+        writer.fingerprint(&bounds[1], &Fingerprint([7; 16])).unwrap();
+        writer.id_list(&bounds[2], 2).unwrap();
+        writer.id(&[1; 32]).unwrap();
+        writer.id(&[2; 32]).unwrap();
+        let len = writer.len();
+        let (version, body) = version(&out[..len]).unwrap();
+        assert_eq!(version, VERSION);
+        for strict in [false, true] {
+            let read: Result<std::vec::Vec<_>, _> = Reader::new(body, strict).collect();
+            let read = read.unwrap();
+            assert_eq!(read.iter().map(|range| range.bound).collect::<std::vec::Vec<_>>(), bounds);
+            assert_eq!(read[1].mode, Mode::Fingerprint(Fingerprint([7; 16])));
+            assert_eq!(read[2].mode, Mode::IdList(&[[1; 32], [2; 32]]));
+        }
+    }
+
+    #[test]
+    fn the_bound_between_two_entries_is_the_shortest_that_separates_them() {
+        let between = Bound::between(&entry(1, 1), &entry(2, 1));
+        assert_eq!((between.prefix(), between.at.timestamp), (&[][..], 2));
+        let (mut a, mut b) = (entry(4, 6), entry(4, 6));
+        for shared in 0..ID_LEN {
+            (a.id[shared], b.id[shared]) = (6, 7);
+            let bound = Bound::between(&a, &b);
+            assert_eq!(usize::from(bound.len), shared + 1);
+            assert!(a < *bound.entry() && *bound.entry() <= b);
+            (a.id[shared], b.id[shared]) = (6, 6);
+        }
+    }
+
+    #[test]
+    fn a_writer_that_is_full_goes_back_to_its_mark_and_goes_on() {
+        let mut out = [0; 64];
+        let mut writer = Writer::new(&mut out).unwrap();
+        writer.set_limit(30);
+        writer.fingerprint(&Bound::between(&entry(0, 0), &entry(100, 0)), &Fingerprint([1; 16])).unwrap();
+        let mark = writer.mark();
+        let far = Bound::between(&entry(0, 0), &entry(1 << 40, 0));
+        assert_eq!(writer.fingerprint(&far, &Fingerprint([2; 16])), Err(Full));
+        writer.go_back(mark);
+        writer.set_limit(64);
+        writer.skip(&Bound::between(&entry(0, 0), &entry(101, 0))).unwrap();
+        let len = writer.len();
+        let read: Result<std::vec::Vec<_>, _> = Reader::new(&out[1..len], true).collect();
+        assert_eq!(read.unwrap()[1].bound.entry().timestamp, 101);
+    }
+
+    #[test]
+    fn a_count_is_compared_with_what_remains() {
+        for count in [&b"\x01"[..], b"\x02", b"\xc0\x80\x80\x80\x00", b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\x7f"] {
+            let body = [&b"\x00\x00\x02"[..], count, &[0; 31]].concat();
+            assert_eq!(Reader::new(&body, false).next(), Some(Err(Malformed::Truncated)));
+        }
+    }
+
+    #[test]
+    fn strict_reading_refuses_what_no_sound_writer_writes() {
+        for (body, why) in [
+            (&b"\x80\x00\x00\x00"[..], Malformed::NotMinimal),
+            (b"\x05\x00\x80\x00", Malformed::NotMinimal),
+            (b"\x00\x00\x00\x00\x00\x00", Malformed::NotAscending),
+            (b"\x05\x00\x00\x01\x00\x00", Malformed::NotAscending),
+            (b"\x05\x01\x09\x00\x01\x01\x08\x00", Malformed::NotAscending),
+        ] {
+            assert!(Reader::new(body, false).all(|range| range.is_ok()), "{body:?}");
+            assert!(Reader::new(body, true).any(|range| range == Err(why)), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn timestamps_stop_at_infinity_and_stay_there() {
+        let far = b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\x7f";
+        let body = [&far[..], b"\x00\x00", far, b"\x00\x00", b"\x01\x00\x00"].concat();
+        let ends: std::vec::Vec<u64> =
+            Reader::new(&body, false).map(|range| range.unwrap().bound.entry().timestamp).collect();
+        assert_eq!(ends, [u64::MAX - 1, u64::MAX, u64::MAX]);
+    }
+}

@@ -1,0 +1,302 @@
+//! The set that does not change: entries in one sorted slice, and a running sum at every sixteenth.
+//!
+//! The fingerprint of any range costs two running sums and at most eight ids at either edge, whatever its length. Sixteen
+//! is where the sums (2 bytes an entry) still fit a cache and the edges cost no more than the hash.
+//!
+//! [`Sorted`] looks at slices that lie somewhere, in flash too; [`Sealed`] has them in [`Memory`], lent or owned.
+
+use core::fmt;
+use core::ops::{ControlFlow, Range};
+
+use crate::base::slab::Memory;
+use crate::negentropy::message::Entry;
+use crate::negentropy::set::{SortedSet, Sum, gallop};
+
+/// How many entries lie between two running sums.
+pub const BLOCK: usize = 16;
+
+/// Up to so many entries, adding up is quicker than looking for running sums.
+const NARROW: usize = BLOCK;
+
+/// How many running sums `entries` entries need.
+pub const fn sums_len(entries: usize) -> usize {
+    entries / BLOCK
+}
+
+/// Why entries are no set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum NotASet {
+    /// They are not in ascending order, or one is there twice.
+    Unsorted,
+    /// One has the timestamp that stands for infinity (N5).
+    Reserved,
+    /// There is no room for the running sums: see [`sums_len`].
+    SumsTooShort,
+}
+
+impl fmt::Display for NotASet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotASet::Unsorted => "the entries are not in strictly ascending order",
+            NotASet::Reserved => "the timestamp 2^64 - 1 is reserved",
+            NotASet::SumsTooShort => "there is no room for the running sums",
+        })
+    }
+}
+
+impl core::error::Error for NotASet {}
+
+/// A sorted slice with its running sums.
+#[derive(Clone, Copy, Debug)]
+pub struct Sorted<'a> {
+    entries: &'a [Entry],
+    /// Element k is the sum of the first (k + 1) * [`BLOCK`] ids.
+    sums: &'a [Sum],
+}
+
+impl<'a> Sorted<'a> {
+    /// Looks at `entries`, which must ascend, and fills `sums`.
+    pub fn new(entries: &'a [Entry], sums: &'a mut [Sum]) -> Result<Self, NotASet> {
+        if !entries.is_sorted_by(|a, b| a < b) {
+            return Err(NotASet::Unsorted);
+        }
+        fill(entries, sums)?;
+        Ok(Sorted { entries, sums })
+    }
+
+    /// The entries, ascending.
+    pub fn entries(&self) -> &'a [Entry] {
+        self.entries
+    }
+
+    #[inline]
+    fn slice(&self, range: Range<usize>) -> &'a [Entry] {
+        self.entries.get(range.start..range.end.min(self.entries.len())).unwrap_or_default()
+    }
+}
+
+impl SortedSet for Sorted<'_> {
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn entry(&self, index: usize) -> Option<Entry> {
+        self.entries.get(index).copied()
+    }
+
+    fn lower_bound(&self, bound: &Entry, from: usize, near: usize) -> usize {
+        let len = self.entries.len();
+        if bound.timestamp == u64::MAX {
+            return len;
+        }
+        gallop(from, len, near, |place| self.entries.get(place).is_some_and(|entry| entry < bound))
+    }
+
+    #[inline]
+    fn prefix(&self, index: usize) -> Sum {
+        let index = index.min(self.entries.len());
+        let block = index / BLOCK;
+        let start = block * BLOCK;
+        if index - start > BLOCK / 2
+            && let (Some(sum), Some(over)) = (self.sums.get(block), self.entries.get(index..start + BLOCK))
+        {
+            return sum.minus(Sum::of(over));
+        }
+        let sum = block.checked_sub(1).and_then(|before| self.sums.get(before)).copied().unwrap_or_default();
+        sum.plus(Sum::of(self.entries.get(start..index).unwrap_or_default()))
+    }
+
+    #[inline]
+    fn sum(&self, range: Range<usize>) -> Sum {
+        let slice = self.slice(range.clone());
+        if slice.len() <= NARROW {
+            Sum::of(slice)
+        } else {
+            self.prefix(range.start + slice.len()).minus(self.prefix(range.start))
+        }
+    }
+
+    #[inline]
+    fn scan(&self, range: Range<usize>, mut visit: impl FnMut(&Entry) -> ControlFlow<()>) {
+        for entry in self.slice(range) {
+            if visit(entry).is_break() {
+                return;
+            }
+        }
+    }
+}
+
+/// A set in memory of its own. Made once from entries in any order; never changes.
+#[derive(Debug)]
+pub struct Sealed<'s> {
+    entries: Memory<'s, Entry>,
+    len: usize,
+    sums: Memory<'s, Sum>,
+}
+
+impl<'s> Sealed<'s> {
+    /// Sorts `entries` in place unless they are sorted, drops repetitions, and fills `sums`, of which there have to be
+    /// [`sums_len`].
+    pub fn new(mut entries: Memory<'s, Entry>, sums: Memory<'s, Sum>) -> Result<Self, NotASet> {
+        let mut len = entries.len();
+        if !entries.is_sorted_by(|a, b| a < b) {
+            entries.sort_unstable();
+            len = without_repetitions(&mut entries);
+        }
+        Sealed::from_ascending(entries, len, sums)
+    }
+
+    /// The first `len` entries ascend already.
+    pub(super) fn from_ascending(
+        entries: Memory<'s, Entry>,
+        len: usize,
+        mut sums: Memory<'s, Sum>,
+    ) -> Result<Self, NotASet> {
+        fill(entries.get(..len).unwrap_or_default(), &mut sums)?;
+        Ok(Sealed { entries, len, sums })
+    }
+
+    /// The set as slices.
+    pub fn view(&self) -> Sorted<'_> {
+        Sorted { entries: self.entries.get(..self.len).unwrap_or_default(), sums: &self.sums }
+    }
+
+    /// The entries, ascending.
+    pub fn entries(&self) -> &[Entry] {
+        self.view().entries
+    }
+
+    /// Gives the memory back.
+    pub fn into_memory(self) -> (Memory<'s, Entry>, Memory<'s, Sum>) {
+        (self.entries, self.sums)
+    }
+}
+
+impl SortedSet for Sealed<'_> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn entry(&self, index: usize) -> Option<Entry> {
+        self.view().entry(index)
+    }
+
+    fn lower_bound(&self, bound: &Entry, from: usize, near: usize) -> usize {
+        self.view().lower_bound(bound, from, near)
+    }
+
+    fn prefix(&self, index: usize) -> Sum {
+        self.view().prefix(index)
+    }
+
+    fn sum(&self, range: Range<usize>) -> Sum {
+        self.view().sum(range)
+    }
+
+    fn scan(&self, range: Range<usize>, visit: impl FnMut(&Entry) -> ControlFlow<()>) {
+        self.view().scan(range, visit);
+    }
+}
+
+/// Moves the first of each run of equal entries to the front; returns how many there are.
+fn without_repetitions(entries: &mut [Entry]) -> usize {
+    let mut kept = 0;
+    for i in 0..entries.len() {
+        let Some(entry) = entries.get(i).copied() else { break };
+        if kept == 0 || entries.get(kept - 1) != Some(&entry) {
+            if let Some(place) = entries.get_mut(kept) {
+                *place = entry;
+            }
+            kept += 1;
+        }
+    }
+    kept
+}
+
+/// Fills the running sums of ascending entries.
+fn fill(entries: &[Entry], sums: &mut [Sum]) -> Result<(), NotASet> {
+    if entries.last().is_some_and(|last| last.timestamp == u64::MAX) {
+        return Err(NotASet::Reserved);
+    }
+    let places = sums.get_mut(..sums_len(entries.len())).ok_or(NotASet::SumsTooShort)?;
+    let mut sum = Sum::ZERO;
+    for (block, place) in entries.chunks_exact(BLOCK).zip(places) {
+        sum = sum.plus(Sum::of(block));
+        *place = sum;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn entries(n: usize) -> Vec<Entry> {
+        let id = |i: usize| core::array::from_fn(|at| (i.wrapping_mul(2_654_435_761) >> (at % 8 * 3)) as u8 ^ at as u8);
+        (0..n).map(|i| Entry { timestamp: i as u64 / 3, id: id(i) }).collect()
+    }
+
+    #[test]
+    fn every_range_has_the_sum_of_its_entries() {
+        let mut entries = entries(70);
+        entries.sort_unstable();
+        let mut sums = [Sum::ZERO; 4];
+        let set = Sorted::new(&entries, &mut sums).unwrap();
+        for a in 0..=entries.len() {
+            for b in a..=entries.len() {
+                assert_eq!(set.sum(a..b), Sum::of(&entries[a..b]), "{a}..{b}");
+            }
+            assert_eq!(set.sum(a..usize::MAX), Sum::of(&entries[a..]));
+        }
+        assert_eq!(set.sum(90..100), Sum::ZERO);
+    }
+
+    #[test]
+    fn the_lower_bound_is_the_first_entry_not_below_wherever_the_search_begins() {
+        let mut entries = entries(50);
+        entries.sort_unstable();
+        let mut sums = [Sum::ZERO; 4];
+        let set = Sorted::new(&entries, &mut sums).unwrap();
+        let infinity = Entry { timestamp: u64::MAX, id: [0; 32] };
+        for from in 0..=50 {
+            for (i, bound) in entries.iter().enumerate() {
+                for near in [0, from, i, i / 2, i + 1, 49, 50, usize::MAX] {
+                    assert_eq!(set.lower_bound(bound, from, near), i.max(from));
+                    let above = Entry { timestamp: bound.timestamp, id: [0xff; 32] };
+                    let place = entries.partition_point(|e| *e < above).max(from);
+                    assert_eq!(set.lower_bound(&above, from, near), place);
+                }
+            }
+            assert_eq!(set.lower_bound(&infinity, from, 0), 50);
+        }
+    }
+
+    #[test]
+    fn sealing_sorts_and_drops_repetitions_in_lent_memory() {
+        let (mut memory, mut sums) = (entries(40), [Sum::ZERO; 5]);
+        memory.reverse();
+        memory.extend_from_within(3..20);
+        memory.extend_from_within(3..20);
+        let set = Sealed::new(Memory::from(&mut memory[..]), Memory::from(&mut sums[..])).unwrap();
+        assert_eq!(set.len(), 40);
+        let mut model = entries(40);
+        model.sort_unstable();
+        assert_eq!(set.entries(), model);
+        assert_eq!(set.sum(5..39), Sum::of(&model[5..39]));
+    }
+
+    #[test]
+    fn what_is_no_set_is_refused() {
+        let mut few = entries(40);
+        few.sort_unstable();
+        assert_eq!(Sorted::new(&few, &mut [Sum::ZERO; 1]).unwrap_err(), NotASet::SumsTooShort);
+        assert_eq!(Sorted::new(&[few[1], few[0]], &mut []).unwrap_err(), NotASet::Unsorted);
+        assert_eq!(Sorted::new(&[few[1], few[1]], &mut []).unwrap_err(), NotASet::Unsorted);
+        let reserved = Entry { timestamp: u64::MAX, id: [0; 32] };
+        assert_eq!(Sorted::new(&[few[1], reserved], &mut []).unwrap_err(), NotASet::Reserved);
+        let mut both = [reserved, few[1]];
+        assert_eq!(Sealed::new(Memory::from(&mut both[..]), Memory::empty()).unwrap_err(), NotASet::Reserved);
+    }
+}

@@ -1,0 +1,123 @@
+//! Into how many buckets a range is split that differs: rules N20 to N24 of `spec/negentropy.md`.
+//!
+//! Every level of splitting costs about 20 bytes a bucket and half a round trip, and a list costs 32 bytes an entry. The
+//! plan is to reach lists of a few entries with the eighth message, the answer of the fourth round trip, and to spread the
+//! splits evenly over the messages until then. Where nearly everything differs, wide splits get there sooner and no dearer.
+
+use crate::negentropy::config::Splitting;
+
+/// Buckets and largest list of the reference.
+const REFERENCE: (usize, usize) = (16, 32);
+
+/// The message in which lists of small ranges should arrive; the ones before carry fingerprints.
+const LAST_MESSAGE: u32 = 8;
+
+/// Entries in a list that answers a fingerprint.
+const LIST: usize = 3;
+
+/// Most buckets of a range.
+const MOST: usize = 64;
+
+/// How much of a message differed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Survey {
+    /// Fingerprints that were looked at.
+    pub compared: usize,
+    /// Those that differ.
+    pub differ: usize,
+}
+
+impl Survey {
+    /// About how many differences there are in a range that differs: what a Poisson distribution with this share of
+    /// empty ranges says, in whole numbers.
+    fn differences(self) -> usize {
+        match self.compared - self.differ.min(self.compared) {
+            0 => 2 * (self.compared.max(1).ilog2() as usize),
+            equal => 1 + (self.compared / equal).max(1).ilog2() as usize,
+        }
+    }
+
+    fn is_dense(self) -> bool {
+        self.compared >= 8 && self.differ == self.compared
+    }
+}
+
+/// Where in a session a range is split.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation {
+    /// The number of the message that is being written, the first of the session being 1.
+    pub message: u32,
+    /// Whether the other side learns from lists (it is the initiator), so that one needs no answer.
+    pub lists_end_it: bool,
+    /// Whether this session's messages have been cut at the frame limit.
+    pub framed: bool,
+    /// What the message that is answered says.
+    pub survey: Option<Survey>,
+}
+
+/// What becomes of a range that differs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Plan {
+    /// All its ids.
+    List,
+    /// So many fingerprints.
+    Buckets(usize),
+}
+
+/// The plan for a range of `n` own entries.
+pub fn plan(splitting: Splitting, n: usize, at: Situation) -> Plan {
+    if splitting == Splitting::Conformance {
+        return if n < REFERENCE.1 { Plan::List } else { Plan::Buckets(REFERENCE.0) };
+    }
+    let longest = match (at.lists_end_it, at.framed) {
+        (true, _) if at.framed || at.message >= LAST_MESSAGE => 4 * LIST,
+        (true, _) => LIST + 1,
+        (false, _) => 1,
+    };
+    if n <= longest {
+        return Plan::List;
+    }
+    let Some(survey) = at.survey else { return Plan::Buckets(REFERENCE.0.min(n)) };
+    let levels = LAST_MESSAGE.saturating_sub(at.message).max(1);
+    let even = root(n / LIST, levels);
+    let wide = if survey.is_dense() { (n / (2 * LIST)).max(2) } else { 2 * survey.differences() };
+    Plan::Buckets(even.max(wide).clamp(2, MOST).min(n))
+}
+
+/// The smallest number of at least 2 whose power with `levels` is not below `n`.
+fn root(n: usize, levels: u32) -> usize {
+    (2..MOST).find(|base| base.saturating_pow(levels) >= n).unwrap_or(MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EARLY: Situation = Situation { message: 2, lists_end_it: true, framed: false, survey: None };
+
+    #[test]
+    fn conformance_splits_as_the_reference() {
+        let survey = Some(Survey { compared: 16, differ: 1 });
+        for at in [EARLY, Situation { message: 7, lists_end_it: false, framed: true, survey }] {
+            assert_eq!(plan(Splitting::Conformance, 31, at), Plan::List);
+            assert_eq!(plan(Splitting::Conformance, 32, at), Plan::Buckets(16));
+        }
+    }
+
+    #[test]
+    fn a_split_always_has_at_least_two_buckets_and_at_most_one_an_entry() {
+        for n in 0..2000 {
+            for message in 0..12 {
+                for (compared, differ) in [(0, 0), (1, 1), (16, 0), (16, 1), (16, 15), (16, 16), (9000, 9000)] {
+                    for lists_end_it in [false, true] {
+                        let survey = Some(Survey { compared, differ });
+                        let at = Situation { message, lists_end_it, framed: n % 2 == 0, survey };
+                        if let Plan::Buckets(buckets) = plan(Splitting::Adaptive, n, at) {
+                            assert!(buckets >= 2 && buckets <= n.min(MOST));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,556 @@
+//! The set that changes: a B+ tree whose parents know of each child how many entries it has and what their ids add up to.
+//!
+//! So a place, a bound and the sum of any range are found on one path from the root, and inserting or erasing an entry
+//! touches one path. Inner nodes are shared: a [snapshot](Tree::snapshot) costs nothing and stays as it is, while the tree
+//! copies those parts that it changes from then on. Leaves are as long as what they hold, in steps of six entries, so that a
+//! tree filled in random order needs little more memory than the entries themselves.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::{ControlFlow, Range};
+
+use crate::negentropy::message::Entry;
+use crate::negentropy::set::{SortedSet, Sum, gallop};
+use crate::negentropy::sorted::NotASet;
+
+/// Most entries of a leaf.
+const LEAF: usize = 64;
+
+/// Most children of an inner node.
+const FAN: usize = 32;
+
+/// Up to so many entries, one path and adding up is quicker than two paths.
+const NARROW: usize = LEAF / 2;
+
+/// By how many entries a leaf grows.
+const STEP: usize = 6;
+
+#[derive(Clone, Debug)]
+enum Node {
+    Leaf(Vec<Entry>),
+    Inner(Arc<Vec<Child>>),
+}
+
+/// What a parent knows of a child.
+#[derive(Clone, Debug)]
+struct Child {
+    /// Not above any entry of the child, and above every entry of the children before.
+    first: Entry,
+    count: usize,
+    sum: Sum,
+    node: Node,
+}
+
+enum Inserted {
+    AlreadyThere,
+    Yes,
+    /// And the upper part of the node has become one of its own.
+    Split(Child),
+}
+
+/// A changing set.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    root: Node,
+    len: usize,
+    sum: Sum,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Tree::new()
+    }
+}
+
+impl Tree {
+    /// The empty set.
+    pub fn new() -> Self {
+        Tree { root: Node::Leaf(Vec::new()), len: 0, sum: Sum::ZERO }
+    }
+
+    /// The set of `entries`, which must ascend: in one pass, without searching.
+    pub fn from_sorted(entries: &[Entry]) -> Result<Self, NotASet> {
+        if !entries.is_sorted_by(|a, b| a < b) {
+            return Err(NotASet::Unsorted);
+        }
+        if entries.last().is_some_and(|last| last.timestamp == u64::MAX) {
+            return Err(NotASet::Reserved);
+        }
+        // Nearly full, so that a few more entries do not split every leaf.
+        let mut level: Vec<Child> =
+            entries.chunks(LEAF - 2 * STEP).map(|chunk| Child::of(Node::Leaf(chunk.to_vec()))).collect();
+        while level.len() > 1 {
+            level = level.chunks(FAN - STEP).map(|chunk| Child::of(Node::Inner(Arc::new(chunk.to_vec())))).collect();
+        }
+        match level.pop() {
+            Some(Child { count, sum, node, .. }) => Ok(Tree { root: node, len: count, sum }),
+            None => Ok(Tree::new()),
+        }
+    }
+
+    /// Puts an entry in. `false`: it was there already. Fails for the timestamp that stands for infinity.
+    pub fn insert(&mut self, entry: Entry) -> Result<bool, NotASet> {
+        if entry.timestamp == u64::MAX {
+            return Err(NotASet::Reserved);
+        }
+        match self.root.insert(&entry) {
+            Inserted::AlreadyThere => return Ok(false),
+            Inserted::Yes => {}
+            Inserted::Split(right) => {
+                let left = core::mem::replace(&mut self.root, Node::Leaf(Vec::new()));
+                self.root = Node::Inner(Arc::new(alloc::vec![Child::of(left), right]));
+            }
+        }
+        self.len += 1;
+        self.sum = self.sum.plus(Sum::from_id(&entry.id));
+        Ok(true)
+    }
+
+    /// Takes an entry out. `false`: it was not there.
+    pub fn erase(&mut self, entry: &Entry) -> bool {
+        if !self.root.erase(entry) {
+            return false;
+        }
+        while let Node::Inner(children) = &self.root
+            && let [only] = &children[..]
+        {
+            self.root = only.node.clone();
+        }
+        self.len -= 1;
+        self.sum = self.sum.minus(Sum::from_id(&entry.id));
+        true
+    }
+
+    /// Bytes of memory in use, without what the allocator adds.
+    pub fn memory(&self) -> usize {
+        size_of::<Self>() + self.root.memory()
+    }
+
+    /// Whether an entry is there.
+    pub fn contains(&self, entry: &Entry) -> bool {
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Leaf(entries) => return find(entries, entry).is_ok(),
+                Node::Inner(children) => match children.get(place_of(children, entry)) {
+                    Some(child) => node = &child.node,
+                    None => return false,
+                },
+            }
+        }
+    }
+
+    /// How many entries are below `bound`.
+    pub fn rank(&self, bound: &Entry) -> usize {
+        let (mut node, mut rank) = (&self.root, 0);
+        loop {
+            match node {
+                Node::Leaf(entries) => return rank + find(entries, bound).unwrap_or_else(|place| place),
+                Node::Inner(children) => {
+                    let place = place_of(children, bound);
+                    rank += children.iter().take(place).map(|child| child.count).sum::<usize>();
+                    match children.get(place) {
+                        Some(child) => node = &child.node,
+                        None => return rank,
+                    }
+                }
+            }
+        }
+    }
+
+    /// The set as it is now, for a session: it stays so whatever happens to this one.
+    #[must_use]
+    pub fn snapshot(&self) -> Tree {
+        self.clone()
+    }
+}
+
+impl SortedSet for Tree {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn entry(&self, index: usize) -> Option<Entry> {
+        let (mut node, mut left) = (&self.root, index);
+        loop {
+            match node {
+                Node::Leaf(entries) => return entries.get(left).copied(),
+                Node::Inner(children) => {
+                    let child = children.iter().find(|child| {
+                        let inside = left < child.count;
+                        left -= if inside { 0 } else { child.count };
+                        inside
+                    })?;
+                    node = &child.node;
+                }
+            }
+        }
+    }
+
+    fn lower_bound(&self, bound: &Entry, from: usize, _near: usize) -> usize {
+        if bound.timestamp == u64::MAX { self.len } else { self.rank(bound).max(from.min(self.len)) }
+    }
+
+    /// On every level from the nearer end: the sum of the whole node is known.
+    fn prefix(&self, index: usize) -> Sum {
+        let (mut node, mut left, mut sum) = (&self.root, index.min(self.len), Sum::ZERO);
+        let (mut count, mut total) = (self.len, self.sum);
+        loop {
+            let children = match node {
+                Node::Leaf(entries) if left > count / 2 => {
+                    return sum.plus(total).minus(Sum::of(entries.get(left..).unwrap_or_default()));
+                }
+                Node::Leaf(entries) => return sum.plus(Sum::of(entries.get(..left).unwrap_or_default())),
+                Node::Inner(children) => children,
+            };
+            let child = if left <= count / 2 {
+                children.iter().find(|child| {
+                    let inside = left <= child.count;
+                    if !inside {
+                        left -= child.count;
+                        sum = sum.plus(child.sum);
+                    }
+                    inside
+                })
+            } else {
+                let mut over = count - left;
+                sum = sum.plus(total);
+                let child = children.iter().rev().find(|child| {
+                    sum = sum.minus(child.sum);
+                    let inside = over < child.count;
+                    if !inside {
+                        over -= child.count;
+                    }
+                    inside
+                });
+                left = child.map_or(0, |child| child.count - over);
+                child
+            };
+            let Some(child) = child else { return sum };
+            (node, count, total) = (&child.node, child.count, child.sum);
+        }
+    }
+
+    fn sum(&self, range: Range<usize>) -> Sum {
+        if range.end.saturating_sub(range.start) > NARROW {
+            return self.prefix(range.end).minus(self.prefix(range.start));
+        }
+        let mut sum = Sum::ZERO;
+        self.scan(range, |entry| {
+            sum = sum.plus(Sum::from_id(&entry.id));
+            ControlFlow::Continue(())
+        });
+        sum
+    }
+
+    fn scan(&self, range: Range<usize>, mut visit: impl FnMut(&Entry) -> ControlFlow<()>) {
+        let _ = self.root.scan(range.start, range.end, &mut visit);
+    }
+}
+
+/// The child that an entry belongs to.
+fn place_of(children: &[Child], entry: &Entry) -> usize {
+    let near = guess(children.len(), |place| children.get(place).map(|child| &child.first), entry);
+    let after = gallop(0, children.len(), near, |place| children.get(place).is_some_and(|child| child.first <= *entry));
+    after.saturating_sub(1)
+}
+
+/// The place of an entry in a leaf, or the one where it belongs.
+fn find(entries: &[Entry], entry: &Entry) -> Result<usize, usize> {
+    let near = guess(entries.len(), |place| entries.get(place), entry);
+    let place = gallop(0, entries.len(), near, |place| entries.get(place).is_some_and(|other| other < entry));
+    if entries.get(place) == Some(entry) { Ok(place) } else { Err(place) }
+}
+
+/// Where an entry would be if the timestamps of a node were spread evenly: a node has many cache lines, and this looks at
+/// two of them instead of at half a dozen.
+fn guess<'a>(len: usize, key: impl Fn(usize) -> Option<&'a Entry>, entry: &Entry) -> usize {
+    let (Some(first), Some(last)) = (key(0), key(len.saturating_sub(1))) else { return 0 };
+    let shift = 44u32.saturating_sub((last.timestamp - first.timestamp).leading_zeros().min(44));
+    let span = (last.timestamp - first.timestamp) >> shift;
+    let above = entry.timestamp.clamp(first.timestamp, last.timestamp) - first.timestamp;
+    ((above >> shift) * (len as u64)).checked_div(span).map_or(len / 2, |place| place as usize)
+}
+
+impl Child {
+    /// Counts and adds up what a node holds.
+    fn of(node: Node) -> Child {
+        let (first, count, sum) = match &node {
+            Node::Leaf(entries) => (entries.first().copied(), entries.len(), Sum::of(entries)),
+            Node::Inner(children) => (
+                children.first().map(|child| child.first),
+                children.iter().map(|child| child.count).sum(),
+                children.iter().fold(Sum::ZERO, |sum, child| sum.plus(child.sum)),
+            ),
+        };
+        Child { first: first.unwrap_or_default(), count, sum, node }
+    }
+}
+
+impl Node {
+    fn insert(&mut self, entry: &Entry) -> Inserted {
+        match self {
+            Node::Leaf(entries) => {
+                let Err(at) = find(entries, entry) else { return Inserted::AlreadyThere };
+                insert_into_leaf(entries, at, *entry)
+            }
+            Node::Inner(children) => {
+                let place = place_of(children, entry);
+                let children = Arc::make_mut(children);
+                let Some(child) = children.get_mut(place) else { return Inserted::AlreadyThere };
+                let inserted = child.node.insert(entry);
+                if matches!(inserted, Inserted::AlreadyThere) {
+                    return inserted;
+                }
+                child.first = child.first.min(*entry);
+                child.count += 1;
+                child.sum = child.sum.plus(Sum::from_id(&entry.id));
+                let Inserted::Split(right) = inserted else { return Inserted::Yes };
+                child.count -= right.count;
+                child.sum = child.sum.minus(right.sum);
+                children.insert(place + 1, right);
+                if children.len() <= FAN {
+                    return Inserted::Yes;
+                }
+                let middle = if place + 2 == children.len() { children.len() - 1 } else { children.len() / 2 };
+                let upper = children.split_off(middle);
+                Inserted::Split(Child::of(Node::Inner(Arc::new(upper))))
+            }
+        }
+    }
+
+    /// Takes out an entry; `false` when it is not there.
+    fn erase(&mut self, entry: &Entry) -> bool {
+        match self {
+            Node::Leaf(entries) => {
+                let Ok(at) = find(entries, entry) else { return false };
+                entries.remove(at);
+                if entries.capacity() >= entries.len() + 2 * STEP {
+                    entries.shrink_to(entries.len() + STEP);
+                }
+                true
+            }
+            Node::Inner(children) => {
+                let place = place_of(children, entry);
+                let children = Arc::make_mut(children);
+                let Some(child) = children.get_mut(place) else { return false };
+                if !child.node.erase(entry) {
+                    return false;
+                }
+                child.count -= 1;
+                child.sum = child.sum.minus(Sum::from_id(&entry.id));
+                if child.node.is_sparse() && children.len() > 1 {
+                    join(children, place.min(children.len() - 2));
+                }
+                true
+            }
+        }
+    }
+
+    fn memory(&self) -> usize {
+        match self {
+            Node::Leaf(entries) => entries.capacity() * size_of::<Entry>(),
+            Node::Inner(children) => {
+                let below: usize = children.iter().map(|child| child.node.memory()).sum();
+                // The vector and the two counters of its owner.
+                below + children.capacity() * size_of::<Child>() + size_of::<Vec<Child>>() + 2 * size_of::<usize>()
+            }
+        }
+    }
+
+    fn is_sparse(&self) -> bool {
+        match self {
+            Node::Leaf(entries) => entries.len() < LEAF / 4,
+            Node::Inner(children) => children.len() < FAN / 4,
+        }
+    }
+
+    fn scan(&self, start: usize, end: usize, visit: &mut impl FnMut(&Entry) -> ControlFlow<()>) -> ControlFlow<()> {
+        match self {
+            Node::Leaf(entries) => {
+                entries.get(start..end.min(entries.len())).unwrap_or_default().iter().try_for_each(visit)
+            }
+            Node::Inner(children) => {
+                let mut before = 0usize;
+                for child in children.iter() {
+                    let after = before + child.count;
+                    if after > start && before < end {
+                        child.node.scan(start.saturating_sub(before), end - before, visit)?;
+                    }
+                    before = after;
+                    if before >= end {
+                        break;
+                    }
+                }
+                ControlFlow::Continue(())
+            }
+        }
+    }
+}
+
+fn insert_into_leaf(entries: &mut Vec<Entry>, at: usize, entry: Entry) -> Inserted {
+    if entries.len() < LEAF {
+        if entries.len() == entries.capacity() {
+            entries.reserve_exact(STEP.min(LEAF - entries.len()));
+        }
+        entries.insert(at, entry);
+        return Inserted::Yes;
+    }
+    // Entries that come in order leave full leaves behind.
+    let middle = if at == entries.len() { at } else { entries.len() / 2 };
+    let mut upper = entries.split_off(middle);
+    entries.shrink_to(entries.len() + STEP);
+    if at < middle {
+        entries.insert(at, entry);
+    } else {
+        upper.reserve_exact(STEP);
+        upper.insert(at - middle, entry);
+    }
+    Inserted::Split(Child::of(Node::Leaf(upper)))
+}
+
+/// Makes one node of two neighbours, or two of the same size if one would be too full.
+fn join(children: &mut Vec<Child>, place: usize) {
+    if place + 1 >= children.len() {
+        return;
+    }
+    let right = children.remove(place + 1);
+    let Some(left) = children.get_mut(place) else { return };
+    let upper = match (&mut left.node, right.node) {
+        (Node::Leaf(left), Node::Leaf(right)) => {
+            let entries = left;
+            entries.reserve_exact(right.len());
+            entries.extend_from_slice(&right);
+            let split = entries.len() > LEAF * 3 / 4;
+            split.then(|| {
+                let upper = entries.split_off(entries.len() / 2);
+                entries.shrink_to(entries.len() + STEP);
+                Node::Leaf(upper)
+            })
+        }
+        (Node::Inner(left), Node::Inner(right)) => {
+            let list = Arc::make_mut(left);
+            list.extend_from_slice(&right);
+            let split = list.len() > FAN * 3 / 4;
+            split.then(|| Node::Inner(Arc::new(list.split_off(list.len() / 2))))
+        }
+        // All leaves are equally deep.
+        (_, right) => Some(right),
+    };
+    let first = left.first;
+    let node = core::mem::replace(&mut left.node, Node::Leaf(Vec::new()));
+    *left = Child { first, ..Child::of(node) };
+    if let Some(upper) = upper {
+        children.insert(place + 1, Child::of(upper));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::rng::Rng;
+    use std::collections::BTreeSet;
+
+    /// Recounts everything; returns the depth.
+    fn check(node: &Node, root: bool) -> usize {
+        match node {
+            Node::Leaf(entries) => {
+                assert!(entries.len() <= LEAF && entries.is_sorted_by(|a, b| a < b));
+                0
+            }
+            Node::Inner(children) => {
+                assert!(children.len() <= FAN && (root || !children.is_empty()));
+                let depths: BTreeSet<usize> = children.iter().map(|child| check(&child.node, false)).collect();
+                assert_eq!(depths.len(), 1);
+                for (i, child) in children.iter().enumerate() {
+                    let recounted = Child::of(child.node.clone());
+                    assert_eq!((child.count, child.sum), (recounted.count, recounted.sum));
+                    assert!(child.first <= recounted.first || recounted.count == 0);
+                    if let Some(next) = children.get(i + 1) {
+                        let _ = child.node.scan(0, usize::MAX, &mut |entry| {
+                            assert!(*entry < next.first);
+                            ControlFlow::Continue(())
+                        });
+                    }
+                }
+                1 + depths.into_iter().next().unwrap_or(0)
+            }
+        }
+    }
+
+    fn same(tree: &Tree, model: &BTreeSet<Entry>) {
+        check(&tree.root, true);
+        let mut entries = Vec::new();
+        tree.scan(0..usize::MAX, |entry| {
+            entries.push(*entry);
+            ControlFlow::Continue(())
+        });
+        assert!(entries.iter().eq(model.iter()));
+        assert_eq!((tree.len(), tree.sum(0..tree.len())), (model.len(), Sum::of(&entries)));
+    }
+
+    #[test]
+    fn a_tree_is_the_set_of_what_was_put_in_and_not_taken_out() {
+        let mut rng = Rng::from_seed([8; 32]);
+        let (mut tree, mut model) = (Tree::new(), BTreeSet::new());
+        let entry = |rng: &mut Rng| Entry { timestamp: rng.next_u64() % 5000, id: [rng.below(4) as u8; 32] };
+        for step in 0..60_000 {
+            let entry = entry(&mut rng);
+            let mostly_growing = step / 15_000 % 2 == 0;
+            if (rng.below(4) == 0) != mostly_growing {
+                assert_eq!(tree.insert(entry), Ok(model.insert(entry)));
+            } else {
+                assert_eq!(tree.erase(&entry), model.remove(&entry));
+            }
+            if step % 5_000 == 0 {
+                same(&tree, &model);
+            }
+        }
+        for entry in model.clone() {
+            assert!(tree.erase(&entry));
+        }
+        same(&tree, &BTreeSet::new());
+    }
+
+    #[test]
+    fn a_snapshot_stays_as_it_was() {
+        let mut rng = Rng::from_seed([9; 32]);
+        let (mut tree, mut model) = (Tree::new(), BTreeSet::new());
+        let mut snapshots = Vec::new();
+        for step in 0..20_000 {
+            let entry = Entry { timestamp: rng.next_u64() % 3000, id: [rng.below(2) as u8; 32] };
+            if rng.below(3) > 0 {
+                tree.insert(entry).unwrap();
+                model.insert(entry);
+            } else {
+                tree.erase(&entry);
+                model.remove(&entry);
+            }
+            if step % 4_000 == 999 {
+                snapshots.push((tree.snapshot(), model.clone()));
+            }
+        }
+        assert!(snapshots.iter().all(|(tree, model)| {
+            same(tree, model);
+            true
+        }));
+    }
+
+    #[test]
+    fn a_tree_that_was_loaded_is_the_same_as_one_that_grew() {
+        for n in [0, 1, LEAF, LEAF + 1, 20_000] {
+            let entries: Vec<Entry> = (0..n).map(|i| Entry { timestamp: i as u64, id: [i as u8; 32] }).collect();
+            let mut loaded = Tree::from_sorted(&entries).unwrap();
+            same(&loaded, &entries.iter().copied().collect());
+            let mut grown = Tree::new();
+            entries.iter().rev().for_each(|entry| assert_eq!(grown.insert(*entry), Ok(true)));
+            for (a, b) in [(0, n), (n / 3, n / 2), (n / 2, n / 2), (1, n), (0, n / 7), (n, n + 5)] {
+                assert_eq!(loaded.fingerprint(a..b), grown.fingerprint(a..b));
+                assert_eq!(loaded.entry(a), entries.get(a).copied());
+                assert_eq!(grown.entry(a), entries.get(a).copied());
+            }
+            assert_eq!(loaded.insert(Entry { timestamp: u64::MAX, id: [0; 32] }), Err(NotASet::Reserved));
+            entries.iter().for_each(|entry| assert_eq!(loaded.insert(*entry), Ok(false)));
+        }
+    }
+}
