@@ -13,7 +13,7 @@ use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::{std_thread, tokio as tokio_driver};
 use honeyguide::base::error::CallError;
 use honeyguide::dht::config::{Config, LinkConfig};
-use honeyguide::dht::event::{Iface, Reason};
+use honeyguide::dht::event::{LinkId, Reason};
 use honeyguide::dht::node::{Freshness, Node, Storage};
 use honeyguide::krpc::id::Id;
 use honeyguide::krpc::item;
@@ -160,7 +160,7 @@ fn a_ping_is_answered_with_an_id() {
     for driver in Driver::both() {
         let nodes = driver.network(2);
         let answer: Answer = wait(nodes[0].ping(nodes[1].addrs()[0])).results[0].clone();
-        assert_eq!(Some(answer.id), nodes[1].observe(|node| node.id(Iface(0))).wait().flatten());
+        assert_eq!(Some(answer.id), nodes[1].observe(|node| node.id(LinkId(0))).wait().flatten());
         assert_eq!(answer.from, nodes[1].addrs()[0]);
     }
 }
@@ -172,7 +172,7 @@ fn a_command_that_makes_no_sense_is_refused() {
         let refused = |failure: Failure| matches!(failure, Failure::Refused(_));
         assert!(refused(node.put_immutable(Bytes::from_static(b"no bencode")).wait().unwrap_err()));
         assert_eq!(node.announce(Id([1; 20]), Some(0), false).wait(), Err(Failure::Refused(CallError::BadPort)));
-        assert_eq!(node.on(Iface(3)).lookup(Id([1; 20])).wait(), Err(Failure::Refused(CallError::NoLink)));
+        assert_eq!(node.on(LinkId(3)).lookup(Id([1; 20])).wait(), Err(Failure::Refused(CallError::NoLink)));
         assert!(refused(node.ping("[::1]:1".parse().unwrap()).wait().unwrap_err()));
     }
 }
@@ -279,13 +279,13 @@ fn each_link_speaks_from_its_own_socket() {
     for driver in Driver::both() {
         let (peer, one, two) = (driver.node(1), socket(), socket());
         let node = driver.spawn(Config::tiny().local(), 2, vec![one, two]);
-        let ids = node.observe(|node| [node.id(Iface(0)), node.id(Iface(1))]).wait().unwrap();
+        let ids = node.observe(|node| [node.id(LinkId(0)), node.id(LinkId(1))]).wait().unwrap();
         assert!(ids[0].is_some() && ids[1].is_some() && ids[0] != ids[1], "an id for each socket");
         let witness = socket();
         witness.set_read_timeout(Some(PATIENCE)).unwrap();
         for i in 0..2 {
-            assert_eq!(wait(node.on(Iface(i)).ping(peer.addrs()[0])).results.len(), 1);
-            let _pending = node.on(Iface(i)).ping(witness.local_addr().unwrap());
+            assert_eq!(wait(node.on(LinkId(i)).ping(peer.addrs()[0])).results.len(), 1);
+            let _pending = node.on(LinkId(i)).ping(witness.local_addr().unwrap());
             let (_, from) = witness.recv_from(&mut [0; 1500]).unwrap();
             assert_eq!(from, node.addrs()[usize::from(i)]);
         }
@@ -326,7 +326,7 @@ fn contacts_of_an_earlier_run_are_taken_up() {
         let saved: Vec<_> = saved.wait().unwrap();
         assert!(!saved.is_empty());
         let node = driver.node(9);
-        node.import(Iface(0), saved);
+        node.import(LinkId(0), saved);
         eventually(|| contacts(&node) >= 3);
     }
 }

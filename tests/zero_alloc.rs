@@ -19,7 +19,7 @@ use honeyguide::base::time::Instant;
 use honeyguide::dht::config::Config;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::Trace;
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Iface, Input, Node, Outcome, Output, Reason, Storage};
+use honeyguide::dht::node::{Buffer, Command, Event, Freshness, LinkId, Input, Node, Outcome, Output, Reason, Storage};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
 use honeyguide::krpc::item;
@@ -109,7 +109,7 @@ mod counter {
 
 // ---- a network whose nodes are watched ----
 
-const LINK: Iface = Iface(0);
+const LINK: LinkId = LinkId(0);
 const TICK: Duration = Duration::from_millis(5);
 
 struct Network {
@@ -187,11 +187,11 @@ impl Network {
     }
 
     fn command(&mut self, i: usize, tag: u64, command: Command<'_>) {
-        self.change("command", i, Call::Command { tag, via: None, command });
+        self.change("command", i, Call::Command { tag, link: None, command });
     }
 
     fn datagram(&mut self, i: usize, from: Endpoint, payload: &[u8]) {
-        let input = Input::Datagram { via: LINK, from, payload };
+        let input = Input::Datagram { link: LINK, from, payload };
         self.change("datagram", i, Call::Input(input));
     }
 
@@ -332,8 +332,8 @@ fn everything(network: &mut Network) {
     network.command(asker, 23, Command::Lookup { target: Id([0x55; 20]) });
     network.change("cancel", asker, Call::Cancel { tag: 23 });
     network.command(asker, 24, Command::Lookup { target: Id([0x56; 20]) });
-    network.change("refused", asker, Call::Input(Input::Refused { via: LINK, to }));
-    network.change("send failed", asker, Call::Input(Input::SendFailed { via: LINK, to }));
+    network.change("refused", asker, Call::Input(Input::Refused { link: LINK, to }));
+    network.change("send failed", asker, Call::Input(Input::SendFailed { link: LINK, to }));
     network.run_for(Duration::from_secs(40));
 }
 

@@ -26,7 +26,7 @@ use crate::base::error::CallError;
 use crate::base::time::Duration;
 use crate::dht::command::{Command, Freshness, Single};
 use crate::dht::contact::SavedContact;
-use crate::dht::event::{Event, Iface, OpId, Outcome};
+use crate::dht::event::{Event, LinkId, OpId, Outcome};
 use crate::dht::node::Node;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -36,9 +36,9 @@ pub const BACKLOG: usize = 256;
 
 /// What the driver is told.
 pub(super) enum Message {
-    Run { tag: u64, via: Option<Iface>, start: Start, waiter: Waiter },
+    Run { tag: u64, link: Option<LinkId>, start: Start, waiter: Waiter },
     Cancel { tag: u64 },
-    Import { via: Iface, contacts: Vec<SavedContact> },
+    Import { link: LinkId, contacts: Vec<SavedContact> },
     Observe(Box<dyn FnOnce(&Node<'static>) + Send>),
     Watch(Waiter),
     Shutdown,
@@ -107,7 +107,7 @@ impl Drop for Lifetime {
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
-    via: Option<Iface>,
+    link: Option<LinkId>,
     backlog: usize,
 }
 
@@ -133,12 +133,12 @@ impl Handle {
         let ended = Mailbox::new(1);
         let lifetime = Lifetime(ended.clone());
         let shared = Shared { post: Box::new(post), next_tag: AtomicU64::new(1), addrs, ended };
-        (Handle { shared: Arc::new(shared), via: None, backlog: BACKLOG }, lifetime)
+        (Handle { shared: Arc::new(shared), link: None, backlog: BACKLOG }, lifetime)
     }
 
     /// The same node, with commands that run on one link only.
-    pub fn on(&self, via: Iface) -> Handle {
-        Handle { via: Some(via), ..self.clone() }
+    pub fn on(&self, link: LinkId) -> Handle {
+        Handle { link: Some(link), ..self.clone() }
     }
 
     /// The same node, with room for `results` undelivered results in each operation started from here.
@@ -146,7 +146,7 @@ impl Handle {
         Handle { backlog: results, ..self.clone() }
     }
 
-    /// Local addresses of the links, in the order of their [`Iface`].
+    /// Local addresses of the links, in the order of their [`LinkId`].
     pub fn addrs(&self) -> &[SocketAddr] {
         &self.shared.addrs
     }
@@ -230,8 +230,8 @@ impl Handle {
     }
 
     /// Adds contacts of an earlier run to a link's table; they are hearsay until they answer.
-    pub fn import(&self, via: Iface, contacts: Vec<SavedContact>) {
-        self.post(Message::Import { via, contacts });
+    pub fn import(&self, link: LinkId, contacts: Vec<SavedContact>) {
+        self.post(Message::Import { link, contacts });
     }
 
     /// Runs `look` on the node, between two inputs, and returns what it says; `None` when the node has ended. It runs
@@ -265,7 +265,7 @@ impl Handle {
         let tag = self.shared.next_tag.fetch_add(1, Ordering::Relaxed);
         let mail = Mailbox::new(self.backlog);
         let waiter = Waiter(mail.clone());
-        self.post(Message::Run { tag, via: self.via, start: Box::new(start), waiter });
+        self.post(Message::Run { tag, link: self.link, start: Box::new(start), waiter });
         Operation { mail, tag, shared: self.shared.clone(), taken: SmallVec::new() }
     }
 

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use crate::base::error::CallError;
 use crate::base::time::Duration;
-use crate::dht::event::{Event, Iface, Outcome};
+use crate::dht::event::{Event, LinkId, Outcome};
 use crate::krpc::id::Id;
 
 /// A verified item and who returned it.
@@ -98,14 +98,14 @@ pub enum Notice {
     /// Others agree on our address.
     ExternalAddr {
         /// The socket.
-        link: Iface,
+        link: LinkId,
         /// Our address as seen from outside.
         addr: SocketAddr,
     },
     /// A link has a new id.
     IdChanged {
         /// The socket.
-        link: Iface,
+        link: LinkId,
         /// The new id.
         id: Id,
     },

@@ -18,7 +18,7 @@ use crate::adapters::recording::Recorder;
 use crate::adapters::results::Failure;
 use crate::base::time::Instant;
 use crate::dht::config::{Config, LinkConfig, MAX_LINKS};
-use crate::dht::event::{Buffer, Event, Iface, Input, Output};
+use crate::dht::event::{Buffer, Event, LinkId, Input, Output};
 use crate::dht::node::journal::Call;
 use crate::dht::node::{Node, Storage};
 use crate::krpc::endpoint::{Endpoint, Family};
@@ -28,7 +28,7 @@ pub(super) const RECEIVE: usize = 1501;
 
 /// The sockets, seen from the node: they send and never wait.
 pub(super) trait Links {
-    fn send(&self, via: Iface, to: SocketAddr, payload: &[u8]) -> io::Result<()>;
+    fn send(&self, link: LinkId, to: SocketAddr, payload: &[u8]) -> io::Result<()>;
 }
 
 pub(super) struct Driven<L> {
@@ -103,14 +103,14 @@ impl<L: Links> Driven<L> {
     /// One message of a handle, one drain. Breaks when the node is to end.
     pub(super) fn obey(&mut self, message: Message) -> ControlFlow<()> {
         match message {
-            Message::Run { tag, via, start, waiter } => {
+            Message::Run { tag, link, start, waiter } => {
                 let now = self.clock.now();
                 let started = start(&mut |command| {
                     if let Some(recorder) = &mut self.recorder {
-                        recorder.call(now, Call::Command { tag, via, command });
+                        recorder.call(now, Call::Command { tag, link, command });
                     }
-                    match via {
-                        Some(via) => self.node.command_on(now, tag, via, command),
+                    match link {
+                        Some(link) => self.node.command_on(now, tag, link, command),
                         None => self.node.command(now, tag, command),
                     }
                 });
@@ -120,8 +120,8 @@ impl<L: Links> Driven<L> {
                 }
             }
             Message::Cancel { tag } => self.call(Call::Cancel { tag }),
-            Message::Import { via, contacts } => {
-                contacts.into_iter().for_each(|contact| self.call(Call::Import { via, contact }));
+            Message::Import { link, contacts } => {
+                contacts.into_iter().for_each(|contact| self.call(Call::Import { link, contact }));
             }
             Message::Observe(look) => look(&self.node),
             Message::Watch(waiter) => self.watchers.push(waiter),
@@ -141,22 +141,22 @@ impl<L: Links> Driven<L> {
 
     fn drain(&mut self) {
         let mut buffer: Buffer = [0; 1500];
-        let mut failed: SmallVec<[(Iface, Endpoint); 2]> = SmallVec::new();
+        let mut failed: SmallVec<[(LinkId, Endpoint); 2]> = SmallVec::new();
         loop {
             let output = self.node.poll_output(&mut buffer);
             if let Some(recorder) = &mut self.recorder {
                 recorder.output(&output);
             }
             match output {
-                Output::Transmit { via, to, payload } => match self.links.send(via, to.into(), payload) {
-                    Err(error) if !is_ordinary_loss(&error) => failed.push((via, to)),
+                Output::Transmit { link, to, payload } => match self.links.send(link, to.into(), payload) {
+                    Err(error) if !is_ordinary_loss(&error) => failed.push((link, to)),
                     _ => {}
                 },
                 Output::Event(event) => route(&mut self.waiters, &mut self.watchers, &event),
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
-                    let Some((via, to)) = failed.pop() else { return };
-                    self.call(Call::Input(Input::SendFailed { via, to }));
+                    let Some((link, to)) = failed.pop() else { return };
+                    self.call(Call::Input(Input::SendFailed { link, to }));
                 }
             }
         }

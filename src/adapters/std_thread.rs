@@ -20,7 +20,7 @@ use crate::adapters::recording::{Recorder, Recording, Sink};
 use crate::adapters::runner::{self, Driven, Links, RECEIVE};
 use crate::base::time::Instant;
 use crate::dht::config::Config;
-use crate::dht::event::{Iface, Input};
+use crate::dht::event::{LinkId, Input};
 
 /// What the node's own thread is woken for.
 enum Wake {
@@ -41,8 +41,8 @@ struct Machine {
 type Sockets = Arc<[UdpSocket]>;
 
 impl Links for Sockets {
-    fn send(&self, via: Iface, to: SocketAddr, payload: &[u8]) -> io::Result<()> {
-        let socket = self.get(usize::from(via.0)).ok_or(io::ErrorKind::NotConnected)?;
+    fn send(&self, link: LinkId, to: SocketAddr, payload: &[u8]) -> io::Result<()> {
+        let socket = self.get(usize::from(link.0)).ok_or(io::ErrorKind::NotConnected)?;
         socket.send_to(payload, to).map(drop)
     }
 }
@@ -82,7 +82,7 @@ fn start(config: Config, seed: [u8; 32], sockets: Vec<UdpSocket>, recorder: Opti
         .zip(addrs.iter())
         .map(|(i, _)| {
             let (sockets, machine, wakes) = (sockets.clone(), machine.clone(), wakes.clone());
-            named(format!("honeyguide-read-{i}"), move || read(&sockets[usize::from(i)], Iface(i), &machine, &wakes))
+            named(format!("honeyguide-read-{i}"), move || read(&sockets[usize::from(i)], LinkId(i), &machine, &wakes))
         })
         .collect::<io::Result<Vec<_>>>()?;
     let (handle, lifetime) = Handle::new(addrs, move |message| {
@@ -126,7 +126,7 @@ fn run(machine: &Mutex<Machine>, inbox: Receiver<Wake>) {
     }
 }
 
-fn read(socket: &UdpSocket, via: Iface, machine: &Mutex<Machine>, wakes: &Sender<Wake>) {
+fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Sender<Wake>) {
     let mut buffer = [0; RECEIVE];
     let mut failures = 0u32;
     loop {
@@ -146,7 +146,7 @@ fn read(socket: &UdpSocket, via: Iface, machine: &Mutex<Machine>, wakes: &Sender
             continue;
         };
         failures = 0;
-        held.driven.input(Input::Datagram { via, from: from.into(), payload: &buffer[..len] });
+        held.driven.input(Input::Datagram { link, from: from.into(), payload: &buffer[..len] });
         let deadline = held.driven.deadline();
         if deadline.is_some_and(|at| held.armed.is_none_or(|armed| at < armed)) {
             held.armed = deadline;

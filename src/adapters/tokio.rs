@@ -20,7 +20,7 @@ use crate::adapters::handle::{Handle, Lifetime, Message};
 use crate::adapters::recording::{Recorder, Recording, Sink};
 use crate::adapters::runner::{self, Driven, Links, RECEIVE};
 use crate::dht::config::Config;
-use crate::dht::event::{Iface, Input};
+use crate::dht::event::{LinkId, Input};
 
 /// Datagrams that one readable event may bring before messages and other sockets have their turn.
 const BURST: usize = 32;
@@ -28,15 +28,15 @@ const BURST: usize = 32;
 type Sockets = Arc<[UdpSocket]>;
 
 impl Links for Sockets {
-    fn send(&self, via: Iface, to: SocketAddr, payload: &[u8]) -> io::Result<()> {
-        let socket = self.get(usize::from(via.0)).ok_or(io::ErrorKind::NotConnected)?;
+    fn send(&self, link: LinkId, to: SocketAddr, payload: &[u8]) -> io::Result<()> {
+        let socket = self.get(usize::from(link.0)).ok_or(io::ErrorKind::NotConnected)?;
         socket.try_send_to(payload, to).map(drop)
     }
 }
 
 enum Wake {
     Message(Option<Box<Message>>),
-    Readable(Iface),
+    Readable(LinkId),
     Deadline,
 }
 
@@ -113,8 +113,8 @@ async fn run(mut driven: Box<Driven<Sockets>>, mut messages: UnboundedReceiver<B
             if let Poll::Ready(message) = messages.poll_recv(cx) {
                 return Poll::Ready(Wake::Message(message));
             }
-            if let Poll::Ready(via) = poll_readable(&sockets, turn, cx) {
-                return Poll::Ready(Wake::Readable(via));
+            if let Poll::Ready(link) = poll_readable(&sockets, turn, cx) {
+                return Poll::Ready(Wake::Readable(link));
             }
             if armed.is_some() { sleep.as_mut().poll(cx).map(|()| Wake::Deadline) } else { Poll::Pending }
         })
@@ -127,9 +127,9 @@ async fn run(mut driven: Box<Driven<Sockets>>, mut messages: UnboundedReceiver<B
                 }
             }
             Wake::Message(None) => break,
-            Wake::Readable(via) => {
-                turn = usize::from(via.0) + 1;
-                receive(&mut driven, &sockets, via);
+            Wake::Readable(link) => {
+                turn = usize::from(link.0) + 1;
+                receive(&mut driven, &sockets, link);
             }
             // A timer that fires early by its own granularity is armed again.
             Wake::Deadline => armed = None,
@@ -142,24 +142,24 @@ async fn run(mut driven: Box<Driven<Sockets>>, mut messages: UnboundedReceiver<B
 }
 
 /// A readable socket; the search begins at number `first`, so that a busy one cannot hide the others.
-fn poll_readable(sockets: &[UdpSocket], first: usize, cx: &mut Context<'_>) -> Poll<Iface> {
+fn poll_readable(sockets: &[UdpSocket], first: usize, cx: &mut Context<'_>) -> Poll<LinkId> {
     let all = (0u8..).zip(sockets);
     for (i, socket) in all.clone().cycle().skip(first % sockets.len().max(1)).take(sockets.len()) {
         if socket.poll_recv_ready(cx).is_ready() {
-            return Poll::Ready(Iface(i));
+            return Poll::Ready(LinkId(i));
         }
     }
     Poll::Pending
 }
 
-fn receive(driven: &mut Driven<Sockets>, sockets: &[UdpSocket], via: Iface) {
+fn receive(driven: &mut Driven<Sockets>, sockets: &[UdpSocket], link: LinkId) {
     let mut buffer = [0; RECEIVE];
-    let Some(socket) = sockets.get(usize::from(via.0)) else { return };
+    let Some(socket) = sockets.get(usize::from(link.0)) else { return };
     for _ in 0..BURST {
         match socket.try_recv_from(&mut buffer) {
             Ok((len, from)) => {
                 let payload = buffer.get(..len).unwrap_or_default();
-                driven.input(Input::Datagram { via, from: from.into(), payload });
+                driven.input(Input::Datagram { link, from: from.into(), payload });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             // Some systems report here, without an address, that somebody refused a datagram of ours.

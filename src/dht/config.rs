@@ -162,7 +162,7 @@ pub struct ServerConfig {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// Local sockets; the position in this list is the [`Iface`](crate::dht::node::Iface).
+    /// Local sockets; the position in this list is the [`LinkId`](crate::dht::node::LinkId).
     pub links: ArrayVec<LinkConfig, MAX_LINKS>,
     /// Public network or local one.
     pub network: Network,

@@ -13,7 +13,7 @@ pub type Buffer = [u8; 1500];
 
 /// One of our sockets: an index into [`Config::links`](crate::dht::config::Config::links).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
-pub struct Iface(pub u8);
+pub struct LinkId(pub u8);
 
 /// Something that happened outside.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub enum Input<'a> {
     /// A datagram arrived.
     Datagram {
         /// The socket that received it.
-        via: Iface,
+        link: LinkId,
         /// Who sent it.
         from: Endpoint,
         /// Its bytes.
@@ -30,14 +30,14 @@ pub enum Input<'a> {
     /// The destination refused a datagram (ICMP unreachable): charged to the contact.
     Refused {
         /// The socket that had sent.
-        via: Iface,
+        link: LinkId,
         /// The destination.
         to: Endpoint,
     },
     /// Our own side could not send: charged to nobody.
     SendFailed {
         /// The socket that failed.
-        via: Iface,
+        link: LinkId,
         /// The destination.
         to: Endpoint,
     },
@@ -51,7 +51,7 @@ pub enum Output<'b> {
     /// Send this datagram at once, or drop it.
     Transmit {
         /// The socket to send from.
-        via: Iface,
+        link: LinkId,
         /// The destination.
         to: Endpoint,
         /// The bytes, in the caller's buffer.
@@ -165,7 +165,7 @@ pub enum Event<'b> {
     /// Others agree on our address, or changed their mind. The latest wins.
     ExternalAddr {
         /// The socket.
-        link: Iface,
+        link: LinkId,
         /// Our address as seen from outside.
         addr: Endpoint,
         /// Networks that said so.
@@ -174,7 +174,7 @@ pub enum Event<'b> {
     /// A link has a new id, since its address changed (BEP 42). The latest wins.
     IdChanged {
         /// The socket.
-        link: Iface,
+        link: LinkId,
         /// The new id.
         id: Id,
     },

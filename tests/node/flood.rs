@@ -12,7 +12,7 @@ use std::time::Duration;
 use honeyguide::base::rng::Rng;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Config, LinkConfig};
-use honeyguide::dht::node::{Iface, Reason};
+use honeyguide::dht::node::{LinkId, Reason};
 use honeyguide::dht::stats::DropReason::{Limited, Unsolicited};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
@@ -189,12 +189,12 @@ fn generous(limits: (u32, u32)) -> Lab {
     lab.befriend(16);
     befriend6(&mut lab);
     let give = |lab: &mut Lab, from: Endpoint, key: &[u8], target: Id, method: &[u8], rest: &[u8]| {
-        let via = Iface(u8::from(!from.is_v4()));
+        let link = LinkId(u8::from(!from.is_v4()));
         let get: &[u8] = if key == b"info_hash" { b"get_peers" } else { b"get" };
-        let answer = lab.give_via(via, from, &query_of(&Id([0x5a; 20]), get, &pair(key, &target.0))).remove(0);
+        let answer = lab.give_via(link, from, &query_of(&Id([0x5a; 20]), get, &pair(key, &target.0))).remove(0);
         let token = answer.response().token.unwrap().to_vec();
         let arguments = [pair(b"token", &token), rest.to_vec()].concat();
-        lab.give_via(via, from, &query_of(&Id([0x5a; 20]), method, &arguments)).remove(0).response();
+        lab.give_via(link, from, &query_of(&Id([0x5a; 20]), method, &arguments)).remove(0).response();
     };
     for n in 0..240u8 {
         for from in [Endpoint::v4([110, n, 1, 1], 6881), six(0xbb, u16::from(n))] {
@@ -316,9 +316,9 @@ fn past_its_budget_a_stranger_gets_at_most_3_2_times_what_it_sent() {
     for sent in every_query() {
         n += 1;
         let [high, low] = n.to_be_bytes();
-        for (via, from) in [(Iface(0), Endpoint::v4([45, high, low, 1], 1)), (Iface(1), six(0xcc, n))] {
+        for (link, from) in [(LinkId(0), Endpoint::v4([45, high, low, 1], 1)), (LinkId(1), six(0xcc, n))] {
             let full = lab.stats().trimmed;
-            let answers = lab.give_via(via, from, &sent);
+            let answers = lab.give_via(link, from, &sent);
             assert_eq!(answers.len(), 1, "{}", crate::lab::show(&sent));
             let answer = &answers[0].bytes;
             let text = || {
@@ -355,8 +355,8 @@ fn within_its_budget_a_stranger_gets_full_replies_of_bounded_size() {
     for sent in every_query() {
         n += 1;
         let [high, low] = n.to_be_bytes();
-        for (via, from) in [(Iface(0), Endpoint::v4([45, high, low, 1], 1)), (Iface(1), six(0xcc, n))] {
-            let answer = lab.give_via(via, from, &sent).remove(0);
+        for (link, from) in [(LinkId(0), Endpoint::v4([45, high, low, 1], 1)), (LinkId(1), six(0xcc, n))] {
+            let answer = lab.give_via(link, from, &sent).remove(0);
             largest = largest.max(answer.bytes.len());
             if let Ok(Decoded::Response(response)) = krpc::decode(&answer.bytes) {
                 let most = if response.value.is_some() { 1400 } else { 1024 };
@@ -428,7 +428,7 @@ fn time_that_does_not_move_gives_a_flood_nothing() {
         lab.node.handle_input(
             Instant::from_micros(n * 7919 % 1_000_000_000),
             honeyguide::dht::node::Input::Datagram {
-                via: Iface(0),
+                link: LinkId(0),
                 from: source(&mut rng),
                 payload: &packet(&mut rng),
             },

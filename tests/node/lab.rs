@@ -12,7 +12,7 @@ use honeyguide::base::rng::Rng;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Config, K, LinkConfig, Network};
 use honeyguide::dht::contact::Health;
-use honeyguide::dht::node::{Buffer, Iface, Input, Node, Outcome, Output, Storage};
+use honeyguide::dht::node::{Buffer, LinkId, Input, Node, Outcome, Output, Storage};
 use honeyguide::dht::stats::{DropReason, Stats};
 use honeyguide::krpc::compact;
 use honeyguide::krpc::endpoint::{Endpoint, Family};
@@ -29,7 +29,7 @@ pub const LATENCY: Duration = Duration::from_millis(20);
 /// Something that the node sent.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Packet {
-    pub via: Iface,
+    pub link: LinkId,
     pub to: Endpoint,
     pub bytes: Vec<u8>,
 }
@@ -78,7 +78,7 @@ pub type Crowd = Box<dyn FnMut(Endpoint, &Query<'_>) -> Option<Vec<u8>>>;
 /// What a hostile packet must not change.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Belongings {
-    pub contacts: Vec<(Iface, Id, Endpoint)>,
+    pub contacts: Vec<(LinkId, Id, Endpoint)>,
     pub held: (usize, usize),
 }
 
@@ -91,7 +91,7 @@ pub struct Lab {
     pub news: Vec<News>,
     pub minds: BTreeMap<Endpoint, Mind>,
     pub crowd: Option<Crowd>,
-    flying: BTreeMap<(Instant, u64), (Iface, Endpoint, Vec<u8>)>,
+    flying: BTreeMap<(Instant, u64), (LinkId, Endpoint, Vec<u8>)>,
     serial: u64,
     drains: u64,
     strangers: u16,
@@ -167,7 +167,7 @@ impl Lab {
     }
 
     pub fn own(&self) -> Id {
-        self.node.id(Iface(0)).unwrap()
+        self.node.id(LinkId(0)).unwrap()
     }
 
     /// The `n`-th address of somebody who lives alone in his network; different groups never meet.
@@ -234,12 +234,12 @@ impl Lab {
 
     /// A datagram and what it makes the node send at once.
     pub fn give(&mut self, from: Endpoint, payload: &[u8]) -> Vec<Packet> {
-        self.give_via(Iface(0), from, payload)
+        self.give_via(LinkId(0), from, payload)
     }
 
-    pub fn give_via(&mut self, via: Iface, from: Endpoint, payload: &[u8]) -> Vec<Packet> {
+    pub fn give_via(&mut self, link: LinkId, from: Endpoint, payload: &[u8]) -> Vec<Packet> {
         let before = self.sent.len();
-        self.input(Input::Datagram { via, from, payload });
+        self.input(Input::Datagram { link, from, payload });
         self.sent[before..].to_vec()
     }
 
@@ -271,8 +271,8 @@ impl Lab {
             };
             self.now = self.now.max(next);
             if packet == Some(next) {
-                let (_, (via, from, payload)) = self.flying.pop_first().unwrap();
-                self.input(Input::Datagram { via, from, payload: &payload });
+                let (_, (link, from, payload)) = self.flying.pop_first().unwrap();
+                self.input(Input::Datagram { link, from, payload: &payload });
             } else {
                 self.timeout();
             }
@@ -326,7 +326,7 @@ impl Lab {
     }
 
     pub fn belongings(&self) -> Belongings {
-        let contacts = self.node.contacts().map(|(via, contact)| (via, contact.id, contact.addr)).collect();
+        let contacts = self.node.contacts().map(|(link, contact)| (link, contact.id, contact.addr)).collect();
         Belongings { contacts, held: self.node.held() }
     }
 
@@ -356,18 +356,18 @@ impl Lab {
         let mut buf: Buffer = [0; 1500];
         for _ in 0..10_000 {
             match self.node.poll_output(&mut buf) {
-                Output::Transmit { via, to, payload } => {
+                Output::Transmit { link, to, payload } => {
                     assert!(payload.len() <= LARGEST, "{} bytes to {to}: {}", payload.len(), show(payload));
                     assert!(to.port() != 0, "a packet to port 0");
-                    assert_eq!(to.family(), self.links[usize::from(via.0)], "{to} by link {via:?}");
-                    let packet = Packet { via, to, bytes: payload.to_vec() };
+                    assert_eq!(to.family(), self.links[usize::from(link.0)], "{to} by link {link:?}");
+                    let packet = Packet { link, to, bytes: payload.to_vec() };
                     let answer = packet.query().and_then(|query| match self.minds.get_mut(&to) {
                         Some(mind) => mind(&query),
                         None => self.crowd.as_mut()?(to, &query),
                     });
                     if let Some(answer) = answer {
                         self.serial += 1;
-                        self.flying.insert((self.now + LATENCY, self.serial), (via, to, answer));
+                        self.flying.insert((self.now + LATENCY, self.serial), (link, to, answer));
                     }
                     self.sent.push(packet);
                 }

@@ -164,7 +164,7 @@ fn a_lookup_returns_the_closest_nodes_that_answer() {
     let target = Id([0x3c; 20]);
     let dead = {
         let mut order: Vec<usize> = (0..world.hosts.len()).collect();
-        order.sort_by_key(|&i| world.hosts[i].node.id(honeyguide::dht::node::Iface(0)).unwrap().distance(&target));
+        order.sort_by_key(|&i| world.hosts[i].node.id(honeyguide::dht::node::LinkId(0)).unwrap().distance(&target));
         order
     };
     world.stop(dead[0]);
@@ -177,7 +177,7 @@ fn a_lookup_returns_the_closest_nodes_that_answer() {
         .iter()
         .filter(|&&i| world.hosts[i].alive)
         .take(8)
-        .map(|&i| world.hosts[i].node.id(honeyguide::dht::node::Iface(0)).unwrap())
+        .map(|&i| world.hosts[i].node.id(honeyguide::dht::node::LinkId(0)).unwrap())
         .collect();
     let got = news.iter().find_map(|n| match n {
         News::Nodes { nodes, .. } => Some(nodes.iter().map(|(id, _)| *id).collect::<Vec<_>>()),

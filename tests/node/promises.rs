@@ -8,7 +8,7 @@ use honeyguide::base::rng::Rng;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::LinkConfig;
 use honeyguide::dht::contact::Health;
-use honeyguide::dht::node::{Buffer, Command, Freshness, Iface, Input, Output, Reason, Single};
+use honeyguide::dht::node::{Buffer, Command, Freshness, LinkId, Input, Output, Reason, Single};
 use honeyguide::dht::stats::DropReason::{InboxOverflow, ReadOnly, ReplyOverflow, Unsolicited};
 use honeyguide::krpc::compact;
 use honeyguide::krpc::endpoint::Endpoint;
@@ -268,7 +268,7 @@ fn skipped_drains_lose_replies_and_count_them_and_nothing_else() {
                 [pair(b"info_hash", &target.0), raw(b"port", format!("i{port}e").as_bytes()), pair(b"token", &token)]
                     .concat();
             let payload = query(b"announce_peer", &info);
-            lab.node.handle_input(lab.now, Input::Datagram { via: Iface(0), from, payload: &payload });
+            lab.node.handle_input(lab.now, Input::Datagram { link: LinkId(0), from, payload: &payload });
         }
         lab.drain();
         assert_eq!(lab.sent_to(from), places);
@@ -310,9 +310,9 @@ fn skipped_drains_lose_results_and_count_them_and_never_the_end() {
                 lab.node.handle_input(lab.now, Input::Timeout);
             }
             for (from, bytes) in answers {
-                let packet = crate::lab::Packet { via: Iface(0), to: from, bytes };
+                let packet = crate::lab::Packet { link: LinkId(0), to: from, bytes };
                 let payload = lab.minds.get_mut(&from).unwrap()(&packet.query().unwrap()).unwrap();
-                lab.node.handle_input(lab.now, Input::Datagram { via: Iface(0), from, payload: &payload });
+                lab.node.handle_input(lab.now, Input::Datagram { link: LinkId(0), from, payload: &payload });
             }
         };
         assert_eq!(outcome.reason, Reason::Converged);
@@ -334,7 +334,7 @@ fn commands_and_inputs_are_legal_in_the_middle_of_a_drain() {
     assert!(matches!(lab.node.poll_output(&mut buf), Output::Transmit { .. }));
     lab.node.lookup(lab.now, 2, Id([0x24; 20])).unwrap();
     let from = lab.stranger();
-    lab.node.handle_input(lab.now, Input::Datagram { via: Iface(0), from, payload: &query(b"ping", b"") });
+    lab.node.handle_input(lab.now, Input::Datagram { link: LinkId(0), from, payload: &query(b"ping", b"") });
     assert!(matches!(lab.node.poll_output(&mut buf), Output::Transmit { to, .. } if to == from));
     lab.node.cancel(lab.now, 1);
     lab.drain();
@@ -434,9 +434,9 @@ fn what_we_could_not_send_is_charged_to_nobody_and_a_refusal_to_whoever_refused(
             // The first query of the lookup goes to the nearest.
             assert_eq!(lab.sent_to(to), 1);
             lab.input(if refused {
-                Input::Refused { via: Iface(0), to }
+                Input::Refused { link: LinkId(0), to }
             } else {
-                Input::SendFailed { via: Iface(0), to }
+                Input::SendFailed { link: LinkId(0), to }
             });
             lab.node.cancel(lab.now, 1);
             lab.drain();
@@ -630,7 +630,7 @@ fn an_address_that_others_agree_on_gives_a_new_id_and_both_are_told_once() {
         assert!(told[1].contains(&home.to_string()) && told[1].contains("votes: 3"));
         assert_ne!(lab.own(), old);
         assert!(lab.own().is_secure_for(home.ip()) && told[0].contains(&lab.own().to_string()));
-        assert_eq!(lab.node.external_addr(Iface(0)), Some(home));
+        assert_eq!(lab.node.external_addr(LinkId(0)), Some(home));
         assert!(lab.node.contacts().count() >= 8, "contacts stay as far as there is room");
         vote(&mut lab, 3..10, home);
         assert_eq!(news_of_ours(&lab).len(), 2, "no news");
@@ -668,7 +668,7 @@ fn of_two_changes_between_two_drains_the_latest_is_told() {
         let home = if n < 3 { first } else { second };
         let ip = [home.ip_bytes(), &home.port().to_be_bytes()].concat();
         let payload = [b"d", &pair(b"ip", &ip)[..], b"1:rd2:id20:", &id.0, b"e1:t", &string(&tid), b"1:y1:re"].concat();
-        lab.node.handle_input(lab.now, Input::Datagram { via: Iface(0), from: friend, payload: &payload });
+        lab.node.handle_input(lab.now, Input::Datagram { link: LinkId(0), from: friend, payload: &payload });
     }
     lab.drain();
     let told = news_of_ours(&lab);
@@ -684,43 +684,43 @@ fn a_reply_leaves_by_the_link_that_was_asked_with_its_id_and_its_contacts() {
     let mut rng = Rng::from_seed([3; 32]);
     let mut of_link = [BTreeSet::new(), BTreeSet::new()];
     for n in 0..16 {
-        let (via, endpoint) = (Iface(n as u8 % 2), lab.addr(5, n));
+        let (link, endpoint) = (LinkId(n as u8 % 2), lab.addr(5, n));
         let id = Id::secure(endpoint.ip(), &mut rng);
         lab.minds.insert(endpoint, Box::new(move |query| Some(reply(query.tid, &id, b""))));
         lab.news.clear();
-        lab.node.command_on(lab.now, 1, via, Command::Query { to: endpoint, single: Single::Ping }).unwrap();
+        lab.node.command_on(lab.now, 1, link, Command::Query { to: endpoint, single: Single::Ping }).unwrap();
         lab.drain();
         assert_eq!(lab.finish().reason, Reason::Hit);
-        of_link[usize::from(via.0)].insert(endpoint);
+        of_link[usize::from(link.0)].insert(endpoint);
     }
-    let ids = [lab.node.id(Iface(0)).unwrap(), lab.node.id(Iface(1)).unwrap()];
+    let ids = [lab.node.id(LinkId(0)).unwrap(), lab.node.id(LinkId(1)).unwrap()];
     assert!(ids[0].shared_prefix_len(&ids[1]) < 8, "far apart");
-    for via in [Iface(0), Iface(1)] {
+    for link in [LinkId(0), LinkId(1)] {
         let from = lab.stranger();
-        let answer = lab.give_via(via, from, &query(b"find_node", &pair(b"target", &TARGET.0))).remove(0);
-        assert_eq!((answer.via, answer.to), (via, from));
-        assert_eq!(answer.response().id, ids[usize::from(via.0)]);
+        let answer = lab.give_via(link, from, &query(b"find_node", &pair(b"target", &TARGET.0))).remove(0);
+        assert_eq!((answer.link, answer.to), (link, from));
+        assert_eq!(answer.response().id, ids[usize::from(link.0)]);
         let named: BTreeSet<_> = compact::nodes4(answer.response().nodes.unwrap()).map(|(_, e)| e).collect();
-        assert_eq!(named, of_link[usize::from(via.0)]);
+        assert_eq!(named, of_link[usize::from(link.0)]);
     }
     // A link that does not exist, and one of the other family.
     let from = lab.stranger();
-    assert!(lab.give_via(Iface(2), from, &query(b"ping", b"")).is_empty());
-    assert!(lab.give_via(Iface(0), Endpoint::v6([0x20; 16], 1), &query(b"ping", b"")).is_empty());
+    assert!(lab.give_via(LinkId(2), from, &query(b"ping", b"")).is_empty());
+    assert!(lab.give_via(LinkId(0), Endpoint::v6([0x20; 16], 1), &query(b"ping", b"")).is_empty());
 }
 
 #[test]
 fn an_answer_by_another_link_than_the_query_left_from_is_none() {
     let mut lab = Lab::new(config().with_links(&[LinkConfig::V4, LinkConfig::V4]));
     let to = lab.stranger();
-    lab.node.command_on(lab.now, 1, Iface(1), Command::Query { to, single: Single::Ping }).unwrap();
+    lab.node.command_on(lab.now, 1, LinkId(1), Command::Query { to, single: Single::Ping }).unwrap();
     lab.drain();
     let packet = lab.query_to(to);
-    assert_eq!(packet.via, Iface(1));
+    assert_eq!(packet.link, LinkId(1));
     let answer = reply(&packet.tid(), &Id([7; 20]), b"");
-    lab.give_via(Iface(0), to, &answer);
+    lab.give_via(LinkId(0), to, &answer);
     assert_eq!((lab.dropped(Unsolicited), lab.outcome()), (1, None));
-    lab.give_via(Iface(1), to, &answer);
+    lab.give_via(LinkId(1), to, &answer);
     assert_eq!(lab.outcome().unwrap().reason, Reason::Hit);
 }
 
@@ -734,29 +734,29 @@ fn what_happens_on_one_link_is_not_charged_on_the_other() {
         let id = Id::secure(endpoint.ip(), &mut rng);
         lab.minds.insert(endpoint, Box::new(move |query| Some(reply(query.tid, &id, b""))));
         ids.push(id);
-        for via in [Iface(0), Iface(1)] {
+        for link in [LinkId(0), LinkId(1)] {
             lab.news.clear();
-            lab.node.command_on(lab.now, 1, via, Command::Query { to: endpoint, single: Single::Ping }).unwrap();
+            lab.node.command_on(lab.now, 1, link, Command::Query { to: endpoint, single: Single::Ping }).unwrap();
             lab.drain();
             lab.finish();
         }
     }
     assert_eq!(lab.node.contacts().count(), 16);
     // The first link goes down; the second, which has another id, is heard.
-    let second = lab.node.id(Iface(1)).unwrap();
+    let second = lab.node.id(LinkId(1)).unwrap();
     for (&endpoint, id) in both.iter().zip(ids) {
         lab.minds.insert(endpoint, Box::new(move |query| (query.id == second).then(|| reply(query.tid, &id, b""))));
     }
     for _ in 0..5 {
         lab.news.clear();
-        lab.node.command_on(lab.now, 1, Iface(0), Command::Lookup { target: TARGET }).unwrap();
+        lab.node.command_on(lab.now, 1, LinkId(0), Command::Lookup { target: TARGET }).unwrap();
         lab.drain();
         lab.finish();
         lab.now += Duration::from_secs(20);
     }
-    let health = |via| lab.node.contacts().filter(|(v, c)| *v == via && c.health == Health::Good).count();
-    assert!(health(Iface(0)) < 8);
-    assert_eq!(health(Iface(1)), 8);
+    let health = |link| lab.node.contacts().filter(|(v, c)| *v == link && c.health == Health::Good).count();
+    assert!(health(LinkId(0)) < 8);
+    assert_eq!(health(LinkId(1)), 8);
 }
 
 // Packets.
@@ -878,7 +878,7 @@ fn a_call_that_makes_no_sense_is_an_error_and_changes_nothing() {
         assert_eq!(lab.node.command(lab.now, 1, command).err(), Some(expected), "{command:?}");
     }
     assert_eq!(
-        lab.node.command_on(lab.now, 1, Iface(1), Command::Lookup { target: TARGET }).err(),
+        lab.node.command_on(lab.now, 1, LinkId(1), Command::Lookup { target: TARGET }).err(),
         Some(CallError::NoLink)
     );
     lab.drain();

@@ -13,7 +13,7 @@ use honeyguide::dht::config::{Config, LinkConfig};
 use honeyguide::dht::contact::SavedContact;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::Trace;
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Iface, Input, Node, Output, Single, Storage};
+use honeyguide::dht::node::{Buffer, Command, Event, Freshness, LinkId, Input, Node, Output, Single, Storage};
 use honeyguide::krpc::endpoint::{Endpoint, Family};
 use honeyguide::krpc::id::Id;
 use honeyguide::krpc::item;
@@ -118,15 +118,15 @@ struct Life {
     heard: Instant,
     deadline: Option<Instant>,
     /// The last queries of the node.
-    open: VecDeque<(Iface, Endpoint, Vec<u8>)>,
+    open: VecDeque<(LinkId, Endpoint, Vec<u8>)>,
     /// Who asked the node something, by which link.
-    askers: BTreeSet<(Iface, Endpoint)>,
+    askers: BTreeSet<(LinkId, Endpoint)>,
     /// Tokens that the node was given.
-    tokens: BTreeSet<(Iface, Endpoint, Vec<u8>)>,
+    tokens: BTreeSet<(LinkId, Endpoint, Vec<u8>)>,
     /// A token that the node gave, and to whom.
     gift: BTreeMap<Endpoint, Vec<u8>>,
     /// Whoever answered a query under an id.
-    answered: BTreeSet<(Iface, Id, Endpoint)>,
+    answered: BTreeSet<(LinkId, Id, Endpoint)>,
     /// Accepted commands, and whether they have finished.
     tags: BTreeMap<u64, bool>,
     journal: Vec<u8>,
@@ -190,9 +190,9 @@ impl Life {
         self.journal.extend(&out[..len]);
         let mut told = true;
         self.heard = self.heard.max(self.clock);
-        if let Call::Command { tag, via, command } = call {
-            let accepted = match via {
-                Some(via) => self.node.command_on(self.clock, tag, via, command),
+        if let Call::Command { tag, link, command } = call {
+            let accepted = match link {
+                Some(link) => self.node.command_on(self.clock, tag, link, command),
                 None => self.node.command(self.clock, tag, command),
             };
             // A command that is refused need not move the node's clock.
@@ -222,13 +222,13 @@ impl Life {
             let output = self.node.poll_output(&mut buf);
             self.trace.add(&output);
             match output {
-                Output::Transmit { via, to, payload } => {
+                Output::Transmit { link, to, payload } => {
                     assert!(payload.len() <= LARGEST, "{} bytes", payload.len());
                     assert!(to.port() != 0);
-                    let family = self.node.config().links[usize::from(via.0)].family;
+                    let family = self.node.config().links[usize::from(link.0)].family;
                     assert_eq!(to.family(), family, "a packet leaves by a link of its family");
                     let payload = payload.to_vec();
-                    self.sent(via, to, &payload);
+                    self.sent(link, to, &payload);
                 }
                 Output::Event(event) => {
                     if let Some((_, tag)) = event.operation() {
@@ -248,28 +248,28 @@ impl Life {
         panic!("a drain that does not end");
     }
 
-    fn sent(&mut self, via: Iface, to: Endpoint, payload: &[u8]) {
+    fn sent(&mut self, link: LinkId, to: Endpoint, payload: &[u8]) {
         match krpc::decode(payload) {
             Ok(Decoded::Query(query)) => {
                 if let Method::Put { token, .. } | Method::AnnouncePeer { token, .. } = query.method {
                     assert!(
-                        self.tokens.contains(&(via, to, token.to_vec())),
-                        "a token that {to} did not give by {via:?}"
+                        self.tokens.contains(&(link, to, token.to_vec())),
+                        "a token that {to} did not give by {link:?}"
                     );
                 }
-                self.open.push_back((via, to, payload.to_vec()));
+                self.open.push_back((link, to, payload.to_vec()));
                 if self.open.len() > 64 {
                     self.open.pop_front();
                 }
             }
             Ok(Decoded::Response(response)) => {
-                assert!(self.askers.contains(&(via, to)), "a response to {to}, who did not ask by {via:?}");
-                assert_eq!(Some(response.id), self.node.id(via), "the id is that of the link");
+                assert!(self.askers.contains(&(link, to)), "a response to {to}, who did not ask by {link:?}");
+                assert_eq!(Some(response.id), self.node.id(link), "the id is that of the link");
                 if let Some(token) = response.token {
                     self.gift.insert(to, token.to_vec());
                 }
             }
-            Ok(Decoded::Error(_)) => assert!(self.askers.contains(&(via, to))),
+            Ok(Decoded::Error(_)) => assert!(self.askers.contains(&(link, to))),
             other => panic!("the node sent what nobody could read: {other:?}"),
         }
     }
@@ -278,10 +278,10 @@ impl Life {
     fn check(&self) {
         let capacity = self.node.config().capacity;
         let mut count = 0;
-        for (via, contact) in self.node.contacts() {
+        for (link, contact) in self.node.contacts() {
             count += 1;
-            assert!(self.answered.contains(&(via, contact.id, contact.addr)), "{contact:?} never answered");
-            assert!(Some(contact.id) != self.node.id(via));
+            assert!(self.answered.contains(&(link, contact.id, contact.addr)), "{contact:?} never answered");
+            assert!(Some(contact.id) != self.node.id(link));
         }
         assert!(count <= capacity.contacts * self.node.config().links.len());
         let (items, peers) = self.node.held();
@@ -301,21 +301,21 @@ impl Life {
         match act {
             Act::Query(detail) => {
                 self.rng = seed(detail);
-                let (via, from) = self.somebody();
+                let (link, from) = self.somebody();
                 let payload = self.query(from);
-                self.receive(via, from, &payload);
+                self.receive(link, from, &payload);
                 // Some come back at once with the token that they got.
                 if self.rng.below(3) == 0 {
                     self.drain();
                     let payload = self.query(from);
-                    self.receive(via, from, &payload);
+                    self.receive(link, from, &payload);
                 }
             }
             Act::Answer(detail) => {
                 self.rng = seed(detail);
                 for _ in 0..=self.rng.below(6) {
-                    if let Some((via, from, payload)) = self.answer() {
-                        self.receive(via, from, &payload);
+                    if let Some((link, from, payload)) = self.answer() {
+                        self.receive(link, from, &payload);
                     }
                     if self.rng.below(8) > 0 {
                         self.drain();
@@ -324,32 +324,32 @@ impl Life {
             }
             Act::Mutant(detail) => {
                 self.rng = seed(detail);
-                let (via, from) = self.somebody();
-                let query = (via, from, self.query(from));
-                let (via, from, mut payload) = if detail % 2 == 0 { query } else { self.answer().unwrap_or(query) };
+                let (link, from) = self.somebody();
+                let query = (link, from, self.query(from));
+                let (link, from, mut payload) = if detail % 2 == 0 { query } else { self.answer().unwrap_or(query) };
                 for _ in 0..=self.rng.below(3) {
                     self.mutate(&mut payload);
                 }
-                self.receive(via, from, &payload);
+                self.receive(link, from, &payload);
             }
             Act::Noise(detail) => {
                 self.rng = seed(detail);
-                let (via, from) = self.somebody();
+                let (link, from) = self.somebody();
                 let mut payload = vec![0; self.rng.below(1600) as usize];
                 self.rng.fill(&mut payload);
-                self.receive(via, from, &payload);
+                self.receive(link, from, &payload);
             }
             Act::Refusal(detail) => {
                 self.rng = seed(detail);
-                let (via, to) = match self.pick_open() {
-                    Some((via, to, _)) if self.rng.below(4) > 0 => (via, to),
+                let (link, to) = match self.pick_open() {
+                    Some((link, to, _)) if self.rng.below(4) > 0 => (link, to),
                     _ => self.somebody(),
                 };
                 let refused = self.rng.below(2) == 0;
                 self.call(Call::Input(if refused {
-                    Input::Refused { via, to }
+                    Input::Refused { link, to }
                 } else {
-                    Input::SendFailed { via, to }
+                    Input::SendFailed { link, to }
                 }));
             }
             Act::Command(detail) => {
@@ -362,8 +362,8 @@ impl Life {
             }
             Act::Import(detail) => {
                 self.rng = seed(detail);
-                let ((via, endpoint), id) = (self.somebody(), self.id());
-                self.call(Call::Import { via, contact: SavedContact { id, endpoint } });
+                let ((link, endpoint), id) = (self.somebody(), self.id());
+                self.call(Call::Import { link, contact: SavedContact { id, endpoint } });
             }
             Act::Wake(detail) => {
                 self.rng = seed(detail);
@@ -392,33 +392,33 @@ impl Life {
         Duration::from_micros(u64::from(self.rng.below(most)) * 1_000 + u64::from(self.rng.below(1_000)))
     }
 
-    fn receive(&mut self, via: Iface, from: Endpoint, payload: &[u8]) {
+    fn receive(&mut self, link: LinkId, from: Endpoint, payload: &[u8]) {
         match krpc::decode(payload) {
             Ok(Decoded::Query(_) | Decoded::Refuse(_)) => {
-                self.askers.insert((via, from));
+                self.askers.insert((link, from));
             }
             Ok(Decoded::Response(response)) => {
-                let open = |(v, to, query): &(Iface, Endpoint, Vec<u8>)| {
+                let open = |(v, to, query): &(LinkId, Endpoint, Vec<u8>)| {
                     let Ok(Decoded::Query(Query { tid, .. })) = krpc::decode(query) else { return false };
-                    *v == via && *to == from && tid == response.tid
+                    *v == link && *to == from && tid == response.tid
                 };
                 if self.open.iter().any(open) {
-                    self.answered.insert((via, response.id, from));
+                    self.answered.insert((link, response.id, from));
                     if let Some(token) = response.token {
-                        self.tokens.insert((via, from, token.to_vec()));
+                        self.tokens.insert((link, from, token.to_vec()));
                     }
                 }
             }
             _ => {}
         }
-        self.call(Call::Input(Input::Datagram { via, from, payload }));
+        self.call(Call::Input(Input::Datagram { link, from, payload }));
     }
 
     /// One of a few dozen parties, sometimes an address that nobody can have.
-    fn somebody(&mut self) -> (Iface, Endpoint) {
-        let via = Iface(self.rng.below(self.node.config().links.len() as u32) as u8);
-        let family = self.node.config().links[usize::from(via.0)].family;
-        (via, self.endpoint(family))
+    fn somebody(&mut self) -> (LinkId, Endpoint) {
+        let link = LinkId(self.rng.below(self.node.config().links.len() as u32) as u8);
+        let family = self.node.config().links[usize::from(link.0)].family;
+        (link, self.endpoint(family))
     }
 
     fn endpoint(&mut self, family: Family) -> Endpoint {
@@ -439,7 +439,7 @@ impl Life {
         let n = self.rng.below(60);
         match n {
             0 => Id([0; 20]),
-            1 => self.node.id(Iface(0)).unwrap(),
+            1 => self.node.id(LinkId(0)).unwrap(),
             _ => {
                 let mut seed = [0xab; 32];
                 seed[0] = n as u8;
@@ -495,7 +495,7 @@ impl Life {
         query_of(&id, method, &arguments)
     }
 
-    fn pick_open(&mut self) -> Option<(Iface, Endpoint, Vec<u8>)> {
+    fn pick_open(&mut self) -> Option<(LinkId, Endpoint, Vec<u8>)> {
         let n = self.rng.below(self.open.len() as u32) as usize;
         // Mostly one of the latest.
         let n = if self.rng.below(4) > 0 { self.open.len().saturating_sub(1 + n % 4) } else { n };
@@ -503,18 +503,18 @@ impl Life {
     }
 
     /// An answer to one of the node's queries, sometimes by another party or by another link.
-    fn answer(&mut self) -> Option<(Iface, Endpoint, Vec<u8>)> {
-        let (via, to, query) = self.pick_open()?;
+    fn answer(&mut self) -> Option<(LinkId, Endpoint, Vec<u8>)> {
+        let (link, to, query) = self.pick_open()?;
         let Ok(Decoded::Query(Query { tid, method, .. })) = krpc::decode(&query) else { return None };
-        let (via, from) = match self.rng.below(12) {
+        let (link, from) = match self.rng.below(12) {
             0 => self.somebody(),
-            1 => (Iface(self.rng.below(3) as u8), to),
-            _ => (via, to),
+            1 => (LinkId(self.rng.below(3) as u8), to),
+            _ => (link, to),
         };
         let id = self.id_of(to);
         if self.rng.below(10) == 0 {
             let code = [201, 203, 205, 206, 207, 301, 302, 0, -1][self.rng.below(9) as usize];
-            return Some((via, from, error(tid, code)));
+            return Some((link, from, error(tid, code)));
         }
         let mut body = Vec::new();
         if !matches!(method, Method::Ping | Method::Put { .. } | Method::AnnouncePeer { .. }) {
@@ -567,7 +567,7 @@ impl Life {
             };
             payload = [b"d", &pair(b"ip", &ip)[..], &payload[1..]].concat();
         }
-        Some((via, from, payload))
+        Some((link, from, payload))
     }
 
     fn mutate(&mut self, payload: &mut Vec<u8>) {
@@ -592,7 +592,7 @@ impl Life {
         if self.tags.contains_key(&tag) {
             return;
         }
-        let (via, to) = self.somebody();
+        let (link, to) = self.somebody();
         let (_, other) = self.somebody();
         let (target, seeds) = (self.target(), [to, other]);
         let key = item::public_key(&SECRET);
@@ -617,8 +617,8 @@ impl Life {
             14 => Command::Scrape { info_hash: target },
             _ => Command::Sample { target },
         };
-        let via = (self.rng.below(2) == 0).then_some(via);
-        self.call(Call::Command { tag, via, command });
+        let link = (self.rng.below(2) == 0).then_some(link);
+        self.call(Call::Command { tag, link, command });
     }
 }
 

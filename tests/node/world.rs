@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Config, LinkConfig};
-use honeyguide::dht::node::{Buffer, Event, Iface, Input, Node, Outcome, Output, Storage};
+use honeyguide::dht::node::{Buffer, Event, LinkId, Input, Node, Outcome, Output, Storage};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
 
@@ -101,7 +101,7 @@ impl World {
     }
 
     pub fn datagram(&mut self, i: usize, from: Endpoint, payload: &[u8]) {
-        self.with(i, |node, now| node.handle_input(now, Input::Datagram { via: Iface(0), from, payload }));
+        self.with(i, |node, now| node.handle_input(now, Input::Datagram { link: LinkId(0), from, payload }));
     }
 
     pub fn stop(&mut self, i: usize) {

@@ -8,7 +8,7 @@ use honeyguide::adapters::results::Notice;
 use honeyguide::adapters::tokio::{spawn, spawn_recorded};
 use honeyguide::dht::config::{LinkConfig, MAX_LINKS, Network};
 use honeyguide::dht::contact::SavedContact;
-use honeyguide::dht::event::Iface;
+use honeyguide::dht::event::LinkId;
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
 use serde_json::json;
@@ -73,13 +73,13 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (node, recording) = started.map_err(|error| format!("the node could not be started: {error}"))?;
     let out = options.out();
     for (i, addr) in (0u8..).zip(node.addrs()) {
-        let id = node.observe(move |node| node.id(Iface(i))).await.flatten().map(|id| id.to_string());
+        let id = node.observe(move |node| node.id(LinkId(i))).await.flatten().map(|id| id.to_string());
         let text = format!("link {i} {addr} id {}", id.as_deref().unwrap_or("none"));
         out.line(text, &[("link", json!(i)), ("addr", json!(addr.to_string())), ("id", json!(id))])?;
     }
     for (i, _) in (0u8..).zip(node.addrs()) {
         let contacts = saved.contacts.iter().filter(|(link, _)| *link == i).map(|(_, contact)| *contact).collect();
-        node.import(Iface(i), contacts);
+        node.import(LinkId(i), contacts);
     }
     let store = args.state.as_deref().map(|path| Store { path, before: &saved });
     // Written at once, so that a place where nothing can be saved is noticed now.
@@ -130,12 +130,12 @@ async fn join(out: Out, node: &Handle, seeds: &[SocketAddr]) -> Result<(), Faile
         .zip(node.addrs())
         .map(|(i, addr)| {
             let seeds: Vec<_> = seeds.iter().copied().filter(|seed| seed.is_ipv4() == addr.is_ipv4()).collect();
-            (i, node.on(Iface(i)).bootstrap(&seeds))
+            (i, node.on(LinkId(i)).bootstrap(&seeds))
         })
         .collect();
     for (i, operation) in joining {
         let outcome = ended(operation.await)?.outcome;
-        let contacts = node.observe(move |node| node.contacts().filter(|(via, _)| *via == Iface(i)).count());
+        let contacts = node.observe(move |node| node.contacts().filter(|(link, _)| *link == LinkId(i)).count());
         let contacts = contacts.await.unwrap_or(0);
         out.line(
             format_args!("link {i} joined with {contacts} contacts ({})", outcome_text(&outcome)),
@@ -173,10 +173,10 @@ async fn save(node: &Handle, store: &Option<Store<'_>>) -> Result<(), Failed> {
     let Some(Store { path, before }) = store else { return Ok(()) };
     let links = node.addrs().len() as u8;
     let state = node.observe(move |node| State {
-        ids: (0..links).filter_map(|i| node.id(Iface(i))).collect(),
+        ids: (0..links).filter_map(|i| node.id(LinkId(i))).collect(),
         contacts: node
             .contacts()
-            .map(|(via, view)| (via.0, SavedContact { id: view.id, endpoint: view.addr }))
+            .map(|(link, view)| (link.0, SavedContact { id: view.id, endpoint: view.addr }))
             .collect(),
     });
     let mut state = state.await.ok_or("the node has ended before its state was saved")?;

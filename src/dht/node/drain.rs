@@ -8,7 +8,7 @@ use crate::base::slab::Key;
 use crate::base::time::{Duration, Instant};
 use crate::dht::command::Single;
 use crate::dht::config::K;
-use crate::dht::event::{Buffer, Event, Iface, Output, Reason};
+use crate::dht::event::{Buffer, Event, LinkId, Output, Reason};
 use crate::dht::lookup::Next;
 use crate::dht::node::inbox::Found;
 use crate::dht::node::operation::{Goal, Parts};
@@ -87,7 +87,7 @@ impl Node<'_> {
             Plan::Transmit { link, to, len } => {
                 self.stats.tx += 1;
                 self.stats.tx_bytes += len as u64;
-                Output::Transmit { via: Iface(link), to, payload: buf.get(..len).unwrap_or_default() }
+                Output::Transmit { link: LinkId(link), to, payload: buf.get(..len).unwrap_or_default() }
             }
             Plan::Note(note) => Output::Event(note.render(buf)),
             Plan::Rest => Output::Timeout(self.deadline()),
@@ -445,10 +445,10 @@ impl Node<'_> {
     fn next_news(&mut self) -> Option<Event<'static>> {
         for (link, i) in self.links.iter_mut().zip(0..) {
             if core::mem::take(&mut link.news_id) {
-                return Some(Event::IdChanged { link: Iface(i), id: *link.table.own() });
+                return Some(Event::IdChanged { link: LinkId(i), id: *link.table.own() });
             }
             if let (Some(votes), Some(addr)) = (link.news_address.take(), link.external) {
-                return Some(Event::ExternalAddr { link: Iface(i), addr, votes });
+                return Some(Event::ExternalAddr { link: LinkId(i), addr, votes });
             }
         }
         None

@@ -4,7 +4,7 @@ use crate::base::slab::Key;
 use crate::base::time::Instant;
 use crate::dht::contact::Contact;
 use crate::dht::contact::{Health, Weight};
-use crate::dht::event::{Iface, Input, Outcome, Reason};
+use crate::dht::event::{LinkId, Input, Outcome, Reason};
 use crate::dht::limiter::Entrance;
 use crate::dht::lookup::{Class, Offer, SHARE};
 use crate::dht::node::operation::{Goal, Parts};
@@ -30,13 +30,13 @@ impl Node<'_> {
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         let now = self.advance(now);
         match input {
-            Input::Datagram { via, from, payload } => self.on_datagram(now, via, from, payload),
-            Input::Refused { via, to } => {
+            Input::Datagram { link: via, from, payload } => self.on_datagram(now, via, from, payload),
+            Input::Refused { link: via, to } => {
                 if let Some(index) = self.transactions.find_by_endpoint(&to, via.0) {
                     self.fail(now, index, Failure::Refused);
                 }
             }
-            Input::SendFailed { via, to } => {
+            Input::SendFailed { link: via, to } => {
                 if let Some(index) = self.transactions.find_by_endpoint(&to, via.0) {
                     self.fail(now, index, Failure::Ours);
                 }
@@ -45,7 +45,7 @@ impl Node<'_> {
         }
     }
 
-    fn on_datagram(&mut self, now: Instant, via: Iface, from: Endpoint, payload: &[u8]) {
+    fn on_datagram(&mut self, now: Instant, via: LinkId, from: Endpoint, payload: &[u8]) {
         self.stats.rx += 1;
         self.stats.rx_bytes += payload.len() as u64;
         let local = self.is_local();

@@ -10,7 +10,7 @@
 use crate::base::time::Instant;
 use crate::dht::command::{Command, Freshness, Single};
 use crate::dht::contact::SavedContact;
-use crate::dht::event::{Iface, Input};
+use crate::dht::event::{LinkId, Input};
 use crate::dht::node::state::Node;
 use crate::krpc::bencode::MAX_BYTES;
 use crate::krpc::endpoint::Endpoint;
@@ -36,12 +36,12 @@ pub struct Record<'a> {
 pub enum Call<'a> {
     /// [`Node::handle_input`].
     Input(Input<'a>),
-    /// [`Node::command_on`], or [`Node::command`] when `via` is `None`.
+    /// [`Node::command_on`], or [`Node::command`] when `link` is `None`.
     Command {
         /// The caller's tag.
         tag: u64,
         /// The link.
-        via: Option<Iface>,
+        link: Option<LinkId>,
         /// The command.
         command: Command<'a>,
     },
@@ -53,7 +53,7 @@ pub enum Call<'a> {
     /// [`Node::import`] of one contact.
     Import {
         /// The link.
-        via: Iface,
+        link: LinkId,
         /// The contact.
         contact: SavedContact,
     },
@@ -67,14 +67,14 @@ impl Call<'_> {
         match *self {
             Call::Input(input) => node.handle_input(now, input),
             // What the call returned was for the caller; a refused command is refused again.
-            Call::Command { tag, via: Some(via), command } => {
-                let _ = node.command_on(now, tag, via, command);
+            Call::Command { tag, link: Some(link), command } => {
+                let _ = node.command_on(now, tag, link, command);
             }
-            Call::Command { tag, via: None, command } => {
+            Call::Command { tag, link: None, command } => {
                 let _ = node.command(now, tag, command);
             }
             Call::Cancel { tag } => node.cancel(now, tag),
-            Call::Import { via, contact } => node.import(now, via, &[contact]),
+            Call::Import { link, contact } => node.import(now, link, &[contact]),
             Call::End => {}
         }
     }
@@ -88,26 +88,26 @@ impl<'a> Record<'a> {
         w.bytes(&self.polls.to_le_bytes());
         w.bytes(&self.now.as_micros().to_le_bytes());
         match self.call {
-            Call::Input(Input::Datagram { via, from, payload }) => {
-                w.u8(via.0);
+            Call::Input(Input::Datagram { link, from, payload }) => {
+                w.u8(link.0);
                 w.bytes(&from.to_bytes());
                 // However much longer a datagram is than any message, it is dropped for the same reason.
                 w.string(&payload[..payload.len().min(MAX_BYTES + 1)]);
             }
-            Call::Input(Input::Refused { via, to } | Input::SendFailed { via, to }) => {
-                w.u8(via.0);
+            Call::Input(Input::Refused { link, to } | Input::SendFailed { link, to }) => {
+                w.u8(link.0);
                 w.bytes(&to.to_bytes());
             }
             Call::Input(Input::Timeout) | Call::End => {}
             Call::Cancel { tag } => w.bytes(&tag.to_le_bytes()),
-            Call::Import { via, contact } => {
-                w.u8(via.0);
+            Call::Import { link, contact } => {
+                w.u8(link.0);
                 w.bytes(&contact.id.0);
                 w.bytes(&contact.endpoint.to_bytes());
             }
-            Call::Command { tag, via, command } => {
+            Call::Command { tag, link, command } => {
                 w.bytes(&tag.to_le_bytes());
-                w.u8(via.map_or(u8::MAX, |via| via.0));
+                w.u8(link.map_or(u8::MAX, |link| link.0));
                 w.command(&command);
             }
         }
@@ -124,21 +124,21 @@ impl<'a> Record<'a> {
         let call = match kind {
             0 => Call::End,
             1 => {
-                let (via, from) = (Iface(r.u8()?), r.endpoint()?);
-                Call::Input(Input::Datagram { via, from, payload: r.string()? })
+                let (link, from) = (LinkId(r.u8()?), r.endpoint()?);
+                Call::Input(Input::Datagram { link, from, payload: r.string()? })
             }
-            2 => Call::Input(Input::Refused { via: Iface(r.u8()?), to: r.endpoint()? }),
-            3 => Call::Input(Input::SendFailed { via: Iface(r.u8()?), to: r.endpoint()? }),
+            2 => Call::Input(Input::Refused { link: LinkId(r.u8()?), to: r.endpoint()? }),
+            3 => Call::Input(Input::SendFailed { link: LinkId(r.u8()?), to: r.endpoint()? }),
             4 => Call::Input(Input::Timeout),
             5 => Call::Cancel { tag: r.u64()? },
             6 => {
-                let via = Iface(r.u8()?);
-                Call::Import { via, contact: SavedContact { id: r.id()?, endpoint: r.endpoint()? } }
+                let link = LinkId(r.u8()?);
+                Call::Import { link, contact: SavedContact { id: r.id()?, endpoint: r.endpoint()? } }
             }
             7 => {
                 let tag = r.u64()?;
-                let via = Some(r.u8()?).filter(|&via| via != u8::MAX).map(Iface);
-                Call::Command { tag, via, command: r.command(seeds)? }
+                let link = Some(r.u8()?).filter(|&link| link != u8::MAX).map(LinkId);
+                Call::Command { tag, link, command: r.command(seeds)? }
             }
             _ => return None,
         };

@@ -19,8 +19,8 @@ impl Trace {
     /// Adds one output.
     pub fn add(&mut self, output: &Output<'_>) {
         match *output {
-            Output::Transmit { via, to, payload } => {
-                self.bytes(&[b't', via.0]);
+            Output::Transmit { link, to, payload } => {
+                self.bytes(&[b't', link.0]);
                 self.endpoint(&to);
                 self.string(payload);
             }

@@ -5,7 +5,7 @@ use crate::base::slab::Key;
 use crate::base::time::Instant;
 use crate::dht::command::{Command, Freshness, Single};
 use crate::dht::contact::SavedContact;
-use crate::dht::event::{Iface, OpId, Outcome, Reason};
+use crate::dht::event::{LinkId, OpId, Outcome, Reason};
 use crate::dht::lookup::{Lookup, Offer};
 use crate::dht::node::input::class_of;
 use crate::dht::node::operation::{Goal, Operation, Parts};
@@ -39,14 +39,14 @@ impl Node<'_> {
         let by_family = links.clone().find(|link| fits(&link));
         let filled = links.find(|link| fits(&link) && (family.is_some() || !link.1.table.is_empty()));
         let (via, _) = filled.or(by_family).ok_or(CallError::NoLink)?;
-        self.command_on(now, tag, Iface(via as u8), command)
+        self.command_on(now, tag, LinkId(via as u8), command)
     }
 
     /// Starts an operation on a link.
     ///
     /// # Errors
     /// [`CallError`] says what is wrong with the call; nothing has happened then.
-    pub fn command_on(&mut self, now: Instant, tag: u64, via: Iface, command: Command<'_>) -> Result<OpId, CallError> {
+    pub fn command_on(&mut self, now: Instant, tag: u64, via: LinkId, command: Command<'_>) -> Result<OpId, CallError> {
         let now = self.advance(now);
         let link = self.links.get(usize::from(via.0)).ok_or(CallError::NoLink)?;
         let own = *link.table.own();
@@ -223,7 +223,7 @@ impl Node<'_> {
     }
 
     /// Offers contacts of an earlier run. They are hearsay until they have answered.
-    pub fn import(&mut self, now: Instant, via: Iface, contacts: &[SavedContact]) {
+    pub fn import(&mut self, now: Instant, via: LinkId, contacts: &[SavedContact]) {
         let now = self.advance(now);
         let local = self.is_local();
         if let Some(link) = self.links.get_mut(usize::from(via.0)) {

@@ -13,7 +13,7 @@ use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Config, LinkConfig, MAX_LINKS, Network};
 use crate::dht::contact::ContactView;
 use crate::dht::contact::Record;
-use crate::dht::event::{Iface, OpId, Outcome};
+use crate::dht::event::{LinkId, OpId, Outcome};
 use crate::dht::items::Items;
 use crate::dht::limiter::Limiter;
 use crate::dht::lookup::Rules;
@@ -115,7 +115,7 @@ pub struct OpView {
     /// What it looks for.
     pub target: Id,
     /// The socket it runs on.
-    pub via: Iface,
+    pub link: LinkId,
     /// The caller's tag.
     pub tag: u64,
     /// Counts so far.
@@ -183,12 +183,12 @@ impl<'s> Node<'s> {
     }
 
     /// The id of a link.
-    pub fn id(&self, via: Iface) -> Option<Id> {
+    pub fn id(&self, via: LinkId) -> Option<Id> {
         self.links.get(usize::from(via.0)).map(|link| *link.table.own())
     }
 
     /// The address that others see a link at, where enough of them agree.
-    pub fn external_addr(&self, via: Iface) -> Option<Endpoint> {
+    pub fn external_addr(&self, via: LinkId) -> Option<Endpoint> {
         self.links.get(usize::from(via.0))?.external
     }
 
@@ -203,12 +203,12 @@ impl<'s> Node<'s> {
     }
 
     /// All verified contacts, link by link, in the order of their ids.
-    pub fn contacts(&self) -> impl Iterator<Item = (Iface, ContactView)> {
-        self.links.iter().zip(0u8..).flat_map(|(link, i)| link.table.contacts().map(move |view| (Iface(i), view)))
+    pub fn contacts(&self) -> impl Iterator<Item = (LinkId, ContactView)> {
+        self.links.iter().zip(0u8..).flat_map(|(link, i)| link.table.contacts().map(move |view| (LinkId(i), view)))
     }
 
     /// How many nodes the network of a link seems to have.
-    pub fn size_estimate(&self, via: Iface) -> Option<SizeEstimate> {
+    pub fn size_estimate(&self, via: LinkId) -> Option<SizeEstimate> {
         let link = self.links.get(usize::from(via.0))?;
         let density = link.table.density();
         Some(link.density.estimate().unwrap_or_else(|| SizeEstimate::of_table(density.depth, density.contacts)))
@@ -224,7 +224,7 @@ impl<'s> Node<'s> {
         let operation = self.operations.get(Key::from(op))?;
         Some(OpView {
             target: *operation.lookup.target(),
-            via: Iface(operation.link),
+            link: LinkId(operation.link),
             tag: operation.tag,
             outcome: operation.outcome,
             storing: operation.lookup.is_storing(),

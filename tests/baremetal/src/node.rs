@@ -8,7 +8,7 @@ use honeyguide::base::time::Instant;
 use honeyguide::dht::config::Config;
 use honeyguide::dht::node::output_hash::Trace;
 use honeyguide::dht::node::{
-    Buffer, Command, Event, Freshness, Iface, Input, Node, Outcome, Output, Part, Reason, Storage, StorageBuf,
+    Buffer, Command, Event, Freshness, LinkId, Input, Node, Outcome, Output, Part, Reason, Storage, StorageBuf,
 };
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
@@ -21,7 +21,7 @@ use crate::network::{Held, NODE, Network, address};
 /// tokens, transactions, deadlines, peers, items, value blocks, replies, results, meters.
 type Memory = StorageBuf<1, 128, 32, 2, 4, 128, 16, 32, 36, 64, 16, 64, 2, 1, 32>;
 
-const LINK: Iface = Iface(0);
+const LINK: LinkId = LinkId(0);
 /// The seed of our own signing key.
 const SECRET: [u8; 32] = [42; 32];
 
@@ -178,7 +178,7 @@ impl Run<'_, '_> {
     /// What lies in the buffer came from there.
     fn datagram(&mut self, from: Endpoint, length: usize) {
         let payload = &self.buffer[..length];
-        self.node.handle_input(self.now, Input::Datagram { via: LINK, from, payload });
+        self.node.handle_input(self.now, Input::Datagram { link: LINK, from, payload });
     }
 
     fn drain(&mut self) {

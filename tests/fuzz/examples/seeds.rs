@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use honeyguide::base::time::Instant;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Iface, Input, Node, Output, Storage};
+use honeyguide::dht::node::{Buffer, Command, Event, Freshness, LinkId, Input, Node, Output, Storage};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::message::{Decoded, Method, decode};
 use honeyguide_fuzz::life::newborn;
@@ -152,7 +152,7 @@ fn lives(corpus: &mut Corpus) {
         for story in stories {
             let mut network = Network::new(setting, 4);
             for &(who, command) in story {
-                network.call(who, Call::Command { tag: 1, via: None, command });
+                network.call(who, Call::Command { tag: 1, link: None, command });
                 network.run();
             }
             network.record(Call::End);
@@ -193,7 +193,7 @@ impl Network {
         };
         for i in 0..size {
             let seeds = [address((i + 1) % size)];
-            network.call(i, Call::Command { tag: 0, via: None, command: Command::Bootstrap { seeds: &seeds } });
+            network.call(i, Call::Command { tag: 0, link: None, command: Command::Bootstrap { seeds: &seeds } });
             network.run();
         }
         network
@@ -236,7 +236,7 @@ impl Network {
         loop {
             self.now += Duration::from_millis(1);
             if let Some((from, to, payload)) = self.flying.pop_front() {
-                let datagram = Input::Datagram { via: Iface(0), from: address(from), payload: &payload };
+                let datagram = Input::Datagram { link: LinkId(0), from: address(from), payload: &payload };
                 self.call(to, Call::Input(datagram));
             } else if self.busy {
                 let (at, i) =

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use honeyguide::base::rng::Rng;
 use honeyguide::dht::config::Config;
-use honeyguide::dht::node::{Iface, Reason};
+use honeyguide::dht::node::{LinkId, Reason};
 use honeyguide::dht::stats::DropReason::Limited;
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
@@ -272,7 +272,7 @@ fn r83_lies_about_our_address_from_few_networks_change_nothing() {
         let liar = Endpoint::v4([66, 6, 6 + host % 2, host], 6881);
         vote(&mut lab, liar, Id::random(&mut rng), evil);
     }
-    assert_eq!((lab.node.external_addr(Iface(0)), lab.own()), (None, own), "two networks, whatever their crowd");
+    assert_eq!((lab.node.external_addr(LinkId(0)), lab.own()), (None, own), "two networks, whatever their crowd");
     // What is no answer of somebody we asked is no vote: nor a query, nor a response out of nowhere.
     for _ in 0..10 {
         let from = lab.stranger();
@@ -280,21 +280,21 @@ fn r83_lies_about_our_address_from_few_networks_change_nothing() {
         lab.give(from, &[b"d", &ip[..], b"1:rd2:id20:", &[1; 20], b"e1:t4:abcd1:y1:re"].concat());
         lab.ask(from, &[b"d1:ad2:id20:", &[1; 20][..], b"e", &ip, b"1:q4:ping1:t2:aa1:y1:qe"].concat());
     }
-    assert_eq!(lab.node.external_addr(Iface(0)), None);
+    assert_eq!(lab.node.external_addr(LinkId(0)), None);
     // Three honest networks are a majority; and then the liars change nothing.
     let home = Endpoint::v4([90, 1, 2, 3], 6881);
     for i in 0..4 {
         let (id, friend) = lab.friends[i];
         vote(&mut lab, friend, id, home);
     }
-    assert_eq!(lab.node.external_addr(Iface(0)), Some(home));
+    assert_eq!(lab.node.external_addr(LinkId(0)), Some(home));
     let (named, _) = (lab.own(), own);
     assert!(named.is_secure_for(home.ip()), "a new address, a new id (BEP 42)");
     for host in 100..=160 {
         let liar = Endpoint::v4([66, 6, 6 + host % 2, host], 6881);
         vote(&mut lab, liar, Id::random(&mut rng), evil);
     }
-    assert_eq!((lab.node.external_addr(Iface(0)), lab.own()), (Some(home), named));
+    assert_eq!((lab.node.external_addr(LinkId(0)), lab.own()), (Some(home), named));
     lab.serves();
 }
 

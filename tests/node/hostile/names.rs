@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use honeyguide::dht::node::{Iface, Outcome, Reason};
+use honeyguide::dht::node::{LinkId, Outcome, Reason};
 use honeyguide::krpc::endpoint::{Endpoint, Family};
 use honeyguide::krpc::id::Id;
 
@@ -182,7 +182,7 @@ fn r73_a_node_at_our_own_address_is_skipped() {
             lab.give(friend, &pong);
             lab.minds.insert(friend, mind);
         }
-        assert_eq!(lab.node.external_addr(Iface(0)), Some(home));
+        assert_eq!(lab.node.external_addr(LinkId(0)), Some(home));
         lab.news.clear();
         is_skipped(lab, (near(0), home));
     }

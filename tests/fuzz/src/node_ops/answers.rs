@@ -1,7 +1,7 @@
 //! Answers to the queries of the node, from honest to absurd.
 
 use arbitrary::{Result, Unstructured};
-use honeyguide::dht::node::Iface;
+use honeyguide::dht::node::LinkId;
 use honeyguide::krpc::bencode::BufferTooSmall;
 use honeyguide::krpc::compact::{put_node4, put_node6, put_peer};
 use honeyguide::krpc::endpoint::{Endpoint, Family};
@@ -57,14 +57,14 @@ impl Manner {
     }
 }
 
-/// What the node at `from` answers to a query of ours, which left by `via`.
-pub fn answer(world: &World, via: Iface, from: Endpoint, query: &Query<'_>, manner: Manner) -> Vec<u8> {
+/// What the node at `from` answers to a query of ours, which left by `link`.
+pub fn answer(world: &World, link: LinkId, from: Endpoint, query: &Query<'_>, manner: Manner) -> Vec<u8> {
     let mut out = vec![0; 10_000];
     let len = if manner.has(ERROR) {
         let code = [201, 202, 203, 204, 205, 206, 207, 301, 302, -1, i64::MAX][usize::from(manner.value) % 11];
         ErrorMessage { tid: query.tid, version: None, ip: None, code, text: b"no" }.encode(&mut out)
     } else {
-        respond(world, via, from, query, manner, &mut out)
+        respond(world, link, from, query, manner, &mut out)
     };
     out.truncate(len.expect("there is room for everything"));
     if manner.has(BROKEN) {
@@ -75,9 +75,9 @@ pub fn answer(world: &World, via: Iface, from: Endpoint, query: &Query<'_>, mann
 }
 
 /// Our address, as others see it.
-fn us(via: Iface, to: Endpoint) -> Endpoint {
+fn us(link: LinkId, to: Endpoint) -> Endpoint {
     if to.is_v4() {
-        Endpoint::v4([90, 1, 2, 3], 6881 + u16::from(via.0))
+        Endpoint::v4([90, 1, 2, 3], 6881 + u16::from(link.0))
     } else {
         Endpoint::v6([0x20, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 6881)
     }
@@ -85,14 +85,14 @@ fn us(via: Iface, to: Endpoint) -> Endpoint {
 
 fn respond(
     world: &World,
-    via: Iface,
+    link: LinkId,
     from: Endpoint,
     query: &Query<'_>,
     manner: Manner,
     out: &mut [u8],
 ) -> std::result::Result<usize, BufferTooSmall> {
     let first = usize::from(manner.first);
-    let own = world.node.id(via).expect("a link of ours");
+    let own = world.node.id(link).expect("a link of ours");
     let id = match world.neighbours.iter().find(|n| n.endpoint == from) {
         _ if manner.has(NODES_ID) => own,
         _ if manner.has(WRONG_ID) => world.neighbour(manner.first).id,
@@ -104,7 +104,7 @@ fn respond(
         response.ip = Some(if manner.has(OTHER_IP) {
             world.neighbour(manner.first).endpoint.with_port(7)
         } else {
-            us(via, from)
+            us(link, from)
         });
     }
     let lists = Lists::new(world, &manner, own);

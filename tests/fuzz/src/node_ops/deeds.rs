@@ -6,7 +6,7 @@ use arbitrary::{Result, Unstructured};
 use honeyguide::base::time::Instant;
 use honeyguide::dht::contact::SavedContact;
 use honeyguide::dht::node::journal::Call;
-use honeyguide::dht::node::{Command, Freshness, Iface, Input, Single};
+use honeyguide::dht::node::{Command, Freshness, LinkId, Input, Single};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::item;
 use honeyguide::krpc::message::{Decoded, Item, Method, Mutable, Query, Want, decode};
@@ -50,33 +50,33 @@ fn answer_one(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
     let (which, mischief): (u8, u8) = u.arbitrary()?;
     let manner = Manner::arbitrary(u)?;
     let Some(place) = usize::from(which).checked_rem(world.asked.len()) else { return Ok(()) };
-    let Sent { via, to, payload } = world.asked[place].clone();
+    let Sent { link, to, payload } = world.asked[place].clone();
     // Now and then the query stays open, so that it can be answered again.
     if mischief & 0x10 == 0 {
         world.asked.remove(place);
     }
-    let mut reply = reply(world, via, to, &payload, manner);
-    let (via, from) = match mischief % 16 {
-        15 => (via, to.with_port(to.port() ^ 1)),
-        14 => (Iface(via.0 ^ 1), to),
-        13 => (via, world.neighbour(which).endpoint),
+    let mut reply = reply(world, link, to, &payload, manner);
+    let (link, from) = match mischief % 16 {
+        15 => (link, to.with_port(to.port() ^ 1)),
+        14 => (LinkId(link.0 ^ 1), to),
+        13 => (link, world.neighbour(which).endpoint),
         12 => {
             reply.truncate(reply.len() * usize::from(which) / 256);
-            (via, to)
+            (link, to)
         }
         11 => {
             reply.push(which);
-            (via, to)
+            (link, to)
         }
-        _ => (via, to),
+        _ => (link, to),
     };
-    world.datagram(via, from, reply);
+    world.datagram(link, from, reply);
     Ok(())
 }
 
-fn reply(world: &World, via: Iface, to: Endpoint, payload: &[u8], manner: Manner) -> Vec<u8> {
+fn reply(world: &World, link: LinkId, to: Endpoint, payload: &[u8], manner: Manner) -> Vec<u8> {
     let Ok(Decoded::Query(query)) = decode(payload) else { panic!("only queries are remembered") };
-    answer(world, via, to, &query, manner)
+    answer(world, link, to, &query, manner)
 }
 
 /// All that were asked answer, each as well as it can, with a drain after each.
@@ -84,10 +84,10 @@ fn answer_all(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
     let (variant, latency): (u8, u8) = u.arbitrary()?;
     world.now += Duration::from_millis(latency.into());
     for i in 0..world.asked.len() {
-        let Some(Sent { via, to, payload }) = world.asked.pop_front() else { break };
+        let Some(Sent { link, to, payload }) = world.asked.pop_front() else { break };
         let manner = Manner::generous(variant.wrapping_add(i as u8));
-        let reply = reply(world, via, to, &payload, manner);
-        world.datagram(via, to, reply);
+        let reply = reply(world, link, to, &payload, manner);
+        world.datagram(link, to, reply);
         world.settle();
     }
     Ok(())
@@ -124,8 +124,8 @@ fn store(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
 fn deliver(world: &mut World, who: u8, query: Vec<u8>) {
     let from = world.neighbour(who).endpoint;
     let links = &world.node.config().links;
-    let via = links.iter().position(|link| link.family == from.family()).unwrap_or(0) as u8;
-    world.datagram(Iface(via), from, query);
+    let link = links.iter().position(|link| link.family == from.family()).unwrap_or(0) as u8;
+    world.datagram(LinkId(link), from, query);
 }
 
 fn question(world: &World, who: u8, what: u8, which: u8, flags: u8) -> Vec<u8> {
@@ -185,9 +185,9 @@ fn damage(bytes: &mut Vec<u8>, u: &mut Unstructured<'_>) -> Result<()> {
 }
 
 fn rubbish(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
-    let (who, via, len): (u8, u8, u8) = u.arbitrary()?;
+    let (who, link, len): (u8, u8, u8) = u.arbitrary()?;
     let bytes = u.bytes(usize::from(len).min(u.len()))?.to_vec();
-    world.datagram(Iface(via % 4), world.neighbour(who).endpoint, bytes);
+    world.datagram(LinkId(link % 4), world.neighbour(who).endpoint, bytes);
     Ok(())
 }
 
@@ -195,30 +195,30 @@ fn rubbish(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
 fn reflect(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
     let (which, who): (u8, u8) = u.arbitrary()?;
     let Some(place) = usize::from(which).checked_rem(world.asked.len()) else { return Ok(()) };
-    let Sent { via, to, mut payload } = world.asked[place].clone();
+    let Sent { link, to, mut payload } = world.asked[place].clone();
     if who & 0x80 != 0 {
         damage(&mut payload, u)?;
     }
     let from = if who & 0x40 == 0 { to } else { world.neighbour(who).endpoint };
-    world.datagram(via, from, payload);
+    world.datagram(link, from, payload);
     Ok(())
 }
 
 /// The network delivers a datagram twice.
 fn repeat(world: &mut World) -> Result<()> {
-    if let Some((via, from, payload)) = world.last.take() {
-        world.datagram(via, from, payload);
+    if let Some((link, from, payload)) = world.last.take() {
+        world.datagram(link, from, payload);
     }
     Ok(())
 }
 
 fn fail_to_send(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
     let (which, ours): (u8, bool) = u.arbitrary()?;
-    let (via, to) = match usize::from(which).checked_rem(world.asked.len()) {
-        Some(place) => (world.asked[place].via, world.asked[place].to),
-        None => (Iface(which), world.neighbour(which).endpoint),
+    let (link, to) = match usize::from(which).checked_rem(world.asked.len()) {
+        Some(place) => (world.asked[place].link, world.asked[place].to),
+        None => (LinkId(which), world.neighbour(which).endpoint),
     };
-    world.call(Call::Input(if ours { Input::SendFailed { via, to } } else { Input::Refused { via, to } }));
+    world.call(Call::Input(if ours { Input::SendFailed { link, to } } else { Input::Refused { link, to } }));
     Ok(())
 }
 
@@ -240,16 +240,16 @@ fn wait(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
 }
 
 fn import(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
-    let (who, via): (u8, u8) = u.arbitrary()?;
+    let (who, link): (u8, u8) = u.arbitrary()?;
     let Neighbour { id, endpoint } = world.neighbour(who);
-    world.call(Call::Import { via: Iface(via % 4), contact: SavedContact { id, endpoint } });
+    world.call(Call::Import { link: LinkId(link % 4), contact: SavedContact { id, endpoint } });
     Ok(())
 }
 
 fn command(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
     let (what, which, flags, tag): (u8, u8, u8, u8) = u.arbitrary()?;
     let tag = u64::from(tag % 4);
-    let via = (flags & 3).checked_sub(1).map(Iface);
+    let link = (flags & 3).checked_sub(1).map(LinkId);
     let which = usize::from(which);
     let target = TARGETS[which % TARGETS.len()];
     let signed = &SIGNED[which % SIGNED.len()];
@@ -287,12 +287,12 @@ fn command(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
         }
         13 => (Command::Scrape { info_hash: target }, Wish::Other),
         14 => (Command::Sample { target }, Wish::Other),
-        _ => (Command::Lookup { target: world.node.id(Iface(0)).unwrap_or_default() }, Wish::Other),
+        _ => (Command::Lookup { target: world.node.id(LinkId(0)).unwrap_or_default() }, Wish::Other),
     };
     let wish = match command {
         Command::Lookup { target } => Wish::Nodes(target),
         _ => wish,
     };
-    world.command(tag, via, command, wish);
+    world.command(tag, link, command, wish);
     Ok(())
 }

@@ -7,7 +7,7 @@ use honeyguide::base::error::CallError;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::Trace;
-use honeyguide::dht::node::{Buffer, Command, Event, Iface, Input, Node, OpId, Outcome, Output, Reason, Timer};
+use honeyguide::dht::node::{Buffer, Command, Event, LinkId, Input, Node, OpId, Outcome, Output, Reason, Timer};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
 use honeyguide::krpc::item;
@@ -24,7 +24,7 @@ const LARGEST: usize = 1400;
 /// A datagram of the node.
 #[derive(Clone, Debug)]
 pub struct Sent {
-    pub via: Iface,
+    pub link: LinkId,
     pub to: Endpoint,
     pub payload: Vec<u8>,
 }
@@ -48,7 +48,7 @@ pub struct World {
     /// Queries that the node sent and nobody answered yet.
     pub asked: VecDeque<Sent>,
     /// The last datagram that the node got.
-    pub last: Option<(Iface, Endpoint, Vec<u8>)>,
+    pub last: Option<(LinkId, Endpoint, Vec<u8>)>,
     /// Write tokens that the node gave, by who asked and transaction id.
     pub tokens: BTreeMap<(Endpoint, Vec<u8>), Vec<u8>>,
     /// Drains that are not made.
@@ -59,11 +59,11 @@ pub struct World {
     /// Operations that were cancelled and have to end with the next drain.
     cancelled: Vec<OpId>,
     /// Every query that the node sent, by its transaction id.
-    sent: BTreeSet<(Iface, Endpoint, Vec<u8>)>,
+    sent: BTreeSet<(LinkId, Endpoint, Vec<u8>)>,
     /// Whoever answered one of them, with the id that it gave.
-    proven: BTreeSet<(Iface, Endpoint, Id)>,
+    proven: BTreeSet<(LinkId, Endpoint, Id)>,
     /// Datagrams that might deserve a reply and have got none, by where they came from.
-    open: BTreeMap<(Iface, Endpoint), u32>,
+    open: BTreeMap<(LinkId, Endpoint), u32>,
     received: u64,
     transmitted: u64,
     /// The largest time of a call that was not refused.
@@ -93,7 +93,7 @@ struct Journal {
 
 impl World {
     pub fn new(node: Node<'static>, crowded: bool, recorded: bool) -> Self {
-        let own = node.id(Iface(0)).expect("there is always a first link");
+        let own = node.id(LinkId(0)).expect("there is always a first link");
         World {
             node,
             neighbours: neighbours(own, crowded),
@@ -126,16 +126,16 @@ impl World {
         self.served = matches!(call, Call::Input(Input::Timeout)).then_some(self.latest);
     }
 
-    pub fn datagram(&mut self, via: Iface, from: Endpoint, payload: Vec<u8>) {
+    pub fn datagram(&mut self, link: LinkId, from: Endpoint, payload: Vec<u8>) {
         self.received += 1;
-        *self.open.entry((via, from)).or_default() += 1;
+        *self.open.entry((link, from)).or_default() += 1;
         if let Ok(Decoded::Response(response)) = decode(&payload)
-            && self.sent.contains(&(via, from, response.tid.to_vec()))
+            && self.sent.contains(&(link, from, response.tid.to_vec()))
         {
-            self.proven.insert((via, from, response.id));
+            self.proven.insert((link, from, response.id));
         }
-        self.call(Call::Input(Input::Datagram { via, from, payload: &payload }));
-        self.last = Some((via, from, payload));
+        self.call(Call::Input(Input::Datagram { link, from, payload: &payload }));
+        self.last = Some((link, from, payload));
     }
 
     pub fn cancel(&mut self, tag: u64) {
@@ -147,11 +147,11 @@ impl World {
         self.neighbours[usize::from(number) % NEIGHBOURS]
     }
 
-    pub fn command(&mut self, tag: u64, via: Option<Iface>, command: Command<'_>, wish: Wish) {
-        self.record(Call::Command { tag, via, command });
+    pub fn command(&mut self, tag: u64, link: Option<LinkId>, command: Command<'_>, wish: Wish) {
+        self.record(Call::Command { tag, link, command });
         self.served = None;
-        let result = match via {
-            Some(via) => self.node.command_on(self.now, tag, via, command),
+        let result = match link {
+            Some(link) => self.node.command_on(self.now, tag, link, command),
             None => self.node.command(self.now, tag, command),
         };
         match result {
@@ -200,7 +200,7 @@ impl World {
                 journal.trace.add(&output);
             }
             match output {
-                Output::Transmit { via, to, payload } => self.on_transmit(via, to, payload),
+                Output::Transmit { link, to, payload } => self.on_transmit(link, to, payload),
                 Output::Event(event) => self.on_event(&event),
                 Output::Timeout(at) => {
                     self.on_drained(at);
@@ -215,15 +215,15 @@ impl World {
         self.node.check_invariants();
         let stats = self.node.stats();
         assert_eq!((stats.rx, stats.tx), (self.received, self.transmitted));
-        for (via, contact) in self.node.contacts() {
-            let known = self.proven.contains(&(via, contact.addr, contact.id));
+        for (link, contact) in self.node.contacts() {
+            let known = self.proven.contains(&(link, contact.addr, contact.id));
             assert!(known, "{contact:?} is a contact, and never answered");
         }
         let capacity = self.node.config().capacity;
         let (items, peers) = self.node.held();
         assert!(items <= capacity.items && peers <= capacity.peers);
         for link in 0..self.node.config().links.len() as u8 {
-            assert!(self.node.size_estimate(Iface(link)).is_some());
+            assert!(self.node.size_estimate(LinkId(link)).is_some());
         }
         for (&op, &(tag, _)) in &self.running {
             assert_eq!(self.node.op(op).map(|view| view.tag), Some(tag), "what did not end runs");
@@ -251,12 +251,12 @@ impl World {
         assert!(self.overdue.is_none_or(|overdue| overdue.times < 5), "a timer that is due still: {:?}", self.overdue);
     }
 
-    fn on_transmit(&mut self, via: Iface, to: Endpoint, payload: &[u8]) {
+    fn on_transmit(&mut self, link: LinkId, to: Endpoint, payload: &[u8]) {
         let config = self.node.config();
-        let link = config.links[usize::from(via.0)];
-        assert!(to.is_usable(true) && to.family() == link.family, "{to} can be sent to");
+        let family = config.links[usize::from(link.0)].family;
+        assert!(to.is_usable(true) && to.family() == family, "{to} can be sent to");
         assert!(payload.len() <= LARGEST);
-        let own = self.node.id(via).expect("a link of ours");
+        let own = self.node.id(link).expect("a link of ours");
         self.transmitted += 1;
         match decode(payload) {
             Ok(Decoded::Query(query)) => {
@@ -265,11 +265,11 @@ impl World {
                 if self.asked.len() == MEMORY {
                     self.asked.pop_front();
                 }
-                self.sent.insert((via, to, query.tid.to_vec()));
-                self.asked.push_back(Sent { via, to, payload: payload.to_vec() });
+                self.sent.insert((link, to, query.tid.to_vec()));
+                self.asked.push_back(Sent { link, to, payload: payload.to_vec() });
             }
             Ok(Decoded::Response(response)) => {
-                self.on_reply(via, to);
+                self.on_reply(link, to);
                 let config = self.node.config();
                 assert!(!config.read_only && response.id == own && response.ip == Some(to));
                 if let Some(token) = response.token {
@@ -286,7 +286,7 @@ impl World {
                 }
             }
             Ok(Decoded::Error(error)) => {
-                self.on_reply(via, to);
+                self.on_reply(link, to);
                 let config = self.node.config();
                 assert!(!config.read_only && error.text.len() <= 16 && error.ip == Some(to));
             }
@@ -295,8 +295,8 @@ impl World {
     }
 
     /// Nobody gets a reply who did not ask, and nobody gets two.
-    fn on_reply(&mut self, via: Iface, to: Endpoint) {
-        let open = self.open.get_mut(&(via, to)).filter(|open| **open > 0);
+    fn on_reply(&mut self, link: LinkId, to: Endpoint) {
+        let open = self.open.get_mut(&(link, to)).filter(|open| **open > 0);
         *open.expect("a reply that nobody asked for") -= 1;
     }
 
