@@ -19,7 +19,7 @@ use honeyguide::base::time::Instant;
 use honeyguide::dht::config::Config;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::Trace;
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, LinkId, Input, Node, Outcome, Output, Reason, Storage};
+use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Outcome, Output, Reason, Storage};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
 use honeyguide::krpc::item;
@@ -149,9 +149,9 @@ impl Network {
             let seed = [i as u8 + 1; 32];
             network.nodes.push(Node::new(config.clone(), seed, Storage::allocate(config)).unwrap());
         }
-        let seeds = [network.addresses[0]];
+        let routers = [network.addresses[0]];
         for i in 1..nodes {
-            network.command(i, 1, Command::Bootstrap { seeds: &seeds });
+            network.command(i, 1, Command::Bootstrap { nodes: &routers });
             network.run_for(Duration::from_millis(100));
         }
         network.run_for(Duration::from_secs(5));
@@ -176,11 +176,11 @@ impl Network {
     /// A call that changes the node: written into a journal record and read back, counted as well; then drained.
     fn change(&mut self, what: &'static str, i: usize, call: Call<'_>) {
         let mut record = [0; MAX_RECORD];
-        let mut seeds = [Endpoint::UNSPECIFIED; 16];
+        let mut nodes = [Endpoint::UNSPECIFIED; 16];
         let now = self.now;
         self.call("journal", i, |_, _| {
             let length = Record { polls: 1, now, call }.encode(&mut record).expect("a record fits");
-            assert!(Record::decode(&record[..length], &mut seeds).is_some());
+            assert!(Record::decode(&record[..length], &mut nodes).is_some());
         });
         self.call(what, i, |node, now| call.apply(node, now));
         self.drain(i);
@@ -288,8 +288,8 @@ fn everything(network: &mut Network) {
     let to = network.addresses[other];
     let nobody = Endpoint::v4([10, 99, 0, 1], 6881);
     let info_hash = Id([0x77; 20]);
-    let seed = [9; 32];
-    let key = item::public_key(&seed);
+    let secret_key = [9; 32];
+    let key = item::public_key(&secret_key);
     let single = honeyguide::dht::node::Single::Ping;
 
     assert_eq!(network.operate(asker, 10, Command::Query { to, single }).reason, Reason::Hit);
@@ -315,7 +315,7 @@ fn everything(network: &mut Network) {
 
     let longest = [b"994:".as_slice(), &[b'x'; 994]].concat();
     for (seq, value, cas) in [(1, longest.as_slice(), None), (2, b"3:two", Some(1)), (2, b"5:other", None)] {
-        let signature = item::sign(&seed, b"salt", seq, value).unwrap();
+        let signature = item::sign(&secret_key, b"salt", seq, value).unwrap();
         let signed = Mutable { key: &key, salt: b"salt", seq, signature: &signature };
         let Mutable { key, salt, seq, signature } = signed;
         let outcome = network.operate(asker, 21, Command::PutMutable { value, key, salt, seq, signature, cas });

@@ -152,9 +152,9 @@ impl Handle {
     }
 
     /// Asks these addresses for our own neighbourhood; see [`Command::Bootstrap`].
-    pub fn bootstrap(&self, seeds: &[SocketAddr]) -> Operation<Infallible> {
-        let seeds: SmallVec<[Endpoint; 8]> = seeds.iter().map(|&seed| seed.into()).collect();
-        self.start(move |submit| submit(Command::Bootstrap { seeds: &seeds }))
+    pub fn bootstrap(&self, nodes: &[SocketAddr]) -> Operation<Infallible> {
+        let nodes: SmallVec<[Endpoint; 8]> = nodes.iter().map(|&node| node.into()).collect();
+        self.start(move |submit| submit(Command::Bootstrap { nodes: &nodes }))
     }
 
     /// Pings one node.

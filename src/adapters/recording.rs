@@ -101,8 +101,8 @@ pub fn replay(node: &mut Node<'_>, mut records: &[u8]) -> Option<Id> {
     let mut buffer: Buffer = [0; 1500];
     let mut trace = Trace::default();
     loop {
-        let mut seeds = [Endpoint::UNSPECIFIED; 16];
-        let (record, rest) = Record::decode(records, &mut seeds)?;
+        let mut nodes = [Endpoint::UNSPECIFIED; 16];
+        let (record, rest) = Record::decode(records, &mut nodes)?;
         let rest = rest.len();
         if record.polls > MAX_POLLS {
             return None;

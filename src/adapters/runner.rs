@@ -18,7 +18,7 @@ use crate::adapters::recording::Recorder;
 use crate::adapters::results::Failure;
 use crate::base::time::Instant;
 use crate::dht::config::{Config, LinkConfig, MAX_LINKS};
-use crate::dht::event::{Buffer, Event, LinkId, Input, Output};
+use crate::dht::event::{Buffer, Event, Input, LinkId, Output};
 use crate::dht::node::journal::Call;
 use crate::dht::node::{Node, Storage};
 use crate::krpc::endpoint::{Endpoint, Family};
@@ -45,7 +45,7 @@ impl<L: Links> Driven<L> {
     /// Makes the node. The number and the families of its links are those of the sockets.
     pub(super) fn new(
         mut config: Config,
-        seed: [u8; 32],
+        rng_seed: [u8; 32],
         links: L,
         addrs: &[SocketAddr],
         recorder: Option<Recorder>,
@@ -65,7 +65,7 @@ impl<L: Links> Driven<L> {
         }));
         let storage = Storage::allocate(&config);
         let node =
-            Node::new(config, seed, storage).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+            Node::new(config, rng_seed, storage).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let (waiters, watchers) = (HashMap::new(), Vec::new());
         let clock = Clock::start();
         let mut driven = Driven { node, links, clock, waiters, watchers, deadline: None, recorder };

@@ -20,7 +20,7 @@ use crate::adapters::recording::{Recorder, Recording, Sink};
 use crate::adapters::runner::{self, Driven, Links, RECEIVE};
 use crate::base::time::Instant;
 use crate::dht::config::Config;
-use crate::dht::event::{LinkId, Input};
+use crate::dht::event::{Input, LinkId};
 
 /// What the node's own thread is woken for.
 enum Wake {
@@ -51,8 +51,8 @@ impl Links for Sockets {
 ///
 /// # Errors
 /// When a socket or a thread cannot be used, or when the configuration makes no sense.
-pub fn spawn(config: Config, seed: [u8; 32], sockets: Vec<UdpSocket>) -> io::Result<Handle> {
-    start(config, seed, sockets, None)
+pub fn spawn(config: Config, rng_seed: [u8; 32], sockets: Vec<UdpSocket>) -> io::Result<Handle> {
+    start(config, rng_seed, sockets, None)
 }
 
 /// The same, and the node's life is recorded.
@@ -61,21 +61,26 @@ pub fn spawn(config: Config, seed: [u8; 32], sockets: Vec<UdpSocket>) -> io::Res
 /// Those of [`spawn`].
 pub fn spawn_recorded(
     config: Config,
-    seed: [u8; 32],
+    rng_seed: [u8; 32],
     sockets: Vec<UdpSocket>,
     journal: Sink,
 ) -> io::Result<(Handle, Recording)> {
     let (recorder, recording) = Recorder::new(journal);
-    Ok((start(config, seed, sockets, Some(recorder))?, recording))
+    Ok((start(config, rng_seed, sockets, Some(recorder))?, recording))
 }
 
-fn start(config: Config, seed: [u8; 32], sockets: Vec<UdpSocket>, recorder: Option<Recorder>) -> io::Result<Handle> {
+fn start(
+    config: Config,
+    rng_seed: [u8; 32],
+    sockets: Vec<UdpSocket>,
+    recorder: Option<Recorder>,
+) -> io::Result<Handle> {
     let addrs = runner::addrs(&sockets)?;
     for socket in &sockets {
         socket.set_nonblocking(false)?;
     }
     let sockets: Sockets = sockets.into();
-    let driven = Driven::new(config, seed, sockets.clone(), &addrs, recorder)?;
+    let driven = Driven::new(config, rng_seed, sockets.clone(), &addrs, recorder)?;
     let machine = Arc::new(Mutex::new(Machine { driven, armed: None, ended: false }));
     let (wakes, inbox) = channel();
     let readers = (0u8..)

@@ -39,8 +39,8 @@ impl Testnet {
     ///
     /// # Errors
     /// When a socket or a thread cannot be had, for example because the port is in use.
-    pub async fn start(nodes: usize, port: u16, seed: [u8; 32]) -> io::Result<Testnet> {
-        Testnet::start_with(Config::small().local(), nodes, port, seed).await
+    pub async fn start(nodes: usize, port: u16, rng_seed: [u8; 32]) -> io::Result<Testnet> {
+        Testnet::start_with(Config::small().local(), nodes, port, rng_seed).await
     }
 
     /// The same with nodes of another configuration, for example with more room for items than the smallest nodes have.
@@ -48,8 +48,8 @@ impl Testnet {
     ///
     /// # Errors
     /// Those of [`start`](Testnet::start), and when the configuration makes no sense.
-    pub async fn start_with(config: Config, nodes: usize, port: u16, seed: [u8; 32]) -> io::Result<Testnet> {
-        let mut rng = Rng::from_seed(seed);
+    pub async fn start_with(config: Config, nodes: usize, port: u16, rng_seed: [u8; 32]) -> io::Result<Testnet> {
+        let mut rng = Rng::from_seed(rng_seed);
         let mut seats = Vec::with_capacity(nodes.max(1));
         for i in 0..nodes.max(1) {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, if i == 0 { port } else { 0 }))?;
@@ -98,8 +98,10 @@ impl Testnet {
         let config = config.clone();
         let body = move || {
             runtime.block_on(async move {
-                let nodes: io::Result<Vec<Handle>> =
-                    seats.into_iter().map(|(socket, seed)| spawn(config.clone(), seed, [socket].into())).collect();
+                let nodes: io::Result<Vec<Handle>> = seats
+                    .into_iter()
+                    .map(|(socket, rng_seed)| spawn(config.clone(), rng_seed, [socket].into()))
+                    .collect();
                 let ended: Vec<_> = nodes.iter().flatten().map(Handle::ended).collect();
                 let _ = sender.send(nodes);
                 for node in ended {

@@ -20,7 +20,7 @@ use crate::adapters::handle::{Handle, Lifetime, Message};
 use crate::adapters::recording::{Recorder, Recording, Sink};
 use crate::adapters::runner::{self, Driven, Links, RECEIVE};
 use crate::dht::config::Config;
-use crate::dht::event::{LinkId, Input};
+use crate::dht::event::{Input, LinkId};
 
 /// Datagrams that one readable event may bring before messages and other sockets have their turn.
 const BURST: usize = 32;
@@ -48,8 +48,8 @@ enum Wake {
 ///
 /// # Panics
 /// Outside a tokio runtime.
-pub fn spawn(config: Config, seed: [u8; 32], sockets: Vec<std::net::UdpSocket>) -> io::Result<Handle> {
-    start(config, seed, sockets, None)
+pub fn spawn(config: Config, rng_seed: [u8; 32], sockets: Vec<std::net::UdpSocket>) -> io::Result<Handle> {
+    start(config, rng_seed, sockets, None)
 }
 
 /// The same, and the node's life is recorded.
@@ -61,17 +61,17 @@ pub fn spawn(config: Config, seed: [u8; 32], sockets: Vec<std::net::UdpSocket>) 
 /// Outside a tokio runtime.
 pub fn spawn_recorded(
     config: Config,
-    seed: [u8; 32],
+    rng_seed: [u8; 32],
     sockets: Vec<std::net::UdpSocket>,
     journal: Sink,
 ) -> io::Result<(Handle, Recording)> {
     let (recorder, recording) = Recorder::new(journal);
-    Ok((start(config, seed, sockets, Some(recorder))?, recording))
+    Ok((start(config, rng_seed, sockets, Some(recorder))?, recording))
 }
 
 fn start(
     config: Config,
-    seed: [u8; 32],
+    rng_seed: [u8; 32],
     sockets: Vec<std::net::UdpSocket>,
     recorder: Option<Recorder>,
 ) -> io::Result<Handle> {
@@ -84,7 +84,7 @@ fn start(
         })
         .collect::<io::Result<Sockets>>()?;
     // Boxes keep a task small: a future holds what it was given twice, and a channel has room for many messages.
-    let driven = Box::new(Driven::new(config, seed, sockets, &addrs, recorder)?);
+    let driven = Box::new(Driven::new(config, rng_seed, sockets, &addrs, recorder)?);
     let (sender, messages) = unbounded_channel();
     let (handle, lifetime) = Handle::new(addrs, move |message| {
         let _ = sender.send(Box::new(message));

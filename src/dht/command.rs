@@ -41,7 +41,7 @@ pub enum Command<'a> {
     /// contact answered; the addresses are remembered and asked again whenever the table runs empty.
     Bootstrap {
         /// Addresses of any family; those without a link of their family are skipped. At most 16 are kept.
-        seeds: &'a [Endpoint],
+        nodes: &'a [Endpoint],
     },
     /// Ask one node.
     Query {

@@ -44,7 +44,7 @@ pub enum Step {
     /// The only query of an operation that asks one node.
     Single,
     /// The first query to an address whose id is not known.
-    Seed,
+    Bootstrap,
 }
 
 /// An open query.

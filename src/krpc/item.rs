@@ -57,19 +57,19 @@ pub fn signable(salt: &[u8], seq: i64, value: &[u8], out: &mut [u8; MAX_SIGNABLE
     writer.finish()
 }
 
-/// The public key of an ed25519 seed.
-pub fn public_key(seed: &[u8; 32]) -> [u8; 32] {
-    SigningKey::from_bytes(seed).verifying_key().to_bytes()
+/// The public key of an ed25519 secret key.
+pub fn public_key(secret_key: &[u8; 32]) -> [u8; 32] {
+    SigningKey::from_bytes(secret_key).verifying_key().to_bytes()
 }
 
-/// Signs a mutable item with an ed25519 seed. `None` when salt or value are longer than a node may accept.
-pub fn sign(seed: &[u8; 32], salt: &[u8], seq: i64, value: &[u8]) -> Option<[u8; 64]> {
+/// Signs a mutable item with an ed25519 secret key. `None` when salt or value are longer than a node may accept.
+pub fn sign(secret_key: &[u8; 32], salt: &[u8], seq: i64, value: &[u8]) -> Option<[u8; 64]> {
     if salt.len() > MAX_SALT || value.len() > MAX_VALUE {
         return None;
     }
     let mut text = [0; MAX_SIGNABLE];
     let length = signable(salt, seq, value, &mut text).ok()?;
-    Some(SigningKey::from_bytes(seed).sign(text.get(..length)?).to_bytes())
+    Some(SigningKey::from_bytes(secret_key).sign(text.get(..length)?).to_bytes())
 }
 
 /// Whether the signature of a mutable item fits. Strict: keys of small order and scalars that are not reduced are
@@ -114,7 +114,7 @@ pub fn pointer(value: &[u8]) -> Option<Id> {
 mod tests {
     use super::*;
 
-    const SEED: [u8; 32] = [7; 32];
+    const SECRET_KEY: [u8; 32] = [7; 32];
 
     fn id(text: &str) -> Id {
         let mut id = Id::default();
@@ -158,8 +158,8 @@ mod tests {
     #[test]
     fn a_signature_fits_its_item_and_no_other() {
         let value = b"5:hello";
-        let public = public_key(&SEED);
-        let signature = sign(&SEED, b"salt", 7, value).unwrap();
+        let public = public_key(&SECRET_KEY);
+        let signature = sign(&SECRET_KEY, b"salt", 7, value).unwrap();
         let good = Mutable { key: &public, salt: b"salt", seq: 7, signature: &signature };
         assert!(verify(&good, value));
         assert!(!verify(&good, b"5:hellO"));
@@ -185,14 +185,14 @@ mod tests {
 
         // S plus the order of the group.
         let order = group_order();
-        let mut unreduced = sign(&SEED, b"", 1, b"1:x").unwrap();
+        let mut unreduced = sign(&SECRET_KEY, b"", 1, b"1:x").unwrap();
         let mut carry = 0u16;
         for (byte, order) in unreduced[32..].iter_mut().zip(order) {
             carry += u16::from(*byte) + u16::from(order);
             *byte = carry as u8;
             carry >>= 8;
         }
-        let public = public_key(&SEED);
+        let public = public_key(&SECRET_KEY);
         assert!(!verify(&Mutable { key: &public, salt: b"", seq: 1, signature: &unreduced }, b"1:x"));
     }
 
@@ -203,9 +203,9 @@ mod tests {
 
     #[test]
     fn nothing_is_signed_that_no_node_may_accept() {
-        assert!(sign(&SEED, &[0; 64], 1, &[0; 1000]).is_some());
-        assert!(sign(&SEED, &[0; 65], 1, b"0:").is_none());
-        assert!(sign(&SEED, b"", 1, &[0; 1001]).is_none());
+        assert!(sign(&SECRET_KEY, &[0; 64], 1, &[0; 1000]).is_some());
+        assert!(sign(&SECRET_KEY, &[0; 65], 1, b"0:").is_none());
+        assert!(sign(&SECRET_KEY, b"", 1, &[0; 1001]).is_none());
     }
 
     // I30

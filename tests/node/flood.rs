@@ -208,7 +208,7 @@ fn generous(limits: (u32, u32)) -> Lab {
     let value = string(&[b'v'; 996]);
     let from = Endpoint::v4([111, 1, 1, 1], 6881);
     give(&mut lab, from, b"target", item::immutable_target(&value), b"put", &raw(b"v", &value));
-    let (key, signature) = (item::public_key(&SEED), item::sign(&SEED, b"", i64::MAX, &value).unwrap());
+    let (key, signature) = (item::public_key(&SECRET_KEY), item::sign(&SECRET_KEY, b"", i64::MAX, &value).unwrap());
     let rest =
         [pair(b"k", &key), raw(b"seq", b"i9223372036854775807e"), pair(b"sig", &signature), raw(b"v", &value)].concat();
     give(&mut lab, from, b"target", item::mutable_target(&key, b""), b"put", &rest);
@@ -217,7 +217,7 @@ fn generous(limits: (u32, u32)) -> Lab {
     lab
 }
 
-const SEED: [u8; 32] = [5; 32];
+const SECRET_KEY: [u8; 32] = [5; 32];
 const HASH: Id = Id([0x33; 20]);
 
 fn six(group: u8, n: u16) -> Endpoint {
@@ -245,7 +245,7 @@ fn befriend6(lab: &mut Lab) {
 fn every_query() -> Vec<Vec<u8>> {
     let id = pair(b"id", &[0x5a; 20]);
     let value = string(&[b'v'; 996]);
-    let (large, mutable) = (item::immutable_target(&value), item::mutable_target(&item::public_key(&SEED), b""));
+    let (large, mutable) = (item::immutable_target(&value), item::mutable_target(&item::public_key(&SECRET_KEY), b""));
     let target = |id: &Id| pair(b"target", &id.0);
     let want = raw(b"want", b"l2:n42:n6e");
     let (token, key, signature) = (pair(b"token", b""), pair(b"k", &[7; 32]), pair(b"sig", &[7; 64]));

@@ -12,7 +12,7 @@ use honeyguide::base::rng::Rng;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Config, K, LinkConfig, Network};
 use honeyguide::dht::contact::Health;
-use honeyguide::dht::node::{Buffer, LinkId, Input, Node, Outcome, Output, Storage};
+use honeyguide::dht::node::{Buffer, Input, LinkId, Node, Outcome, Output, Storage};
 use honeyguide::dht::stats::{DropReason, Stats};
 use honeyguide::krpc::compact;
 use honeyguide::krpc::endpoint::{Endpoint, Family};

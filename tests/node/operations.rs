@@ -10,7 +10,7 @@ use honeyguide::krpc::message::Mutable;
 
 use crate::world::{News, World};
 
-const SEED: [u8; 32] = [9; 32];
+const SECRET_KEY: [u8; 32] = [9; 32];
 
 fn network() -> World {
     // The stock rules, with memory for a small network.
@@ -29,8 +29,8 @@ fn put_version(
     value: &[u8],
     cas: Option<i64>,
 ) -> honeyguide::dht::node::Outcome {
-    let key = item::public_key(&SEED);
-    let signature = item::sign(&SEED, b"salt", seq, value).unwrap();
+    let key = item::public_key(&SECRET_KEY);
+    let signature = item::sign(&SECRET_KEY, b"salt", seq, value).unwrap();
     let signed = Mutable { key: &key, salt: b"salt", seq, signature: &signature };
     let (outcome, _) = world.operate(i, |node, now| {
         node.put_mutable(now, 5, value, &signed, cas).unwrap();
@@ -39,7 +39,7 @@ fn put_version(
 }
 
 fn newest(world: &mut World, i: usize) -> (honeyguide::dht::node::Outcome, Option<(Vec<u8>, i64)>) {
-    let key = item::public_key(&SEED);
+    let key = item::public_key(&SECRET_KEY);
     let (outcome, news) = world.operate(i, |node, now| {
         node.get_mutable(now, 6, &key, b"salt").unwrap();
     });
@@ -116,7 +116,7 @@ fn one_signature_is_verified_once_however_many_nodes_return_it() {
 fn the_first_version_ends_a_get_that_is_content_with_it() {
     let mut world = network();
     put_version(&mut world, 1, 1, b"3:one", None);
-    let key = item::public_key(&SEED);
+    let key = item::public_key(&SECRET_KEY);
     let (outcome, _) = world.operate(20, |node, now| {
         let freshness = Freshness::First;
         node.command(now, 1, Command::GetMutable { key: &key, salt: b"salt", newer_than: None, freshness }).unwrap();

@@ -8,7 +8,7 @@ use honeyguide::base::rng::Rng;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::LinkConfig;
 use honeyguide::dht::contact::Health;
-use honeyguide::dht::node::{Buffer, Command, Freshness, LinkId, Input, Output, Reason, Single};
+use honeyguide::dht::node::{Buffer, Command, Freshness, Input, LinkId, Output, Reason, Single};
 use honeyguide::dht::stats::DropReason::{InboxOverflow, ReadOnly, ReplyOverflow, Unsolicited};
 use honeyguide::krpc::compact;
 use honeyguide::krpc::endpoint::Endpoint;
@@ -192,9 +192,9 @@ fn a_user_has_as_many_places_as_configured_and_not_one_more() {
 #[test]
 fn upkeep_never_takes_a_users_place_and_users_never_take_that_of_upkeep() {
     let mut lab = Lab::new(config().with_links(&[LinkConfig::V4, LinkConfig::V6]));
-    let seed = lab.stranger();
+    let router = lab.stranger();
     // Nobody answers: both links bootstrap again and again.
-    lab.node.bootstrap(lab.now, 9, &[seed, Endpoint::v6([0x20; 16], 6881)]).unwrap();
+    lab.node.bootstrap(lab.now, 9, &[router, Endpoint::v6([0x20; 16], 6881)]).unwrap();
     lab.drain();
     let upkeep = |lab: &Lab| lab.stats().operations;
     for _ in 0..20 {
@@ -213,7 +213,7 @@ fn upkeep_never_takes_a_users_place_and_users_never_take_that_of_upkeep() {
     let end = lab.now + Duration::from_secs(120);
     let mut mine = 0;
     while lab.now < end {
-        while lab.node.ping(lab.now, 100 + mine, seed).is_ok() {
+        while lab.node.ping(lab.now, 100 + mine, router).is_ok() {
             mine += 1;
         }
         lab.drain();
@@ -467,7 +467,7 @@ fn broken_answers_are_no_sign_of_an_outage() {
 }
 
 #[test]
-fn a_node_that_was_cut_off_recovers_without_seeds() {
+fn a_node_that_was_cut_off_recovers_without_bootstrap_nodes() {
     for outage in [60, 3_600, 24 * 3_600] {
         for mut lab in [Lab::public(), Lab::local()] {
             let minds = std::mem::take(&mut lab.minds);
@@ -521,13 +521,13 @@ fn a_short_outage_costs_no_contact() {
 #[test]
 fn a_bootstrap_is_tried_again_until_somebody_answers() {
     for mut lab in [Lab::new(config()), Lab::new(config().local())] {
-        let seed = lab.stranger();
+        let router = lab.stranger();
         let outcome = lab.operate(|node, now| {
-            node.bootstrap(now, 1, &[seed]).unwrap();
+            node.bootstrap(now, 1, &[router]).unwrap();
         });
         assert_eq!((outcome.reason, outcome.timed_out), (Reason::Exhausted, 1));
         lab.run(Duration::from_secs(3_600));
-        let tries = lab.sent_to(seed);
+        let tries = lab.sent_to(router);
         assert!((3_600 / 40..3_600 / 20).contains(&tries), "{tries} tries in an hour");
         // It comes back, and so do its friends.
         let friends: Vec<_> = (0..12u8).map(|n| (Id([n * 20 + 1; 20]), lab.stranger())).collect();
@@ -536,8 +536,10 @@ fn a_bootstrap_is_tried_again_until_somebody_answers() {
             lab.minds.insert(friend, Box::new(move |query| Some(crate::lab::honest_answer(&list, id, friend, query))));
         }
         let list = friends.clone();
-        lab.minds
-            .insert(seed, Box::new(move |query| Some(crate::lab::honest_answer(&list, Id([0xf0; 20]), seed, query))));
+        lab.minds.insert(
+            router,
+            Box::new(move |query| Some(crate::lab::honest_answer(&list, Id([0xf0; 20]), router, query))),
+        );
         lab.run(Duration::from_secs(60));
         assert!(lab.node.contacts().count() >= 8, "{} contacts", lab.node.contacts().count());
         assert_eq!(finished(&lab, 1).len(), 1, "nobody waits for the later tries");

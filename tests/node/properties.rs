@@ -13,7 +13,7 @@ use honeyguide::dht::config::{Config, LinkConfig};
 use honeyguide::dht::contact::SavedContact;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::Trace;
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, LinkId, Input, Node, Output, Single, Storage};
+use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Output, Single, Storage};
 use honeyguide::krpc::endpoint::{Endpoint, Family};
 use honeyguide::krpc::id::Id;
 use honeyguide::krpc::item;
@@ -594,12 +594,12 @@ impl Life {
         }
         let (link, to) = self.somebody();
         let (_, other) = self.somebody();
-        let (target, seeds) = (self.target(), [to, other]);
+        let (target, nodes) = (self.target(), [to, other]);
         let key = item::public_key(&SECRET);
         let signature = item::sign(&SECRET, b"salt", 2, b"3:two").unwrap();
         let newer_than = [None, Some(1)][self.rng.below(2) as usize];
         let command = match self.rng.below(16) {
-            0 | 1 => Command::Bootstrap { seeds: &seeds },
+            0 | 1 => Command::Bootstrap { nodes: &nodes },
             2 | 3 => Command::Query { to, single: Single::Ping },
             4 => Command::Query { to, single: Single::FindNode { target, want: Want { v4: true, v6: true } } },
             5 => Command::Query { to, single: Single::Sample { target } },
@@ -628,8 +628,8 @@ fn replay(config: Config, journal: &[u8]) -> Id {
     let mut node = Node::new(config, [9; 32], storage).unwrap();
     let (mut trace, mut buf, mut at): (_, Buffer, _) = (Trace::default(), [0; 1500], 0);
     while at < journal.len() {
-        let mut seeds = [Endpoint::UNSPECIFIED; 16];
-        let (record, after) = Record::decode(&journal[at..], &mut seeds).expect("a journal of records");
+        let mut nodes = [Endpoint::UNSPECIFIED; 16];
+        let (record, after) = Record::decode(&journal[at..], &mut nodes).expect("a journal of records");
         for _ in 0..record.polls {
             trace.add(&node.poll_output(&mut buf));
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Config, LinkConfig};
-use honeyguide::dht::node::{Buffer, Event, LinkId, Input, Node, Outcome, Output, Storage};
+use honeyguide::dht::node::{Buffer, Event, Input, LinkId, Node, Outcome, Output, Storage};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
 
@@ -65,10 +65,10 @@ impl World {
         for i in 0..n {
             world.add(config.clone(), i);
         }
-        let seed = world.hosts[0].addr;
+        let router = world.hosts[0].addr;
         for i in 1..n {
             world.with(i, |node, now| {
-                node.bootstrap(now, u64::MAX, &[seed]).unwrap();
+                node.bootstrap(now, u64::MAX, &[router]).unwrap();
             });
             world.run_for(Duration::from_millis(200));
         }

@@ -18,7 +18,7 @@ use server::{Server, find_nodes, put, query};
 #[path = "../../fixtures/server.rs"]
 pub mod server;
 
-const SEED: [u8; 32] = [9; 32];
+const SECRET_KEY: [u8; 32] = [9; 32];
 
 pub fn groups() -> Vec<Group> {
     let find_node = [271, 1280].map(|contacts| {
@@ -72,10 +72,11 @@ fn put_newer() -> Contenders {
     let asker = server.contact();
     let mut versions = Versions::new();
     let token = server.token(asker, versions.target());
-    let key = SigningKey::from_bytes(&SEED).verifying_key();
+    let key = SigningKey::from_bytes(&SECRET_KEY).verifying_key();
     let mut text = [0; item::MAX_SIGNABLE];
     let len = item::signable(b"", 1, &versions.value, &mut text).expect("room");
-    let signature = ed25519_dalek::Signature::from_bytes(&item::sign(&SEED, b"", 1, &versions.value).expect("short"));
+    let signature =
+        ed25519_dalek::Signature::from_bytes(&item::sign(&SECRET_KEY, b"", 1, &versions.value).expect("short"));
     let mut puts = VecDeque::new();
     Contenders::first("honeyguide", move || {
         // Signed in advance: now and then a batch takes longer, which a median does not see.
@@ -132,7 +133,7 @@ struct Versions {
 impl Versions {
     fn new() -> Versions {
         let value = [b"500:".to_vec(), vec![b'v'; 500]].concat();
-        Versions { key: item::public_key(&SEED), value, seq: 0 }
+        Versions { key: item::public_key(&SECRET_KEY), value, seq: 0 }
     }
 
     fn target(&self) -> Id {
@@ -141,7 +142,7 @@ impl Versions {
 
     fn next_put(&mut self, id: Id, token: &[u8]) -> Vec<u8> {
         self.seq += 1;
-        let signature = item::sign(&SEED, b"", self.seq, &self.value).expect("short");
+        let signature = item::sign(&SECRET_KEY, b"", self.seq, &self.value).expect("short");
         let mutable = Mutable { key: &self.key, salt: b"", seq: self.seq, signature: &signature };
         put(id, token, Item { value: &self.value, mutable: Some(mutable) })
     }

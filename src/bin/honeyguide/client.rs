@@ -23,22 +23,22 @@ const ROUTERS: [&str; 4] = [
 const RESOLVE_LIMITS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
 
 /// Addresses to join through, and the rules that follow from them.
-pub struct Entrance {
-    pub seeds: Vec<SocketAddr>,
+pub struct Start {
+    pub routers: Vec<SocketAddr>,
     pub network: Network,
 }
 
 /// The addresses given with `--bootstrap`, or those of the public routers.
-pub async fn entrance(options: &Options) -> Result<Entrance, Failed> {
-    let seeds = if !options.bootstrap.is_empty() {
+pub async fn start(options: &Options) -> Result<Start, Failed> {
+    let routers = if !options.bootstrap.is_empty() {
         addresses(options.bootstrap.iter().cloned()).await?
     } else if options.network == Some(NetworkName::Local) {
         return Err(Failed::usage("a local network has no public routers: name one of its nodes with --bootstrap"));
     } else {
         addresses(ROUTERS.map(String::from)).await?
     };
-    let network = options.network(seeds.iter().any(|seed| seed.ip().is_loopback()));
-    Ok(Entrance { seeds, network })
+    let network = options.network(routers.iter().any(|router| router.ip().is_loopback()));
+    Ok(Start { routers, network })
 }
 
 /// The addresses of all names that have one; an error when none has.
@@ -66,9 +66,9 @@ pub async fn addresses(names: impl IntoIterator<Item = String>) -> Result<Vec<So
 }
 
 /// A node on a port of the system's choice that can talk to these addresses and serves nobody (BEP 43).
-pub fn node(options: &Options, entrance: &Entrance, seed: [u8; 32]) -> Result<Handle, Failed> {
+pub fn node(options: &Options, start: &Start, rng_seed: [u8; 32]) -> Result<Handle, Failed> {
     let stock = Config::default();
-    let mut config = if entrance.network == Network::Local { stock.local() } else { stock };
+    let mut config = if start.network == Network::Local { stock.local() } else { stock };
     config.read_only = true;
     // Nothing goes on in the background of a program that ends: a put is over when every node was tried.
     config.lookup.report_at = config.lookup.replicas;
@@ -76,27 +76,27 @@ pub fn node(options: &Options, entrance: &Entrance, seed: [u8; 32]) -> Result<Ha
         // The rest is for joining, so that an operation can still end by itself and say how far it came.
         config.lookup.deadline = config.lookup.deadline.min(limit.mul_f64(0.75));
     }
-    let socket = ephemeral(&entrance.seeds)?;
-    spawn(config, seed, vec![socket]).map_err(|error| format!("a node could not be started: {error}").into())
+    let socket = ephemeral(&start.routers)?;
+    spawn(config, rng_seed, vec![socket]).map_err(|error| format!("a node could not be started: {error}").into())
 }
 
 /// The same, and it has joined the network.
 pub async fn joined(options: &Options) -> Result<Handle, Failed> {
-    let entrance = entrance(options).await?;
-    let node = node(options, &entrance, options.rng()?.bytes())?;
+    let start = start(options).await?;
+    let node = node(options, &start, options.rng()?.bytes())?;
     let progress = options.progress("joining the network");
-    let outcome = ended(node.bootstrap(&entrance.seeds).await)?.outcome;
+    let outcome = ended(node.bootstrap(&start.routers).await)?.outcome;
     progress.finish_and_clear();
     if outcome.answered == 0 {
-        return Err(no_answer(&entrance.seeds).into());
+        return Err(no_answer(&start.routers).into());
     }
     Ok(node)
 }
 
 /// Why nothing can be done without a node that answers.
-pub fn no_answer(seeds: &[SocketAddr]) -> String {
-    let seeds: Vec<_> = seeds.iter().map(SocketAddr::to_string).collect();
-    format!("no node answered at {}: check the address and whether UDP gets through", seeds.join(", "))
+pub fn no_answer(routers: &[SocketAddr]) -> String {
+    let routers: Vec<_> = routers.iter().map(SocketAddr::to_string).collect();
+    format!("no node answered at {}: check the address and whether UDP gets through", routers.join(", "))
 }
 
 /// The end of an operation, or a sentence about why there is none.

@@ -17,7 +17,7 @@ use honeyguide::krpc::id::Id;
 use honeyguide::krpc::item;
 use serde_json::json;
 
-use crate::client::{self, Entrance};
+use crate::client::{self, Start};
 use crate::options::{Failed, Options};
 use crate::print::{Out, millis, outcome_text};
 use crate::testnet;
@@ -41,19 +41,19 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let mut rng = options.rng()?;
     let begin = Instant::now();
     let progress = options.progress("starting the nodes");
-    let (testnet, entrance) = if options.bootstrap.is_empty() {
+    let (testnet, start) = if options.bootstrap.is_empty() {
         let testnet = testnet::start(args.nodes, 0, rng.bytes()).await?;
-        let entrance = Entrance { seeds: vec![testnet.bootstrap()], network: Network::Local };
-        (Some(testnet), entrance)
+        let start = Start { routers: vec![testnet.bootstrap()], network: Network::Local };
+        (Some(testnet), start)
     } else {
-        (None, client::entrance(options).await?)
+        (None, client::start(options).await?)
     };
-    let author = client::node(options, &entrance, rng.bytes())?;
-    let stranger = client::node(options, &entrance, rng.bytes())?;
+    let author = client::node(options, &start, rng.bytes())?;
+    let stranger = client::node(options, &start, rng.bytes())?;
     progress.finish_and_clear();
 
     let mut step = Step::default();
-    let joined = join(&mut step, &[&author, &stranger], &entrance.seeds).await;
+    let joined = join(&mut step, &[&author, &stranger], &start.routers).await;
     // Starting the network is more than the two operations at its end.
     step.elapsed = begin.elapsed();
     step.report(
@@ -138,12 +138,12 @@ impl Step {
     }
 }
 
-async fn join(step: &mut Step, nodes: &[&Handle], seeds: &[SocketAddr]) -> Result<(), String> {
+async fn join(step: &mut Step, nodes: &[&Handle], routers: &[SocketAddr]) -> Result<(), String> {
     for node in nodes {
-        let outcome = node.bootstrap(seeds).await.map_err(|failure| failure.to_string())?.outcome;
+        let outcome = node.bootstrap(routers).await.map_err(|failure| failure.to_string())?.outcome;
         step.count(&outcome, outcome.answered);
         if outcome.answered == 0 {
-            return Err(client::no_answer(seeds));
+            return Err(client::no_answer(routers));
         }
     }
     Ok(())

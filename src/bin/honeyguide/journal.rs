@@ -27,7 +27,7 @@ pub struct Head {
     pub links: Vec<LinkConfig>,
     pub local: bool,
     pub read_only: bool,
-    pub seed: [u8; 32],
+    pub rng_seed: [u8; 32],
 }
 
 impl Head {
@@ -89,7 +89,7 @@ impl ToBencode for Head {
             })?;
             dict.emit_pair(b"local", u8::from(self.local))?;
             dict.emit_pair(b"read_only", u8::from(self.read_only))?;
-            dict.emit_pair(b"seed", AsString(&self.seed))
+            dict.emit_pair(b"seed", AsString(&self.rng_seed))
         })
     }
 }
@@ -108,7 +108,7 @@ impl FromBencode for Head {
     const EXPECTED_RECURSION_DEPTH: usize = 3;
 
     fn decode_bencode_object(object: Object<'_, '_>) -> Result<Self, Error> {
-        let (mut links, mut local, mut read_only, mut seed) = (Vec::new(), None, None, None);
+        let (mut links, mut local, mut read_only, mut rng_seed) = (Vec::new(), None, None, None);
         let mut dict = object.try_into_dictionary()?;
         while let Some((name, value)) = dict.next_pair()? {
             match name {
@@ -120,13 +120,13 @@ impl FromBencode for Head {
                 }
                 b"local" => local = Some(u8::decode_bencode_object(value)? != 0),
                 b"read_only" => read_only = Some(u8::decode_bencode_object(value)? != 0),
-                b"seed" => seed = value.try_into_bytes()?.try_into().ok(),
+                b"seed" => rng_seed = value.try_into_bytes()?.try_into().ok(),
                 _ => {}
             }
         }
-        match (links.len(), local, read_only, seed) {
-            (1..=honeyguide::dht::config::MAX_LINKS, Some(local), Some(read_only), Some(seed)) => {
-                Ok(Head { links, local, read_only, seed })
+        match (links.len(), local, read_only, rng_seed) {
+            (1..=honeyguide::dht::config::MAX_LINKS, Some(local), Some(read_only), Some(rng_seed)) => {
+                Ok(Head { links, local, read_only, rng_seed })
             }
             _ => Err(Error::missing_field("head")),
         }
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_head_comes_back_as_it_was_written_and_never_half() {
         let links = vec![LinkConfig { id: Some(Id([5; 20])), ..LinkConfig::V4 }, LinkConfig::V6];
-        let head = Head { links, local: true, read_only: false, seed: [9; 32] };
+        let head = Head { links, local: true, read_only: false, rng_seed: [9; 32] };
         let encoded = head.to_bencode().unwrap();
         let file = [MAGIC, &(encoded.len() as u32).to_le_bytes(), &encoded, b"records"].concat();
         assert_eq!(decode(&file), Some((head, b"records".to_vec())));

@@ -47,27 +47,27 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     }
     let saved = args.state.as_deref().map(State::load).transpose()?.flatten().unwrap_or_default();
     let loopback = binds.iter().any(|addr| addr.ip().is_loopback());
-    let entrance = match options.network(loopback) {
+    let start = match options.network(loopback) {
         // A local network may begin with this very node.
-        Network::Local if options.bootstrap.is_empty() => client::Entrance { seeds: vec![], network: Network::Local },
-        network => match client::entrance(options).await {
+        Network::Local if options.bootstrap.is_empty() => client::Start { routers: vec![], network: Network::Local },
+        network => match client::start(options).await {
             // A node that knows others needs no router, and no name service either.
-            Err(_) if !saved.contacts.is_empty() => client::Entrance { seeds: vec![], network },
-            entrance => entrance?,
+            Err(_) if !saved.contacts.is_empty() => client::Start { routers: vec![], network },
+            start => start?,
         },
     };
-    let network = if loopback { options.network(true) } else { entrance.network };
+    let network = if loopback { options.network(true) } else { start.network };
     let sockets = binds.iter().map(|addr| client::bind(*addr)).collect::<Result<Vec<_>, _>>()?;
     let head = Head {
         links: binds.iter().zip(0..).map(|(addr, i)| link(addr, saved.ids.get(i))).collect(),
         local: network == Network::Local,
         read_only: args.read_only,
-        seed: options.rng()?.bytes(),
+        rng_seed: options.rng()?.bytes(),
     };
     let journal = args.journal.as_deref().map(|path| journal::create(path, &head)).transpose()?;
     let started = match journal {
-        None => spawn(head.config(), head.seed, sockets).map(|node| (node, None)),
-        Some(sink) => spawn_recorded(head.config(), head.seed, sockets, Box::new(sink))
+        None => spawn(head.config(), head.rng_seed, sockets).map(|node| (node, None)),
+        Some(sink) => spawn_recorded(head.config(), head.rng_seed, sockets, Box::new(sink))
             .map(|(node, recording)| (node, Some(recording))),
     };
     let (node, recording) = started.map_err(|error| format!("the node could not be started: {error}"))?;
@@ -84,7 +84,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let store = args.state.as_deref().map(|path| Store { path, before: &saved });
     // Written at once, so that a place where nothing can be saved is noticed now.
     save(&node, &store).await?;
-    let lived = live(out, &node, &entrance.seeds, &store, ending).await;
+    let lived = live(out, &node, &start.routers, &store, ending).await;
     let kept = save(&node, &store).await;
     node.shutdown().await;
     if let Some(recording) = recording {
@@ -104,14 +104,14 @@ pub fn report_hash(out: Out, hash: Id) -> Result<(), Failed> {
 async fn live(
     out: Out,
     node: &Handle,
-    seeds: &[SocketAddr],
+    routers: &[SocketAddr],
     store: &Option<Store<'_>>,
     ending: impl Future<Output = ()>,
 ) -> Result<(), Failed> {
     let mut notices = node.notices();
     let mut save_at = tokio::time::interval(SAVE_EVERY);
     save_at.tick().await;
-    let (mut joining, mut ending) = (std::pin::pin!(join(out, node, seeds)), std::pin::pin!(ending));
+    let (mut joining, mut ending) = (std::pin::pin!(join(out, node, routers)), std::pin::pin!(ending));
     let mut joined = false;
     loop {
         tokio::select! {
@@ -125,12 +125,12 @@ async fn live(
 }
 
 /// Each link has an id of its own and finds its own neighbours.
-async fn join(out: Out, node: &Handle, seeds: &[SocketAddr]) -> Result<(), Failed> {
+async fn join(out: Out, node: &Handle, routers: &[SocketAddr]) -> Result<(), Failed> {
     let joining: Vec<_> = (0u8..)
         .zip(node.addrs())
         .map(|(i, addr)| {
-            let seeds: Vec<_> = seeds.iter().copied().filter(|seed| seed.is_ipv4() == addr.is_ipv4()).collect();
-            (i, node.on(LinkId(i)).bootstrap(&seeds))
+            let routers: Vec<_> = routers.iter().copied().filter(|router| router.is_ipv4() == addr.is_ipv4()).collect();
+            (i, node.on(LinkId(i)).bootstrap(&routers))
         })
         .collect();
     for (i, operation) in joining {

@@ -81,14 +81,13 @@ impl Options {
 
     /// Randomness of the system, or the repeatable kind.
     pub fn rng(&self) -> Result<Rng, Failed> {
-        let mut seed = [0; 32];
+        let mut rng_seed = [0; 32];
         match self.seed {
-            Some(n) => seed[..8].copy_from_slice(&n.to_le_bytes()),
-            None => {
-                getrandom::fill(&mut seed).map_err(|error| format!("the system gives no random numbers: {error}"))?
-            }
+            Some(n) => rng_seed[..8].copy_from_slice(&n.to_le_bytes()),
+            None => getrandom::fill(&mut rng_seed)
+                .map_err(|error| format!("the system gives no random numbers: {error}"))?,
         }
-        Ok(Rng::from_seed(seed))
+        Ok(Rng::from_seed(rng_seed))
     }
 
     /// A sign of life on a terminal, for what may take long.

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::client::{self, Entrance, ended};
+use crate::client::{self, Start, ended};
 use crate::options::{Failed, Options};
 use crate::print::{millis, outcome_json, outcome_text};
 
@@ -15,8 +15,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let addrs = client::addresses([args.addr.clone()]).await?;
     // One destination, and IPv4 where there is a choice, as `ephemeral` has it.
     let to = *addrs.iter().find(|addr| addr.is_ipv4()).unwrap_or(&addrs[0]);
-    let entrance = Entrance { seeds: vec![to], network: options.network(to.ip().is_loopback()) };
-    let node = client::node(options, &entrance, options.rng()?.bytes())?;
+    let start = Start { routers: vec![to], network: options.network(to.ip().is_loopback()) };
+    let node = client::node(options, &start, options.rng()?.bytes())?;
     let finished = ended(node.ping(to).await)?;
     match finished.results.first() {
         Some(answer) => {

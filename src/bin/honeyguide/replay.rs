@@ -19,7 +19,7 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let config = head.config();
     let storage = Storage::allocate(&config);
     let mut node =
-        Node::new(config, head.seed, storage).map_err(|error| format!("the node cannot be made: {error}"))?;
+        Node::new(config, head.rng_seed, storage).map_err(|error| format!("the node cannot be made: {error}"))?;
     match recording::replay(&mut node, &records) {
         Some(hash) => report_hash(options.out(), hash),
         None => Err(format!("the records in {} are damaged or their end is missing", args.file.display()).into()),

@@ -16,10 +16,10 @@ pub struct Args {
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let mut ending = std::pin::pin!(options.ending());
-    let seed = options.rng()?.bytes();
+    let rng_seed = options.rng()?.bytes();
     let progress = options.progress("starting the nodes");
     let running = async {
-        let testnet = start(args.nodes, args.port, seed).await?;
+        let testnet = start(args.nodes, args.port, rng_seed).await?;
         progress.finish_and_clear();
         let bootstrap = testnet.bootstrap().to_string();
         options.out().line(format_args!("bootstrap {bootstrap}"), &[("bootstrap", json!(bootstrap))])?;
@@ -34,8 +34,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     Ok(())
 }
 
-pub async fn start(nodes: u32, port: u16, seed: [u8; 32]) -> Result<Testnet, Failed> {
-    Testnet::start(nodes as usize, port, seed).await.map_err(|error| match error.kind() {
+pub async fn start(nodes: u32, port: u16, rng_seed: [u8; 32]) -> Result<Testnet, Failed> {
+    Testnet::start(nodes as usize, port, rng_seed).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
             format!("port {port} of 127.0.0.1 is in use by another program: choose another one").into()
         }

@@ -67,7 +67,7 @@ pub struct Lookup {
     /// Queries that hold a slot, by class.
     in_flight: [u8; 3],
     /// Queries to addresses whose id is not known yet.
-    seeds: u8,
+    unidentified: u8,
     len: u16,
 }
 
@@ -89,7 +89,7 @@ impl Lookup {
             hops: 0,
             burst: 0,
             in_flight: [0; 3],
-            seeds: 0,
+            unidentified: 0,
             len: 0,
         }
     }
@@ -191,7 +191,7 @@ impl Lookup {
                 _ => self.ask(now, &mut w.candidates[place]),
             };
         }
-        if view.busy || self.seeds > 0 || (view.throttled && !hearsay_allowed) {
+        if view.busy || self.unidentified > 0 || (view.throttled && !hearsay_allowed) {
             return Next::Wait(None);
         }
         match self.phase {
@@ -302,18 +302,18 @@ impl Lookup {
     }
 
     /// A query to an address without a known id left.
-    pub fn on_seed_sent(&mut self) {
-        self.seeds = self.seeds.saturating_add(1);
+    pub fn on_bootstrap_sent(&mut self) {
+        self.unidentified = self.unidentified.saturating_add(1);
     }
 
-    /// A seed failed.
-    pub fn on_seed_failed(&mut self) {
-        self.seeds = self.seeds.saturating_sub(1);
+    /// A bootstrap node failed.
+    pub fn on_bootstrap_failed(&mut self) {
+        self.unidentified = self.unidentified.saturating_sub(1);
     }
 
-    /// A seed answered, and so told its id: it becomes a candidate that has answered.
-    pub fn on_seed_answer(&mut self, w: &mut Window<'_>, network: Network, offer: Offer, token: Option<&[u8]>) {
-        self.seeds = self.seeds.saturating_sub(1);
+    /// A bootstrap node answered, and so told its id: it becomes a candidate that has answered.
+    pub fn on_bootstrap_answer(&mut self, w: &mut Window<'_>, network: Network, offer: Offer, token: Option<&[u8]>) {
+        self.unidentified = self.unidentified.saturating_sub(1);
         self.offer(w, network, offer);
         if let Some(place) = self.find(w, &offer.id, &offer.endpoint) {
             self.settle(w, place, token);
@@ -476,7 +476,7 @@ impl Lookup {
     }
 
     /// Recounts everything that has to hold. `asked` and `storing` say whether a query of that kind to a candidate is
-    /// open, and not late; `seeds` is the number of open queries to addresses without a known id.
+    /// open, and not late; `unidentified` is the number of open queries to addresses without a known id.
     #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(
         &self,
@@ -484,7 +484,7 @@ impl Lookup {
         tokens: usize,
         asked: impl Fn(&Id, &Endpoint) -> bool,
         storing: impl Fn(&Id, &Endpoint) -> bool,
-        seeds: usize,
+        unidentified: usize,
     ) {
         let candidates = &candidates[..usize::from(self.len)];
         assert!(candidates.is_sorted_by_key(|c| c.distance), "nearest first");
@@ -506,7 +506,7 @@ impl Lookup {
             }
         }
         assert_eq!(self.in_flight, in_flight, "slots are freed and taken by queries alone");
-        assert_eq!(usize::from(self.seeds), seeds, "no seed is waited for that was not asked");
+        assert_eq!(usize::from(self.unidentified), unidentified, "none is waited for that was not asked");
     }
 }
 

@@ -223,12 +223,12 @@ impl Node<'_> {
             let to = *to;
             return self.ask(key, to, None, Step::Single, operation_query(self, key, target, want), buf);
         }
-        if let Some(&to) = self.seeds.get(usize::from(operation.next_seed)) {
-            operation.next_seed += 1;
+        if let Some(&to) = self.bootstrap_nodes.get(usize::from(operation.next_bootstrap)) {
+            operation.next_bootstrap += 1;
             let family = self.links.get(usize::from(operation.link)).map(|l| l.family);
             if family == Some(to.family()) && !operation.lookup.knows(&window, &to) {
-                operation.lookup.on_seed_sent();
-                return self.ask(key, to, None, Step::Seed, operation_query(self, key, target, want), buf);
+                operation.lookup.on_bootstrap_sent();
+                return self.ask(key, to, None, Step::Bootstrap, operation_query(self, key, target, want), buf);
             }
             return None;
         }
@@ -363,9 +363,9 @@ impl Node<'_> {
         let Some(Parts { operation, mut window, .. }) = self.operations.parts(key) else { return };
         match (step, id, &mut operation.goal) {
             (Step::Single, _, Goal::Single { sent, .. }) => *sent = false,
-            (Step::Seed, ..) => {
-                operation.lookup.on_seed_failed();
-                operation.next_seed = operation.next_seed.saturating_sub(1);
+            (Step::Bootstrap, ..) => {
+                operation.lookup.on_bootstrap_failed();
+                operation.next_bootstrap = operation.next_bootstrap.saturating_sub(1);
             }
             (_, Some(id), _) => operation.lookup.on_not_sent(&mut window, &id, &to),
             _ => {}

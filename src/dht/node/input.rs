@@ -4,7 +4,7 @@ use crate::base::slab::Key;
 use crate::base::time::Instant;
 use crate::dht::contact::Contact;
 use crate::dht::contact::{Health, Weight};
-use crate::dht::event::{LinkId, Input, Outcome, Reason};
+use crate::dht::event::{Input, LinkId, Outcome, Reason};
 use crate::dht::limiter::Entrance;
 use crate::dht::lookup::{Class, Offer, SHARE};
 use crate::dht::node::operation::{Goal, Parts};
@@ -175,9 +175,9 @@ impl Node<'_> {
             Step::Converge => {
                 operation.lookup.on_answer(&mut window, &response.id, &from, response.token);
             }
-            Step::Seed => {
+            Step::Bootstrap => {
                 let offer = Offer { id: response.id, endpoint: from, class: Class::Good, hops: 0, secure: true };
-                operation.lookup.on_seed_answer(&mut window, self.config.network, offer, response.token);
+                operation.lookup.on_bootstrap_answer(&mut window, self.config.network, offer, response.token);
             }
             Step::Single => operation.finish = Some(Reason::Hit),
         }
@@ -295,9 +295,9 @@ impl Node<'_> {
                 outcome.errored = outcome.errored.saturating_add(1);
                 operation.lookup.on_failure(&mut window, &id, &from);
             }
-            (Step::Seed, _) => {
+            (Step::Bootstrap, _) => {
                 outcome.errored = outcome.errored.saturating_add(1);
-                operation.lookup.on_seed_failed();
+                operation.lookup.on_bootstrap_failed();
             }
             _ => {
                 outcome.errored = outcome.errored.saturating_add(1);
@@ -328,7 +328,7 @@ impl Node<'_> {
         }
         match (step, open.id) {
             (Step::Single, _) => operation.finish = Some(Reason::Exhausted),
-            (Step::Seed, _) => operation.lookup.on_seed_failed(),
+            (Step::Bootstrap, _) => operation.lookup.on_bootstrap_failed(),
             (_, Some(id)) => operation.lookup.on_failure(&mut window, &id, &open.to),
             (_, None) => {}
         }

@@ -52,8 +52,8 @@ impl Node<'_> {
             let asked = |id: &Id, at: &Endpoint| self.open_of(key, Step::Converge).filter(to(id, at)).any(|o| !o.late);
             let storing = |id: &Id, at: &Endpoint| self.open_of(key, Step::Store).any(|o| to(id, at)(&o));
             let (candidates, tokens) = self.operations.window(key);
-            let seeds = self.open_of(key, Step::Seed).count();
-            operation.lookup.check_invariants(candidates, tokens, asked, storing, seeds);
+            let unidentified = self.open_of(key, Step::Bootstrap).count();
+            operation.lookup.check_invariants(candidates, tokens, asked, storing, unidentified);
         }
         for slot in 0..self.operations.capacity() as u16 {
             let waits = self.deadlines.at(self.wake_key(slot)).is_some();

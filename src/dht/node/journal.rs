@@ -10,7 +10,7 @@
 use crate::base::time::Instant;
 use crate::dht::command::{Command, Freshness, Single};
 use crate::dht::contact::SavedContact;
-use crate::dht::event::{LinkId, Input};
+use crate::dht::event::{Input, LinkId};
 use crate::dht::node::state::Node;
 use crate::krpc::bencode::MAX_BYTES;
 use crate::krpc::endpoint::Endpoint;
@@ -114,9 +114,9 @@ impl<'a> Record<'a> {
         w.fits.then_some(w.len)
     }
 
-    /// Reads the first record; it and what follows, or `None` when the bytes are no record. The seeds of a bootstrap
-    /// are put into `seeds`, since their form in the journal is not that in memory.
-    pub fn decode(bytes: &'a [u8], seeds: &'a mut [Endpoint; 16]) -> Option<(Record<'a>, &'a [u8])> {
+    /// Reads the first record; it and what follows, or `None` when the bytes are no record. The nodes of a bootstrap
+    /// are put into `nodes`, since their form in the journal is not that in memory.
+    pub fn decode(bytes: &'a [u8], nodes: &'a mut [Endpoint; 16]) -> Option<(Record<'a>, &'a [u8])> {
         let mut r = Take(bytes);
         let kind = r.u8()?;
         let polls = u32::from_le_bytes(r.array()?);
@@ -138,7 +138,7 @@ impl<'a> Record<'a> {
             7 => {
                 let tag = r.u64()?;
                 let link = Some(r.u8()?).filter(|&link| link != u8::MAX).map(LinkId);
-                Call::Command { tag, link, command: r.command(seeds)? }
+                Call::Command { tag, link, command: r.command(nodes)? }
             }
             _ => return None,
         };
@@ -195,11 +195,11 @@ impl Put<'_> {
 
     fn command(&mut self, command: &Command<'_>) {
         match *command {
-            Command::Bootstrap { seeds } => {
-                let seeds = &seeds[..seeds.len().min(16)];
+            Command::Bootstrap { nodes } => {
+                let nodes = &nodes[..nodes.len().min(16)];
                 self.u8(0);
-                self.u8(seeds.len() as u8);
-                seeds.iter().for_each(|seed| self.bytes(&seed.to_bytes()));
+                self.u8(nodes.len() as u8);
+                nodes.iter().for_each(|node| self.bytes(&node.to_bytes()));
             }
             Command::Query { to, single } => {
                 self.u8(1);
@@ -298,15 +298,15 @@ impl<'a> Take<'a> {
         Some(present.then_some(seq))
     }
 
-    fn command(&mut self, seeds: &'a mut [Endpoint; 16]) -> Option<Command<'a>> {
+    fn command(&mut self, nodes: &'a mut [Endpoint; 16]) -> Option<Command<'a>> {
         Some(match self.u8()? {
             0 => {
                 let count = usize::from(self.u8()?);
-                let seeds = seeds.get_mut(..count)?;
-                for seed in seeds.iter_mut() {
-                    *seed = self.endpoint()?;
+                let nodes = nodes.get_mut(..count)?;
+                for node in nodes.iter_mut() {
+                    *node = self.endpoint()?;
                 }
-                Command::Bootstrap { seeds }
+                Command::Bootstrap { nodes }
             }
             1 => {
                 let to = self.endpoint()?;

@@ -34,7 +34,7 @@ pub mod storage;
 mod upkeep;
 
 pub use crate::dht::command::{Command, Freshness, Single};
-pub use crate::dht::event::{Buffer, Event, LinkId, Input, OpId, Outcome, Output, Reason, Refused};
-pub use state::{MAX_SEEDS, Node, OpView};
+pub use crate::dht::event::{Buffer, Event, Input, LinkId, OpId, Outcome, Output, Reason, Refused};
+pub use state::{MAX_BOOTSTRAP_NODES, Node, OpView};
 pub use storage::{MAX_OPERATIONS, Part, Storage, StorageBuf};
 pub use upkeep::Timer;

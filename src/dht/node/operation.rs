@@ -81,8 +81,8 @@ pub(super) struct Operation {
     pub deadline: Instant,
     /// Set when the end is decided; the next drain says so.
     pub finish: Option<Reason>,
-    /// Next of the node's seeds to ask; past the end when none is to be asked.
-    pub next_seed: u8,
+    /// Next of the bootstrap nodes to ask; past the end when none is to be asked.
+    pub next_bootstrap: u8,
     /// Started by a command, not by upkeep: somebody waits for its `Finished`.
     pub for_user: bool,
     /// The closing list or estimate was delivered.

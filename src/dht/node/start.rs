@@ -9,7 +9,7 @@ use crate::dht::event::{LinkId, OpId, Outcome, Reason};
 use crate::dht::lookup::{Lookup, Offer};
 use crate::dht::node::input::class_of;
 use crate::dht::node::operation::{Goal, Operation, Parts};
-use crate::dht::node::state::{MAX_SEEDS, Node};
+use crate::dht::node::state::{MAX_BOOTSTRAP_NODES, Node};
 use crate::dht::trace::Probe;
 use crate::krpc::bencode;
 use crate::krpc::endpoint::Endpoint;
@@ -31,7 +31,7 @@ impl Node<'_> {
     pub fn command(&mut self, now: Instant, tag: u64, command: Command<'_>) -> Result<OpId, CallError> {
         let family = match &command {
             Command::Query { to, .. } => Some(to.family()),
-            Command::Bootstrap { seeds } => seeds.first().map(Endpoint::family),
+            Command::Bootstrap { nodes } => nodes.first().map(Endpoint::family),
             _ => None,
         };
         let fits = |link: &&(usize, &crate::dht::node::state::Link<'_>)| family.is_none_or(|f| link.1.family == f);
@@ -51,8 +51,8 @@ impl Node<'_> {
         let link = self.links.get(usize::from(via.0)).ok_or(CallError::NoLink)?;
         let own = *link.table.own();
         let (goal, target) = match command {
-            Command::Bootstrap { seeds } => {
-                self.remember(seeds);
+            Command::Bootstrap { nodes } => {
+                self.remember(nodes);
                 self.bootstrap_others(now, usize::from(via.0));
                 (Goal::Bootstrap, own)
             }
@@ -118,7 +118,7 @@ impl Node<'_> {
         Ok(key.into())
     }
 
-    /// Claims a place, and offers the nearest contacts to the new lookup. Asks the seeds too while the table is poor.
+    /// Claims a place, and offers the nearest contacts to the new lookup. Asks the bootstrap nodes too while the table is poor.
     pub(super) fn start(
         &mut self,
         now: Instant,
@@ -143,7 +143,7 @@ impl Node<'_> {
             started: now,
             deadline: now + self.config.lookup.deadline,
             finish: None,
-            next_seed: u8::MAX,
+            next_bootstrap: u8::MAX,
             for_user,
             summed_up: false,
             payload: 0,
@@ -167,7 +167,7 @@ impl Node<'_> {
                 offered += u8::from(operation.lookup.offer(&mut window, network, offer));
             });
             if offered < self.config.lookup.k || goal == Goal::Bootstrap {
-                operation.next_seed = 0;
+                operation.next_bootstrap = 0;
             }
         }
         self.stats.operations += 1;
@@ -187,21 +187,21 @@ impl Node<'_> {
         }
     }
 
-    fn remember(&mut self, seeds: &[Endpoint]) {
-        for &seed in seeds.iter().take(MAX_SEEDS) {
-            if !self.seeds.contains(&seed) && seed.is_usable(true) {
-                if self.seeds.is_full() {
-                    self.seeds.remove(0);
+    fn remember(&mut self, nodes: &[Endpoint]) {
+        for &node in nodes.iter().take(MAX_BOOTSTRAP_NODES) {
+            if !self.bootstrap_nodes.contains(&node) && node.is_usable(true) {
+                if self.bootstrap_nodes.is_full() {
+                    self.bootstrap_nodes.remove(0);
                 }
-                self.seeds.push(seed);
+                self.bootstrap_nodes.push(node);
             }
         }
     }
 
-    /// Links whose family has seeds and whose table is empty are filled too, by the node's own upkeep.
+    /// Links whose family has bootstrap nodes and whose table is empty are filled too, by the node's own upkeep.
     fn bootstrap_others(&mut self, now: Instant, but: usize) {
         for (_, link) in self.links.iter_mut().enumerate().filter(|&(i, _)| i != but) {
-            if link.table.is_empty() && self.seeds.iter().any(|seed| seed.family() == link.family) {
+            if link.table.is_empty() && self.bootstrap_nodes.iter().any(|node| node.family() == link.family) {
                 link.bootstrap_at.get_or_insert(now);
             }
         }
@@ -239,8 +239,8 @@ impl Node<'_> {
 /// One-line sugar for [`Node::command`].
 impl Node<'_> {
     /// Fills the table from bootstrap addresses. See [`Command::Bootstrap`].
-    pub fn bootstrap(&mut self, now: Instant, tag: u64, seeds: &[Endpoint]) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::Bootstrap { seeds })
+    pub fn bootstrap(&mut self, now: Instant, tag: u64, nodes: &[Endpoint]) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::Bootstrap { nodes })
     }
 
     /// Asks one node whether it is there.

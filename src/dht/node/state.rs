@@ -35,7 +35,7 @@ use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
 
 /// Most bootstrap addresses that a node remembers.
-pub const MAX_SEEDS: usize = 16;
+pub const MAX_BOOTSTRAP_NODES: usize = 16;
 
 /// A participant of the DHT: a pure state machine.
 ///
@@ -50,7 +50,7 @@ pub struct Node<'s> {
     pub(super) served: Option<Instant>,
     pub(super) rng: Rng,
     pub(super) links: Few<Link<'s>, MAX_LINKS>,
-    pub(super) seeds: ArrayVec<Endpoint, MAX_SEEDS>,
+    pub(super) bootstrap_nodes: ArrayVec<Endpoint, MAX_BOOTSTRAP_NODES>,
     pub(super) operations: Operations<'s>,
     /// One bit for each operation that may have something to do at the next drain.
     pub(super) ready: BitSet,
@@ -93,7 +93,7 @@ pub(super) struct Link<'s> {
     pub hold: Instant,
     /// No refresh of a bucket before this.
     pub refresh_hold: Instant,
-    /// When an empty table is to be filled from the seeds again.
+    /// When an empty table is to be filled from the bootstrap nodes again.
     pub bootstrap_at: Option<Instant>,
     /// Fruitless bootstraps in a row.
     pub futile: u8,
@@ -125,15 +125,15 @@ pub struct OpView {
 }
 
 impl<'s> Node<'s> {
-    /// Makes a node. All randomness comes from `seed`: two nodes with the same configuration, seed, storage sizes and
+    /// Makes a node. All randomness comes from `rng_seed`: two nodes with the same configuration, seed, storage sizes and
     /// calls do the same.
     ///
     /// # Errors
     /// No links, a capacity that is zero or too large, or a rule that makes no sense.
-    pub fn new(config: Config, seed: [u8; 32], mut storage: Storage<'s>) -> Result<Node<'s>, ConfigError> {
+    pub fn new(config: Config, rng_seed: [u8; 32], mut storage: Storage<'s>) -> Result<Node<'s>, ConfigError> {
         config.check()?;
         storage.check(config.links.len())?;
-        let mut rng = Rng::from_seed(seed);
+        let mut rng = Rng::from_seed(rng_seed);
         let now = Instant::ZERO;
         let links = links(&config, now, &mut rng, &mut storage);
         let Storage {
@@ -156,7 +156,7 @@ impl<'s> Node<'s> {
             now,
             served: None,
             links,
-            seeds: ArrayVec::new(),
+            bootstrap_nodes: ArrayVec::new(),
             operations: Operations::new(operations, candidates, tokens, payloads),
             ready: BitSet::default(),
             starving: BitSet::default(),

@@ -129,7 +129,7 @@ impl Node<'_> {
         }
     }
 
-    /// Starts the lookups that keep a table alive: from the seeds while it is empty, for a bucket without news later.
+    /// Starts the lookups that keep a table alive: from the bootstrap nodes while it is empty, for a bucket without news later.
     fn refresh(&mut self, now: Instant, index: usize) {
         let Some(link) = self.links.get(index) else { return };
         let bootstrap = link.bootstrap_at.is_some_and(|at| at <= now);
@@ -174,7 +174,10 @@ impl Node<'_> {
         if goal == Goal::Bootstrap && answered > 0 {
             link.futile = 0;
         }
-        if link.table.is_empty() && !self.seeds.is_empty() && reason != Reason::Cancelled && link.bootstrap_at.is_none()
+        if link.table.is_empty()
+            && !self.bootstrap_nodes.is_empty()
+            && reason != Reason::Cancelled
+            && link.bootstrap_at.is_none()
         {
             let wait = Duration::from_secs(1 << link.futile.min(5));
             link.futile = link.futile.saturating_add(1);

@@ -8,7 +8,7 @@ use honeyguide::base::time::Instant;
 use honeyguide::dht::config::Config;
 use honeyguide::dht::node::output_hash::Trace;
 use honeyguide::dht::node::{
-    Buffer, Command, Event, Freshness, LinkId, Input, Node, Outcome, Output, Part, Reason, Storage, StorageBuf,
+    Buffer, Command, Event, Freshness, Input, LinkId, Node, Outcome, Output, Part, Reason, Storage, StorageBuf,
 };
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
@@ -122,7 +122,7 @@ impl Run<'_, '_> {
 
     /// Bootstraps from one peer.
     fn join(&mut self) {
-        let outcome = self.operate(Command::Bootstrap { seeds: &[address(0)] });
+        let outcome = self.operate(Command::Bootstrap { nodes: &[address(0)] });
         assert_eq!(outcome.reason, Reason::Converged, "{outcome:?}");
         self.run_for(Duration::from_secs(60));
         let contacts = self.node.contacts().count();

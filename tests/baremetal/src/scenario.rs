@@ -83,9 +83,9 @@ fn items(hash: &mut Hash) {
         assert_eq!(item::mutable_target(&KEY, salt), Id(*target));
         hash.eat(target);
     }
-    let seed = [42; 32];
-    let signature = item::sign(&seed, b"salt", 3, value).expect("salt and value are short");
-    let key = item::public_key(&seed);
+    let secret_key = [42; 32];
+    let signature = item::sign(&secret_key, b"salt", 3, value).expect("salt and value are short");
+    let key = item::public_key(&secret_key);
     assert!(item::verify(&Mutable { key: &key, salt: b"salt", seq: 3, signature: &signature }, value));
     hash.eat(&signature);
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use honeyguide::base::time::Instant;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, LinkId, Input, Node, Output, Storage};
+use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Output, Storage};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::message::{Decoded, Method, decode};
 use honeyguide_fuzz::life::newborn;
@@ -192,8 +192,8 @@ impl Network {
             busy: false,
         };
         for i in 0..size {
-            let seeds = [address((i + 1) % size)];
-            network.call(i, Call::Command { tag: 0, link: None, command: Command::Bootstrap { seeds: &seeds } });
+            let nodes = [address((i + 1) % size)];
+            network.call(i, Call::Command { tag: 0, link: None, command: Command::Bootstrap { nodes: &nodes } });
             network.run();
         }
         network

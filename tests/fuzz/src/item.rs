@@ -17,18 +17,18 @@ fn check(mut u: Unstructured<'_>) -> arbitrary::Result<()> {
     if u.arbitrary()? {
         return check_foreign(u);
     }
-    let seed: [u8; 32] = [u.arbitrary()?; 32];
+    let secret_key: [u8; 32] = [u.arbitrary()?; 32];
     let seq: i64 = u.arbitrary()?;
     let (place, change): (u16, u8) = u.arbitrary()?;
     let salt = u.arbitrary::<&[u8]>()?;
     let value = u.take_rest();
 
-    let Some(signature) = sign(&seed, salt, seq, value) else {
+    let Some(signature) = sign(&secret_key, salt, seq, value) else {
         assert!(salt.len() > MAX_SALT || value.len() > MAX_VALUE);
         return Ok(());
     };
     assert!(salt.len() <= MAX_SALT && value.len() <= MAX_VALUE);
-    let key = public_key(&seed);
+    let key = public_key(&secret_key);
     let mutable = Mutable { key: &key, salt, seq, signature: &signature };
     assert!(verify(&mutable, value));
     assert_eq!(Item { value, mutable: Some(mutable) }.target(), mutable_target(&key, salt));

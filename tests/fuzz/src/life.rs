@@ -5,7 +5,7 @@ use honeyguide::dht::node::output_hash::Trace;
 use honeyguide::dht::node::{Buffer, Node, Output, Storage};
 use honeyguide::krpc::endpoint::Endpoint;
 
-use crate::setting::{SEED, config};
+use crate::setting::{RNG_SEED, config};
 
 /// A drain has fewer outputs than this.
 pub const LONGEST_DRAIN: usize = 500;
@@ -16,7 +16,7 @@ const MOST_CALLS: usize = 300;
 pub fn newborn(setting: u8) -> Node<'static> {
     let config = config(setting);
     let storage = Storage::allocate(&config);
-    Node::new(config, SEED, storage).expect("the settings are sound")
+    Node::new(config, RNG_SEED, storage).expect("the settings are sound")
 }
 
 /// Lives the journal behind the first byte, which chooses the setting, until it ends or makes no sense. Each record is
@@ -32,8 +32,8 @@ fn live(setting: u8, mut records: &[u8], checked: bool) -> Trace {
     let mut node = newborn(setting);
     let mut trace = Trace::default();
     for _ in 0..MOST_CALLS {
-        let mut seeds = [Endpoint::UNSPECIFIED; 16];
-        let Some((record, rest)) = Record::decode(records, &mut seeds) else { break };
+        let mut nodes = [Endpoint::UNSPECIFIED; 16];
+        let Some((record, rest)) = Record::decode(records, &mut nodes) else { break };
         assert!(rest.len() < records.len(), "a record has bytes");
         if checked {
             check_record(&record, &records[..records.len() - rest.len()]);
@@ -73,8 +73,8 @@ fn check_record(record: &Record<'_>, bytes: &[u8]) {
         return;
     };
     // Flags that mean nothing are lost, so it is the second writing that has to be the same as the first.
-    let mut seeds = [Endpoint::UNSPECIFIED; 16];
-    let (again, rest) = Record::decode(&out[..len], &mut seeds).expect("what was written can be read");
+    let mut nodes = [Endpoint::UNSPECIFIED; 16];
+    let (again, rest) = Record::decode(&out[..len], &mut nodes).expect("what was written can be read");
     assert!(rest.is_empty() && len <= bytes.len());
     let mut twice = [0; MAX_RECORD];
     assert_eq!(again.encode(&mut twice), Some(len));

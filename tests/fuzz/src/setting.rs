@@ -10,7 +10,7 @@ use honeyguide::krpc::id::Id;
 use honeyguide::krpc::item;
 
 /// The seed of every node here.
-pub const SEED: [u8; 32] = *b"what a fuzzer finds, it finds ag";
+pub const RNG_SEED: [u8; 32] = *b"what a fuzzer finds, it finds ag";
 
 /// Settings that [`config`] knows.
 pub const CONFIGS: u8 = 8;

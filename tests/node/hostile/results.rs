@@ -12,7 +12,7 @@ use honeyguide::krpc::message::{Method, Mutable};
 use crate::lab::{Lab, nodes, pair, raw, reply, string};
 use crate::world::News;
 
-const SEED: [u8; 32] = [5; 32];
+const SECRET_KEY: [u8; 32] = [5; 32];
 const SALT: &[u8] = b"salt";
 const HASH: Id = Id([0x33; 20]);
 
@@ -168,14 +168,14 @@ fn r90_values_that_are_a_string_and_a_token_that_is_a_list_are_absent() {
 
 /// A mutable item as it stands in a response.
 fn signed(salt: &[u8], seq: i64, said: i64, value: &[u8]) -> Vec<u8> {
-    let signature = item::sign(&SEED, salt, seq, value).unwrap();
-    let key = pair(b"k", &item::public_key(&SEED));
+    let signature = item::sign(&SECRET_KEY, salt, seq, value).unwrap();
+    let key = pair(b"k", &item::public_key(&SECRET_KEY));
     [key, raw(b"seq", format!("i{said}e").as_bytes()), pair(b"sig", &signature), raw(b"v", value)].concat()
 }
 
 /// A search for the newest version. Whoever of the nearest has a body answers with it. Versions delivered, and the end.
 fn newest(lab: &mut Lab, bodies: &[Vec<u8>]) -> (Vec<(i64, Vec<u8>)>, Outcome) {
-    let key = item::public_key(&SEED);
+    let key = item::public_key(&SECRET_KEY);
     let target = item::mutable_target(&key, SALT);
     for (place, body) in bodies.iter().enumerate().rev() {
         // Each but the last of these is overwritten by the next call, which has fewer liars.
@@ -213,7 +213,7 @@ fn r80_a_signature_for_another_salt_or_another_seq_is_refused_and_the_best_genui
 fn r80_another_key_or_a_part_of_an_item_is_not_delivered() {
     let (key, signature) = (item::public_key(&[6; 32]), item::sign(&[6; 32], SALT, 3, b"4:evil").unwrap());
     let foreign = [pair(b"k", &key), raw(b"seq", b"i3e"), pair(b"sig", &signature), raw(b"v", b"4:evil")].concat();
-    let own_key = pair(b"k", &item::public_key(&SEED));
+    let own_key = pair(b"k", &item::public_key(&SECRET_KEY));
     let no_signature = [own_key.clone(), raw(b"seq", b"i3e"), raw(b"v", b"4:evil")].concat();
     let short = [own_key, raw(b"seq", b"i3e"), pair(b"sig", &[1; 63]), raw(b"v", b"4:evil")].concat();
     for mut lab in Lab::each() {
@@ -237,15 +237,15 @@ fn r80_a_genuine_item_with_a_value_past_the_limit_is_refused() {
     use ed25519_dalek::{Signer, SigningKey};
     let value = string(&[b'v'; 1100]);
     let text = [b"4:salt4:salt3:seqi3e1:v", &value[..]].concat();
-    let signature = SigningKey::from_bytes(&SEED).sign(&text).to_bytes();
-    let key = pair(b"k", &item::public_key(&SEED));
+    let signature = SigningKey::from_bytes(&SECRET_KEY).sign(&text).to_bytes();
+    let key = pair(b"k", &item::public_key(&SECRET_KEY));
     let body = [key, raw(b"seq", b"i3e"), pair(b"sig", &signature), raw(b"v", &value)].concat();
     let mut lab = Lab::public();
     let (id, friend) = lab.friends[0];
     lab.minds.clear();
     lab.minds.insert(friend, Box::new(move |query| Some(reply(query.tid, &id, &body))));
     let outcome = lab.operate(|node, now| {
-        node.get_mutable(now, 1, &item::public_key(&SEED), SALT).unwrap();
+        node.get_mutable(now, 1, &item::public_key(&SECRET_KEY), SALT).unwrap();
     });
     assert_eq!((outcome.results, outcome.dropped_results, outcome.invalid), (0, 0, 1));
     assert!(!lab.news.iter().any(|news| matches!(news, News::Value { .. })));
@@ -269,7 +269,7 @@ fn r81_the_highest_seq_wins_and_of_equals_the_larger_value_in_whatever_order_the
 
 #[test]
 fn r81_a_reader_that_has_a_version_is_not_shown_an_older_one() {
-    let key = item::public_key(&SEED);
+    let key = item::public_key(&SECRET_KEY);
     let target = item::mutable_target(&key, SALT);
     let mut lab = Lab::public();
     lie(&mut lab, 8, &target, &signed(SALT, 4, 4, b"4:four"));
@@ -287,8 +287,8 @@ fn r85_the_last_sequence_number_reaches_the_user() {
         let (found, _) = newest(&mut lab, &[signed(SALT, i64::MAX, i64::MAX, b"4:last")]);
         assert_eq!(found, [(i64::MAX, b"4:last".to_vec())]);
         // The owner may put it, too, and expect it.
-        let signature = item::sign(&SEED, SALT, i64::MAX, b"4:last").unwrap();
-        let signed = Mutable { key: &item::public_key(&SEED), salt: SALT, seq: i64::MAX, signature: &signature };
+        let signature = item::sign(&SECRET_KEY, SALT, i64::MAX, b"4:last").unwrap();
+        let signed = Mutable { key: &item::public_key(&SECRET_KEY), salt: SALT, seq: i64::MAX, signature: &signature };
         let befriended = lab.friends.clone();
         for &(id, friend) in befriended.iter() {
             let mind = lab.honest(id, friend);

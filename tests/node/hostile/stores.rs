@@ -12,7 +12,7 @@ use super::is_refused;
 use crate::lab::{Lab, pair, query, raw};
 
 const HASH: Id = Id([0x33; 20]);
-const SEED: [u8; 32] = [5; 32];
+const SECRET_KEY: [u8; 32] = [5; 32];
 const SALT: &[u8] = b"salt";
 
 fn announce(port: &str, token: &[u8]) -> Vec<u8> {
@@ -85,10 +85,10 @@ struct Put {
 impl Put {
     /// A genuine mutable item.
     fn mutable(seq: i64, value: &[u8]) -> Put {
-        let signature = item::sign(&SEED, SALT, seq, value).unwrap();
+        let signature = item::sign(&SECRET_KEY, SALT, seq, value).unwrap();
         Put {
             cas: None,
-            key: Some(item::public_key(&SEED).to_vec()),
+            key: Some(item::public_key(&SECRET_KEY).to_vec()),
             salt: Some(SALT.to_vec()),
             seq: Some(format!("i{seq}e").into_bytes()),
             signature: Some(signature.to_vec()),
@@ -127,7 +127,7 @@ impl Put {
 }
 
 fn mutable_target() -> Id {
-    item::mutable_target(&item::public_key(&SEED), SALT)
+    item::mutable_target(&item::public_key(&SECRET_KEY), SALT)
 }
 
 /// Refused with a good token as well as without one, before the good put was made and after it.
@@ -273,8 +273,8 @@ fn r59_a_put_without_value_is_refused() {
 #[test]
 fn r84_keys_and_signatures_off_the_rules_are_refused() {
     let (seq, value) = (1, &b"5:hello"[..]);
-    let genuine = item::sign(&SEED, b"", seq, value).unwrap();
-    let key = item::public_key(&SEED);
+    let genuine = item::sign(&SECRET_KEY, b"", seq, value).unwrap();
+    let key = item::public_key(&SECRET_KEY);
     let hex = |text: &str| -> [u8; 32] { hex::decode(text).unwrap().try_into().unwrap() };
     // The order of the group: S + L is the same scalar, spelled another way.
     let order = hex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");

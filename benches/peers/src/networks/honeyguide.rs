@@ -48,8 +48,8 @@ impl Network for Ours {
     }
 
     fn put(&mut self, task: &Task) -> Result<f64, String> {
-        let (key, seed) = (task.signer.verifying_key().to_bytes(), task.signer.to_bytes());
-        let signature = item::sign(&seed, b"", 1, &task.value).expect("a short value");
+        let (key, secret_key) = (task.signer.verifying_key().to_bytes(), task.signer.to_bytes());
+        let signature = item::sign(&secret_key, b"", 1, &task.value).expect("a short value");
         let signed = Signed { key, salt: Bytes::new(), seq: 1, signature };
         let (node, value) = (self.node(task.writer()), Bytes::copy_from_slice(&task.value));
         let begin = Instant::now();

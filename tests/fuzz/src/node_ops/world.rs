@@ -7,7 +7,7 @@ use honeyguide::base::error::CallError;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::Trace;
-use honeyguide::dht::node::{Buffer, Command, Event, LinkId, Input, Node, OpId, Outcome, Output, Reason, Timer};
+use honeyguide::dht::node::{Buffer, Command, Event, Input, LinkId, Node, OpId, Outcome, Output, Reason, Timer};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
 use honeyguide::krpc::item;
@@ -351,8 +351,8 @@ impl World {
         let (mut records, mut trace) = (&journal.records[..], Trace::default());
         let mut buffer: Buffer = [0; 1500];
         while !records.is_empty() {
-            let mut seeds = [Endpoint::UNSPECIFIED; 16];
-            let (record, rest) = Record::decode(records, &mut seeds).expect("what was written can be read");
+            let mut nodes = [Endpoint::UNSPECIFIED; 16];
+            let (record, rest) = Record::decode(records, &mut nodes).expect("what was written can be read");
             for _ in 0..record.polls {
                 trace.add(&node.poll_output(&mut buffer));
             }
