@@ -229,7 +229,7 @@ impl Handle {
         Notices(mail)
     }
 
-    /// Adds contacts of an earlier run to a link's table; they are hearsay until they answer.
+    /// Adds contacts of an earlier run to a link's table; they are unverified until they answer.
     pub fn import(&self, link: LinkId, contacts: Vec<SavedContact>) {
         self.post(Message::Import { link, contacts });
     }

@@ -108,16 +108,16 @@ pub struct LookupConfig {
     pub report_at: u8,
     /// Queries in flight to contacts that answered before.
     pub slots_good: u8,
-    /// Queries in flight to contacts that are known by hearsay.
-    pub slots_unknown: u8,
+    /// Queries in flight to contacts that are unverified.
+    pub slots_unverified: u8,
     /// Queries in flight to contacts that failed lately; used only when nothing else is left.
     pub slots_bad: u8,
     /// Spacing of the first burst of queries.
     pub initial_stagger: Duration,
     /// Bounds of the soft timeout, after which a slot is freed and the late reply is still taken.
     pub soft_timeout: (Duration, Duration),
-    /// Queries a second to nodes known by hearsay only, and their burst: what a liar can make us send to a victim.
-    pub hearsay_rate: (u32, u32),
+    /// Queries a second to nodes unverified, and their burst: what a liar can make us send to a victim.
+    pub unverified_query_rate: (u32, u32),
     /// A query without an answer for this long has failed.
     pub hard_timeout: Duration,
     /// An operation ends after this long, with what it has.
@@ -224,11 +224,11 @@ impl Default for Config {
                 replicas: 20,
                 report_at: 8,
                 slots_good: 5,
-                slots_unknown: 3,
+                slots_unverified: 3,
                 slots_bad: 3,
                 initial_stagger: Duration::from_millis(50),
                 soft_timeout: (Duration::from_millis(50), Duration::from_secs(1)),
-                hearsay_rate: (50, 100),
+                unverified_query_rate: (50, 100),
                 hard_timeout: Duration::from_secs(2),
                 deadline: Duration::from_secs(30),
             },
@@ -318,7 +318,7 @@ impl Config {
             ("lookup.k", l.k >= 1),
             ("lookup.replicas", l.replicas >= l.k),
             ("lookup.report_at", l.report_at >= 1),
-            ("lookup.slots", l.slots_good >= 1 && l.slots_unknown >= 1),
+            ("lookup.slots", l.slots_good >= 1 && l.slots_unverified >= 1),
             ("lookup.soft_timeout", l.soft_timeout.0 > Duration::ZERO && l.soft_timeout.0 <= l.soft_timeout.1),
             ("lookup.hard_timeout", l.hard_timeout >= l.soft_timeout.1),
             ("lookup.deadline", l.deadline > Duration::ZERO),

@@ -1,7 +1,7 @@
 //! Other nodes, as our routing table knows them, and how well they answer.
 //!
 //! A [`Contact`] is a node that has answered one of our queries from this endpoint under this id; a name that others
-//! gave us is hearsay and is never a contact. It is packed into one cache line, since a table of hundreds is walked for
+//! gave us is unverified and is never a contact. It is packed into one cache line, since a table of hundreds is walked for
 //! every query that we answer.
 //!
 //! Its [`Record`] is `Unknown` until the first answer, `Good` while the last query was answered, `Suspect` after one failure
@@ -113,7 +113,7 @@ pub struct ContactView {
     pub secure: bool,
 }
 
-/// A contact in a saved state: a name to ask, no more than hearsay when it is read back.
+/// A contact in a saved state: a name to ask, unverified when it is read back.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct SavedContact {
     /// Its id then.

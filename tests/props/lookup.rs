@@ -34,7 +34,7 @@ struct Harness {
     now: Instant,
     rng: Rng,
     asked: BTreeMap<Endpoint, bool>,
-    /// In flight and not late, by being hearsay or not.
+    /// In flight and not late, by being unverified or not.
     in_flight: BTreeSet<(bool, Endpoint)>,
     late: BTreeSet<Endpoint>,
     storing: BTreeSet<Endpoint>,
@@ -87,7 +87,7 @@ impl Harness {
 
     fn offer(&mut self, i: usize, hops: u8) {
         let Peer { id, endpoint, .. } = self.peers[i];
-        let class = if hops == 0 { Class::Good } else { Class::Unknown };
+        let class = if hops == 0 { Class::Good } else { Class::Unverified };
         let offer = Offer { id, endpoint, class, hops, secure: true };
         let mut window = Window { candidates: &mut self.candidates, tokens: &mut self.tokens };
         self.lookup.offer(&mut window, Network::Local, offer);
@@ -106,12 +106,12 @@ impl Harness {
             let rules = Rules { config: &self.config, patience: Duration::from_millis(200), enforce_secure_ids: false };
             let mut window = Window { candidates: &mut self.candidates, tokens: &mut self.tokens };
             match self.lookup.next(self.now, &mut window, &rules, true) {
-                Next::Ask { endpoint, hearsay, .. } => {
-                    assert!(self.asked.insert(endpoint, hearsay).is_none(), "L2: asked twice");
-                    self.in_flight.insert((hearsay, endpoint));
-                    let of = |hearsay| self.in_flight.iter().filter(|(h, _)| *h == hearsay).count();
+                Next::Ask { endpoint, unverified, .. } => {
+                    assert!(self.asked.insert(endpoint, unverified).is_none(), "L2: asked twice");
+                    self.in_flight.insert((unverified, endpoint));
+                    let of = |unverified| self.in_flight.iter().filter(|(h, _)| *h == unverified).count();
                     assert!(of(false) <= usize::from(self.config.slots_good), "L6: slots for good contacts");
-                    assert!(of(true) <= usize::from(self.config.slots_unknown), "L6: slots for hearsay");
+                    assert!(of(true) <= usize::from(self.config.slots_unverified), "L6: slots for unverified");
                 }
                 Next::Store { id, endpoint } => {
                     let window = Window { candidates: &mut self.candidates, tokens: &mut self.tokens };
@@ -147,7 +147,7 @@ impl Harness {
         assert!(!open.is_empty(), "it waits for nobody");
         let endpoint = open[self.rng.below(open.len() as u32) as usize];
         let (id, fate) = (self.peer(&endpoint).id, self.peer(&endpoint).fate);
-        let hearsay = self.asked[&endpoint];
+        let unverified = self.asked[&endpoint];
         let mut window = Window { candidates: &mut self.candidates, tokens: &mut self.tokens };
         if self.storing.contains(&endpoint) {
             self.storing.remove(&endpoint);
@@ -167,10 +167,10 @@ impl Harness {
                 self.answer(&endpoint);
             }
         } else if fate == Fate::Answers {
-            self.in_flight.remove(&(hearsay, endpoint));
+            self.in_flight.remove(&(unverified, endpoint));
             self.answer(&endpoint);
         } else {
-            self.in_flight.remove(&(hearsay, endpoint));
+            self.in_flight.remove(&(unverified, endpoint));
             self.late.insert(endpoint);
             self.lookup.on_late(&mut window, &id, &endpoint);
         }
@@ -270,7 +270,7 @@ fn the_window_is_bounded_and_keeps_the_nearest() {
             h.lookup.offer(
                 &mut window,
                 Network::Public,
-                Offer { id: *id, endpoint, class: Class::Unknown, hops: 1, secure: true },
+                Offer { id: *id, endpoint, class: Class::Unverified, hops: 1, secure: true },
             );
         }
         ids.sort_by_key(|id| id.distance(h.lookup.target()));
@@ -298,7 +298,7 @@ fn the_window_is_bounded_and_keeps_the_nearest() {
 }
 
 #[test]
-fn hearsay_of_one_network_gets_one_place_in_public_and_every_place_in_a_local_network() {
+fn unverified_nodes_of_one_network_gets_one_place_in_public_and_every_place_in_a_local_network() {
     for (network, admitted) in [(Network::Public, 1), (Network::Local, 20)] {
         let mut h = Harness::new(1, false);
         let mut rng = Rng::from_seed([4; 32]);
@@ -307,7 +307,7 @@ fn hearsay_of_one_network_gets_one_place_in_public_and_every_place_in_a_local_ne
                 let offer = Offer {
                     id: Id::random(&mut rng),
                     endpoint: Endpoint::v4([12, 0, 0, i + 1], 1),
-                    class: Class::Unknown,
+                    class: Class::Unverified,
                     hops: 1,
                     secure: true,
                 };

@@ -15,7 +15,7 @@ pub enum Class {
     Good,
     /// Somebody named it.
     #[default]
-    Unknown,
+    Unverified,
     /// It failed lately.
     Bad,
 }

@@ -16,8 +16,8 @@ pub enum Next {
         id: Id,
         /// Its address.
         endpoint: Endpoint,
-        /// Whether it is known by hearsay only.
-        hearsay: bool,
+        /// Whether it is unverified.
+        unverified: bool,
     },
     /// Store on this node. It counts as being stored on from now on.
     Store {
@@ -166,8 +166,8 @@ impl Lookup {
     }
 
     /// What to do next. Call again until it says `Wait` or `Done`; each call scans the window once.
-    /// Without `hearsay_allowed` no candidate that is known by hearsay only is asked.
-    pub fn next(&mut self, now: Instant, w: &mut Window<'_>, rules: &Rules<'_>, hearsay_allowed: bool) -> Next {
+    /// Without `unverified_allowed` no candidate that is unverified is asked.
+    pub fn next(&mut self, now: Instant, w: &mut Window<'_>, rules: &Rules<'_>, unverified_allowed: bool) -> Next {
         if self.phase == Phase::Store && self.stored >= u16::from(rules.config.report_at) && !self.reported {
             self.reported = true;
             return Next::Report;
@@ -176,14 +176,14 @@ impl Lookup {
             Phase::Converge => usize::from(rules.config.k),
             Phase::Store => usize::from(rules.config.replicas),
         };
-        let view = self.survey(w, rules, width, hearsay_allowed);
+        let view = self.survey(w, rules, width, unverified_allowed);
         if let Some(place) = view.storable {
             let candidate = &mut w.candidates[place];
             candidate.state = State::Storing;
             return Next::Store { id: self.id_of(candidate.distance), endpoint: candidate.endpoint };
         }
         if self.phase == Phase::Converge && view.closed == width {
-            return self.close(now, w, rules, hearsay_allowed);
+            return self.close(now, w, rules, unverified_allowed);
         }
         if let Some(place) = view.askable {
             return match self.stagger(rules.config.initial_stagger) {
@@ -191,7 +191,7 @@ impl Lookup {
                 _ => self.ask(now, &mut w.candidates[place]),
             };
         }
-        if view.busy || self.unidentified > 0 || (view.throttled && !hearsay_allowed) {
+        if view.busy || self.unidentified > 0 || (view.throttled && !unverified_allowed) {
             return Next::Wait(None);
         }
         match self.phase {
@@ -199,22 +199,22 @@ impl Lookup {
             Phase::Converge if view.late && now < self.asked + rules.patience => {
                 Next::Wait(Some(self.asked + rules.patience))
             }
-            Phase::Converge => self.close(now, w, rules, hearsay_allowed),
+            Phase::Converge => self.close(now, w, rules, unverified_allowed),
             Phase::Store => Next::Done { converged: true },
         }
     }
 
     /// The end of converging.
-    fn close(&mut self, now: Instant, w: &mut Window<'_>, rules: &Rules<'_>, hearsay_allowed: bool) -> Next {
+    fn close(&mut self, now: Instant, w: &mut Window<'_>, rules: &Rules<'_>, unverified_allowed: bool) -> Next {
         if !self.stores || self.answers == 0 {
             return Next::Done { converged: self.answers > 0 };
         }
         self.phase = Phase::Store;
-        self.next(now, w, rules, hearsay_allowed)
+        self.next(now, w, rules, unverified_allowed)
     }
 
     /// One pass over the window: what could be done among the `width` nearest live candidates.
-    fn survey(&self, w: &Window<'_>, rules: &Rules<'_>, width: usize, hearsay_allowed: bool) -> Survey {
+    fn survey(&self, w: &Window<'_>, rules: &Rules<'_>, width: usize, unverified_allowed: bool) -> Survey {
         let mut view = Survey::default();
         let (mut live, mut bad) = (0, None);
         for (place, c) in w.candidates[..usize::from(self.len)].iter().enumerate() {
@@ -240,7 +240,7 @@ impl Lookup {
                     let class = c.class as usize;
                     if self.in_flight[class] >= rules.slots(c.class) {
                         view.busy = true;
-                    } else if c.class == Class::Unknown && !hearsay_allowed {
+                    } else if c.class == Class::Unverified && !unverified_allowed {
                         view.throttled = true;
                     } else {
                         view.askable = view.askable.or(Some(place));
@@ -282,7 +282,7 @@ impl Lookup {
         Next::Ask {
             id: self.id_of(candidate.distance),
             endpoint: candidate.endpoint,
-            hearsay: candidate.class == Class::Unknown,
+            unverified: candidate.class == Class::Unverified,
         }
     }
 
@@ -529,7 +529,7 @@ impl Rules<'_> {
     fn slots(&self, class: Class) -> u8 {
         match class {
             Class::Good => self.config.slots_good,
-            Class::Unknown => self.config.slots_unknown,
+            Class::Unverified => self.config.slots_unverified,
             Class::Bad => self.config.slots_bad,
         }
     }
@@ -547,6 +547,6 @@ struct Survey {
     busy: bool,
     /// Somebody late may still answer.
     late: bool,
-    /// Only the budget for hearsay keeps somebody from being asked.
+    /// Only the budget for unverified nodes keeps somebody from being asked.
     throttled: bool,
 }

@@ -15,12 +15,12 @@
 //! converging to *storing*: it stores on each of the `replicas` nearest that answered and gave a token, asks
 //! those among them that were not asked yet, reports after `report_at` confirmations and goes on in the background.
 //!
-//! Candidates are classed by what is known of them: *good* (answered us before), *unknown* (hearsay), *bad* (failed
-//! lately). Each class has slots of its own, so that dead hearsay cannot occupy the slots of good contacts; bad ones
+//! Candidates are classed by what is known of them: *good* (answered us before), *unverified* (named by others), *bad* (failed
+//! lately). Each class has slots of its own, so that dead referrals cannot occupy the slots of good contacts; bad ones
 //! are asked only when nothing else is left.
 //!
 //! Against crowds and liars: the window is bounded, each endpoint is asked at most once, one reply adds at most
-//! [`SHARE`] candidates, hearsay of one /24 (/64) gets one place, and a responder must carry the id it was asked by.
+//! [`SHARE`] candidates, unverified nodes of one /24 (/64) gets one place, and a responder must carry the id it was asked by.
 //!
 //! This is pure policy: no clock, no packets, no memory of its own. The node lends the window and carries the answers.
 

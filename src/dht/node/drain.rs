@@ -25,8 +25,8 @@ use crate::krpc::message::{Item, Method, Mutable, Query, Values, Want};
 
 /// Peers in one event: what fits the buffer.
 const PEERS_IN_EVENT: usize = 80;
-/// Wait of an operation that the budget for hearsay holds up.
-const HEARSAY_WAIT: Duration = Duration::from_millis(20);
+/// Wait of an operation that the budget for unverified nodes holds up.
+const UNVERIFIED_WAIT: Duration = Duration::from_millis(20);
 
 /// What the next output is, without the borrow of the buffer that holds its bytes.
 #[derive(Clone, Copy)]
@@ -233,11 +233,11 @@ impl Node<'_> {
             return None;
         }
         let allowed = self.config.network == crate::dht::config::Network::Local
-            || self.hearsay.has(now, self.config.lookup.hearsay_rate);
+            || self.unverified_budget.has(now, self.config.lookup.unverified_query_rate);
         match operation.lookup.next(now, &mut window, &rules(&self.config, &self.rtt), allowed) {
-            Next::Ask { id, endpoint, hearsay } => {
-                if hearsay {
-                    self.hearsay.take(now, self.config.lookup.hearsay_rate);
+            Next::Ask { id, endpoint, unverified } => {
+                if unverified {
+                    self.unverified_budget.take(now, self.config.lookup.unverified_query_rate);
                 }
                 let query = operation_query(self, key, target, want);
                 self.ask(key, endpoint, Some(id), Step::Converge, query, buf)
@@ -249,7 +249,7 @@ impl Node<'_> {
                 None
             }
             Next::Wait(at) => {
-                let at = if allowed { at } else { Some(at.unwrap_or(now + HEARSAY_WAIT)) };
+                let at = if allowed { at } else { Some(at.unwrap_or(now + UNVERIFIED_WAIT)) };
                 let wake = at.map_or(operation.deadline, |at| at.min(operation.deadline));
                 self.deadlines.set(self.wake_key(slot), wake);
                 self.ready.remove(slot);

@@ -346,7 +346,7 @@ impl Node<'_> {
         if failure == Failure::Ours {
             return;
         }
-        // Only who answered before can bear witness: hearsay that leads nowhere says nothing about our link.
+        // Only who answered before can bear witness: a referral that leads nowhere says nothing about our link.
         let contact = link.table.find(&id).is_some_and(|contact| contact.endpoint() == open.to);
         if contact && !link.outage.on_failure(now, &open.to) {
             self.sink.tell(now, Probe::OutageSuspected { link: open.link });
@@ -412,10 +412,10 @@ fn count_refusal(outcome: &mut Outcome, code: i64) {
 /// How a lookup treats a contact of the table, or a stranger.
 pub(super) fn class_of(contact: Option<&Contact>, now: Instant) -> Class {
     match contact.map(|c| c.health()) {
-        None | Some(Health::Unknown) => Class::Unknown,
+        None | Some(Health::Unknown) => Class::Unverified,
         Some(Health::Good | Health::Suspect) => Class::Good,
         Some(Health::Bad) => match contact.is_some_and(|c| c.may_retry(now)) {
-            true => Class::Unknown,
+            true => Class::Unverified,
             false => Class::Bad,
         },
     }

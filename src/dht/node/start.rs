@@ -222,7 +222,7 @@ impl Node<'_> {
         }
     }
 
-    /// Offers contacts of an earlier run. They are hearsay until they have answered.
+    /// Offers contacts of an earlier run. They are unverified until they have answered.
     pub fn import(&mut self, now: Instant, via: LinkId, contacts: &[SavedContact]) {
         let now = self.advance(now);
         let local = self.is_local();

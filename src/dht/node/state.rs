@@ -64,7 +64,7 @@ pub struct Node<'s> {
     pub(super) tokens: Tokens,
     pub(super) limiter: Limiter<'s>,
     /// What a liar can make us send to others.
-    pub(super) hearsay: Budget,
+    pub(super) unverified_budget: Budget,
     /// Round trips of all nodes together: the guess for a node never asked.
     pub(super) rtt: Record,
     pub(super) replies: Ring<'s, Reply>,
@@ -166,7 +166,7 @@ impl<'s> Node<'s> {
             peers: PeerStore::new(&config.server, config.network, peers),
             tokens: Tokens::new(&mut rng, now, config.server.token_rotation),
             limiter: Limiter::new(config.limiter, config.network, limiter_key, meters),
-            hearsay: Budget::default(),
+            unverified_budget: Budget::default(),
             rtt: Record::default(),
             replies: Ring::new(replies),
             inbox: Ring::new(inbox),

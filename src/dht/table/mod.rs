@@ -1,7 +1,7 @@
 //! The routing table of one link: which contacts we know, which we hand out, whom to ask next.
 //!
 //! **What is in it.** Only nodes that answered a query of ours, from the endpoint that we asked and under the id that we
-//! keep. Names in other nodes' lists and senders of queries are hearsay: they may wait as newcomers until a
+//! keep. Names in other nodes' lists and senders of queries are unverified: they may wait as newcomers until a
 //! query of our own has been answered, and nothing that they send changes a contact.
 //!
 //! **Shape.** Contacts lie in one array in the order of their ids, with the first 64 bits of each id in a parallel

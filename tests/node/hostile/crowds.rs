@@ -77,7 +77,7 @@ fn r76_of_a_victims_network_one_address_at_a_time_is_asked() {
 }
 
 #[test]
-fn r76_queries_to_nodes_known_by_hearsay_have_a_budget() {
+fn r76_queries_to_nodes_unverified_have_a_budget() {
     let mut lab = Lab::public();
     let_liars_name(&mut lab, |n| Endpoint::v4([55, (n >> 8) as u8, n as u8, 5], 53));
     let friends: BTreeSet<_> = lab.friends.iter().map(|(_, endpoint)| *endpoint).collect();
@@ -88,11 +88,11 @@ fn r76_queries_to_nodes_known_by_hearsay_have_a_budget() {
         }
         lab.run(Duration::from_millis(100));
     }
-    let hearsay = lab.sent.iter().filter(|packet| !friends.contains(&packet.to)).count() as u64;
-    let (rate, burst) = lab.node.config().lookup.hearsay_rate;
+    let unverified = lab.sent.iter().filter(|packet| !friends.contains(&packet.to)).count() as u64;
+    let (rate, burst) = lab.node.config().lookup.unverified_query_rate;
     let allowed = u64::from(burst) + u64::from(rate) * lab.now.since(started).as_secs();
-    assert!(hearsay <= allowed, "{hearsay} packets, {allowed} allowed");
-    assert!(hearsay > allowed / 2, "the test would not notice: {hearsay}");
+    assert!(unverified <= allowed, "{unverified} packets, {allowed} allowed");
+    assert!(unverified > allowed / 2, "the test would not notice: {unverified}");
 }
 
 #[test]
