@@ -10,7 +10,7 @@ use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::contact::Contact;
 use honeyguide::dht::limiter::Limiter;
-use honeyguide::dht::table::{BUCKETS, HOPPERS, Table, TableMemory};
+use honeyguide::dht::table::{BUCKETS, ID_CHANGES, Table, TableMemory};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
 
@@ -24,7 +24,7 @@ fn table(contacts: usize, rng: &mut Rng) -> Table<'static> {
         prefixes: Memory::allocate(contacts),
         pending: Memory::allocate(256),
         buckets: Memory::allocate(BUCKETS),
-        hoppers: Memory::allocate(HOPPERS),
+        id_changes: Memory::allocate(ID_CHANGES),
     };
     let mut table = Table::new(config, Network::Public, Id::random(rng), memory);
     while table.len() < contacts {

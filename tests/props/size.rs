@@ -16,7 +16,7 @@ fn table(own: Id, bucket_sizes: [u16; 5]) -> Table<'static> {
         prefixes: Memory::allocate(600),
         pending: Memory::empty(),
         buckets: Memory::allocate(BUCKETS),
-        hoppers: Memory::empty(),
+        id_changes: Memory::empty(),
     };
     Table::new(TableConfig { bucket_sizes, ..Config::default().table }, Network::Local, own, memory)
 }

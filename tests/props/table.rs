@@ -7,7 +7,7 @@ use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::contact::{Health, Weight};
-use honeyguide::dht::table::{Admission, BUCKETS, Failed, HOPPERS, Refusal, Table, TableMemory};
+use honeyguide::dht::table::{Admission, BUCKETS, Failed, ID_CHANGES, Refusal, Table, TableMemory};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
 use quickcheck::{TestResult, quickcheck};
@@ -25,7 +25,7 @@ fn table(config: TableConfig, network: Network, contacts: usize, pending: usize)
         prefixes: Memory::allocate(contacts),
         pending: Memory::allocate(pending),
         buckets: Memory::allocate(BUCKETS),
-        hoppers: Memory::allocate(HOPPERS),
+        id_changes: Memory::allocate(ID_CHANGES),
     };
     Table::new(config, network, OWN, memory)
 }

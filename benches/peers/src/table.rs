@@ -9,7 +9,7 @@ use honeyguide::base::rng::Rng;
 use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
-use honeyguide::dht::table::{BUCKETS, HOPPERS, Table, TableMemory};
+use honeyguide::dht::table::{BUCKETS, ID_CHANGES, Table, TableMemory};
 use honeyguide::krpc::{Endpoint, Id};
 
 use crate::measure::{Contenders, Group};
@@ -56,7 +56,7 @@ fn table(contacts: usize) -> Table<'static> {
         prefixes: Memory::allocate(contacts),
         pending: Memory::allocate(256),
         buckets: Memory::allocate(BUCKETS),
-        hoppers: Memory::allocate(HOPPERS),
+        id_changes: Memory::allocate(ID_CHANGES),
     };
     let mut table = Table::new(config, Network::Public, Id::random(&mut rng), memory);
     while table.len() < contacts {

@@ -6,7 +6,7 @@ use crate::dht::config::Config;
 use crate::dht::items::ItemsMemory;
 use crate::dht::node::storage::{Storage, UPKEEP};
 use crate::dht::peers::PeersMemory;
-use crate::dht::table::{BUCKETS, HOPPERS};
+use crate::dht::table::{BUCKETS, ID_CHANGES};
 use crate::dht::votes::VOTERS;
 
 impl Storage<'static> {
@@ -20,7 +20,7 @@ impl Storage<'static> {
             prefixes: Memory::allocate(c.contacts * links),
             newcomers: Memory::allocate(c.pending * links),
             buckets: Memory::allocate(BUCKETS * links),
-            hoppers: Memory::allocate(HOPPERS * links),
+            id_changes: Memory::allocate(ID_CHANGES * links),
             votes: Memory::allocate(VOTERS * links),
             operations: Memory::allocate(operations),
             candidates: Memory::allocate(c.candidates * operations),

@@ -265,7 +265,7 @@ impl<'s> Node<'s> {
 fn links<'s>(config: &Config, now: Instant, rng: &mut Rng, storage: &mut Storage<'s>) -> Few<Link<'s>, MAX_LINKS> {
     let count = config.links.len();
     let (contacts, newcomers) = (storage.contacts.len() / count, storage.newcomers.len() / count);
-    let (hoppers, votes) = (storage.hoppers.len() / count, storage.votes.len() / count);
+    let (id_changes, votes) = (storage.id_changes.len() / count, storage.votes.len() / count);
     let link = |link: &LinkConfig| {
         let external = link.external.map(Endpoint::from);
         let id = link.id.unwrap_or_else(|| match external {
@@ -277,7 +277,7 @@ fn links<'s>(config: &Config, now: Instant, rng: &mut Rng, storage: &mut Storage
             prefixes: storage.prefixes.split_front(contacts),
             pending: storage.newcomers.split_front(newcomers),
             buckets: storage.buckets.split_front(BUCKETS),
-            hoppers: storage.hoppers.split_front(hoppers),
+            id_changes: storage.id_changes.split_front(id_changes),
         };
         let mut table = Table::new(config.table, config.network, id, memory);
         table.set_addr(now, external);

@@ -18,7 +18,7 @@ use crate::dht::node::inbox::Place;
 use crate::dht::node::operation::{Operation, Payload};
 use crate::dht::node::server::Reply;
 use crate::dht::peers::{PeerEntry, PeersMemory};
-use crate::dht::table::{BUCKETS, Bucket, HOPPERS, Hopper, Newcomer};
+use crate::dht::table::{BUCKETS, Bucket, ID_CHANGES, IdChange, Newcomer};
 use crate::dht::transactions;
 use crate::dht::votes::{VOTERS, Vote};
 
@@ -35,7 +35,7 @@ pub struct Storage<'s> {
     pub(super) prefixes: Memory<'s, u64>,
     pub(super) newcomers: Memory<'s, Newcomer>,
     pub(super) buckets: Memory<'s, Bucket>,
-    pub(super) hoppers: Memory<'s, Hopper>,
+    pub(super) id_changes: Memory<'s, IdChange>,
     pub(super) votes: Memory<'s, Vote>,
     pub(super) operations: Memory<'s, Slot<Operation>>,
     pub(super) candidates: Memory<'s, Candidate>,
@@ -80,7 +80,7 @@ impl Storage<'_> {
             Part::of("prefixes", &self.prefixes),
             Part::of("newcomers", &self.newcomers),
             Part::of("buckets", &self.buckets),
-            Part::of("hoppers", &self.hoppers),
+            Part::of("id_changes", &self.id_changes),
             Part::of("votes", &self.votes),
             Part::of("operations", &self.operations),
             Part::of("candidates", &self.candidates),
@@ -110,7 +110,7 @@ impl Storage<'_> {
             ("contacts", self.contacts.len() / links, 1, MOST),
             ("newcomers", self.newcomers.len() / links, 1, MOST),
             ("buckets", self.buckets.len() / links, BUCKETS, MOST),
-            ("hoppers", self.hoppers.len() / links, 1, MOST),
+            ("id_changes", self.id_changes.len() / links, 1, MOST),
             ("votes", self.votes.len() / links, 1, MOST),
             ("operations", operations, UPKEEP + 1, MAX_OPERATIONS),
             ("candidates", self.candidates.len() / operations.max(1), 8, 255),
@@ -156,7 +156,7 @@ pub struct StorageBuf<
     prefixes: [u64; CONTACTS],
     newcomers: [Newcomer; NEWCOMERS],
     buckets: [[Bucket; BUCKETS]; LINKS],
-    hoppers: [[Hopper; HOPPERS]; LINKS],
+    id_changes: [[IdChange; ID_CHANGES]; LINKS],
     votes: [[Vote; VOTERS]; LINKS],
     operations: [Slot<Operation>; OPERATIONS],
     candidates: [Candidate; CANDIDATES],
@@ -220,7 +220,7 @@ impl<
             prefixes: [0; CONTACTS],
             newcomers: [Newcomer::BLANK; NEWCOMERS],
             buckets: [[Bucket::BLANK; BUCKETS]; LINKS],
-            hoppers: [[Hopper::BLANK; HOPPERS]; LINKS],
+            id_changes: [[IdChange::BLANK; ID_CHANGES]; LINKS],
             votes: [[Vote::BLANK; VOTERS]; LINKS],
             operations: [const { Slot::BLANK }; OPERATIONS],
             candidates: [Candidate::BLANK; CANDIDATES],
@@ -249,7 +249,7 @@ impl<
             prefixes: Memory::Lent(&mut self.prefixes),
             newcomers: Memory::Lent(&mut self.newcomers),
             buckets: Memory::Lent(self.buckets.as_flattened_mut()),
-            hoppers: Memory::Lent(self.hoppers.as_flattened_mut()),
+            id_changes: Memory::Lent(self.id_changes.as_flattened_mut()),
             votes: Memory::Lent(self.votes.as_flattened_mut()),
             operations: Memory::Lent(&mut self.operations),
             candidates: Memory::Lent(&mut self.candidates),

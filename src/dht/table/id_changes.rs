@@ -10,36 +10,36 @@ use crate::dht::contact::{seconds, seconds_up};
 use crate::krpc::endpoint::Endpoint;
 
 /// Endpoints that a table remembers.
-pub const HOPPERS: usize = 16;
+pub const ID_CHANGES: usize = 16;
 /// How long the second change keeps an endpoint out, and how long the first is remembered.
 const DAY: u32 = 24 * 3600;
 
 /// An endpoint that changed its id.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Hopper {
+pub struct IdChange {
     endpoint: Endpoint,
     changes: u8,
     changed_at: u32,
     out_until: u32,
 }
 
-impl Hopper {
+impl IdChange {
     /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Hopper = Hopper { endpoint: Endpoint::UNSPECIFIED, changes: 0, changed_at: 0, out_until: 0 };
+    pub const BLANK: IdChange = IdChange { endpoint: Endpoint::UNSPECIFIED, changes: 0, changed_at: 0, out_until: 0 };
 }
 
 #[derive(Debug)]
-pub(super) struct Hoppers<'s>(Memory<'s, Hopper>);
+pub(super) struct IdChanges<'s>(Memory<'s, IdChange>);
 
-impl<'s> Hoppers<'s> {
-    pub(super) fn new(places: Memory<'s, Hopper>) -> Self {
-        Hoppers(places)
+impl<'s> IdChanges<'s> {
+    pub(super) fn new(places: Memory<'s, IdChange>) -> Self {
+        IdChanges(places)
     }
 
     /// The endpoint changed its id. `wait` is the price of the first change.
     pub(super) fn on_change(&mut self, now: Instant, endpoint: Endpoint, wait: Duration) {
         let at = seconds(now);
-        let known = |h: &Hopper| h.endpoint == endpoint && h.changed_at.saturating_add(DAY) > at;
+        let known = |h: &IdChange| h.endpoint == endpoint && h.changed_at.saturating_add(DAY) > at;
         let Some(entry) = (match self.0.iter().position(known) {
             Some(index) => self.0.get_mut(index),
             None => self.0.iter_mut().min_by_key(|h| (h.out_until, h.changed_at)),
@@ -48,7 +48,7 @@ impl<'s> Hoppers<'s> {
         };
         let changes = if known(entry) { entry.changes.saturating_add(1) } else { 1 };
         let out_until = if changes == 1 { seconds_up(now + wait) } else { at.saturating_add(DAY) };
-        *entry = Hopper { endpoint, changes, changed_at: at, out_until };
+        *entry = IdChange { endpoint, changes, changed_at: at, out_until };
     }
 
     /// Whether the endpoint has to stay outside for now.
@@ -61,8 +61,8 @@ impl<'s> Hoppers<'s> {
 mod tests {
     use super::*;
 
-    fn hoppers() -> Hoppers<'static> {
-        Hoppers::new(Memory::allocate(HOPPERS))
+    fn id_changes() -> IdChanges<'static> {
+        IdChanges::new(Memory::allocate(ID_CHANGES))
     }
 
     const WAIT: Duration = Duration::from_secs(180);
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_second_change_costs_a_day() {
-        let mut h = hoppers();
+        let mut h = id_changes();
         h.on_change(at(0), endpoint(1), WAIT);
         assert!(h.is_out(at(179), &endpoint(1)) && !h.is_out(at(180), &endpoint(1)));
         h.on_change(at(200), endpoint(1), WAIT);
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_change_is_forgotten_after_a_day() {
-        let mut h = hoppers();
+        let mut h = id_changes();
         h.on_change(at(0), endpoint(1), WAIT);
         h.on_change(at(86_400), endpoint(1), WAIT);
         assert!(!h.is_out(at(86_400 + 180), &endpoint(1)));
@@ -95,13 +95,13 @@ mod tests {
 
     #[test]
     fn a_full_list_forgets_first_offenders_before_those_that_are_out_for_a_day() {
-        let mut h = hoppers();
+        let mut h = id_changes();
         h.on_change(at(0), endpoint(0), WAIT);
         h.on_change(at(1), endpoint(0), WAIT);
         for n in 1..=40 {
             h.on_change(at(2), endpoint(n), WAIT);
         }
         assert!(h.is_out(at(3), &endpoint(0)) && h.is_out(at(3), &endpoint(40)));
-        assert_eq!((0..=40).filter(|&n| h.is_out(at(3), &endpoint(n))).count(), HOPPERS);
+        assert_eq!((0..=40).filter(|&n| h.is_out(at(3), &endpoint(n))).count(), ID_CHANGES);
     }
 }

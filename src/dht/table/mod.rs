@@ -33,6 +33,6 @@ mod tests;
 mod upkeep;
 
 pub use buckets::{BUCKETS, Bucket};
-pub use id_changes::{HOPPERS, Hopper};
+pub use id_changes::{ID_CHANGES, IdChange};
 pub use newcomers::Newcomer;
 pub use routing::{Admission, Density, Failed, Refusal, Seen, Table, TableMemory};

@@ -2,7 +2,7 @@
 
 use super::buckets::{BUCKETS, Bucket, Buckets};
 use super::contacts::Contacts;
-use super::id_changes::{Hopper, Hoppers};
+use super::id_changes::{IdChange, IdChanges};
 use super::newcomers::{Newcomer, Newcomers};
 use super::upkeep::Schedule;
 use crate::base::slab::Memory;
@@ -26,8 +26,8 @@ pub struct TableMemory<'s> {
     pub pending: Memory<'s, Newcomer>,
     /// [`BUCKETS`] of them.
     pub buckets: Memory<'s, Bucket>,
-    /// Endpoints that changed their ids; [`HOPPERS`](super::HOPPERS) are enough.
-    pub hoppers: Memory<'s, Hopper>,
+    /// Endpoints that changed their ids; [`ID_CHANGES`](super::ID_CHANGES) are enough.
+    pub id_changes: Memory<'s, IdChange>,
 }
 
 /// What became of the sender of a query, or of a node that was named.
@@ -74,7 +74,7 @@ pub enum Refusal {
     /// Its /24 (/64) has as many contacts as it may have.
     Network,
     /// The endpoint changed its id too often.
-    Hopper,
+    IdChange,
 }
 
 /// What became of a node that did not answer.
@@ -107,7 +107,7 @@ pub struct Table<'s> {
     pub(super) contacts: Contacts<'s>,
     pub(super) newcomers: Newcomers<'s>,
     pub(super) buckets: Buckets<'s>,
-    hoppers: Hoppers<'s>,
+    id_changes: IdChanges<'s>,
     pub(super) schedule: Schedule,
 }
 
@@ -134,7 +134,7 @@ impl<'s> Table<'s> {
             contacts: Contacts::new(memory.contacts, memory.prefixes),
             newcomers: Newcomers::new(memory.pending),
             buckets: Buckets::new(&config, memory.buckets),
-            hoppers: Hoppers::new(memory.hoppers),
+            id_changes: IdChanges::new(memory.id_changes),
             schedule: Schedule::default(),
         }
     }
@@ -339,7 +339,7 @@ impl<'s> Table<'s> {
         let survey = self.survey(bucket, &from, same_id);
         if let Some(index) = survey.same_endpoint {
             self.remove(now, index);
-            self.hoppers.on_change(now, from, self.quarantine());
+            self.id_changes.on_change(now, from, self.quarantine());
             return Admission::IdChanged;
         }
         if let Some(why) = self.crowd(&survey) {
@@ -376,8 +376,8 @@ impl<'s> Table<'s> {
             Some(Refusal::OwnAddress)
         } else if !endpoint.is_usable(self.network == Network::Local) {
             Some(Refusal::BadAddress)
-        } else if self.hoppers.is_out(now, endpoint) {
-            Some(Refusal::Hopper)
+        } else if self.id_changes.is_out(now, endpoint) {
+            Some(Refusal::IdChanged)
         } else {
             None
         }
@@ -503,7 +503,7 @@ impl<'s> Table<'s> {
         let Ok(index) = self.contacts.search(expected) else { return };
         if self.contacts.all().get(index).is_some_and(|c| c.endpoint == endpoint) {
             self.remove(now, index);
-            self.hoppers.on_change(now, endpoint, self.quarantine());
+            self.id_changes.on_change(now, endpoint, self.quarantine());
         }
     }
 

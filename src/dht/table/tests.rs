@@ -25,7 +25,7 @@ fn memory(contacts: usize, pending: usize) -> TableMemory<'static> {
         prefixes: Memory::allocate(contacts),
         pending: Memory::allocate(pending),
         buckets: Memory::allocate(BUCKETS),
-        hoppers: Memory::allocate(HOPPERS),
+        id_changes: Memory::allocate(ID_CHANGES),
     }
 }
 
@@ -301,11 +301,11 @@ fn an_endpoint_that_changes_its_id_loses_its_contact_and_the_second_time_a_day()
     assert_eq!(t.on_response(at(0), &id(0, 1), from, RTT), Admission::Added);
     assert_eq!(t.on_response(at(1), &id(0, 2), from, RTT), Admission::IdChanged);
     assert!(t.is_empty());
-    assert_eq!(t.on_response(at(2), &id(0, 2), from, RTT), Admission::Refused(Refusal::Hopper));
+    assert_eq!(t.on_response(at(2), &id(0, 2), from, RTT), Admission::Refused(Refusal::IdChanged));
     assert_eq!(t.on_response(at(200), &id(0, 2), from, RTT), Admission::Added, "a node may be restarted");
     t.on_wrong_id(at(201), &id(0, 2), from);
     assert!(t.is_empty());
-    assert_eq!(t.on_response(at(4000), &id(0, 3), from, RTT), Admission::Refused(Refusal::Hopper));
+    assert_eq!(t.on_response(at(4000), &id(0, 3), from, RTT), Admission::Refused(Refusal::IdChanged));
     assert_eq!(t.on_query(at(4000), &id(0, 3), from), Seen::Ignored);
     assert_eq!(t.on_response(at(201 + 86_400), &id(0, 3), from, RTT), Admission::Added);
     t.check_invariants();
