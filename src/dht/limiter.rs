@@ -96,14 +96,14 @@ impl Bucket {
 
 /// What is to be done with a datagram before it is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Entrance {
+pub enum Verdict {
     /// Look at it.
-    Admitted,
+    Allow,
     /// Its sender was asked something. Look whether it is the answer ([`Limiter::on_answer`]); whatever else it is needs
     /// to be admitted by the buckets ([`Limiter::admit`]).
-    Awaited,
+    Expected,
     /// Drop it.
-    Refused,
+    Drop,
 }
 
 /// The limits of one node.
@@ -135,15 +135,15 @@ impl<'s> Limiter<'s> {
     }
 
     /// Whether a datagram from this endpoint is to be looked at. One that is not costs its sender nothing.
-    pub fn judge(&mut self, now: Instant, from: &Endpoint) -> Entrance {
+    pub fn judge(&mut self, now: Instant, from: &Endpoint) -> Verdict {
         let tag = self.endpoint_tag(from);
         let known = self.find(tag);
         if known.is_some_and(|index| self.meters[index].has_credit(seconds(now))) {
-            return Entrance::Awaited;
+            return Verdict::Expected;
         }
         match self.admit_stranger(now, from, tag, known) {
-            Some(()) => Entrance::Admitted,
-            None => Entrance::Refused,
+            Some(()) => Verdict::Allow,
+            None => Verdict::Drop,
         }
     }
 
@@ -319,22 +319,22 @@ mod tests {
     fn whoever_was_asked_may_answer_once_for_each_query_and_not_forever() {
         let mut l = limiter(Network::Public, 64);
         admitted(&mut l, at(0), host(0, 1), 500);
-        assert_eq!(l.judge(at(0), &host(0, 1)), Entrance::Refused);
+        assert_eq!(l.judge(at(0), &host(0, 1)), Verdict::Drop);
         l.expect(at(0), &host(0, 1));
         l.expect(at(0), &host(0, 1));
         for _ in 0..2 {
-            assert_eq!(l.judge(at(0), &host(0, 1)), Entrance::Awaited);
+            assert_eq!(l.judge(at(0), &host(0, 1)), Verdict::Expected);
             assert!(!l.admit(at(0), &host(0, 1)), "what is no answer stands before empty buckets");
             l.on_answer(&host(0, 1));
         }
-        assert_eq!(l.judge(at(0), &host(0, 1)), Entrance::Refused);
+        assert_eq!(l.judge(at(0), &host(0, 1)), Verdict::Drop);
         l.on_answer(&host(0, 1));
         l.on_answer(&host(3, 1));
         l.expect(at(1), &host(0, 1));
         (0..20_000).for_each(|n| _ = l.judge(at(1), &Endpoint::v4([50, (n >> 8) as u8, n as u8, 1], 1)));
-        assert_eq!(l.judge(at(1), &host(0, 1)), Entrance::Awaited, "even while everybody floods us");
+        assert_eq!(l.judge(at(1), &host(0, 1)), Verdict::Expected, "even while everybody floods us");
         l.expect(at(100), &host(2, 1));
-        assert_eq!(l.judge(at(115), &host(2, 1)), Entrance::Admitted, "an old credit is void");
+        assert_eq!(l.judge(at(115), &host(2, 1)), Verdict::Allow, "an old credit is void");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use honeyguide::dht::config::{LinkConfig, Network};
-use honeyguide::dht::node::inspect::{Judge, Verdict, inspect};
+use honeyguide::dht::node::inspect::{Inspector, Judgement, inspect};
 use honeyguide::dht::node::{Command, Freshness, Outcome, Reason, Single};
 use honeyguide::dht::stats::DropReason;
 use honeyguide::krpc::endpoint::Endpoint;
@@ -56,8 +56,8 @@ impl Case {
         if self.local { Network::Local } else { Network::Public }
     }
 
-    fn judge(&self) -> Judge<'static> {
-        Judge { own: self.own(), network: self.network(), salt: None, target: None }
+    fn judge(&self) -> Inspector<'static> {
+        Inspector { own: self.own(), network: self.network(), salt: None, target: None }
     }
 
     fn result(&self) -> &str {
@@ -92,19 +92,19 @@ fn inspect_agrees_with_every_case() {
         let verdict = inspect(&case.judge(), &case.bytes);
         let name = &case.name;
         let agreed = match (&verdict, expected) {
-            (Verdict::Query(_), "ok") | (Verdict::Error(_), "ok") => true,
-            (Verdict::Response { kept_nodes, kept_values, .. }, "ok" | "partial") => {
+            (Judgement::Query(_), "ok") | (Judgement::Error(_), "ok") => true,
+            (Judgement::Response { kept_nodes, kept_values, .. }, "ok" | "partial") => {
                 let fits = |key: &str, kept: usize| case.expect.get(key).is_none_or(|expected| *expected == kept);
                 fits("kept_nodes", *kept_nodes) && fits("kept_values", *kept_values)
             }
-            (Verdict::Query(Query { method: Method::Unknown { .. }, .. }), "find_node") => true,
-            (Verdict::Refuse { error, text, .. }, "error") => {
+            (Judgement::Query(Query { method: Method::Unknown { .. }, .. }), "find_node") => true,
+            (Judgement::Refuse { error, text, .. }, "error") => {
                 case.expect["code"] == error.code() && !text.is_empty() && text.len() <= 16
             }
-            (Verdict::FailQuery { .. }, "fail_query") => true,
-            (Verdict::Drop(_), "drop") => true,
+            (Judgement::FailQuery { .. }, "fail_query") => true,
+            (Judgement::Drop(_), "drop") => true,
             // For inspect every response is the one that was waited for.
-            (Verdict::Response { .. } | Verdict::Error(_), "drop") => name.contains("unsolicited"),
+            (Judgement::Response { .. } | Judgement::Error(_), "drop") => name.contains("unsolicited"),
             _ => false,
         };
         assert!(agreed, "{name}: {expected} expected, {verdict:?}");
@@ -114,8 +114,10 @@ fn inspect_agrees_with_every_case() {
             let target = Id::from_slice(&hex::decode(target).unwrap());
             let salt = hex::decode(salt).unwrap();
             for (salt, genuine) in [(&salt[..], true), (b"another", false)] {
-                let judge = Judge { salt: Some(salt), target, ..case.judge() };
-                let Verdict::Response { genuine: judged, .. } = inspect(&judge, &case.bytes) else { panic!("{name}") };
+                let judge = Inspector { salt: Some(salt), target, ..case.judge() };
+                let Judgement::Response { genuine: judged, .. } = inspect(&judge, &case.bytes) else {
+                    panic!("{name}")
+                };
                 assert_eq!(judged, Some(genuine), "{name}");
             }
         }
@@ -147,7 +149,7 @@ fn a_node_answers_every_query_case_as_inspect_says() {
         let answer = lab.ask(from, &datagram);
         assert_eq!(lab.stats().dropped.total(), 0, "{name}");
         match inspect(&case.judge(), &datagram) {
-            Verdict::Query(query) => {
+            Judgement::Query(query) => {
                 assert!(["ok", "find_node"].contains(&case.result()), "{name}");
                 let response = answer.response();
                 assert_eq!((response.tid, response.id, response.ip), (query.tid, case.own(), Some(from)), "{name}");
@@ -161,7 +163,7 @@ fn a_node_answers_every_query_case_as_inspect_says() {
                     !matches!(query.method, Method::Ping | Method::AnnouncePeer { .. } | Method::Put { .. });
                 assert_eq!(response.nodes.is_some(), names_nodes, "{name}");
             }
-            Verdict::Refuse { tid, error, text } => {
+            Judgement::Refuse { tid, error, text } => {
                 assert_eq!(case.expect["code"], error.code(), "{name}");
                 let ErrorMessage { tid: echoed, code, text: said, .. } = answer.error();
                 assert_eq!((echoed, code, said), (tid, error.code(), text.as_bytes()), "{name}");
@@ -180,11 +182,11 @@ fn a_node_drops_every_other_case_for_the_reason_that_inspect_names() {
     let (mut malformed, mut unsolicited) = (0, 0);
     for case in cases() {
         let (reason, count) = match inspect(&case.judge(), &case.bytes) {
-            Verdict::Drop(reason) => (reason, &mut malformed),
-            Verdict::Response { .. } | Verdict::Error(_) | Verdict::FailQuery { .. } => {
+            Judgement::Drop(reason) => (reason, &mut malformed),
+            Judgement::Response { .. } | Judgement::Error(_) | Judgement::FailQuery { .. } => {
                 (DropReason::Unsolicited, &mut unsolicited)
             }
-            Verdict::Query(_) | Verdict::Refuse { .. } => continue,
+            Judgement::Query(_) | Judgement::Refuse { .. } => continue,
         };
         *count += 1;
         let mut lab = case.lab();
@@ -290,7 +292,7 @@ fn answers_an_open_query(case: &Case, response: &Response<'_>, salts: &[Vec<u8>]
         "{name}: {outcome:?}"
     );
 
-    let Verdict::Response { kept_nodes, kept_values, .. } = inspect(&case.judge(), &case.bytes) else {
+    let Judgement::Response { kept_nodes, kept_values, .. } = inspect(&case.judge(), &case.bytes) else {
         panic!("{name}")
     };
     let mut found = 0;

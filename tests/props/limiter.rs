@@ -6,7 +6,7 @@ use honeyguide::base::rng::Rng;
 use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{LimiterConfig, Network};
-use honeyguide::dht::limiter::{Entrance, Limiter};
+use honeyguide::dht::limiter::{Limiter, Verdict};
 use honeyguide::krpc::endpoint::Endpoint;
 use quickcheck::quickcheck;
 
@@ -76,7 +76,7 @@ fn packets_are_admitted_exactly_when_all_three_buckets_hold_a_token() {
                     network.take(1);
                 }
             }
-            limiter.judge(now, &from) == if holds { Entrance::Admitted } else { Entrance::Refused }
+            limiter.judge(now, &from) == if holds { Verdict::Allow } else { Verdict::Drop }
         })
     }
     quickcheck(property as fn(Vec<(u8, u16)>, (u8, u8, u8), (u8, u8, u8), bool) -> bool);
@@ -153,7 +153,7 @@ fn whoever_is_owed_an_answer_is_heard_through_a_flood() {
         if n >= 2000 && n % 1000 == 0 {
             let n = n - 2000;
             let asked = Endpoint::v4([99, (n >> 16) as u8, (n >> 8) as u8, n as u8], 7);
-            lost += u32::from(limiter.judge(now, &asked) != Entrance::Awaited);
+            lost += u32::from(limiter.judge(now, &asked) != Verdict::Expected);
             limiter.on_answer(&asked);
         }
     }

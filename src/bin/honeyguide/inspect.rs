@@ -1,6 +1,6 @@
 use std::io::{BufRead, Read};
 
-use honeyguide::dht::node::inspect::{Judge, Verdict, inspect};
+use honeyguide::dht::node::inspect::{Inspector, Judgement, inspect};
 use honeyguide::krpc::id::Id;
 use honeyguide::krpc::message::{Broken, Method, Query};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ pub struct Args {
 }
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let judge = Judge {
+    let judge = Inspector {
         own: args.id,
         network: options.network(args.loopback),
         salt: args.salt.as_deref().map(str::as_bytes),
@@ -77,37 +77,37 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bo
     Ok(true)
 }
 
-fn fields(verdict: &Verdict<'_>) -> Vec<(&'static str, Value)> {
+fn fields(verdict: &Judgement<'_>) -> Vec<(&'static str, Value)> {
     match *verdict {
-        Verdict::Query(query) => query_fields(&query),
-        Verdict::Refuse { tid, error, text } => vec![
+        Judgement::Query(query) => query_fields(&query),
+        Judgement::Refuse { tid, error, text } => vec![
             ("verdict", json!("refuse")),
             ("tid", json!(hex::encode(tid))),
             ("code", json!(error.code())),
             ("message", json!(text)),
         ],
-        Verdict::Response { response, genuine: Some(false), .. } => vec![
+        Judgement::Response { response, genuine: Some(false), .. } => vec![
             ("verdict", json!("fail_query")),
             ("tid", json!(hex::encode(response.tid))),
             ("reason", json!("bad_item")),
         ],
-        Verdict::Response { response, kept_nodes, kept_values, .. } => vec![
+        Judgement::Response { response, kept_nodes, kept_values, .. } => vec![
             ("verdict", json!("response")),
             ("tid", json!(hex::encode(response.tid))),
             ("id", json!(response.id.to_string())),
             ("kept_nodes", json!(kept_nodes)),
             ("kept_values", json!(kept_values)),
         ],
-        Verdict::Error(error) => vec![
+        Judgement::Error(error) => vec![
             ("verdict", json!("error")),
             ("tid", json!(hex::encode(error.tid))),
             ("code", json!(error.code)),
             ("message", json!(String::from_utf8_lossy(error.text))),
         ],
-        Verdict::FailQuery { tid, reason } => {
+        Judgement::FailQuery { tid, reason } => {
             vec![("verdict", json!("fail_query")), ("tid", json!(hex::encode(tid))), ("reason", json!(broken(reason)))]
         }
-        Verdict::Drop(reason) => vec![("verdict", json!("drop")), ("reason", json!(reason.name()))],
+        Judgement::Drop(reason) => vec![("verdict", json!("drop")), ("reason", json!(reason.name()))],
     }
 }
 

@@ -5,7 +5,7 @@ use crate::base::time::Instant;
 use crate::dht::contact::Contact;
 use crate::dht::contact::{Health, Weight};
 use crate::dht::event::{Input, LinkId, Outcome, Reason};
-use crate::dht::limiter::Entrance;
+use crate::dht::limiter::Verdict;
 use crate::dht::lookup::{Class, Offer, SHARE};
 use crate::dht::node::operation::{Goal, Parts};
 use crate::dht::node::results::Results;
@@ -53,12 +53,12 @@ impl Node<'_> {
         if !from.is_usable(local) || from.family() != link.family {
             return self.drop(DropReason::Martian);
         }
-        let entrance = self.limiter.judge(now, &from);
-        if entrance == Entrance::Refused {
+        let verdict = self.limiter.judge(now, &from);
+        if verdict == Verdict::Drop {
             return self.drop(DropReason::Limited);
         }
         let decoded = message::decode(payload);
-        if entrance == Entrance::Awaited {
+        if verdict == Verdict::Expected {
             if decoded.as_ref().is_ok_and(|decoded| self.is_answer(decoded, &from, via.0)) {
                 self.limiter.on_answer(&from);
             } else if !self.limiter.admit(now, &from) {

@@ -14,7 +14,7 @@ use crate::krpc::message::{self, Broken, Decoded, ErrorCode, ErrorMessage, Metho
 
 /// Who judges.
 #[derive(Clone, Copy, Debug)]
-pub struct Judge<'a> {
+pub struct Inspector<'a> {
     /// Our id.
     pub own: Id,
     /// The network we are in.
@@ -27,7 +27,7 @@ pub struct Judge<'a> {
 
 /// The judgement.
 #[derive(Clone, Copy, Debug)]
-pub enum Verdict<'a> {
+pub enum Judgement<'a> {
     /// The query would be served.
     Query(Query<'a>),
     /// The query would be answered with this error.
@@ -64,20 +64,20 @@ pub enum Verdict<'a> {
 }
 
 /// Judges one datagram.
-pub fn inspect<'a>(judge: &Judge<'_>, datagram: &'a [u8]) -> Verdict<'a> {
+pub fn inspect<'a>(judge: &Inspector<'_>, datagram: &'a [u8]) -> Judgement<'a> {
     match message::decode(datagram) {
-        Err(malformed) => Verdict::Drop(drop_reason(malformed)),
-        Ok(Decoded::Refuse(Refusal { tid, error, text })) => Verdict::Refuse { tid, error, text },
-        Ok(Decoded::Error(error)) => Verdict::Error(error),
-        Ok(Decoded::Broken { tid, reason }) => Verdict::FailQuery { tid, reason },
+        Err(malformed) => Judgement::Drop(drop_reason(malformed)),
+        Ok(Decoded::Refuse(Refusal { tid, error, text })) => Judgement::Refuse { tid, error, text },
+        Ok(Decoded::Error(error)) => Judgement::Error(error),
+        Ok(Decoded::Broken { tid, reason }) => Judgement::FailQuery { tid, reason },
         Ok(Decoded::Query(query)) => match query.method {
             Method::Put { item, .. } if item.mutable.is_some_and(|m| !item::verify(&m, item.value)) => {
                 let error = ErrorCode::BadSignature;
-                Verdict::Refuse { tid: query.tid, error, text: error.text() }
+                Judgement::Refuse { tid: query.tid, error, text: error.text() }
             }
-            _ => Verdict::Query(query),
+            _ => Judgement::Query(query),
         },
-        Ok(Decoded::Response(response)) => Verdict::Response {
+        Ok(Decoded::Response(response)) => Judgement::Response {
             kept_nodes: kept_nodes(judge, &response),
             kept_values: response.values.peers().filter(|peer| peer.is_usable(judge.local())).count(),
             genuine: judge.item(&response),
@@ -86,7 +86,7 @@ pub fn inspect<'a>(judge: &Judge<'_>, datagram: &'a [u8]) -> Verdict<'a> {
     }
 }
 
-impl Judge<'_> {
+impl Inspector<'_> {
     fn local(&self) -> bool {
         self.network == Network::Local
     }
@@ -110,7 +110,7 @@ impl Judge<'_> {
 }
 
 /// Nodes of a response that a lookup would consider: usable addresses, not ours, each endpoint once.
-fn kept_nodes(judge: &Judge<'_>, response: &Response<'_>) -> usize {
+fn kept_nodes(judge: &Inspector<'_>, response: &Response<'_>) -> usize {
     let mut seen = arrayvec::ArrayVec::<Endpoint, { 2 * compact::MAX_NODES }>::new();
     let fours = compact::nodes4(response.nodes.unwrap_or_default());
     let sixes = compact::nodes6(response.nodes6.unwrap_or_default());

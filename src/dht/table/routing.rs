@@ -74,7 +74,7 @@ pub enum Refusal {
     /// Its /24 (/64) has as many contacts as it may have.
     Network,
     /// The endpoint changed its id too often.
-    IdChange,
+    IdChanged,
 }
 
 /// What became of a node that did not answer.

@@ -1,7 +1,7 @@
 //! Datagrams: decoded, encoded again, and judged.
 
 use honeyguide::dht::config::Network;
-use honeyguide::dht::node::inspect::{Judge, Verdict, inspect};
+use honeyguide::dht::node::inspect::{Inspector, Judgement, inspect};
 use honeyguide::dht::stats::DropReason;
 use honeyguide::krpc::bencode::{MAX_BYTES, is_canonical};
 use honeyguide::krpc::compact::{MAX_NODES, MAX_PEERS, nodes4, nodes6};
@@ -97,20 +97,20 @@ fn check_verdicts(data: &[u8], decoded: &Result<Decoded<'_>, Malformed>) {
     };
     for network in [Network::Public, Network::Local] {
         for (salt, target) in [(None, None), (Some(&b"salt"[..]), None), (None, Some(target))] {
-            let judge = Judge { own: Id([7; 20]), network, salt, target };
+            let judge = Inspector { own: Id([7; 20]), network, salt, target };
             match (inspect(&judge, data), decoded) {
-                (Verdict::Drop(reason), Err(_)) => assert!(reason != DropReason::Unsolicited),
-                (Verdict::Query(seen), Ok(Decoded::Query(query))) => assert_eq!(seen, *query),
-                (Verdict::Refuse { tid, .. }, Ok(Decoded::Query(Query { tid: same, method, .. }))) => {
+                (Judgement::Drop(reason), Err(_)) => assert!(reason != DropReason::Unsolicited),
+                (Judgement::Query(seen), Ok(Decoded::Query(query))) => assert_eq!(seen, *query),
+                (Judgement::Refuse { tid, .. }, Ok(Decoded::Query(Query { tid: same, method, .. }))) => {
                     assert!(tid == *same && matches!(method, Method::Put { .. }), "only a signature is judged later");
                 }
-                (Verdict::Refuse { tid, .. }, Ok(Decoded::Refuse(refusal))) => assert_eq!(tid, refusal.tid),
-                (Verdict::Error(seen), Ok(Decoded::Error(error))) => assert_eq!(seen, *error),
-                (Verdict::FailQuery { tid, reason }, Ok(broken)) => {
+                (Judgement::Refuse { tid, .. }, Ok(Decoded::Refuse(refusal))) => assert_eq!(tid, refusal.tid),
+                (Judgement::Error(seen), Ok(Decoded::Error(error))) => assert_eq!(seen, *error),
+                (Judgement::FailQuery { tid, reason }, Ok(broken)) => {
                     assert_eq!(*broken, Decoded::Broken { tid, reason });
                 }
                 (
-                    Verdict::Response { response: seen, kept_nodes, kept_values, genuine },
+                    Judgement::Response { response: seen, kept_nodes, kept_values, genuine },
                     Ok(Decoded::Response(response)),
                 ) => {
                     assert_eq!(seen, *response);
