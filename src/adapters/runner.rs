@@ -88,7 +88,7 @@ impl<L: Links> Driven<L> {
     }
 
     /// Tells the node that time has passed, if its deadline has.
-    pub(super) fn time(&mut self) {
+    pub(super) fn handle_timeout(&mut self) {
         if self.deadline.is_some_and(|at| at <= self.clock.now()) {
             self.input(Input::Timeout);
         }
@@ -101,7 +101,7 @@ impl<L: Links> Driven<L> {
     }
 
     /// One message of a handle, one drain. Breaks when the node is to end.
-    pub(super) fn obey(&mut self, message: Message) -> ControlFlow<()> {
+    pub(super) fn handle_message(&mut self, message: Message) -> ControlFlow<()> {
         match message {
             Message::Run { tag, link, start, waiter } => {
                 let now = self.clock.now();

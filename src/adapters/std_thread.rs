@@ -119,9 +119,9 @@ fn run(machine: &Mutex<Machine>, inbox: Receiver<Wake>) {
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         let Ok(mut held) = machine.lock() else { return };
-        held.driven.time();
+        held.driven.handle_timeout();
         held.ended = match wake {
-            Ok(Wake::Message(message)) => held.driven.obey(message).is_break(),
+            Ok(Wake::Message(message)) => held.driven.handle_message(message).is_break(),
             Ok(Wake::Sooner) | Err(RecvTimeoutError::Timeout) => false,
             Err(RecvTimeoutError::Disconnected) => true,
         };

@@ -119,10 +119,10 @@ async fn run(mut driven: Box<Driven<Sockets>>, mut messages: UnboundedReceiver<B
             if armed.is_some() { sleep.as_mut().poll(cx).map(|()| Wake::Deadline) } else { Poll::Pending }
         })
         .await;
-        driven.time();
+        driven.handle_timeout();
         match wake {
             Wake::Message(Some(message)) => {
-                if driven.obey(*message).is_break() {
+                if driven.handle_message(*message).is_break() {
                     break;
                 }
             }

@@ -183,7 +183,7 @@ impl<'s> Transactions<'s> {
     }
 
     /// Marks a query as late; its open state, if it was not late before.
-    pub fn soften(&mut self, index: u16) -> Option<Open> {
+    pub fn mark_late(&mut self, index: u16) -> Option<Open> {
         let State::Open(open) = &mut self.entries.get_mut(usize::from(index))?.state else { return None };
         let before = *open;
         open.late = true;
@@ -335,9 +335,9 @@ mod tests {
     fn a_query_turns_late_once() {
         let mut t = table(1);
         let (index, _) = t.open(open(1, Instant::ZERO)).unwrap();
-        assert!(t.soften(index).is_some());
-        assert!(t.soften(index).is_none() && t.at(index).unwrap().late);
-        assert!(t.soften(77).is_none());
+        assert!(t.mark_late(index).is_some());
+        assert!(t.mark_late(index).is_none() && t.at(index).unwrap().late);
+        assert!(t.mark_late(77).is_none());
     }
 
     #[test]

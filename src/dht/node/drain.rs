@@ -359,7 +359,7 @@ impl Node<'_> {
     /// There is no transaction for it: the operation waits until one ends.
     fn give_back(&mut self, key: Key, to: Endpoint, id: Option<Id>, step: Step) {
         self.ready.remove(key.index);
-        self.starving.insert(key.index);
+        self.blocked.insert(key.index);
         let Some(Parts { operation, mut window, .. }) = self.operations.parts(key) else { return };
         match (step, id, &mut operation.goal) {
             (Step::Single, _, Goal::Single { sent, .. }) => *sent = false,

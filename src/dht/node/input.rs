@@ -359,7 +359,7 @@ impl Node<'_> {
     /// Takes an open query and its soft timeout away.
     fn close(&mut self, index: u16) -> Option<Open> {
         self.deadlines.clear(index);
-        self.ready.take_all(&mut self.starving);
+        self.ready.take_all(&mut self.blocked);
         self.transactions.take(index)
     }
 

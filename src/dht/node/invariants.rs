@@ -37,7 +37,10 @@ impl Node<'_> {
         for (key, operation) in self.operations.iter() {
             assert!(operation.finish.is_none(), "a drain ends what is over");
             assert!(self.deadlines.at(self.wake_key(key.index)).is_some(), "every operation wakes up");
-            assert!(!self.starving.contains(key.index) || !self.transactions.is_empty(), "somebody ends its hunger");
+            assert!(
+                !self.blocked.contains(key.index) || !self.transactions.is_empty(),
+                "an open query will end its wait"
+            );
             if let Some(word) = payloads.get_mut(usize::from(operation.payload) / 64) {
                 let bit = 1 << (operation.payload % 64);
                 assert_eq!(*word & bit, 0, "one payload for each");

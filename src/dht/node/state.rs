@@ -55,7 +55,7 @@ pub struct Node<'s> {
     /// One bit for each operation that may have something to do at the next drain.
     pub(super) ready: BitSet,
     /// Operations that wait for a free transaction.
-    pub(super) starving: BitSet,
+    pub(super) blocked: BitSet,
     pub(super) transactions: Transactions<'s>,
     /// Soft timeouts of transactions, then wake-ups of operations.
     pub(super) deadlines: Heap<'s>,
@@ -159,7 +159,7 @@ impl<'s> Node<'s> {
             bootstrap_nodes: ArrayVec::new(),
             operations: Operations::new(operations, candidates, tokens, payloads),
             ready: BitSet::default(),
-            starving: BitSet::default(),
+            blocked: BitSet::default(),
             transactions: Transactions::new(transactions, tid_key, config.lookup.hard_timeout),
             deadlines: Heap::new(deadlines),
             items: Items::new(&config.server, config.network, items),

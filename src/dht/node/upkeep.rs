@@ -106,7 +106,7 @@ impl Node<'_> {
 
     /// A query passed its soft timeout: its slot is free again, its answer still welcome.
     fn on_late(&mut self, index: u16) {
-        let Some(open) = self.transactions.soften(index) else { return };
+        let Some(open) = self.transactions.mark_late(index) else { return };
         let (Purpose::Step { slot, generation, step: Step::Converge }, Some(id)) = (open.purpose, open.id) else {
             return;
         };
