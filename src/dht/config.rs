@@ -18,7 +18,7 @@ pub const MAX_LINKS: usize = 4;
 /// Nodes of one family in a reply, and the size of the set that a lookup has to close (BEP 5).
 pub const K: usize = 8;
 
-/// Which rules against crowds of addresses apply.
+/// Whether the rules for one prefix apply.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Network {
     /// The Internet: every rule holds.
@@ -116,7 +116,7 @@ pub struct LookupConfig {
     pub initial_stagger: Duration,
     /// Bounds of the soft timeout, after which a slot is freed and the late reply is still taken.
     pub soft_timeout: (Duration, Duration),
-    /// Queries a second to nodes unverified, and their burst: what a liar can make us send to a victim.
+    /// Queries a second to unverified nodes, and their burst: bounds what false referrals can make us send to a target.
     pub unverified_query_rate: (u32, u32),
     /// A query without an answer for this long has failed.
     pub hard_timeout: Duration,

@@ -302,15 +302,15 @@ impl<'s> Items<'s> {
         if self.held_for(network) >= self.quota {
             return PutOutcome::Rejected(Rejection::Quota);
         }
-        let victim = match self.room_for(own, put) {
-            Ok(victim) => victim,
+        let evicted = match self.room_for(own, put) {
+            Ok(evicted) => evicted,
             Err(refusal) => return refusal,
         };
         if put.item.mutable.is_some() && !verify() {
             return PutOutcome::BadSignature;
         }
-        if let Some(victim) = victim {
-            self.remove(victim);
+        if let Some(evicted) = evicted {
+            self.remove(evicted);
         }
         match self.add(network, put) {
             Some(()) => PutOutcome::Stored,

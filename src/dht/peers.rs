@@ -319,11 +319,11 @@ impl<'s> PeerStore<'s> {
     fn evict(&mut self) {
         // The last maximum wins, and the oldest comes first: hence the reversal.
         let candidates: ArrayVec<u16, CANDIDATES> = self.recency.iter().take(CANDIDATES).collect();
-        let crowd = |&number: &u16| self.peers_of(&self.entry(number).info_hash);
-        if let Some(victim) = candidates.into_iter().rev().max_by_key(crowd) {
-            let PeerEntry { info_hash, endpoint, .. } = *self.entry(victim);
+        let peers_beside = |&number: &u16| self.peers_of(&self.entry(number).info_hash);
+        if let Some(evicted) = candidates.into_iter().rev().max_by_key(peers_beside) {
+            let PeerEntry { info_hash, endpoint, .. } = *self.entry(evicted);
             self.order.remove(self.place_of(&info_hash, &endpoint));
-            self.recency.release(victim);
+            self.recency.release(evicted);
             if self.swarm(&info_hash).is_empty() {
                 self.info_hashes -= 1;
             }

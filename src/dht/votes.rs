@@ -1,6 +1,6 @@
 //! What address others see us at, by vote.
 //!
-//! BEP 42 lets every reply say where the query came from. Any one reply may lie, and a crowd of liars is cheap inside one
+//! BEP 42 lets every reply say where the query came from. Any one reply may lie, and many false votes are cheap inside one
 //! network, so each /24 (/64) has one vote, the latest; a vote is forgotten after 15 min; and an address is
 //! agreed upon when at least three networks, and more than half of all, say so. Until another address reaches that, the old
 //! one stays. The threshold does not fall when there are few voters. Ports are voted apart, among those who agree on the
@@ -210,8 +210,8 @@ mod tests {
         let mut v = votes(Network::Public);
         (0..3).for_each(|n| _ = v.on_vote(at(0), reporter(n), addr(1, 5)));
         for host in 0..255 {
-            let liar = Endpoint::v4([66, 6, 6 + host % 2, host], 1);
-            assert_eq!(v.on_vote(at(1), liar, addr(9, 9)), None);
+            let forger = Endpoint::v4([66, 6, 6 + host % 2, host], 1);
+            assert_eq!(v.on_vote(at(1), forger, addr(9, 9)), None);
         }
         for useless in [Endpoint::UNSPECIFIED, Endpoint::v4([127, 0, 0, 1], 5), Endpoint::v4([224, 0, 0, 1], 5)] {
             (10..20).for_each(|n| assert_eq!(v.on_vote(at(1), reporter(n), useless), None));

@@ -386,9 +386,9 @@ fn a_network_gets_no_more_reply_bytes_than_its_budget_and_3_2_times_what_was_sen
         let asked = query_of(&Id([0x5a; 20]), b"get", &pair(b"target", &item::immutable_target(&value).0));
         let (start, mut sent, mut received) = (lab.now, 0, 0);
         while lab.now.since(start) < Duration::from_secs(2) {
-            let victim = Endpoint::v4([55, 5, 5, rng.below(256) as u8], 53);
+            let target = Endpoint::v4([55, 5, 5, rng.below(256) as u8], 53);
             sent += asked.len();
-            received += lab.give(victim, &asked).iter().map(|packet| packet.bytes.len()).sum::<usize>();
+            received += lab.give(target, &asked).iter().map(|packet| packet.bytes.len()).sum::<usize>();
             // Others try to make the node forget how much went there.
             for _ in 0..if forgetful { 5 } else { 0 } {
                 let from = source(&mut rng);

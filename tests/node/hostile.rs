@@ -5,9 +5,9 @@
 //! they were, that the drop is counted under its reason, and that an honest node is served afterwards. Rows about
 //! responses open a query of the node first and answer it.
 
-mod crowds;
 mod envelope;
 mod names;
+mod prefixes;
 mod queries;
 mod results;
 mod stores;
@@ -25,7 +25,7 @@ use crate::lab::{Lab, Packet, show};
 fn every_row_has_a_test() {
     let table = include_str!("../../spec/hostile.md");
     let tests = [
-        include_str!("hostile/crowds.rs"),
+        include_str!("hostile/prefixes.rs"),
         include_str!("hostile/envelope.rs"),
         include_str!("hostile/names.rs"),
         include_str!("hostile/queries.rs"),

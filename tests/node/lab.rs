@@ -73,7 +73,7 @@ impl Packet {
 pub type Mind = Box<dyn FnMut(&Query<'_>) -> Option<Vec<u8>>>;
 
 /// The same for all who have no mind of their own.
-pub type Crowd = Box<dyn FnMut(Endpoint, &Query<'_>) -> Option<Vec<u8>>>;
+pub type AnyoneElse = Box<dyn FnMut(Endpoint, &Query<'_>) -> Option<Vec<u8>>>;
 
 /// What a hostile packet must not change.
 #[derive(Clone, PartialEq, Debug)]
@@ -90,7 +90,7 @@ pub struct Lab {
     pub sent: Vec<Packet>,
     pub news: Vec<News>,
     pub minds: BTreeMap<Endpoint, Mind>,
-    pub crowd: Option<Crowd>,
+    pub anyone_else: Option<AnyoneElse>,
     flying: BTreeMap<(Instant, u64), (LinkId, Endpoint, Vec<u8>)>,
     serial: u64,
     drains: u64,
@@ -124,7 +124,7 @@ impl Lab {
             sent: Vec::new(),
             news: Vec::new(),
             minds: BTreeMap::new(),
-            crowd: None,
+            anyone_else: None,
             flying: BTreeMap::new(),
             serial: 0,
             drains: 0,
@@ -363,7 +363,7 @@ impl Lab {
                     let packet = Packet { link, to, bytes: payload.to_vec() };
                     let answer = packet.query().and_then(|query| match self.minds.get_mut(&to) {
                         Some(mind) => mind(&query),
-                        None => self.crowd.as_mut()?(to, &query),
+                        None => self.anyone_else.as_mut()?(to, &query),
                     });
                     if let Some(answer) = answer {
                         self.serial += 1;

@@ -126,13 +126,13 @@ fn an_operation_ends_at_its_deadline_also_when_drains_are_skipped() {
 }
 
 #[test]
-fn liars_without_end_cannot_keep_an_operation_longer_than_its_deadline() {
+fn false_referrals_without_end_cannot_keep_an_operation_longer_than_its_deadline() {
     let mut lab = Lab::public();
     let mut n = 0u32;
     let (ids, friends) = (std::cell::RefCell::new(std::collections::BTreeMap::new()), lab.friends.clone());
     lab.minds.clear();
     // Nobody ever answers but to name somebody nearer, who takes just less than the hard timeout.
-    lab.crowd = Some(Box::new(move |me, query| {
+    lab.anyone_else = Some(Box::new(move |me, query| {
         let known = friends.iter().find(|(_, friend)| *friend == me).map(|(id, _)| *id);
         let id = known.or_else(|| ids.borrow().get(&me).copied())?;
         n += 1;

@@ -97,7 +97,7 @@ fn run(client: &mut dyn Side, server: &mut dyn Side) -> (Vec<Vec<u8>>, Found) {
     }
 }
 
-/// Two lists with the shape that the seed gives: sizes, crowding, and how much they share.
+/// Two lists with the shape that the seed gives: sizes, density, and how much they share.
 fn pair(rng: &mut Rng) -> [Vec<Entry>; 2] {
     let n = [0, 1, 20, 33, 100, 700, 3000][rng.below(7) as usize];
     let spread = [1, 3, 50, 100_000, u64::MAX - 1][rng.below(5) as usize];

@@ -311,7 +311,7 @@ fn step(
         None => {
             let distance = |held: &HeldItem| own.distance(&held.target);
             let free = blocks - used(model);
-            let victim = if model.len() < capacity && needed <= free {
+            let evicted = if model.len() < capacity && needed <= free {
                 Ok(None)
             } else {
                 let mut order: Vec<&HeldItem> = model.iter().collect();
@@ -323,18 +323,18 @@ fn step(
                 } else {
                     let fits = |held: &&&HeldItem| needed <= free + Block::count_for(held.value.len());
                     let age = |held: &&&HeldItem| (held.put_at, Reverse(distance(held)), held.mutable);
-                    let victim = order.iter().filter(farther).filter(fits).min_by_key(age);
-                    victim.map(|held| Some((held.target, held.mutable))).ok_or(PutOutcome::Rejected(Rejection::Room))
+                    let evicted = order.iter().filter(farther).filter(fits).min_by_key(age);
+                    evicted.map(|held| Some((held.target, held.mutable))).ok_or(PutOutcome::Rejected(Rejection::Room))
                 }
             };
             if model.iter().filter(|held| held.network == random.network).count() >= QUOTA {
                 PutOutcome::Rejected(Rejection::Quota)
             } else {
-                match victim {
+                match evicted {
                     Err(refusal) => refusal,
                     Ok(_) if random.key.is_some() && !random.signed => PutOutcome::BadSignature,
-                    Ok(victim) => {
-                        model.retain(|held| Some((held.target, held.mutable)) != victim);
+                    Ok(evicted) => {
+                        model.retain(|held| Some((held.target, held.mutable)) != evicted);
                         let mutable = random.key.is_some();
                         let seq = if mutable { random.seq } else { 0 };
                         let network = random.network;
@@ -415,13 +415,13 @@ quickcheck! {
             now += Duration::from_millis(u64::from(wait_millis));
             let info_hash = Id([info_hash; 20]);
             model.retain(|held| Instant::from_secs(held.announced + PEER_LIFE) > now);
-            let crowd = |model: &[HeldPeer], id: &Id| model.iter().filter(|held| held.info_hash == *id).count();
+            let swarm_size = |model: &[HeldPeer], id: &Id| model.iter().filter(|held| held.info_hash == *id).count();
             let expected = match model.iter().position(|held| held.info_hash == info_hash && held.peer.same_ip(&peer)) {
                 Some(place) => {
                     model.remove(place);
                     Announced::Updated
                 }
-                None if crowd(&model, &info_hash) >= usize::from(PLACES) => Announced::Full,
+                None if swarm_size(&model, &info_hash) >= usize::from(PLACES) => Announced::Full,
                 None if model
                     .iter()
                     .filter(|held| held.info_hash == info_hash && held.peer.network() == peer.network())
@@ -434,8 +434,8 @@ quickcheck! {
                 None => {
                     if model.len() == capacity {
                         let oldest = model.len().min(peers::CANDIDATES);
-                        let victim = (0..oldest).rev().max_by_key(|&i| crowd(&model, &model[i].info_hash)).unwrap();
-                        model.remove(victim);
+                        let evicted = (0..oldest).rev().max_by_key(|&i| swarm_size(&model, &model[i].info_hash)).unwrap();
+                        model.remove(evicted);
                     }
                     Announced::New
                 }
@@ -450,7 +450,7 @@ quickcheck! {
             assert_eq!(store.len(), model.len());
             assert_eq!(store.info_hashes(), model.iter().map(|held| held.info_hash).collect::<BTreeSet<_>>().len());
             assert_eq!(store.sweep_at(), model.first().map(|held| Instant::from_secs(held.announced + PEER_LIFE)));
-            assert_eq!(store.is_full_for(&info_hash), crowd(&model, &info_hash) >= usize::from(PLACES));
+            assert_eq!(store.is_full_for(&info_hash), swarm_size(&model, &info_hash) >= usize::from(PLACES));
             for (family, noseed) in [(Family::V4, false), (Family::V4, true), (Family::V6, false), (Family::V6, true)] {
                 let mut found = Vec::new();
                 store.sample(&info_hash, family, noseed, &mut rng, 100, |peer| found.push(peer));

@@ -30,7 +30,7 @@ fn table(config: TableConfig, network: Network, contacts: usize, pending: usize)
     Table::new(config, network, OWN, memory)
 }
 
-/// Ids that crowd together in every depth, down to such that differ only in their last bits.
+/// Ids that lie together in every depth, down to such that differ only in their last bits.
 fn clustered(shape: &[(u8, u8)]) -> Vec<Id> {
     let mut rng = Rng::from_seed([9; 32]);
     let mut ids = vec![OWN];

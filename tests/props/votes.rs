@@ -59,8 +59,8 @@ fn two_networks_never_decide() {
         let home = Endpoint::v4([80, 0, 0, 1], 7);
         (0..3).for_each(|n| _ = votes.on_vote(Instant::ZERO, Endpoint::v4([50, 0, n, 1], 1), home));
         for (n, (network, host, port)) in lies.into_iter().enumerate() {
-            let liar = Endpoint::v4([66, 6, u8::from(network), host], u16::from(port) + 1);
-            votes.on_vote(Instant::from_secs(n as u64), liar, Endpoint::v4([9, 9, 9, host], u16::from(port) + 1));
+            let forger = Endpoint::v4([66, 6, u8::from(network), host], u16::from(port) + 1);
+            votes.on_vote(Instant::from_secs(n as u64), forger, Endpoint::v4([9, 9, 9, host], u16::from(port) + 1));
         }
         votes.agreed() == Some(home)
     }

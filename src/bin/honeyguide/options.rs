@@ -22,7 +22,7 @@ pub struct Options {
     /// Node to join through, host:port or address:port; repeatable [default: the public routers]
     #[arg(long, global = true, value_name = "ADDR")]
     pub bootstrap: Vec<String>,
-    /// `local` lifts the rules against crowds in one network; a loopback address implies it
+    /// `local` lifts the rules for many nodes in one network; a loopback address implies it
     #[arg(long, global = true)]
     pub network: Option<NetworkName>,
     /// Time for the whole command

@@ -122,10 +122,10 @@ impl Lookup {
         let distance = offer.id.distance(&self.target);
         let len = usize::from(self.len);
         let known = &w.candidates[..len];
-        let crowd = offer.hops > 0 && network == Network::Public;
+        let one_a_prefix = offer.hops > 0 && network == Network::Public;
         let prefix = offer.endpoint.network();
         if known.iter().any(|c| {
-            c.endpoint == offer.endpoint || (crowd && c.state != State::Failed && c.endpoint.network() == prefix)
+            c.endpoint == offer.endpoint || (one_a_prefix && c.state != State::Failed && c.endpoint.network() == prefix)
         }) {
             return false;
         }
@@ -157,11 +157,11 @@ impl Lookup {
             return true;
         }
         let idle = |c: &Candidate| matches!(c.state, State::Fresh | State::Failed | State::Answered);
-        let Some(victim) = w.candidates[..len].iter().rposition(idle) else { return false };
-        if victim < place {
+        let Some(evicted) = w.candidates[..len].iter().rposition(idle) else { return false };
+        if evicted < place {
             return false;
         }
-        w.candidates.copy_within(place..victim, place + 1);
+        w.candidates.copy_within(place..evicted, place + 1);
         true
     }
 

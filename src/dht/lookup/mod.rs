@@ -19,7 +19,7 @@
 //! lately). Each class has slots of its own, so that dead referrals cannot occupy the slots of good contacts; bad ones
 //! are asked only when nothing else is left.
 //!
-//! Against crowds and liars: the window is bounded, each endpoint is asked at most once, one reply adds at most
+//! Against many addresses of one prefix and against false referrals: the window is bounded, each endpoint is asked at most once, one reply adds at most
 //! [`SHARE`] candidates, unverified nodes of one /24 (/64) gets one place, and a responder must carry the id it was asked by.
 //!
 //! This is pure policy: no clock, no packets, no memory of its own. The node lends the window and carries the answers.

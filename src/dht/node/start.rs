@@ -179,8 +179,8 @@ impl Node<'_> {
 
     /// Gives up a put or an announce that was reported already, so that a user's operation finds room.
     fn end_background(&mut self) {
-        let victim = self.operations.iter().find(|(_, o)| !o.for_user && o.goal.stores()).map(|(key, _)| key);
-        if let Some(key) = victim {
+        let evicted = self.operations.iter().find(|(_, o)| !o.for_user && o.goal.stores()).map(|(key, _)| key);
+        if let Some(key) = evicted {
             self.ready.remove(key.index);
             self.deadlines.clear(self.wake_key(key.index));
             self.operations.remove(key);

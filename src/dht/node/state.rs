@@ -63,7 +63,7 @@ pub struct Node<'s> {
     pub(super) peers: PeerStore<'s>,
     pub(super) tokens: Tokens,
     pub(super) limiter: Limiter<'s>,
-    /// What a liar can make us send to others.
+    /// What a forger can make us send to others.
     pub(super) unverified_budget: Budget,
     /// Round trips of all nodes together: the guess for a node never asked.
     pub(super) rtt: Record,

@@ -15,7 +15,7 @@
 //! twice: whoever answers stays, however many newcomers knock. Each contact is asked again when it was silent for
 //! 15 min, so a newcomer never has to trigger a check; it only moves the checks of its bucket to the front.
 //!
-//! **Crowds.** Outside local networks one address has one contact, one /24 (/64) has two in a bucket and ten in all.
+//! **Prefixes.** Outside local networks one address has one contact, one /24 (/64) has two in a bucket and ten in all.
 //! An endpoint that answers under another id than before loses its contact; the second time it stays out for a day.
 //!
 //! **Cost.** A received query costs a binary search and a look at the few newcomers of one bucket. The contacts are

@@ -220,9 +220,9 @@ impl<'s> Table<'s> {
             let network = contacts[*index].endpoint.network();
             contacts[range.clone()].iter().filter(|c| c.endpoint.network() == network).count()
         };
-        let crowded = |index: &usize| of_network(index) > usize::from(self.config.per_network_in_bucket);
+        let over_quota = |index: &usize| of_network(index) > usize::from(self.config.per_network_in_bucket);
         let has_rules = self.network == Network::Public;
-        range.clone().filter(|_| has_rules).filter(crowded).max_by_key(|&index| Self::badness(&contacts[index]))
+        range.clone().filter(|_| has_rules).filter(over_quota).max_by_key(|&index| Self::badness(&contacts[index]))
     }
 
     /// Our address as others see it. It never enters, and a contact at that address goes.
@@ -342,7 +342,7 @@ impl<'s> Table<'s> {
             self.id_changes.on_change(now, from, self.quarantine());
             return Admission::IdChanged;
         }
-        if let Some(why) = self.crowd(&survey) {
+        if let Some(why) = self.prefix_refusal(&survey) {
             self.forget(bucket, id);
             return Admission::Refused(why);
         }
@@ -404,8 +404,8 @@ impl<'s> Table<'s> {
         survey
     }
 
-    /// The rules against crowds. A contact of the same address that is bad gives way.
-    fn crowd(&self, survey: &Survey) -> Option<Refusal> {
+    /// The rules for one prefix. A contact of the same address that is bad gives way.
+    fn prefix_refusal(&self, survey: &Survey) -> Option<Refusal> {
         let is_bad = |index: usize| self.contacts.all().get(index).is_some_and(|c| c.record.is_bad());
         if survey.same_ip.is_some_and(|index| !is_bad(index)) {
             return Some(Refusal::SameIp);
@@ -432,7 +432,7 @@ impl<'s> Table<'s> {
     /// Makes room for one contact in a bucket, and says whether there is some. A full bucket gives up only a bad contact.
     /// When the memory of the whole table is used up, a far bucket with at least two more contacts gives up its worst.
     fn make_room(&mut self, now: Instant, bucket: usize) -> bool {
-        let victim = if self.buckets.is_full(bucket) {
+        let evicted = if self.buckets.is_full(bucket) {
             let bad = |index: &usize| self.contacts.all().get(*index).is_some_and(|c| c.record.is_bad());
             self.worst(bucket).filter(bad)
         } else if self.len() < self.capacity() {
@@ -440,7 +440,7 @@ impl<'s> Table<'s> {
         } else {
             self.overfed(bucket).and_then(|far| self.worst(far))
         };
-        match victim {
+        match evicted {
             Some(index) => {
                 self.remove(now, index);
                 true
@@ -530,7 +530,7 @@ impl<'s> Table<'s> {
         let survey = self.survey(bucket, &newcomer.endpoint, None);
         self.refusal(now, &newcomer.id, &newcomer.endpoint).is_none()
             && survey.same_endpoint.is_none()
-            && self.crowd(&survey).is_none()
+            && self.prefix_refusal(&survey).is_none()
     }
 
     /// Recounts everything.

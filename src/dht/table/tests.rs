@@ -284,7 +284,7 @@ fn one_address_has_one_contact_and_a_network_two_in_a_bucket_and_ten_in_all() {
 
 /// T8.
 #[test]
-fn a_local_network_knows_no_crowds() {
+fn a_local_network_has_no_prefix_rules() {
     let mut t = Table::new(rules(), Network::Local, OWN, memory(512, 256));
     for n in 0..100 {
         let from = Endpoint::v4([127, 0, 0, 1], 1000 + n as u16);

@@ -2,7 +2,7 @@
 //!
 //! All checks of a table share one pace. A contact is due when it was silent for `stale_after`, or 30 s after it failed;
 //! a newcomer is due after its delay, as soon as its bucket has room. When both kinds are due they take
-//! turns, so that a crowd of newcomers cannot keep us from noticing that contacts died.
+//! turns, so that many newcomers cannot keep us from noticing that contacts died.
 
 use super::buckets::Buckets;
 use super::routing::Table;

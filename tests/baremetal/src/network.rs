@@ -18,7 +18,7 @@ const PEERS: usize = 24;
 /// The peers from here on are silent.
 const SILENT: usize = 20;
 /// Answers a `get` with a signature that does not fit.
-const LIAR: usize = 3;
+const FALSE: usize = 3;
 /// Nodes in a reply.
 const NODES: usize = 8;
 
@@ -135,7 +135,7 @@ impl Network {
                 response.token = Some(&token);
                 if let Some(held) = self.held.iter().find(|held| held.target() == target && held.at & 1 << peer != 0) {
                     signature = held.signature;
-                    signature[0] ^= u8::from(peer == LIAR);
+                    signature[0] ^= u8::from(peer == FALSE);
                     response.value = Some(held.value);
                     response.key = Some(&held.key);
                     response.seq = Some(held.seq);

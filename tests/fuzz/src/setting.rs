@@ -94,9 +94,9 @@ pub struct Neighbour {
 /// How many neighbours there are.
 pub const NEIGHBOURS: usize = 32;
 
-/// The neighbours of the node `own`: most in networks of their own, some crowded into one, some with ids that fit their
-/// addresses. In a `crowded` neighbourhood all ids are near that of the node, and half of them very near.
-pub fn neighbours(own: Id, crowded: bool) -> [Neighbour; NEIGHBOURS] {
+/// The neighbours of the node `own`: most in networks of their own, some packed into one, some with ids that fit their
+/// addresses. In a `dense` neighbourhood all ids are near that of the node, and half of them very near.
+pub fn neighbours(own: Id, dense: bool) -> [Neighbour; NEIGHBOURS] {
     let mut rng = Rng::from_seed([1; 32]);
     std::array::from_fn(|i| {
         let n = i as u8;
@@ -110,7 +110,7 @@ pub fn neighbours(own: Id, crowded: bool) -> [Neighbour; NEIGHBOURS] {
         };
         let id = if i % 2 == 0 { Id::secure(endpoint.ip(), &mut rng) } else { Id::random(&mut rng) };
         let shared = if i % 2 == 0 { 72 + u32::from(n) } else { u32::from(n) };
-        Neighbour { id: if crowded { own.random_in_bucket(shared, &mut rng) } else { id }, endpoint }
+        Neighbour { id: if dense { own.random_in_bucket(shared, &mut rng) } else { id }, endpoint }
     })
 }
 

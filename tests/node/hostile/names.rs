@@ -26,13 +26,13 @@ fn lookup_with(mut lab: Lab, body: &[u8]) -> (Lab, Outcome) {
 }
 
 fn lookup_in(lab: &mut Lab, body: &[u8]) -> Outcome {
-    let (id, liar) = *lab.friends.iter().min_by_key(|(id, _)| id.distance(&TARGET)).unwrap();
+    let (id, forger) = *lab.friends.iter().min_by_key(|(id, _)| id.distance(&TARGET)).unwrap();
     let body = body.to_vec();
-    lab.minds.insert(liar, Box::new(move |query| Some(reply(query.tid, &id, &body))));
+    lab.minds.insert(forger, Box::new(move |query| Some(reply(query.tid, &id, &body))));
     let outcome = lab.operate(|node, now| {
         node.lookup(now, 1, TARGET).unwrap();
     });
-    // The liar's answer counts, and the honest ones do.
+    // The forger's answer counts, and the honest ones do.
     assert_eq!((outcome.reason, outcome.invalid), (Reason::Converged, 0));
     assert!(outcome.answered >= 8, "{outcome:?}");
     outcome

@@ -92,11 +92,11 @@ struct Journal {
 }
 
 impl World {
-    pub fn new(node: Node<'static>, crowded: bool, recorded: bool) -> Self {
+    pub fn new(node: Node<'static>, dense: bool, recorded: bool) -> Self {
         let own = node.id(LinkId(0)).expect("there is always a first link");
         World {
             node,
-            neighbours: neighbours(own, crowded),
+            neighbours: neighbours(own, dense),
             now: Instant::from_secs(100),
             deadline: None,
             asked: VecDeque::new(),

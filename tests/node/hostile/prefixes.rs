@@ -1,4 +1,4 @@
-//! Many liars, many packets, many names: what one party can get out of a node is bounded.
+//! Many false_nodes, many packets, many names: what one party can get out of a node is bounded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,9 +22,9 @@ fn near(bits: u32, rng: &mut Rng) -> Id {
     TARGET.random_in_bucket(bits, rng)
 }
 
-/// A network of liars without end: whoever is asked names seven more of them, nearer and nearer, each in a network of
-/// his own, and `victim` under yet another id.
-fn let_liars_name(lab: &mut Lab, victim: impl Fn(u32) -> Endpoint + 'static) {
+/// A network of false_nodes without end: whoever is asked names seven more of them, nearer and nearer, each in a network of
+/// his own, and `target` under yet another id.
+fn refer_falsely(lab: &mut Lab, target: impl Fn(u32) -> Endpoint + 'static) {
     let mut rng = Rng::from_seed([1; 32]);
     let mut ids = BTreeMap::new();
     let mut named = 0u32;
@@ -32,40 +32,40 @@ fn let_liars_name(lab: &mut Lab, victim: impl Fn(u32) -> Endpoint + 'static) {
         ids.insert(friend, id);
     }
     lab.minds.clear();
-    lab.crowd = Some(Box::new(move |me, query| {
+    lab.anyone_else = Some(Box::new(move |me, query| {
         let id = *ids.get(&me)?;
         let mut list = Vec::new();
         for _ in 0..7 {
             named += 1;
             let [_, b, c, d] = named.to_be_bytes();
-            let liar = Endpoint::v4([60 + (b & 7), c, d, 9], 6881);
-            let liar_id = near((8 + named / 4).min(150), &mut rng);
-            ids.insert(liar, liar_id);
-            list.push((liar_id, liar));
+            let forger = Endpoint::v4([60 + (b & 7), c, d, 9], 6881);
+            let false_id = near((8 + named / 4).min(150), &mut rng);
+            ids.insert(forger, false_id);
+            list.push((false_id, forger));
         }
-        list.push((near((8 + named / 4).min(158), &mut rng), victim(named)));
+        list.push((near((8 + named / 4).min(158), &mut rng), target(named)));
         Some(reply(query.tid, &id, &nodes(&list)))
     }));
 }
 
 #[test]
-fn r76_replies_that_all_name_one_victim_cost_it_one_packet_in_a_lookup() {
-    let victim = Endpoint::v4([55, 5, 5, 5], 53);
+fn r76_replies_that_all_name_one_target_cost_it_one_packet_in_a_lookup() {
+    let target = Endpoint::v4([55, 5, 5, 5], 53);
     let mut lab = Lab::public();
-    let_liars_name(&mut lab, move |_| victim);
+    refer_falsely(&mut lab, move |_| target);
     let outcome = lab.operate(|node, now| {
         node.lookup(now, 1, TARGET).unwrap();
     });
-    assert!(outcome.queried > 80, "liars keep a lookup busy: {outcome:?}");
-    assert_eq!(lab.sent_to(victim), 1);
+    assert!(outcome.queried > 80, "false_nodes keep a lookup busy: {outcome:?}");
+    assert_eq!(lab.sent_to(target), 1);
     lab.serves();
 }
 
 #[test]
-fn r76_of_a_victims_network_one_address_at_a_time_is_asked() {
+fn r76_of_a_targets_network_one_address_at_a_time_is_asked() {
     let mut lab = Lab::public();
     // Every port of every address of a /24.
-    let_liars_name(&mut lab, |n| Endpoint::v4([55, 5, 5, n as u8], 1024 + (n % 60_000) as u16));
+    refer_falsely(&mut lab, |n| Endpoint::v4([55, 5, 5, n as u8], 1024 + (n % 60_000) as u16));
     let started = lab.now;
     lab.operate(|node, now| {
         node.lookup(now, 1, TARGET).unwrap();
@@ -79,7 +79,7 @@ fn r76_of_a_victims_network_one_address_at_a_time_is_asked() {
 #[test]
 fn r76_queries_to_nodes_unverified_have_a_budget() {
     let mut lab = Lab::public();
-    let_liars_name(&mut lab, |n| Endpoint::v4([55, (n >> 8) as u8, n as u8, 5], 53));
+    refer_falsely(&mut lab, |n| Endpoint::v4([55, (n >> 8) as u8, n as u8, 5], 53));
     let friends: BTreeSet<_> = lab.friends.iter().map(|(_, endpoint)| *endpoint).collect();
     let started = lab.now;
     for _ in 0..100 {
@@ -98,19 +98,19 @@ fn r76_queries_to_nodes_unverified_have_a_budget() {
 #[test]
 fn r77_a_flood_with_a_forged_source_is_cut_off_before_it_is_read() {
     for mut lab in [Lab::public(), Lab::public6()] {
-        let victim = lab.stranger();
+        let target = lab.stranger();
         let asked = query(b"find_node", &pair(b"target", &TARGET.0));
         let before = lab.belongings();
         let mut bytes = 0;
         // A second of it.
         for _ in 0..10_000 {
             lab.now += Duration::from_micros(100);
-            bytes += lab.give(victim, &asked).iter().map(|packet| packet.bytes.len()).sum::<usize>();
+            bytes += lab.give(target, &asked).iter().map(|packet| packet.bytes.len()).sum::<usize>();
         }
         let served = lab.stats().queries;
         assert!((109..=110).contains(&served), "{served}: the burst and ten a second");
         assert_eq!(lab.dropped(Limited), 10_000 - served);
-        assert!(bytes <= 64_000 + 32_000 + asked.len() * 110 * 16 / 5, "{bytes} bytes to the victim");
+        assert!(bytes <= 64_000 + 32_000 + asked.len() * 110 * 16 / 5, "{bytes} bytes to the target");
         assert_eq!(lab.belongings(), before);
         lab.serves();
     }
@@ -159,7 +159,7 @@ fn r78_queries_under_many_ids_from_one_endpoint_bring_at_most_one_of_them_in() {
         for _ in 0..50 {
             lab.ask(from, &query_of(&Id::random(&mut rng), b"ping", b"")).response();
         }
-        // It always answers with the id that it is asked under, as a liar would.
+        // It always answers with the id that it is asked under, as a forger would.
         lab.minds.insert(from, Box::new(move |query| Some(reply(query.tid, &Id([0x66; 20]), b""))));
         lab.run(Duration::from_secs(400));
         let after = lab.belongings();
@@ -171,7 +171,7 @@ fn r78_queries_under_many_ids_from_one_endpoint_bring_at_most_one_of_them_in() {
 }
 
 #[test]
-fn r79_a_crowd_of_one_network_gets_few_places_in_the_table() {
+fn r79_many_of_one_network_gets_few_places_in_the_table() {
     let mut config = Config::default();
     config.capacity.peers = 16;
     let mut lab = Lab::new(config);
@@ -187,17 +187,17 @@ fn r79_a_crowd_of_one_network_gets_few_places_in_the_table() {
             node.ping(now, 1, sybil).unwrap();
         });
     }
-    let of_crowd: Vec<_> =
+    let of_sybils: Vec<_> =
         lab.node.contacts().filter(|(_, c)| c.addr.ip_bytes().starts_with(&[66, 6, 6])).map(|(_, c)| c.id).collect();
-    assert_eq!(of_crowd.len(), 10, "ten in the table");
+    assert_eq!(of_sybils.len(), 10, "ten in the table");
     for bucket in 0..32 {
-        assert!(of_crowd.iter().filter(|id| own.shared_prefix_len(id) == bucket).count() <= 2, "two in a bucket");
+        assert!(of_sybils.iter().filter(|id| own.shared_prefix_len(id) == bucket).count() <= 2, "two in a bucket");
     }
     lab.serves();
 }
 
 #[test]
-fn r79_a_crowd_of_one_network_round_a_target_gets_one_place_in_a_lookup() {
+fn r79_many_of_one_network_round_a_target_gets_one_place_in_a_lookup() {
     for mut lab in [Lab::public(), Lab::local()] {
         let local = lab.is_local();
         let mut rng = Rng::from_seed([5; 32]);
@@ -216,7 +216,7 @@ fn r79_a_crowd_of_one_network_round_a_target_gets_one_place_in_a_lookup() {
                 }),
             );
         }
-        // Every contact names the crowd: nothing better can happen to it.
+        // Every contact names the sybils: nothing better can happen to it.
         for i in 0..lab.friends.len() {
             let (id, friend) = lab.friends[i];
             let named: Vec<_> = (0..8).map(|n| sybils[(i + n) % 20]).collect();
@@ -239,11 +239,11 @@ fn r79_a_crowd_of_one_network_round_a_target_gets_one_place_in_a_lookup() {
             News::Nodes { nodes, .. } => Some(nodes.clone()),
             _ => None,
         });
-        let of_crowd = found.unwrap().iter().filter(|(id, _)| sybils.iter().any(|(sybil, _)| sybil == id)).count();
+        let of_sybils = found.unwrap().iter().filter(|(id, _)| sybils.iter().any(|(sybil, _)| sybil == id)).count();
         if local {
-            assert_eq!(of_crowd, 8, "where one machine is the network, it is no crowd");
+            assert_eq!(of_sybils, 8, "where one machine is the network, no prefix rule holds");
         } else {
-            assert_eq!((asked, of_crowd), (1, 1));
+            assert_eq!((asked, of_sybils), (1, 1));
         }
         lab.serves();
     }
@@ -269,10 +269,14 @@ fn r83_lies_about_our_address_from_few_networks_change_nothing() {
     let evil = Endpoint::v4([99, 9, 9, 9], 9);
     let mut rng = Rng::from_seed([6; 32]);
     for host in 1..=60 {
-        let liar = Endpoint::v4([66, 6, 6 + host % 2, host], 6881);
-        vote(&mut lab, liar, Id::random(&mut rng), evil);
+        let forger = Endpoint::v4([66, 6, 6 + host % 2, host], 6881);
+        vote(&mut lab, forger, Id::random(&mut rng), evil);
     }
-    assert_eq!((lab.node.external_addr(LinkId(0)), lab.own()), (None, own), "two networks, whatever their crowd");
+    assert_eq!(
+        (lab.node.external_addr(LinkId(0)), lab.own()),
+        (None, own),
+        "two networks, however many addresses they have"
+    );
     // What is no answer of somebody we asked is no vote: nor a query, nor a response out of nowhere.
     for _ in 0..10 {
         let from = lab.stranger();
@@ -281,7 +285,7 @@ fn r83_lies_about_our_address_from_few_networks_change_nothing() {
         lab.ask(from, &[b"d1:ad2:id20:", &[1; 20][..], b"e", &ip, b"1:q4:ping1:t2:aa1:y1:qe"].concat());
     }
     assert_eq!(lab.node.external_addr(LinkId(0)), None);
-    // Three honest networks are a majority; and then the liars change nothing.
+    // Three honest networks are a majority; and then the false_nodes change nothing.
     let home = Endpoint::v4([90, 1, 2, 3], 6881);
     for i in 0..4 {
         let (id, friend) = lab.friends[i];
@@ -291,8 +295,8 @@ fn r83_lies_about_our_address_from_few_networks_change_nothing() {
     let (named, _) = (lab.own(), own);
     assert!(named.is_secure_for(home.ip()), "a new address, a new id (BEP 42)");
     for host in 100..=160 {
-        let liar = Endpoint::v4([66, 6, 6 + host % 2, host], 6881);
-        vote(&mut lab, liar, Id::random(&mut rng), evil);
+        let forger = Endpoint::v4([66, 6, 6 + host % 2, host], 6881);
+        vote(&mut lab, forger, Id::random(&mut rng), evil);
     }
     assert_eq!((lab.node.external_addr(LinkId(0)), lab.own()), (Some(home), named));
     lab.serves();
