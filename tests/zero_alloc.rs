@@ -2,7 +2,7 @@
 //!
 //! A counting allocator stands behind the whole test program. It counts for each thread by itself, because the test
 //! harness allocates on threads of its own, and it counts reallocations too. A network of nodes in virtual time does
-//! everything that a node can do; each single call to a node is counted, and what the harness keeps between the calls is
+//! everything that a node can do; each query call to a node is counted, and what the harness keeps between the calls is
 //! not. So that the silence means something, the tests also say which messages went through, in and out.
 //!
 //! This is the quick proof. The strong one is the bare-metal build, where no allocator exists to be called.
@@ -290,12 +290,12 @@ fn everything(network: &mut Network) {
     let info_hash = Id([0x77; 20]);
     let secret_key = [9; 32];
     let key = item::public_key(&secret_key);
-    let single = honeyguide::dht::node::Single::Ping;
+    let query = honeyguide::dht::node::DirectQuery::Ping;
 
-    assert_eq!(network.operate(asker, 10, Command::Query { to, single }).reason, Reason::Hit);
-    assert_eq!(network.operate(asker, 11, Command::Query { to: nobody, single }).timed_out, 1);
-    let find = honeyguide::dht::node::Single::FindNode { target: info_hash, want: Default::default() };
-    assert_eq!(network.operate(asker, 12, Command::Query { to, single: find }).reason, Reason::Hit);
+    assert_eq!(network.operate(asker, 10, Command::Query { to, query }).reason, Reason::Hit);
+    assert_eq!(network.operate(asker, 11, Command::Query { to: nobody, query }).timed_out, 1);
+    let find = honeyguide::dht::node::DirectQuery::FindNode { target: info_hash, want: Default::default() };
+    assert_eq!(network.operate(asker, 12, Command::Query { to, query: find }).reason, Reason::Hit);
     assert_eq!(network.operate(asker, 13, Command::Lookup { target: info_hash }).reason, Reason::Converged);
 
     for seed in [false, true] {

@@ -24,7 +24,7 @@ use crate::adapters::results::{
 };
 use crate::base::error::CallError;
 use crate::base::time::Duration;
-use crate::dht::command::{Command, Freshness, Single};
+use crate::dht::command::{Command, DirectQuery, Freshness};
 use crate::dht::contact::SavedContact;
 use crate::dht::event::{Event, LinkId, OpId, Outcome};
 use crate::dht::node::Node;
@@ -159,12 +159,12 @@ impl Handle {
 
     /// Pings one node.
     pub fn ping(&self, to: SocketAddr) -> Operation<Answer> {
-        self.query(to, Single::Ping)
+        self.query(to, DirectQuery::Ping)
     }
 
     /// Asks one node one question, without a lookup.
-    pub fn query(&self, to: SocketAddr, single: Single) -> Operation<Answer> {
-        self.start(move |submit| submit(Command::Query { to: to.into(), single }))
+    pub fn query(&self, to: SocketAddr, query: DirectQuery) -> Operation<Answer> {
+        self.start(move |submit| submit(Command::Query { to: to.into(), query }))
     }
 
     /// Finds the closest nodes that answer.

@@ -14,9 +14,9 @@ pub enum Freshness {
     First,
 }
 
-/// A single query to one node, without a lookup.
+/// A query to one node, without a lookup.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Single {
+pub enum DirectQuery {
     /// `ping`.
     Ping,
     /// `find_node`.
@@ -48,7 +48,7 @@ pub enum Command<'a> {
         /// The node.
         to: Endpoint,
         /// The question.
-        single: Single,
+        query: DirectQuery,
     },
     /// Find the closest nodes that answer.
     Lookup {

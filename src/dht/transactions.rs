@@ -42,7 +42,7 @@ pub enum Step {
     /// A put or an announce.
     Store,
     /// The only query of an operation that asks one node.
-    Single,
+    Direct,
     /// The first query to an address whose id is not known.
     Bootstrap,
 }

@@ -8,7 +8,7 @@ use honeyguide::base::rng::Rng;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::LinkConfig;
 use honeyguide::dht::contact::Health;
-use honeyguide::dht::node::{Buffer, Command, Freshness, Input, LinkId, Output, Reason, Single};
+use honeyguide::dht::node::{Buffer, Command, DirectQuery, Freshness, Input, LinkId, Output, Reason};
 use honeyguide::dht::stats::DropReason::{InboxOverflow, ReadOnly, ReplyOverflow, Unsolicited};
 use honeyguide::krpc::compact;
 use honeyguide::krpc::endpoint::Endpoint;
@@ -690,7 +690,7 @@ fn a_reply_leaves_by_the_link_that_was_asked_with_its_id_and_its_contacts() {
         let id = Id::secure(endpoint.ip(), &mut rng);
         lab.minds.insert(endpoint, Box::new(move |query| Some(reply(query.tid, &id, b""))));
         lab.news.clear();
-        lab.node.command_on(lab.now, 1, link, Command::Query { to: endpoint, single: Single::Ping }).unwrap();
+        lab.node.command_on(lab.now, 1, link, Command::Query { to: endpoint, query: DirectQuery::Ping }).unwrap();
         lab.drain();
         assert_eq!(lab.finish().reason, Reason::Hit);
         of_link[usize::from(link.0)].insert(endpoint);
@@ -715,7 +715,7 @@ fn a_reply_leaves_by_the_link_that_was_asked_with_its_id_and_its_contacts() {
 fn an_answer_by_another_link_than_the_query_left_from_is_none() {
     let mut lab = Lab::new(config().with_links(&[LinkConfig::V4, LinkConfig::V4]));
     let to = lab.stranger();
-    lab.node.command_on(lab.now, 1, LinkId(1), Command::Query { to, single: Single::Ping }).unwrap();
+    lab.node.command_on(lab.now, 1, LinkId(1), Command::Query { to, query: DirectQuery::Ping }).unwrap();
     lab.drain();
     let packet = lab.query_to(to);
     assert_eq!(packet.link, LinkId(1));
@@ -738,7 +738,7 @@ fn what_happens_on_one_link_is_not_charged_on_the_other() {
         ids.push(id);
         for link in [LinkId(0), LinkId(1)] {
             lab.news.clear();
-            lab.node.command_on(lab.now, 1, link, Command::Query { to: endpoint, single: Single::Ping }).unwrap();
+            lab.node.command_on(lab.now, 1, link, Command::Query { to: endpoint, query: DirectQuery::Ping }).unwrap();
             lab.drain();
             lab.finish();
         }
@@ -874,8 +874,8 @@ fn a_call_that_makes_no_sense_is_an_error_and_changes_nothing() {
         (put(b"5:hello", b"", -1, None), CallError::BadSeq),
         (put(b"5:hello", b"", 1, Some(-1)), CallError::BadSeq),
         (Command::Announce { info_hash: TARGET, port: Some(0), seed: false }, CallError::BadPort),
-        (Command::Query { to, single: Single::Ping }, CallError::BadAddress),
-        (Command::Query { to: Endpoint::v6([0x20; 16], 1), single: Single::Ping }, CallError::NoLink),
+        (Command::Query { to, query: DirectQuery::Ping }, CallError::BadAddress),
+        (Command::Query { to: Endpoint::v6([0x20; 16], 1), query: DirectQuery::Ping }, CallError::NoLink),
     ] {
         assert_eq!(lab.node.command(lab.now, 1, command).err(), Some(expected), "{command:?}");
     }

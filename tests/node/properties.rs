@@ -13,7 +13,7 @@ use honeyguide::dht::config::{Config, LinkConfig};
 use honeyguide::dht::contact::SavedContact;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::Trace;
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Output, Single, Storage};
+use honeyguide::dht::node::{Buffer, Command, DirectQuery, Event, Freshness, Input, LinkId, Node, Output, Storage};
 use honeyguide::krpc::endpoint::{Endpoint, Family};
 use honeyguide::krpc::id::Id;
 use honeyguide::krpc::item;
@@ -600,9 +600,9 @@ impl Life {
         let newer_than = [None, Some(1)][self.rng.below(2) as usize];
         let command = match self.rng.below(16) {
             0 | 1 => Command::Bootstrap { nodes: &nodes },
-            2 | 3 => Command::Query { to, single: Single::Ping },
-            4 => Command::Query { to, single: Single::FindNode { target, want: Want { v4: true, v6: true } } },
-            5 => Command::Query { to, single: Single::Sample { target } },
+            2 | 3 => Command::Query { to, query: DirectQuery::Ping },
+            4 => Command::Query { to, query: DirectQuery::FindNode { target, want: Want { v4: true, v6: true } } },
+            5 => Command::Query { to, query: DirectQuery::Sample { target } },
             6 => Command::Lookup { target },
             7 => Command::GetImmutable { target },
             8 => Command::GetMutable { key: &key, salt: b"salt", newer_than, freshness: Freshness::Newest },

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use honeyguide::dht::config::{LinkConfig, Network};
 use honeyguide::dht::node::inspect::{Inspector, Judgement, inspect};
-use honeyguide::dht::node::{Command, Freshness, Outcome, Reason, Single};
+use honeyguide::dht::node::{Command, DirectQuery, Freshness, Outcome, Reason};
 use honeyguide::dht::stats::DropReason;
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
@@ -215,12 +215,12 @@ fn a_node_takes_every_response_case_as_inspect_says() {
         match krpc::decode(&case.bytes) {
             Ok(Decoded::Response(response)) => answers_an_open_query(&case, &response, &salts),
             Ok(Decoded::Error(ErrorMessage { tid, .. })) => {
-                let outcome = single(&case, tid);
+                let outcome = direct(&case, tid);
                 assert_eq!((outcome.reason, outcome.errored, outcome.invalid), (Reason::Exhausted, 1, 0), "{name}");
             }
             Ok(Decoded::Broken { tid, .. }) => {
                 assert_eq!(case.result(), "fail_query", "{name}");
-                let outcome = single(&case, tid);
+                let outcome = direct(&case, tid);
                 assert_eq!((outcome.reason, outcome.errored, outcome.invalid), (Reason::Exhausted, 0, 1), "{name}");
             }
             _ => continue,
@@ -231,7 +231,7 @@ fn a_node_takes_every_response_case_as_inspect_says() {
 }
 
 /// The case answers a ping.
-fn single(case: &Case, tid: &[u8]) -> Outcome {
+fn direct(case: &Case, tid: &[u8]) -> Outcome {
     let (mut lab, from) = (case.lab(), case.from());
     lab.node.ping(lab.now, 1, from).unwrap();
     lab.drain();
@@ -262,12 +262,12 @@ fn answers_an_open_query(case: &Case, response: &Response<'_>, salts: &[Vec<u8>]
         }
         (_, Some(_), _) => Command::GetImmutable { target },
         (_, _, Values::List(_)) => Command::GetPeers { info_hash: target },
-        _ if response.samples.is_some() => Command::Query { to: from, single: Single::Sample { target } },
+        _ if response.samples.is_some() => Command::Query { to: from, query: DirectQuery::Sample { target } },
         _ if response.token.is_some() => Command::Announce { info_hash: target, port: Some(1), seed: false },
         _ if response.nodes.is_some() => {
-            Command::Query { to: from, single: Single::FindNode { target, want: Want::default() } }
+            Command::Query { to: from, query: DirectQuery::FindNode { target, want: Want::default() } }
         }
-        _ => Command::Query { to: from, single: Single::Ping },
+        _ => Command::Query { to: from, query: DirectQuery::Ping },
     };
     lab.node.command(lab.now, 1, command).unwrap();
     lab.drain();

@@ -6,7 +6,7 @@
 
 use crate::base::slab::Key;
 use crate::base::time::{Duration, Instant};
-use crate::dht::command::Single;
+use crate::dht::command::DirectQuery;
 use crate::dht::config::K;
 use crate::dht::event::{Buffer, Event, LinkId, Output, Reason};
 use crate::dht::lookup::Next;
@@ -214,14 +214,14 @@ impl Node<'_> {
         }
         let target = *operation.lookup.target();
         let want = want(operation.goal, &self.links);
-        if let Goal::Single { to, sent, .. } = &mut operation.goal {
+        if let Goal::Direct { to, sent, .. } = &mut operation.goal {
             if *sent {
                 self.ready.remove(slot);
                 return None;
             }
             *sent = true;
             let to = *to;
-            return self.ask(key, to, None, Step::Single, operation_query(self, key, target, want), buf);
+            return self.ask(key, to, None, Step::Direct, operation_query(self, key, target, want), buf);
         }
         if let Some(&to) = self.bootstrap_nodes.get(usize::from(operation.next_bootstrap)) {
             operation.next_bootstrap += 1;
@@ -362,7 +362,7 @@ impl Node<'_> {
         self.blocked.insert(key.index);
         let Some(Parts { operation, mut window, .. }) = self.operations.parts(key) else { return };
         match (step, id, &mut operation.goal) {
-            (Step::Single, _, Goal::Single { sent, .. }) => *sent = false,
+            (Step::Direct, _, Goal::Direct { sent, .. }) => *sent = false,
             (Step::Bootstrap, ..) => {
                 operation.lookup.on_bootstrap_failed();
                 operation.next_bootstrap = operation.next_bootstrap.saturating_sub(1);
@@ -472,7 +472,7 @@ fn operation_query(node: &Node<'_>, key: Key, target: Id, want: Want) -> Method<
 /// Both families while bootstrapping a node that has both; otherwise the family of the query.
 fn want(goal: Goal, links: &[crate::dht::node::state::Link<'_>]) -> Want {
     match goal {
-        Goal::Single { single: Single::FindNode { want, .. }, .. } => want,
+        Goal::Direct { query: DirectQuery::FindNode { want, .. }, .. } => want,
         Goal::Bootstrap => {
             let has = |family| links.iter().any(|l| l.family == family);
             let both = has(Family::V4) && has(Family::V6);

@@ -179,7 +179,7 @@ impl Node<'_> {
                 let offer = Offer { id: response.id, endpoint: from, class: Class::Good, hops: 0, secure: true };
                 operation.lookup.on_bootstrap_answer(&mut window, self.config.network, offer, response.token);
             }
-            Step::Single => operation.finish = Some(Reason::Hit),
+            Step::Direct => operation.finish = Some(Reason::Hit),
         }
         outcome.hops = operation.lookup.hops();
         let goal = operation.goal;
@@ -191,8 +191,8 @@ impl Node<'_> {
             Goal::Peers => results.peers(self),
             Goal::Scrape => results.filters(self),
             Goal::Sample => results.samples(self),
-            Goal::Single { .. } if response.samples.is_some() => results.samples(self),
-            Goal::Single { .. } => results.single(self),
+            Goal::Direct { .. } if response.samples.is_some() => results.samples(self),
+            Goal::Direct { .. } => results.direct(self),
             Goal::PutImmutable => results.held(self, None),
             Goal::PutMutable { cas } => results.held(self, cas),
             Goal::Bootstrap | Goal::Nodes | Goal::Announce { .. } => {}
@@ -209,7 +209,7 @@ impl Node<'_> {
             Some(id) => operation.lookup.hops_to(&window, &id, &open.to).saturating_add(1),
             None => 1,
         };
-        if !matches!(operation.goal, Goal::Single { .. }) {
+        if !matches!(operation.goal, Goal::Direct { .. }) {
             // The nearest come first: a long list must not push them out of its sender's share.
             let mut nearest = arrayvec::ArrayVec::<(Id, Endpoint), SHARE>::new();
             let target = *operation.lookup.target();
@@ -327,7 +327,7 @@ impl Node<'_> {
             Failure::Ours => {}
         }
         match (step, open.id) {
-            (Step::Single, _) => operation.finish = Some(Reason::Exhausted),
+            (Step::Direct, _) => operation.finish = Some(Reason::Exhausted),
             (Step::Bootstrap, _) => operation.lookup.on_bootstrap_failed(),
             (_, Some(id)) => operation.lookup.on_failure(&mut window, &id, &open.to),
             (_, None) => {}

@@ -8,7 +8,7 @@
 //! strings have a 16-bit length in front.
 
 use crate::base::time::Instant;
-use crate::dht::command::{Command, Freshness, Single};
+use crate::dht::command::{Command, DirectQuery, Freshness};
 use crate::dht::contact::SavedContact;
 use crate::dht::event::{Input, LinkId};
 use crate::dht::node::state::Node;
@@ -201,17 +201,17 @@ impl Put<'_> {
                 self.u8(nodes.len() as u8);
                 nodes.iter().for_each(|node| self.bytes(&node.to_bytes()));
             }
-            Command::Query { to, single } => {
+            Command::Query { to, query } => {
                 self.u8(1);
                 self.bytes(&to.to_bytes());
-                match single {
-                    Single::Ping => self.u8(0),
-                    Single::FindNode { target, want } => {
+                match query {
+                    DirectQuery::Ping => self.u8(0),
+                    DirectQuery::FindNode { target, want } => {
                         self.u8(1);
                         self.bytes(&target.0);
                         self.u8(u8::from(want.v4) | u8::from(want.v6) << 1);
                     }
-                    Single::Sample { target } => {
+                    DirectQuery::Sample { target } => {
                         self.u8(2);
                         self.bytes(&target.0);
                     }
@@ -310,17 +310,17 @@ impl<'a> Take<'a> {
             }
             1 => {
                 let to = self.endpoint()?;
-                let single = match self.u8()? {
-                    0 => Single::Ping,
+                let query = match self.u8()? {
+                    0 => DirectQuery::Ping,
                     1 => {
                         let target = self.id()?;
                         let want = self.u8()?;
-                        Single::FindNode { target, want: Want { v4: want & 1 != 0, v6: want & 2 != 0 } }
+                        DirectQuery::FindNode { target, want: Want { v4: want & 1 != 0, v6: want & 2 != 0 } }
                     }
-                    2 => Single::Sample { target: self.id()? },
+                    2 => DirectQuery::Sample { target: self.id()? },
                     _ => return None,
                 };
-                Command::Query { to, single }
+                Command::Query { to, query }
             }
             2 => Command::Lookup { target: self.id()? },
             3 => Command::GetImmutable { target: self.id()? },

@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 use crate::base::bitset::BitSet;
 use crate::base::slab::{Key, Memory, Pool, Slot};
 use crate::base::time::Instant;
-use crate::dht::command::{Freshness, Single};
+use crate::dht::command::{DirectQuery, Freshness};
 use crate::dht::event::{OpId, Outcome, Reason};
 use crate::dht::lookup::{Candidate, Lookup, TokenCell, Window};
 use crate::krpc::bloom::Bloom;
@@ -22,7 +22,7 @@ use crate::krpc::message::{Item, Method, Mutable, Want};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Goal {
     /// One query to one node.
-    Single { to: Endpoint, single: Single, sent: bool },
+    Direct { to: Endpoint, query: DirectQuery, sent: bool },
     /// Our own neighbourhood.
     Bootstrap,
     /// The closest nodes.
@@ -54,9 +54,9 @@ impl Goal {
     /// The query that finds closer nodes.
     pub(super) fn query(&self, target: Id, want: Want) -> Method<'static> {
         match *self {
-            Goal::Single { single: Single::Ping, .. } => Method::Ping,
-            Goal::Single { single: Single::FindNode { target, want }, .. } => Method::FindNode { target, want },
-            Goal::Single { single: Single::Sample { target }, .. } => Method::SampleInfohashes { target, want },
+            Goal::Direct { query: DirectQuery::Ping, .. } => Method::Ping,
+            Goal::Direct { query: DirectQuery::FindNode { target, want }, .. } => Method::FindNode { target, want },
+            Goal::Direct { query: DirectQuery::Sample { target }, .. } => Method::SampleInfohashes { target, want },
             Goal::Bootstrap | Goal::Nodes => Method::FindNode { target, want },
             Goal::Peers | Goal::Announce { .. } => {
                 Method::GetPeers { info_hash: target, want, noseed: false, scrape: false }

@@ -126,7 +126,7 @@ impl Results<'_, '_> {
         }
     }
 
-    pub(super) fn single(&self, node: &mut Node<'_>) {
+    pub(super) fn direct(&self, node: &mut Node<'_>) {
         let mut nodes = [0; 28 * 38];
         let mut len = 0;
         let fours = compact::nodes4(self.response.nodes.unwrap_or_default());

@@ -3,7 +3,7 @@
 use crate::base::error::CallError;
 use crate::base::slab::Key;
 use crate::base::time::Instant;
-use crate::dht::command::{Command, Freshness, Single};
+use crate::dht::command::{Command, DirectQuery, Freshness};
 use crate::dht::contact::SavedContact;
 use crate::dht::event::{LinkId, OpId, Outcome, Reason};
 use crate::dht::lookup::{Lookup, Offer};
@@ -56,11 +56,11 @@ impl Node<'_> {
                 self.bootstrap_others(now, usize::from(via.0));
                 (Goal::Bootstrap, own)
             }
-            Command::Query { to, single } => {
+            Command::Query { to, query } => {
                 if to.family() != link.family || !to.is_usable(true) {
                     return Err(CallError::BadAddress);
                 }
-                (Goal::Single { to, single, sent: false }, own)
+                (Goal::Direct { to, query, sent: false }, own)
             }
             Command::Lookup { target } => (Goal::Nodes, target),
             Command::GetImmutable { target } => (Goal::Immutable, target),
@@ -157,7 +157,7 @@ impl Node<'_> {
         };
         let table = &self.links.get(usize::from(link))?.table;
         let Parts { operation, mut window, .. } = self.operations.parts(key)?;
-        if !matches!(goal, Goal::Single { .. }) {
+        if !matches!(goal, Goal::Direct { .. }) {
             let network = self.config.network;
             let mut offered = 0;
             table.closest(&target, None, START_FROM, |contact| {
@@ -245,12 +245,12 @@ impl Node<'_> {
 
     /// Asks one node whether it is there.
     pub fn ping(&mut self, now: Instant, tag: u64, to: Endpoint) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::Query { to, single: Single::Ping })
+        self.command(now, tag, Command::Query { to, query: DirectQuery::Ping })
     }
 
     /// Asks one node for the neighbours of `target`.
     pub fn find_node(&mut self, now: Instant, tag: u64, to: Endpoint, target: Id) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::Query { to, single: Single::FindNode { target, want: Want::default() } })
+        self.command(now, tag, Command::Query { to, query: DirectQuery::FindNode { target, want: Want::default() } })
     }
 
     /// Finds the closest nodes.

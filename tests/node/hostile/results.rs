@@ -128,8 +128,8 @@ fn r82_more_samples_than_any_node_should_send_are_not_lost() {
         let body = [raw(b"interval", b"i60e"), raw(b"num", b"i99e"), pair(b"samples", &[8; 20 * 60 + 3])].concat();
         lab.minds.insert(friend, Box::new(move |query| Some(reply(query.tid, &id, &body))));
         let outcome = lab.operate(|node, now| {
-            let single = honeyguide::dht::node::Single::Sample { target: HASH };
-            node.command(now, 1, Command::Query { to: friend, single }).unwrap();
+            let query = honeyguide::dht::node::DirectQuery::Sample { target: HASH };
+            node.command(now, 1, Command::Query { to: friend, query }).unwrap();
         });
         assert_eq!((outcome.results, outcome.dropped_results, lab.dropped(InboxOverflow)), (1, 0, 0));
         let samples = lab.news.iter().find_map(|news| match news {

@@ -6,7 +6,7 @@ use arbitrary::{Result, Unstructured};
 use honeyguide::base::time::Instant;
 use honeyguide::dht::contact::SavedContact;
 use honeyguide::dht::node::journal::Call;
-use honeyguide::dht::node::{Command, Freshness, Input, LinkId, Single};
+use honeyguide::dht::node::{Command, DirectQuery, Freshness, Input, LinkId};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::item;
 use honeyguide::krpc::message::{Decoded, Item, Method, Mutable, Query, Want, decode};
@@ -258,15 +258,15 @@ fn command(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
     let freshness = if flags & 0x40 == 0 { Freshness::Newest } else { Freshness::First };
     let nodes = world.neighbours.iter().cycle().skip(which).take(usize::from(flags >> 2) % 20);
     let nodes: Vec<Endpoint> = nodes.map(|n| n.endpoint).collect();
-    let single = match flags >> 2 & 3 {
-        0 => Single::Ping,
-        1 => Single::Sample { target },
-        want => Single::FindNode { target, want: Want { v4: want & 1 != 0, v6: flags & 0x20 != 0 } },
+    let query = match flags >> 2 & 3 {
+        0 => DirectQuery::Ping,
+        1 => DirectQuery::Sample { target },
+        want => DirectQuery::FindNode { target, want: Want { v4: want & 1 != 0, v6: flags & 0x20 != 0 } },
     };
     let newer_than = (flags & 4 != 0).then_some(number);
     let (command, wish) = match what % 16 {
         0 | 1 => (Command::Bootstrap { nodes: &nodes }, Wish::Other),
-        2 => (Command::Query { to: world.neighbour(which as u8).endpoint, single }, Wish::Other),
+        2 => (Command::Query { to: world.neighbour(which as u8).endpoint, query }, Wish::Other),
         3 => (Command::Lookup { target }, Wish::Nodes(target)),
         4 => (Command::GetImmutable { target }, Wish::Immutable(target)),
         5..7 => {
