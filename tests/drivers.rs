@@ -332,7 +332,7 @@ fn contacts_of_an_earlier_run_are_taken_up() {
 }
 
 #[test]
-fn a_recorded_life_replays_to_the_same_hash() {
+fn a_recorded_run_replays_to_the_same_hash() {
     let driver = Driver::threads();
     let nodes = driver.network(3);
     let journal = Journal::default();
@@ -341,7 +341,7 @@ fn a_recorded_life_replays_to_the_same_hash() {
         std_thread::spawn_recorded(config.clone(), [7; 32], vec![socket()], Box::new(journal.clone())).unwrap();
     wait(node.bootstrap(nodes[0].addrs()));
     wait(node.put_immutable(Bytes::from_static(b"4:life")));
-    assert!(node.announce(Id([1; 20]), Some(0), false).wait().is_err(), "a refused command is part of a life too");
+    assert!(node.announce(Id([1; 20]), Some(0), false).wait().is_err(), "a refused command is part of a run too");
     node.shutdown();
     let hash = recording.wait().unwrap();
 

@@ -1,4 +1,4 @@
-//! The journal of a driven node: written while it lives, read to live it again.
+//! The journal of a driven node: written while it runs, read to replay it.
 //!
 //! The recorder sees every call and every output of the node, in their order, and the node sees nothing of it. A file that
 //! cannot be written ends the recording, not the node.
@@ -95,7 +95,7 @@ fn whole(hash: Option<io::Result<Id>>) -> io::Result<Id> {
     hash.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))
 }
 
-/// Lives the life in `records` again, on a new node of the same configuration and seed; the hash of all that it puts out.
+/// Replays `records` on a new node of the same configuration and seed; returns the hash of its outputs.
 /// `None` when the records are damaged, or when their end is missing.
 pub fn replay(node: &mut Node<'_>, mut records: &[u8]) -> Option<Id> {
     let mut buffer: Buffer = [0; 1500];

@@ -55,7 +55,7 @@ pub fn spawn(config: Config, rng_seed: [u8; 32], sockets: Vec<UdpSocket>) -> io:
     start(config, rng_seed, sockets, None)
 }
 
-/// The same, and the node's life is recorded.
+/// The same, and the run is recorded.
 ///
 /// # Errors
 /// Those of [`spawn`].

@@ -1,4 +1,4 @@
-//! Floor 0: time, chance, memory and counters. Knows no protocol.
+//! Floor 0: time, random numbers, memory, errors. Knows no protocol.
 
 pub mod arena;
 pub mod bitset;

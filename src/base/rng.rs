@@ -1,4 +1,4 @@
-//! Chance, seeded once: one ChaCha8 stream for each machine.
+//! Deterministic random numbers: one ChaCha8 stream for each machine.
 //!
 //! Transaction ids and write tokens are security-relevant, so the generator is a cryptographic one; and a
 //! run has to replay exactly, so it is never reseeded and never asks the platform.

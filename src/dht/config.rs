@@ -92,7 +92,7 @@ pub struct TableConfig {
     /// Newcomers waiting in one bucket.
     pub newcomers_in_bucket: u8,
     /// A newcomer that could not be checked for this long is forgotten.
-    pub newcomer_life: Duration,
+    pub newcomer_lifetime: Duration,
     /// A bucket without news for this long is refreshed.
     pub refresh_after: Duration,
 }
@@ -143,11 +143,11 @@ pub struct ServerConfig {
     /// Peers of one info-hash.
     pub peers_per_info_hash: u16,
     /// A peer is forgotten this long after its last announce.
-    pub peer_life: Duration,
+    pub peer_lifetime: Duration,
     /// Peers in one reply.
     pub peers_per_reply: u8,
     /// An item is forgotten this long after its last put.
-    pub item_life: Duration,
+    pub item_lifetime: Duration,
     /// Items that one /24 (/64) may have put.
     pub items_per_network: u16,
     /// Time between two rotations of the secret behind the write tokens; a token is valid for one to two of them.
@@ -216,7 +216,7 @@ impl Default for Config {
                 check_every: Duration::from_secs(3),
                 newcomer_delay: Duration::from_secs(90),
                 newcomers_in_bucket: 5,
-                newcomer_life: Duration::from_secs(2 * 3600),
+                newcomer_lifetime: Duration::from_secs(2 * 3600),
                 refresh_after: Duration::from_secs(15 * 60),
             },
             lookup: LookupConfig {
@@ -240,9 +240,9 @@ impl Default for Config {
             },
             server: ServerConfig {
                 peers_per_info_hash: 500,
-                peer_life: Duration::from_secs(45 * 60),
+                peer_lifetime: Duration::from_secs(45 * 60),
                 peers_per_reply: 50,
-                item_life: Duration::from_secs(2 * 3600),
+                item_lifetime: Duration::from_secs(2 * 3600),
                 items_per_network: 100,
                 token_rotation: Duration::from_secs(5 * 60),
                 sample_interval: Duration::from_secs(6 * 3600),
@@ -325,8 +325,8 @@ impl Config {
             ("table.bucket_sizes", self.table.bucket_sizes.iter().all(|&size| size >= 1)),
             ("table.check_every", self.table.check_every >= Duration::from_millis(1)),
             ("server.token_rotation", self.server.token_rotation >= Duration::from_secs(1)),
-            ("server.item_life", self.server.item_life >= Duration::from_secs(1)),
-            ("server.peer_life", self.server.peer_life >= Duration::from_secs(1)),
+            ("server.item_lifetime", self.server.item_lifetime >= Duration::from_secs(1)),
+            ("server.peer_lifetime", self.server.peer_lifetime >= Duration::from_secs(1)),
             ("server.sample_interval", self.server.sample_interval >= Duration::from_secs(1)),
             ("server.peers_per_reply", self.server.peers_per_reply <= 100),
             ("server.samples", self.server.samples <= 50),

@@ -201,7 +201,7 @@ impl Record {
 
     /// It showed a sign of life that proves nothing (a query that carries its id): worth a question at once, if it had
     /// failed before.
-    pub fn on_sign_of_life(&mut self) {
+    pub fn on_activity(&mut self) {
         self.retry_at = 0;
     }
 

@@ -56,7 +56,7 @@ pub enum PutOutcome {
     Stored,
     /// A newer version is held in place of an older one.
     Replaced,
-    /// The same item was held already; its life begins anew.
+    /// The same item was held already; its lifetime begins anew.
     Identical,
     /// Error 301: the expected sequence number is not the stored one.
     CasMismatch,
@@ -181,7 +181,7 @@ pub struct Items<'s> {
     by_network: Order<'s>,
     arena: Arena<'s>,
     bytes: usize,
-    life: Duration,
+    lifetime: Duration,
     quota: usize,
     latest: Instant,
 }
@@ -200,7 +200,7 @@ impl<'s> Items<'s> {
             by_network: Order::new(by_network),
             arena: Arena::new(blocks),
             bytes: 0,
-            life: config.item_life,
+            lifetime: config.item_lifetime,
             quota: match network {
                 Network::Public => usize::from(config.items_per_network),
                 Network::Local => usize::MAX,
@@ -284,7 +284,7 @@ impl<'s> Items<'s> {
         full && self.find(target).is_none() && farthest().is_none_or(|farthest| farthest <= own.distance(target))
     }
 
-    /// Removes every item whose life is over.
+    /// Removes every item whose lifetime is over.
     pub fn sweep(&mut self, now: Instant) {
         self.latest = self.latest.max(now);
         while let Some(oldest) = self.recency.oldest().filter(|&oldest| self.expires_at(oldest) <= self.latest) {
@@ -292,7 +292,7 @@ impl<'s> Items<'s> {
         }
     }
 
-    /// When the next life is over.
+    /// When the next lifetime is over.
     pub fn sweep_at(&self) -> Option<Instant> {
         self.recency.oldest().map(|oldest| self.expires_at(oldest))
     }
@@ -478,7 +478,7 @@ impl<'s> Items<'s> {
     }
 
     fn expires_at(&self, number: u16) -> Instant {
-        self.entry(number).put_at + self.life
+        self.entry(number).put_at + self.lifetime
     }
 
     fn entry(&self, number: u16) -> &ItemEntry {

@@ -25,7 +25,7 @@ use crate::krpc::endpoint::Endpoint;
 /// Meters that compete with each other.
 const WAYS: usize = 8;
 /// Seconds after which an answer is expected no longer.
-const CREDIT_LIFE: u32 = 15;
+const CREDIT_LIFETIME: u32 = 15;
 
 /// The meter of one endpoint or of one network.
 #[derive(Clone, Copy, Default, Debug)]
@@ -191,7 +191,7 @@ impl<'s> Limiter<'s> {
         let meter = self.meter(now, tag, known);
         let credits = if meter.has_credit(seconds(now)) { meter.credits } else { 0 };
         meter.credits = credits.saturating_add(1);
-        meter.credits_until = seconds(now).saturating_add(CREDIT_LIFE);
+        meter.credits_until = seconds(now).saturating_add(CREDIT_LIFETIME);
     }
 
     /// Charges a reply to the network it goes to. False, and nothing is charged, when its budget is used up.

@@ -3,16 +3,16 @@
 //! All peers of all info-hashes share one pool of entries of 42 bytes; sorted are only their numbers, by (info-hash,
 //! family, address). So the peers of one info-hash, those of one family and those of one network are each a slice of
 //! that order, found by binary search; counting them costs nothing more. An address is held once for an info-hash,
-//! whatever its port; a later announce updates port, seed flag and life.
+//! whatever its port; a later announce updates port, seed flag and lifetime.
 //!
 //! Limits: an info-hash has a fixed number of places; when they are taken, a newcomer is refused (and its token was
 //! withheld), so that announces spill over to our neighbours. One network may take an eighth of them, or a single /64
 //! could close an info-hash to everybody else. When the whole pool is full, a newcomer replaces one of the
 //! [`CANDIDATES`] entries that were announced longest ago: the one whose info-hash has most peers, since that one
-//! misses it least. Refusing instead would let a flood keep everybody out for a whole life; taking always the oldest
+//! misses it least. Refusing instead would let a flood keep everybody out for a whole lifetime; taking always the oldest
 //! would let it thin out small swarms as fast as large ones. The choice costs two binary searches for each candidate.
 //!
-//! Times are seconds modulo 2^31 beside the seed flag, in four bytes. Entries never differ by more than a life, so
+//! Times are seconds modulo 2^31 beside the seed flag, in four bytes. Entries never differ by more than a lifetime, so
 //! their order stays unambiguous however long the node runs.
 
 use core::ops::Range;
@@ -44,7 +44,7 @@ const CLOCK: u32 = SEED - 1;
 pub enum Announced {
     /// A new peer is held.
     New,
-    /// A peer that was held already has its new port and seed flag, and a new life.
+    /// A peer that was held already has its new port and seed flag, and a new lifetime.
     Updated,
     /// Not stored: the info-hash has as many peers as it may.
     Full,
@@ -107,7 +107,7 @@ pub struct PeerStore<'s> {
     /// Seconds of the last announce, rounded up.
     latest: u64,
     /// In seconds, rounded up.
-    life: u64,
+    lifetime: u64,
     places: usize,
     share: usize,
     sample: ArrayVec<Id, MAX_SAMPLES>,
@@ -128,7 +128,7 @@ impl<'s> PeerStore<'s> {
             order: Order::new(order),
             info_hashes: 0,
             latest: 0,
-            life: whole_seconds(config.peer_life).min(u64::from(CLOCK)),
+            lifetime: whole_seconds(config.peer_lifetime).min(u64::from(CLOCK)),
             places,
             share: match network {
                 Network::Public => (places / NETWORK_SHARE).max(1),
@@ -171,7 +171,7 @@ impl<'s> PeerStore<'s> {
         self.peers_of(info_hash) >= self.places
     }
 
-    /// Holds a peer of an info-hash from now on, or for a life more.
+    /// Holds a peer of an info-hash from now on, or for a lifetime more.
     pub fn announce(&mut self, now: Instant, info_hash: &Id, peer: Endpoint, seed: bool) -> Announced {
         self.sweep(now);
         self.latest = self.latest.max(now.as_micros().div_ceil(1_000_000));
@@ -257,13 +257,13 @@ impl<'s> PeerStore<'s> {
         self.sample_until.since(now)
     }
 
-    /// Forgets every peer whose life is over. Costs nothing before [`sweep_at`](Self::sweep_at), and one pass over the
+    /// Forgets every peer whose lifetime is over. Costs nothing before [`sweep_at`](Self::sweep_at), and one pass over the
     /// store then: at most once a second.
     pub fn sweep(&mut self, now: Instant) {
         if self.sweep_at().is_none_or(|at| at > now) {
             return;
         }
-        let expired = |entry: &PeerEntry| expires_at(self.latest, self.life, entry) <= now;
+        let expired = |entry: &PeerEntry| expires_at(self.latest, self.lifetime, entry) <= now;
         let mut info_hashes = 0;
         let mut last = None;
         self.order.retain(|number| {
@@ -281,9 +281,9 @@ impl<'s> PeerStore<'s> {
         }
     }
 
-    /// When the next life is over.
+    /// When the next lifetime is over.
     pub fn sweep_at(&self) -> Option<Instant> {
-        self.recency.oldest().map(|oldest| expires_at(self.latest, self.life, self.entry(oldest)))
+        self.recency.oldest().map(|oldest| expires_at(self.latest, self.lifetime, self.entry(oldest)))
     }
 
     fn draw_sample(&mut self, now: Instant, rng: &mut Rng) {
@@ -386,16 +386,16 @@ impl<'s> PeerStore<'s> {
         }
         assert_eq!(info_hashes, self.info_hashes);
         assert!(
-            self.recency.iter().is_sorted_by_key(|number| expires_at(self.latest, self.life, self.entry(number))),
+            self.recency.iter().is_sorted_by_key(|number| expires_at(self.latest, self.lifetime, self.entry(number))),
             "the oldest is the next to expire"
         );
     }
 }
 
 /// When a peer is forgotten, in a store whose last announce was at `latest`.
-fn expires_at(latest: u64, life: u64, entry: &PeerEntry) -> Instant {
+fn expires_at(latest: u64, lifetime: u64, entry: &PeerEntry) -> Instant {
     let age = (latest as u32).wrapping_sub(u32::from_le_bytes(entry.stamp)) & CLOCK;
-    Instant::from_secs(latest.saturating_sub(u64::from(age)).saturating_add(life))
+    Instant::from_secs(latest.saturating_sub(u64::from(age)).saturating_add(lifetime))
 }
 
 fn whole_seconds(duration: Duration) -> u64 {

@@ -19,7 +19,7 @@ pub const VOTERS: usize = 16;
 /// Networks that have to agree.
 const QUORUM: usize = 3;
 /// How long a vote counts, in seconds.
-const LIFE: u32 = 15 * 60;
+const LIFETIME: u32 = 15 * 60;
 
 /// What one network says.
 #[derive(Clone, Copy, Default, Debug)]
@@ -92,7 +92,7 @@ impl<'s> Votes<'s> {
     fn forget_old(&mut self, now: u32) {
         let mut kept = 0;
         for index in 0..self.len {
-            if now.saturating_sub(self.votes[index].at) < LIFE {
+            if now.saturating_sub(self.votes[index].at) < LIFETIME {
                 self.votes[kept] = self.votes[index];
                 kept += 1;
             }

@@ -57,7 +57,7 @@ pub struct Config {
     pub frame_limit: usize,
     /// How ranges that differ are split.
     pub splitting: Splitting,
-    /// Moves the points at which ranges are split by chance from this seed, so that nobody can prepare entries whose sums
+    /// Moves the points at which ranges are split at random from this seed, so that nobody can prepare entries whose sums
     /// cancel out between them (N25). Adaptive only.
     pub random_splits: Option<[u8; 32]>,
     /// Refuses messages that a sound partner would not write, though they can be read (N9).

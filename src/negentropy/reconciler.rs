@@ -115,7 +115,7 @@ pub struct Reconciler<'s> {
     phase: Phase,
     config: Config,
     scratch: Memory<'s, u32>,
-    chance: Option<Rng>,
+    random: Option<Rng>,
     /// Messages of both sides so far.
     messages: u32,
     needs: u64,
@@ -142,14 +142,14 @@ impl<'s> Reconciler<'s> {
             return Err(ConfigError::Rule("the frame limit (0 for none, otherwise at least 4096 bytes)"));
         }
         let phase = if role == Role::Initiator { Phase::Fresh } else { Phase::Open };
-        let chance = config.random_splits.map(Rng::from_seed);
+        let random = config.random_splits.map(Rng::from_seed);
         let framed = false;
         Ok(Reconciler {
             role,
             phase,
             config,
             scratch,
-            chance,
+            random,
             messages: 0,
             needs: 0,
             narrowest: usize::MAX,
@@ -524,9 +524,9 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
 
     /// By how much a split point moves: less than half a bucket, so that none gets empty.
     fn nudge(&mut self, width: usize) -> usize {
-        match &mut self.party.chance {
-            Some(chance) if self.party.config.splitting == Splitting::Adaptive => {
-                chance.below(u32::try_from(width / 2).unwrap_or(u32::MAX)) as usize
+        match &mut self.party.random {
+            Some(random) if self.party.config.splitting == Splitting::Adaptive => {
+                random.below(u32::try_from(width / 2).unwrap_or(u32::MAX)) as usize
             }
             _ => 0,
         }

@@ -292,12 +292,12 @@ fn skipped_drains_lose_results_and_count_them_and_never_the_end() {
         lab.node.get_peers(lab.now, 1, TARGET).unwrap();
         // Each drain lets five queries out; then their answers come in, all before the next drain.
         let (mut buf, mut results): (Buffer, usize) = ([0; 1500], 0);
-        let outcome = 'life: loop {
+        let outcome = 'run: loop {
             let mut answers = Vec::new();
             loop {
                 match lab.node.poll_output(&mut buf) {
                     Output::Transmit { to, payload, .. } => answers.push((to, payload.to_vec())),
-                    Output::Event(honeyguide::dht::node::Event::Finished { outcome, .. }) => break 'life outcome,
+                    Output::Event(honeyguide::dht::node::Event::Finished { outcome, .. }) => break 'run outcome,
                     Output::Event(_) => results += 1,
                     Output::Timeout(at) => {
                         lab.deadline = at;

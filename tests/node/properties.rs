@@ -1,6 +1,6 @@
-//! What holds for every life of a node, whatever comes in, in whatever order, by whatever clock.
+//! What holds for every run of a node, whatever comes in, in whatever order, by whatever clock.
 //!
-//! A life is a script of random acts: datagrams that are valid, mutated or random, answers to the node's own queries
+//! A run is a script of random acts: datagrams that are valid, mutated or random, answers to the node's own queries
 //! (honest, lying, broken, late, twice), refusals, commands, cancellations, timeouts, clocks that jump both ways, and
 //! drains that are skipped. Each call is recorded in a journal as it is made.
 
@@ -65,7 +65,7 @@ impl Arbitrary for Act {
     }
 }
 
-/// A life: what kind of node, and what happens to it.
+/// A run: what kind of node, and what happens to it.
 #[derive(Clone, Debug)]
 struct Script {
     links: u8,
@@ -108,7 +108,7 @@ impl Script {
     }
 }
 
-struct Life {
+struct Run {
     script: Script,
     node: Node<'static>,
     rng: Rng,
@@ -134,11 +134,11 @@ struct Life {
     trace: Trace,
 }
 
-impl Life {
-    fn new(script: &Script) -> Life {
+impl Run {
+    fn new(script: &Script) -> Run {
         let config = script.config();
         let storage = Storage::allocate(&config);
-        Life {
+        Run {
             script: script.clone(),
             node: Node::new(config, [9; 32], storage).unwrap(),
             rng: Rng::from_seed([1; 32]),
@@ -158,29 +158,29 @@ impl Life {
         }
     }
 
-    /// The whole life, and then time until everything has ended.
-    fn live(script: &Script) -> Life {
-        let mut life = Life::new(script);
+    /// The whole run, and then time until everything has ended.
+    fn live(script: &Script) -> Run {
+        let mut run = Run::new(script);
         for (n, act) in script.acts.iter().enumerate() {
-            life.act(*act);
+            run.act(*act);
             if script.skip == 0 || n % (usize::from(script.skip) + 1) != 0 {
-                life.drain();
+                run.drain();
             }
-            life.check();
+            run.check();
         }
         // Longer than the deadline of any operation. Upkeep goes on for ever.
-        let end = life.heard + Duration::from_secs(70);
-        life.drain();
+        let end = run.heard + Duration::from_secs(70);
+        run.drain();
         let mut wakes = 0;
-        while let Some(at) = life.deadline.filter(|at| *at <= end) {
-            life.clock = at;
-            life.timeout();
+        while let Some(at) = run.deadline.filter(|at| *at <= end) {
+            run.clock = at;
+            run.timeout();
             wakes += 1;
         }
         assert!(wakes < 7_000, "a node that is left alone does not spin: {wakes} timeouts in 70 s");
-        assert!(life.tags.values().all(|finished| *finished), "an operation without an end: {:?}", life.tags);
-        life.call(Call::End);
-        life
+        assert!(run.tags.values().all(|finished| *finished), "an operation without an end: {:?}", run.tags);
+        run.call(Call::End);
+        run
     }
 
     fn call(&mut self, call: Call<'_>) {
@@ -622,7 +622,7 @@ impl Life {
     }
 }
 
-/// Lives the journal again; the hash of what came out.
+/// Replays the journal; the hash of what came out.
 fn replay(config: Config, journal: &[u8]) -> Id {
     let storage = Storage::allocate(&config);
     let mut node = Node::new(config, [9; 32], storage).unwrap();
@@ -639,20 +639,20 @@ fn replay(config: Config, journal: &[u8]) -> Id {
     trace.finish()
 }
 
-/// 30 lives of up to so many acts; `QUICKCHECK_TESTS` sets another number.
-fn for_all_lives(acts: usize, property: fn(Script)) {
+/// 30 runs of up to so many acts; `QUICKCHECK_TESTS` sets another number.
+fn for_all_runs(acts: usize, property: fn(Script)) {
     let set = std::env::var("QUICKCHECK_TESTS").ok().and_then(|text| text.parse().ok());
     QuickCheck::new().tests(set.unwrap_or(30)).rng(Gen::new(acts)).quickcheck(property);
 }
 
 #[test]
-fn every_life_keeps_the_contract_and_replays_to_the_same_bytes() {
+fn every_run_keeps_the_contract_and_replays_to_the_same_bytes() {
     fn property(script: Script) {
-        let life = Life::live(&script);
-        let hash = life.trace.finish();
-        assert_eq!(replay(script.config(), &life.journal), hash, "the same calls, the same bytes");
+        let run = Run::live(&script);
+        let hash = run.trace.finish();
+        assert_eq!(replay(script.config(), &run.journal), hash, "the same calls, the same bytes");
     }
-    for_all_lives(300, property);
+    for_all_runs(300, property);
 }
 
 /// The hash of twenty runs, drawn from fixed seeds. It changes only with a change of behaviour, which then says so.
@@ -661,7 +661,7 @@ fn twenty_runs_from_fixed_seeds_put_out_what_they_always_did() {
     let mut all = Sha1::new();
     for seed in 0..20 {
         let script = Script::arbitrary(&mut Gen::from_size_and_seed(300, seed));
-        all.update(Life::live(&script).trace.finish().as_bytes());
+        all.update(Run::live(&script).trace.finish().as_bytes());
     }
     assert_eq!(hex::encode(all.finalize()), "e87cb8d7f8070f53145ecc858d66e6b900e18224");
 }

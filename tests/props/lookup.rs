@@ -1,4 +1,4 @@
-//! The lookup against a network that answers, is late or is dead as chance wills. Rules L1 to L25 of `spec/lookup.md`.
+//! The lookup against a network that answers, is late or is dead at random. Rules L1 to L25 of `spec/lookup.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -134,7 +134,7 @@ impl Harness {
         }
     }
 
-    /// One answer, timeout or failure, whichever chance picks.
+    /// One answer, timeout or failure, whichever is drawn.
     fn happen(&mut self) {
         self.now += Duration::from_millis(7);
         let open: Vec<Endpoint> = self

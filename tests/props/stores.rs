@@ -173,7 +173,7 @@ fn items_of(config: &ServerConfig, capacity: usize, blocks: usize) -> Items<'sta
     Items::new(config, Network::Public, memory)
 }
 
-const ITEM_LIFE: u64 = 1_000;
+const ITEM_LIFETIME: u64 = 1_000;
 const QUOTA: usize = 4;
 
 quickcheck! {
@@ -181,14 +181,14 @@ quickcheck! {
     fn items_are_a_list_with_rules(puts: Vec<RandomPut>, own: u8, capacity: u8, blocks: u8) -> bool {
         let own = Id([own; 20]);
         let (capacity, blocks) = (usize::from(capacity % 24), usize::from(blocks % 100));
-        let life = Duration::from_secs(ITEM_LIFE);
-        let config = ServerConfig { item_life: life, items_per_network: QUOTA as u16, ..Config::default().server };
+        let lifetime = Duration::from_secs(ITEM_LIFETIME);
+        let config = ServerConfig { item_lifetime: lifetime, items_per_network: QUOTA as u16, ..Config::default().server };
         let mut store = items_of(&config, capacity, blocks);
         let mut model: Vec<HeldItem> = Vec::new();
         let mut now = 0;
         for random in puts {
             now += u64::from(random.wait);
-            model.retain(|held| held.put_at + ITEM_LIFE > now);
+            model.retain(|held| held.put_at + ITEM_LIFETIME > now);
             step(&mut store, &mut model, now, &own, capacity, blocks, &random);
 
             #[cfg(debug_assertions)]
@@ -196,7 +196,7 @@ quickcheck! {
             assert_eq!(store.len(), model.len());
             assert_eq!(store.bytes(), model.iter().map(|held| held.value.len()).sum::<usize>());
             let next = model.iter().map(|held| held.put_at).min();
-            assert_eq!(store.sweep_at(), next.map(|put_at| Instant::from_secs(put_at + ITEM_LIFE)));
+            assert_eq!(store.sweep_at(), next.map(|put_at| Instant::from_secs(put_at + ITEM_LIFETIME)));
             for held in &model {
                 let shadowed = !held.mutable && model.iter().any(|other| other.target == held.target && other.mutable);
                 let mut buf = [0; MAX_VALUE];
@@ -396,15 +396,15 @@ fn peers_of(config: &ServerConfig, capacity: usize) -> PeerStore<'static> {
     PeerStore::new(config, Network::Public, memory)
 }
 
-const PEER_LIFE: u64 = 60;
+const PEER_LIFETIME: u64 = 60;
 const PLACES: u16 = 16;
 
 quickcheck! {
     /// Rules S31 to S38.
     fn peers_are_a_list_with_rules(announces: Vec<RandomAnnounce>, capacity: u8, seed: u8) -> bool {
         let capacity = usize::from(capacity % 50);
-        let life = Duration::from_secs(PEER_LIFE);
-        let config = ServerConfig { peer_life: life, peers_per_info_hash: PLACES, ..Config::default().server };
+        let lifetime = Duration::from_secs(PEER_LIFETIME);
+        let config = ServerConfig { peer_lifetime: lifetime, peers_per_info_hash: PLACES, ..Config::default().server };
         let share = usize::from(PLACES) / peers::NETWORK_SHARE;
         let mut store = peers_of(&config, capacity);
         let mut rng = Rng::from_seed([seed; 32]);
@@ -414,7 +414,7 @@ quickcheck! {
         for RandomAnnounce { wait_millis, info_hash, peer, seed } in announces {
             now += Duration::from_millis(u64::from(wait_millis));
             let info_hash = Id([info_hash; 20]);
-            model.retain(|held| Instant::from_secs(held.announced + PEER_LIFE) > now);
+            model.retain(|held| Instant::from_secs(held.announced + PEER_LIFETIME) > now);
             let swarm_size = |model: &[HeldPeer], id: &Id| model.iter().filter(|held| held.info_hash == *id).count();
             let expected = match model.iter().position(|held| held.info_hash == info_hash && held.peer.same_ip(&peer)) {
                 Some(place) => {
@@ -449,7 +449,7 @@ quickcheck! {
             store.check_invariants();
             assert_eq!(store.len(), model.len());
             assert_eq!(store.info_hashes(), model.iter().map(|held| held.info_hash).collect::<BTreeSet<_>>().len());
-            assert_eq!(store.sweep_at(), model.first().map(|held| Instant::from_secs(held.announced + PEER_LIFE)));
+            assert_eq!(store.sweep_at(), model.first().map(|held| Instant::from_secs(held.announced + PEER_LIFETIME)));
             assert_eq!(store.is_full_for(&info_hash), swarm_size(&model, &info_hash) >= usize::from(PLACES));
             for (family, noseed) in [(Family::V4, false), (Family::V4, true), (Family::V6, false), (Family::V6, true)] {
                 let mut found = Vec::new();
@@ -492,9 +492,9 @@ quickcheck! {
     fn a_sample_of_info_hashes_is_fixed_within_its_interval(steps: Vec<(u8, u16)>, size: u8, seed: u8) -> bool {
         let size = size % 8 + 1;
         let interval = Duration::from_secs(1_000);
-        let life = Duration::from_secs(900);
+        let lifetime = Duration::from_secs(900);
         let config =
-            ServerConfig { sample_interval: interval, samples: size, peer_life: life, ..Config::default().server };
+            ServerConfig { sample_interval: interval, samples: size, peer_lifetime: lifetime, ..Config::default().server };
         let mut store = peers_of(&config, 64);
         let mut rng = Rng::from_seed([seed; 32]);
         let mut now = Instant::ZERO;
@@ -505,7 +505,7 @@ quickcheck! {
             let info_hash = Id([(info_hash % 32) as u8; 20]);
             store.announce(now, &info_hash, Endpoint::v4([10, 0, 0, 1], 1), false);
             held.insert(info_hash, now);
-            held.retain(|_, announced| *announced + life > now);
+            held.retain(|_, announced| *announced + lifetime > now);
             let left = store.interval_left(now);
             let mut sample = BTreeSet::new();
             let count = store.sample_infohashes(now, &mut rng, usize::from(size), |id| {

@@ -310,7 +310,7 @@ fn no_sequence_of_facts_breaks_the_table() {
 
 /// The same, in a few long runs: what only shows after thousands of steps.
 #[test]
-fn a_long_life_does_not_break_the_table() {
+fn a_long_run_does_not_break_the_table() {
     for (seed, network, capacity) in [(1, Network::Public, 64), (2, Network::Local, 64), (3, Network::Public, 7)] {
         let mut rng = Rng::from_seed([seed; 32]);
         let mut world = World::new(network, capacity);

@@ -4,7 +4,7 @@ use super::*;
 use crate::krpc::item::mutable_target;
 
 const OWN: Id = Id([0; 20]);
-const LIFE: Duration = Duration::from_secs(7_200);
+const LIFETIME: Duration = Duration::from_secs(7_200);
 const KEY: [u8; 32] = [1; 32];
 const GOOD: [u8; 64] = [2; 64];
 
@@ -17,7 +17,8 @@ fn from(network: u8) -> Endpoint {
 }
 
 fn store(items: usize, blocks: usize) -> Items<'static> {
-    let config = ServerConfig { item_life: LIFE, items_per_network: 3, ..crate::dht::config::Config::default().server };
+    let config =
+        ServerConfig { item_lifetime: LIFETIME, items_per_network: 3, ..crate::dht::config::Config::default().server };
     store_with(&config, Network::Public, items, blocks)
 }
 
@@ -66,12 +67,12 @@ fn versions_replace_refresh_or_are_too_old() {
     assert_eq!(put(&mut items, 1, &version(4, b"1:a", &GOOD)), PutOutcome::SeqTooOld);
     assert_eq!(put(&mut items, 1, &version(4, b"1:b", &GOOD)), PutOutcome::SeqTooOld);
     assert_eq!(put(&mut items, 1, &version(5, b"1:b", &GOOD)), PutOutcome::SeqTooOld);
-    assert_eq!(items.sweep_at(), Some(at(0) + LIFE));
+    assert_eq!(items.sweep_at(), Some(at(0) + LIFETIME));
     assert_eq!(put(&mut items, 2, &version(5, b"1:a", &GOOD)), PutOutcome::Identical);
-    assert_eq!(items.sweep_at(), Some(at(2) + LIFE));
+    assert_eq!(items.sweep_at(), Some(at(2) + LIFETIME));
     assert_eq!(put(&mut items, 3, &version(6, b"1:a", &GOOD)), PutOutcome::Replaced);
     assert_eq!(put(&mut items, 4, &version(i64::MAX, b"2:bb", &GOOD)), PutOutcome::Replaced);
-    assert_eq!(items.sweep_at(), Some(at(4) + LIFE));
+    assert_eq!(items.sweep_at(), Some(at(4) + LIFETIME));
     assert_eq!((items.len(), items.bytes()), (1, 4));
     let mut buf = [0; MAX_VALUE];
     let key = items.find(&mutable_target(&KEY, b"salt")).unwrap();
@@ -228,7 +229,7 @@ fn a_newer_version_pushes_nothing_out() {
 
 /// Rule S15; T8 and T21 of the defects to beat: expired items are neither counted nor doubled.
 #[test]
-fn an_item_lives_for_its_life_and_not_a_microsecond_more() {
+fn an_item_is_held_for_its_lifetime_and_not_a_microsecond_more() {
     let mut items = store(4, 100);
     put_at(&mut items, 0, 1, 1);
     put_at(&mut items, 5, 2, 1);
@@ -243,7 +244,7 @@ fn an_item_lives_for_its_life_and_not_a_microsecond_more() {
 }
 
 #[test]
-fn a_clock_that_steps_back_ends_no_life_early() {
+fn a_clock_that_steps_back_ends_no_lifetime_early() {
     let mut items = store(4, 100);
     put_at(&mut items, 100, 1, 1);
     put_at(&mut items, 50, 2, 1);

@@ -1,4 +1,4 @@
-//! A journal of a node's life, from which the life replays exactly.
+//! A journal of a run of a node, from which the run replays exactly.
 //!
 //! A node is a function of its configuration, its seed, the sizes of its storage and the calls made to it, in their order:
 //! inputs, commands and polls. A [`Record`] is one call with its time and the number of polls since the record before;

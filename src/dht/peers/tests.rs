@@ -177,7 +177,7 @@ fn the_filters_hold_seeds_and_others_apart() {
 
 /// Rule S38.
 #[test]
-fn a_peer_lives_for_its_life_and_not_a_microsecond_more() {
+fn a_peer_is_held_for_its_lifetime_and_not_a_microsecond_more() {
     let mut peers = store(10);
     announce(&mut peers, 0, 1, peer(1), false);
     peers.announce(Instant::from_micros(4_000_001), &Id([2; 20]), peer(1), false);
@@ -194,7 +194,7 @@ fn a_peer_lives_for_its_life_and_not_a_microsecond_more() {
 }
 
 #[test]
-fn lives_end_in_time_however_long_the_node_runs() {
+fn lifetimes_end_in_time_however_long_the_node_runs() {
     for start in [u64::from(CLOCK) - 10, u64::from(u32::MAX) - 10, u64::from(u32::MAX) * 100] {
         let mut peers = store(10);
         announce(&mut peers, start, 1, peer(1), true);
@@ -207,7 +207,7 @@ fn lives_end_in_time_however_long_the_node_runs() {
 }
 
 #[test]
-fn a_clock_that_steps_back_ends_no_life_early() {
+fn a_clock_that_steps_back_ends_no_lifetime_early() {
     let mut peers = store(10);
     announce(&mut peers, 100, 1, peer(1), false);
     announce(&mut peers, 50, 1, peer(2), false);

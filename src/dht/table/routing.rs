@@ -240,7 +240,7 @@ impl<'s> Table<'s> {
             Ok(index) => match self.contacts.get_mut(index) {
                 Some(contact) if contact.endpoint == from => {
                     if contact.record.health() != Health::Good {
-                        contact.record.on_sign_of_life();
+                        contact.record.on_activity();
                         let contact = *contact;
                         self.schedule.wake(self.due(&contact));
                     }
@@ -280,7 +280,7 @@ impl<'s> Table<'s> {
             }
         }
         let since = seconds(now);
-        let gone = self.newcomers.forget_old(run.clone(), now, self.config.newcomer_life);
+        let gone = self.newcomers.forget_old(run.clone(), now, self.config.newcomer_lifetime);
         if run.len() - gone >= usize::from(self.config.newcomers_in_bucket) {
             return Seen::Ignored;
         }

@@ -117,7 +117,7 @@ impl Table<'_> {
     fn check_newcomer(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
         let second = seconds(now);
         let all = 0..self.newcomers.all().len();
-        self.newcomers.forget_old(all, now, self.config.newcomer_life);
+        self.newcomers.forget_old(all, now, self.config.newcomer_lifetime);
         for _ in 0..TRIES {
             let (index, newcomer) = self
                 .newcomers

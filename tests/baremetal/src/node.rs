@@ -46,7 +46,7 @@ static mut MEMORY: Memory = Memory::new();
 static mut PARTICIPANT: MaybeUninit<Node<'static>> = MaybeUninit::uninit();
 static mut RUN: MaybeUninit<Run<'static, 'static>> = MaybeUninit::uninit();
 
-/// The life of a node; `vector` is the published item that somebody else put. To be called once.
+/// A run of a node; `vector` is the published item that somebody else put. To be called once.
 pub fn run(out: &mut dyn Write, vector: &Held) {
     // SAFETY: one thread, one call.
     let (memory, node, run) = unsafe {

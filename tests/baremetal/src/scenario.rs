@@ -19,8 +19,8 @@ use crate::node;
 /// Runs everything; a check that fails panics, which the machine turns into an exit code.
 pub fn run(out: &mut dyn Write) {
     let mut hash = Hash::new();
-    chance(&mut hash);
-    report(out, "chance", &hash);
+    random(&mut hash);
+    report(out, "random", &hash);
     items(&mut hash);
     report(out, "items", &hash);
     codec(&mut hash);
@@ -32,7 +32,7 @@ pub fn run(out: &mut dyn Write) {
 
 /// The stream of a seed is the same everywhere.
 #[inline(never)]
-fn chance(hash: &mut Hash) {
+fn random(hash: &mut Hash) {
     let mut rng = Rng::from_seed([7; 32]);
     for _ in 0..100 {
         hash.eat(&rng.bytes::<33>());

@@ -1,4 +1,4 @@
-//! Makes the first corpus: what the conformance data holds, and lives of nodes that work.
+//! Makes the first corpus: what the conformance data holds, and runs of nodes that work.
 //!
 //!     cargo run --manifest-path tests/fuzz/Cargo.toml --example seeds [FOLDER]
 //!
@@ -13,7 +13,7 @@ use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Output, Storage};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::message::{Decoded, Method, decode};
-use honeyguide_fuzz::life::newborn;
+use honeyguide_fuzz::run::newborn;
 use honeyguide_fuzz::setting::{SIGNED, TARGETS, VALUES, config};
 
 fn main() -> std::io::Result<()> {
@@ -23,7 +23,7 @@ fn main() -> std::io::Result<()> {
     datagrams(&here.join("../../vectors/krpc/krpc.json"), &mut corpus)?;
     values(&mut corpus);
     items(&mut corpus);
-    lives(&mut corpus);
+    runs(&mut corpus);
     deeds(&mut corpus);
     corpus.write()
 }
@@ -126,7 +126,7 @@ fn items(corpus: &mut Corpus) {
 }
 
 /// Journals of nodes that join a small network and do all that nodes do.
-fn lives(corpus: &mut Corpus) {
+fn runs(corpus: &mut Corpus) {
     let (signed, value) = (&SIGNED[1], &VALUES[0][..]);
     let (key, salt) = (&signed.key, signed.salt);
     let put = Command::PutMutable {
@@ -156,10 +156,10 @@ fn lives(corpus: &mut Corpus) {
                 network.run();
             }
             network.record(Call::End);
-            let mut life = vec![setting];
-            life.extend_from_slice(&network.journal);
-            life.truncate(12_000);
-            corpus.add("journal", &life);
+            let mut run = vec![setting];
+            run.extend_from_slice(&network.journal);
+            run.truncate(12_000);
+            corpus.add("journal", &run);
         }
     }
 }
@@ -265,35 +265,35 @@ fn deeds(corpus: &mut Corpus) {
         (0..4u8).for_each(|i| joined.extend([6, 5 * i, 10]));
         for what in 0..16u8 {
             let which = what.wrapping_mul(3);
-            let mut life = joined.clone();
-            life.extend([23, what, which, 0, 1]);
+            let mut run = joined.clone();
+            run.extend([23, what, which, 0, 1]);
             for i in 0..4u8 {
-                life.extend(if i % 2 == 0 { [6, 7 * i, 10] } else { TO_DEADLINE });
-                life.extend(ANSWER_ALL);
+                run.extend(if i % 2 == 0 { [6, 7 * i, 10] } else { TO_DEADLINE });
+                run.extend(ANSWER_ALL);
             }
-            corpus.add("node_ops", &life);
+            corpus.add("node_ops", &run);
         }
         // The largest item, with a key and a salt, to nodes that give the longest tokens.
-        let mut life = joined.clone();
-        life.extend([23, 9, 8, 4, 1]);
-        (0..12).for_each(|_| life.extend([0, 0, 0, 0, 0, 0, 3, 0, 3, 0]));
-        corpus.add("node_ops", &life);
+        let mut run = joined.clone();
+        run.extend([23, 9, 8, 4, 1]);
+        (0..12).for_each(|_| run.extend([0, 0, 0, 0, 0, 0, 3, 0, 3, 0]));
+        corpus.add("node_ops", &run);
         // An item that is gone when the reply that holds it is drained.
         corpus
             .add("node_ops", &[&[setting, 13, 0, 1, 0x81, 0, 8, 30, 2][..], &[9, 2, 0x87, 0, 0, 19, 6, 200]].concat());
-        let mut life = vec![setting];
+        let mut run = vec![setting];
         for what in 0..32u8 {
             // Everything twice, so that the second time there is a token.
             let (who, kind) = (what % 8, if what < 16 { what } else { 0x80 | what });
-            life.extend([9, who, kind, 0, 0, 9, who, kind, 10, 0]);
+            run.extend([9, who, kind, 0, 0, 9, who, kind, 10, 0]);
         }
-        corpus.add("node_ops", &life);
+        corpus.add("node_ops", &run);
         // Peers and items from all sides, one at a time and all at once.
-        let mut life = vec![setting];
+        let mut run = vec![setting];
         for what in [0, 1, 0x81] {
-            life.extend([13, 0, 11, what, 1, 8, 13, 12, 11, what, 1, 8, 13, 16, 0x47, what, 6, 8]);
+            run.extend([13, 0, 11, what, 1, 8, 13, 12, 11, what, 1, 8, 13, 16, 0x47, what, 6, 8]);
         }
-        life.extend([19, 6, 200]);
-        corpus.add("node_ops", &life);
+        run.extend([19, 6, 200]);
+        corpus.add("node_ops", &run);
     }
 }

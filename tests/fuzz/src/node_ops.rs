@@ -11,11 +11,11 @@ mod world;
 
 use arbitrary::Unstructured;
 
-use crate::life::newborn;
+use crate::run::newborn;
 use world::World;
 
-/// Lives the deeds behind the first byte, which chooses the setting, and checks everything that can be checked from outside
-/// after each drain. At the end every operation has to end. One life in four is recorded, and lived again.
+/// Does the deeds behind the first byte, which chooses the setting, and checks everything that can be checked from outside
+/// after each drain. At the end every operation has to end. One run in four is recorded and replayed.
 pub fn node_ops(data: &[u8]) {
     let mut u = Unstructured::new(data);
     let Ok(head) = u.arbitrary::<u8>() else { return };

@@ -13,7 +13,7 @@ use honeyguide::krpc::id::Id;
 use honeyguide::krpc::item;
 use honeyguide::krpc::message::{Decoded, Item, Mutable, decode};
 
-use crate::life::LONGEST_DRAIN;
+use crate::run::LONGEST_DRAIN;
 use crate::setting::{NEIGHBOURS, Neighbour, neighbours};
 
 /// Queries of the node that are remembered.
@@ -344,7 +344,7 @@ impl World {
         }
     }
 
-    /// Lives the recorded life again: the same calls, the same bytes.
+    /// Replays the recorded run: the same calls, the same bytes.
     pub fn relive(mut self, mut node: Node<'static>) {
         self.record(Call::End);
         let Some(journal) = self.journal else { return };

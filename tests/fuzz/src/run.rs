@@ -1,4 +1,4 @@
-//! Journals: any bytes as the life of a node.
+//! Journals: any bytes as the run of a node.
 
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::Trace;
@@ -9,7 +9,7 @@ use crate::setting::{RNG_SEED, config};
 
 /// A drain has fewer outputs than this.
 pub const LONGEST_DRAIN: usize = 500;
-/// Calls of one life that are made.
+/// Calls of one run that are made.
 const MOST_CALLS: usize = 300;
 
 /// The node of a setting.
@@ -19,8 +19,8 @@ pub fn newborn(setting: u8) -> Node<'static> {
     Node::new(config, RNG_SEED, storage).expect("the settings are sound")
 }
 
-/// Lives the journal behind the first byte, which chooses the setting, until it ends or makes no sense. Each record is
-/// written as it was read, each drain ends, and a second life puts out the same as the first.
+/// Replays the journal behind the first byte, which chooses the setting, until it ends or makes no sense. Each record is
+/// written as it was read, each drain ends, and a second run puts out the same as the first.
 pub fn journal(data: &[u8]) {
     let Some((&setting, records)) = data.split_first() else { return };
     let first = live(setting, records, true);
