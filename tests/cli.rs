@@ -288,7 +288,7 @@ fn an_immutable_item_comes_back_as_it_was_stored() {
 
 #[test]
 fn a_signed_item_is_updated_in_sequence_and_guarded() {
-    // Few enough that each of them holds each version.
+    // SmallList enough that each of them holds each version.
     let (_network, addr) = network(6);
     let folder = Folder::new();
     let secret = folder.file("secret");

@@ -31,7 +31,7 @@ pub(super) trait Links {
     fn send(&self, link: LinkId, to: SocketAddr, payload: &[u8]) -> io::Result<()>;
 }
 
-pub(super) struct Driven<L> {
+pub(super) struct Runner<L> {
     node: Node<'static>,
     links: L,
     clock: Clock,
@@ -41,7 +41,7 @@ pub(super) struct Driven<L> {
     recorder: Option<Recorder>,
 }
 
-impl<L: Links> Driven<L> {
+impl<L: Links> Runner<L> {
     /// Makes the node. The number and the families of its links are those of the sockets.
     pub(super) fn new(
         mut config: Config,
@@ -68,9 +68,9 @@ impl<L: Links> Driven<L> {
             Node::new(config, rng_seed, storage).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let (waiters, watchers) = (HashMap::new(), Vec::new());
         let clock = Clock::start();
-        let mut driven = Driven { node, links, clock, waiters, watchers, deadline: None, recorder };
-        driven.input(Input::Timeout);
-        Ok(driven)
+        let mut runner = Runner { node, links, clock, waiters, watchers, deadline: None, recorder };
+        runner.input(Input::Timeout);
+        Ok(runner)
     }
 
     pub(super) fn clock(&self) -> Clock {

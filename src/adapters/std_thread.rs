@@ -17,7 +17,7 @@ use std::vec::Vec;
 
 use crate::adapters::handle::{Handle, Message};
 use crate::adapters::recording::{Recorder, Recording, Sink};
-use crate::adapters::runner::{self, Driven, Links, RECEIVE};
+use crate::adapters::runner::{self, Links, RECEIVE, Runner};
 use crate::base::time::Instant;
 use crate::dht::config::Config;
 use crate::dht::event::{Input, LinkId};
@@ -31,7 +31,7 @@ enum Wake {
 
 /// What all threads share.
 struct Machine {
-    driven: Driven<Sockets>,
+    runner: Runner<Sockets>,
     /// The deadline that the node's own thread waits for.
     armed: Option<Instant>,
     /// The readers are to end.
@@ -80,8 +80,8 @@ fn start(
         socket.set_nonblocking(false)?;
     }
     let sockets: Sockets = sockets.into();
-    let driven = Driven::new(config, rng_seed, sockets.clone(), &addrs, recorder)?;
-    let machine = Arc::new(Mutex::new(Machine { driven, armed: None, ended: false }));
+    let runner = Runner::new(config, rng_seed, sockets.clone(), &addrs, recorder)?;
+    let machine = Arc::new(Mutex::new(Machine { runner, armed: None, ended: false }));
     let (wakes, inbox) = channel();
     let readers = (0u8..)
         .zip(addrs.iter())
@@ -111,17 +111,17 @@ fn named(name: std::string::String, body: impl FnOnce() + Send + 'static) -> io:
 fn run(machine: &Mutex<Machine>, inbox: Receiver<Wake>) {
     loop {
         let Ok(mut held) = machine.lock() else { return };
-        held.armed = held.driven.deadline();
-        let (armed, clock) = (held.armed, held.driven.clock());
+        held.armed = held.runner.deadline();
+        let (armed, clock) = (held.armed, held.runner.clock());
         drop(held);
         let wake = match armed {
             Some(at) => inbox.recv_timeout(clock.until(at)),
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         let Ok(mut held) = machine.lock() else { return };
-        held.driven.handle_timeout();
+        held.runner.handle_timeout();
         held.ended = match wake {
-            Ok(Wake::Message(message)) => held.driven.handle_message(message).is_break(),
+            Ok(Wake::Message(message)) => held.runner.handle_message(message).is_break(),
             Ok(Wake::Sooner) | Err(RecvTimeoutError::Timeout) => false,
             Err(RecvTimeoutError::Disconnected) => true,
         };
@@ -151,8 +151,8 @@ fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Send
             continue;
         };
         failures = 0;
-        held.driven.input(Input::Datagram { link, from: from.into(), payload: &buffer[..len] });
-        let deadline = held.driven.deadline();
+        held.runner.input(Input::Datagram { link, from: from.into(), payload: &buffer[..len] });
+        let deadline = held.runner.deadline();
         if deadline.is_some_and(|at| held.armed.is_none_or(|armed| at < armed)) {
             held.armed = deadline;
             let _ = wakes.send(Wake::Sooner);

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::adapters::handle::{Handle, Lifetime, Message};
 use crate::adapters::recording::{Recorder, Recording, Sink};
-use crate::adapters::runner::{self, Driven, Links, RECEIVE};
+use crate::adapters::runner::{self, Links, RECEIVE, Runner};
 use crate::dht::config::Config;
 use crate::dht::event::{Input, LinkId};
 
@@ -84,29 +84,29 @@ fn start(
         })
         .collect::<io::Result<Sockets>>()?;
     // Boxes keep a task small: a future holds what it was given twice, and a channel has room for many messages.
-    let driven = Box::new(Driven::new(config, rng_seed, sockets, &addrs, recorder)?);
+    let runner = Box::new(Runner::new(config, rng_seed, sockets, &addrs, recorder)?);
     let (sender, messages) = unbounded_channel();
     let (handle, lifetime) = Handle::new(addrs, move |message| {
         let _ = sender.send(Box::new(message));
     });
-    tokio::spawn(run(driven, messages, lifetime));
+    tokio::spawn(run(runner, messages, lifetime));
     Ok(handle)
 }
 
-async fn run(mut driven: Box<Driven<Sockets>>, mut messages: UnboundedReceiver<Box<Message>>, lifetime: Lifetime) {
+async fn run(mut runner: Box<Runner<Sockets>>, mut messages: UnboundedReceiver<Box<Message>>, lifetime: Lifetime) {
     let mut sleep = pin!(sleep_until(Instant::now()));
     let mut armed = None;
-    let sockets = driven.links().clone();
+    let sockets = runner.links().clone();
     for socket in sockets.iter() {
         // The runtime takes a new socket for one that cannot send until it has heard otherwise.
         let _ = socket.writable().await;
     }
     let mut turn = 0;
     loop {
-        if armed != driven.deadline() {
-            armed = driven.deadline();
+        if armed != runner.deadline() {
+            armed = runner.deadline();
             if let Some(at) = armed {
-                sleep.as_mut().reset(driven.clock().platform(at).into());
+                sleep.as_mut().reset(runner.clock().platform(at).into());
             }
         }
         let wake = poll_fn(|cx| {
@@ -119,24 +119,24 @@ async fn run(mut driven: Box<Driven<Sockets>>, mut messages: UnboundedReceiver<B
             if armed.is_some() { sleep.as_mut().poll(cx).map(|()| Wake::Deadline) } else { Poll::Pending }
         })
         .await;
-        driven.handle_timeout();
+        runner.handle_timeout();
         match wake {
             Wake::Message(Some(message)) => {
-                if driven.handle_message(*message).is_break() {
+                if runner.handle_message(*message).is_break() {
                     break;
                 }
             }
             Wake::Message(None) => break,
             Wake::Readable(link) => {
                 turn = usize::from(link.0) + 1;
-                receive(&mut driven, &sockets, link);
+                receive(&mut runner, &sockets, link);
             }
             // A timer that fires early by its own granularity is armed again.
             Wake::Deadline => armed = None,
         }
     }
     drop(messages);
-    drop(driven);
+    drop(runner);
     drop(sockets);
     drop(lifetime);
 }
@@ -152,14 +152,14 @@ fn poll_readable(sockets: &[UdpSocket], first: usize, cx: &mut Context<'_>) -> P
     Poll::Pending
 }
 
-fn receive(driven: &mut Driven<Sockets>, sockets: &[UdpSocket], link: LinkId) {
+fn receive(runner: &mut Runner<Sockets>, sockets: &[UdpSocket], link: LinkId) {
     let mut buffer = [0; RECEIVE];
     let Some(socket) = sockets.get(usize::from(link.0)) else { return };
     for _ in 0..BURST {
         match socket.try_recv_from(&mut buffer) {
             Ok((len, from)) => {
                 let payload = buffer.get(..len).unwrap_or_default();
-                driven.input(Input::Datagram { link, from: from.into(), payload });
+                runner.input(Input::Datagram { link, from: from.into(), payload });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             // Some systems report here, without an address, that somebody refused a datagram of ours.

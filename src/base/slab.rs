@@ -58,21 +58,21 @@ impl<'s, T> Memory<'s, T> {
 
 /// A short list of at most `N` values, filled once: inline without an allocator, with one as long as it has to be.
 #[derive(Debug)]
-pub struct Few<T, const N: usize> {
+pub struct SmallList<T, const N: usize> {
     #[cfg(feature = "alloc")]
     values: alloc::vec::Vec<T>,
     #[cfg(not(feature = "alloc"))]
     values: arrayvec::ArrayVec<T, N>,
 }
 
-impl<T, const N: usize> FromIterator<T> for Few<T, N> {
+impl<T, const N: usize> FromIterator<T> for SmallList<T, N> {
     /// The first `N` values.
     fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
-        Few { values: values.into_iter().take(N).collect() }
+        SmallList { values: values.into_iter().take(N).collect() }
     }
 }
 
-impl<T, const N: usize> Deref for Few<T, N> {
+impl<T, const N: usize> Deref for SmallList<T, N> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -80,7 +80,7 @@ impl<T, const N: usize> Deref for Few<T, N> {
     }
 }
 
-impl<T, const N: usize> DerefMut for Few<T, N> {
+impl<T, const N: usize> DerefMut for SmallList<T, N> {
     fn deref_mut(&mut self) -> &mut [T] {
         &mut self.values
     }

@@ -1,4 +1,4 @@
-//! The types through which a [`Node`](super::Node) is driven: inputs, outputs, events and outcomes.
+//! The types through which a [`Node`](super::Node) is runner: inputs, outputs, events and outcomes.
 
 use core::fmt;
 

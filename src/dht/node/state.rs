@@ -8,7 +8,7 @@ use crate::base::error::ConfigError;
 use crate::base::rate::Budget;
 use crate::base::ring::Ring;
 use crate::base::rng::Rng;
-use crate::base::slab::{Few, Key};
+use crate::base::slab::{Key, SmallList};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Config, LinkConfig, MAX_LINKS, Network};
 use crate::dht::contact::ContactView;
@@ -49,7 +49,7 @@ pub struct Node<'s> {
     /// The last time at which a timeout was served: no deadline after it lies before it.
     pub(super) served: Option<Instant>,
     pub(super) rng: Rng,
-    pub(super) links: Few<Link<'s>, MAX_LINKS>,
+    pub(super) links: SmallList<Link<'s>, MAX_LINKS>,
     pub(super) bootstrap_nodes: ArrayVec<Endpoint, MAX_BOOTSTRAP_NODES>,
     pub(super) operations: Operations<'s>,
     /// One bit for each operation that may have something to do at the next drain.
@@ -262,7 +262,12 @@ impl<'s> Node<'s> {
 }
 
 /// The links, each with its share of the memory.
-fn links<'s>(config: &Config, now: Instant, rng: &mut Rng, storage: &mut Storage<'s>) -> Few<Link<'s>, MAX_LINKS> {
+fn links<'s>(
+    config: &Config,
+    now: Instant,
+    rng: &mut Rng,
+    storage: &mut Storage<'s>,
+) -> SmallList<Link<'s>, MAX_LINKS> {
     let count = config.links.len();
     let (contacts, newcomers) = (storage.contacts.len() / count, storage.newcomers.len() / count);
     let (id_changes, votes) = (storage.id_changes.len() / count, storage.votes.len() / count);
