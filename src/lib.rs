@@ -45,7 +45,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # The house
+//! # Layout
 //!
 //! [`base`] knows no protocol; [`krpc`] turns bytes into values and back; [`dht`] holds the parts of the DHT and the
 //! [`Node`](dht::Node) that they make together; [`negentropy`] finds what two sets do not have in common; `adapters` (feature

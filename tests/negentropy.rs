@@ -9,7 +9,7 @@ use honeyguide::negentropy::{Config, Difference, Error, Limits, Reconciler, Seal
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-const ROOM: usize = 1 << 20;
+const BUFFER: usize = 1 << 20;
 
 fn file() -> Json {
     serde_json::from_str(include_str!("../vectors/negentropy/negentropy.json")).unwrap()
@@ -45,7 +45,7 @@ fn ids(list: &Json) -> BTreeSet<[u8; 32]> {
 
 fn config(case: &Json, frame: &str) -> Config {
     let frame = case.get(frame).map_or(0, |limit| limit.as_u64().unwrap() as usize);
-    Config::new(Limits::trusting(ROOM)).conformance().frames(frame)
+    Config::new(Limits::trusting(BUFFER)).conformance().frames(frame)
 }
 
 fn initiator(config: Config) -> Reconciler<'static> {
@@ -67,7 +67,7 @@ fn run<A: SortedSet, B: SortedSet>(
 ) -> Session {
     let (mut client, mut server) = (initiator(client), Reconciler::responder(server).unwrap());
     let mut session = Session { messages: Vec::new(), have: Vec::new(), need: Vec::new() };
-    let mut out = vec![0; ROOM];
+    let mut out = vec![0; BUFFER];
     let len = client.initiate(client_set, &mut out).unwrap();
     session.messages.push(out[..len].to_vec());
     while session.messages.len() < most_messages {
@@ -125,7 +125,7 @@ fn the_adaptive_mode_finds_the_same_with_and_without_frames() {
         let (have, need) = if case.get("true_have").is_some() { ("true_have", "true_need") } else { ("have", "need") };
         for seed in [None, Some([1; 32])] {
             let with = |side| {
-                let mut config = Config::new(Limits::trusting(ROOM)).frames(config(case, side).frame_limit);
+                let mut config = Config::new(Limits::trusting(BUFFER)).frames(config(case, side).frame_limit);
                 config.random_splits = seed;
                 config
             };
@@ -148,8 +148,8 @@ fn every_malformed_message_has_its_end_in_both_roles() {
             assert_eq!(expect, "error: bad hex", "{name}");
             continue;
         };
-        let config = Config::new(Limits::trusting(ROOM)).conformance();
-        let mut out = vec![0; ROOM];
+        let config = Config::new(Limits::trusting(BUFFER)).conformance();
+        let mut out = vec![0; BUFFER];
         let mut party = match case["role"].as_str().unwrap() {
             "server" => Reconciler::responder(config).unwrap(),
             "initiator" => {
@@ -184,7 +184,7 @@ fn every_malformed_message_has_its_end_in_both_roles() {
 fn a_responder_survives_a_message_of_a_future_version() {
     let set = Sealed::build(Vec::new()).unwrap();
     let mut party = Reconciler::responder(config(&Json::Null, "")).unwrap();
-    let mut out = vec![0; ROOM];
+    let mut out = vec![0; BUFFER];
     let step = party.reconcile(&set, &hex::decode("62aabbccddeeff").unwrap(), &mut out, &mut |_| ());
     assert_eq!((step, out[0]), (Ok(Step::Reply(1)), 0x61));
     let step = party.reconcile(&set, &hex::decode("6100000200").unwrap(), &mut out, &mut |_| ());

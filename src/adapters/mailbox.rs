@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 pub struct Mailbox<T, E> {
     state: Mutex<State<T, E>>,
     arrived: Condvar,
-    room: usize,
+    capacity: usize,
 }
 
 #[derive(Debug)]
@@ -33,16 +33,16 @@ struct State<T, E> {
 pub struct Late;
 
 impl<T, E: Clone> Mailbox<T, E> {
-    /// An empty mailbox for `room` results, at least one.
-    pub fn new(room: usize) -> Arc<Self> {
+    /// An empty mailbox for `capacity` results, at least one.
+    pub fn new(capacity: usize) -> Arc<Self> {
         let state = State { results: VecDeque::new(), lost: 0, end: None, wakers: SmallVec::new() };
-        Arc::new(Mailbox { state: Mutex::new(state), arrived: Condvar::new(), room: room.max(1) })
+        Arc::new(Mailbox { state: Mutex::new(state), arrived: Condvar::new(), capacity: capacity.max(1) })
     }
 
     /// Leaves a result; without room, or after the end, it is lost and counted.
     pub fn put(&self, result: T) {
         let mut state = self.lock();
-        if state.results.len() >= self.room || state.end.is_some() {
+        if state.results.len() >= self.capacity || state.end.is_some() {
             state.lost += 1;
             return;
         }

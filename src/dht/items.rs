@@ -83,7 +83,7 @@ pub enum Rejection {
     /// The putter's network holds as many items as one network may.
     Quota,
     /// More than one other item would have to go, or the newer version of an item outgrows the room.
-    Room,
+    Space,
     /// Value or salt are longer than BEP 44 allows.
     Size,
 }
@@ -302,7 +302,7 @@ impl<'s> Items<'s> {
         if self.held_for(network) >= self.quota {
             return PutOutcome::Rejected(Rejection::Quota);
         }
-        let evicted = match self.room_for(own, put) {
+        let evicted = match self.evicted_for(own, put) {
             Ok(evicted) => evicted,
             Err(refusal) => return refusal,
         };
@@ -314,7 +314,7 @@ impl<'s> Items<'s> {
         }
         match self.add(network, put) {
             Some(()) => PutOutcome::Stored,
-            None => PutOutcome::Rejected(Rejection::Room),
+            None => PutOutcome::Rejected(Rejection::Space),
         }
     }
 
@@ -338,7 +338,7 @@ impl<'s> Items<'s> {
             return if known || verify() { self.refresh(number) } else { PutOutcome::BadSignature };
         }
         if Block::count_for(put.item.value.len()) > self.arena.free_blocks() + held.value.blocks() {
-            return PutOutcome::Rejected(Rejection::Room);
+            return PutOutcome::Rejected(Rejection::Space);
         }
         if !verify() {
             return PutOutcome::BadSignature;
@@ -350,7 +350,7 @@ impl<'s> Items<'s> {
             debug_assert!(false, "the room was counted");
             self.entries[usize::from(number)].value = Chain::EMPTY;
             self.remove(number);
-            return PutOutcome::Rejected(Rejection::Room);
+            return PutOutcome::Rejected(Rejection::Space);
         };
         self.bytes += value.len();
         let held = &mut self.entries[usize::from(number)];
@@ -366,7 +366,7 @@ impl<'s> Items<'s> {
     }
 
     /// Whether a new item fits: at once, or in place of the item that is returned.
-    fn room_for(&self, own: &Id, put: &Put<'_>) -> Result<Option<u16>, PutOutcome> {
+    fn evicted_for(&self, own: &Id, put: &Put<'_>) -> Result<Option<u16>, PutOutcome> {
         let needed = Block::count_for(put.item.value.len());
         if !self.recency.is_full() && needed <= self.arena.free_blocks() {
             return Ok(None);
@@ -386,7 +386,7 @@ impl<'s> Items<'s> {
             .filter(|(entry, _)| fits(entry))
             .min_by_key(|(entry, _)| (entry.put_at, Reverse(own.distance(&entry.target)), entry.kind))
             .map(|(_, number)| Some(number))
-            .ok_or(PutOutcome::Rejected(Rejection::Room))
+            .ok_or(PutOutcome::Rejected(Rejection::Space))
     }
 
     /// The `wanted` items farthest from `own` (or all), in no particular order.

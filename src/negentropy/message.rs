@@ -218,8 +218,8 @@ impl<'a> Reader<'a> {
             }
             2 => {
                 let count = self.number()?;
-                let room = self.rest.len() / ID_LEN;
-                let count = usize::try_from(count).ok().filter(|n| *n <= room).ok_or(Malformed::Truncated)?;
+                let space = self.rest.len() / ID_LEN;
+                let count = usize::try_from(count).ok().filter(|n| *n <= space).ok_or(Malformed::Truncated)?;
                 Ok(Mode::IdList(self.bytes(count * ID_LEN)?.as_chunks().0))
             }
             _ => Err(Malformed::Mode),

@@ -273,7 +273,7 @@ pub fn answer<S: SortedSet>(set: &S, message: &[u8], most: u64, out: &mut [u8]) 
         return Err(Malformed::Version.into());
     }
     let key: SessionKey = take(&mut rest)?;
-    let room = out.len().saturating_sub(HEAD) / SYMBOL;
+    let space = out.len().saturating_sub(HEAD) / SYMBOL;
     let fingerprint = set.fingerprint(0..set.len());
     let mut out = Output { out, len: 0 };
     let (from, symbols) = match kind {
@@ -295,7 +295,7 @@ pub fn answer<S: SortedSet>(set: &S, message: &[u8], most: u64, out: &mut [u8]) 
         return Err(Malformed::Truncated.into());
     }
     let end = from.saturating_add(symbols);
-    if end > most.min(1 << 30) || symbols > room as u64 {
+    if end > most.min(1 << 30) || symbols > space as u64 {
         out.bytes(&[crate::negentropy::message::VERSION])?;
         return Ok(out.len);
     }

@@ -176,7 +176,7 @@ impl<'s> Reconciler<'s> {
 
     /// How long a buffer must be so that the answer of a set of `entries` to a message of `message` bytes is not cut: at
     /// most 64 bytes for each entry, and the bounds that the message has.
-    pub const fn answer_room(entries: usize, message: usize) -> usize {
+    pub const fn answer_len(entries: usize, message: usize) -> usize {
         MIN_FRAME.saturating_add(entries.saturating_mul(64)).saturating_add(message.saturating_mul(8))
     }
 
@@ -263,9 +263,9 @@ impl<'s> Reconciler<'s> {
     }
 
     /// A round moves a frame of entries, or else the session is in its levels of splitting (N31).
-    fn check_rounds(&self, len: usize, room: usize) -> Result<(), Error> {
+    fn check_rounds(&self, len: usize, space: usize) -> Result<(), Error> {
         let limits = &self.config.limits;
-        let frame = if self.config.frame_limit == 0 { room } else { room.min(self.config.frame_limit) };
+        let frame = if self.config.frame_limit == 0 { space } else { space.min(self.config.frame_limit) };
         let entries = (len as u64).saturating_add(self.needs);
         let justified = entries.saturating_mul(4) / (frame as u64 / 64).max(1);
         let rounds = u64::from(self.messages / 2);
@@ -544,8 +544,8 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
 
     /// All own ids of a range, or as many as the frame takes, and then a bound at the first that is missing (N7).
     fn list_what_fits(&mut self, lower: usize, upper: usize, bound: &Bound) -> Result<(), Full> {
-        let room = self.frame - SLACK;
-        let fit = room.checked_sub(self.writer.len()).map_or(0, |free| free / message::ID_LEN + 1);
+        let space = self.frame - SLACK;
+        let fit = space.checked_sub(self.writer.len()).map_or(0, |free| free / message::ID_LEN + 1);
         let end = upper.min(lower.saturating_add(fit));
         let bound = match self.set.entry(end) {
             Some(first_left) if end < upper => Bound::exact(&first_left),
@@ -555,8 +555,8 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         self.flush_skip()?;
         self.list(lower, end, &bound)?;
         self.keep(end);
-        self.writer.set_limit(room);
-        if self.writer.len() > room { Err(Full) } else { Ok(()) }
+        self.writer.set_limit(space);
+        if self.writer.len() > space { Err(Full) } else { Ok(()) }
     }
 
     /// Whether the own ids from `lower` on are these, in this order.

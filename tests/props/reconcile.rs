@@ -9,7 +9,7 @@ use honeyguide::negentropy::message::Entry;
 use honeyguide::negentropy::{Config, Difference, Error, Limits, Reconciler, Sealed, SortedSet, Step, Tree, Window};
 use negentropy::{Id, Negentropy, NegentropyStorageVector, Storage};
 
-const ROOM: usize = 1 << 20;
+const BUFFER: usize = 1 << 20;
 
 type Ids = BTreeSet<[u8; 32]>;
 
@@ -41,7 +41,7 @@ impl<'a, S: SortedSet> Ours<'a, S> {
 
 impl<S: SortedSet> Side for Ours<'_, S> {
     fn answer(&mut self, message: Option<&[u8]>, found: &mut Found) -> Option<Vec<u8>> {
-        let mut out = vec![0; ROOM];
+        let mut out = vec![0; BUFFER];
         let step = match message {
             None => self.party.initiate(self.set, &mut out).map(Step::Reply),
             Some(message) => self.party.reconcile(self.set, message, &mut out, &mut |difference| match difference {
@@ -147,7 +147,7 @@ fn check(name: &str, lists: &[Vec<Entry>; 2], frames: [usize; 2], (messages, fou
 }
 
 fn config(frame: usize, adaptive: bool, rng: &mut Rng) -> Config {
-    let mut config = Config::new(Limits::trusting(ROOM)).frames(frame);
+    let mut config = Config::new(Limits::trusting(BUFFER)).frames(frame);
     if !adaptive {
         config = config.conformance();
     } else if rng.below(2) == 0 {
@@ -166,7 +166,7 @@ fn all_messages_are_those_of_the_negentropy_crate_in_both_roles() {
         let sets = lists.clone().map(|list| Sealed::build(list).unwrap());
         let name = format!("case {case}");
         let ours = |side: usize| {
-            let config = Config::new(Limits::trusting(ROOM)).conformance().frames(frames[side]);
+            let config = Config::new(Limits::trusting(BUFFER)).conformance().frames(frames[side]);
             Ours::new(side == 0, config, &sets[side])
         };
         let theirs = |side: usize| Theirs::new(&lists[side], frames[side]);
@@ -247,10 +247,10 @@ fn a_set_may_change_between_rounds() {
             list.dedup();
             Tree::from_sorted(&list).unwrap()
         });
-        let scratch = Memory::allocate(ROOM / 32);
+        let scratch = Memory::allocate(BUFFER / 32);
         let mut client = Reconciler::initiator(config(4096, true, &mut rng), scratch).unwrap();
         let mut server = Reconciler::responder(config(4096, true, &mut rng)).unwrap();
-        let (mut up, mut down) = (vec![0; ROOM], vec![0; ROOM]);
+        let (mut up, mut down) = (vec![0; BUFFER], vec![0; BUFFER]);
         let mut len = client.initiate(&trees[0], &mut up).unwrap();
         for _ in 0..500 {
             let Ok(Step::Reply(reply)) = server.reconcile(&trees[1], &up[..len], &mut down, &mut |_| ()) else {

@@ -299,7 +299,7 @@ fn step(
         Some(held) => {
             let old = Block::count_for(held.value.len());
             if needed > blocks - used(model) + old {
-                PutOutcome::Rejected(Rejection::Room)
+                PutOutcome::Rejected(Rejection::Space)
             } else if !random.signed {
                 PutOutcome::BadSignature
             } else {
@@ -324,7 +324,7 @@ fn step(
                     let fits = |held: &&&HeldItem| needed <= free + Block::count_for(held.value.len());
                     let age = |held: &&&HeldItem| (held.put_at, Reverse(distance(held)), held.mutable);
                     let evicted = order.iter().filter(farther).filter(fits).min_by_key(age);
-                    evicted.map(|held| Some((held.target, held.mutable))).ok_or(PutOutcome::Rejected(Rejection::Room))
+                    evicted.map(|held| Some((held.target, held.mutable))).ok_or(PutOutcome::Rejected(Rejection::Space))
                 }
             };
             if model.iter().filter(|held| held.network == random.network).count() >= QUOTA {

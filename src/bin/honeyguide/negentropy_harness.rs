@@ -52,7 +52,7 @@ pub fn responder(config: Config) -> Result<Reconciler<'static>, Failed> {
 
 /// Makes the buffer long enough that without a frame limit no message is cut.
 pub fn make_room(out: &mut Vec<u8>, entries: usize, message: usize) {
-    let room = Reconciler::answer_room(entries, message);
+    let room = Reconciler::answer_len(entries, message);
     if out.len() < room {
         *out = vec![0; room];
     }

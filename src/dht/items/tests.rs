@@ -208,7 +208,7 @@ fn a_put_that_would_push_out_two_is_refused() {
     for d in 101..=104 {
         assert_eq!(put(&mut items, 0, &item_at(d, d, &small)), PutOutcome::Stored);
     }
-    assert_eq!(put(&mut items, 0, &item_at(1, 0, &large)), PutOutcome::Rejected(Rejection::Room));
+    assert_eq!(put(&mut items, 0, &item_at(1, 0, &large)), PutOutcome::Rejected(Rejection::Space));
     assert_eq!(items.len(), 4);
     assert_eq!(put(&mut items, 0, &item_at(2, 0, &small)), PutOutcome::Stored);
     assert!(!held(&items, 104) && items.len() == 4);
@@ -222,7 +222,7 @@ fn a_newer_version_pushes_nothing_out() {
     assert_eq!(put(&mut items, 0, &version(1, &small, &GOOD)), PutOutcome::Stored);
     assert_eq!(put(&mut items, 0, &item_at(255, 0, &small)), PutOutcome::Stored);
     assert_eq!(put(&mut items, 0, &version(2, &large, &GOOD)), PutOutcome::Replaced, "one block was free");
-    assert_eq!(put(&mut items, 0, &version(3, &[b'x'; 129], &GOOD)), PutOutcome::Rejected(Rejection::Room));
+    assert_eq!(put(&mut items, 0, &version(3, &[b'x'; 129], &GOOD)), PutOutcome::Rejected(Rejection::Space));
     assert_eq!(put(&mut items, 0, &version(4, &[b'x'; 128], &GOOD)), PutOutcome::Replaced);
     assert_eq!((items.len(), items.bytes()), (2, 192));
 }
@@ -268,7 +268,7 @@ fn a_key_goes_stale_with_its_item() {
 fn a_store_without_memory_refuses_and_gives_no_token() {
     for mut items in [store(0, 0), store(4, 0), store(0, 4)] {
         assert!(items.would_evict_first(&OWN, &Id([1; 20])));
-        assert_eq!(put_at(&mut items, 0, 1, 1), PutOutcome::Rejected(Rejection::Room));
+        assert_eq!(put_at(&mut items, 0, 1, 1), PutOutcome::Rejected(Rejection::Space));
         assert!(items.is_empty() && items.sweep_at().is_none());
     }
 }
@@ -277,7 +277,7 @@ fn a_store_without_memory_refuses_and_gives_no_token() {
 fn values_of_our_own_take_room_in_the_same_arena() {
     let mut items = store(4, 2);
     let own = items.arena().store(&[0; 100]).unwrap();
-    assert_eq!(put_at(&mut items, 0, 1, 1), PutOutcome::Rejected(Rejection::Room));
+    assert_eq!(put_at(&mut items, 0, 1, 1), PutOutcome::Rejected(Rejection::Space));
     items.arena().release(own);
     assert_eq!(put_at(&mut items, 0, 1, 1), PutOutcome::Stored);
 }

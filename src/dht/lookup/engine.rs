@@ -130,7 +130,7 @@ impl Lookup {
             return false;
         }
         let place = known.partition_point(|c| c.distance <= distance);
-        if !self.make_room(w, place) {
+        if !self.make_space(w, place) {
             return false;
         }
         w.candidates[place] = Candidate {
@@ -148,7 +148,7 @@ impl Lookup {
 
     /// Opens a gap at `place`. A full window gives up its farthest candidate that no answer is expected of: those that
     /// answered are useful for being near, so a nearer one is always welcome.
-    fn make_room(&mut self, w: &mut Window<'_>, place: usize) -> bool {
+    fn make_space(&mut self, w: &mut Window<'_>, place: usize) -> bool {
         let len = usize::from(self.len);
         let capacity = w.candidates.len().min(usize::from(u16::MAX));
         if len < capacity {

@@ -10,7 +10,7 @@ use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
 /// Bytes of one result: the largest part of a datagram that can be one.
-pub(super) const ROOM: usize = 1100;
+pub(super) const MAX_LEN: usize = 1100;
 
 /// What kind of result waits, and its numbers.
 ///
@@ -36,7 +36,7 @@ pub struct Place {
     pub(super) id: Id,
     pub(super) found: Found,
     len: u16,
-    bytes: [u8; ROOM],
+    bytes: [u8; MAX_LEN],
 }
 
 impl Place {
@@ -47,7 +47,7 @@ impl Place {
         id: Id([0; 20]),
         found: Found::Peers { done: 0 },
         len: 0,
-        bytes: [0; ROOM],
+        bytes: [0; MAX_LEN],
     };
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -63,7 +63,7 @@ impl Default for Place {
 
 /// Adds a result; `false` when there was no room for it.
 pub(super) fn push(inbox: &mut Ring<'_, Place>, op: Key, from: Endpoint, id: Id, found: Found, bytes: &[u8]) -> bool {
-    if bytes.len() > ROOM {
+    if bytes.len() > MAX_LEN {
         return false;
     }
     let Some(place) = inbox.claim() else { return false };

@@ -117,7 +117,7 @@ fn kept_nodes(judge: &Inspector<'_>, response: &Response<'_>) -> usize {
     for (id, endpoint) in fours.chain(sixes) {
         let us_or_nobody = id == judge.own || id == Id::default();
         if !us_or_nobody && endpoint.is_usable(judge.local()) && !seen.contains(&endpoint) {
-            let _room_for_all = seen.try_push(endpoint);
+            let _fits = seen.try_push(endpoint);
         }
     }
     seen.len()

@@ -103,7 +103,7 @@ impl Results<'_, '_> {
             && self.response.values.peers().any(|peer| peer.is_usable(local))
         {
             // A longer list is read as far as there is room; an entry that was cut ends it.
-            self.deliver(node, Found::Peers { done: 0 }, &list[..list.len().min(inbox::ROOM)]);
+            self.deliver(node, Found::Peers { done: 0 }, &list[..list.len().min(inbox::MAX_LEN)]);
         }
     }
 
@@ -118,7 +118,7 @@ impl Results<'_, '_> {
 
     pub(super) fn samples(&self, node: &mut Node<'_>) {
         if let Some(samples) = self.response.samples {
-            let whole = samples.len().min(inbox::ROOM) / Id::LEN * Id::LEN;
+            let whole = samples.len().min(inbox::MAX_LEN) / Id::LEN * Id::LEN;
             let num = u64::try_from(self.response.num.unwrap_or(0)).unwrap_or(0);
             let interval = self.response.interval.unwrap_or(0).clamp(0, 21_600) as u64;
             let found = Found::Samples { num, interval: Duration::from_secs(interval) };

@@ -187,7 +187,7 @@ pub(super) fn answer(
                     PutOutcome::SeqTooOld => plain(ErrorCode::SeqTooOld),
                     PutOutcome::BadSignature => plain(ErrorCode::BadSignature),
                     PutOutcome::Rejected(Rejection::Quota) => error(ErrorCode::Protocol, "quota reached"),
-                    PutOutcome::Rejected(Rejection::Room) => error(ErrorCode::Protocol, "full"),
+                    PutOutcome::Rejected(Rejection::Space) => error(ErrorCode::Protocol, "full"),
                     PutOutcome::Rejected(Rejection::Size) => plain(ErrorCode::TooLarge),
                     PutOutcome::EvictedSelf => error(ErrorCode::Protocol, "full"),
                 }

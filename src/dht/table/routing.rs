@@ -288,7 +288,7 @@ impl<'s> Table<'s> {
         if !self.newcomers.push(Newcomer { id: *id, endpoint, bucket: bucket as u8, secure, since, due }) {
             return Seen::Ignored;
         }
-        if self.has_room(bucket) {
+        if self.has_space(bucket) {
             self.schedule.wake(Instant::from_secs(due.into()));
         }
         Seen::Waiting
@@ -351,7 +351,7 @@ impl<'s> Table<'s> {
         for index in last.into_iter().chain(first.filter(|_| first != last)) {
             self.remove(now, index);
         }
-        if !self.make_room(now, bucket) {
+        if !self.make_space(now, bucket) {
             self.wait(now, id, from, Duration::ZERO);
             return Admission::Full;
         }
@@ -416,7 +416,7 @@ impl<'s> Table<'s> {
     }
 
     /// Whether it makes sense to ask newcomers of this bucket.
-    pub(super) fn has_room(&self, bucket: usize) -> bool {
+    pub(super) fn has_space(&self, bucket: usize) -> bool {
         if self.buckets.is_full(bucket) {
             return self.is_last_resort();
         }
@@ -431,7 +431,7 @@ impl<'s> Table<'s> {
 
     /// Makes room for one contact in a bucket, and says whether there is some. A full bucket gives up only a bad contact.
     /// When the memory of the whole table is used up, a far bucket with at least two more contacts gives up its worst.
-    fn make_room(&mut self, now: Instant, bucket: usize) -> bool {
+    fn make_space(&mut self, now: Instant, bucket: usize) -> bool {
         let evicted = if self.buckets.is_full(bucket) {
             let bad = |index: &usize| self.contacts.all().get(*index).is_some_and(|c| c.record.is_bad());
             self.worst(bucket).filter(bad)
@@ -563,7 +563,7 @@ impl<'s> Table<'s> {
             assert!(self.newcomers.run(bucket).len() <= self.config.newcomers_in_bucket.into());
             assert!(self.find(&newcomer.id).is_none(), "nobody waits who is a contact");
             let due = Instant::from_secs(newcomer.due.into());
-            assert!(!self.has_room(bucket) || self.schedule.covers(due), "no newcomer is forgotten");
+            assert!(!self.has_space(bucket) || self.schedule.covers(due), "no newcomer is forgotten");
         }
     }
 }

@@ -124,7 +124,7 @@ impl Table<'_> {
                 .all()
                 .iter()
                 .enumerate()
-                .filter(|(_, n)| n.due <= second && self.has_room(n.bucket.into()))
+                .filter(|(_, n)| n.due <= second && self.has_space(n.bucket.into()))
                 .min_by_key(|(_, n)| (self.network == Network::Public && !n.secure, n.due, n.since))?;
             let newcomer = *newcomer;
             if self.is_welcome(now, &newcomer) {
@@ -144,7 +144,7 @@ impl Table<'_> {
     /// Finds out exactly when somebody is due next.
     fn reschedule(&mut self) {
         let contacts = self.contacts.all().iter().map(|c| self.due(c));
-        let newcomers = self.newcomers.all().iter().filter(|n| self.has_room(n.bucket.into()));
+        let newcomers = self.newcomers.all().iter().filter(|n| self.has_space(n.bucket.into()));
         self.schedule.due = contacts.chain(newcomers.map(|n| Instant::from_secs(n.due.into()))).min();
     }
 
