@@ -67,7 +67,7 @@ pub enum Output<'b> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct OpId {
     /// Place in the table of operations.
-    pub slot: u16,
+    pub index: u16,
     /// How often that place had been used before.
     pub generation: u32,
 }

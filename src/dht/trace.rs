@@ -12,19 +12,19 @@ pub enum Probe {
     /// A query of ours left.
     QuerySent {
         /// The operation's place, or `u16::MAX` for a check of the table.
-        slot: u16,
+        operation: u16,
     },
     /// A query of ours was answered.
     Answered {
         /// The operation's place, or `u16::MAX` for a check of the table.
-        slot: u16,
+        operation: u16,
         /// Round-trip time in microseconds.
         rtt_micros: u32,
     },
     /// A query of ours failed.
     Failed {
         /// The operation's place, or `u16::MAX` for a check of the table.
-        slot: u16,
+        operation: u16,
     },
     /// A contact entered the table.
     ContactAdded {
@@ -36,12 +36,12 @@ pub enum Probe {
     /// An operation started.
     Started {
         /// The operation's place.
-        slot: u16,
+        operation: u16,
     },
     /// An operation ended.
     Ended {
         /// The operation's place.
-        slot: u16,
+        operation: u16,
         /// Confirmed stores.
         stored: u16,
     },

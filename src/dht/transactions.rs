@@ -26,7 +26,7 @@ pub enum Purpose {
     /// A step of an operation.
     Step {
         /// Place of the operation.
-        slot: u16,
+        index: u16,
         /// Which operation of that place.
         generation: u32,
         /// What kind of step.

@@ -131,9 +131,9 @@ impl<'b> Nodes<'b> {
         Nodes(&[])
     }
 
-    /// Writes one entry to the front of `slot` and returns its length, 0 when there is no room.
-    pub fn write(slot: &mut [u8], id: &Id, endpoint: &Endpoint) -> usize {
-        put(slot, [id.as_bytes(), &endpoint.to_bytes(), &[]])
+    /// Writes one entry to the front of `out` and returns its length, 0 when there is no room.
+    pub fn write(out: &mut [u8], id: &Id, endpoint: &Endpoint) -> usize {
+        put(out, [id.as_bytes(), &endpoint.to_bytes(), &[]])
     }
 }
 
@@ -173,9 +173,9 @@ impl<'b> Peers<'b> {
         Peers(&[])
     }
 
-    /// Writes one entry to the front of `slot` and returns its length, 0 when there is no room.
-    pub fn write(slot: &mut [u8], endpoint: &Endpoint) -> usize {
-        put(slot, [&endpoint.to_bytes(), &[], &[]])
+    /// Writes one entry to the front of `out` and returns its length, 0 when there is no room.
+    pub fn write(out: &mut [u8], endpoint: &Endpoint) -> usize {
+        put(out, [&endpoint.to_bytes(), &[], &[]])
     }
 }
 
@@ -214,9 +214,9 @@ impl<'b> Samples<'b> {
         Samples(&[])
     }
 
-    /// Writes one entry to the front of `slot` and returns its length, 0 when there is no room.
-    pub fn write(slot: &mut [u8], info_hash: &Id) -> usize {
-        put(slot, [info_hash.as_bytes(), &[], &[]])
+    /// Writes one entry to the front of `out` and returns its length, 0 when there is no room.
+    pub fn write(out: &mut [u8], info_hash: &Id) -> usize {
+        put(out, [info_hash.as_bytes(), &[], &[]])
     }
 }
 

@@ -84,8 +84,8 @@ fn permute(entries: &mut [Entry], places: &mut [u32]) {
     let mut heads = [Entry::default(); WALKERS];
     let mut walkers = [None; WALKERS];
     let mut unseen = 0;
-    for (slot, (walker, head)) in walkers.iter_mut().zip(&mut heads).enumerate() {
-        *walker = begin(&mut unseen, slot as u32, entries, places, head);
+    for (index, (walker, head)) in walkers.iter_mut().zip(&mut heads).enumerate() {
+        *walker = begin(&mut unseen, index as u32, entries, places, head);
     }
     let mut walking = true;
     while walking {
@@ -112,14 +112,14 @@ fn permute(entries: &mut [Entry], places: &mut [u32]) {
 }
 
 /// Sends a walker off from the next place that nobody has come by and whose entry belongs elsewhere.
-fn begin(unseen: &mut usize, slot: u32, entries: &[Entry], places: &mut [u32], head: &mut Entry) -> Option<Walker> {
+fn begin(unseen: &mut usize, index: u32, entries: &[Entry], places: &mut [u32], head: &mut Entry) -> Option<Walker> {
     loop {
         let to = *unseen;
         let (place, entry) = (places.get_mut(to)?, entries.get(to)?);
         *unseen += 1;
         if *place & HEAD == 0 && *place as usize != to {
             *head = *entry;
-            let from = core::mem::replace(place, HEAD | slot) as usize;
+            let from = core::mem::replace(place, HEAD | index) as usize;
             return Some(Walker { to, from });
         }
     }

@@ -101,8 +101,8 @@ impl Node<'_> {
         if let Some(note) = self.next_result(buf) {
             return Plan::Note(note);
         }
-        while let Some(slot) = self.ready.first() {
-            if let Some(plan) = self.next_step(slot, buf) {
+        while let Some(index) = self.ready.first() {
+            if let Some(plan) = self.next_step(index, buf) {
                 return plan;
             }
         }
@@ -202,10 +202,10 @@ impl Node<'_> {
     }
 
     /// The next thing that an operation wants; `None` when it has to wait (its ready bit is cleared then).
-    fn next_step(&mut self, slot: u16, buf: &mut Buffer) -> Option<Plan> {
+    fn next_step(&mut self, index: u16, buf: &mut Buffer) -> Option<Plan> {
         let now = self.now;
-        let Some(key) = self.operations.key_at(slot) else {
-            self.ready.remove(slot);
+        let Some(key) = self.operations.key_at(index) else {
+            self.ready.remove(index);
             return None;
         };
         let Parts { operation, mut window, .. } = self.operations.parts(key)?;
@@ -216,7 +216,7 @@ impl Node<'_> {
         let want = want(operation.goal, &self.links);
         if let Goal::Direct { to, sent, .. } = &mut operation.goal {
             if *sent {
-                self.ready.remove(slot);
+                self.ready.remove(index);
                 return None;
             }
             *sent = true;
@@ -251,8 +251,8 @@ impl Node<'_> {
             Next::Wait(at) => {
                 let at = if allowed { at } else { Some(at.unwrap_or(now + UNVERIFIED_WAIT)) };
                 let wake = at.map_or(operation.deadline, |at| at.min(operation.deadline));
-                self.deadlines.set(self.wake_key(slot), wake);
-                self.ready.remove(slot);
+                self.deadlines.set(self.wake_key(index), wake);
+                self.ready.remove(index);
                 None
             }
         }
@@ -324,7 +324,7 @@ impl Node<'_> {
         if !self.operations.get(key)?.for_user && !self.upkeep_may_ask() {
             return None;
         }
-        let purpose = Purpose::Step { slot: key.index, generation: key.generation, step };
+        let purpose = Purpose::Step { index: key.index, generation: key.generation, step };
         let tid = self.launch(link, to, id, purpose)?;
         if let Some(Parts { operation, .. }) = self.operations.parts(key) {
             operation.outcome.queried = operation.outcome.queried.saturating_add(1);
@@ -351,8 +351,8 @@ impl Node<'_> {
         self.deadlines.set(index, now + soft);
         self.limiter.expect(now, &to);
         self.stats.rpc_sent += 1;
-        let slot = if let Purpose::Step { slot, .. } = purpose { slot } else { u16::MAX };
-        self.sink.tell(now, Probe::QuerySent { slot });
+        let index = if let Purpose::Step { index, .. } = purpose { index } else { u16::MAX };
+        self.sink.tell(now, Probe::QuerySent { operation: index });
         Some(tid)
     }
 
@@ -384,7 +384,7 @@ impl Node<'_> {
         outcome.hops = operation.lookup.hops();
         outcome.elapsed = now.since(operation.started);
         let tag = operation.tag;
-        self.sink.tell(now, Probe::Ended { slot: key.index, stored: outcome.stored });
+        self.sink.tell(now, Probe::Ended { operation: key.index, stored: outcome.stored });
         Some(Plan::Note(Note::Plain(Event::Finished { op: key.into(), tag, outcome })))
     }
 

@@ -141,7 +141,10 @@ impl Node<'_> {
         self.rtt.on_answer(now, Some(rtt));
         self.sink.tell(
             now,
-            Probe::Answered { slot: slot_of(&open), rtt_micros: u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX) },
+            Probe::Answered {
+                operation: operation_of(&open),
+                rtt_micros: u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX),
+            },
         );
         let Some(link) = self.links.get_mut(usize::from(via)) else { return };
         link.outage.on_success(now);
@@ -152,8 +155,8 @@ impl Node<'_> {
         if let Some(addr) = response.ip {
             self.on_vote(now, via, from, addr);
         }
-        if let Purpose::Step { slot, generation, step } = open.purpose {
-            self.on_step_answered(now, Key { index: slot, generation }, step, &open, response);
+        if let Purpose::Step { index, generation, step } = open.purpose {
+            self.on_step_answered(now, Key { index, generation }, step, &open, response);
         }
     }
 
@@ -276,8 +279,8 @@ impl Node<'_> {
                 link.table.on_alive(now, &id, from, rtt);
             }
         }
-        let Purpose::Step { slot, generation, step } = open.purpose else { return };
-        let key = Key { index: slot, generation };
+        let Purpose::Step { index, generation, step } = open.purpose else { return };
+        let key = Key { index, generation };
         let Some(Parts { operation, mut window, .. }) = self.operations.parts(key) else { return };
         let outcome = &mut operation.outcome;
         match (step, open.id) {
@@ -304,7 +307,7 @@ impl Node<'_> {
                 operation.finish = Some(Reason::Exhausted);
             }
         }
-        self.ready.insert(slot);
+        self.ready.insert(index);
     }
 
     /// Ends an open query without a usable answer.
@@ -315,10 +318,10 @@ impl Node<'_> {
             Failure::Broken | Failure::WrongId => self.stats.rpc_broken += 1,
             Failure::Refused | Failure::Ours => {}
         }
-        self.sink.tell(now, Probe::Failed { slot: slot_of(&open) });
+        self.sink.tell(now, Probe::Failed { operation: operation_of(&open) });
         self.charge(now, &open, failure);
-        let Purpose::Step { slot, generation, step } = open.purpose else { return };
-        let key = Key { index: slot, generation };
+        let Purpose::Step { index, generation, step } = open.purpose else { return };
+        let key = Key { index, generation };
         let Some(Parts { operation, mut window, .. }) = self.operations.parts(key) else { return };
         let outcome = &mut operation.outcome;
         match failure {
@@ -332,7 +335,7 @@ impl Node<'_> {
             (_, Some(id)) => operation.lookup.on_failure(&mut window, &id, &open.to),
             (_, None) => {}
         }
-        self.ready.insert(slot);
+        self.ready.insert(index);
     }
 
     /// Charges a failure to the contact, unless it was our own trouble.
@@ -421,10 +424,10 @@ pub(super) fn class_of(contact: Option<&Contact>, now: Instant) -> Class {
     }
 }
 
-fn slot_of(open: &Open) -> u16 {
+fn operation_of(open: &Open) -> u16 {
     match open.purpose {
         Purpose::Check => NO_SLOT,
-        Purpose::Step { slot, .. } => slot,
+        Purpose::Step { index, .. } => index,
     }
 }
 

@@ -58,9 +58,9 @@ impl Node<'_> {
             let unidentified = self.open_of(key, Step::Bootstrap).count();
             operation.lookup.check_invariants(candidates, tokens, asked, storing, unidentified);
         }
-        for slot in 0..self.operations.capacity() as u16 {
-            let waits = self.deadlines.at(self.wake_key(slot)).is_some();
-            assert_eq!(waits, self.operations.key_at(slot).is_some(), "only what is there wakes up");
+        for index in 0..self.operations.capacity() as u16 {
+            let waits = self.deadlines.at(self.wake_key(index)).is_some();
+            assert_eq!(waits, self.operations.key_at(index).is_some(), "only what is there wakes up");
         }
         let users = self.operations.iter().filter(|(_, operation)| operation.for_user).count();
         assert!(users <= self.user_places(), "users keep to their places");
@@ -68,7 +68,7 @@ impl Node<'_> {
 
     /// Open queries of a step of an operation.
     fn open_of(&self, key: Key, step: Step) -> impl Iterator<Item = &Open> {
-        let purpose = Purpose::Step { slot: key.index, generation: key.generation, step };
+        let purpose = Purpose::Step { index: key.index, generation: key.generation, step };
         (0..self.transactions.capacity() as u16)
             .filter_map(|index| self.transactions.at(index))
             .filter(move |open| open.purpose == purpose)

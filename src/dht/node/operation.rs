@@ -261,12 +261,12 @@ pub(super) struct Parts<'a> {
 
 impl From<Key> for OpId {
     fn from(key: Key) -> Self {
-        OpId { slot: key.index, generation: key.generation }
+        OpId { index: key.index, generation: key.generation }
     }
 }
 
 impl From<OpId> for Key {
     fn from(op: OpId) -> Self {
-        Key { index: op.slot, generation: op.generation }
+        Key { index: op.index, generation: op.generation }
     }
 }

@@ -93,9 +93,9 @@ impl Trace {
         }
     }
 
-    fn operation(&mut self, kind: u8, OpId { slot, generation }: OpId, tag: u64) {
+    fn operation(&mut self, kind: u8, OpId { index, generation }: OpId, tag: u64) {
         self.bytes(&[kind]);
-        self.numbers([slot.into(), generation.into(), tag]);
+        self.numbers([index.into(), generation.into(), tag]);
     }
 
     fn outcome(&mut self, outcome: &Outcome) {

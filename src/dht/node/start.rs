@@ -171,7 +171,7 @@ impl Node<'_> {
             }
         }
         self.stats.operations += 1;
-        self.sink.tell(now, Probe::Started { slot: key.index });
+        self.sink.tell(now, Probe::Started { operation: key.index });
         self.deadlines.set(self.wake_key(key.index), now + self.config.lookup.deadline);
         self.ready.insert(key.index);
         Some(key)
@@ -210,14 +210,14 @@ impl Node<'_> {
     /// Ends every operation of a user with this tag: each says `Finished` with [`Reason::Cancelled`] at the next drain.
     pub fn cancel(&mut self, now: Instant, tag: u64) {
         self.advance(now);
-        for slot in 0..self.operations.capacity() as u16 {
-            let Some(key) = self.operations.key_at(slot) else { continue };
+        for index in 0..self.operations.capacity() as u16 {
+            let Some(key) = self.operations.key_at(index) else { continue };
             if let Some(Parts { operation, .. }) = self.operations.parts(key)
                 && operation.for_user
                 && operation.tag == tag
             {
                 operation.finish = operation.finish.or(Some(Reason::Cancelled));
-                self.ready.insert(slot);
+                self.ready.insert(index);
             }
         }
     }

@@ -256,8 +256,8 @@ impl<'s> Node<'s> {
     }
 
     /// The number under which an operation's wake-up stands in the heap of deadlines.
-    pub(super) fn wake_key(&self, slot: u16) -> u16 {
-        (self.transactions.capacity() as u16).saturating_add(slot)
+    pub(super) fn wake_key(&self, index: u16) -> u16 {
+        (self.transactions.capacity() as u16).saturating_add(index)
     }
 }
 

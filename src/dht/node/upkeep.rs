@@ -73,7 +73,7 @@ impl Node<'_> {
         while let Some(key) = self.deadlines.pop_due(now) {
             match key.checked_sub(self.transactions.capacity() as u16) {
                 None => self.on_late(key),
-                Some(slot) => self.on_wake(now, slot),
+                Some(index) => self.on_wake(now, index),
             }
         }
         for link in self.links.iter_mut() {
@@ -107,25 +107,25 @@ impl Node<'_> {
     /// A query passed its soft timeout: its slot is free again, its answer still welcome.
     fn on_late(&mut self, index: u16) {
         let Some(open) = self.transactions.mark_late(index) else { return };
-        let (Purpose::Step { slot, generation, step: Step::Converge }, Some(id)) = (open.purpose, open.id) else {
+        let (Purpose::Step { index, generation, step: Step::Converge }, Some(id)) = (open.purpose, open.id) else {
             return;
         };
-        if let Some(Parts { operation, mut window, .. }) = self.operations.parts(Key { index: slot, generation }) {
+        if let Some(Parts { operation, mut window, .. }) = self.operations.parts(Key { index, generation }) {
             operation.lookup.on_late(&mut window, &id, &open.to);
-            self.ready.insert(slot);
+            self.ready.insert(index);
         }
     }
 
-    fn on_wake(&mut self, now: Instant, slot: u16) {
-        let Some(key) = self.operations.key_at(slot) else { return };
+    fn on_wake(&mut self, now: Instant, index: u16) {
+        let Some(key) = self.operations.key_at(index) else { return };
         let Some(Parts { operation, .. }) = self.operations.parts(key) else { return };
         let deadline = operation.deadline;
-        self.ready.insert(slot);
+        self.ready.insert(index);
         if deadline <= now {
             // No other wake-up, which would be due at once and for ever: the next drain ends it.
             operation.finish = operation.finish.or(Some(Reason::Deadline));
         } else {
-            self.deadlines.set(self.wake_key(slot), deadline);
+            self.deadlines.set(self.wake_key(index), deadline);
         }
     }
 

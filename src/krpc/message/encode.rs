@@ -229,8 +229,8 @@ fn values(writer: &mut Writer<'_>, values: &Values<'_>) {
 /// Peers of one size, each behind its length: room for all of them is claimed at once.
 fn peers<const HEAD: usize, const PEER: usize>(writer: &mut Writer<'_>, head: &[u8; HEAD], bytes: &[u8]) {
     let Some(claimed) = writer.claim(bytes.len() / PEER * (HEAD + PEER)) else { return };
-    for (slot, peer) in claimed.chunks_exact_mut(HEAD + PEER).zip(bytes.chunks_exact(PEER)) {
-        if let Some((length, rest)) = slot.split_first_chunk_mut() {
+    for (out, peer) in claimed.chunks_exact_mut(HEAD + PEER).zip(bytes.chunks_exact(PEER)) {
+        if let Some((length, rest)) = out.split_first_chunk_mut() {
             *length = *head;
             rest.copy_from_slice(peer);
         }
