@@ -18,7 +18,7 @@ use honeyguide::base::rng::Rng;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::Config;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::output_hash::Trace;
+use honeyguide::dht::node::output_hash::OutputHash;
 use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Outcome, Output, Reason, Storage};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
@@ -126,7 +126,7 @@ struct Network {
     seen: BTreeSet<String>,
     finished: Vec<(u64, Outcome)>,
     events: BTreeSet<&'static str>,
-    trace: Trace,
+    trace: OutputHash,
 }
 
 impl Network {
@@ -143,7 +143,7 @@ impl Network {
             seen: BTreeSet::new(),
             finished: Vec::new(),
             events: BTreeSet::new(),
-            trace: Trace::default(),
+            trace: OutputHash::default(),
         };
         for i in 0..nodes {
             let seed = [i as u8 + 1; 32];

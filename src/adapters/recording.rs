@@ -15,7 +15,7 @@ use crate::base::time::Instant;
 use crate::dht::event::{Buffer, Output};
 use crate::dht::node::Node;
 use crate::dht::node::journal::{Call, MAX_RECORD, Record};
-use crate::dht::node::output_hash::Trace;
+use crate::dht::node::output_hash::OutputHash;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
@@ -23,23 +23,23 @@ use crate::krpc::id::Id;
 const MAX_POLLS: u32 = 1 << 20;
 
 /// Where a journal goes.
-pub type Sink = Box<dyn io::Write + Send>;
+pub type JournalSink = Box<dyn io::Write + Send>;
 
 /// The driver's side.
 pub(super) struct Recorder {
-    sink: Sink,
+    sink: JournalSink,
     polls: u32,
-    trace: Trace,
+    trace: OutputHash,
     fault: Option<io::Error>,
     now: Instant,
     hash: Arc<Mailbox<io::Result<Id>, ()>>,
 }
 
 impl Recorder {
-    pub(super) fn new(sink: Sink) -> (Self, Recording) {
+    pub(super) fn new(sink: JournalSink) -> (Self, Recording) {
         let hash = Mailbox::new(1);
         let recording = Recording(hash.clone());
-        (Recorder { sink, polls: 0, trace: Trace::default(), fault: None, now: Instant::ZERO, hash }, recording)
+        (Recorder { sink, polls: 0, trace: OutputHash::default(), fault: None, now: Instant::ZERO, hash }, recording)
     }
 
     pub(super) fn call(&mut self, now: Instant, call: Call<'_>) {
@@ -99,7 +99,7 @@ fn whole(hash: Option<io::Result<Id>>) -> io::Result<Id> {
 /// `None` when the records are damaged, or when their end is missing.
 pub fn replay(node: &mut Node<'_>, mut records: &[u8]) -> Option<Id> {
     let mut buffer: Buffer = [0; 1500];
-    let mut trace = Trace::default();
+    let mut trace = OutputHash::default();
     loop {
         let mut nodes = [Endpoint::UNSPECIFIED; 16];
         let (record, rest) = Record::decode(records, &mut nodes)?;

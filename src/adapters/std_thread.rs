@@ -16,7 +16,7 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use crate::adapters::handle::{Handle, Message};
-use crate::adapters::recording::{Recorder, Recording, Sink};
+use crate::adapters::recording::{JournalSink, Recorder, Recording};
 use crate::adapters::runner::{self, Links, RECEIVE, Runner};
 use crate::base::time::Instant;
 use crate::dht::config::Config;
@@ -63,7 +63,7 @@ pub fn spawn_recorded(
     config: Config,
     rng_seed: [u8; 32],
     sockets: Vec<UdpSocket>,
-    journal: Sink,
+    journal: JournalSink,
 ) -> io::Result<(Handle, Recording)> {
     let (recorder, recording) = Recorder::new(journal);
     Ok((start(config, rng_seed, sockets, Some(recorder))?, recording))

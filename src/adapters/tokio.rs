@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
 use crate::adapters::handle::{Handle, Lifetime, Message};
-use crate::adapters::recording::{Recorder, Recording, Sink};
+use crate::adapters::recording::{JournalSink, Recorder, Recording};
 use crate::adapters::runner::{self, Links, RECEIVE, Runner};
 use crate::dht::config::Config;
 use crate::dht::event::{Input, LinkId};
@@ -63,7 +63,7 @@ pub fn spawn_recorded(
     config: Config,
     rng_seed: [u8; 32],
     sockets: Vec<std::net::UdpSocket>,
-    journal: Sink,
+    journal: JournalSink,
 ) -> io::Result<(Handle, Recording)> {
     let (recorder, recording) = Recorder::new(journal);
     Ok((start(config, rng_seed, sockets, Some(recorder))?, recording))

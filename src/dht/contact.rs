@@ -138,11 +138,11 @@ pub enum Health {
 
 /// What a query that failed was for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Weight {
+pub enum QueryKind {
     /// Somebody wanted the answer.
     Data,
     /// It was sent only to see whether the node is alive.
-    Probe,
+    TraceEvent,
 }
 
 /// The memory of one node's answers and failures.
@@ -184,17 +184,17 @@ impl Record {
     }
 
     /// It did not answer.
-    pub fn on_failure(&mut self, now: Instant, weight: Weight) {
-        let wait = match weight {
-            Weight::Data => {
+    pub fn on_failure(&mut self, now: Instant, kind: QueryKind) {
+        let wait = match kind {
+            QueryKind::Data => {
                 self.failures = self.failures.saturating_add(1);
                 FIRST_RETRY << (self.failures - 1).min(MAX_DOUBLINGS)
             }
-            Weight::Probe if self.failures < BAD_AFTER => {
+            QueryKind::TraceEvent if self.failures < BAD_AFTER => {
                 self.failures += 1;
                 FIRST_RETRY
             }
-            Weight::Probe => (self.retry_at.saturating_sub(seconds(now)) / 2).max(FIRST_RETRY),
+            QueryKind::TraceEvent => (self.retry_at.saturating_sub(seconds(now)) / 2).max(FIRST_RETRY),
         };
         self.retry_at = seconds_up(now).saturating_add(wait);
     }
@@ -292,9 +292,9 @@ mod tests {
         assert_eq!(r.health(), Health::Unknown);
         r.on_answer(at(1), None);
         assert_eq!(r.health(), Health::Good);
-        r.on_failure(at(2), Weight::Data);
+        r.on_failure(at(2), QueryKind::Data);
         assert_eq!(r.health(), Health::Suspect);
-        r.on_failure(at(3), Weight::Probe);
+        r.on_failure(at(3), QueryKind::TraceEvent);
         assert_eq!(r.health(), Health::Bad);
         assert!(r.is_bad());
         r.on_answer(at(4), None);
@@ -305,10 +305,10 @@ mod tests {
     fn the_back_off_doubles_ten_times_and_never_overflows() {
         let mut r = Record::default();
         for n in 0..300u32 {
-            r.on_failure(at(0), Weight::Data);
+            r.on_failure(at(0), QueryKind::Data);
             assert_eq!(r.retry_at(), at(30 << n.min(10)));
         }
-        r.on_failure(Instant::from_micros(u64::MAX), Weight::Data);
+        r.on_failure(Instant::from_micros(u64::MAX), QueryKind::Data);
         assert_eq!(r.retry_at(), at(u32::MAX.into()));
     }
 
@@ -316,12 +316,12 @@ mod tests {
     fn a_failed_probe_halves_what_is_left_of_the_back_off() {
         let mut r = Record::default();
         for _ in 0..6 {
-            r.on_failure(at(0), Weight::Data);
+            r.on_failure(at(0), QueryKind::Data);
         }
         assert_eq!(r.retry_at(), at(960));
-        r.on_failure(at(160), Weight::Probe);
+        r.on_failure(at(160), QueryKind::TraceEvent);
         assert_eq!(r.retry_at(), at(160 + 400));
-        r.on_failure(at(559), Weight::Probe);
+        r.on_failure(at(559), QueryKind::TraceEvent);
         assert_eq!(r.retry_at(), at(559 + 30), "but never asks more often than every 30 s");
     }
 

@@ -1,4 +1,4 @@
-//! A window into a running machine: small facts, handed to a sink that cannot steer.
+//! Trace events. A sink observes and cannot change behaviour.
 
 use crate::base::time::Instant;
 use crate::dht::stats::DropReason;
@@ -6,7 +6,7 @@ use crate::dht::stats::DropReason;
 /// One fact. Numbers identify what they belong to; contents are never copied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Probe {
+pub enum TraceEvent {
     /// Something from outside was dropped.
     Dropped(DropReason),
     /// A query of ours left.
@@ -52,32 +52,32 @@ pub enum Probe {
     },
 }
 
-/// Where probes go: nowhere, to a lent sink, or to a boxed one. Sinks return nothing, so they cannot steer.
+/// Where trace events go: nowhere, to a lent sink, or to a boxed one. Sinks return nothing, so they cannot steer.
 #[derive(Default)]
-pub enum Sink<'s> {
+pub enum TraceSink<'s> {
     /// Nowhere.
     #[default]
     None,
     /// A sink lent by the embedder.
-    Lent(&'s mut (dyn FnMut(Instant, Probe) + Send + Sync)),
+    Lent(&'s mut (dyn FnMut(Instant, TraceEvent) + Send + Sync)),
     /// A sink owned by the machine.
     #[cfg(feature = "alloc")]
-    Boxed(alloc::boxed::Box<dyn FnMut(Instant, Probe) + Send + Sync + 's>),
+    Boxed(alloc::boxed::Box<dyn FnMut(Instant, TraceEvent) + Send + Sync + 's>),
 }
 
-impl Sink<'_> {
-    pub(crate) fn tell(&mut self, now: Instant, probe: Probe) {
+impl TraceSink<'_> {
+    pub(crate) fn tell(&mut self, now: Instant, probe: TraceEvent) {
         match self {
-            Sink::None => {}
-            Sink::Lent(sink) => sink(now, probe),
+            TraceSink::None => {}
+            TraceSink::Lent(sink) => sink(now, probe),
             #[cfg(feature = "alloc")]
-            Sink::Boxed(sink) => sink(now, probe),
+            TraceSink::Boxed(sink) => sink(now, probe),
         }
     }
 }
 
-impl core::fmt::Debug for Sink<'_> {
+impl core::fmt::Debug for TraceSink<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Sink")
+        f.write_str("TraceSink")
     }
 }

@@ -12,7 +12,7 @@ use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Config, LinkConfig};
 use honeyguide::dht::contact::SavedContact;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::output_hash::Trace;
+use honeyguide::dht::node::output_hash::OutputHash;
 use honeyguide::dht::node::{Buffer, Command, DirectQuery, Event, Freshness, Input, LinkId, Node, Output, Storage};
 use honeyguide::krpc::endpoint::{Endpoint, Family};
 use honeyguide::krpc::id::Id;
@@ -131,7 +131,7 @@ struct Run {
     tags: BTreeMap<u64, bool>,
     journal: Vec<u8>,
     polls: u32,
-    trace: Trace,
+    trace: OutputHash,
 }
 
 impl Run {
@@ -154,7 +154,7 @@ impl Run {
             tags: BTreeMap::new(),
             journal: Vec::new(),
             polls: 0,
-            trace: Trace::default(),
+            trace: OutputHash::default(),
         }
     }
 
@@ -626,7 +626,7 @@ impl Run {
 fn replay(config: Config, journal: &[u8]) -> Id {
     let storage = Storage::allocate(&config);
     let mut node = Node::new(config, [9; 32], storage).unwrap();
-    let (mut trace, mut buf, mut at): (_, Buffer, _) = (Trace::default(), [0; 1500], 0);
+    let (mut trace, mut buf, mut at): (_, Buffer, _) = (OutputHash::default(), [0; 1500], 0);
     while at < journal.len() {
         let mut nodes = [Endpoint::UNSPECIFIED; 16];
         let (record, after) = Record::decode(&journal[at..], &mut nodes).expect("a journal of records");

@@ -6,7 +6,7 @@ use honeyguide::base::rng::Rng;
 use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
-use honeyguide::dht::contact::{Health, Weight};
+use honeyguide::dht::contact::{Health, QueryKind};
 use honeyguide::dht::table::{Admission, BUCKETS, Failed, ID_CHANGES, Refusal, Table, TableMemory};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
@@ -65,7 +65,7 @@ fn closest_is_the_beginning_of_all_contacts_sorted_by_distance() {
             table.on_response(Instant::from_secs(1), id, addr(i), RTT);
         }
         for i in failures.iter().map(|&i| usize::from(i)).filter(|&i| i < ids.len()) {
-            table.on_failure(Instant::from_secs(2), &ids[i], addr(i), Weight::Data);
+            table.on_failure(Instant::from_secs(2), &ids[i], addr(i), QueryKind::Data);
         }
         table.check_invariants();
         let near = ids.get(usize::from(target.0)).unwrap_or(&OWN);
@@ -198,7 +198,7 @@ impl World {
         // Mostly the address where this id was met before, so that something survives.
         let met = self.proven.iter().find(|(known, _)| *known == id).map(|(_, addr)| *addr);
         let home = met.filter(|_| b % 4 != 0).unwrap_or(addr);
-        let weight = if b % 2 == 0 { Weight::Data } else { Weight::Probe };
+        let weight = if b % 2 == 0 { QueryKind::Data } else { QueryKind::TraceEvent };
         let before = self.good();
         let mut may_go: Option<(Id, Endpoint)> = None;
         let mut all_may_go = false;
@@ -337,7 +337,7 @@ fn no_clock_breaks_the_table() {
             match what % 4 {
                 0 => _ = table.on_response(now, &id, addr, Some(Duration::from_micros(micros))),
                 1 => _ = table.on_query(now, &id, addr),
-                2 => _ = table.on_failure(now, &id, addr, Weight::Data),
+                2 => _ = table.on_failure(now, &id, addr, QueryKind::Data),
                 _ => table.on_wrong_id(now, &id, addr),
             }
             let checks = (0..3).filter(|_| table.next_check(now).is_some()).count();

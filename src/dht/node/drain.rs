@@ -15,7 +15,7 @@ use crate::dht::node::operation::{Goal, Parts};
 use crate::dht::node::server::{LARGEST, Pantry};
 use crate::dht::node::state::{Node, rules};
 use crate::dht::stats::DropReason;
-use crate::dht::trace::Probe;
+use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Step};
 use crate::krpc::compact::{Nodes, Peers, Samples};
 use crate::krpc::endpoint::{Endpoint, Family};
@@ -352,7 +352,7 @@ impl Node<'_> {
         self.limiter.expect(now, &to);
         self.stats.rpc_sent += 1;
         let index = if let Purpose::Step { index, .. } = purpose { index } else { u16::MAX };
-        self.sink.tell(now, Probe::QuerySent { operation: index });
+        self.sink.tell(now, TraceEvent::QuerySent { operation: index });
         Some(tid)
     }
 
@@ -384,7 +384,7 @@ impl Node<'_> {
         outcome.hops = operation.lookup.hops();
         outcome.elapsed = now.since(operation.started);
         let tag = operation.tag;
-        self.sink.tell(now, Probe::Ended { operation: key.index, stored: outcome.stored });
+        self.sink.tell(now, TraceEvent::Ended { operation: key.index, stored: outcome.stored });
         Some(Plan::Note(Note::Plain(Event::Finished { op: key.into(), tag, outcome })))
     }
 

@@ -3,7 +3,7 @@
 use crate::base::slab::Key;
 use crate::base::time::Instant;
 use crate::dht::contact::Contact;
-use crate::dht::contact::{Health, Weight};
+use crate::dht::contact::{Health, QueryKind};
 use crate::dht::event::{Input, LinkId, Outcome, Reason};
 use crate::dht::limiter::Verdict;
 use crate::dht::lookup::{Class, Offer, SHARE};
@@ -13,7 +13,7 @@ use crate::dht::node::server::{self, Asker, Shelves};
 use crate::dht::node::state::Node;
 use crate::dht::stats::DropReason;
 use crate::dht::table::{Admission, Seen};
-use crate::dht::trace::Probe;
+use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Step};
 use crate::krpc::compact;
 use crate::krpc::endpoint::{Endpoint, Family};
@@ -110,7 +110,7 @@ impl Node<'_> {
             self.stats.queries += 1;
         }
         self.stats.verifications += u64::from(checked);
-        self.sink.tell(now, Probe::Served);
+        self.sink.tell(now, TraceEvent::Served);
     }
 
     fn on_refusal(&mut self, via: u8, from: Endpoint, refusal: &Refusal<'_>, asked: usize) {
@@ -141,7 +141,7 @@ impl Node<'_> {
         self.rtt.on_answer(now, Some(rtt));
         self.sink.tell(
             now,
-            Probe::Answered {
+            TraceEvent::Answered {
                 operation: operation_of(&open),
                 rtt_micros: u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX),
             },
@@ -150,7 +150,7 @@ impl Node<'_> {
         link.outage.on_success(now);
         link.futile = 0;
         if link.table.on_response(now, &response.id, from, Some(rtt)) == Admission::Added {
-            self.sink.tell(now, Probe::ContactAdded { link: via });
+            self.sink.tell(now, TraceEvent::ContactAdded { link: via });
         }
         if let Some(addr) = response.ip {
             self.on_vote(now, via, from, addr);
@@ -318,7 +318,7 @@ impl Node<'_> {
             Failure::Broken | Failure::WrongId => self.stats.rpc_broken += 1,
             Failure::Refused | Failure::Ours => {}
         }
-        self.sink.tell(now, Probe::Failed { operation: operation_of(&open) });
+        self.sink.tell(now, TraceEvent::Failed { operation: operation_of(&open) });
         self.charge(now, &open, failure);
         let Purpose::Step { index, generation, step } = open.purpose else { return };
         let key = Key { index, generation };
@@ -352,11 +352,11 @@ impl Node<'_> {
         // Only who answered before can bear witness: a referral that leads nowhere says nothing about our link.
         let contact = link.table.find(&id).is_some_and(|contact| contact.endpoint() == open.to);
         if contact && !link.outage.on_failure(now, &open.to) {
-            self.sink.tell(now, Probe::OutageSuspected { link: open.link });
+            self.sink.tell(now, TraceEvent::OutageSuspected { link: open.link });
             return;
         }
-        let weight = if open.purpose == Purpose::Check { Weight::Probe } else { Weight::Data };
-        link.table.on_failure(now, &id, open.to, weight);
+        let kind = if open.purpose == Purpose::Check { QueryKind::TraceEvent } else { QueryKind::Data };
+        link.table.on_failure(now, &id, open.to, kind);
     }
 
     /// Takes an open query and its soft timeout away.

@@ -13,9 +13,9 @@ use crate::krpc::message::{Item, Mutable};
 
 /// A running hash over everything that a node puts out.
 #[derive(Clone, Default)]
-pub struct Trace(Sha1);
+pub struct OutputHash(Sha1);
 
-impl Trace {
+impl OutputHash {
     /// Adds one output.
     pub fn add(&mut self, output: &Output<'_>) {
         match *output {
@@ -168,8 +168,8 @@ impl Trace {
     }
 }
 
-impl core::fmt::Debug for Trace {
+impl core::fmt::Debug for OutputHash {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Trace({})", self.finish())
+        write!(f, "OutputHash({})", self.finish())
     }
 }

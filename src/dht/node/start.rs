@@ -10,7 +10,7 @@ use crate::dht::lookup::{Lookup, Offer};
 use crate::dht::node::input::class_of;
 use crate::dht::node::operation::{Goal, Operation, Parts};
 use crate::dht::node::state::{MAX_BOOTSTRAP_NODES, Node};
-use crate::dht::trace::Probe;
+use crate::dht::trace::TraceEvent;
 use crate::krpc::bencode;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -171,7 +171,7 @@ impl Node<'_> {
             }
         }
         self.stats.operations += 1;
-        self.sink.tell(now, Probe::Started { operation: key.index });
+        self.sink.tell(now, TraceEvent::Started { operation: key.index });
         self.deadlines.set(self.wake_key(key.index), now + self.config.lookup.deadline);
         self.ready.insert(key.index);
         Some(key)

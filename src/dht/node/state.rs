@@ -28,7 +28,7 @@ use crate::dht::size::{LookupDensity, SizeEstimate};
 use crate::dht::stats::{DropReason, Stats};
 use crate::dht::table::{BUCKETS, Table, TableMemory};
 use crate::dht::tokens::Tokens;
-use crate::dht::trace::{Probe, Sink};
+use crate::dht::trace::{TraceEvent, TraceSink};
 use crate::dht::transactions::Transactions;
 use crate::dht::votes::Votes;
 use crate::krpc::endpoint::{Endpoint, Family};
@@ -70,7 +70,7 @@ pub struct Node<'s> {
     pub(super) replies: Ring<'s, Reply>,
     pub(super) inbox: Ring<'s, Place>,
     pub(super) stats: Stats,
-    pub(super) sink: Sink<'s>,
+    pub(super) sink: TraceSink<'s>,
 }
 
 /// What belongs to one local socket.
@@ -171,14 +171,14 @@ impl<'s> Node<'s> {
             replies: Ring::new(replies),
             inbox: Ring::new(inbox),
             stats: Stats::default(),
-            sink: Sink::None,
+            sink: TraceSink::None,
             rng,
             config,
         })
     }
 
-    /// Where probes go from now on.
-    pub fn set_sink(&mut self, sink: Sink<'s>) {
+    /// Where trace events go from now on.
+    pub fn set_sink(&mut self, sink: TraceSink<'s>) {
         self.sink = sink;
     }
 
@@ -247,7 +247,7 @@ impl<'s> Node<'s> {
 
     pub(super) fn drop(&mut self, reason: DropReason) {
         self.stats.dropped.count(reason);
-        self.sink.tell(self.now, Probe::Dropped(reason));
+        self.sink.tell(self.now, TraceEvent::Dropped(reason));
     }
 
     /// Places for operations of users.

@@ -8,7 +8,7 @@ use super::upkeep::Schedule;
 use crate::base::slab::Memory;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{K, Network, TableConfig};
-use crate::dht::contact::{Contact, ContactView, Health, Weight, seconds, seconds_up};
+use crate::dht::contact::{Contact, ContactView, Health, QueryKind, seconds, seconds_up};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
@@ -468,14 +468,14 @@ impl<'s> Table<'s> {
 
     /// A query to a node failed. The second failure in a row costs a contact its place, unless no contact answers any
     /// more and only a few are left.
-    pub fn on_failure(&mut self, now: Instant, id: &Id, endpoint: Endpoint, weight: Weight) -> Failed {
+    pub fn on_failure(&mut self, now: Instant, id: &Id, endpoint: Endpoint, kind: QueryKind) -> Failed {
         let Ok(index) = self.contacts.search(id) else {
             return self.on_failed_check(id, &endpoint);
         };
         let Some(contact) = self.contacts.get_mut(index).filter(|c| c.endpoint == endpoint) else {
             return Failed::Stranger;
         };
-        contact.record.on_failure(now, weight);
+        contact.record.on_failure(now, kind);
         let contact = *contact;
         if contact.record.is_bad() && self.is_last_resort() {
             self.schedule.wake_at_once();

@@ -8,7 +8,7 @@ use crate::base::rng::Rng;
 use crate::base::slab::Memory;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Config, Network, TableConfig};
-use crate::dht::contact::{Health, Weight};
+use crate::dht::contact::{Health, QueryKind};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
@@ -116,7 +116,7 @@ fn nothing_that_a_stranger_sends_moves_a_contact_to_another_address() {
     assert!(!t.offer(at(1), &id, endpoint(2)));
     assert_eq!(t.on_response(at(1), &id, endpoint(2), RTT), Admission::Refused(Refusal::IdTaken));
     assert_eq!(t.find(&id).unwrap().endpoint(), home);
-    assert_eq!(t.on_failure(at(1), &id, endpoint(2), Weight::Data), Failed::Stranger);
+    assert_eq!(t.on_failure(at(1), &id, endpoint(2), QueryKind::Data), Failed::Stranger);
     assert_eq!(t.find(&id).unwrap().health(), Health::Good);
 }
 
@@ -156,8 +156,8 @@ fn a_newcomer_takes_the_place_of_a_contact_that_failed_twice() {
     assert_eq!(t.check_at(), Some(at(900)));
     assert_eq!(t.next_check(at(899)), None);
     let (first, home) = t.next_check(at(900)).unwrap();
-    assert_eq!(t.on_failure(at(902), &first, home, Weight::Probe), Failed::Kept);
-    assert_eq!(t.on_failure(at(940), &first, home, Weight::Probe), Failed::Dropped);
+    assert_eq!(t.on_failure(at(902), &first, home, QueryKind::TraceEvent), Failed::Kept);
+    assert_eq!(t.on_failure(at(940), &first, home, QueryKind::TraceEvent), Failed::Dropped);
     t.check_invariants();
     // The contacts and the newcomer take turns; the newcomer is due at once.
     let mut asked = Vec::new();
@@ -202,7 +202,7 @@ fn a_newcomer_is_asked_90_s_after_its_last_packet() {
     assert_eq!(t.next_check(at(90)), None);
     assert_eq!(t.check_at(), Some(at(150)));
     assert_eq!(t.next_check(at(150)), Some((id(3, 1), endpoint(1))));
-    assert_eq!(t.on_failure(at(152), &id(3, 1), endpoint(1), Weight::Probe), Failed::Stranger);
+    assert_eq!(t.on_failure(at(152), &id(3, 1), endpoint(1), QueryKind::TraceEvent), Failed::Stranger);
     assert_eq!(t.next_check(at(1000)), None);
     assert_eq!(t.check_at(), None);
 }
@@ -213,7 +213,7 @@ fn a_packet_of_a_contact_that_was_dropped_does_not_bring_its_check_forward() {
     let mut t = table();
     fill(&mut t, 3, 2);
     for secs in [10, 20] {
-        t.on_failure(at(secs), &id(3, 1), endpoint(3001), Weight::Probe);
+        t.on_failure(at(secs), &id(3, 1), endpoint(3001), QueryKind::TraceEvent);
     }
     assert_eq!(t.len(), 1);
     assert_eq!(t.next_check(at(20)), None, "it waits for 3 min");
@@ -332,7 +332,7 @@ fn bad_contacts_are_not_handed_out_and_the_last_ones_are_kept_to_recover_from() 
     fill(&mut t, 0, 8);
     for n in 0..8 {
         for _ in 0..2 {
-            t.on_failure(at(1000), &id(0, n), endpoint(n), Weight::Data);
+            t.on_failure(at(1000), &id(0, n), endpoint(n), QueryKind::Data);
             t.check_invariants();
         }
     }
@@ -474,7 +474,7 @@ fn whoever_failed_is_asked_first_and_then_where_somebody_waits() {
     fill(&mut t, 0, 4);
     fill(&mut t, 1, 4);
     assert!(t.offer(at(1), &id(1, 9), endpoint(9)));
-    t.on_failure(at(100), &id(0, 3), endpoint(3), Weight::Data);
+    t.on_failure(at(100), &id(0, 3), endpoint(3), QueryKind::Data);
     let bucket_of = |check: Option<(Id, Endpoint)>| check.map(|(id, _)| id.shared_prefix_len(&OWN));
     assert_eq!(t.next_check(at(1000)), Some((id(0, 3), endpoint(3))));
     (1..=4).for_each(|n| assert_eq!(bucket_of(t.next_check(at(1000 + 3 * n))), Some(1)));
@@ -486,7 +486,7 @@ fn whoever_failed_is_asked_first_and_then_where_somebody_waits() {
 fn a_contact_that_failed_and_sends_a_query_is_asked_at_once() {
     let mut t = table();
     fill(&mut t, 0, 2);
-    t.on_failure(at(100), &id(0, 1), endpoint(1), Weight::Data);
+    t.on_failure(at(100), &id(0, 1), endpoint(1), QueryKind::Data);
     assert_eq!(t.check_at(), Some(at(130)));
     assert_eq!(t.on_query(at(101), &id(0, 1), endpoint(1)), Seen::Contact);
     assert_eq!(t.next_check(at(101)), Some((id(0, 1), endpoint(1))));
@@ -503,7 +503,7 @@ fn a_bucket_that_loses_contacts_is_refreshed_soon_and_the_deepest_comes_first() 
     fill(&mut t, 2, 1);
     let mut refreshed = |t: &mut Table<'_>, s| t.next_refresh(at(s), &mut rng).map(|id| id.shared_prefix_len(&OWN));
     assert_eq!([0, 15, 30, 45, 60].map(|s| refreshed(&mut t, s)), [Some(3), Some(2), Some(3), Some(2), Some(1)]);
-    (0..2).for_each(|_| _ = t.on_failure(at(100), &id(0, 1), endpoint(1), Weight::Data));
+    (0..2).for_each(|_| _ = t.on_failure(at(100), &id(0, 1), endpoint(1), QueryKind::Data));
     assert_eq!(refreshed(&mut t, 129), Some(1));
     let later: Vec<_> = (144..200).filter_map(|s| refreshed(&mut t, s)).collect();
     assert!(later.contains(&0), "{later:?}");

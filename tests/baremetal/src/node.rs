@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::Config;
-use honeyguide::dht::node::output_hash::Trace;
+use honeyguide::dht::node::output_hash::OutputHash;
 use honeyguide::dht::node::{
     Buffer, Command, Event, Freshness, Input, LinkId, Node, Outcome, Output, Part, Reason, Storage, StorageBuf,
 };
@@ -31,7 +31,7 @@ struct Run<'n, 's> {
     network: Network,
     now: Instant,
     deadline: Option<Instant>,
-    trace: Trace,
+    trace: OutputHash,
     finished: Option<(u64, Outcome)>,
     /// The sequence number of the last item that came as an event.
     value: Option<i64>,
@@ -91,7 +91,7 @@ fn prepare<'r, 'n, 's>(
         network: Network::new([*vector, ours]),
         now: Instant::ZERO,
         deadline: None,
-        trace: Trace::default(),
+        trace: OutputHash::default(),
         finished: None,
         value: None,
         buffer: [0; 1500],

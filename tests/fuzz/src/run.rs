@@ -1,7 +1,7 @@
 //! Journals: any bytes as the run of a node.
 
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::output_hash::Trace;
+use honeyguide::dht::node::output_hash::OutputHash;
 use honeyguide::dht::node::{Buffer, Node, Output, Storage};
 use honeyguide::krpc::endpoint::Endpoint;
 
@@ -28,9 +28,9 @@ pub fn journal(data: &[u8]) {
     assert_eq!(first.finish(), second.finish(), "the same calls, the same bytes");
 }
 
-fn live(setting: u8, mut records: &[u8], checked: bool) -> Trace {
+fn live(setting: u8, mut records: &[u8], checked: bool) -> OutputHash {
     let mut node = newborn(setting);
-    let mut trace = Trace::default();
+    let mut trace = OutputHash::default();
     for _ in 0..MOST_CALLS {
         let mut nodes = [Endpoint::UNSPECIFIED; 16];
         let Some((record, rest)) = Record::decode(records, &mut nodes) else { break };
@@ -51,7 +51,7 @@ fn live(setting: u8, mut records: &[u8], checked: bool) -> Trace {
 }
 
 /// Polls so often, or until the drain ends.
-fn drain(node: &mut Node<'_>, polls: usize, trace: &mut Trace, checked: bool) {
+fn drain(node: &mut Node<'_>, polls: usize, trace: &mut OutputHash, checked: bool) {
     let mut buffer: Buffer = [0; 1500];
     for _ in 0..polls.min(LONGEST_DRAIN) {
         let output = node.poll_output(&mut buffer);

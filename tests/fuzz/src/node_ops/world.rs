@@ -6,7 +6,7 @@ use std::time::Duration;
 use honeyguide::base::error::CallError;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::output_hash::Trace;
+use honeyguide::dht::node::output_hash::OutputHash;
 use honeyguide::dht::node::{Buffer, Command, Event, Input, LinkId, Node, OpId, Outcome, Output, Reason, Timer};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
@@ -88,7 +88,7 @@ struct Overdue {
 struct Journal {
     records: Vec<u8>,
     polls: u32,
-    trace: Trace,
+    trace: OutputHash,
 }
 
 impl World {
@@ -348,7 +348,7 @@ impl World {
     pub fn relive(mut self, mut node: Node<'static>) {
         self.record(Call::End);
         let Some(journal) = self.journal else { return };
-        let (mut records, mut trace) = (&journal.records[..], Trace::default());
+        let (mut records, mut trace) = (&journal.records[..], OutputHash::default());
         let mut buffer: Buffer = [0; 1500];
         while !records.is_empty() {
             let mut nodes = [Endpoint::UNSPECIFIED; 16];
