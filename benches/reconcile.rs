@@ -6,7 +6,7 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use honeyguide::base::rng::Rng;
 use honeyguide::base::slab::Memory;
 use honeyguide::negentropy::message::Entry;
-use honeyguide::negentropy::{Config, Limits, Reconciler, Sealed, SortedSet, Step, Tree};
+use honeyguide::negentropy::{Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree};
 
 const N: usize = 100_000;
 
@@ -47,7 +47,7 @@ fn sessions(c: &mut Criterion) {
         let common = entries(&mut rng, N);
         let sets = [0, 1].map(|_| Sealed::build([common.clone(), entries(&mut rng, d / 2)].concat()).unwrap());
         for adaptive in [false, true] {
-            let config = Config::new(Limits::trusting(1 << 22));
+            let config = ReconcilerConfig::new(Limits::trusting(1 << 22));
             let config = if adaptive { config } else { config.conformance() };
             let (mut up, mut down) = (vec![0; 1 << 22], vec![0; 1 << 22]);
             let mut scratch = vec![0; config.scratch_len()];

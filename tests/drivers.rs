@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use honeyguide::adapters::handle::{Handle, Operation};
 use honeyguide::adapters::recording;
-use honeyguide::adapters::results::{Answer, Failure, Finished, FromEvent, Signed};
+use honeyguide::adapters::results::{Answer, Finished, FromEvent, OperationError, Signed};
 use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::{std_thread, tokio as tokio_driver};
 use honeyguide::base::error::CallError;
@@ -169,10 +169,10 @@ fn a_ping_is_answered_with_an_id() {
 fn a_command_that_makes_no_sense_is_refused() {
     for driver in Driver::both() {
         let node = driver.node(1);
-        let refused = |failure: Failure| matches!(failure, Failure::Refused(_));
+        let refused = |failure: OperationError| matches!(failure, OperationError::Refused(_));
         assert!(refused(node.put_immutable(Bytes::from_static(b"no bencode")).wait().unwrap_err()));
-        assert_eq!(node.announce(Id([1; 20]), Some(0), false).wait(), Err(Failure::Refused(CallError::BadPort)));
-        assert_eq!(node.on(LinkId(3)).lookup(Id([1; 20])).wait(), Err(Failure::Refused(CallError::NoLink)));
+        assert_eq!(node.announce(Id([1; 20]), Some(0), false).wait(), Err(OperationError::Refused(CallError::BadPort)));
+        assert_eq!(node.on(LinkId(3)).lookup(Id([1; 20])).wait(), Err(OperationError::Refused(CallError::NoLink)));
         assert!(refused(node.ping("[::1]:1".parse().unwrap()).wait().unwrap_err()));
     }
 }
@@ -194,7 +194,7 @@ fn a_dropped_operation_is_cancelled() {
                 Some(end) => break end,
             }
         };
-        assert_eq!(full, Err(Failure::Refused(CallError::Full)));
+        assert_eq!(full, Err(OperationError::Refused(CallError::Full)));
         assert!(!pending.is_empty());
         drop(pending);
         let again = node.ping(to);
@@ -219,7 +219,7 @@ fn an_own_deadline_ends_the_wait_and_the_operation() {
         let silent = socket();
         let node = driver.node(1);
         let late = node.ping(silent.local_addr().unwrap()).wait_for(Duration::from_millis(1));
-        assert_eq!(late, Err(Failure::Late));
+        assert_eq!(late, Err(OperationError::Late));
     }
 }
 
@@ -231,9 +231,9 @@ fn a_shut_down_node_ends_everything_and_frees_its_port() {
         let pending = node.ping(silent.local_addr().unwrap());
         let mut notices = node.notices();
         node.shutdown().wait();
-        assert_eq!(pending.wait(), Err(Failure::Stopped));
+        assert_eq!(pending.wait(), Err(OperationError::Stopped));
         assert_eq!(notices.wait_next(), None);
-        assert_eq!(node.lookup(Id([1; 20])).wait(), Err(Failure::Stopped));
+        assert_eq!(node.lookup(Id([1; 20])).wait(), Err(OperationError::Stopped));
         assert_eq!(node.observe(|_| ()).wait(), None);
         UdpSocket::bind(node.addrs()[0]).expect("the port is free");
     }
@@ -392,7 +392,7 @@ fn tasks_await_operations_and_drop_them() {
         assert!(tokio::time::timeout(Duration::from_millis(1), never).await.is_err());
         testnet.stop().await;
         node.shutdown().await;
-        assert_eq!(node.lookup(info_hash).await, Err(Failure::Stopped));
+        assert_eq!(node.lookup(info_hash).await, Err(OperationError::Stopped));
     });
 }
 

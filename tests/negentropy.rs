@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use honeyguide::base::slab::Memory;
 use honeyguide::negentropy::message::Entry;
-use honeyguide::negentropy::{Config, Difference, Error, Limits, Reconciler, Sealed, SortedSet, Step};
+use honeyguide::negentropy::{
+    Difference, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step,
+};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
@@ -43,12 +45,12 @@ fn ids(list: &Json) -> BTreeSet<[u8; 32]> {
     list.as_array().unwrap().iter().map(|text| id(text.as_str().unwrap())).collect()
 }
 
-fn config(case: &Json, frame: &str) -> Config {
+fn config(case: &Json, frame: &str) -> ReconcilerConfig {
     let frame = case.get(frame).map_or(0, |limit| limit.as_u64().unwrap() as usize);
-    Config::new(Limits::trusting(BUFFER)).conformance().frames(frame)
+    ReconcilerConfig::new(Limits::trusting(BUFFER)).conformance().frames(frame)
 }
 
-fn initiator(config: Config) -> Reconciler<'static> {
+fn initiator(config: ReconcilerConfig) -> Reconciler<'static> {
     let scratch = Memory::allocate(config.scratch_len());
     Reconciler::initiator(config, scratch).unwrap()
 }
@@ -61,8 +63,8 @@ struct Session {
 }
 
 fn run<A: SortedSet, B: SortedSet>(
-    (client, client_set): (Config, &A),
-    (server, server_set): (Config, &B),
+    (client, client_set): (ReconcilerConfig, &A),
+    (server, server_set): (ReconcilerConfig, &B),
     most_messages: usize,
 ) -> Session {
     let (mut client, mut server) = (initiator(client), Reconciler::responder(server).unwrap());
@@ -125,7 +127,7 @@ fn the_adaptive_mode_finds_the_same_with_and_without_frames() {
         let (have, need) = if case.get("true_have").is_some() { ("true_have", "true_need") } else { ("have", "need") };
         for seed in [None, Some([1; 32])] {
             let with = |side| {
-                let mut config = Config::new(Limits::trusting(BUFFER)).frames(config(case, side).frame_limit);
+                let mut config = ReconcilerConfig::new(Limits::trusting(BUFFER)).frames(config(case, side).frame_limit);
                 config.random_splits = seed;
                 config
             };
@@ -148,7 +150,7 @@ fn every_malformed_message_has_its_end_in_both_roles() {
             assert_eq!(expect, "error: bad hex", "{name}");
             continue;
         };
-        let config = Config::new(Limits::trusting(BUFFER)).conformance();
+        let config = ReconcilerConfig::new(Limits::trusting(BUFFER)).conformance();
         let mut out = vec![0; BUFFER];
         let mut party = match case["role"].as_str().unwrap() {
             "server" => Reconciler::responder(config).unwrap(),
@@ -172,9 +174,9 @@ fn every_malformed_message_has_its_end_in_both_roles() {
             assert_eq!(answer, case["cpp"]["ok"].as_str().unwrap(), "{name}");
             assert_eq!((have, need), (case["cpp"]["have"].as_i64().unwrap(), case["cpp"]["need"].as_i64().unwrap()));
         } else {
-            assert!(matches!(step, Err(Error::Malformed(_) | Error::Version(_))), "{name}: {step:?}");
+            assert!(matches!(step, Err(ReconcileError::Malformed(_) | ReconcileError::Version(_))), "{name}: {step:?}");
             let again = party.reconcile(&set, b"\x61", &mut out, &mut |_| ());
-            assert_eq!(again, Err(Error::Misuse), "{name}: the session has ended");
+            assert_eq!(again, Err(ReconcileError::Misuse), "{name}: the session has ended");
         }
     }
     assert_eq!(cases.len(), 56);

@@ -446,7 +446,7 @@ mod reconcile {
     use honeyguide::base::rng::Rng;
     use honeyguide::base::slab::Memory;
     use honeyguide::negentropy::message::Entry;
-    use honeyguide::negentropy::{Config, Limits, Reconciler, Sealed, Step, Tree};
+    use honeyguide::negentropy::{Limits, Reconciler, ReconcilerConfig, Sealed, Step, Tree};
 
     /// Everything after the sets and the buffers are there: both ends of a whole session, sealed set and tree.
     #[test]
@@ -456,7 +456,7 @@ mod reconcile {
         let common = entries(3000);
         let ours = Sealed::build([common.clone(), entries(40)].concat()).unwrap();
         let theirs = Tree::from_sorted(Sealed::build([common, entries(50)].concat()).unwrap().entries()).unwrap();
-        let config = Config::new(Limits::initiator()).frames(8192);
+        let config = ReconcilerConfig::new(Limits::initiator()).frames(8192);
         let mut client = Reconciler::initiator(config.clone(), Memory::allocate(config.scratch_len())).unwrap();
         let mut server = Reconciler::responder(config).unwrap();
         let (mut up, mut down, mut told) = (vec![0; 8192], vec![0; 8192], 0);

@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 
 use crate::adapters::mailbox::{Late, Mailbox};
 use crate::adapters::results::{
-    Answer, Closest, Failure, Finished, Found, FromEvent, Notice, PeerList, Sample, Signed, Swarm,
+    Answer, Closest, Finished, Found, FromEvent, Notice, OperationError, PeerList, Sample, Signed, Swarm,
 };
 use crate::base::error::CallError;
 use crate::base::time::Duration;
@@ -51,7 +51,7 @@ pub(super) type Submit<'a> = &'a mut dyn FnMut(Command<'_>) -> Result<OpId, Call
 pub(super) type Start = Box<dyn FnOnce(Submit<'_>) -> Result<OpId, CallError> + Send>;
 
 /// How an operation ends for its consumer.
-pub(super) type End = Result<Outcome, Failure>;
+pub(super) type End = Result<Outcome, OperationError>;
 
 /// The driver's side of a mailbox. However it is lost, the consumer sees an end.
 pub(super) struct Waiter(Arc<dyn Deliver>);
@@ -90,7 +90,7 @@ impl Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        self.0.finish(Err(Failure::Stopped));
+        self.0.finish(Err(OperationError::Stopped));
     }
 }
 
@@ -241,12 +241,12 @@ impl Handle {
         look: impl FnOnce(&Node<'static>) -> R + Send + 'static,
     ) -> Observation<R> {
         let mail = Mailbox::new(1);
-        let reply = Reply(mail.clone());
+        let reply = ObservationReply(mail.clone());
         self.post(Message::Observe(Box::new(move |node| reply.0.put(look(node)))));
         Observation(mail)
     }
 
-    /// Shuts the node down, for every handle. Running operations end with [`Failure::Stopped`]. The value that is returned
+    /// Shuts the node down, for every handle. Running operations end with [`OperationError::Stopped`]. The value that is returned
     /// tells when the sockets are closed; it need not be waited for.
     pub fn shutdown(&self) -> Ended {
         self.post(Message::Shutdown);
@@ -299,17 +299,17 @@ impl<T: FromEvent> Operation<T> {
     }
 
     /// Everything, at the end. Blocks; the node ends each operation at its own deadline.
-    pub fn wait(self) -> Result<Finished<T>, Failure> {
+    pub fn wait(self) -> Result<Finished<T>, OperationError> {
         self.wait_until(None)
     }
 
     /// Everything, at the end, if it comes within `limit`; else the operation is cancelled. Blocks.
-    pub fn wait_for(self, limit: Duration) -> Result<Finished<T>, Failure> {
+    pub fn wait_for(self, limit: Duration) -> Result<Finished<T>, OperationError> {
         self.wait_until(time::Instant::now().checked_add(limit))
     }
 
     /// How it went, once it has ended.
-    pub fn outcome(&self) -> Option<Result<Outcome, Failure>> {
+    pub fn outcome(&self) -> Option<Result<Outcome, OperationError>> {
         self.mail.end()
     }
 
@@ -323,21 +323,21 @@ impl<T: FromEvent> Operation<T> {
         (self.shared.post)(Message::Cancel { tag: self.tag });
     }
 
-    fn wait_until(mut self, deadline: Option<time::Instant>) -> Result<Finished<T>, Failure> {
-        while let Some(result) = self.mail.wait_next(deadline).map_err(|Late| Failure::Late)? {
+    fn wait_until(mut self, deadline: Option<time::Instant>) -> Result<Finished<T>, OperationError> {
+        while let Some(result) = self.mail.wait_next(deadline).map_err(|Late| OperationError::Late)? {
             self.taken.push(result);
         }
         self.finished()
     }
 
-    fn finished(&mut self) -> Result<Finished<T>, Failure> {
-        let outcome = self.mail.end().unwrap_or(Err(Failure::Stopped))?;
+    fn finished(&mut self) -> Result<Finished<T>, OperationError> {
+        let outcome = self.mail.end().unwrap_or(Err(OperationError::Stopped))?;
         Ok(Finished { results: std::mem::take(&mut self.taken), outcome, lost: self.mail.lost() })
     }
 }
 
 impl<T: FromEvent + Unpin> Future for Operation<T> {
-    type Output = Result<Finished<T>, Failure>;
+    type Output = Result<Finished<T>, OperationError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         while let Some(result) = ready!(self.mail.poll_next(cx)) {
@@ -389,9 +389,9 @@ impl<R> Future for Observation<R> {
     }
 }
 
-struct Reply<R>(Arc<Mailbox<R, ()>>);
+struct ObservationReply<R>(Arc<Mailbox<R, ()>>);
 
-impl<R> Drop for Reply<R> {
+impl<R> Drop for ObservationReply<R> {
     fn drop(&mut self) {
         // Without an end, whoever asked a node that is gone would wait for ever.
         self.0.finish(());

@@ -14,13 +14,13 @@ use smallvec::SmallVec;
 /// A bounded queue of results of type `T` with one end of type `E`.
 #[derive(Debug)]
 pub struct Mailbox<T, E> {
-    state: Mutex<State<T, E>>,
+    state: Mutex<MailboxState<T, E>>,
     arrived: Condvar,
     capacity: usize,
 }
 
 #[derive(Debug)]
-struct State<T, E> {
+struct MailboxState<T, E> {
     results: VecDeque<T>,
     lost: u64,
     end: Option<E>,
@@ -35,7 +35,7 @@ pub struct Late;
 impl<T, E: Clone> Mailbox<T, E> {
     /// An empty mailbox for `capacity` results, at least one.
     pub fn new(capacity: usize) -> Arc<Self> {
-        let state = State { results: VecDeque::new(), lost: 0, end: None, wakers: SmallVec::new() };
+        let state = MailboxState { results: VecDeque::new(), lost: 0, end: None, wakers: SmallVec::new() };
         Arc::new(Mailbox { state: Mutex::new(state), arrived: Condvar::new(), capacity: capacity.max(1) })
     }
 
@@ -102,12 +102,12 @@ impl<T, E: Clone> Mailbox<T, E> {
         self.lock().lost
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T, E>> {
+    fn lock(&self) -> MutexGuard<'_, MailboxState<T, E>> {
         // Nothing here panics while it holds the lock, and every state in between is a valid one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake(&self, mut state: MutexGuard<'_, State<T, E>>) {
+    fn wake(&self, mut state: MutexGuard<'_, MailboxState<T, E>>) {
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
         self.arrived.notify_all();

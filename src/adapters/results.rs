@@ -196,7 +196,7 @@ pub struct Finished<T> {
 /// Why an operation has no outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum OperationError {
     /// The node did not accept the command.
     Refused(CallError),
     /// The node was shut down before the end.
@@ -205,14 +205,14 @@ pub enum Failure {
     Late,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for OperationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Refused(error) => error.fmt(f),
-            Failure::Stopped => f.write_str("the node was shut down before the operation ended"),
-            Failure::Late => f.write_str("the operation did not end in the time it was given"),
+            OperationError::Refused(error) => error.fmt(f),
+            OperationError::Stopped => f.write_str("the node was shut down before the operation ended"),
+            OperationError::Late => f.write_str("the operation did not end in the time it was given"),
         }
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for OperationError {}

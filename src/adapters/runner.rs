@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use crate::adapters::clock::Clock;
 use crate::adapters::handle::{Message, Waiter};
 use crate::adapters::recording::Recorder;
-use crate::adapters::results::Failure;
+use crate::adapters::results::OperationError;
 use crate::base::time::Instant;
 use crate::dht::config::{Config, LinkConfig, MAX_LINKS};
 use crate::dht::event::{Buffer, Event, Input, LinkId, Output};
@@ -116,7 +116,7 @@ impl<L: Links> Runner<L> {
                 });
                 match started {
                     Ok(_) => drop(self.waiters.insert(tag, waiter)),
-                    Err(error) => waiter.finish(Err(Failure::Refused(error))),
+                    Err(error) => waiter.finish(Err(OperationError::Refused(error))),
                 }
             }
             Message::Cancel { tag } => self.call(Call::Cancel { tag }),

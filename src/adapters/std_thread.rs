@@ -23,7 +23,7 @@ use crate::dht::config::Config;
 use crate::dht::event::{Input, LinkId};
 
 /// What the node's own thread is woken for.
-enum Wake {
+enum ThreadWake {
     Message(Message),
     /// The node's deadline lies before the one that is waited for.
     Sooner,
@@ -31,16 +31,16 @@ enum Wake {
 
 /// What all threads share.
 struct Machine {
-    runner: Runner<Sockets>,
+    runner: Runner<ThreadSockets>,
     /// The deadline that the node's own thread waits for.
     armed: Option<Instant>,
     /// The readers are to end.
     ended: bool,
 }
 
-type Sockets = Arc<[UdpSocket]>;
+type ThreadSockets = Arc<[UdpSocket]>;
 
-impl Links for Sockets {
+impl Links for ThreadSockets {
     fn send(&self, link: LinkId, to: SocketAddr, payload: &[u8]) -> io::Result<()> {
         let socket = self.get(usize::from(link.0)).ok_or(io::ErrorKind::NotConnected)?;
         socket.send_to(payload, to).map(drop)
@@ -79,7 +79,7 @@ fn start(
     for socket in &sockets {
         socket.set_nonblocking(false)?;
     }
-    let sockets: Sockets = sockets.into();
+    let sockets: ThreadSockets = sockets.into();
     let runner = Runner::new(config, rng_seed, sockets.clone(), &addrs, recorder)?;
     let machine = Arc::new(Mutex::new(Machine { runner, armed: None, ended: false }));
     let (wakes, inbox) = channel();
@@ -91,7 +91,7 @@ fn start(
         })
         .collect::<io::Result<Vec<_>>>()?;
     let (handle, lifetime) = Handle::new(addrs, move |message| {
-        let _ = wakes.send(Wake::Message(message));
+        let _ = wakes.send(ThreadWake::Message(message));
     });
     named("honeyguide".into(), move || {
         // In the opposite order they end, however the node ends: first the readers, then the node with its sockets.
@@ -108,7 +108,7 @@ fn named(name: std::string::String, body: impl FnOnce() + Send + 'static) -> io:
 }
 
 /// Messages and time, until somebody wants the end. A poisoned lock means that the node is lost.
-fn run(machine: &Mutex<Machine>, inbox: Receiver<Wake>) {
+fn run(machine: &Mutex<Machine>, inbox: Receiver<ThreadWake>) {
     loop {
         let Ok(mut held) = machine.lock() else { return };
         held.armed = held.runner.deadline();
@@ -121,8 +121,8 @@ fn run(machine: &Mutex<Machine>, inbox: Receiver<Wake>) {
         let Ok(mut held) = machine.lock() else { return };
         held.runner.handle_timeout();
         held.ended = match wake {
-            Ok(Wake::Message(message)) => held.runner.handle_message(message).is_break(),
-            Ok(Wake::Sooner) | Err(RecvTimeoutError::Timeout) => false,
+            Ok(ThreadWake::Message(message)) => held.runner.handle_message(message).is_break(),
+            Ok(ThreadWake::Sooner) | Err(RecvTimeoutError::Timeout) => false,
             Err(RecvTimeoutError::Disconnected) => true,
         };
         if held.ended {
@@ -131,7 +131,7 @@ fn run(machine: &Mutex<Machine>, inbox: Receiver<Wake>) {
     }
 }
 
-fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Sender<Wake>) {
+fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Sender<ThreadWake>) {
     let mut buffer = [0; RECEIVE];
     let mut failures = 0u32;
     loop {
@@ -155,14 +155,14 @@ fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Send
         let deadline = held.runner.deadline();
         if deadline.is_some_and(|at| held.armed.is_none_or(|armed| at < armed)) {
             held.armed = deadline;
-            let _ = wakes.send(Wake::Sooner);
+            let _ = wakes.send(ThreadWake::Sooner);
         }
     }
 }
 
 /// The readers, who are woken and waited for when this is dropped.
 struct Readers {
-    sockets: Sockets,
+    sockets: ThreadSockets,
     threads: Vec<JoinHandle<()>>,
 }
 

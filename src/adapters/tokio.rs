@@ -25,16 +25,16 @@ use crate::dht::event::{Input, LinkId};
 /// Datagrams that one readable event may bring before messages and other sockets have their turn.
 const BURST: usize = 32;
 
-type Sockets = Arc<[UdpSocket]>;
+type TaskSockets = Arc<[UdpSocket]>;
 
-impl Links for Sockets {
+impl Links for TaskSockets {
     fn send(&self, link: LinkId, to: SocketAddr, payload: &[u8]) -> io::Result<()> {
         let socket = self.get(usize::from(link.0)).ok_or(io::ErrorKind::NotConnected)?;
         socket.try_send_to(payload, to).map(drop)
     }
 }
 
-enum Wake {
+enum TaskWake {
     Message(Option<Box<Message>>),
     Readable(LinkId),
     Deadline,
@@ -82,7 +82,7 @@ fn start(
             socket.set_nonblocking(true)?;
             UdpSocket::from_std(socket)
         })
-        .collect::<io::Result<Sockets>>()?;
+        .collect::<io::Result<TaskSockets>>()?;
     // Boxes keep a task small: a future holds what it was given twice, and a channel has room for many messages.
     let runner = Box::new(Runner::new(config, rng_seed, sockets, &addrs, recorder)?);
     let (sender, messages) = unbounded_channel();
@@ -93,7 +93,7 @@ fn start(
     Ok(handle)
 }
 
-async fn run(mut runner: Box<Runner<Sockets>>, mut messages: UnboundedReceiver<Box<Message>>, lifetime: Lifetime) {
+async fn run(mut runner: Box<Runner<TaskSockets>>, mut messages: UnboundedReceiver<Box<Message>>, lifetime: Lifetime) {
     let mut sleep = pin!(sleep_until(Instant::now()));
     let mut armed = None;
     let sockets = runner.links().clone();
@@ -111,28 +111,28 @@ async fn run(mut runner: Box<Runner<Sockets>>, mut messages: UnboundedReceiver<B
         }
         let wake = poll_fn(|cx| {
             if let Poll::Ready(message) = messages.poll_recv(cx) {
-                return Poll::Ready(Wake::Message(message));
+                return Poll::Ready(TaskWake::Message(message));
             }
             if let Poll::Ready(link) = poll_readable(&sockets, turn, cx) {
-                return Poll::Ready(Wake::Readable(link));
+                return Poll::Ready(TaskWake::Readable(link));
             }
-            if armed.is_some() { sleep.as_mut().poll(cx).map(|()| Wake::Deadline) } else { Poll::Pending }
+            if armed.is_some() { sleep.as_mut().poll(cx).map(|()| TaskWake::Deadline) } else { Poll::Pending }
         })
         .await;
         runner.handle_timeout();
         match wake {
-            Wake::Message(Some(message)) => {
+            TaskWake::Message(Some(message)) => {
                 if runner.handle_message(*message).is_break() {
                     break;
                 }
             }
-            Wake::Message(None) => break,
-            Wake::Readable(link) => {
+            TaskWake::Message(None) => break,
+            TaskWake::Readable(link) => {
                 turn = usize::from(link.0) + 1;
                 receive(&mut runner, &sockets, link);
             }
             // A timer that fires early by its own granularity is armed again.
-            Wake::Deadline => armed = None,
+            TaskWake::Deadline => armed = None,
         }
     }
     drop(messages);
@@ -152,7 +152,7 @@ fn poll_readable(sockets: &[UdpSocket], first: usize, cx: &mut Context<'_>) -> P
     Poll::Pending
 }
 
-fn receive(runner: &mut Runner<Sockets>, sockets: &[UdpSocket], link: LinkId) {
+fn receive(runner: &mut Runner<TaskSockets>, sockets: &[UdpSocket], link: LinkId) {
     let mut buffer = [0; RECEIVE];
     let Some(socket) = sockets.get(usize::from(link.0)) else { return };
     for _ in 0..BURST {

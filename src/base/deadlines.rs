@@ -13,7 +13,7 @@ const NOWHERE: u16 = u16::MAX;
 
 /// Memory for one key.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct Deadline {
     /// Deadline at this place of the heap.
     at: Instant,
     /// Key at this place of the heap.
@@ -22,31 +22,31 @@ pub struct Entry {
     place: u16,
 }
 
-impl Entry {
+impl Deadline {
     /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Entry = Entry { at: Instant::ZERO, key: 0, place: 0 };
-    const UNUSED: Entry = Entry { at: Instant::ZERO, key: NOWHERE, place: NOWHERE };
+    pub const BLANK: Deadline = Deadline { at: Instant::ZERO, key: 0, place: 0 };
+    const UNUSED: Deadline = Deadline { at: Instant::ZERO, key: NOWHERE, place: NOWHERE };
 }
 
-impl Default for Entry {
+impl Default for Deadline {
     fn default() -> Self {
-        Entry::BLANK
+        Deadline::BLANK
     }
 }
 
 /// An indexed min-heap of deadlines for the keys `0..n`, where `n` is the length of its memory (at most 65,534).
 #[derive(Debug)]
-pub struct Heap<'s> {
-    entries: Memory<'s, Entry>,
+pub struct Deadlines<'s> {
+    entries: Memory<'s, Deadline>,
     len: usize,
 }
 
-impl<'s> Heap<'s> {
+impl<'s> Deadlines<'s> {
     /// A heap without deadlines.
-    pub fn new(entries: Memory<'s, Entry>) -> Self {
+    pub fn new(entries: Memory<'s, Deadline>) -> Self {
         let mut entries = entries.numbered();
-        entries.fill(Entry::UNUSED);
-        Heap { entries, len: 0 }
+        entries.fill(Deadline::UNUSED);
+        Deadlines { entries, len: 0 }
     }
 
     /// How many keys there can be.
@@ -88,7 +88,7 @@ impl<'s> Heap<'s> {
         self.entries[usize::from(key)].place = NOWHERE;
         self.len -= 1;
         if place < self.len {
-            let Entry { at, key, .. } = self.entries[self.len];
+            let Deadline { at, key, .. } = self.entries[self.len];
             self.put(place, at, key);
             self.settle(place);
         }
@@ -191,8 +191,8 @@ mod tests {
 
     #[test]
     fn the_earliest_deadline_comes_first_and_ties_go_by_key() {
-        let mut memory = [Entry::default(); 4];
-        let mut heap = Heap::new(Memory::from(&mut memory[..]));
+        let mut memory = [Deadline::default(); 4];
+        let mut heap = Deadlines::new(Memory::from(&mut memory[..]));
         for (key, at) in [(3, 5), (1, 7), (2, 5), (0, 9)] {
             heap.set(key, secs(at));
         }
@@ -205,8 +205,8 @@ mod tests {
 
     #[test]
     fn a_deadline_is_due_at_its_instant_and_not_a_microsecond_before() {
-        let mut memory = [Entry::default(); 1];
-        let mut heap = Heap::new(Memory::from(&mut memory[..]));
+        let mut memory = [Deadline::default(); 1];
+        let mut heap = Deadlines::new(Memory::from(&mut memory[..]));
         heap.set(0, Instant::from_micros(10));
         assert_eq!(heap.pop_due(Instant::from_micros(9)), None);
         assert_eq!(heap.pop_due(Instant::from_micros(10)), Some(0));
@@ -214,8 +214,8 @@ mod tests {
 
     #[test]
     fn a_second_deadline_of_a_key_replaces_the_first() {
-        let mut memory = [Entry::default(); 2];
-        let mut heap = Heap::new(Memory::from(&mut memory[..]));
+        let mut memory = [Deadline::default(); 2];
+        let mut heap = Deadlines::new(Memory::from(&mut memory[..]));
         heap.set(0, secs(1));
         heap.set(1, secs(2));
         heap.set(0, secs(3));
@@ -227,22 +227,22 @@ mod tests {
 
     #[test]
     fn a_heap_over_used_memory_starts_empty() {
-        let mut memory = [Entry::default(); 2];
-        Heap::new(Memory::from(&mut memory[..])).set(1, secs(1));
-        let heap = Heap::new(Memory::from(&mut memory[..]));
+        let mut memory = [Deadline::default(); 2];
+        Deadlines::new(Memory::from(&mut memory[..])).set(1, secs(1));
+        let heap = Deadlines::new(Memory::from(&mut memory[..]));
         assert!(heap.is_empty() && heap.at(1).is_none());
         heap.check_invariants();
     }
 
     #[test]
     fn an_entry_takes_sixteen_bytes() {
-        assert_eq!(core::mem::size_of::<Entry>(), 16);
+        assert_eq!(core::mem::size_of::<Deadline>(), 16);
     }
 
     #[test]
     #[cfg(debug_assertions)]
     #[should_panic(expected = "past the capacity")]
     fn a_key_past_the_capacity_is_a_mistake_of_the_caller() {
-        Heap::new(Memory::from(&mut [Entry::default(); 2][..])).set(2, secs(1));
+        Deadlines::new(Memory::from(&mut [Deadline::default(); 2][..])).set(2, secs(1));
     }
 }

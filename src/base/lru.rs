@@ -11,45 +11,45 @@ const NONE: u16 = u16::MAX;
 
 /// Memory for one entry.
 #[derive(Clone, Copy, Debug)]
-pub struct Link {
+pub struct LruLink {
     /// The entry that was refreshed before this one; of a free entry, itself, which no taken entry can have.
     older: u16,
     /// The entry that was refreshed after this one; of a free entry, the next free one.
     newer: u16,
 }
 
-impl Link {
+impl LruLink {
     /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Link = Link { older: 0, newer: 0 };
+    pub const BLANK: LruLink = LruLink { older: 0, newer: 0 };
 }
 
-impl Default for Link {
+impl Default for LruLink {
     fn default() -> Self {
-        Link::BLANK
+        LruLink::BLANK
     }
 }
 
 /// The entries `0..n` of a store in the order of their last refresh, where `n` is the length of its memory (at most
 /// 65,534).
 #[derive(Debug)]
-pub struct Recency<'s> {
-    links: Memory<'s, Link>,
+pub struct Lru<'s> {
+    links: Memory<'s, LruLink>,
     oldest: u16,
     newest: u16,
     first_free: u16,
     len: usize,
 }
 
-impl<'s> Recency<'s> {
+impl<'s> Lru<'s> {
     /// All entries are free.
-    pub fn new(links: Memory<'s, Link>) -> Self {
+    pub fn new(links: Memory<'s, LruLink>) -> Self {
         let mut links = links.numbered();
         let mut first_free = NONE;
         for (i, link) in links.iter_mut().enumerate().rev() {
-            *link = Link { older: i as u16, newer: first_free };
+            *link = LruLink { older: i as u16, newer: first_free };
             first_free = i as u16;
         }
-        Recency { links, oldest: NONE, newest: NONE, first_free, len: 0 }
+        Lru { links, oldest: NONE, newest: NONE, first_free, len: 0 }
     }
 
     /// Takes a free entry, which becomes the newest.
@@ -73,7 +73,7 @@ impl<'s> Recency<'s> {
     pub fn release(&mut self, entry: u16) {
         if self.is_taken(entry) {
             self.unlink(entry);
-            self.links[usize::from(entry)] = Link { older: entry, newer: self.first_free };
+            self.links[usize::from(entry)] = LruLink { older: entry, newer: self.first_free };
             self.first_free = entry;
             self.len -= 1;
         }
@@ -117,7 +117,7 @@ impl<'s> Recency<'s> {
     }
 
     fn append(&mut self, entry: u16) {
-        let link = Link { older: self.newest, newer: NONE };
+        let link = LruLink { older: self.newest, newer: NONE };
         self.links[usize::from(entry)] = link;
         match self.links.get_mut(usize::from(link.older)) {
             Some(older) => older.newer = entry,
@@ -127,7 +127,7 @@ impl<'s> Recency<'s> {
     }
 
     fn unlink(&mut self, entry: u16) {
-        let Link { older, newer } = self.links[usize::from(entry)];
+        let LruLink { older, newer } = self.links[usize::from(entry)];
         match self.links.get_mut(usize::from(older)) {
             Some(link) => link.newer = newer,
             None => self.oldest = newer,
@@ -143,7 +143,7 @@ impl<'s> Recency<'s> {
 mod tests {
     use super::*;
 
-    fn order<const N: usize>(recency: &Recency<'_>) -> [u16; N] {
+    fn order<const N: usize>(recency: &Lru<'_>) -> [u16; N] {
         let mut entries = recency.iter();
         let out = core::array::from_fn(|_| entries.next().unwrap());
         assert!(entries.next().is_none() && recency.len() == N);
@@ -152,8 +152,8 @@ mod tests {
 
     #[test]
     fn a_refreshed_entry_becomes_the_newest() {
-        let mut memory = [Link::default(); 3];
-        let mut recency = Recency::new(Memory::from(&mut memory[..]));
+        let mut memory = [LruLink::default(); 3];
+        let mut recency = Lru::new(Memory::from(&mut memory[..]));
         assert_eq!([recency.claim(), recency.claim(), recency.claim()], [Some(0), Some(1), Some(2)]);
         for (refreshed, expected) in [(0, [1, 2, 0]), (2, [1, 0, 2]), (2, [1, 0, 2])] {
             recency.refresh(refreshed);
@@ -164,8 +164,8 @@ mod tests {
 
     #[test]
     fn there_are_as_many_entries_as_memory_and_not_one_more() {
-        let mut memory = [Link::default(); 2];
-        let mut recency = Recency::new(Memory::from(&mut memory[..]));
+        let mut memory = [LruLink::default(); 2];
+        let mut recency = Lru::new(Memory::from(&mut memory[..]));
         assert!(recency.claim().is_some() && !recency.is_full() && recency.claim().is_some());
         assert!(recency.is_full() && recency.claim().is_none());
         recency.release(0);
@@ -175,8 +175,8 @@ mod tests {
 
     #[test]
     fn a_free_entry_can_be_neither_refreshed_nor_released() {
-        let mut memory = [Link::default(); 2];
-        let mut recency = Recency::new(Memory::from(&mut memory[..]));
+        let mut memory = [LruLink::default(); 2];
+        let mut recency = Lru::new(Memory::from(&mut memory[..]));
         recency.claim();
         for free in [1, 2, NONE] {
             recency.refresh(free);

@@ -91,6 +91,6 @@ mod tests {
         order.retain(|number| number % 2 == 0);
         assert_eq!(order.as_slice(), [0, 2, 4]);
         order.retain(|_| false);
-        assert_eq!(order.as_slice(), []);
+        assert_eq!(order.as_slice(), [0u16; 0]);
     }
 }

@@ -4,7 +4,7 @@ use crate::base::time::Instant;
 
 /// What is left of an allowance. A new one is full.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Budget {
+pub struct TokenBucket {
     /// Millionths of a unit spent and not yet regained.
     spent: u64,
     at: Instant,
@@ -12,7 +12,7 @@ pub struct Budget {
 
 const UNIT: u64 = 1_000_000;
 
-impl Budget {
+impl TokenBucket {
     /// Whether one unit is left, where `rate` is (units a second, units at once).
     pub fn has(&self, now: Instant, (rate, burst): (u32, u32)) -> bool {
         self.owed(now, rate) + UNIT <= u64::from(burst) * UNIT
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_budget_gives_its_burst_and_then_its_rate() {
-        let (mut budget, rate) = (Budget::default(), (10, 3));
+        let (mut budget, rate) = (TokenBucket::default(), (10, 3));
         let start = Instant::from_secs(100);
         assert!((0..3).all(|_| budget.take(start, rate)));
         assert!(!budget.has(start, rate) && !budget.take(start, rate));
@@ -51,6 +51,6 @@ mod tests {
 
     #[test]
     fn a_budget_of_nothing_gives_nothing() {
-        assert!(!Budget::default().take(Instant::from_secs(9), (0, 0)));
+        assert!(!TokenBucket::default().take(Instant::from_secs(9), (0, 0)));
     }
 }

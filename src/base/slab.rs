@@ -2,7 +2,7 @@
 //!
 //! Nothing in the core asks an allocator for memory while it runs. A [`Memory`] is a slice of fixed length,
 //! lent by the embedder (`&'s mut [T]`, for firmware) or allocated once at construction (feature `alloc`).
-//! A [`Pool`] hands out its slots under generational keys: the key of a slot that was freed in the meantime
+//! A [`Slab`] hands out its slots under generational keys: the key of a slot that was freed in the meantime
 //! no longer finds anything, so a stale handle can never reach somebody else's value.
 
 use core::ops::{Deref, DerefMut};
@@ -50,9 +50,9 @@ impl<'s, T> Memory<'s, T> {
         }
     }
 
-    /// This memory without what lies past [`MAX_SLOTS`], so that every index fits into 16 bits with values to spare.
+    /// This memory without what lies past [`MAX_ENTRIES`], so that every index fits into 16 bits with values to spare.
     pub(crate) fn numbered(mut self) -> Self {
-        if self.len() > MAX_SLOTS { self.split_front(MAX_SLOTS) } else { self }
+        if self.len() > MAX_ENTRIES { self.split_front(MAX_ENTRIES) } else { self }
     }
 }
 
@@ -115,110 +115,114 @@ impl<T> DerefMut for Memory<'_, T> {
 }
 
 /// Most slots that one pool uses; a slice that is longer is used up to here.
-pub const MAX_SLOTS: usize = u16::MAX as usize - 1;
+pub const MAX_ENTRIES: usize = u16::MAX as usize - 1;
 
 /// The end of a chain of free slots.
 const NO_SLOT: u16 = u16::MAX;
 
-/// A handle of a value in a [`Pool`]. It goes stale when the value is removed, and never finds another one
+/// A handle of a value in a [`Slab`]. It goes stale when the value is removed, and never finds another one
 /// (before its slot has been used 2^32 times).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Key {
-    /// Place in the pool.
+pub struct SlabKey {
+    /// SlabPlace in the pool.
     pub index: u16,
     /// How often that place had been vacated before.
     pub generation: u32,
 }
 
-/// Room for one value of a [`Pool`].
+/// Room for one value of a [`Slab`].
 #[derive(Clone, Debug)]
-pub struct Slot<T> {
+pub struct SlabEntry<T> {
     generation: u32,
-    place: Place<T>,
+    place: SlabPlace<T>,
 }
 
 /// With this representation a free place with nothing behind it has no bit set.
 #[derive(Clone, Debug)]
 #[repr(u8)]
-enum Place<T> {
+enum SlabPlace<T> {
     Free { next: u16 },
     Taken(T),
 }
 
-impl<T> Slot<T> {
+impl<T> SlabEntry<T> {
     /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Self = Slot { generation: 0, place: Place::Free { next: 0 } };
+    pub const BLANK: Self = SlabEntry { generation: 0, place: SlabPlace::Free { next: 0 } };
 }
 
-impl<T> Default for Slot<T> {
+impl<T> Default for SlabEntry<T> {
     fn default() -> Self {
-        Slot::BLANK
+        SlabEntry::BLANK
     }
 }
 
-/// Values in slots of fixed number, found by [`Key`]. A value stays where it was put until it is removed; every
+/// Values in slots of fixed number, found by [`SlabKey`]. A value stays where it was put until it is removed; every
 /// operation takes the same time however full the pool is.
 #[derive(Debug)]
-pub struct Pool<'s, T> {
-    slots: Memory<'s, Slot<T>>,
+pub struct Slab<'s, T> {
+    slots: Memory<'s, SlabEntry<T>>,
     first_free: u16,
     len: u16,
 }
 
-impl<'s, T> Pool<'s, T> {
-    /// A pool over `slots`, at most [`MAX_SLOTS`] of them. Values that the slots still hold are dropped, and the keys
+impl<'s, T> Slab<'s, T> {
+    /// A pool over `slots`, at most [`MAX_ENTRIES`] of them. Values that the slots still hold are dropped, and the keys
     /// to them go stale.
-    pub fn new(slots: Memory<'s, Slot<T>>) -> Self {
+    pub fn new(slots: Memory<'s, SlabEntry<T>>) -> Self {
         let mut slots = slots.numbered();
         let mut first_free = NO_SLOT;
         for (i, slot) in slots.iter_mut().enumerate().rev() {
-            if matches!(slot.place, Place::Taken(_)) {
+            if matches!(slot.place, SlabPlace::Taken(_)) {
                 slot.generation = slot.generation.wrapping_add(1);
             }
-            slot.place = Place::Free { next: first_free };
+            slot.place = SlabPlace::Free { next: first_free };
             first_free = i as u16;
         }
-        Pool { slots, first_free, len: 0 }
+        Slab { slots, first_free, len: 0 }
     }
 
     /// Puts `value` into a free slot, or gives it back when there is none.
-    pub fn insert(&mut self, value: T) -> Result<Key, T> {
+    pub fn insert(&mut self, value: T) -> Result<SlabKey, T> {
         let index = self.first_free;
         let Some(slot) = self.slots.get_mut(usize::from(index)) else { return Err(value) };
-        let Place::Free { next } = slot.place else { return Err(value) };
-        slot.place = Place::Taken(value);
+        let SlabPlace::Free { next } = slot.place else { return Err(value) };
+        slot.place = SlabPlace::Taken(value);
         self.first_free = next;
         self.len += 1;
-        Ok(Key { index, generation: slot.generation })
+        Ok(SlabKey { index, generation: slot.generation })
     }
 
     /// The value of `key`, unless it was removed.
-    pub fn get(&self, key: Key) -> Option<&T> {
+    pub fn get(&self, key: SlabKey) -> Option<&T> {
         match self.slots.get(usize::from(key.index)) {
-            Some(Slot { generation, place: Place::Taken(value) }) if *generation == key.generation => Some(value),
+            Some(SlabEntry { generation, place: SlabPlace::Taken(value) }) if *generation == key.generation => {
+                Some(value)
+            }
             _ => None,
         }
     }
 
     /// The value of `key`, unless it was removed.
-    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+    pub fn get_mut(&mut self, key: SlabKey) -> Option<&mut T> {
         match self.slots.get_mut(usize::from(key.index)) {
-            Some(Slot { generation, place: Place::Taken(value) }) if *generation == key.generation => Some(value),
+            Some(SlabEntry { generation, place: SlabPlace::Taken(value) }) if *generation == key.generation => {
+                Some(value)
+            }
             _ => None,
         }
     }
 
     /// Takes the value of `key` out; every copy of the key goes stale.
-    pub fn remove(&mut self, key: Key) -> Option<T> {
+    pub fn remove(&mut self, key: SlabKey) -> Option<T> {
         self.get(key)?;
         let slot = self.slots.get_mut(usize::from(key.index))?;
-        let vacated = core::mem::replace(&mut slot.place, Place::Free { next: self.first_free });
+        let vacated = core::mem::replace(&mut slot.place, SlabPlace::Free { next: self.first_free });
         slot.generation = slot.generation.wrapping_add(1);
         self.first_free = key.index;
         self.len -= 1;
         match vacated {
-            Place::Taken(value) => Some(value),
-            Place::Free { .. } => None,
+            SlabPlace::Taken(value) => Some(value),
+            SlabPlace::Free { .. } => None,
         }
     }
 
@@ -243,17 +247,19 @@ impl<'s, T> Pool<'s, T> {
     }
 
     /// All values, in the order of their slots.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (SlabKey, &T)> {
         self.slots.iter().enumerate().filter_map(|(i, slot)| match &slot.place {
-            Place::Taken(value) => Some((Key { index: i as u16, generation: slot.generation }, value)),
-            Place::Free { .. } => None,
+            SlabPlace::Taken(value) => Some((SlabKey { index: i as u16, generation: slot.generation }, value)),
+            SlabPlace::Free { .. } => None,
         })
     }
 
     /// The key of the value in slot `index`, if one is there.
-    pub fn key_at(&self, index: u16) -> Option<Key> {
+    pub fn key_at(&self, index: u16) -> Option<SlabKey> {
         match self.slots.get(usize::from(index)) {
-            Some(Slot { generation, place: Place::Taken(_) }) => Some(Key { index, generation: *generation }),
+            Some(SlabEntry { generation, place: SlabPlace::Taken(_) }) => {
+                Some(SlabKey { index, generation: *generation })
+            }
             _ => None,
         }
     }
@@ -265,8 +271,8 @@ mod tests {
 
     #[test]
     fn a_pool_holds_as_many_values_as_it_has_slots_and_not_one_more() {
-        let mut slots: [Slot<u8>; 3] = Default::default();
-        let mut pool = Pool::new(Memory::from(&mut slots[..]));
+        let mut slots: [SlabEntry<u8>; 3] = Default::default();
+        let mut pool = Slab::new(Memory::from(&mut slots[..]));
         for value in 0..3 {
             assert!(!pool.is_full());
             assert_eq!(pool.insert(value).unwrap().index, u16::from(value));
@@ -278,8 +284,8 @@ mod tests {
 
     #[test]
     fn a_stale_key_finds_nothing_even_when_its_slot_is_taken_again() {
-        let mut slots: [Slot<&str>; 1] = Default::default();
-        let mut pool = Pool::new(Memory::from(&mut slots[..]));
+        let mut slots: [SlabEntry<&str>; 1] = Default::default();
+        let mut pool = Slab::new(Memory::from(&mut slots[..]));
         let old = pool.insert("old").unwrap();
         assert_eq!(pool.remove(old), Some("old"));
         let new = pool.insert("new").unwrap();
@@ -291,9 +297,9 @@ mod tests {
 
     #[test]
     fn a_pool_over_used_memory_starts_empty_and_knows_no_old_key() {
-        let mut slots: [Slot<u8>; 2] = Default::default();
-        let old = Pool::new(Memory::from(&mut slots[..])).insert(1).unwrap();
-        let mut pool = Pool::new(Memory::from(&mut slots[..]));
+        let mut slots: [SlabEntry<u8>; 2] = Default::default();
+        let old = Slab::new(Memory::from(&mut slots[..])).insert(1).unwrap();
+        let mut pool = Slab::new(Memory::from(&mut slots[..]));
         assert!(pool.is_empty() && pool.get(old).is_none() && pool.key_at(0).is_none());
         let new = pool.insert(2).unwrap();
         assert_eq!((pool.get(old), pool.get(new)), (None, Some(&2)));
@@ -301,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_pool_without_memory_refuses() {
-        let mut pool = Pool::new(Memory::empty());
+        let mut pool = Slab::new(Memory::empty());
         assert!(pool.is_full() && pool.is_empty());
         assert_eq!(pool.insert(1), Err(1));
     }
@@ -309,8 +315,10 @@ mod tests {
     #[cfg(feature = "alloc")]
     #[test]
     fn slots_past_the_last_that_a_key_can_name_are_not_used() {
-        for (len, capacity) in [(MAX_SLOTS, MAX_SLOTS), (MAX_SLOTS + 1, MAX_SLOTS), (MAX_SLOTS + 3, MAX_SLOTS)] {
-            let mut pool = Pool::new(Memory::allocate(len));
+        for (len, capacity) in
+            [(MAX_ENTRIES, MAX_ENTRIES), (MAX_ENTRIES + 1, MAX_ENTRIES), (MAX_ENTRIES + 3, MAX_ENTRIES)]
+        {
+            let mut pool = Slab::new(Memory::allocate(len));
             assert_eq!(pool.capacity(), capacity);
             assert!((0..capacity).all(|i| pool.insert(i).is_ok_and(|key| usize::from(key.index) == i)));
             assert_eq!(pool.insert(0), Err(0));

@@ -4,7 +4,7 @@
 //! gave us is unverified and is never a contact. It is packed into one cache line, since a table of hundreds is walked for
 //! every query that we answer.
 //!
-//! Its [`Record`] is `Unknown` until the first answer, `Good` while the last query was answered, `Suspect` after one failure
+//! Its [`AnswerHistory`] is `Unknown` until the first answer, `Good` while the last query was answered, `Suspect` after one failure
 //! in a row and `Bad` after two. Each failure of a data query doubles the time for which a bad node is left alone (30 s,
 //! 1 min, 2 min, .. 8.5 h); a failed probe never lengthens it, since a probe is sent to find out, not because
 //! somebody needed the answer. One answer heals everything. Round-trip times are smoothed as TCP does it (RFC 6298), in
@@ -29,7 +29,7 @@ pub struct Contact {
     pub(crate) secure: bool,
     /// Not checked before this second, since a check is under way.
     pub(crate) checked_until: u32,
-    pub(crate) record: Record,
+    pub(crate) record: AnswerHistory,
 }
 
 impl Contact {
@@ -39,13 +39,13 @@ impl Contact {
         endpoint: Endpoint::UNSPECIFIED,
         secure: false,
         checked_until: 0,
-        record: Record::NEW,
+        record: AnswerHistory::NEW,
     };
 
     /// A node that has not been heard of yet. Whether its id fits its address (BEP 42) is computed here, once.
     pub fn new(id: Id, endpoint: Endpoint) -> Self {
         let secure = id.is_secure_for(endpoint.ip());
-        Contact { id, endpoint, secure, checked_until: 0, record: Record::default() }
+        Contact { id, endpoint, secure, checked_until: 0, record: AnswerHistory::default() }
     }
 
     /// Its id.
@@ -64,7 +64,7 @@ impl Contact {
     }
 
     /// Its answers and failures.
-    pub fn record(&self) -> &Record {
+    pub fn record(&self) -> &AnswerHistory {
         &self.record
     }
 
@@ -147,7 +147,7 @@ pub enum QueryKind {
 
 /// The memory of one node's answers and failures.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Record {
+pub struct AnswerHistory {
     last_answer: u32,
     retry_at: u32,
     srtt: u16,
@@ -156,9 +156,10 @@ pub struct Record {
     answered: bool,
 }
 
-impl Record {
+impl AnswerHistory {
     /// Nothing is known.
-    pub const NEW: Record = Record { last_answer: 0, retry_at: 0, srtt: 0, rttvar: 0, failures: 0, answered: false };
+    pub const NEW: AnswerHistory =
+        AnswerHistory { last_answer: 0, retry_at: 0, srtt: 0, rttvar: 0, failures: 0, answered: false };
 
     /// It answered. `rtt` is given only when the query was sent once, so that the sample is unambiguous.
     pub fn on_answer(&mut self, now: Instant, rtt: Option<Duration>) {
@@ -268,7 +269,7 @@ mod tests {
     #[test]
     fn a_contact_fits_in_a_cache_line() {
         assert!(size_of::<Contact>() <= 64, "{}", size_of::<Contact>());
-        assert_eq!(size_of::<Record>(), 16);
+        assert_eq!(size_of::<AnswerHistory>(), 16);
     }
 
     #[test]
@@ -288,7 +289,7 @@ mod tests {
 
     #[test]
     fn two_failures_in_a_row_make_a_node_bad_and_one_answer_heals_it() {
-        let mut r = Record::default();
+        let mut r = AnswerHistory::default();
         assert_eq!(r.health(), Health::Unknown);
         r.on_answer(at(1), None);
         assert_eq!(r.health(), Health::Good);
@@ -303,7 +304,7 @@ mod tests {
 
     #[test]
     fn the_back_off_doubles_ten_times_and_never_overflows() {
-        let mut r = Record::default();
+        let mut r = AnswerHistory::default();
         for n in 0..300u32 {
             r.on_failure(at(0), QueryKind::Data);
             assert_eq!(r.retry_at(), at(30 << n.min(10)));
@@ -314,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_failed_probe_halves_what_is_left_of_the_back_off() {
-        let mut r = Record::default();
+        let mut r = AnswerHistory::default();
         for _ in 0..6 {
             r.on_failure(at(0), QueryKind::Data);
         }
@@ -328,7 +329,7 @@ mod tests {
     #[test]
     fn the_soft_timeout_follows_the_round_trip_times() {
         let bounds = (Duration::from_millis(50), Duration::from_secs(1));
-        let mut r = Record::default();
+        let mut r = AnswerHistory::default();
         assert_eq!(r.soft_timeout(bounds), bounds.1);
         assert_eq!(r.rtt(), None);
         r.on_answer(at(1), Some(Duration::from_millis(100)));

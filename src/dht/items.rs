@@ -19,9 +19,9 @@ use core::cmp::Reverse;
 use arrayvec::ArrayVec;
 
 use crate::base::arena::{Arena, Block, Chain};
-use crate::base::lru::{Link, Recency};
+use crate::base::lru::{Lru, LruLink};
 use crate::base::order::Order;
-use crate::base::slab::{Key, Memory};
+use crate::base::slab::{Memory, SlabKey};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Network, ServerConfig};
 use crate::krpc::endpoint::Endpoint;
@@ -34,7 +34,7 @@ pub const CANDIDATES: usize = 8;
 
 /// A handle of an item. It goes stale when the item is removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ItemKey(Key);
+pub struct ItemKey(SlabKey);
 
 /// A put whose token was verified.
 #[derive(Clone, Copy, Debug)]
@@ -163,7 +163,7 @@ pub struct ItemsMemory<'s> {
     /// The items.
     pub entries: Memory<'s, ItemEntry>,
     /// Their order by last put.
-    pub links: Memory<'s, Link>,
+    pub links: Memory<'s, LruLink>,
     /// Their order by target.
     pub by_target: Memory<'s, u16>,
     /// Their order by network.
@@ -176,7 +176,7 @@ pub struct ItemsMemory<'s> {
 #[derive(Debug)]
 pub struct Items<'s> {
     entries: Memory<'s, ItemEntry>,
-    recency: Recency<'s>,
+    recency: Lru<'s>,
     by_target: Order<'s>,
     by_network: Order<'s>,
     arena: Arena<'s>,
@@ -195,7 +195,7 @@ impl<'s> Items<'s> {
         entries.iter_mut().for_each(|entry| entry.generation = entry.generation.wrapping_add(1));
         Items {
             entries,
-            recency: Recency::new(links.split_front(capacity)),
+            recency: Lru::new(links.split_front(capacity)),
             by_target: Order::new(by_target),
             by_network: Order::new(by_network),
             arena: Arena::new(blocks),
@@ -255,7 +255,7 @@ impl<'s> Items<'s> {
     /// The item that is held under `target`; the mutable one, if both kinds are.
     pub fn find(&self, target: &Id) -> Option<ItemKey> {
         let number = self.number_of(target, Kind::Mutable).or_else(|| self.number_of(target, Kind::Immutable))?;
-        Some(ItemKey(Key { index: number, generation: self.entry(number).generation }))
+        Some(ItemKey(SlabKey { index: number, generation: self.entry(number).generation }))
     }
 
     /// The sequence number of a mutable item; `None` for an immutable one, or once it was removed.

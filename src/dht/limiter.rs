@@ -32,8 +32,8 @@ const CREDIT_LIFETIME: u32 = 15;
 pub struct Meter {
     /// Keyed hash of whom it is for; 0 while it is free.
     tag: u64,
-    packets: Bucket,
-    bytes: Bucket,
+    packets: MeterBucket,
+    bytes: MeterBucket,
     /// The second from which the credits are void.
     credits_until: u32,
     credits: u8,
@@ -41,8 +41,13 @@ pub struct Meter {
 
 impl Meter {
     /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Meter =
-        Meter { tag: 0, packets: Bucket { full_at: 0 }, bytes: Bucket { full_at: 0 }, credits_until: 0, credits: 0 };
+    pub const BLANK: Meter = Meter {
+        tag: 0,
+        packets: MeterBucket { full_at: 0 },
+        bytes: MeterBucket { full_at: 0 },
+        credits_until: 0,
+        credits: 0,
+    };
 
     fn has_credit(&self, second: u32) -> bool {
         self.credits > 0 && second < self.credits_until
@@ -57,7 +62,7 @@ impl Meter {
 
 /// A token bucket: when it will be full again, in nanoseconds.
 #[derive(Clone, Copy, Default, Debug)]
-struct Bucket {
+struct MeterBucket {
     full_at: u64,
 }
 
@@ -86,11 +91,11 @@ impl Rate {
     }
 }
 
-impl Bucket {
+impl MeterBucket {
     /// The bucket after taking `cost` nanoseconds' worth of tokens out; `None` when it holds too few.
-    fn take(self, now: u64, cost: u64, depth: u64) -> Option<Bucket> {
+    fn take(self, now: u64, cost: u64, depth: u64) -> Option<MeterBucket> {
         let full_at = self.full_at.max(now).checked_add(cost)?;
-        (full_at - now <= depth).then_some(Bucket { full_at })
+        (full_at - now <= depth).then_some(MeterBucket { full_at })
     }
 }
 
@@ -112,7 +117,7 @@ pub struct Limiter<'s> {
     network: Network,
     keys: [u64; 2],
     meters: Memory<'s, Meter>,
-    everybody: Bucket,
+    everybody: MeterBucket,
     per_endpoint: Rate,
     per_network: Rate,
     per_node: Rate,
@@ -126,7 +131,7 @@ impl<'s> Limiter<'s> {
             network,
             keys,
             meters,
-            everybody: Bucket::default(),
+            everybody: MeterBucket::default(),
             per_endpoint: Rate::new(config.per_endpoint),
             per_network: Rate::new(config.per_network),
             per_node: Rate::new(config.per_node),
@@ -201,7 +206,7 @@ impl<'s> Limiter<'s> {
         }
         let tag = self.network_tag(to);
         let known = self.find(tag);
-        let bucket = known.map_or(Bucket::default(), |index| self.meters[index].bytes);
+        let bucket = known.map_or(MeterBucket::default(), |index| self.meters[index].bytes);
         let cost = self.reply_bytes.time(bytes as u64);
         let Some(bucket) = bucket.take(nanos(now), cost, self.reply_bytes.depth) else { return false };
         self.meter(now, tag, known).bytes = bucket;
@@ -209,8 +214,8 @@ impl<'s> Limiter<'s> {
     }
 
     /// The bucket of a meter, or the full one of somebody who has none.
-    fn packets(&self, known: Option<usize>) -> Bucket {
-        known.map_or(Bucket::default(), |index| self.meters[index].packets)
+    fn packets(&self, known: Option<usize>) -> MeterBucket {
+        known.map_or(MeterBucket::default(), |index| self.meters[index].packets)
     }
 
     /// The meter of `tag`: where it was found, or in the place of the one in its set that is worth least. There must be

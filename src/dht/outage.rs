@@ -3,7 +3,7 @@
 //! An [`Outage`] watches a whole link. When several different contacts fail within a short time and nobody answers, it is
 //! far more likely that our own line is down than that all of them died together: their failures are then not
 //! charged, and only a probe now and then asks whether the line is back. What single contacts did is in their
-//! [`Record`](crate::dht::contact::Record)s.
+//! [`AnswerHistory`](crate::dht::contact::AnswerHistory)s.
 
 use crate::base::time::{Duration, Instant};
 use crate::krpc::endpoint::Endpoint;

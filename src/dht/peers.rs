@@ -19,7 +19,7 @@ use core::ops::Range;
 
 use arrayvec::ArrayVec;
 
-use crate::base::lru::{Link, Recency};
+use crate::base::lru::{Lru, LruLink};
 use crate::base::order::Order;
 use crate::base::rng::Rng;
 use crate::base::slab::Memory;
@@ -92,7 +92,7 @@ pub struct PeersMemory<'s> {
     /// The peers.
     pub entries: Memory<'s, PeerEntry>,
     /// Their order by last announce.
-    pub links: Memory<'s, Link>,
+    pub links: Memory<'s, LruLink>,
     /// Their order by info-hash.
     pub order: Memory<'s, u16>,
 }
@@ -101,7 +101,7 @@ pub struct PeersMemory<'s> {
 #[derive(Debug)]
 pub struct PeerStore<'s> {
     entries: Memory<'s, PeerEntry>,
-    recency: Recency<'s>,
+    recency: Lru<'s>,
     order: Order<'s>,
     info_hashes: usize,
     /// Seconds of the last announce, rounded up.
@@ -124,7 +124,7 @@ impl<'s> PeerStore<'s> {
         let places = usize::from(config.peers_per_info_hash);
         PeerStore {
             entries,
-            recency: Recency::new(links.split_front(capacity)),
+            recency: Lru::new(links.split_front(capacity)),
             order: Order::new(order),
             info_hashes: 0,
             latest: 0,

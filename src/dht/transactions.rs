@@ -23,20 +23,20 @@ use crate::krpc::id::Id;
 pub enum Purpose {
     /// The table wants to know whether the contact still answers.
     Check,
-    /// A step of an operation.
-    Step {
+    /// A stage of an operation.
+    Operation {
         /// Place of the operation.
         index: u16,
         /// Which operation of that place.
         generation: u32,
-        /// What kind of step.
-        step: Step,
+        /// What kind of stage.
+        stage: Stage,
     },
 }
 
-/// A step of an operation.
+/// A stage of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Step {
+pub enum Stage {
     /// The query that finds closer nodes.
     Converge,
     /// A put or an announce.
@@ -66,8 +66,8 @@ pub struct Open {
 
 /// A place for one open query.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    state: State,
+pub struct TransactionEntry {
+    state: TransactionState,
     turn: u16,
     older: u16,
     newer: u16,
@@ -76,26 +76,26 @@ pub struct Entry {
 /// With this representation a free place has no bit set.
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
-enum State {
+enum TransactionState {
     Free,
     Open(Open),
 }
 
-impl Entry {
+impl TransactionEntry {
     /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Entry = Entry { state: State::Free, turn: 0, older: 0, newer: 0 };
+    pub const BLANK: TransactionEntry = TransactionEntry { state: TransactionState::Free, turn: 0, older: 0, newer: 0 };
 
     fn open(&self) -> Option<&Open> {
         match &self.state {
-            State::Open(open) => Some(open),
-            State::Free => None,
+            TransactionState::Open(open) => Some(open),
+            TransactionState::Free => None,
         }
     }
 }
 
-impl Default for Entry {
+impl Default for TransactionEntry {
     fn default() -> Self {
-        Entry::BLANK
+        TransactionEntry::BLANK
     }
 }
 
@@ -104,7 +104,7 @@ const NONE: u16 = u16::MAX;
 /// The table of open queries.
 #[derive(Debug)]
 pub struct Transactions<'s> {
-    entries: Memory<'s, Entry>,
+    entries: Memory<'s, TransactionEntry>,
     /// Head of the list of free places, linked through `newer`.
     free: u16,
     oldest: u16,
@@ -116,10 +116,10 @@ pub struct Transactions<'s> {
 
 impl<'s> Transactions<'s> {
     /// A table with a place for each entry of `entries` (at most 65,534), keyed by `key`.
-    pub fn new(mut entries: Memory<'s, Entry>, key: [u64; 2], hard_timeout: Duration) -> Self {
+    pub fn new(mut entries: Memory<'s, TransactionEntry>, key: [u64; 2], hard_timeout: Duration) -> Self {
         let len = entries.len().min(usize::from(NONE)) as u16;
         for (i, entry) in (0..len).zip(entries.iter_mut()) {
-            *entry = Entry { newer: if i + 1 < len { i + 1 } else { NONE }, ..Entry::default() };
+            *entry = TransactionEntry { newer: if i + 1 < len { i + 1 } else { NONE }, ..TransactionEntry::default() };
         }
         let free = if len > 0 { 0 } else { NONE };
         Transactions { entries, free, oldest: NONE, newest: NONE, len: 0, key, hard_timeout }
@@ -147,7 +147,7 @@ impl<'s> Transactions<'s> {
         let entry = self.entries.get_mut(usize::from(index))?;
         self.free = entry.newer;
         let turn = entry.turn.wrapping_add(1);
-        *entry = Entry { state: State::Open(open), turn, older: newest, newer: NONE };
+        *entry = TransactionEntry { state: TransactionState::Open(open), turn, older: newest, newer: NONE };
         match self.entries.get_mut(usize::from(newest)) {
             Some(previous) => previous.newer = index,
             None => self.oldest = index,
@@ -184,7 +184,7 @@ impl<'s> Transactions<'s> {
 
     /// Marks a query as late; its open state, if it was not late before.
     pub fn mark_late(&mut self, index: u16) -> Option<Open> {
-        let State::Open(open) = &mut self.entries.get_mut(usize::from(index))?.state else { return None };
+        let TransactionState::Open(open) = &mut self.entries.get_mut(usize::from(index))?.state else { return None };
         let before = *open;
         open.late = true;
         (!before.late).then_some(before)
@@ -193,7 +193,9 @@ impl<'s> Transactions<'s> {
     /// Ends a query.
     pub fn take(&mut self, index: u16) -> Option<Open> {
         let entry = self.entries.get_mut(usize::from(index))?;
-        let State::Open(open) = core::mem::replace(&mut entry.state, State::Free) else { return None };
+        let TransactionState::Open(open) = core::mem::replace(&mut entry.state, TransactionState::Free) else {
+            return None;
+        };
         let (older, newer) = (entry.older, entry.newer);
         entry.newer = self.free;
         self.free = index;

@@ -17,7 +17,7 @@ pub enum Splitting {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one received message. Also bounds the scratch memory: see [`Config::scratch_len`].
+    /// Bytes of one received message. Also bounds the scratch memory: see [`ReconcilerConfig::scratch_len`].
     pub message: usize,
     /// Ranges of one received message.
     pub ranges: usize,
@@ -51,7 +51,7 @@ impl Limits {
 /// What a [`Reconciler`](crate::negentropy::Reconciler) is made of.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Config {
+pub struct ReconcilerConfig {
     /// Bytes of our messages at most, at least [`MIN_FRAME`]; 0 leaves it to the length of the buffer that each is written
     /// to, which bounds it in any case.
     pub frame_limit: usize,
@@ -66,10 +66,10 @@ pub struct Config {
     pub limits: Limits,
 }
 
-impl Config {
+impl ReconcilerConfig {
     /// Adaptive splitting, frames as long as the buffers, this much patience.
     pub const fn new(limits: Limits) -> Self {
-        Config { frame_limit: 0, splitting: Splitting::Adaptive, random_splits: None, strict: false, limits }
+        ReconcilerConfig { frame_limit: 0, splitting: Splitting::Adaptive, random_splits: None, strict: false, limits }
     }
 
     /// The same, with the messages of the reference.

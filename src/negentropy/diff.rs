@@ -35,7 +35,7 @@ pub fn compare<S: SortedSet>(
     for (place, word) in words.iter_mut().enumerate() {
         *word = place as u32;
     }
-    let (mut walk, mut paired, mut alone) = (Walk::default(), 0, 0);
+    let (mut walk, mut paired, mut alone) = (ListWalk::default(), 0, 0);
     scan(set, range.clone(), |id| match walk.find(theirs, id) {
         Some(place) => {
             paired += 1;
@@ -56,7 +56,7 @@ pub fn compare<S: SortedSet>(
     };
     let sorted = left.saturating_mul(theirs.len() + alone) > FEW;
     if alone > 0 {
-        let mut walk = Walk::default();
+        let mut walk = ListWalk::default();
         scan(set, range, |id| {
             if walk.find(theirs, id).is_some() {
                 return;
@@ -81,11 +81,11 @@ fn scan<S: SortedSet>(set: &S, range: Range<usize>, mut visit: impl FnMut(&Id)) 
 
 /// Pairs ids that come in the same order in both lists. The same calls give the same pairs.
 #[derive(Default)]
-struct Walk {
+struct ListWalk {
     next: usize,
 }
 
-impl Walk {
+impl ListWalk {
     #[inline]
     fn find(&mut self, theirs: &[Id], id: &Id) -> Option<usize> {
         let ahead = theirs.get(self.next..)?;

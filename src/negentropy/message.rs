@@ -1,8 +1,8 @@
 //! Negentropy V1 messages: the version byte, then ranges that follow one another without gaps.
 //!
-//! A message is read where it lies: a [`Reader`] yields one [`Range`] after the other, and what it hands out borrows from
+//! A message is read where it lies: a [`FrameReader`] yields one [`Range`] after the other, and what it hands out borrows from
 //! the message. Counts are compared with the bytes that remain, so no number of a stranger is ever multiplied or reserved
-//! for. A [`Writer`] streams into a slice of the caller's and goes back to a [`Mark`] when what was begun does not fit.
+//! for. A [`FrameWriter`] streams into a slice of the caller's and goes back to a [`Mark`] when what was begun does not fit.
 //! Rules N1 to N9 of `spec/negentropy.md`.
 
 use core::fmt;
@@ -107,7 +107,7 @@ pub struct Range<'a> {
 /// Why a message cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Malformed {
+pub enum MalformedFrame {
     /// It ends in the middle of something, or is empty.
     Truncated,
     /// A number has more than ten bytes or more than 64 bits.
@@ -124,53 +124,53 @@ pub enum Malformed {
     NotAscending,
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for MalformedFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Malformed::Truncated => "the message is truncated",
-            Malformed::Varint => "a number is too long or too large",
-            Malformed::Prefix => "an id prefix is longer than 32 bytes",
-            Malformed::Mode => "a range has an unknown mode",
-            Malformed::Version => "the first byte is not a version of this protocol",
-            Malformed::NotMinimal => "a number is not in its shortest form",
-            Malformed::NotAscending => "the bounds do not ascend",
+            MalformedFrame::Truncated => "the message is truncated",
+            MalformedFrame::Varint => "a number is too long or too large",
+            MalformedFrame::Prefix => "an id prefix is longer than 32 bytes",
+            MalformedFrame::Mode => "a range has an unknown mode",
+            MalformedFrame::Version => "the first byte is not a version of this protocol",
+            MalformedFrame::NotMinimal => "a number is not in its shortest form",
+            MalformedFrame::NotAscending => "the bounds do not ascend",
         })
     }
 }
 
-impl core::error::Error for Malformed {}
+impl core::error::Error for MalformedFrame {}
 
-impl From<Unreadable> for Malformed {
+impl From<Unreadable> for MalformedFrame {
     fn from(why: Unreadable) -> Self {
         match why {
-            Unreadable::Truncated => Malformed::Truncated,
-            Unreadable::TooLarge => Malformed::Varint,
+            Unreadable::Truncated => MalformedFrame::Truncated,
+            Unreadable::TooLarge => MalformedFrame::Varint,
         }
     }
 }
 
 /// Splits the version byte off a message.
-pub fn version(message: &[u8]) -> Result<(u8, &[u8]), Malformed> {
+pub fn version(message: &[u8]) -> Result<(u8, &[u8]), MalformedFrame> {
     match message.split_first() {
-        None => Err(Malformed::Truncated),
+        None => Err(MalformedFrame::Truncated),
         Some((version, body)) if VERSIONS.contains(version) => Ok((*version, body)),
-        Some(_) => Err(Malformed::Version),
+        Some(_) => Err(MalformedFrame::Version),
     }
 }
 
 /// Yields the ranges of a message, in order; after an error nothing more.
 #[derive(Clone, Debug)]
-pub struct Reader<'a> {
+pub struct FrameReader<'a> {
     rest: &'a [u8],
     last: Bound,
     strict: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> FrameReader<'a> {
     /// Reads the ranges of `body`: a message without its version byte. `strict` also refuses numbers that are longer than
     /// needed, bounds that do not ascend, and ranges after infinity (N9).
     pub fn new(body: &'a [u8], strict: bool) -> Self {
-        Reader { rest: body, last: Bound::ZERO, strict }
+        FrameReader { rest: body, last: Bound::ZERO, strict }
     }
 
     /// How many bytes have not been read.
@@ -178,23 +178,23 @@ impl<'a> Reader<'a> {
         self.rest.len()
     }
 
-    fn number(&mut self) -> Result<u64, Malformed> {
+    fn number(&mut self) -> Result<u64, MalformedFrame> {
         let (value, shortest) = varint::take(&mut self.rest)?;
-        if self.strict && !shortest { Err(Malformed::NotMinimal) } else { Ok(value) }
+        if self.strict && !shortest { Err(MalformedFrame::NotMinimal) } else { Ok(value) }
     }
 
-    fn bytes(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
-        let (bytes, rest) = self.rest.split_at_checked(len).ok_or(Malformed::Truncated)?;
+    fn bytes(&mut self, len: usize) -> Result<&'a [u8], MalformedFrame> {
+        let (bytes, rest) = self.rest.split_at_checked(len).ok_or(MalformedFrame::Truncated)?;
         self.rest = rest;
         Ok(bytes)
     }
 
-    fn bound(&mut self) -> Result<Bound, Malformed> {
+    fn bound(&mut self) -> Result<Bound, MalformedFrame> {
         let timestamp = match self.number()? {
             0 => u64::MAX,
             coded => self.last.at.timestamp.saturating_add(coded - 1),
         };
-        let len = usize::try_from(self.number()?).ok().filter(|len| *len <= ID_LEN).ok_or(Malformed::Prefix)?;
+        let len = usize::try_from(self.number()?).ok().filter(|len| *len <= ID_LEN).ok_or(MalformedFrame::Prefix)?;
         let mut id = [0; ID_LEN];
         let prefix = self.bytes(len)?;
         for (to, from) in id.iter_mut().zip(prefix) {
@@ -202,37 +202,37 @@ impl<'a> Reader<'a> {
         }
         let bound = Bound { at: Entry { timestamp, id }, len: len as u8 };
         if self.strict && bound.at <= self.last.at {
-            return Err(Malformed::NotAscending);
+            return Err(MalformedFrame::NotAscending);
         }
         self.last = bound;
         Ok(bound)
     }
 
-    fn mode(&mut self) -> Result<Mode<'a>, Malformed> {
+    fn mode(&mut self) -> Result<Mode<'a>, MalformedFrame> {
         match self.number()? {
             0 => Ok(Mode::Skip),
             1 => {
-                let (fingerprint, rest) = self.rest.split_first_chunk().ok_or(Malformed::Truncated)?;
+                let (fingerprint, rest) = self.rest.split_first_chunk().ok_or(MalformedFrame::Truncated)?;
                 self.rest = rest;
                 Ok(Mode::Fingerprint(Fingerprint(*fingerprint)))
             }
             2 => {
                 let count = self.number()?;
                 let space = self.rest.len() / ID_LEN;
-                let count = usize::try_from(count).ok().filter(|n| *n <= space).ok_or(Malformed::Truncated)?;
+                let count = usize::try_from(count).ok().filter(|n| *n <= space).ok_or(MalformedFrame::Truncated)?;
                 Ok(Mode::IdList(self.bytes(count * ID_LEN)?.as_chunks().0))
             }
-            _ => Err(Malformed::Mode),
+            _ => Err(MalformedFrame::Mode),
         }
     }
 
-    fn range(&mut self) -> Result<Range<'a>, Malformed> {
+    fn range(&mut self) -> Result<Range<'a>, MalformedFrame> {
         Ok(Range { bound: self.bound()?, mode: self.mode()? })
     }
 }
 
-impl<'a> Iterator for Reader<'a> {
-    type Item = Result<Range<'a>, Malformed>;
+impl<'a> Iterator for FrameReader<'a> {
+    type Item = Result<Range<'a>, MalformedFrame>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
@@ -250,7 +250,7 @@ impl<'a> Iterator for Reader<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Full;
 
-/// A place in a message to which a [`Writer`] can go back.
+/// A place in a message to which a [`FrameWriter`] can go back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mark {
     len: usize,
@@ -259,7 +259,7 @@ pub struct Mark {
 
 /// Writes a message into a slice. What returns [`Full`] has left an unfinished piece behind: go back to a mark.
 #[derive(Debug)]
-pub struct Writer<'b> {
+pub struct FrameWriter<'b> {
     out: &'b mut [u8],
     len: usize,
     /// Bytes that may be used; the caller moves it to hold room back.
@@ -267,11 +267,11 @@ pub struct Writer<'b> {
     last_timestamp: u64,
 }
 
-impl<'b> Writer<'b> {
+impl<'b> FrameWriter<'b> {
     /// Begins a message in `out` with its version byte.
     pub fn new(out: &'b mut [u8]) -> Result<Self, Full> {
         let limit = out.len();
-        let mut writer = Writer { out, len: 0, limit, last_timestamp: 0 };
+        let mut writer = FrameWriter { out, len: 0, limit, last_timestamp: 0 };
         writer.bytes(&[VERSION])?;
         Ok(writer)
     }
@@ -315,7 +315,7 @@ impl<'b> Writer<'b> {
         self.bytes(&fingerprint.0)
     }
 
-    /// A range of which `count` ids follow, each by [`id`](Writer::id).
+    /// A range of which `count` ids follow, each by [`id`](FrameWriter::id).
     pub fn id_list(&mut self, bound: &Bound, count: usize) -> Result<(), Full> {
         self.bound(bound)?;
         self.bytes(&[2])?;
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn ranges_that_were_written_are_read_again() {
         let mut out = [0; 400];
-        let mut writer = Writer::new(&mut out).unwrap();
+        let mut writer = FrameWriter::new(&mut out).unwrap();
         let bounds = [Bound::between(&entry(1, 1), &entry(5, 2)), Bound::exact(&entry(5, 9)), Bound::INFINITY];
         writer.skip(&bounds[0]).unwrap();
         writer.fingerprint(&bounds[1], &Fingerprint([7; 16])).unwrap();
@@ -378,7 +378,7 @@ mod tests {
         let (version, body) = version(&out[..len]).unwrap();
         assert_eq!(version, VERSION);
         for strict in [false, true] {
-            let read: Result<std::vec::Vec<_>, _> = Reader::new(body, strict).collect();
+            let read: Result<std::vec::Vec<_>, _> = FrameReader::new(body, strict).collect();
             let read = read.unwrap();
             assert_eq!(read.iter().map(|range| range.bound).collect::<std::vec::Vec<_>>(), bounds);
             assert_eq!(read[1].mode, Mode::Fingerprint(Fingerprint([7; 16])));
@@ -403,7 +403,7 @@ mod tests {
     #[test]
     fn a_writer_that_is_full_goes_back_to_its_mark_and_goes_on() {
         let mut out = [0; 64];
-        let mut writer = Writer::new(&mut out).unwrap();
+        let mut writer = FrameWriter::new(&mut out).unwrap();
         writer.set_limit(30);
         writer.fingerprint(&Bound::between(&entry(0, 0), &entry(100, 0)), &Fingerprint([1; 16])).unwrap();
         let mark = writer.mark();
@@ -413,7 +413,7 @@ mod tests {
         writer.set_limit(64);
         writer.skip(&Bound::between(&entry(0, 0), &entry(101, 0))).unwrap();
         let len = writer.len();
-        let read: Result<std::vec::Vec<_>, _> = Reader::new(&out[1..len], true).collect();
+        let read: Result<std::vec::Vec<_>, _> = FrameReader::new(&out[1..len], true).collect();
         assert_eq!(read.unwrap()[1].bound.entry().timestamp, 101);
     }
 
@@ -421,21 +421,21 @@ mod tests {
     fn a_count_is_compared_with_what_remains() {
         for count in [&b"\x01"[..], b"\x02", b"\xc0\x80\x80\x80\x00", b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\x7f"] {
             let body = [&b"\x00\x00\x02"[..], count, &[0; 31]].concat();
-            assert_eq!(Reader::new(&body, false).next(), Some(Err(Malformed::Truncated)));
+            assert_eq!(FrameReader::new(&body, false).next(), Some(Err(MalformedFrame::Truncated)));
         }
     }
 
     #[test]
     fn strict_reading_refuses_what_no_sound_writer_writes() {
         for (body, why) in [
-            (&b"\x80\x00\x00\x00"[..], Malformed::NotMinimal),
-            (b"\x05\x00\x80\x00", Malformed::NotMinimal),
-            (b"\x00\x00\x00\x00\x00\x00", Malformed::NotAscending),
-            (b"\x05\x00\x00\x01\x00\x00", Malformed::NotAscending),
-            (b"\x05\x01\x09\x00\x01\x01\x08\x00", Malformed::NotAscending),
+            (&b"\x80\x00\x00\x00"[..], MalformedFrame::NotMinimal),
+            (b"\x05\x00\x80\x00", MalformedFrame::NotMinimal),
+            (b"\x00\x00\x00\x00\x00\x00", MalformedFrame::NotAscending),
+            (b"\x05\x00\x00\x01\x00\x00", MalformedFrame::NotAscending),
+            (b"\x05\x01\x09\x00\x01\x01\x08\x00", MalformedFrame::NotAscending),
         ] {
-            assert!(Reader::new(body, false).all(|range| range.is_ok()), "{body:?}");
-            assert!(Reader::new(body, true).any(|range| range == Err(why)), "{body:?}");
+            assert!(FrameReader::new(body, false).all(|range| range.is_ok()), "{body:?}");
+            assert!(FrameReader::new(body, true).any(|range| range == Err(why)), "{body:?}");
         }
     }
 
@@ -444,7 +444,7 @@ mod tests {
         let far = b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\x7f";
         let body = [&far[..], b"\x00\x00", far, b"\x00\x00", b"\x01\x00\x00"].concat();
         let ends: std::vec::Vec<u64> =
-            Reader::new(&body, false).map(|range| range.unwrap().bound.entry().timestamp).collect();
+            FrameReader::new(&body, false).map(|range| range.unwrap().bound.entry().timestamp).collect();
         assert_eq!(ends, [u64::MAX - 1, u64::MAX, u64::MAX]);
     }
 }

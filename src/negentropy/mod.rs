@@ -18,8 +18,8 @@ mod split;
 pub mod tree;
 pub mod varint;
 
-pub use config::{Config, Limits, Splitting};
-pub use reconciler::{Error, Reconciler, Step};
+pub use config::{Limits, ReconcilerConfig, Splitting};
+pub use reconciler::{ReconcileError, Reconciler, Step};
 pub use set::{Difference, SortedSet, Window};
 pub use sorted::{Sealed, Sorted};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]

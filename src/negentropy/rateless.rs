@@ -6,7 +6,7 @@
 //! and more can be had when they are not. How many to send is estimated from 2048 counts in the first message.
 //!
 //! The result is believed only if the own set with the differences applied has the fingerprint that the other side named.
-//! Everything else ends in [`Step::FallBack`]: too many differences, sums that lead nowhere, or a partner that speaks V1
+//! Everything else ends in [`RatelessStep::FallBack`]: too many differences, sums that lead nowhere, or a partner that speaks V1
 //! only and says so by the byte `61`. Then the session begins anew with a [`Reconciler`](crate::negentropy::Reconciler). Rules
 //! N40 to N48 of `spec/negentropy.md`.
 //!
@@ -20,7 +20,7 @@ use core::ops::{ControlFlow, Range};
 
 use siphasher::sip::SipHasher24;
 
-use crate::negentropy::message::Malformed;
+use crate::negentropy::message::MalformedFrame;
 use crate::negentropy::set::{Difference, SortedSet, Sum};
 use crate::negentropy::varint;
 
@@ -49,7 +49,7 @@ pub type SessionKey = [u8; 16];
 
 /// What to do next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Step {
+pub enum RatelessStep {
     /// Send the first so many bytes of the buffer.
     Send(usize),
     /// All differences were told.
@@ -61,30 +61,30 @@ pub enum Step {
 /// Why a message is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Error {
+pub enum RatelessError {
     /// It cannot be read.
-    Malformed(Malformed),
+    Malformed(MalformedFrame),
     /// There is no room for an answer.
     BufferTooSmall,
     /// It answers nothing that was asked.
     Unexpected,
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for RatelessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Malformed(why) => why.fmt(f),
-            Error::BufferTooSmall => f.write_str("the buffer for the answer is too short"),
-            Error::Unexpected => f.write_str("the message answers nothing that was asked"),
+            RatelessError::Malformed(why) => why.fmt(f),
+            RatelessError::BufferTooSmall => f.write_str("the buffer for the answer is too short"),
+            RatelessError::Unexpected => f.write_str("the message answers nothing that was asked"),
         }
     }
 }
 
-impl core::error::Error for Error {}
+impl core::error::Error for RatelessError {}
 
-impl From<Malformed> for Error {
-    fn from(why: Malformed) -> Self {
-        Error::Malformed(why)
+impl From<MalformedFrame> for RatelessError {
+    fn from(why: MalformedFrame) -> Self {
+        RatelessError::Malformed(why)
     }
 }
 
@@ -234,48 +234,48 @@ fn symbols_for(differences: u64) -> u64 {
 }
 
 /// Writes a message piece by piece.
-struct Output<'b> {
+struct SymbolOutput<'b> {
     out: &'b mut [u8],
     len: usize,
 }
 
-impl Output<'_> {
-    fn bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let place = self.out.get_mut(self.len..self.len + bytes.len()).ok_or(Error::BufferTooSmall)?;
+impl SymbolOutput<'_> {
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), RatelessError> {
+        let place = self.out.get_mut(self.len..self.len + bytes.len()).ok_or(RatelessError::BufferTooSmall)?;
         place.copy_from_slice(bytes);
         self.len += bytes.len();
         Ok(())
     }
 
-    fn number(&mut self, value: u64) -> Result<(), Error> {
-        let place = self.out.get_mut(self.len..).ok_or(Error::BufferTooSmall)?;
-        self.len += varint::put(value, place).ok_or(Error::BufferTooSmall)?;
+    fn number(&mut self, value: u64) -> Result<(), RatelessError> {
+        let place = self.out.get_mut(self.len..).ok_or(RatelessError::BufferTooSmall)?;
+        self.len += varint::put(value, place).ok_or(RatelessError::BufferTooSmall)?;
         Ok(())
     }
 }
 
-fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Malformed> {
-    let (bytes, after) = rest.split_first_chunk().ok_or(Malformed::Truncated)?;
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], MalformedFrame> {
+    let (bytes, after) = rest.split_first_chunk().ok_or(MalformedFrame::Truncated)?;
     *rest = after;
     Ok(*bytes)
 }
 
-fn number(rest: &mut &[u8]) -> Result<u64, Malformed> {
+fn number(rest: &mut &[u8]) -> Result<u64, MalformedFrame> {
     Ok(varint::take(rest)?.0)
 }
 
 /// The answer to a message of this mode: the length of what was written to `out`. A request that would take more than
 /// `most` symbols, or more room than there is, is answered with the single byte `61`: begin anew in V1.
-pub fn answer<S: SortedSet>(set: &S, message: &[u8], most: u64, out: &mut [u8]) -> Result<usize, Error> {
+pub fn answer<S: SortedSet>(set: &S, message: &[u8], most: u64, out: &mut [u8]) -> Result<usize, RatelessError> {
     let mut rest = message;
     let [version, kind] = take(&mut rest)?;
     if version != VERSION {
-        return Err(Malformed::Version.into());
+        return Err(MalformedFrame::Version.into());
     }
     let key: SessionKey = take(&mut rest)?;
     let space = out.len().saturating_sub(HEAD) / SYMBOL;
     let fingerprint = set.fingerprint(0..set.len());
-    let mut out = Output { out, len: 0 };
+    let mut out = SymbolOutput { out, len: 0 };
     let (from, symbols) = match kind {
         HELLO => {
             let count = number(&mut rest)?;
@@ -289,10 +289,10 @@ pub fn answer<S: SortedSet>(set: &S, message: &[u8], most: u64, out: &mut [u8]) 
             (0, symbols_for(estimate(&cells(set, &key), &theirs_cells, net)))
         }
         MORE => (number(&mut rest)?, number(&mut rest)?),
-        _ => return Err(Malformed::Mode.into()),
+        _ => return Err(MalformedFrame::Mode.into()),
     };
     if !rest.is_empty() {
-        return Err(Malformed::Truncated.into());
+        return Err(MalformedFrame::Truncated.into());
     }
     let end = from.saturating_add(symbols);
     if end > most.min(1 << 30) || symbols > space as u64 {
@@ -332,8 +332,8 @@ impl Asker {
     }
 
     /// Writes the first message, of about 2080 bytes.
-    pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, Error> {
-        let mut out = Output { out, len: 0 };
+    pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, RatelessError> {
+        let mut out = SymbolOutput { out, len: 0 };
         out.bytes(&[VERSION, HELLO])?;
         out.bytes(&self.key)?;
         out.number(set.len() as u64)?;
@@ -351,45 +351,45 @@ impl Asker {
         message: &[u8],
         out: &mut [u8],
         sink: &mut impl FnMut(Difference<'_>),
-    ) -> Result<Step, Error> {
+    ) -> Result<RatelessStep, RatelessError> {
         if !core::mem::take(&mut self.asked) {
-            return Err(Error::Unexpected);
+            return Err(RatelessError::Unexpected);
         }
         let mut rest = message;
         match rest {
-            [crate::negentropy::message::VERSION] => return Ok(Step::FallBack),
-            [VERSION, EQUAL] => return Ok(Step::Done),
+            [crate::negentropy::message::VERSION] => return Ok(RatelessStep::FallBack),
+            [VERSION, EQUAL] => return Ok(RatelessStep::Done),
             [VERSION, SYMBOLS, after @ ..] => rest = after,
-            [] | [VERSION] => return Err(Malformed::Truncated.into()),
-            [VERSION, ..] => return Err(Malformed::Mode.into()),
-            _ => return Err(Malformed::Version.into()),
+            [] | [VERSION] => return Err(MalformedFrame::Truncated.into()),
+            [VERSION, ..] => return Err(MalformedFrame::Mode.into()),
+            _ => return Err(MalformedFrame::Version.into()),
         }
         let count = number(&mut rest)?;
         let fingerprint: [u8; 16] = take(&mut rest)?;
         let symbols = number(&mut rest)?;
         let (received, odd) = rest.as_chunks::<SYMBOL>();
         if received.len() as u64 != symbols || !odd.is_empty() {
-            return Err(Malformed::Truncated.into());
+            return Err(MalformedFrame::Truncated.into());
         }
         let start = self.symbols.len() as u64;
         if received.is_empty() || start + symbols > self.most {
-            return Ok(Step::FallBack);
+            return Ok(RatelessStep::FallBack);
         }
         self.receive(set, received);
         if !self.peel() {
-            return Ok(Step::FallBack);
+            return Ok(RatelessStep::FallBack);
         }
         if self.symbols.first() != Some(&Symbol::default()) {
             return self.ask_for_more(out);
         }
         if !self.is_right(set, count, &fingerprint) {
-            return Ok(Step::FallBack);
+            return Ok(RatelessStep::FallBack);
         }
         for symbol in &self.found {
             let id = symbol.id();
             sink(if symbol.count > 0 { Difference::Need(&id) } else { Difference::Have(&id) });
         }
-        Ok(Step::Done)
+        Ok(RatelessStep::Done)
     }
 
     /// Takes away from new symbols what is known already.
@@ -428,19 +428,19 @@ impl Asker {
         true
     }
 
-    fn ask_for_more(&mut self, out: &mut [u8]) -> Result<Step, Error> {
+    fn ask_for_more(&mut self, out: &mut [u8]) -> Result<RatelessStep, RatelessError> {
         let have = self.symbols.len() as u64;
         let more = (have / 16).max(16);
         if have + more > self.most {
-            return Ok(Step::FallBack);
+            return Ok(RatelessStep::FallBack);
         }
-        let mut out = Output { out, len: 0 };
+        let mut out = SymbolOutput { out, len: 0 };
         out.bytes(&[VERSION, MORE])?;
         out.bytes(&self.key)?;
         out.number(have)?;
         out.number(more)?;
         self.asked = true;
-        Ok(Step::Send(out.len))
+        Ok(RatelessStep::Send(out.len))
     }
 
     /// Whether the own set with the differences applied is the set that the other side said to have.
@@ -486,9 +486,9 @@ mod tests {
                 Difference::Need(id) => assert!(need.insert(*id)),
             });
             match step.unwrap() {
-                Step::Send(next) => len = next,
-                Step::Done => break,
-                Step::FallBack => return None,
+                RatelessStep::Send(next) => len = next,
+                RatelessStep::Done => break,
+                RatelessStep::FallBack => return None,
             }
         }
         let [a, b] = [a, b].map(|list| list.iter().map(|entry| entry.id).collect::<BTreeSet<_>>());
@@ -523,8 +523,8 @@ mod tests {
         let mut asker = Asker::new([1; 16], 100);
         let mut out = vec![0; 3000];
         asker.initiate(&set, &mut out).unwrap();
-        assert_eq!(asker.handle(&set, b"\x61", &mut out, &mut |_| ()), Ok(Step::FallBack));
-        assert_eq!(asker.handle(&set, b"\x61", &mut out, &mut |_| ()), Err(Error::Unexpected));
+        assert_eq!(asker.handle(&set, b"\x61", &mut out, &mut |_| ()), Ok(RatelessStep::FallBack));
+        assert_eq!(asker.handle(&set, b"\x61", &mut out, &mut |_| ()), Err(RatelessError::Unexpected));
     }
 
     #[test]
@@ -549,7 +549,7 @@ mod tests {
             let mut told = 0;
             let step = asker.handle(&sets[0], &message, &mut up, &mut |_| told += 1);
             // A flaw in a symbol that nothing depended on does no harm.
-            assert_eq!(told, if step == Ok(Step::Done) { 610 } else { 0 });
+            assert_eq!(told, if step == Ok(RatelessStep::Done) { 610 } else { 0 });
             let mut any = rng.bytes::<64>();
             (any[0], any[1]) = (VERSION, any[1] % 3);
             let _ = answer(&sets[1], &any, 5000, &mut out);

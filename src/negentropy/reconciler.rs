@@ -16,11 +16,13 @@ use core::ops::ControlFlow;
 use crate::base::error::ConfigError;
 use crate::base::rng::Rng;
 use crate::base::slab::Memory;
-use crate::negentropy::config::{Config, MIN_FRAME, Splitting};
+use crate::negentropy::config::{MIN_FRAME, ReconcilerConfig, Splitting};
 use crate::negentropy::diff;
-use crate::negentropy::message::{self, Bound, Fingerprint, Full, Malformed, Mark, Mode, Reader, VERSION, Writer};
+use crate::negentropy::message::{
+    self, Bound, Fingerprint, FrameReader, FrameWriter, Full, MalformedFrame, Mark, Mode, VERSION,
+};
 use crate::negentropy::set::{Difference, SortedSet, Sum};
-use crate::negentropy::split::{Plan, Situation, Survey, plan};
+use crate::negentropy::split::{MessageSurvey, Situation, SplitPlan, plan};
 
 /// Bytes at the end of a frame that ranges leave free, so that a last list and the rest always fit.
 const SLACK: usize = 200;
@@ -43,9 +45,9 @@ pub enum Step {
 /// Why a session has ended. Differences that were told before stay true.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ReconcileError {
     /// The message cannot be read.
-    Malformed(Malformed),
+    Malformed(MalformedFrame),
     /// The responder speaks another version, this byte at most.
     Version(u8),
     /// The message is longer than [`Limits::message`](crate::negentropy::Limits::message).
@@ -68,29 +70,29 @@ pub enum Error {
     Misuse,
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for ReconcileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Error::Malformed(why) => return why.fmt(f),
-            Error::Version(version) => return write!(f, "the partner speaks version {version:#04x} at most"),
-            Error::MessageTooLong => "the message is longer than allowed",
-            Error::TooManyRanges => "the message has more ranges than allowed",
-            Error::TooManyRounds => "the session takes more messages than allowed",
-            Error::NoProgress => "the session makes no progress",
-            Error::TooManyNeeds => "the partner claims more ids than allowed",
-            Error::TooMuchWork => "the message asks for more work than allowed",
-            Error::ListTooLong => "a list is longer than the scratch memory",
-            Error::BufferTooSmall => "the buffer for the answer is too short",
-            Error::Misuse => "the session has ended, or has not begun",
+            ReconcileError::Malformed(why) => return why.fmt(f),
+            ReconcileError::Version(version) => return write!(f, "the partner speaks version {version:#04x} at most"),
+            ReconcileError::MessageTooLong => "the message is longer than allowed",
+            ReconcileError::TooManyRanges => "the message has more ranges than allowed",
+            ReconcileError::TooManyRounds => "the session takes more messages than allowed",
+            ReconcileError::NoProgress => "the session makes no progress",
+            ReconcileError::TooManyNeeds => "the partner claims more ids than allowed",
+            ReconcileError::TooMuchWork => "the message asks for more work than allowed",
+            ReconcileError::ListTooLong => "a list is longer than the scratch memory",
+            ReconcileError::BufferTooSmall => "the buffer for the answer is too short",
+            ReconcileError::Misuse => "the session has ended, or has not begun",
         })
     }
 }
 
-impl core::error::Error for Error {}
+impl core::error::Error for ReconcileError {}
 
-impl From<Malformed> for Error {
-    fn from(why: Malformed) -> Self {
-        Error::Malformed(why)
+impl From<MalformedFrame> for ReconcileError {
+    fn from(why: MalformedFrame) -> Self {
+        ReconcileError::Malformed(why)
     }
 }
 
@@ -101,7 +103,7 @@ enum Role {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Phase {
+enum SessionPhase {
     Fresh,
     Open,
     Ended,
@@ -112,8 +114,8 @@ enum Phase {
 #[derive(Debug)]
 pub struct Reconciler<'s> {
     role: Role,
-    phase: Phase,
-    config: Config,
+    phase: SessionPhase,
+    config: ReconcilerConfig,
     scratch: Memory<'s, u32>,
     random: Option<Rng>,
     /// Messages of both sides so far.
@@ -127,21 +129,21 @@ pub struct Reconciler<'s> {
 
 impl<'s> Reconciler<'s> {
     /// The side that asks and learns. `scratch` has one word for each id that a received list may have:
-    /// [`Config::scratch_len`].
-    pub fn initiator(config: Config, scratch: Memory<'s, u32>) -> Result<Self, ConfigError> {
+    /// [`ReconcilerConfig::scratch_len`].
+    pub fn initiator(config: ReconcilerConfig, scratch: Memory<'s, u32>) -> Result<Self, ConfigError> {
         Reconciler::new(Role::Initiator, config, scratch)
     }
 
     /// The side that answers.
-    pub fn responder(config: Config) -> Result<Self, ConfigError> {
+    pub fn responder(config: ReconcilerConfig) -> Result<Self, ConfigError> {
         Reconciler::new(Role::Responder, config, Memory::empty())
     }
 
-    fn new(role: Role, config: Config, scratch: Memory<'s, u32>) -> Result<Self, ConfigError> {
+    fn new(role: Role, config: ReconcilerConfig, scratch: Memory<'s, u32>) -> Result<Self, ConfigError> {
         if (1..MIN_FRAME).contains(&config.frame_limit) {
             return Err(ConfigError::Rule("the frame limit (0 for none, otherwise at least 4096 bytes)"));
         }
-        let phase = if role == Role::Initiator { Phase::Fresh } else { Phase::Open };
+        let phase = if role == Role::Initiator { SessionPhase::Fresh } else { SessionPhase::Open };
         let random = config.random_splits.map(Rng::from_seed);
         let framed = false;
         Ok(Reconciler {
@@ -159,17 +161,17 @@ impl<'s> Reconciler<'s> {
     }
 
     /// Writes the first message into `out` and returns its length.
-    pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, Error> {
-        if self.role != Role::Initiator || self.phase != Phase::Fresh {
-            return Err(Error::Misuse);
+    pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, ReconcileError> {
+        if self.role != Role::Initiator || self.phase != SessionPhase::Fresh {
+            return Err(ReconcileError::Misuse);
         }
         let mut turn = Turn::new(self, set, out, None)?;
         // The smallest frame holds the whole split, so nothing is ever cut here.
         if turn.split(0, set.len(), &Bound::INFINITY).is_err() {
-            return Err(Error::BufferTooSmall);
+            return Err(ReconcileError::BufferTooSmall);
         }
         let len = turn.writer.len();
-        self.phase = Phase::Open;
+        self.phase = SessionPhase::Open;
         self.messages = 1;
         Ok(len)
     }
@@ -182,7 +184,7 @@ impl<'s> Reconciler<'s> {
 
     /// Takes up a session whose first messages another reconciler handled: `messages` of both sides.
     pub fn resume(&mut self, messages: u32) {
-        self.phase = Phase::Open;
+        self.phase = SessionPhase::Open;
         self.messages = messages;
     }
 
@@ -199,13 +201,13 @@ impl<'s> Reconciler<'s> {
         message: &[u8],
         out: &mut [u8],
         sink: &mut impl FnMut(Difference<'_>),
-    ) -> Result<Step, Error> {
-        if self.phase != Phase::Open {
-            return Err(Error::Misuse);
+    ) -> Result<Step, ReconcileError> {
+        if self.phase != SessionPhase::Open {
+            return Err(ReconcileError::Misuse);
         }
         let result = self.answer(set, message, out, sink);
         if matches!(result, Err(_) | Ok(Step::Done)) {
-            self.phase = Phase::Ended;
+            self.phase = SessionPhase::Ended;
         }
         result
     }
@@ -216,15 +218,15 @@ impl<'s> Reconciler<'s> {
         message: &[u8],
         out: &mut [u8],
         sink: &mut impl FnMut(Difference<'_>),
-    ) -> Result<Step, Error> {
+    ) -> Result<Step, ReconcileError> {
         if message.len() > self.config.limits.message {
-            return Err(Error::MessageTooLong);
+            return Err(ReconcileError::MessageTooLong);
         }
         let (version, body) = message::version(message)?;
         if version != VERSION {
             return match (self.role, out.first_mut()) {
-                (Role::Initiator, _) => Err(Error::Version(version)),
-                (Role::Responder, None) => Err(Error::BufferTooSmall),
+                (Role::Initiator, _) => Err(ReconcileError::Version(version)),
+                (Role::Responder, None) => Err(ReconcileError::BufferTooSmall),
                 (Role::Responder, Some(byte)) => {
                     *byte = VERSION;
                     Ok(Step::Reply(1))
@@ -235,15 +237,15 @@ impl<'s> Reconciler<'s> {
         self.check_rounds(set.len(), out.len())?;
         let survey = match self.config.splitting {
             Splitting::Conformance => None,
-            Splitting::Adaptive => Some(survey(set, Reader::new(body, self.config.strict))?),
+            Splitting::Adaptive => Some(survey(set, FrameReader::new(body, self.config.strict))?),
         };
         let mut turn = Turn::new(self, set, out, survey)?;
         let mut ranges = 0usize;
-        for range in Reader::new(body, turn.party.config.strict) {
+        for range in FrameReader::new(body, turn.party.config.strict) {
             let range = range?;
             ranges += 1;
             if ranges > turn.party.config.limits.ranges {
-                return Err(Error::TooManyRanges);
+                return Err(ReconcileError::TooManyRanges);
             }
             if turn.range(&range.bound, &range.mode, sink)?.is_break() {
                 break;
@@ -263,35 +265,39 @@ impl<'s> Reconciler<'s> {
     }
 
     /// A round moves a frame of entries, or else the session is in its levels of splitting (N31).
-    fn check_rounds(&self, len: usize, space: usize) -> Result<(), Error> {
+    fn check_rounds(&self, len: usize, space: usize) -> Result<(), ReconcileError> {
         let limits = &self.config.limits;
         let frame = if self.config.frame_limit == 0 { space } else { space.min(self.config.frame_limit) };
         let entries = (len as u64).saturating_add(self.needs);
         let justified = entries.saturating_mul(4) / (frame as u64 / 64).max(1);
         let rounds = u64::from(self.messages / 2);
-        if rounds > u64::from(limits.rounds).saturating_add(justified) { Err(Error::TooManyRounds) } else { Ok(()) }
+        if rounds > u64::from(limits.rounds).saturating_add(justified) {
+            Err(ReconcileError::TooManyRounds)
+        } else {
+            Ok(())
+        }
     }
 
-    fn check_progress(&mut self, open: usize, told: bool) -> Result<(), Error> {
+    fn check_progress(&mut self, open: usize, told: bool) -> Result<(), ReconcileError> {
         if told || open < self.narrowest {
             self.stalled = 0;
             self.narrowest = self.narrowest.min(open);
             return Ok(());
         }
         self.stalled = self.stalled.saturating_add(1);
-        if self.stalled > self.config.limits.stalled { Err(Error::NoProgress) } else { Ok(()) }
+        if self.stalled > self.config.limits.stalled { Err(ReconcileError::NoProgress) } else { Ok(()) }
     }
 }
 
 /// Compares some of the fingerprints of a message, evenly chosen, before any is answered. Reads the message to its end,
 /// so that a malformed one is refused before anything was told.
-fn survey<S: SortedSet>(set: &S, reader: Reader<'_>) -> Result<Survey, Malformed> {
+fn survey<S: SortedSet>(set: &S, reader: FrameReader<'_>) -> Result<MessageSurvey, MalformedFrame> {
     let mut fingerprints = 0usize;
     for range in reader.clone() {
         fingerprints += usize::from(matches!(range?.mode, Mode::Fingerprint(_)));
     }
     let every = fingerprints.div_ceil(SURVEYED).max(1);
-    let (mut survey, mut seen) = (Survey { compared: 0, differ: 0 }, 0usize);
+    let (mut survey, mut seen) = (MessageSurvey { compared: 0, differ: 0 }, 0usize);
     let (mut before, mut index, mut apart, mut width) = (Bound::ZERO, 0usize, 0usize, 0usize);
     for range in reader {
         let range = range?;
@@ -314,9 +320,9 @@ fn survey<S: SortedSet>(set: &S, reader: Reader<'_>) -> Result<Survey, Malformed
 struct Turn<'t, 's, 'b, S> {
     party: &'t mut Reconciler<'s>,
     set: &'t S,
-    writer: Writer<'b>,
+    writer: FrameWriter<'b>,
     frame: usize,
-    survey: Option<Survey>,
+    survey: Option<MessageSurvey>,
     /// Where the range before this one ended.
     index: usize,
     bound: Bound,
@@ -345,14 +351,14 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         party: &'t mut Reconciler<'s>,
         set: &'t S,
         out: &'b mut [u8],
-        survey: Option<Survey>,
-    ) -> Result<Self, Error> {
+        survey: Option<MessageSurvey>,
+    ) -> Result<Self, ReconcileError> {
         let limit = if party.config.frame_limit == 0 { out.len() } else { party.config.frame_limit };
         let frame = limit.min(out.len());
         if frame < MIN_FRAME {
-            return Err(Error::BufferTooSmall);
+            return Err(ReconcileError::BufferTooSmall);
         }
-        let mut writer = Writer::new(out).map_err(|Full| Error::BufferTooSmall)?;
+        let mut writer = FrameWriter::new(out).map_err(|Full| ReconcileError::BufferTooSmall)?;
         writer.set_limit(frame - SLACK);
         let kept = writer.mark();
         Ok(Turn {
@@ -383,7 +389,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         bound: &Bound,
         mode: &Mode<'_>,
         sink: &mut impl FnMut(Difference<'_>),
-    ) -> Result<ControlFlow<()>, Error> {
+    ) -> Result<ControlFlow<()>, ReconcileError> {
         let lower = self.index;
         // Skipped ranges are as wide as others before them, and so are the rest.
         let width = if *mode == Mode::Skip { &mut self.skipped_width } else { &mut self.width };
@@ -451,9 +457,9 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         self.party.config.splitting == Splitting::Adaptive
     }
 
-    fn spend(&mut self, steps: u64) -> Result<(), Error> {
+    fn spend(&mut self, steps: u64) -> Result<(), ReconcileError> {
         self.work = self.work.saturating_add(steps);
-        if self.work > self.party.config.limits.work { Err(Error::TooMuchWork) } else { Ok(()) }
+        if self.work > self.party.config.limits.work { Err(ReconcileError::TooMuchWork) } else { Ok(()) }
     }
 
     /// What was written so far, up to the entry at `place`, stays.
@@ -467,14 +473,14 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
     }
 
     /// Ends the message with one fingerprint of everything that is not answered (N8).
-    fn cut_off(&mut self) -> Result<(), Error> {
+    fn cut_off(&mut self) -> Result<(), ReconcileError> {
         let end = self.set.len();
         self.writer.go_back(self.kept);
         self.writer.set_limit(self.frame);
         self.cut = true;
         self.open += end - self.emitted.min(end);
         let rest = self.fingerprint(self.emitted, end);
-        self.writer.fingerprint(&Bound::INFINITY, &rest).map_err(|Full| Error::BufferTooSmall)
+        self.writer.fingerprint(&Bound::INFINITY, &rest).map_err(|Full| ReconcileError::BufferTooSmall)
     }
 
     /// Writes the parts of a range, or its ids. The adaptive mode keeps the parts that fit, the reference all or none.
@@ -487,11 +493,11 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
             survey: self.survey,
         };
         match plan(self.party.config.splitting, n, at) {
-            Plan::List => {
+            SplitPlan::List => {
                 self.steps = n as u64;
                 self.list(lower, upper, bound)?;
             }
-            Plan::Buckets(buckets) => {
+            SplitPlan::Buckets(buckets) => {
                 self.steps = buckets as u64;
                 self.buckets(lower, upper, bound, buckets)?;
             }
@@ -577,7 +583,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         upper: usize,
         theirs: &[[u8; 32]],
         sink: &mut impl FnMut(Difference<'_>),
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReconcileError> {
         self.spend((upper - lower).saturating_add(theirs.len()) as u64)?;
         let Turn { party: Reconciler { scratch, needs, config, .. }, told, .. } = self;
         let most = config.limits.needs;
@@ -588,7 +594,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
                 sink(difference);
             }
         };
-        diff::compare(self.set, lower..upper, theirs, scratch, &mut tell).map_err(|_| Error::ListTooLong)?;
-        if *needs > most { Err(Error::TooManyNeeds) } else { Ok(()) }
+        diff::compare(self.set, lower..upper, theirs, scratch, &mut tell).map_err(|_| ReconcileError::ListTooLong)?;
+        if *needs > most { Err(ReconcileError::TooManyNeeds) } else { Ok(()) }
     }
 }

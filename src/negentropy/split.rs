@@ -20,14 +20,14 @@ const MOST: usize = 64;
 
 /// How much of a message differed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Survey {
+pub struct MessageSurvey {
     /// Fingerprints that were looked at.
     pub compared: usize,
     /// Those that differ.
     pub differ: usize,
 }
 
-impl Survey {
+impl MessageSurvey {
     /// About how many differences there are in a range that differs: what a Poisson distribution with this share of
     /// empty ranges says, in whole numbers.
     fn differences(self) -> usize {
@@ -52,12 +52,12 @@ pub struct Situation {
     /// Whether this session's messages have been cut at the frame limit.
     pub framed: bool,
     /// What the message that is answered says.
-    pub survey: Option<Survey>,
+    pub survey: Option<MessageSurvey>,
 }
 
 /// What becomes of a range that differs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Plan {
+pub enum SplitPlan {
     /// All its ids.
     List,
     /// So many fingerprints.
@@ -65,9 +65,9 @@ pub enum Plan {
 }
 
 /// The plan for a range of `n` own entries.
-pub fn plan(splitting: Splitting, n: usize, at: Situation) -> Plan {
+pub fn plan(splitting: Splitting, n: usize, at: Situation) -> SplitPlan {
     if splitting == Splitting::Conformance {
-        return if n < REFERENCE.1 { Plan::List } else { Plan::Buckets(REFERENCE.0) };
+        return if n < REFERENCE.1 { SplitPlan::List } else { SplitPlan::Buckets(REFERENCE.0) };
     }
     let longest = match (at.lists_end_it, at.framed) {
         (true, _) if at.framed || at.message >= LAST_MESSAGE => 4 * LIST,
@@ -75,13 +75,13 @@ pub fn plan(splitting: Splitting, n: usize, at: Situation) -> Plan {
         (false, _) => 1,
     };
     if n <= longest {
-        return Plan::List;
+        return SplitPlan::List;
     }
-    let Some(survey) = at.survey else { return Plan::Buckets(REFERENCE.0.min(n)) };
+    let Some(survey) = at.survey else { return SplitPlan::Buckets(REFERENCE.0.min(n)) };
     let levels = LAST_MESSAGE.saturating_sub(at.message).max(1);
     let even = root(n / LIST, levels);
     let wide = if survey.is_dense() { (n / (2 * LIST)).max(2) } else { 2 * survey.differences() };
-    Plan::Buckets(even.max(wide).clamp(2, MOST).min(n))
+    SplitPlan::Buckets(even.max(wide).clamp(2, MOST).min(n))
 }
 
 /// The smallest number of at least 2 whose power with `levels` is not below `n`.
@@ -97,10 +97,10 @@ mod tests {
 
     #[test]
     fn conformance_splits_as_the_reference() {
-        let survey = Some(Survey { compared: 16, differ: 1 });
+        let survey = Some(MessageSurvey { compared: 16, differ: 1 });
         for at in [EARLY, Situation { message: 7, lists_end_it: false, framed: true, survey }] {
-            assert_eq!(plan(Splitting::Conformance, 31, at), Plan::List);
-            assert_eq!(plan(Splitting::Conformance, 32, at), Plan::Buckets(16));
+            assert_eq!(plan(Splitting::Conformance, 31, at), SplitPlan::List);
+            assert_eq!(plan(Splitting::Conformance, 32, at), SplitPlan::Buckets(16));
         }
     }
 
@@ -110,9 +110,9 @@ mod tests {
             for message in 0..12 {
                 for (compared, differ) in [(0, 0), (1, 1), (16, 0), (16, 1), (16, 15), (16, 16), (9000, 9000)] {
                     for lists_end_it in [false, true] {
-                        let survey = Some(Survey { compared, differ });
+                        let survey = Some(MessageSurvey { compared, differ });
                         let at = Situation { message, lists_end_it, framed: n % 2 == 0, survey };
-                        if let Plan::Buckets(buckets) = plan(Splitting::Adaptive, n, at) {
+                        if let SplitPlan::Buckets(buckets) = plan(Splitting::Adaptive, n, at) {
                             assert!(buckets >= 2 && buckets <= n.min(MOST));
                         }
                     }

@@ -26,7 +26,7 @@ const NARROW: usize = LEAF / 2;
 const STEP: usize = 6;
 
 #[derive(Clone, Debug)]
-enum Node {
+enum TreeNode {
     Leaf(Vec<Entry>),
     Inner(Arc<Vec<Child>>),
 }
@@ -38,7 +38,7 @@ struct Child {
     first: Entry,
     count: usize,
     sum: Sum,
-    node: Node,
+    node: TreeNode,
 }
 
 enum Inserted {
@@ -51,7 +51,7 @@ enum Inserted {
 /// A changing set.
 #[derive(Clone, Debug)]
 pub struct Tree {
-    root: Node,
+    root: TreeNode,
     len: usize,
     sum: Sum,
 }
@@ -65,7 +65,7 @@ impl Default for Tree {
 impl Tree {
     /// The empty set.
     pub fn new() -> Self {
-        Tree { root: Node::Leaf(Vec::new()), len: 0, sum: Sum::ZERO }
+        Tree { root: TreeNode::Leaf(Vec::new()), len: 0, sum: Sum::ZERO }
     }
 
     /// The set of `entries`, which must ascend: in one pass, without searching.
@@ -78,9 +78,10 @@ impl Tree {
         }
         // Nearly full, so that a few more entries do not split every leaf.
         let mut level: Vec<Child> =
-            entries.chunks(LEAF - 2 * STEP).map(|chunk| Child::of(Node::Leaf(chunk.to_vec()))).collect();
+            entries.chunks(LEAF - 2 * STEP).map(|chunk| Child::of(TreeNode::Leaf(chunk.to_vec()))).collect();
         while level.len() > 1 {
-            level = level.chunks(FAN - STEP).map(|chunk| Child::of(Node::Inner(Arc::new(chunk.to_vec())))).collect();
+            level =
+                level.chunks(FAN - STEP).map(|chunk| Child::of(TreeNode::Inner(Arc::new(chunk.to_vec())))).collect();
         }
         match level.pop() {
             Some(Child { count, sum, node, .. }) => Ok(Tree { root: node, len: count, sum }),
@@ -97,8 +98,8 @@ impl Tree {
             Inserted::AlreadyThere => return Ok(false),
             Inserted::Yes => {}
             Inserted::Split(right) => {
-                let left = core::mem::replace(&mut self.root, Node::Leaf(Vec::new()));
-                self.root = Node::Inner(Arc::new(alloc::vec![Child::of(left), right]));
+                let left = core::mem::replace(&mut self.root, TreeNode::Leaf(Vec::new()));
+                self.root = TreeNode::Inner(Arc::new(alloc::vec![Child::of(left), right]));
             }
         }
         self.len += 1;
@@ -111,7 +112,7 @@ impl Tree {
         if !self.root.erase(entry) {
             return false;
         }
-        while let Node::Inner(children) = &self.root
+        while let TreeNode::Inner(children) = &self.root
             && let [only] = &children[..]
         {
             self.root = only.node.clone();
@@ -131,8 +132,8 @@ impl Tree {
         let mut node = &self.root;
         loop {
             match node {
-                Node::Leaf(entries) => return find(entries, entry).is_ok(),
-                Node::Inner(children) => match children.get(place_of(children, entry)) {
+                TreeNode::Leaf(entries) => return find(entries, entry).is_ok(),
+                TreeNode::Inner(children) => match children.get(place_of(children, entry)) {
                     Some(child) => node = &child.node,
                     None => return false,
                 },
@@ -145,8 +146,8 @@ impl Tree {
         let (mut node, mut rank) = (&self.root, 0);
         loop {
             match node {
-                Node::Leaf(entries) => return rank + find(entries, bound).unwrap_or_else(|place| place),
-                Node::Inner(children) => {
+                TreeNode::Leaf(entries) => return rank + find(entries, bound).unwrap_or_else(|place| place),
+                TreeNode::Inner(children) => {
                     let place = place_of(children, bound);
                     rank += children.iter().take(place).map(|child| child.count).sum::<usize>();
                     match children.get(place) {
@@ -174,8 +175,8 @@ impl SortedSet for Tree {
         let (mut node, mut left) = (&self.root, index);
         loop {
             match node {
-                Node::Leaf(entries) => return entries.get(left).copied(),
-                Node::Inner(children) => {
+                TreeNode::Leaf(entries) => return entries.get(left).copied(),
+                TreeNode::Inner(children) => {
                     let child = children.iter().find(|child| {
                         let inside = left < child.count;
                         left -= if inside { 0 } else { child.count };
@@ -197,11 +198,11 @@ impl SortedSet for Tree {
         let (mut count, mut total) = (self.len, self.sum);
         loop {
             let children = match node {
-                Node::Leaf(entries) if left > count / 2 => {
+                TreeNode::Leaf(entries) if left > count / 2 => {
                     return sum.plus(total).minus(Sum::of(entries.get(left..).unwrap_or_default()));
                 }
-                Node::Leaf(entries) => return sum.plus(Sum::of(entries.get(..left).unwrap_or_default())),
-                Node::Inner(children) => children,
+                TreeNode::Leaf(entries) => return sum.plus(Sum::of(entries.get(..left).unwrap_or_default())),
+                TreeNode::Inner(children) => children,
             };
             let child = if left <= count / 2 {
                 children.iter().find(|child| {
@@ -274,10 +275,10 @@ fn guess<'a>(len: usize, key: impl Fn(usize) -> Option<&'a Entry>, entry: &Entry
 
 impl Child {
     /// Counts and adds up what a node holds.
-    fn of(node: Node) -> Child {
+    fn of(node: TreeNode) -> Child {
         let (first, count, sum) = match &node {
-            Node::Leaf(entries) => (entries.first().copied(), entries.len(), Sum::of(entries)),
-            Node::Inner(children) => (
+            TreeNode::Leaf(entries) => (entries.first().copied(), entries.len(), Sum::of(entries)),
+            TreeNode::Inner(children) => (
                 children.first().map(|child| child.first),
                 children.iter().map(|child| child.count).sum(),
                 children.iter().fold(Sum::ZERO, |sum, child| sum.plus(child.sum)),
@@ -287,14 +288,14 @@ impl Child {
     }
 }
 
-impl Node {
+impl TreeNode {
     fn insert(&mut self, entry: &Entry) -> Inserted {
         match self {
-            Node::Leaf(entries) => {
+            TreeNode::Leaf(entries) => {
                 let Err(at) = find(entries, entry) else { return Inserted::AlreadyThere };
                 insert_into_leaf(entries, at, *entry)
             }
-            Node::Inner(children) => {
+            TreeNode::Inner(children) => {
                 let place = place_of(children, entry);
                 let children = Arc::make_mut(children);
                 let Some(child) = children.get_mut(place) else { return Inserted::AlreadyThere };
@@ -314,7 +315,7 @@ impl Node {
                 }
                 let middle = if place + 2 == children.len() { children.len() - 1 } else { children.len() / 2 };
                 let upper = children.split_off(middle);
-                Inserted::Split(Child::of(Node::Inner(Arc::new(upper))))
+                Inserted::Split(Child::of(TreeNode::Inner(Arc::new(upper))))
             }
         }
     }
@@ -322,7 +323,7 @@ impl Node {
     /// Takes out an entry; `false` when it is not there.
     fn erase(&mut self, entry: &Entry) -> bool {
         match self {
-            Node::Leaf(entries) => {
+            TreeNode::Leaf(entries) => {
                 let Ok(at) = find(entries, entry) else { return false };
                 entries.remove(at);
                 if entries.capacity() >= entries.len() + 2 * STEP {
@@ -330,7 +331,7 @@ impl Node {
                 }
                 true
             }
-            Node::Inner(children) => {
+            TreeNode::Inner(children) => {
                 let place = place_of(children, entry);
                 let children = Arc::make_mut(children);
                 let Some(child) = children.get_mut(place) else { return false };
@@ -349,8 +350,8 @@ impl Node {
 
     fn memory(&self) -> usize {
         match self {
-            Node::Leaf(entries) => entries.capacity() * size_of::<Entry>(),
-            Node::Inner(children) => {
+            TreeNode::Leaf(entries) => entries.capacity() * size_of::<Entry>(),
+            TreeNode::Inner(children) => {
                 let below: usize = children.iter().map(|child| child.node.memory()).sum();
                 // The vector and the two counters of its owner.
                 below + children.capacity() * size_of::<Child>() + size_of::<Vec<Child>>() + 2 * size_of::<usize>()
@@ -360,17 +361,17 @@ impl Node {
 
     fn is_sparse(&self) -> bool {
         match self {
-            Node::Leaf(entries) => entries.len() < LEAF / 4,
-            Node::Inner(children) => children.len() < FAN / 4,
+            TreeNode::Leaf(entries) => entries.len() < LEAF / 4,
+            TreeNode::Inner(children) => children.len() < FAN / 4,
         }
     }
 
     fn scan(&self, start: usize, end: usize, visit: &mut impl FnMut(&Entry) -> ControlFlow<()>) -> ControlFlow<()> {
         match self {
-            Node::Leaf(entries) => {
+            TreeNode::Leaf(entries) => {
                 entries.get(start..end.min(entries.len())).unwrap_or_default().iter().try_for_each(visit)
             }
-            Node::Inner(children) => {
+            TreeNode::Inner(children) => {
                 let mut before = 0usize;
                 for child in children.iter() {
                     let after = before + child.count;
@@ -406,7 +407,7 @@ fn insert_into_leaf(entries: &mut Vec<Entry>, at: usize, entry: Entry) -> Insert
         upper.reserve_exact(STEP);
         upper.insert(at - middle, entry);
     }
-    Inserted::Split(Child::of(Node::Leaf(upper)))
+    Inserted::Split(Child::of(TreeNode::Leaf(upper)))
 }
 
 /// Makes one node of two neighbours, or two of the same size if one would be too full.
@@ -417,7 +418,7 @@ fn join(children: &mut Vec<Child>, place: usize) {
     let right = children.remove(place + 1);
     let Some(left) = children.get_mut(place) else { return };
     let upper = match (&mut left.node, right.node) {
-        (Node::Leaf(left), Node::Leaf(right)) => {
+        (TreeNode::Leaf(left), TreeNode::Leaf(right)) => {
             let entries = left;
             entries.reserve_exact(right.len());
             entries.extend_from_slice(&right);
@@ -425,20 +426,20 @@ fn join(children: &mut Vec<Child>, place: usize) {
             split.then(|| {
                 let upper = entries.split_off(entries.len() / 2);
                 entries.shrink_to(entries.len() + STEP);
-                Node::Leaf(upper)
+                TreeNode::Leaf(upper)
             })
         }
-        (Node::Inner(left), Node::Inner(right)) => {
+        (TreeNode::Inner(left), TreeNode::Inner(right)) => {
             let list = Arc::make_mut(left);
             list.extend_from_slice(&right);
             let split = list.len() > FAN * 3 / 4;
-            split.then(|| Node::Inner(Arc::new(list.split_off(list.len() / 2))))
+            split.then(|| TreeNode::Inner(Arc::new(list.split_off(list.len() / 2))))
         }
         // All leaves are equally deep.
         (_, right) => Some(right),
     };
     let first = left.first;
-    let node = core::mem::replace(&mut left.node, Node::Leaf(Vec::new()));
+    let node = core::mem::replace(&mut left.node, TreeNode::Leaf(Vec::new()));
     *left = Child { first, ..Child::of(node) };
     if let Some(upper) = upper {
         children.insert(place + 1, Child::of(upper));
@@ -452,13 +453,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Recounts everything; returns the depth.
-    fn check(node: &Node, root: bool) -> usize {
+    fn check(node: &TreeNode, root: bool) -> usize {
         match node {
-            Node::Leaf(entries) => {
+            TreeNode::Leaf(entries) => {
                 assert!(entries.len() <= LEAF && entries.is_sorted_by(|a, b| a < b));
                 0
             }
-            Node::Inner(children) => {
+            TreeNode::Inner(children) => {
                 assert!(children.len() <= FAN && (root || !children.is_empty()));
                 let depths: BTreeSet<usize> = children.iter().map(|child| check(&child.node, false)).collect();
                 assert_eq!(depths.len(), 1);

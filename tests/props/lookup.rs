@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use honeyguide::base::rng::Rng;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, LookupConfig, Network};
-use honeyguide::dht::lookup::{Candidate, Class, Lookup, Next, Offer, Rules, SHARE, TokenCell, Window};
+use honeyguide::dht::lookup::{Candidate, Class, Lookup, LookupWindow, Next, Offer, Rules, SHARE, TokenCell};
 use honeyguide::krpc::{Endpoint, Id};
 use quickcheck::{QuickCheck, TestResult};
 
@@ -89,7 +89,7 @@ impl Harness {
         let Peer { id, endpoint, .. } = self.peers[i];
         let class = if hops == 0 { Class::Good } else { Class::Unverified };
         let offer = Offer { id, endpoint, class, hops, secure: true };
-        let mut window = Window { candidates: &mut self.candidates, tokens: &mut self.tokens };
+        let mut window = LookupWindow { candidates: &mut self.candidates, tokens: &mut self.tokens };
         self.lookup.offer(&mut window, Network::Local, offer);
     }
 
@@ -104,7 +104,7 @@ impl Harness {
     fn pull(&mut self) -> Option<bool> {
         loop {
             let rules = Rules { config: &self.config, patience: Duration::from_millis(200), enforce_secure_ids: false };
-            let mut window = Window { candidates: &mut self.candidates, tokens: &mut self.tokens };
+            let mut window = LookupWindow { candidates: &mut self.candidates, tokens: &mut self.tokens };
             match self.lookup.next(self.now, &mut window, &rules, true) {
                 Next::Ask { endpoint, unverified, .. } => {
                     assert!(self.asked.insert(endpoint, unverified).is_none(), "L2: asked twice");
@@ -114,7 +114,7 @@ impl Harness {
                     assert!(of(true) <= usize::from(self.config.slots_unverified), "L6: slots for unverified");
                 }
                 Next::Store { id, endpoint } => {
-                    let window = Window { candidates: &mut self.candidates, tokens: &mut self.tokens };
+                    let window = LookupWindow { candidates: &mut self.candidates, tokens: &mut self.tokens };
                     let token = self.lookup.token(&window, &id, &endpoint).expect("L21: only with a token");
                     assert_eq!(token, token_of(&endpoint), "L26: its own token");
                     assert!(self.storing.insert(endpoint), "stored twice");
@@ -148,7 +148,7 @@ impl Harness {
         let endpoint = open[self.rng.below(open.len() as u32) as usize];
         let (id, fate) = (self.peer(&endpoint).id, self.peer(&endpoint).fate);
         let unverified = self.asked[&endpoint];
-        let mut window = Window { candidates: &mut self.candidates, tokens: &mut self.tokens };
+        let mut window = LookupWindow { candidates: &mut self.candidates, tokens: &mut self.tokens };
         if self.storing.contains(&endpoint) {
             self.storing.remove(&endpoint);
             match self.rng.below(4) {
@@ -182,7 +182,7 @@ impl Harness {
         for i in self.by_distance().into_iter().take(SHARE) {
             self.offer(i, 1);
         }
-        let mut window = Window { candidates: &mut self.candidates, tokens: &mut self.tokens };
+        let mut window = LookupWindow { candidates: &mut self.candidates, tokens: &mut self.tokens };
         assert!(self.lookup.on_answer(&mut window, &id, endpoint, token.as_deref()));
     }
 
@@ -210,7 +210,7 @@ fn a_lookup_ends_with_the_nearest_that_are_alive_and_asks_nobody_twice() {
     fn holds(seed: u64) -> TestResult {
         let mut h = Harness::new(seed, false);
         let converged = h.run();
-        let window = Window { candidates: &mut h.candidates, tokens: &mut h.tokens };
+        let window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
         let answered: Vec<Id> = h.lookup.answered(&window).map(|(id, _)| id).collect();
         assert_eq!(converged, !answered.is_empty(), "L12");
         let k = usize::from(h.config.k);
@@ -243,7 +243,7 @@ fn a_put_stores_on_the_nearest_that_gave_a_token_and_reports_once() {
         assert!(h.storing.is_empty(), "it ended while a store was open");
         assert_eq!(h.reports, usize::from(h.stored.len() >= usize::from(h.config.report_at)), "L22");
         // Nobody whom it could store on, nearer than somebody it stored on, was passed over.
-        let window = Window { candidates: &mut h.candidates, tokens: &mut h.tokens };
+        let window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
         let answered: Vec<Endpoint> = h.lookup.answered(&window).map(|(_, e)| e).collect();
         let last = answered.iter().rposition(|e| h.stored.contains(e));
         for e in &answered[..last.unwrap_or(0)] {
@@ -266,7 +266,7 @@ fn the_window_is_bounded_and_keeps_the_nearest() {
         let mut ids: Vec<Id> = (0..80).map(|_| Id::random(&mut rng)).collect();
         for (i, id) in ids.iter().enumerate() {
             let endpoint = Endpoint::v4([11, i as u8, 0, 1], 1);
-            let mut window = Window { candidates: &mut h.candidates, tokens: &mut h.tokens };
+            let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
             h.lookup.offer(
                 &mut window,
                 Network::Public,
@@ -277,7 +277,7 @@ fn the_window_is_bounded_and_keeps_the_nearest() {
         let mut asked = Vec::new();
         while h.peers.len() < 1000 {
             let rules = Rules { config: &h.config, patience: Duration::ZERO, enforce_secure_ids: false };
-            let mut window = Window { candidates: &mut h.candidates, tokens: &mut h.tokens };
+            let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
             match h.lookup.next(h.now, &mut window, &rules, true) {
                 Next::Ask { id, endpoint, .. } => {
                     asked.push(id);
@@ -311,7 +311,7 @@ fn unverified_nodes_of_one_network_gets_one_place_in_public_and_every_place_in_a
                     hops: 1,
                     secure: true,
                 };
-                let mut window = Window { candidates: &mut h.candidates, tokens: &mut h.tokens };
+                let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
                 h.lookup.offer(&mut window, network, offer)
             })
             .count();

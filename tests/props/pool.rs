@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use honeyguide::base::arena::{Arena, Block, Chain};
-use honeyguide::base::deadlines::Heap;
-use honeyguide::base::slab::{Key, Memory, Pool};
+use honeyguide::base::deadlines::Deadlines;
+use honeyguide::base::slab::{Memory, Slab, SlabKey};
 use honeyguide::base::time::Instant;
 use quickcheck::quickcheck;
 
@@ -12,9 +12,9 @@ quickcheck! {
     /// A key finds its value until it is removed and nothing from then on, whoever takes the slot.
     fn a_pool_is_a_map_that_never_uses_a_key_twice(operations: Vec<(bool, u8)>, capacity: u8) -> bool {
         let capacity = usize::from(capacity % 12);
-        let mut pool = Pool::new(Memory::allocate(capacity));
-        let mut model: BTreeMap<Key, usize> = BTreeMap::new();
-        let mut issued: Vec<Key> = Vec::new();
+        let mut pool = Slab::new(Memory::allocate(capacity));
+        let mut model: BTreeMap<SlabKey, usize> = BTreeMap::new();
+        let mut issued: Vec<SlabKey> = Vec::new();
         for (value, (insert, choice)) in operations.into_iter().enumerate() {
             if insert {
                 match pool.insert(value) {
@@ -39,8 +39,8 @@ quickcheck! {
 
     /// A value stays where it is while others come and go.
     fn a_change_of_one_value_changes_no_other(values: Vec<u8>, choice: u8, new: u8) -> bool {
-        let mut pool = Pool::new(Memory::allocate(values.len()));
-        let keys: Vec<Key> = values.iter().map(|&value| pool.insert(value).unwrap()).collect();
+        let mut pool = Slab::new(Memory::allocate(values.len()));
+        let keys: Vec<SlabKey> = values.iter().map(|&value| pool.insert(value).unwrap()).collect();
         let Some(chosen) = usize::from(choice).checked_rem(keys.len()) else { return true };
         *pool.get_mut(keys[chosen]).unwrap() = new;
         keys.iter().enumerate().all(|(i, &key)| pool.get(key) == Some(if i == chosen { &new } else { &values[i] }))
@@ -49,7 +49,7 @@ quickcheck! {
     /// Set, clear and pop give what a sorted list of (deadline, key) gives.
     fn a_heap_is_a_sorted_list_of_deadlines(operations: Vec<(u8, u16, u8)>, capacity: u8) -> bool {
         let capacity = u16::from(capacity % 20) + 1;
-        let mut heap = Heap::new(Memory::allocate(usize::from(capacity)));
+        let mut heap = Deadlines::new(Memory::allocate(usize::from(capacity)));
         let mut model: BTreeMap<u16, Instant> = BTreeMap::new();
         for (operation, key, at) in operations {
             let (key, at) = (key % capacity, Instant::from_micros(u64::from(at % 16)));

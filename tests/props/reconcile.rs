@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use honeyguide::base::rng::Rng;
 use honeyguide::base::slab::Memory;
 use honeyguide::negentropy::message::Entry;
-use honeyguide::negentropy::{Config, Difference, Error, Limits, Reconciler, Sealed, SortedSet, Step, Tree, Window};
+use honeyguide::negentropy::{
+    Difference, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree, Window,
+};
 use negentropy::{Id, Negentropy, NegentropyStorageVector, Storage};
 
 const BUFFER: usize = 1 << 20;
@@ -31,7 +33,7 @@ struct Ours<'a, S> {
 }
 
 impl<'a, S: SortedSet> Ours<'a, S> {
-    fn new(initiates: bool, config: Config, set: &'a S) -> Self {
+    fn new(initiates: bool, config: ReconcilerConfig, set: &'a S) -> Self {
         let scratch = Memory::allocate(config.scratch_len());
         let party =
             if initiates { Reconciler::initiator(config, scratch) } else { Reconciler::responder(config) }.unwrap();
@@ -146,8 +148,8 @@ fn check(name: &str, lists: &[Vec<Entry>; 2], frames: [usize; 2], (messages, fou
     }
 }
 
-fn config(frame: usize, adaptive: bool, rng: &mut Rng) -> Config {
-    let mut config = Config::new(Limits::trusting(BUFFER)).frames(frame);
+fn config(frame: usize, adaptive: bool, rng: &mut Rng) -> ReconcilerConfig {
+    let mut config = ReconcilerConfig::new(Limits::trusting(BUFFER)).frames(frame);
     if !adaptive {
         config = config.conformance();
     } else if rng.below(2) == 0 {
@@ -166,7 +168,7 @@ fn all_messages_are_those_of_the_negentropy_crate_in_both_roles() {
         let sets = lists.clone().map(|list| Sealed::build(list).unwrap());
         let name = format!("case {case}");
         let ours = |side: usize| {
-            let config = Config::new(Limits::trusting(BUFFER)).conformance().frames(frames[side]);
+            let config = ReconcilerConfig::new(Limits::trusting(BUFFER)).conformance().frames(frames[side]);
             Ours::new(side == 0, config, &sets[side])
         };
         let theirs = |side: usize| Theirs::new(&lists[side], frames[side]);
@@ -281,7 +283,7 @@ fn a_hostile_partner_costs_at_most_its_budget() {
     limits.needs = 5_000;
     let mut ends = BTreeSet::new();
     for kind in 0..5 {
-        let config = Config::new(limits).frames(4096);
+        let config = ReconcilerConfig::new(limits).frames(4096);
         let scratch = Memory::allocate(config.scratch_len());
         let mut client = Reconciler::initiator(config, scratch).unwrap();
         let len = client.initiate(&set, &mut out).unwrap();
@@ -319,10 +321,10 @@ fn a_hostile_partner_costs_at_most_its_budget() {
         assert!(told <= 5_000 + 2_000);
         ends.insert(format!("{end:?}"));
         match kind {
-            1 => assert!(matches!(end, Some(Error::NoProgress | Error::TooManyRounds))),
-            2 => assert_eq!(end, Some(Error::TooManyNeeds)),
-            3 => assert_eq!(end, Some(Error::MessageTooLong)),
-            4 => assert_eq!(end, Some(Error::TooManyRanges)),
+            1 => assert!(matches!(end, Some(ReconcileError::NoProgress | ReconcileError::TooManyRounds))),
+            2 => assert_eq!(end, Some(ReconcileError::TooManyNeeds)),
+            3 => assert_eq!(end, Some(ReconcileError::MessageTooLong)),
+            4 => assert_eq!(end, Some(ReconcileError::TooManyRanges)),
             _ => {}
         }
     }
@@ -344,7 +346,7 @@ fn a_responder_answers_the_costliest_messages_within_its_limits() {
     narrow.extend([1, 0, 2, 0].repeat(16_000));
     for message in [&b"\x61\x00\x00\x02\x00"[..], &dense, &narrow, b"\x61\x00\x00\x01abcdefghabcdefgh"] {
         for adaptive in [false, true] {
-            let mut config = Config::new(Limits::responder()).frames(60_000);
+            let mut config = ReconcilerConfig::new(Limits::responder()).frames(60_000);
             if !adaptive {
                 config = config.conformance();
             }
@@ -357,6 +359,6 @@ fn a_responder_answers_the_costliest_messages_within_its_limits() {
     }
     let mut limits = Limits::responder();
     limits.work = 1000;
-    let mut server = Reconciler::responder(Config::new(limits)).unwrap();
-    assert_eq!(server.reconcile(&set, &dense, &mut out, &mut |_| ()), Err(Error::TooMuchWork));
+    let mut server = Reconciler::responder(ReconcilerConfig::new(limits)).unwrap();
+    assert_eq!(server.reconcile(&set, &dense, &mut out, &mut |_| ()), Err(ReconcileError::TooMuchWork));
 }

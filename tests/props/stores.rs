@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use honeyguide::base::arena::Block;
-use honeyguide::base::lru::Recency;
+use honeyguide::base::lru::Lru;
 use honeyguide::base::order::Order;
 use honeyguide::base::rng::Rng;
 use honeyguide::base::slab::Memory;
@@ -84,7 +84,7 @@ quickcheck! {
 
     fn recency_is_a_queue_in_which_some_go_to_the_end(operations: Vec<(u8, u16)>, capacity: u8) -> bool {
         let capacity = usize::from(capacity % 12);
-        let mut recency = Recency::new(Memory::allocate(capacity));
+        let mut recency = Lru::new(Memory::allocate(capacity));
         let mut model: Vec<u16> = Vec::new();
         for (operation, entry) in operations {
             let entry = entry % 14;

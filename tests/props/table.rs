@@ -7,7 +7,7 @@ use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::contact::{Health, QueryKind};
-use honeyguide::dht::table::{Admission, BUCKETS, Failed, ID_CHANGES, Refusal, Table, TableMemory};
+use honeyguide::dht::table::{Admission, AdmissionRefusal, BUCKETS, Failed, ID_CHANGES, Table, TableMemory};
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
 use quickcheck::{TestResult, quickcheck};
@@ -142,7 +142,7 @@ fn a_network_is_full_at_its_limits() {
                 let id = OWN.random_in_bucket(bucket, &mut rng);
                 match table.on_response(Instant::ZERO, &id, Endpoint::v4([7, 7, 7, host], 1), RTT) {
                     Admission::Added => of_bucket += 1,
-                    Admission::Refused(Refusal::Network) => {}
+                    Admission::Refused(AdmissionRefusal::Network) => {}
                     other => return TestResult::error(format!("{other:?}")),
                 }
             }

@@ -9,7 +9,7 @@ use honeyguide::base::rng::Rng;
 use honeyguide::base::slab::Memory;
 use honeyguide::negentropy::message::Entry;
 use honeyguide::negentropy::rateless::{self, Asker};
-use honeyguide::negentropy::{Config, Difference, Limits, Reconciler, Sealed, SortedSet, Step, Tree};
+use honeyguide::negentropy::{Difference, Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree};
 use negentropy::{Id, Negentropy, NegentropyStorageVector, Storage};
 
 const N: usize = 1_000_000;
@@ -166,9 +166,9 @@ impl Pair {
             let reply = rateless::answer(&self.sets[1], &up[..len], 1 << 20, &mut down).expect("sound");
             bytes += len + reply;
             match asker.handle(&self.sets[0], &down[..reply], &mut up, &mut |_| told += 1).expect("sound") {
-                rateless::Step::Send(next) => len = next,
-                rateless::Step::Done => break,
-                rateless::Step::FallBack => panic!("fell back"),
+                rateless::RatelessStep::Send(next) => len = next,
+                rateless::RatelessStep::Done => break,
+                rateless::RatelessStep::FallBack => panic!("fell back"),
             }
         }
         assert_eq!(told, self.d);
@@ -212,7 +212,7 @@ struct Buffers {
 
 fn session(sets: &[Sealed<'static>; 2], frames: (usize, usize), adaptive: bool, buffers: &mut Buffers) -> Traffic {
     let config = |frame| {
-        let config = Config::new(Limits::trusting(LONGEST)).frames(frame);
+        let config = ReconcilerConfig::new(Limits::trusting(LONGEST)).frames(frame);
         if adaptive { config } else { config.conformance() }
     };
     buffers.up.resize(LONGEST, 0);

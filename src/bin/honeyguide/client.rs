@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use honeyguide::adapters::handle::Handle;
 use honeyguide::adapters::resolve::{Resolved, resolve};
-use honeyguide::adapters::results::{Failure, Finished};
+use honeyguide::adapters::results::{Finished, OperationError};
 use honeyguide::adapters::tokio::spawn;
 use honeyguide::dht::config::{Config, Network};
 use tokio::time::{Instant, timeout_at};
@@ -100,7 +100,7 @@ pub fn no_answer(routers: &[SocketAddr]) -> String {
 }
 
 /// The end of an operation, or a sentence about why there is none.
-pub fn ended<T>(finished: Result<Finished<T>, Failure>) -> Result<Finished<T>, Failed> {
+pub fn ended<T>(finished: Result<Finished<T>, OperationError>) -> Result<Finished<T>, Failed> {
     finished.map_err(|failure| failure.to_string().into())
 }
 

@@ -2,7 +2,7 @@ use std::io::{BufRead, Write};
 
 use honeyguide::base::slab::Memory;
 use honeyguide::negentropy::message::Entry;
-use honeyguide::negentropy::{Config, Difference, Limits, Reconciler, Sealed, SortedSet, Splitting, Step};
+use honeyguide::negentropy::{Difference, Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Splitting, Step};
 
 use crate::options::{self, Failed, Options};
 
@@ -33,20 +33,20 @@ pub fn run(_options: &Options, args: Args) -> Result<(), Failed> {
 }
 
 /// For a partner who is trusted, since both files or processes are the user's.
-pub fn config(adaptive: bool, frame: usize) -> Config {
-    let mut config = Config::new(Limits::trusting(LONGEST)).conformance().frames(frame);
+pub fn config(adaptive: bool, frame: usize) -> ReconcilerConfig {
+    let mut config = ReconcilerConfig::new(Limits::trusting(LONGEST)).conformance().frames(frame);
     if adaptive {
         config.splitting = Splitting::Adaptive;
     }
     config
 }
 
-pub fn initiator(config: Config) -> Result<Reconciler<'static>, Failed> {
+pub fn initiator(config: ReconcilerConfig) -> Result<Reconciler<'static>, Failed> {
     let scratch = Memory::Owned(vec![0; config.scratch_len()].into_boxed_slice());
     Reconciler::initiator(config, scratch).map_err(|error| Failed::usage(error.to_string()))
 }
 
-pub fn responder(config: Config) -> Result<Reconciler<'static>, Failed> {
+pub fn responder(config: ReconcilerConfig) -> Result<Reconciler<'static>, Failed> {
     Reconciler::responder(config).map_err(|error| Failed::usage(error.to_string()))
 }
 
@@ -67,8 +67,8 @@ pub fn entry(text: &str) -> Result<Entry, Failed> {
 }
 
 enum Side {
-    Collecting(Vec<Entry>, Config),
-    Sealed { set: Sealed<'static>, config: Config, party: Option<Box<Reconciler<'static>>>, out: Vec<u8> },
+    Collecting(Vec<Entry>, ReconcilerConfig),
+    Sealed { set: Sealed<'static>, config: ReconcilerConfig, party: Option<Box<Reconciler<'static>>>, out: Vec<u8> },
 }
 
 impl Side {

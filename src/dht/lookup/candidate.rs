@@ -22,7 +22,7 @@ pub enum Class {
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[repr(u8)]
-pub(super) enum State {
+pub(super) enum CandidateState {
     #[default]
     Fresh,
     Asked,
@@ -39,7 +39,7 @@ pub(super) enum State {
 pub struct Candidate {
     pub(super) distance: Distance,
     pub(super) endpoint: Endpoint,
-    pub(super) state: State,
+    pub(super) state: CandidateState,
     pub(super) class: Class,
     pub(super) hops: u8,
     /// Place of its token, or `NO_TOKEN`.
@@ -55,7 +55,7 @@ impl Candidate {
     pub const BLANK: Candidate = Candidate {
         distance: Distance([0; 20]),
         endpoint: Endpoint::UNSPECIFIED,
-        state: State::Fresh,
+        state: CandidateState::Fresh,
         class: Class::Good,
         hops: 0,
         token: 0,
@@ -101,7 +101,7 @@ impl Default for TokenCell {
 
 /// The memory of one lookup, lent for one call.
 #[derive(Debug)]
-pub struct Window<'a> {
+pub struct LookupWindow<'a> {
     /// Places for candidates.
     pub candidates: &'a mut [Candidate],
     /// Places for tokens, at most 255.

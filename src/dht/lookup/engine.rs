@@ -1,6 +1,6 @@
 //! What to do next, and when it is over.
 
-use super::candidate::{Candidate, Class, NO_TOKEN, Offer, State, Version, Window};
+use super::candidate::{Candidate, CandidateState, Class, LookupWindow, NO_TOKEN, Offer, Version};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{LookupConfig, Network};
 use crate::krpc::endpoint::Endpoint;
@@ -38,7 +38,7 @@ pub enum Next {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Phase {
+enum LookupPhase {
     Converge,
     Store,
 }
@@ -50,7 +50,7 @@ pub struct Lookup {
     started: Instant,
     /// When the latest query left.
     asked: Instant,
-    phase: Phase,
+    phase: LookupPhase,
     stores: bool,
     /// A version may only replace the one it expects (cas).
     guarded: bool,
@@ -78,7 +78,7 @@ impl Lookup {
             target,
             started: now,
             asked: now,
-            phase: Phase::Converge,
+            phase: LookupPhase::Converge,
             stores,
             guarded: false,
             versions: false,
@@ -114,18 +114,19 @@ impl Lookup {
 
     /// Whether it has turned from converging to storing.
     pub fn is_storing(&self) -> bool {
-        self.phase == Phase::Store
+        self.phase == LookupPhase::Store
     }
 
     /// Offers a node; whether it was taken as a candidate.
-    pub fn offer(&mut self, w: &mut Window<'_>, network: Network, offer: Offer) -> bool {
+    pub fn offer(&mut self, w: &mut LookupWindow<'_>, network: Network, offer: Offer) -> bool {
         let distance = offer.id.distance(&self.target);
         let len = usize::from(self.len);
         let known = &w.candidates[..len];
         let one_a_prefix = offer.hops > 0 && network == Network::Public;
         let prefix = offer.endpoint.network();
         if known.iter().any(|c| {
-            c.endpoint == offer.endpoint || (one_a_prefix && c.state != State::Failed && c.endpoint.network() == prefix)
+            c.endpoint == offer.endpoint
+                || (one_a_prefix && c.state != CandidateState::Failed && c.endpoint.network() == prefix)
         }) {
             return false;
         }
@@ -136,7 +137,7 @@ impl Lookup {
         w.candidates[place] = Candidate {
             distance,
             endpoint: offer.endpoint,
-            state: State::Fresh,
+            state: CandidateState::Fresh,
             class: offer.class,
             hops: offer.hops,
             token: NO_TOKEN,
@@ -148,7 +149,7 @@ impl Lookup {
 
     /// Opens a gap at `place`. A full window gives up its farthest candidate that no answer is expected of: those that
     /// answered are useful for being near, so a nearer one is always welcome.
-    fn make_space(&mut self, w: &mut Window<'_>, place: usize) -> bool {
+    fn make_space(&mut self, w: &mut LookupWindow<'_>, place: usize) -> bool {
         let len = usize::from(self.len);
         let capacity = w.candidates.len().min(usize::from(u16::MAX));
         if len < capacity {
@@ -156,7 +157,9 @@ impl Lookup {
             self.len += 1;
             return true;
         }
-        let idle = |c: &Candidate| matches!(c.state, State::Fresh | State::Failed | State::Answered);
+        let idle = |c: &Candidate| {
+            matches!(c.state, CandidateState::Fresh | CandidateState::Failed | CandidateState::Answered)
+        };
         let Some(evicted) = w.candidates[..len].iter().rposition(idle) else { return false };
         if evicted < place {
             return false;
@@ -167,22 +170,28 @@ impl Lookup {
 
     /// What to do next. Call again until it says `Wait` or `Done`; each call scans the window once.
     /// Without `unverified_allowed` no candidate that is unverified is asked.
-    pub fn next(&mut self, now: Instant, w: &mut Window<'_>, rules: &Rules<'_>, unverified_allowed: bool) -> Next {
-        if self.phase == Phase::Store && self.stored >= u16::from(rules.config.report_at) && !self.reported {
+    pub fn next(
+        &mut self,
+        now: Instant,
+        w: &mut LookupWindow<'_>,
+        rules: &Rules<'_>,
+        unverified_allowed: bool,
+    ) -> Next {
+        if self.phase == LookupPhase::Store && self.stored >= u16::from(rules.config.report_at) && !self.reported {
             self.reported = true;
             return Next::Report;
         }
         let width = match self.phase {
-            Phase::Converge => usize::from(rules.config.k),
-            Phase::Store => usize::from(rules.config.replicas),
+            LookupPhase::Converge => usize::from(rules.config.k),
+            LookupPhase::Store => usize::from(rules.config.replicas),
         };
         let view = self.survey(w, rules, width, unverified_allowed);
         if let Some(place) = view.storable {
             let candidate = &mut w.candidates[place];
-            candidate.state = State::Storing;
+            candidate.state = CandidateState::Storing;
             return Next::Store { id: self.id_of(candidate.distance), endpoint: candidate.endpoint };
         }
-        if self.phase == Phase::Converge && view.closed == width {
+        if self.phase == LookupPhase::Converge && view.closed == width {
             return self.close(now, w, rules, unverified_allowed);
         }
         if let Some(place) = view.askable {
@@ -195,36 +204,36 @@ impl Lookup {
             return Next::Wait(None);
         }
         match self.phase {
-            Phase::Converge if view.late && self.answers == 0 => Next::Wait(None),
-            Phase::Converge if view.late && now < self.asked + rules.patience => {
+            LookupPhase::Converge if view.late && self.answers == 0 => Next::Wait(None),
+            LookupPhase::Converge if view.late && now < self.asked + rules.patience => {
                 Next::Wait(Some(self.asked + rules.patience))
             }
-            Phase::Converge => self.close(now, w, rules, unverified_allowed),
-            Phase::Store => Next::Done { converged: true },
+            LookupPhase::Converge => self.close(now, w, rules, unverified_allowed),
+            LookupPhase::Store => Next::Done { converged: true },
         }
     }
 
     /// The end of converging.
-    fn close(&mut self, now: Instant, w: &mut Window<'_>, rules: &Rules<'_>, unverified_allowed: bool) -> Next {
+    fn close(&mut self, now: Instant, w: &mut LookupWindow<'_>, rules: &Rules<'_>, unverified_allowed: bool) -> Next {
         if !self.stores || self.answers == 0 {
             return Next::Done { converged: self.answers > 0 };
         }
-        self.phase = Phase::Store;
+        self.phase = LookupPhase::Store;
         self.next(now, w, rules, unverified_allowed)
     }
 
     /// One pass over the window: what could be done among the `width` nearest live candidates.
-    fn survey(&self, w: &Window<'_>, rules: &Rules<'_>, width: usize, unverified_allowed: bool) -> Survey {
-        let mut view = Survey::default();
+    fn survey(&self, w: &LookupWindow<'_>, rules: &Rules<'_>, width: usize, unverified_allowed: bool) -> WindowSurvey {
+        let mut view = WindowSurvey::default();
         let (mut live, mut bad) = (0, None);
         for (place, c) in w.candidates[..usize::from(self.len)].iter().enumerate() {
             match c.state {
-                State::Failed => continue,
-                State::Late => {
+                CandidateState::Failed => continue,
+                CandidateState::Late => {
                     view.late = true;
                     continue;
                 }
-                State::Fresh if c.class == Class::Bad => {
+                CandidateState::Fresh if c.class == Class::Bad => {
                     bad = bad.or(Some(place));
                     continue;
                 }
@@ -236,7 +245,7 @@ impl Lookup {
             }
             live += usize::from(rules.counts(c));
             match c.state {
-                State::Fresh => {
+                CandidateState::Fresh => {
                     let class = c.class as usize;
                     if self.in_flight[class] >= rules.slots(c.class) {
                         view.busy = true;
@@ -246,8 +255,8 @@ impl Lookup {
                         view.askable = view.askable.or(Some(place));
                     }
                 }
-                State::Asked | State::Storing => view.busy = true,
-                State::Answered if self.phase == Phase::Store && c.token != NO_TOKEN => {
+                CandidateState::Asked | CandidateState::Storing => view.busy = true,
+                CandidateState::Answered if self.phase == LookupPhase::Store && c.token != NO_TOKEN => {
                     let waits = match c.version {
                         _ if !self.guarded => false,
                         Version::None => self.versions && (self.stored == 0 || self.conflict),
@@ -275,7 +284,7 @@ impl Lookup {
 
     fn ask(&mut self, now: Instant, candidate: &mut Candidate) -> Next {
         self.asked = now;
-        candidate.state = State::Asked;
+        candidate.state = CandidateState::Asked;
         self.burst = self.burst.saturating_add(1);
         let slots = &mut self.in_flight[candidate.class as usize];
         *slots = slots.saturating_add(1);
@@ -287,15 +296,15 @@ impl Lookup {
     }
 
     /// Takes back an `Ask` or a `Store` that could not be carried out.
-    pub fn on_not_sent(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint) {
+    pub fn on_not_sent(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint) {
         if let Some(place) = self.find(w, id, endpoint) {
             match w.candidates[place].state {
-                State::Asked => {
+                CandidateState::Asked => {
                     self.free_slot(w.candidates[place].class);
-                    w.candidates[place].state = State::Fresh;
+                    w.candidates[place].state = CandidateState::Fresh;
                     self.burst = self.burst.saturating_sub(1);
                 }
-                State::Storing => w.candidates[place].state = State::Answered,
+                CandidateState::Storing => w.candidates[place].state = CandidateState::Answered,
                 _ => {}
             }
         }
@@ -312,7 +321,13 @@ impl Lookup {
     }
 
     /// A bootstrap node answered, and so told its id: it becomes a candidate that has answered.
-    pub fn on_bootstrap_answer(&mut self, w: &mut Window<'_>, network: Network, offer: Offer, token: Option<&[u8]>) {
+    pub fn on_bootstrap_answer(
+        &mut self,
+        w: &mut LookupWindow<'_>,
+        network: Network,
+        offer: Offer,
+        token: Option<&[u8]>,
+    ) {
         self.unidentified = self.unidentified.saturating_sub(1);
         self.offer(w, network, offer);
         if let Some(place) = self.find(w, &offer.id, &offer.endpoint) {
@@ -321,20 +336,20 @@ impl Lookup {
     }
 
     /// A candidate answered. Whether it belongs to the window.
-    pub fn on_answer(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint, token: Option<&[u8]>) -> bool {
+    pub fn on_answer(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, token: Option<&[u8]>) -> bool {
         let Some(place) = self.find(w, id, endpoint) else { return false };
         self.settle(w, place, token);
         true
     }
 
-    fn settle(&mut self, w: &mut Window<'_>, place: usize, token: Option<&[u8]>) {
+    fn settle(&mut self, w: &mut LookupWindow<'_>, place: usize, token: Option<&[u8]>) {
         let candidate = &mut w.candidates[place];
         match candidate.state {
-            State::Asked => self.free_slot(candidate.class),
-            State::Fresh | State::Late => {}
+            CandidateState::Asked => self.free_slot(candidate.class),
+            CandidateState::Fresh | CandidateState::Late => {}
             _ => return,
         }
-        candidate.state = State::Answered;
+        candidate.state = CandidateState::Answered;
         self.hops = self.hops.max(candidate.hops);
         self.answers = self.answers.saturating_add(1);
         if let Some(token) = token.filter(|t| t.len() <= MAX_TOKEN && self.stores) {
@@ -343,7 +358,7 @@ impl Lookup {
     }
 
     /// Keeps the token of the candidate at `place`, at the cost of the farthest candidate that has one.
-    fn keep_token(&self, w: &mut Window<'_>, place: usize, token: &[u8]) {
+    fn keep_token(&self, w: &mut LookupWindow<'_>, place: usize, token: &[u8]) {
         let len = usize::from(self.len);
         let holders = || w.candidates[..len].iter().filter(|c| c.token != NO_TOKEN);
         let free = (0..w.tokens.len().min(usize::from(NO_TOKEN)))
@@ -352,7 +367,7 @@ impl Lookup {
             Some(cell) => cell,
             None => {
                 let farthest = w.candidates[..len].iter().rposition(|c| c.token != NO_TOKEN);
-                match farthest.filter(|&f| f > place && w.candidates[f].state == State::Answered) {
+                match farthest.filter(|&f| f > place && w.candidates[f].state == CandidateState::Answered) {
                     Some(f) => usize::from(core::mem::replace(&mut w.candidates[f].token, NO_TOKEN)),
                     None => return,
                 }
@@ -365,7 +380,7 @@ impl Lookup {
     }
 
     /// A candidate returned a version of the item that is to be stored.
-    pub fn on_version(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint, version: Version) {
+    pub fn on_version(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, version: Version) {
         if let Some(place) = self.find(w, id, endpoint) {
             self.versions = true;
             w.candidates[place].version = version;
@@ -383,78 +398,86 @@ impl Lookup {
     }
 
     /// Whether a candidate returned the very item that is to be stored.
-    pub fn holds(&self, w: &Window<'_>, id: &Id, endpoint: &Endpoint) -> bool {
+    pub fn holds(&self, w: &LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> bool {
         self.find(w, id, endpoint).is_some_and(|place| w.candidates[place].version == Version::Same)
     }
 
     /// The soft timeout of a query passed: its slot is free, its answer still welcome.
-    pub fn on_late(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint) {
+    pub fn on_late(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint) {
         if let Some(place) = self.find(w, id, endpoint)
-            && w.candidates[place].state == State::Asked
+            && w.candidates[place].state == CandidateState::Asked
         {
             self.free_slot(w.candidates[place].class);
-            w.candidates[place].state = State::Late;
+            w.candidates[place].state = CandidateState::Late;
         }
     }
 
     /// A candidate failed: no answer, a broken one, or one with another id.
-    pub fn on_failure(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint) {
+    pub fn on_failure(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint) {
         if let Some(place) = self.find(w, id, endpoint) {
             let candidate = &mut w.candidates[place];
-            if candidate.state == State::Asked {
+            if candidate.state == CandidateState::Asked {
                 self.free_slot(candidate.class);
             }
-            if matches!(candidate.state, State::Asked | State::Late | State::Storing) {
-                candidate.state = State::Failed;
+            if matches!(candidate.state, CandidateState::Asked | CandidateState::Late | CandidateState::Storing) {
+                candidate.state = CandidateState::Failed;
                 candidate.token = NO_TOKEN;
             }
         }
     }
 
     /// A node confirmed that it stored.
-    pub fn on_stored(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint) {
-        self.end_store(w, id, endpoint, State::Stored);
+    pub fn on_stored(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint) {
+        self.end_store(w, id, endpoint, CandidateState::Stored);
     }
 
     /// A node refused to store.
-    pub fn on_refused(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint) {
-        self.end_store(w, id, endpoint, State::Refused);
+    pub fn on_refused(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint) {
+        self.end_store(w, id, endpoint, CandidateState::Refused);
     }
 
-    fn end_store(&mut self, w: &mut Window<'_>, id: &Id, endpoint: &Endpoint, end: State) {
+    fn end_store(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, end: CandidateState) {
         if let Some(place) = self.find(w, id, endpoint)
-            && w.candidates[place].state == State::Storing
+            && w.candidates[place].state == CandidateState::Storing
         {
             w.candidates[place].state = end;
             w.candidates[place].token = NO_TOKEN;
-            self.stored = self.stored.saturating_add(u16::from(end == State::Stored));
-            self.conflict |= end == State::Refused;
+            self.stored = self.stored.saturating_add(u16::from(end == CandidateState::Stored));
+            self.conflict |= end == CandidateState::Refused;
         }
     }
 
     /// The token that a node gave, if it is still kept.
-    pub fn token<'w>(&self, w: &'w Window<'_>, id: &Id, endpoint: &Endpoint) -> Option<&'w [u8]> {
+    pub fn token<'w>(&self, w: &'w LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> Option<&'w [u8]> {
         let place = self.find(w, id, endpoint)?;
         let cell = w.tokens.get(usize::from(w.candidates[place].token))?;
         cell.bytes.get(..usize::from(cell.len))
     }
 
     /// Referrals that led to a candidate.
-    pub fn hops_to(&self, w: &Window<'_>, id: &Id, endpoint: &Endpoint) -> u8 {
+    pub fn hops_to(&self, w: &LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> u8 {
         self.find(w, id, endpoint).map_or(0, |place| w.candidates[place].hops)
     }
 
     /// Whether an endpoint is a candidate already.
-    pub fn knows(&self, w: &Window<'_>, endpoint: &Endpoint) -> bool {
+    pub fn knows(&self, w: &LookupWindow<'_>, endpoint: &Endpoint) -> bool {
         w.candidates[..usize::from(self.len)].iter().any(|c| c.endpoint == *endpoint)
     }
 
     /// The nearest nodes that answered, nearest first.
-    pub fn answered<'w>(&self, w: &'w Window<'_>) -> impl Iterator<Item = (Id, Endpoint)> + use<'w> {
+    pub fn answered<'w>(&self, w: &'w LookupWindow<'_>) -> impl Iterator<Item = (Id, Endpoint)> + use<'w> {
         let target = self.target;
         w.candidates[..usize::from(self.len)]
             .iter()
-            .filter(|c| matches!(c.state, State::Answered | State::Storing | State::Stored | State::Refused))
+            .filter(|c| {
+                matches!(
+                    c.state,
+                    CandidateState::Answered
+                        | CandidateState::Storing
+                        | CandidateState::Stored
+                        | CandidateState::Refused
+                )
+            })
             .map(move |c| (Id(c.distance.0).distance(&target).into(), c.endpoint))
     }
 
@@ -462,7 +485,7 @@ impl Lookup {
         Id(distance.0).distance(&self.target).into()
     }
 
-    fn find(&self, w: &Window<'_>, id: &Id, endpoint: &Endpoint) -> Option<usize> {
+    fn find(&self, w: &LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> Option<usize> {
         let distance = id.distance(&self.target);
         let known = &w.candidates[..usize::from(self.len)];
         let first = known.partition_point(|c| c.distance < distance);
@@ -497,11 +520,13 @@ impl Lookup {
             }
             let id = self.id_of(c.distance);
             match c.state {
-                State::Asked => {
+                CandidateState::Asked => {
                     in_flight[c.class as usize] += 1;
                     assert!(asked(&id, &c.endpoint), "nobody is waited for who was not asked");
                 }
-                State::Storing => assert!(storing(&id, &c.endpoint), "no store is waited for that was not sent"),
+                CandidateState::Storing => {
+                    assert!(storing(&id, &c.endpoint), "no store is waited for that was not sent")
+                }
                 _ => {}
             }
         }
@@ -536,7 +561,7 @@ impl Rules<'_> {
 }
 
 #[derive(Default)]
-struct Survey {
+struct WindowSurvey {
     /// Live candidates among the nearest that need nothing more.
     closed: usize,
     /// A candidate that may be asked now.

@@ -27,5 +27,5 @@
 mod candidate;
 mod engine;
 
-pub use candidate::{Candidate, Class, Offer, SHARE, TokenCell, Version, Window};
+pub use candidate::{Candidate, Class, LookupWindow, Offer, SHARE, TokenCell, Version};
 pub use engine::{Lookup, Next, Rules};

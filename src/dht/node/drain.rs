@@ -4,19 +4,19 @@
 //! their next query when there is somebody to send it; news (our address, our id) is level-triggered. Every packet is
 //! encoded at the moment it is handed out, straight into the caller's buffer.
 
-use crate::base::slab::Key;
+use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
 use crate::dht::command::DirectQuery;
 use crate::dht::config::K;
 use crate::dht::event::{Buffer, Event, LinkId, Output, Reason};
 use crate::dht::lookup::Next;
-use crate::dht::node::inbox::Found;
+use crate::dht::node::inbox::ResultKind;
 use crate::dht::node::operation::{Goal, Parts};
 use crate::dht::node::server::{LARGEST, Pantry};
 use crate::dht::node::state::{Node, rules};
 use crate::dht::stats::DropReason;
 use crate::dht::trace::TraceEvent;
-use crate::dht::transactions::{Open, Purpose, Step};
+use crate::dht::transactions::{Open, Purpose, Stage};
 use crate::krpc::compact::{Nodes, Peers, Samples};
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
@@ -41,7 +41,7 @@ enum Plan {
 enum Note {
     /// The value, then key, salt and signature of a mutable item.
     Value {
-        key: Key,
+        key: SlabKey,
         tag: u64,
         from: Endpoint,
         len: usize,
@@ -49,18 +49,18 @@ enum Note {
         seq: Option<i64>,
     },
     Peers {
-        key: Key,
+        key: SlabKey,
         tag: u64,
         from: Endpoint,
         len: usize,
     },
     Nodes {
-        key: Key,
+        key: SlabKey,
         tag: u64,
         len: usize,
     },
     Samples {
-        key: Key,
+        key: SlabKey,
         tag: u64,
         from: Endpoint,
         id: Id,
@@ -69,7 +69,7 @@ enum Note {
         len: usize,
     },
     Response {
-        key: Key,
+        key: SlabKey,
         tag: u64,
         from: Endpoint,
         id: Id,
@@ -161,7 +161,7 @@ impl Node<'_> {
             let tag = operation.tag;
             let len = bytes.len();
             let note = match place.found {
-                Found::Value { seq, signature } => {
+                ResultKind::Value { seq, signature } => {
                     buf[..len].copy_from_slice(bytes);
                     let mutable = matches!(operation.goal, Goal::Mutable { .. });
                     let salt = payload.salt.len();
@@ -172,7 +172,7 @@ impl Node<'_> {
                     }
                     Note::Value { key, tag, from, len, salt, seq: mutable.then_some(seq) }
                 }
-                Found::Peers { done } => {
+                ResultKind::Peers { done } => {
                     let (mut written, mut count) = (0, 0);
                     let peers = Values::List(bytes).peers().filter(|peer| peer.is_usable(local));
                     for peer in peers.skip(usize::from(done)).take(PEERS_IN_EVENT) {
@@ -183,14 +183,14 @@ impl Node<'_> {
                         self.inbox.pop();
                         continue;
                     }
-                    place.found = Found::Peers { done: done + count };
+                    place.found = ResultKind::Peers { done: done + count };
                     return Some(Note::Peers { key, tag, from, len: written });
                 }
-                Found::Samples { num, interval } => {
+                ResultKind::Samples { num, interval } => {
                     buf[..len].copy_from_slice(bytes);
                     Note::Samples { key, tag, from, id, num, interval, len }
                 }
-                Found::Response { rtt } => {
+                ResultKind::Response { rtt } => {
                     buf[..len].copy_from_slice(bytes);
                     Note::Response { key, tag, from, id, rtt, len }
                 }
@@ -221,14 +221,14 @@ impl Node<'_> {
             }
             *sent = true;
             let to = *to;
-            return self.ask(key, to, None, Step::Direct, operation_query(self, key, target, want), buf);
+            return self.ask(key, to, None, Stage::Direct, operation_query(self, key, target, want), buf);
         }
         if let Some(&to) = self.bootstrap_nodes.get(usize::from(operation.next_bootstrap)) {
             operation.next_bootstrap += 1;
             let family = self.links.get(usize::from(operation.link)).map(|l| l.family);
             if family == Some(to.family()) && !operation.lookup.knows(&window, &to) {
                 operation.lookup.on_bootstrap_sent();
-                return self.ask(key, to, None, Step::Bootstrap, operation_query(self, key, target, want), buf);
+                return self.ask(key, to, None, Stage::Bootstrap, operation_query(self, key, target, want), buf);
             }
             return None;
         }
@@ -240,7 +240,7 @@ impl Node<'_> {
                     self.unverified_budget.take(now, self.config.lookup.unverified_query_rate);
                 }
                 let query = operation_query(self, key, target, want);
-                self.ask(key, endpoint, Some(id), Step::Converge, query, buf)
+                self.ask(key, endpoint, Some(id), Stage::Converge, query, buf)
             }
             Next::Store { id, endpoint } => self.store(key, id, endpoint, buf),
             Next::Report => self.report(key, Reason::Converged),
@@ -258,19 +258,19 @@ impl Node<'_> {
         }
     }
 
-    /// Sends the query of a step; gives the step back when there is no transaction for it.
+    /// Sends the query of a stage; gives the stage back when there is no transaction for it.
     fn ask(
         &mut self,
-        key: Key,
+        key: SlabKey,
         to: Endpoint,
         id: Option<Id>,
-        step: Step,
+        stage: Stage,
         method: Method<'static>,
         buf: &mut Buffer,
     ) -> Option<Plan> {
         let link = self.operations.get(key)?.link;
-        let Some(tid) = self.open(link, to, id, key, step) else {
-            self.give_back(key, to, id, step);
+        let Some(tid) = self.open(link, to, id, key, stage) else {
+            self.give_back(key, to, id, stage);
             return None;
         };
         let len = self.encode_query(link, &tid, method, buf)?;
@@ -278,10 +278,10 @@ impl Node<'_> {
     }
 
     /// Sends a put or an announce.
-    fn store(&mut self, key: Key, id: Id, to: Endpoint, buf: &mut Buffer) -> Option<Plan> {
+    fn store(&mut self, key: SlabKey, id: Id, to: Endpoint, buf: &mut Buffer) -> Option<Plan> {
         let link = self.operations.get(key)?.link;
-        let Some(tid) = self.open(link, to, Some(id), key, Step::Store) else {
-            self.give_back(key, to, Some(id), Step::Store);
+        let Some(tid) = self.open(link, to, Some(id), key, Stage::Store) else {
+            self.give_back(key, to, Some(id), Stage::Store);
             return None;
         };
         let own = *self.links.get(usize::from(link))?.table.own();
@@ -319,12 +319,12 @@ impl Node<'_> {
         Query { tid, version, read_only: self.config.read_only, id, method }.encode(buf).ok()
     }
 
-    /// Opens a transaction for a step of an operation.
-    fn open(&mut self, link: u8, to: Endpoint, id: Option<Id>, key: Key, step: Step) -> Option<[u8; 4]> {
+    /// Opens a transaction for a stage of an operation.
+    fn open(&mut self, link: u8, to: Endpoint, id: Option<Id>, key: SlabKey, stage: Stage) -> Option<[u8; 4]> {
         if !self.operations.get(key)?.for_user && !self.upkeep_may_ask() {
             return None;
         }
-        let purpose = Purpose::Step { index: key.index, generation: key.generation, step };
+        let purpose = Purpose::Operation { index: key.index, generation: key.generation, stage };
         let tid = self.launch(link, to, id, purpose)?;
         if let Some(Parts { operation, .. }) = self.operations.parts(key) {
             operation.outcome.queried = operation.outcome.queried.saturating_add(1);
@@ -351,19 +351,19 @@ impl Node<'_> {
         self.deadlines.set(index, now + soft);
         self.limiter.expect(now, &to);
         self.stats.rpc_sent += 1;
-        let index = if let Purpose::Step { index, .. } = purpose { index } else { u16::MAX };
+        let index = if let Purpose::Operation { index, .. } = purpose { index } else { u16::MAX };
         self.sink.tell(now, TraceEvent::QuerySent { operation: index });
         Some(tid)
     }
 
     /// There is no transaction for it: the operation waits until one ends.
-    fn give_back(&mut self, key: Key, to: Endpoint, id: Option<Id>, step: Step) {
+    fn give_back(&mut self, key: SlabKey, to: Endpoint, id: Option<Id>, stage: Stage) {
         self.ready.remove(key.index);
         self.blocked.insert(key.index);
         let Some(Parts { operation, mut window, .. }) = self.operations.parts(key) else { return };
-        match (step, id, &mut operation.goal) {
-            (Step::Direct, _, Goal::Direct { sent, .. }) => *sent = false,
-            (Step::Bootstrap, ..) => {
+        match (stage, id, &mut operation.goal) {
+            (Stage::Direct, _, Goal::Direct { sent, .. }) => *sent = false,
+            (Stage::Bootstrap, ..) => {
                 operation.lookup.on_bootstrap_failed();
                 operation.next_bootstrap = operation.next_bootstrap.saturating_sub(1);
             }
@@ -373,7 +373,7 @@ impl Node<'_> {
     }
 
     /// Tells the user that enough nodes have confirmed; the rest goes on in the background.
-    fn report(&mut self, key: Key, reason: Reason) -> Option<Plan> {
+    fn report(&mut self, key: SlabKey, reason: Reason) -> Option<Plan> {
         let now = self.now;
         let Parts { operation, .. } = self.operations.parts(key)?;
         if !core::mem::take(&mut operation.for_user) {
@@ -389,7 +389,7 @@ impl Node<'_> {
     }
 
     /// Sums up, says `Finished`, and gives the place back.
-    fn finish(&mut self, key: Key, reason: Reason, buf: &mut Buffer) -> Option<Plan> {
+    fn finish(&mut self, key: SlabKey, reason: Reason, buf: &mut Buffer) -> Option<Plan> {
         let Parts { operation, window, payload } = self.operations.parts(key)?;
         let (op, tag) = (key.into(), operation.tag);
         if operation.for_user && !core::mem::replace(&mut operation.summed_up, true) {
@@ -465,7 +465,7 @@ impl Node<'_> {
 }
 
 /// The query of an operation.
-fn operation_query(node: &Node<'_>, key: Key, target: Id, want: Want) -> Method<'static> {
+fn operation_query(node: &Node<'_>, key: SlabKey, target: Id, want: Want) -> Method<'static> {
     node.operations.get(key).map_or(Method::Ping, |operation| operation.goal.query(target, want))
 }
 

@@ -4,7 +4,7 @@
 //! loses the newest, counted in the operation's outcome.
 
 use crate::base::ring::Ring;
-use crate::base::slab::Key;
+use crate::base::slab::SlabKey;
 use crate::base::time::Duration;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -17,7 +17,7 @@ pub(super) const MAX_LEN: usize = 1100;
 /// With this representation the first kind, with nothing delivered, has no bit set.
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
-pub(super) enum Found {
+pub(super) enum ResultKind {
     /// Peers: the bytes are the items of the received list, of which `done` were delivered.
     Peers { done: u16 },
     /// An item: the bytes are its value.
@@ -30,22 +30,22 @@ pub(super) enum Found {
 
 /// A place for one result.
 #[derive(Clone, Debug)]
-pub struct Place {
-    pub(super) op: Key,
+pub struct WaitingResult {
+    pub(super) op: SlabKey,
     pub(super) from: Endpoint,
     pub(super) id: Id,
-    pub(super) found: Found,
+    pub(super) found: ResultKind,
     len: u16,
     bytes: [u8; MAX_LEN],
 }
 
-impl Place {
+impl WaitingResult {
     /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Place = Place {
-        op: Key { index: 0, generation: 0 },
+    pub const BLANK: WaitingResult = WaitingResult {
+        op: SlabKey { index: 0, generation: 0 },
         from: Endpoint::UNSPECIFIED,
         id: Id([0; 20]),
-        found: Found::Peers { done: 0 },
+        found: ResultKind::Peers { done: 0 },
         len: 0,
         bytes: [0; MAX_LEN],
     };
@@ -55,14 +55,21 @@ impl Place {
     }
 }
 
-impl Default for Place {
+impl Default for WaitingResult {
     fn default() -> Self {
-        Place::BLANK
+        WaitingResult::BLANK
     }
 }
 
 /// Adds a result; `false` when there was no room for it.
-pub(super) fn push(inbox: &mut Ring<'_, Place>, op: Key, from: Endpoint, id: Id, found: Found, bytes: &[u8]) -> bool {
+pub(super) fn push(
+    inbox: &mut Ring<'_, WaitingResult>,
+    op: SlabKey,
+    from: Endpoint,
+    id: Id,
+    found: ResultKind,
+    bytes: &[u8],
+) -> bool {
     if bytes.len() > MAX_LEN {
         return false;
     }

@@ -1,6 +1,6 @@
 //! What comes in: datagrams, refusals and time. Nothing is sent here; the drain pulls the consequences.
 
-use crate::base::slab::Key;
+use crate::base::slab::SlabKey;
 use crate::base::time::Instant;
 use crate::dht::contact::Contact;
 use crate::dht::contact::{Health, QueryKind};
@@ -9,12 +9,12 @@ use crate::dht::limiter::Verdict;
 use crate::dht::lookup::{Class, Offer, SHARE};
 use crate::dht::node::operation::{Goal, Parts};
 use crate::dht::node::results::Results;
-use crate::dht::node::server::{self, Asker, Shelves};
+use crate::dht::node::server::{self, Requester, Shelves};
 use crate::dht::node::state::Node;
 use crate::dht::stats::DropReason;
 use crate::dht::table::{Admission, Seen};
 use crate::dht::trace::TraceEvent;
-use crate::dht::transactions::{Open, Purpose, Step};
+use crate::dht::transactions::{Open, Purpose, Stage};
 use crate::krpc::compact;
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
@@ -26,19 +26,19 @@ const NO_SLOT: u16 = u16::MAX;
 impl Node<'_> {
     /// Takes one input. Never fails: a stranger's packet is not the caller's error. Drain afterwards.
     ///
-    /// `now` may repeat or step back; the largest value seen counts.
+    /// `now` may repeat or stage back; the largest value seen counts.
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         let now = self.advance(now);
         match input {
             Input::Datagram { link: via, from, payload } => self.on_datagram(now, via, from, payload),
             Input::Refused { link: via, to } => {
                 if let Some(index) = self.transactions.find_by_endpoint(&to, via.0) {
-                    self.fail(now, index, Failure::Refused);
+                    self.fail(now, index, QueryFailure::Refused);
                 }
             }
             Input::SendFailed { link: via, to } => {
                 if let Some(index) = self.transactions.find_by_endpoint(&to, via.0) {
-                    self.fail(now, index, Failure::Ours);
+                    self.fail(now, index, QueryFailure::Ours);
                 }
             }
             Input::Timeout => self.on_timeout(now),
@@ -72,7 +72,7 @@ impl Node<'_> {
             Ok(Decoded::Response(response)) => self.on_response(now, via.0, from, &response),
             Ok(Decoded::Error(error)) => self.on_error(now, via.0, from, &error),
             Ok(Decoded::Broken { tid, .. }) => match self.transactions.find(tid, &from, via.0) {
-                Some(index) => self.fail(now, index, Failure::Broken),
+                Some(index) => self.fail(now, index, QueryFailure::Broken),
                 None => self.drop(DropReason::Unsolicited),
             },
         }
@@ -102,7 +102,7 @@ impl Node<'_> {
         let own = *link.table.own();
         let Some(reply) = self.replies.claim() else { return self.drop(DropReason::ReplyOverflow) };
         let mut shelves = Shelves { items: &mut self.items, peers: &mut self.peers, tokens: &self.tokens, own };
-        let asker = Asker { endpoint: from, link: via, asked, verified };
+        let asker = Requester { endpoint: from, link: via, asked, verified };
         let checked = server::answer(reply, &mut shelves, now, &asker, query);
         if reply.is_error() {
             self.stats.refused += 1;
@@ -118,7 +118,7 @@ impl Node<'_> {
             return self.drop(DropReason::ReadOnly);
         }
         let Some(reply) = self.replies.claim() else { return self.drop(DropReason::ReplyOverflow) };
-        reply.refuse(&Asker { endpoint: from, link: via, asked, verified: false }, refusal);
+        reply.refuse(&Requester { endpoint: from, link: via, asked, verified: false }, refusal);
         self.stats.refused += 1;
     }
 
@@ -132,7 +132,7 @@ impl Node<'_> {
             if let Some(expected) = open.id {
                 link.table.on_wrong_id(now, &expected, from);
             }
-            return self.fail(now, index, Failure::WrongId);
+            return self.fail(now, index, QueryFailure::WrongId);
         }
         self.close(index);
         let rtt = now.since(open.sent);
@@ -155,34 +155,34 @@ impl Node<'_> {
         if let Some(addr) = response.ip {
             self.on_vote(now, via, from, addr);
         }
-        if let Purpose::Step { index, generation, step } = open.purpose {
-            self.on_step_answered(now, Key { index, generation }, step, &open, response);
+        if let Purpose::Operation { index, generation, stage } = open.purpose {
+            self.on_step_answered(now, SlabKey { index, generation }, stage, &open, response);
         }
     }
 
-    /// An answer to a step of an operation.
-    fn on_step_answered(&mut self, now: Instant, key: Key, step: Step, open: &Open, response: &Response<'_>) {
+    /// An answer to a stage of an operation.
+    fn on_step_answered(&mut self, now: Instant, key: SlabKey, stage: Stage, open: &Open, response: &Response<'_>) {
         let (from, rtt) = (open.to, now.since(open.sent));
         self.offer_named(now, key, open, response);
         let Some(Parts { operation, mut window, .. }) = self.operations.parts(key) else { return };
         let outcome = &mut operation.outcome;
         outcome.answered = outcome.answered.saturating_add(1);
         outcome.late = outcome.late.saturating_add(u16::from(open.late));
-        match step {
-            Step::Store => {
+        match stage {
+            Stage::Store => {
                 operation.lookup.on_stored(&mut window, &response.id, &from);
                 outcome.stored = outcome.stored.saturating_add(1);
                 self.ready.insert(key.index);
                 return;
             }
-            Step::Converge => {
+            Stage::Converge => {
                 operation.lookup.on_answer(&mut window, &response.id, &from, response.token);
             }
-            Step::Bootstrap => {
+            Stage::Bootstrap => {
                 let offer = Offer { id: response.id, endpoint: from, class: Class::Good, hops: 0, secure: true };
                 operation.lookup.on_bootstrap_answer(&mut window, self.config.network, offer, response.token);
             }
-            Step::Direct => operation.finish = Some(Reason::Hit),
+            Stage::Direct => operation.finish = Some(Reason::Hit),
         }
         outcome.hops = operation.lookup.hops();
         let goal = operation.goal;
@@ -203,7 +203,7 @@ impl Node<'_> {
     }
 
     /// Offers the nodes that a response names: those of the link's family to the lookup, others to their own table.
-    fn offer_named(&mut self, now: Instant, key: Key, open: &Open, response: &Response<'_>) {
+    fn offer_named(&mut self, now: Instant, key: SlabKey, open: &Open, response: &Response<'_>) {
         let network = self.config.network;
         let Some(link) = self.links.get(usize::from(open.link)) else { return };
         let family = link.family;
@@ -279,12 +279,12 @@ impl Node<'_> {
                 link.table.on_alive(now, &id, from, rtt);
             }
         }
-        let Purpose::Step { index, generation, step } = open.purpose else { return };
-        let key = Key { index, generation };
+        let Purpose::Operation { index, generation, stage } = open.purpose else { return };
+        let key = SlabKey { index, generation };
         let Some(Parts { operation, mut window, .. }) = self.operations.parts(key) else { return };
         let outcome = &mut operation.outcome;
-        match (step, open.id) {
-            (Step::Store, Some(id)) => {
+        match (stage, open.id) {
+            (Stage::Store, Some(id)) => {
                 // An identical put counts as stored even where the peer calls it too old (bittorrent-dht does).
                 if error.code == 302 && operation.lookup.holds(&window, &id, &from) {
                     operation.lookup.on_stored(&mut window, &id, &from);
@@ -294,11 +294,11 @@ impl Node<'_> {
                     count_refusal(outcome, error.code);
                 }
             }
-            (Step::Converge, Some(id)) => {
+            (Stage::Converge, Some(id)) => {
                 outcome.errored = outcome.errored.saturating_add(1);
                 operation.lookup.on_failure(&mut window, &id, &from);
             }
-            (Step::Bootstrap, _) => {
+            (Stage::Bootstrap, _) => {
                 outcome.errored = outcome.errored.saturating_add(1);
                 operation.lookup.on_bootstrap_failed();
             }
@@ -311,27 +311,27 @@ impl Node<'_> {
     }
 
     /// Ends an open query without a usable answer.
-    pub(super) fn fail(&mut self, now: Instant, index: u16, failure: Failure) {
+    pub(super) fn fail(&mut self, now: Instant, index: u16, failure: QueryFailure) {
         let Some(open) = self.close(index) else { return };
         match failure {
-            Failure::Timeout => self.stats.rpc_timeouts += 1,
-            Failure::Broken | Failure::WrongId => self.stats.rpc_broken += 1,
-            Failure::Refused | Failure::Ours => {}
+            QueryFailure::Timeout => self.stats.rpc_timeouts += 1,
+            QueryFailure::Broken | QueryFailure::WrongId => self.stats.rpc_broken += 1,
+            QueryFailure::Refused | QueryFailure::Ours => {}
         }
         self.sink.tell(now, TraceEvent::Failed { operation: operation_of(&open) });
         self.charge(now, &open, failure);
-        let Purpose::Step { index, generation, step } = open.purpose else { return };
-        let key = Key { index, generation };
+        let Purpose::Operation { index, generation, stage } = open.purpose else { return };
+        let key = SlabKey { index, generation };
         let Some(Parts { operation, mut window, .. }) = self.operations.parts(key) else { return };
         let outcome = &mut operation.outcome;
         match failure {
-            Failure::Broken | Failure::WrongId => outcome.invalid = outcome.invalid.saturating_add(1),
-            Failure::Timeout | Failure::Refused => outcome.timed_out = outcome.timed_out.saturating_add(1),
-            Failure::Ours => {}
+            QueryFailure::Broken | QueryFailure::WrongId => outcome.invalid = outcome.invalid.saturating_add(1),
+            QueryFailure::Timeout | QueryFailure::Refused => outcome.timed_out = outcome.timed_out.saturating_add(1),
+            QueryFailure::Ours => {}
         }
-        match (step, open.id) {
-            (Step::Direct, _) => operation.finish = Some(Reason::Exhausted),
-            (Step::Bootstrap, _) => operation.lookup.on_bootstrap_failed(),
+        match (stage, open.id) {
+            (Stage::Direct, _) => operation.finish = Some(Reason::Exhausted),
+            (Stage::Bootstrap, _) => operation.lookup.on_bootstrap_failed(),
             (_, Some(id)) => operation.lookup.on_failure(&mut window, &id, &open.to),
             (_, None) => {}
         }
@@ -339,14 +339,14 @@ impl Node<'_> {
     }
 
     /// Charges a failure to the contact, unless it was our own trouble.
-    fn charge(&mut self, now: Instant, open: &Open, failure: Failure) {
+    fn charge(&mut self, now: Instant, open: &Open, failure: QueryFailure) {
         let Some(link) = self.links.get_mut(usize::from(open.link)) else { return };
-        if matches!(failure, Failure::Broken | Failure::WrongId) {
+        if matches!(failure, QueryFailure::Broken | QueryFailure::WrongId) {
             // Whatever it is worth, it came in by this link.
             link.outage.on_success(now);
         }
         let Some(id) = open.id else { return };
-        if failure == Failure::Ours {
+        if failure == QueryFailure::Ours {
             return;
         }
         // Only who answered before can bear witness: a referral that leads nowhere says nothing about our link.
@@ -385,7 +385,7 @@ impl Node<'_> {
 
 /// Why a query of ours failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Failure {
+pub(super) enum QueryFailure {
     /// No answer until the hard timeout.
     Timeout,
     /// An answer that is none.
@@ -427,7 +427,7 @@ pub(super) fn class_of(contact: Option<&Contact>, now: Instant) -> Class {
 fn operation_of(open: &Open) -> u16 {
     match open.purpose {
         Purpose::Check => NO_SLOT,
-        Purpose::Step { index, .. } => index,
+        Purpose::Operation { index, .. } => index,
     }
 }
 

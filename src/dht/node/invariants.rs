@@ -3,10 +3,10 @@
 //! The parts recount themselves. Here is what holds between them: who waits for an answer has an open query, who waits
 //! for time has a deadline, and whoever has neither has something to do, which a drain would have done.
 
-use crate::base::slab::Key;
+use crate::base::slab::SlabKey;
 use crate::dht::node::state::Node;
 use crate::dht::node::storage::MAX_OPERATIONS;
-use crate::dht::transactions::{Open, Purpose, Step};
+use crate::dht::transactions::{Open, Purpose, Stage};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
@@ -52,10 +52,10 @@ impl Node<'_> {
                 let (id, to) = (*id, *to);
                 move |open: &&Open| open.id == Some(id) && open.to == to
             };
-            let asked = |id: &Id, at: &Endpoint| self.open_of(key, Step::Converge).filter(to(id, at)).any(|o| !o.late);
-            let storing = |id: &Id, at: &Endpoint| self.open_of(key, Step::Store).any(|o| to(id, at)(&o));
+            let asked = |id: &Id, at: &Endpoint| self.open_of(key, Stage::Converge).filter(to(id, at)).any(|o| !o.late);
+            let storing = |id: &Id, at: &Endpoint| self.open_of(key, Stage::Store).any(|o| to(id, at)(&o));
             let (candidates, tokens) = self.operations.window(key);
-            let unidentified = self.open_of(key, Step::Bootstrap).count();
+            let unidentified = self.open_of(key, Stage::Bootstrap).count();
             operation.lookup.check_invariants(candidates, tokens, asked, storing, unidentified);
         }
         for index in 0..self.operations.capacity() as u16 {
@@ -66,9 +66,9 @@ impl Node<'_> {
         assert!(users <= self.user_places(), "users keep to their places");
     }
 
-    /// Open queries of a step of an operation.
-    fn open_of(&self, key: Key, step: Step) -> impl Iterator<Item = &Open> {
-        let purpose = Purpose::Step { index: key.index, generation: key.generation, step };
+    /// Open queries of a stage of an operation.
+    fn open_of(&self, key: SlabKey, stage: Stage) -> impl Iterator<Item = &Open> {
+        let purpose = Purpose::Operation { index: key.index, generation: key.generation, stage };
         (0..self.transactions.capacity() as u16)
             .filter_map(|index| self.transactions.at(index))
             .filter(move |open| open.purpose == purpose)

@@ -83,7 +83,7 @@ impl Call<'_> {
 impl<'a> Record<'a> {
     /// Writes the record; bytes written, or `None` when `out` is too small ([`MAX_RECORD`] never is).
     pub fn encode(&self, out: &mut [u8]) -> Option<usize> {
-        let mut w = Put { out, len: 0, fits: true };
+        let mut w = RecordWriter { out, len: 0, fits: true };
         w.u8(kind(&self.call));
         w.bytes(&self.polls.to_le_bytes());
         w.bytes(&self.now.as_micros().to_le_bytes());
@@ -117,7 +117,7 @@ impl<'a> Record<'a> {
     /// Reads the first record; it and what follows, or `None` when the bytes are no record. The nodes of a bootstrap
     /// are put into `nodes`, since their form in the journal is not that in memory.
     pub fn decode(bytes: &'a [u8], nodes: &'a mut [Endpoint; 16]) -> Option<(Record<'a>, &'a [u8])> {
-        let mut r = Take(bytes);
+        let mut r = RecordReader(bytes);
         let kind = r.u8()?;
         let polls = u32::from_le_bytes(r.array()?);
         let now = Instant::from_micros(u64::from_le_bytes(r.array()?));
@@ -159,13 +159,13 @@ fn kind(call: &Call<'_>) -> u8 {
     }
 }
 
-struct Put<'o> {
+struct RecordWriter<'o> {
     out: &'o mut [u8],
     len: usize,
     fits: bool,
 }
 
-impl Put<'_> {
+impl RecordWriter<'_> {
     fn bytes(&mut self, bytes: &[u8]) {
         match self.out.get_mut(self.len..).and_then(|rest| rest.get_mut(..bytes.len())) {
             Some(place) => {
@@ -256,9 +256,9 @@ impl Put<'_> {
     }
 }
 
-struct Take<'a>(&'a [u8]);
+struct RecordReader<'a>(&'a [u8]);
 
-impl<'a> Take<'a> {
+impl<'a> RecordReader<'a> {
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.reference().copied()
     }

@@ -7,11 +7,11 @@
 use arrayvec::ArrayVec;
 
 use crate::base::bitset::BitSet;
-use crate::base::slab::{Key, Memory, Pool, Slot};
+use crate::base::slab::{Memory, Slab, SlabEntry, SlabKey};
 use crate::base::time::Instant;
 use crate::dht::command::{DirectQuery, Freshness};
 use crate::dht::event::{OpId, Outcome, Reason};
-use crate::dht::lookup::{Candidate, Lookup, TokenCell, Window};
+use crate::dht::lookup::{Candidate, Lookup, LookupWindow, TokenCell};
 use crate::krpc::bloom::Bloom;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -71,7 +71,7 @@ impl Goal {
 
 /// A running operation.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Operation {
+pub(super) struct OperationState {
     pub tag: u64,
     pub link: u8,
     pub goal: Goal,
@@ -87,7 +87,7 @@ pub(super) struct Operation {
     pub for_user: bool,
     /// The closing list or estimate was delivered.
     pub summed_up: bool,
-    /// Place of its payload and its tokens; operations of the node's own upkeep carry nothing.
+    /// WaitingResult of its payload and its tokens; operations of the node's own upkeep carry nothing.
     pub payload: u16,
 }
 
@@ -163,7 +163,7 @@ impl Payload {
 /// The table of operations.
 #[derive(Debug)]
 pub(super) struct Operations<'s> {
-    pool: Pool<'s, Operation>,
+    pool: Slab<'s, OperationState>,
     candidates: Memory<'s, Candidate>,
     tokens: Memory<'s, TokenCell>,
     payloads: Memory<'s, Payload>,
@@ -174,12 +174,12 @@ const NO_PAYLOAD: u16 = u16::MAX;
 
 impl<'s> Operations<'s> {
     pub(super) fn new(
-        slots: Memory<'s, Slot<Operation>>,
+        slots: Memory<'s, SlabEntry<OperationState>>,
         candidates: Memory<'s, Candidate>,
         tokens: Memory<'s, TokenCell>,
         payloads: Memory<'s, Payload>,
     ) -> Self {
-        Operations { pool: Pool::new(slots), candidates, tokens, payloads }
+        Operations { pool: Slab::new(slots), candidates, tokens, payloads }
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -187,7 +187,7 @@ impl<'s> Operations<'s> {
     }
 
     /// Claims a place and, for an operation of a user, an empty payload.
-    pub(super) fn insert(&mut self, mut operation: Operation) -> Option<Key> {
+    pub(super) fn insert(&mut self, mut operation: OperationState) -> Option<SlabKey> {
         operation.payload = if operation.for_user { self.free_payload()? } else { NO_PAYLOAD };
         if let Some(payload) = self.payloads.get_mut(usize::from(operation.payload)) {
             payload.clear();
@@ -202,29 +202,29 @@ impl<'s> Operations<'s> {
         (0..self.payloads.len() as u16).find(|&place| !taken.contains(place))
     }
 
-    pub(super) fn get(&self, key: Key) -> Option<&Operation> {
+    pub(super) fn get(&self, key: SlabKey) -> Option<&OperationState> {
         self.pool.get(key)
     }
 
-    pub(super) fn key_at(&self, index: u16) -> Option<Key> {
+    pub(super) fn key_at(&self, index: u16) -> Option<SlabKey> {
         self.pool.key_at(index)
     }
 
-    pub(super) fn remove(&mut self, key: Key) -> Option<Operation> {
+    pub(super) fn remove(&mut self, key: SlabKey) -> Option<OperationState> {
         self.pool.remove(key)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, &Operation)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SlabKey, &OperationState)> {
         self.pool.iter()
     }
 
     /// An operation with its memory.
-    pub(super) fn parts(&mut self, key: Key) -> Option<Parts<'_>> {
+    pub(super) fn parts(&mut self, key: SlabKey) -> Option<Parts<'_>> {
         let (places, payloads) = (self.pool.capacity(), self.payloads.len());
         let operation = self.pool.get_mut(key)?;
         let place = operation.payload;
         Some(Parts {
-            window: Window {
+            window: LookupWindow {
                 candidates: share(&mut self.candidates, places, key.index),
                 tokens: share(&mut self.tokens, payloads, place),
             },
@@ -235,7 +235,7 @@ impl<'s> Operations<'s> {
 
     /// The candidates of an operation and how many tokens its lookup may keep.
     #[cfg(any(test, debug_assertions))]
-    pub(super) fn window(&self, key: Key) -> (&[Candidate], usize) {
+    pub(super) fn window(&self, key: SlabKey) -> (&[Candidate], usize) {
         let (places, payloads) = (self.pool.capacity(), self.payloads.len());
         let each = self.candidates.len() / places.max(1);
         let carries = self.pool.get(key).is_some_and(|operation| usize::from(operation.payload) < payloads);
@@ -253,20 +253,20 @@ fn share<T>(all: &mut [T], places: usize, index: u16) -> &mut [T] {
 
 /// One operation and its memory.
 pub(super) struct Parts<'a> {
-    pub operation: &'a mut Operation,
-    pub window: Window<'a>,
+    pub operation: &'a mut OperationState,
+    pub window: LookupWindow<'a>,
     /// None for operations of the node's own upkeep.
     pub payload: Option<&'a mut Payload>,
 }
 
-impl From<Key> for OpId {
-    fn from(key: Key) -> Self {
+impl From<SlabKey> for OpId {
+    fn from(key: SlabKey) -> Self {
         OpId { index: key.index, generation: key.generation }
     }
 }
 
-impl From<OpId> for Key {
+impl From<OpId> for SlabKey {
     fn from(op: OpId) -> Self {
-        Key { index: op.index, generation: op.generation }
+        SlabKey { index: op.index, generation: op.generation }
     }
 }

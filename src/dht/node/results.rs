@@ -1,11 +1,11 @@
 //! What a response is worth to the operation that asked: values that are genuine and new, peers, filters, samples.
 
-use crate::base::slab::Key;
+use crate::base::slab::SlabKey;
 use crate::base::time::Duration;
 use crate::dht::command::Freshness;
 use crate::dht::event::{Outcome, Reason};
 use crate::dht::lookup::Version;
-use crate::dht::node::inbox::{self, Found};
+use crate::dht::node::inbox::{self, ResultKind};
 use crate::dht::node::operation::{Parts, Payload};
 use crate::dht::node::state::Node;
 use crate::dht::stats::DropReason;
@@ -17,7 +17,7 @@ use crate::krpc::message::{self, Response, Values};
 
 /// One response on its way to the results of its operation.
 pub(super) struct Results<'a, 'r> {
-    pub key: Key,
+    pub key: SlabKey,
     pub from: Endpoint,
     pub response: &'a Response<'r>,
     pub rtt: Duration,
@@ -33,7 +33,7 @@ impl Results<'_, '_> {
         if operation.finish.is_none() {
             operation.finish = Some(Reason::Hit);
             operation.outcome.copies = 1;
-            self.deliver(node, Found::Value { seq: 0, signature: [0; 64] }, value);
+            self.deliver(node, ResultKind::Value { seq: 0, signature: [0; 64] }, value);
         }
     }
 
@@ -67,7 +67,7 @@ impl Results<'_, '_> {
         if freshness == Freshness::First {
             operation.finish = Some(Reason::Hit);
         }
-        self.deliver(node, Found::Value { seq, signature: *signature }, value);
+        self.deliver(node, ResultKind::Value { seq, signature: *signature }, value);
     }
 
     /// What a node holds where we are about to put.
@@ -103,7 +103,7 @@ impl Results<'_, '_> {
             && self.response.values.peers().any(|peer| peer.is_usable(local))
         {
             // A longer list is read as far as there is room; an entry that was cut ends it.
-            self.deliver(node, Found::Peers { done: 0 }, &list[..list.len().min(inbox::MAX_LEN)]);
+            self.deliver(node, ResultKind::Peers { done: 0 }, &list[..list.len().min(inbox::MAX_LEN)]);
         }
     }
 
@@ -121,7 +121,7 @@ impl Results<'_, '_> {
             let whole = samples.len().min(inbox::MAX_LEN) / Id::LEN * Id::LEN;
             let num = u64::try_from(self.response.num.unwrap_or(0)).unwrap_or(0);
             let interval = self.response.interval.unwrap_or(0).clamp(0, 21_600) as u64;
-            let found = Found::Samples { num, interval: Duration::from_secs(interval) };
+            let found = ResultKind::Samples { num, interval: Duration::from_secs(interval) };
             self.deliver(node, found, &samples[..whole]);
         }
     }
@@ -139,10 +139,10 @@ impl Results<'_, '_> {
                 len += Nodes::write(&mut nodes[len..], &id, &endpoint);
             }
         }
-        self.deliver(node, Found::Response { rtt: self.rtt }, &nodes[..len]);
+        self.deliver(node, ResultKind::Response { rtt: self.rtt }, &nodes[..len]);
     }
 
-    fn deliver(&self, node: &mut Node<'_>, found: Found, bytes: &[u8]) {
+    fn deliver(&self, node: &mut Node<'_>, found: ResultKind, bytes: &[u8]) {
         let delivered = inbox::push(&mut node.inbox, self.key, self.from, self.response.id, found, bytes);
         if !delivered {
             node.drop(DropReason::InboxOverflow);

@@ -42,7 +42,7 @@ pub(super) struct Shelves<'a, 's> {
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asker {
+pub(super) struct Requester {
     pub endpoint: Endpoint,
     /// The link that the query came in by.
     pub link: u8,
@@ -62,23 +62,23 @@ pub struct Reply {
     asked: u16,
     /// The source has proved that it receives what is sent to it.
     pub(super) proven: bool,
-    body: Body,
+    body: ReplyBody,
 }
 
 /// With this representation `Pong` has no bit set.
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
-enum Body {
+enum ReplyBody {
     Pong,
     Nodes { target: Id, want: Want },
     Peers { info_hash: Id, want: Want, token: Option<[u8; 8]>, noseed: bool, scrape: bool },
-    Item { target: Id, want: Want, token: Option<[u8; 8]>, found: Found },
+    Item { target: Id, want: Want, token: Option<[u8; 8]>, found: HeldItem },
     Samples { target: Id, want: Want },
     Error(ErrorCode, &'static str),
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Found {
+enum HeldItem {
     Nothing,
     Item(ItemKey),
     /// The asker's version is as new as ours.
@@ -99,10 +99,10 @@ impl Reply {
         tid: ArrayVec::new_const(),
         asked: 0,
         proven: false,
-        body: Body::Pong,
+        body: ReplyBody::Pong,
     };
 
-    fn set(&mut self, asker: &Asker, tid: &[u8]) {
+    fn set(&mut self, asker: &Requester, tid: &[u8]) {
         self.to = asker.endpoint;
         self.link = asker.link;
         self.tid.clear();
@@ -112,14 +112,14 @@ impl Reply {
     }
 
     /// Makes this the error that a malformed query deserves.
-    pub(super) fn refuse(&mut self, asker: &Asker, refusal: &Refusal<'_>) {
+    pub(super) fn refuse(&mut self, asker: &Requester, refusal: &Refusal<'_>) {
         self.set(asker, refusal.tid);
-        self.body = Body::Error(refusal.error, refusal.text);
+        self.body = ReplyBody::Error(refusal.error, refusal.text);
     }
 
     /// Whether this is an error message.
     pub(super) fn is_error(&self) -> bool {
-        matches!(self.body, Body::Error(..))
+        matches!(self.body, ReplyBody::Error(..))
     }
 }
 
@@ -128,19 +128,19 @@ pub(super) fn answer(
     reply: &mut Reply,
     shelves: &mut Shelves<'_, '_>,
     now: Instant,
-    asker: &Asker,
+    asker: &Requester,
     query: &Query<'_>,
 ) -> u32 {
     reply.set(asker, query.tid);
     let from = asker.endpoint;
     let mut verifications = 0;
     reply.body = match query.method {
-        Method::Ping => Body::Pong,
-        Method::FindNode { target, want } | Method::Unknown { target, want, .. } => Body::Nodes { target, want },
+        Method::Ping => ReplyBody::Pong,
+        Method::FindNode { target, want } | Method::Unknown { target, want, .. } => ReplyBody::Nodes { target, want },
         Method::GetPeers { info_hash, want, noseed, scrape } => {
             let full = shelves.peers.is_full_for(&info_hash);
             let token = (!full).then(|| shelves.tokens.issue(&from, &info_hash));
-            Body::Peers { info_hash, want, token, noseed, scrape }
+            ReplyBody::Peers { info_hash, want, token, noseed, scrape }
         }
         Method::AnnouncePeer { info_hash, port, implied_port, seed, token } => {
             if !shelves.tokens.verify(&from, &info_hash, token) {
@@ -149,7 +149,7 @@ pub(super) fn answer(
                 reply.proven = true;
                 let peer = if implied_port { from } else { from.with_port(port) };
                 match shelves.peers.announce(now, &info_hash, peer, seed) {
-                    Announced::New | Announced::Updated => Body::Pong,
+                    Announced::New | Announced::Updated => ReplyBody::Pong,
                     Announced::Full => error(ErrorCode::Protocol, "full"),
                     Announced::Quota => error(ErrorCode::Protocol, "quota reached"),
                 }
@@ -159,13 +159,13 @@ pub(super) fn answer(
             let withheld = shelves.items.would_evict_first(&shelves.own, &target);
             let token = (!withheld).then(|| shelves.tokens.issue(&from, &target));
             let found = match shelves.items.find(&target) {
-                None => Found::Nothing,
+                None => HeldItem::Nothing,
                 Some(key) => match (seq, shelves.items.seq(key)) {
-                    (Some(asked), Some(stored)) if stored <= asked => Found::SeqOnly(stored),
-                    _ => Found::Item(key),
+                    (Some(asked), Some(stored)) if stored <= asked => HeldItem::SeqOnly(stored),
+                    _ => HeldItem::Item(key),
                 },
             };
-            Body::Item { target, want, token, found }
+            ReplyBody::Item { target, want, token, found }
         }
         Method::Put { token, item, cas, .. } => {
             let target = item.target();
@@ -182,7 +182,7 @@ pub(super) fn answer(
                 };
                 let put = Put { from, target, item, cas };
                 match shelves.items.put(now, &shelves.own, &put, verify) {
-                    PutOutcome::Stored | PutOutcome::Replaced | PutOutcome::Identical => Body::Pong,
+                    PutOutcome::Stored | PutOutcome::Replaced | PutOutcome::Identical => ReplyBody::Pong,
                     PutOutcome::CasMismatch => plain(ErrorCode::CasMismatch),
                     PutOutcome::SeqTooOld => plain(ErrorCode::SeqTooOld),
                     PutOutcome::BadSignature => plain(ErrorCode::BadSignature),
@@ -193,17 +193,17 @@ pub(super) fn answer(
                 }
             }
         }
-        Method::SampleInfohashes { target, want } => Body::Samples { target, want },
+        Method::SampleInfohashes { target, want } => ReplyBody::Samples { target, want },
     };
     verifications
 }
 
-fn plain(code: ErrorCode) -> Body {
-    Body::Error(code, code.text())
+fn plain(code: ErrorCode) -> ReplyBody {
+    ReplyBody::Error(code, code.text())
 }
 
-fn error(code: ErrorCode, text: &'static str) -> Body {
-    Body::Error(code, text)
+fn error(code: ErrorCode, text: &'static str) -> ReplyBody {
+    ReplyBody::Error(code, text)
 }
 
 /// What a reply is made of at the drain.
@@ -271,7 +271,7 @@ impl Reply {
     fn encode_trimmed(&self, pantry: &mut Pantry<'_, '_>, now: Instant, trim: Trim, buf: &mut [u8]) -> Option<usize> {
         let version = (trim < Trim::Version).then_some(pantry.version);
         let version = version.as_ref().map(|v| &v[..]);
-        if let Body::Error(code, text) = self.body {
+        if let ReplyBody::Error(code, text) = self.body {
             let text = if trim < Trim::Text { text.as_bytes() } else { b"" };
             let message = ErrorMessage { tid: &self.tid, version, ip: Some(self.to), code: code.code(), text };
             return message.encode(buf).ok();
@@ -295,16 +295,16 @@ impl Reply {
             }
         }
         match &self.body {
-            Body::Pong | Body::Nodes { .. } | Body::Error(..) => response.encode(buf).ok(),
-            Body::Peers { info_hash, token, noseed, scrape, .. } => {
+            ReplyBody::Pong | ReplyBody::Nodes { .. } | ReplyBody::Error(..) => response.encode(buf).ok(),
+            ReplyBody::Peers { info_hash, token, noseed, scrape, .. } => {
                 response.token = token.as_ref().map(|t| &t[..]);
                 self.encode_peers(&response, pantry, info_hash, *noseed, *scrape, trim, buf)
             }
-            Body::Item { token, found, .. } => {
+            ReplyBody::Item { token, found, .. } => {
                 response.token = token.as_ref().map(|t| &t[..]);
                 encode_item(&response, pantry.items, *found, trim, buf)
             }
-            Body::Samples { .. } => encode_samples(&response, pantry, now, trim, buf),
+            ReplyBody::Samples { .. } => encode_samples(&response, pantry, now, trim, buf),
         }
     }
 
@@ -345,21 +345,27 @@ impl Reply {
 
     fn nodes_wanted(&self) -> Option<(Id, Want)> {
         match self.body {
-            Body::Nodes { target, want }
-            | Body::Item { target, want, .. }
-            | Body::Samples { target, want }
-            | Body::Peers { info_hash: target, want, .. } => Some((target, want)),
-            Body::Pong | Body::Error(..) => None,
+            ReplyBody::Nodes { target, want }
+            | ReplyBody::Item { target, want, .. }
+            | ReplyBody::Samples { target, want }
+            | ReplyBody::Peers { info_hash: target, want, .. } => Some((target, want)),
+            ReplyBody::Pong | ReplyBody::Error(..) => None,
         }
     }
 }
 
 #[inline(never)]
-fn encode_item(response: &Response<'_>, items: &Items<'_>, found: Found, trim: Trim, buf: &mut [u8]) -> Option<usize> {
+fn encode_item(
+    response: &Response<'_>,
+    items: &Items<'_>,
+    found: HeldItem,
+    trim: Trim,
+    buf: &mut [u8],
+) -> Option<usize> {
     match found {
-        Found::Nothing => response.encode(buf).ok(),
-        Found::SeqOnly(seq) => Response { seq: Some(seq), ..*response }.encode(buf).ok(),
-        Found::Item(key) => {
+        HeldItem::Nothing => response.encode(buf).ok(),
+        HeldItem::SeqOnly(seq) => Response { seq: Some(seq), ..*response }.encode(buf).ok(),
+        HeldItem::Item(key) => {
             let mut value = [0; MAX_VALUE];
             let stored = items.view(key, &mut value)?;
             if trim >= Trim::Payload {

@@ -1,14 +1,14 @@
 //! How operations start and are cancelled.
 
 use crate::base::error::CallError;
-use crate::base::slab::Key;
+use crate::base::slab::SlabKey;
 use crate::base::time::Instant;
 use crate::dht::command::{Command, DirectQuery, Freshness};
 use crate::dht::contact::SavedContact;
 use crate::dht::event::{LinkId, OpId, Outcome, Reason};
 use crate::dht::lookup::{Lookup, Offer};
 use crate::dht::node::input::class_of;
-use crate::dht::node::operation::{Goal, Operation, Parts};
+use crate::dht::node::operation::{Goal, OperationState, Parts};
 use crate::dht::node::state::{MAX_BOOTSTRAP_NODES, Node};
 use crate::dht::trace::TraceEvent;
 use crate::krpc::bencode;
@@ -127,11 +127,11 @@ impl Node<'_> {
         goal: Goal,
         target: Id,
         for_user: bool,
-    ) -> Option<Key> {
+    ) -> Option<SlabKey> {
         if for_user && self.operations.iter().filter(|(_, o)| o.for_user).count() >= self.user_places() {
             return None;
         }
-        let operation = Operation {
+        let operation = OperationState {
             tag,
             link,
             goal,

@@ -3,21 +3,21 @@
 use arrayvec::ArrayVec;
 
 use crate::base::bitset::BitSet;
-use crate::base::deadlines::Heap;
+use crate::base::deadlines::Deadlines;
 use crate::base::error::ConfigError;
-use crate::base::rate::Budget;
+use crate::base::rate::TokenBucket;
 use crate::base::ring::Ring;
 use crate::base::rng::Rng;
-use crate::base::slab::{Key, SmallList};
+use crate::base::slab::{SlabKey, SmallList};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Config, LinkConfig, MAX_LINKS, Network};
+use crate::dht::contact::AnswerHistory;
 use crate::dht::contact::ContactView;
-use crate::dht::contact::Record;
 use crate::dht::event::{LinkId, OpId, Outcome};
 use crate::dht::items::Items;
 use crate::dht::limiter::Limiter;
 use crate::dht::lookup::Rules;
-use crate::dht::node::inbox::Place;
+use crate::dht::node::inbox::WaitingResult;
 use crate::dht::node::operation::Operations;
 use crate::dht::node::server::Reply;
 use crate::dht::node::storage::{Storage, UPKEEP};
@@ -58,17 +58,17 @@ pub struct Node<'s> {
     pub(super) blocked: BitSet,
     pub(super) transactions: Transactions<'s>,
     /// Soft timeouts of transactions, then wake-ups of operations.
-    pub(super) deadlines: Heap<'s>,
+    pub(super) deadlines: Deadlines<'s>,
     pub(super) items: Items<'s>,
     pub(super) peers: PeerStore<'s>,
     pub(super) tokens: Tokens,
     pub(super) limiter: Limiter<'s>,
     /// What a forger can make us send to others.
-    pub(super) unverified_budget: Budget,
+    pub(super) unverified_budget: TokenBucket,
     /// Round trips of all nodes together: the guess for a node never asked.
-    pub(super) rtt: Record,
+    pub(super) rtt: AnswerHistory,
     pub(super) replies: Ring<'s, Reply>,
-    pub(super) inbox: Ring<'s, Place>,
+    pub(super) inbox: Ring<'s, WaitingResult>,
     pub(super) stats: Stats,
     pub(super) sink: TraceSink<'s>,
 }
@@ -161,13 +161,13 @@ impl<'s> Node<'s> {
             ready: BitSet::default(),
             blocked: BitSet::default(),
             transactions: Transactions::new(transactions, tid_key, config.lookup.hard_timeout),
-            deadlines: Heap::new(deadlines),
+            deadlines: Deadlines::new(deadlines),
             items: Items::new(&config.server, config.network, items),
             peers: PeerStore::new(&config.server, config.network, peers),
             tokens: Tokens::new(&mut rng, now, config.server.token_rotation),
             limiter: Limiter::new(config.limiter, config.network, limiter_key, meters),
-            unverified_budget: Budget::default(),
-            rtt: Record::default(),
+            unverified_budget: TokenBucket::default(),
+            rtt: AnswerHistory::default(),
             replies: Ring::new(replies),
             inbox: Ring::new(inbox),
             stats: Stats::default(),
@@ -221,7 +221,7 @@ impl<'s> Node<'s> {
 
     /// A running operation.
     pub fn op(&self, op: OpId) -> Option<OpView> {
-        let operation = self.operations.get(Key::from(op))?;
+        let operation = self.operations.get(SlabKey::from(op))?;
         Some(OpView {
             target: *operation.lookup.target(),
             link: LinkId(operation.link),
@@ -311,7 +311,7 @@ const PATIENCE: u32 = 4;
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The rules of lookups: those of the configuration, and how patient the round trips so far allow to be.
-pub(super) fn rules<'a>(config: &'a Config, rtt: &Record) -> Rules<'a> {
+pub(super) fn rules<'a>(config: &'a Config, rtt: &AnswerHistory) -> Rules<'a> {
     let stranger = rtt.soft_timeout(config.lookup.soft_timeout);
     Rules {
         config: &config.lookup,

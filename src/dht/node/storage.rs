@@ -8,14 +8,14 @@
 use crate::base::arena::Block;
 use crate::base::deadlines;
 use crate::base::error::ConfigError;
-use crate::base::lru::Link;
-use crate::base::slab::{Memory, Slot};
+use crate::base::lru::LruLink;
+use crate::base::slab::{Memory, SlabEntry};
 use crate::dht::contact::Contact;
 use crate::dht::items::{ItemEntry, ItemsMemory};
 use crate::dht::limiter::Meter;
 use crate::dht::lookup::{Candidate, TokenCell};
-use crate::dht::node::inbox::Place;
-use crate::dht::node::operation::{Operation, Payload};
+use crate::dht::node::inbox::WaitingResult;
+use crate::dht::node::operation::{OperationState, Payload};
 use crate::dht::node::server::Reply;
 use crate::dht::peers::{PeerEntry, PeersMemory};
 use crate::dht::table::{BUCKETS, Bucket, ID_CHANGES, IdChange, Newcomer};
@@ -37,16 +37,16 @@ pub struct Storage<'s> {
     pub(super) buckets: Memory<'s, Bucket>,
     pub(super) id_changes: Memory<'s, IdChange>,
     pub(super) votes: Memory<'s, Vote>,
-    pub(super) operations: Memory<'s, Slot<Operation>>,
+    pub(super) operations: Memory<'s, SlabEntry<OperationState>>,
     pub(super) candidates: Memory<'s, Candidate>,
     pub(super) tokens: Memory<'s, TokenCell>,
     pub(super) payloads: Memory<'s, Payload>,
-    pub(super) transactions: Memory<'s, transactions::Entry>,
-    pub(super) deadlines: Memory<'s, deadlines::Entry>,
+    pub(super) transactions: Memory<'s, transactions::TransactionEntry>,
+    pub(super) deadlines: Memory<'s, deadlines::Deadline>,
     pub(super) items: ItemsMemory<'s>,
     pub(super) peers: PeersMemory<'s>,
     pub(super) replies: Memory<'s, Reply>,
-    pub(super) inbox: Memory<'s, Place>,
+    pub(super) inbox: Memory<'s, WaitingResult>,
     pub(super) meters: Memory<'s, Meter>,
 }
 
@@ -158,22 +158,22 @@ pub struct StorageBuf<
     buckets: [[Bucket; BUCKETS]; LINKS],
     id_changes: [[IdChange; ID_CHANGES]; LINKS],
     votes: [[Vote; VOTERS]; LINKS],
-    operations: [Slot<Operation>; OPERATIONS],
+    operations: [SlabEntry<OperationState>; OPERATIONS],
     candidates: [Candidate; CANDIDATES],
     tokens: [TokenCell; TOKENS],
     payloads: [Payload; USERS],
-    transactions: [transactions::Entry; TRANSACTIONS],
-    deadlines: [deadlines::Entry; DEADLINES],
+    transactions: [transactions::TransactionEntry; TRANSACTIONS],
+    deadlines: [deadlines::Deadline; DEADLINES],
     items: [ItemEntry; ITEMS],
-    item_links: [Link; ITEMS],
+    item_links: [LruLink; ITEMS],
     items_by_target: [u16; ITEMS],
     items_by_network: [u16; ITEMS],
     blocks: [Block; BLOCKS],
     peers: [PeerEntry; PEERS],
-    peer_links: [Link; PEERS],
+    peer_links: [LruLink; PEERS],
     peer_order: [u16; PEERS],
     replies: [Reply; REPLIES],
-    inbox: [Place; INBOX],
+    inbox: [WaitingResult; INBOX],
     meters: [Meter; METERS],
 }
 
@@ -222,22 +222,22 @@ impl<
             buckets: [[Bucket::BLANK; BUCKETS]; LINKS],
             id_changes: [[IdChange::BLANK; ID_CHANGES]; LINKS],
             votes: [[Vote::BLANK; VOTERS]; LINKS],
-            operations: [const { Slot::BLANK }; OPERATIONS],
+            operations: [const { SlabEntry::BLANK }; OPERATIONS],
             candidates: [Candidate::BLANK; CANDIDATES],
             tokens: [TokenCell::BLANK; TOKENS],
             payloads: [const { Payload::BLANK }; USERS],
-            transactions: [transactions::Entry::BLANK; TRANSACTIONS],
-            deadlines: [deadlines::Entry::BLANK; DEADLINES],
+            transactions: [transactions::TransactionEntry::BLANK; TRANSACTIONS],
+            deadlines: [deadlines::Deadline::BLANK; DEADLINES],
             items: [const { ItemEntry::BLANK }; ITEMS],
-            item_links: [Link::BLANK; ITEMS],
+            item_links: [LruLink::BLANK; ITEMS],
             items_by_target: [0; ITEMS],
             items_by_network: [0; ITEMS],
             blocks: [Block::BLANK; BLOCKS],
             peers: [PeerEntry::BLANK; PEERS],
-            peer_links: [Link::BLANK; PEERS],
+            peer_links: [LruLink::BLANK; PEERS],
             peer_order: [0; PEERS],
             replies: [const { Reply::BLANK }; REPLIES],
-            inbox: [const { Place::BLANK }; INBOX],
+            inbox: [const { WaitingResult::BLANK }; INBOX],
             meters: [Meter::BLANK; METERS],
         }
     }

@@ -2,17 +2,17 @@
 
 use core::fmt;
 
-use crate::base::slab::Key;
+use crate::base::slab::SlabKey;
 use arrayvec::ArrayVec;
 
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::K;
 use crate::dht::event::Reason;
-use crate::dht::node::input::Failure;
+use crate::dht::node::input::QueryFailure;
 use crate::dht::node::operation::{Goal, Parts};
 use crate::dht::node::state::{Link, Node};
 use crate::dht::node::storage::UPKEEP;
-use crate::dht::transactions::{Purpose, Step};
+use crate::dht::transactions::{Purpose, Stage};
 
 /// What the next deadline is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,7 +68,7 @@ impl Node<'_> {
         self.served = Some(now);
         while self.transactions.hard_deadline().is_some_and(|at| at <= now) {
             let Some(index) = self.transactions.oldest() else { break };
-            self.fail(now, index, Failure::Timeout);
+            self.fail(now, index, QueryFailure::Timeout);
         }
         while let Some(key) = self.deadlines.pop_due(now) {
             match key.checked_sub(self.transactions.capacity() as u16) {
@@ -107,10 +107,11 @@ impl Node<'_> {
     /// A query passed its soft timeout: its slot is free again, its answer still welcome.
     fn on_late(&mut self, index: u16) {
         let Some(open) = self.transactions.mark_late(index) else { return };
-        let (Purpose::Step { index, generation, step: Step::Converge }, Some(id)) = (open.purpose, open.id) else {
+        let (Purpose::Operation { index, generation, stage: Stage::Converge }, Some(id)) = (open.purpose, open.id)
+        else {
             return;
         };
-        if let Some(Parts { operation, mut window, .. }) = self.operations.parts(Key { index, generation }) {
+        if let Some(Parts { operation, mut window, .. }) = self.operations.parts(SlabKey { index, generation }) {
             operation.lookup.on_late(&mut window, &id, &open.to);
             self.ready.insert(index);
         }
@@ -161,7 +162,7 @@ impl Node<'_> {
     }
 
     /// An operation is about to end: an empty table is bootstrapped again, later and later while that is futile.
-    pub(super) fn ended(&mut self, key: Key, reason: Reason) {
+    pub(super) fn ended(&mut self, key: SlabKey, reason: Reason) {
         let now = self.now;
         let Some(Parts { operation, window, .. }) = self.operations.parts(key) else { return };
         let (goal, answered) = (operation.goal, operation.outcome.answered);

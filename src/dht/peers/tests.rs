@@ -274,5 +274,5 @@ fn a_sample_that_is_everything_does_not_stay() {
 #[test]
 fn a_peer_takes_48_bytes_with_its_links_and_its_place_in_the_order() {
     use core::mem::size_of;
-    assert_eq!(size_of::<PeerEntry>() + size_of::<Link>() + size_of::<u16>(), 48);
+    assert_eq!(size_of::<PeerEntry>() + size_of::<LruLink>() + size_of::<u16>(), 48);
 }

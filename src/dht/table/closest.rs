@@ -18,18 +18,18 @@ const LEAF: usize = 16;
 impl Contacts<'_> {
     /// Shows all contacts to `visit`, nearest to `target` first, until it returns false.
     pub(super) fn nearest_first(&self, target: &Id, mut visit: impl FnMut(&Contact) -> bool) {
-        let walk = Walk { contacts: self.all(), prefixes: self.prefixes(), target };
+        let walk = ClosestWalk { contacts: self.all(), prefixes: self.prefixes(), target };
         walk.block(0, self.len(), target.prefix(), &mut visit);
     }
 }
 
-struct Walk<'a> {
+struct ClosestWalk<'a> {
     contacts: &'a [Contact],
     prefixes: &'a [u64],
     target: &'a Id,
 }
 
-impl Walk<'_> {
+impl ClosestWalk<'_> {
     /// Visits the contacts `lo..hi`, which share all bits above some bit with `t`, the target as moved among them.
     /// Returns false as soon as the visitor did.
     fn block<F: FnMut(&Contact) -> bool>(&self, lo: usize, hi: usize, t: u64, visit: &mut F) -> bool {

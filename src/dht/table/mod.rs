@@ -35,4 +35,4 @@ mod upkeep;
 pub use buckets::{BUCKETS, Bucket};
 pub use id_changes::{ID_CHANGES, IdChange};
 pub use newcomers::Newcomer;
-pub use routing::{Admission, Density, Failed, Refusal, Seen, Table, TableMemory};
+pub use routing::{Admission, AdmissionRefusal, Density, Failed, Seen, Table, TableMemory};

@@ -53,12 +53,12 @@ pub enum Admission {
     /// The endpoint was a contact under another id, and is none any more.
     IdChanged,
     /// It must not be a contact.
-    Refused(Refusal),
+    Refused(AdmissionRefusal),
 }
 
 /// Why a node must not be a contact.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refusal {
+pub enum AdmissionRefusal {
     /// It carries our own id.
     OwnId,
     /// Its id is all zero.
@@ -113,7 +113,7 @@ pub struct Table<'s> {
 
 /// What the contacts say about a node that wants to become one. Whoever has the same id or the same address is not
 /// counted with its network, since it goes if the newcomer comes.
-struct Survey {
+struct Rivals {
     same_endpoint: Option<usize>,
     same_ip: Option<usize>,
     of_network_in_bucket: usize,
@@ -303,7 +303,7 @@ impl<'s> Table<'s> {
                 return Admission::Updated;
             }
             if !self.gives_way(index, id, &from) {
-                return Admission::Refused(Refusal::IdTaken);
+                return Admission::Refused(AdmissionRefusal::IdTaken);
             }
         }
         self.admit(now, id, from, rtt)
@@ -367,26 +367,26 @@ impl<'s> Table<'s> {
     }
 
     /// The rules that need no look at the contacts.
-    fn refusal(&self, now: Instant, id: &Id, endpoint: &Endpoint) -> Option<Refusal> {
+    fn refusal(&self, now: Instant, id: &Id, endpoint: &Endpoint) -> Option<AdmissionRefusal> {
         if *id == self.own {
-            Some(Refusal::OwnId)
+            Some(AdmissionRefusal::OwnId)
         } else if id.0 == [0; 20] {
-            Some(Refusal::ZeroId)
+            Some(AdmissionRefusal::ZeroId)
         } else if self.addr == Some(*endpoint) {
-            Some(Refusal::OwnAddress)
+            Some(AdmissionRefusal::OwnAddress)
         } else if !endpoint.is_usable(self.network == Network::Local) {
-            Some(Refusal::BadAddress)
+            Some(AdmissionRefusal::BadAddress)
         } else if self.id_changes.is_out(now, endpoint) {
-            Some(Refusal::IdChanged)
+            Some(AdmissionRefusal::IdChanged)
         } else {
             None
         }
     }
 
     /// Looks at all contacts for those that stand in the way of a new one; `same_id` has its id.
-    fn survey(&self, bucket: usize, endpoint: &Endpoint, same_id: Option<usize>) -> Survey {
+    fn survey(&self, bucket: usize, endpoint: &Endpoint, same_id: Option<usize>) -> Rivals {
         let in_bucket = self.contacts.bucket(&self.own, bucket);
-        let mut survey = Survey { same_endpoint: None, same_ip: None, of_network_in_bucket: 0, of_network: 0 };
+        let mut survey = Rivals { same_endpoint: None, same_ip: None, of_network_in_bucket: 0, of_network: 0 };
         for (index, contact) in self.contacts.all().iter().enumerate() {
             if contact.endpoint == *endpoint {
                 survey.same_endpoint = Some(index);
@@ -405,14 +405,14 @@ impl<'s> Table<'s> {
     }
 
     /// The rules for one prefix. A contact of the same address that is bad gives way.
-    fn prefix_refusal(&self, survey: &Survey) -> Option<Refusal> {
+    fn prefix_refusal(&self, survey: &Rivals) -> Option<AdmissionRefusal> {
         let is_bad = |index: usize| self.contacts.all().get(index).is_some_and(|c| c.record.is_bad());
         if survey.same_ip.is_some_and(|index| !is_bad(index)) {
-            return Some(Refusal::SameIp);
+            return Some(AdmissionRefusal::SameIp);
         }
         let many = survey.of_network_in_bucket >= self.config.per_network_in_bucket.into()
             || survey.of_network >= self.config.per_network.into();
-        many.then_some(Refusal::Network)
+        many.then_some(AdmissionRefusal::Network)
     }
 
     /// Whether it makes sense to ask newcomers of this bucket.

@@ -93,11 +93,11 @@ fn our_own_id_the_zero_id_our_own_address_and_unusable_addresses_never_enter() {
     let mut t = Table::new(rules(), Network::Public, OWN, memory(8, 8));
     t.set_addr(at(0), Some(own_addr));
     for (id, endpoint, why) in [
-        (OWN, endpoint(1), Refusal::OwnId),
-        (Id([0; 20]), endpoint(1), Refusal::ZeroId),
-        (id(0, 1), own_addr, Refusal::OwnAddress),
-        (id(0, 1), Endpoint::v4([127, 0, 0, 1], 5), Refusal::BadAddress),
-        (id(0, 1), Endpoint::v4([8, 8, 8, 8], 0), Refusal::BadAddress),
+        (OWN, endpoint(1), AdmissionRefusal::OwnId),
+        (Id([0; 20]), endpoint(1), AdmissionRefusal::ZeroId),
+        (id(0, 1), own_addr, AdmissionRefusal::OwnAddress),
+        (id(0, 1), Endpoint::v4([127, 0, 0, 1], 5), AdmissionRefusal::BadAddress),
+        (id(0, 1), Endpoint::v4([8, 8, 8, 8], 0), AdmissionRefusal::BadAddress),
     ] {
         assert_eq!(t.on_response(at(0), &id, endpoint, RTT), Admission::Refused(why));
         assert_eq!(t.on_query(at(0), &id, endpoint), Seen::Ignored);
@@ -114,7 +114,7 @@ fn nothing_that_a_stranger_sends_moves_a_contact_to_another_address() {
     let (id, home) = (id(0, 1), endpoint(1));
     assert_eq!(t.on_query(at(1), &id, endpoint(2)), Seen::Ignored);
     assert!(!t.offer(at(1), &id, endpoint(2)));
-    assert_eq!(t.on_response(at(1), &id, endpoint(2), RTT), Admission::Refused(Refusal::IdTaken));
+    assert_eq!(t.on_response(at(1), &id, endpoint(2), RTT), Admission::Refused(AdmissionRefusal::IdTaken));
     assert_eq!(t.find(&id).unwrap().endpoint(), home);
     assert_eq!(t.on_failure(at(1), &id, endpoint(2), QueryKind::Data), Failed::Stranger);
     assert_eq!(t.find(&id).unwrap().health(), Health::Good);
@@ -127,9 +127,9 @@ fn who_squats_on_an_id_gives_way_to_the_one_address_that_may_carry_it() {
     let id = Id::secure(owner.ip(), &mut Rng::from_seed([8; 32]));
     let mut t = table();
     assert_eq!(t.on_response(at(0), &id, squatter, RTT), Admission::Added);
-    assert_eq!(t.on_response(at(0), &id, endpoint(3), RTT), Admission::Refused(Refusal::IdTaken));
+    assert_eq!(t.on_response(at(0), &id, endpoint(3), RTT), Admission::Refused(AdmissionRefusal::IdTaken));
     assert_eq!(t.on_response(at(0), &id, owner, RTT), Admission::Added);
-    assert_eq!(t.on_response(at(0), &id, squatter, RTT), Admission::Refused(Refusal::IdTaken));
+    assert_eq!(t.on_response(at(0), &id, squatter, RTT), Admission::Refused(AdmissionRefusal::IdTaken));
     t.check_invariants();
     assert_eq!(t.find(&id).unwrap().endpoint(), owner);
 }
@@ -268,9 +268,9 @@ fn one_address_has_one_contact_and_a_network_two_in_a_bucket_and_ten_in_all() {
     let host = |n: u8| Endpoint::v4([7, 7, 7, n], 1);
     assert_eq!(t.on_response(at(0), &id(0, 1), host(1), RTT), Admission::Added);
     let other_port = host(1).with_port(2);
-    assert_eq!(t.on_response(at(0), &id(0, 2), other_port, RTT), Admission::Refused(Refusal::SameIp));
+    assert_eq!(t.on_response(at(0), &id(0, 2), other_port, RTT), Admission::Refused(AdmissionRefusal::SameIp));
     assert_eq!(t.on_response(at(0), &id(0, 2), host(2), RTT), Admission::Added);
-    assert_eq!(t.on_response(at(0), &id(0, 3), host(3), RTT), Admission::Refused(Refusal::Network));
+    assert_eq!(t.on_response(at(0), &id(0, 3), host(3), RTT), Admission::Refused(AdmissionRefusal::Network));
     for bucket in 1..5 {
         for n in 0..2 {
             let host = host(10 * bucket + n);
@@ -278,7 +278,7 @@ fn one_address_has_one_contact_and_a_network_two_in_a_bucket_and_ten_in_all() {
         }
     }
     t.check_invariants();
-    assert_eq!(t.on_response(at(0), &id(6, 1), host(99), RTT), Admission::Refused(Refusal::Network));
+    assert_eq!(t.on_response(at(0), &id(6, 1), host(99), RTT), Admission::Refused(AdmissionRefusal::Network));
     assert_eq!(t.len(), 10);
 }
 
@@ -301,11 +301,11 @@ fn an_endpoint_that_changes_its_id_loses_its_contact_and_the_second_time_a_day()
     assert_eq!(t.on_response(at(0), &id(0, 1), from, RTT), Admission::Added);
     assert_eq!(t.on_response(at(1), &id(0, 2), from, RTT), Admission::IdChanged);
     assert!(t.is_empty());
-    assert_eq!(t.on_response(at(2), &id(0, 2), from, RTT), Admission::Refused(Refusal::IdChanged));
+    assert_eq!(t.on_response(at(2), &id(0, 2), from, RTT), Admission::Refused(AdmissionRefusal::IdChanged));
     assert_eq!(t.on_response(at(200), &id(0, 2), from, RTT), Admission::Added, "a node may be restarted");
     t.on_wrong_id(at(201), &id(0, 2), from);
     assert!(t.is_empty());
-    assert_eq!(t.on_response(at(4000), &id(0, 3), from, RTT), Admission::Refused(Refusal::IdChanged));
+    assert_eq!(t.on_response(at(4000), &id(0, 3), from, RTT), Admission::Refused(AdmissionRefusal::IdChanged));
     assert_eq!(t.on_query(at(4000), &id(0, 3), from), Seen::Ignored);
     assert_eq!(t.on_response(at(201 + 86_400), &id(0, 3), from, RTT), Admission::Added);
     t.check_invariants();

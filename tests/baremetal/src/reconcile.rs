@@ -7,7 +7,7 @@ use honeyguide::base::slab::Memory;
 use honeyguide::negentropy::message::Entry;
 use honeyguide::negentropy::set::Sum;
 use honeyguide::negentropy::sorted::sums_len;
-use honeyguide::negentropy::{Config, Difference, Limits, Reconciler, Sealed, Sorted, Step};
+use honeyguide::negentropy::{Difference, Limits, Reconciler, ReconcilerConfig, Sealed, Sorted, Step};
 
 use crate::hash::{Hash, report};
 
@@ -41,7 +41,7 @@ fn session(rng: &mut Rng, mut see: impl FnMut(&[u8])) -> (usize, usize) {
 
     let mut limits = Limits::initiator();
     limits.message = FRAME;
-    let config = Config::new(limits).frames(FRAME);
+    let config = ReconcilerConfig::new(limits).frames(FRAME);
     let mut scratch = [0; FRAME / 32];
     let mut client = Reconciler::initiator(config.clone(), Memory::from(&mut scratch[..])).expect("sound");
     let mut server = Reconciler::responder(config).expect("sound");

@@ -2,9 +2,9 @@
 
 use core::fmt::Write;
 
-use honeyguide::base::deadlines::{Entry, Heap};
+use honeyguide::base::deadlines::{Deadline, Deadlines};
 use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::{Pool, Slot};
+use honeyguide::base::slab::{Slab, SlabEntry};
 use honeyguide::base::time::Instant;
 use honeyguide::krpc::id::Id;
 use honeyguide::krpc::item;
@@ -44,7 +44,7 @@ fn random(hash: &mut Hash) {
     hash.eat(id.as_bytes());
 }
 
-/// Key, value, and then salt, target and signature of the two signed items of BEP 44's test vectors.
+/// SlabKey, value, and then salt, target and signature of the two signed items of BEP 44's test vectors.
 const KEY: [u8; 32] = unhex(b"77ff84905a91936367c01360803104f92432fcd904a43511876df5cdf3e7e548");
 const VALUE: &[u8] = b"12:Hello World!";
 const VECTORS: [(&[u8], [u8; 20], [u8; 64]); 2] = [
@@ -119,16 +119,16 @@ fn codec(hash: &mut Hash) {
 /// Lent memory: slots under generational keys, and deadlines in order.
 #[inline(never)]
 fn memory(hash: &mut Hash) {
-    let mut slots: [Slot<u32>; 8] = core::array::from_fn(|_| Slot::default());
-    let mut pool = Pool::new((&mut slots[..]).into());
+    let mut slots: [SlabEntry<u32>; 8] = core::array::from_fn(|_| SlabEntry::default());
+    let mut pool = Slab::new((&mut slots[..]).into());
     let first = pool.insert(1).expect("there is room");
     while pool.insert(2).is_ok() {}
     assert!(pool.is_full());
     assert_eq!(pool.remove(first), Some(1));
     assert_eq!(pool.get(first), None, "a stale key finds nothing");
 
-    let mut entries: [Entry; 16] = core::array::from_fn(|_| Entry::default());
-    let mut heap = Heap::new((&mut entries[..]).into());
+    let mut entries: [Deadline; 16] = core::array::from_fn(|_| Deadline::default());
+    let mut heap = Deadlines::new((&mut entries[..]).into());
     let mut rng = Rng::from_seed([1; 32]);
     for key in 0..16 {
         heap.set(key, Instant::from_secs(u64::from(rng.below(10))));

@@ -2,15 +2,17 @@ use std::collections::BTreeSet;
 
 use honeyguide::base::rng::Rng;
 use honeyguide::base::slab::Memory;
-use honeyguide::negentropy::message::{Entry, Reader, version};
-use honeyguide::negentropy::{Config, Difference, Limits, Reconciler, Sealed, SortedSet, Step, Tree, rateless};
+use honeyguide::negentropy::message::{Entry, FrameReader, version};
+use honeyguide::negentropy::{
+    Difference, Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree, rateless,
+};
 
 /// Any message is read to an end or an error; strict reading accepts nothing that lenient reading does not.
 pub fn frame(data: &[u8]) {
     let Ok((_, body)) = version(data) else { return };
-    let lenient: Vec<_> = Reader::new(body, false).collect();
+    let lenient: Vec<_> = FrameReader::new(body, false).collect();
     assert!(lenient.len() <= body.len() / 3 + 1);
-    if let Ok(strict) = Reader::new(body, true).collect::<Result<Vec<_>, _>>() {
+    if let Ok(strict) = FrameReader::new(body, true).collect::<Result<Vec<_>, _>>() {
         assert!(strict.into_iter().map(Ok).eq(lenient));
     }
 }
@@ -41,7 +43,7 @@ pub fn reconciler(data: &[u8]) {
     }
     let sets = lists.clone().map(|list| Sealed::build(list.into_iter().collect()).unwrap());
     let config = |bits: u8| {
-        let mut config = Config::new(Limits::trusting(1 << 17));
+        let mut config = ReconcilerConfig::new(Limits::trusting(1 << 17));
         config.frame_limit = if bits & 1 == 0 { 0 } else { 4096 + usize::from(*sizes) };
         config.random_splits = (bits & 2 == 0).then_some([*seed; 32]);
         if bits & 4 == 0 { config } else { config.conformance() }
@@ -105,7 +107,7 @@ pub fn hostile_partner(data: &[u8]) {
     let mut limits = Limits::initiator();
     limits.message = 4096;
     limits.needs = 1000;
-    let config = Config::new(limits).frames(4096);
+    let config = ReconcilerConfig::new(limits).frames(4096);
     let config = if mode & 1 == 0 { config } else { config.conformance() };
     let mut out = vec![0; 4096];
     let mut told = 0;
