@@ -1,0 +1,58 @@
+//! What `spec/architecture.md` says about the sources, read from the sources.
+//!
+//! Each check is a function from files to complaints, with violations planted beside it.
+
+mod circles;
+mod fields;
+mod floors;
+mod imports;
+mod length;
+mod names;
+mod prose;
+mod source;
+mod temporary;
+
+use source::{Complaint, repository};
+
+#[test]
+fn every_file_imports_only_from_the_floors_below_its_own() {
+    hold(floors::check(&repository().0));
+}
+
+#[test]
+fn no_files_import_each_other() {
+    hold(circles::check(&repository().0));
+}
+
+#[test]
+fn no_type_name_is_defined_twice() {
+    hold(names::check_types(&repository().0));
+}
+
+#[test]
+fn no_name_has_a_word_that_is_out() {
+    hold(names::check_words(&repository().0));
+}
+
+#[test]
+fn owners_keep_their_fields_to_themselves() {
+    hold(fields::check(&repository().0));
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    hold(length::check(&repository().0));
+}
+
+#[test]
+fn pages_and_comments_are_in_order() {
+    let (files, paths) = repository();
+    hold(prose::check(&files, &paths));
+}
+
+#[track_caller]
+fn hold(complaints: Vec<Complaint>) {
+    let open = complaints.iter().filter(|complaint| !temporary::is_allowed(&complaint.about));
+    let open: Vec<String> = open.map(Complaint::to_string).collect();
+    assert!(open.is_empty(), "\n{}\n", open.join("\n"));
+}

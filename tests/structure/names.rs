@@ -1,0 +1,175 @@
+//! One word for one thing: no type name is defined twice in the library, and no name is made of a word that another
+//! has replaced.
+
+use std::collections::BTreeMap;
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::visit::{self, Visit};
+
+use crate::imports::defined;
+use crate::source::{Complaint, Source, flat, judge, planted};
+
+// ---- types ----
+
+/// No two structs, enums, unions, traits or aliases of the library have one name.
+pub fn check_types(files: &[Source]) -> Vec<Complaint> {
+    let mut places = BTreeMap::<String, Vec<String>>::new();
+    for file in files.iter().filter(|file| file.is_of_the_library()) {
+        let mut types = Types::default();
+        types.visit_file(&file.parsed(file.tokens_without_tests()));
+        for (line, name) in types.0 {
+            places.entry(name).or_default().push(file.at(line));
+        }
+    }
+    places.retain(|_, at| at.len() > 1);
+    let complain =
+        |(name, at): (String, Vec<String>)| Complaint::new(format!("type {name}"), at.join(", "), "one name");
+    places.into_iter().map(complain).collect()
+}
+
+#[derive(Default)]
+struct Types(Vec<(usize, String)>);
+
+impl<'ast> Visit<'ast> for Types {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        let name = defined(item).filter(|(_, is_type)| *is_type);
+        self.0.extend(name.map(|(name, _)| (name.span().start().line, name.to_string())));
+        visit::visit_item(self, item);
+    }
+
+    /// A macro may be given a whole definition.
+    fn visit_macro(&mut self, mac: &'ast syn::Macro) {
+        let words = flat(mac.tokens.clone());
+        let defines = |word: &str| ["struct", "enum", "union", "trait", "type"].contains(&word);
+        let is_named = |word: &str| word.starts_with(char::is_uppercase);
+        let pairs = words.windows(2).filter(|pair| defines(&pair[0].1) && is_named(&pair[1].1));
+        self.0.extend(pairs.map(|pair| pair[1].clone()));
+    }
+}
+
+// ---- words ----
+
+/// Words that are out as parts of names, each with its other forms.
+const OUT: &str = "pantry pantries, shelf shelves, hopper hoppers, entrance entrances, starving, soften softens softened, \
+    obey obeys, hearsay, liar liars, victim victims, crowd crowds, life lives, chance chances, driven, single, \
+    house houses, room rooms, door doors, few, iface ifaces, seed seeds, slot slots";
+
+/// Where a word that is out stays: in these names (none given: all) below these paths, with the reason.
+const STAYS: &[(&str, &str, &str, &str)] = &[
+    ("room", "NoRoom", "src tests benches", "the error of all memory that is full"),
+    ("seed", "rng_seed from_seed", "src", "the 32 bytes that a random stream begins with"),
+    ("seed", "seed seeds noseed is_seed Seeds", "src/krpc src/dht src/adapters", "a complete peer (BEP 33)"),
+    ("seed", "SEED SEEDS", "src/krpc/message", "its keys on the wire"),
+    ("seed", "", "src/bin", "`--seed`"),
+    ("seed", "", "tests benches", "what a simulated run is drawn from; what fuzzing begins with"),
+    ("slot", "slots_good slots_unverified slots_bad", "src tests benches", "a lookup's places, configured"),
+    ("slot", "", "src/dht/lookup tests/props/lookup.rs", "a lookup's place for a query in flight"),
+];
+
+/// No identifier and no file has a word in its name that is out. Names of tests are sentences of plain English.
+pub fn check_words(files: &[Source]) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    for file in files.iter().filter(|file| file.is_rust()) {
+        let mut names: Vec<_> =
+            file.path.trim_end_matches(".rs").split('/').map(|name| (1, name.to_string())).collect();
+        identifiers(file.tokens(), false, &mut names);
+        for (line, name) in names {
+            if let Some(word) = word_out(&name).filter(|word| !stays(word, &name, &file.path)) {
+                complaints.push(Complaint::new(format!("word {word}"), file.at(line), format!("`{name}`")));
+            }
+        }
+    }
+    complaints
+}
+
+fn word_out(name: &str) -> Option<&'static str> {
+    let parts = parts(name);
+    let forms = OUT.split(", ").find(|forms| forms.split(' ').any(|form| parts.iter().any(|part| part == form)));
+    forms?.split(' ').next().filter(|word| *word != "few" || name == "Few") // only the type
+}
+
+fn stays(word: &str, name: &str, path: &str) -> bool {
+    STAYS.iter().filter(|(stays, ..)| *stays == word).any(|(_, names, paths, _)| {
+        (names.is_empty() || names.split(' ').any(|one| one == name)) && paths.split(' ').any(|p| path.starts_with(p))
+    })
+}
+
+/// `is_ready` and `IsReady` are `is` and `ready`.
+fn parts(name: &str) -> Vec<String> {
+    let (mut parts, mut last) = (vec![String::new()], '_');
+    let mut chars = name.chars().peekable();
+    while let Some(c) = chars.next() {
+        let ends_capitals = last.is_uppercase() && chars.peek().is_some_and(|next| next.is_lowercase());
+        if c == '_' || (c.is_uppercase() && (!last.is_uppercase() || ends_capitals)) {
+            parts.push(String::new());
+        }
+        parts.last_mut().unwrap().extend(c.to_lowercase().filter(|c| c.is_alphabetic()));
+        last = c;
+    }
+    parts
+}
+
+/// All identifiers but the names of tests: functions under `#[test]`, `#[tokio::test]` and the like, and in `quickcheck!`.
+fn identifiers(tokens: TokenStream, all_are_tests: bool, out: &mut Vec<(usize, String)>) {
+    let (mut is_test, mut last) = (all_are_tests, String::new());
+    for token in tokens {
+        match &token {
+            TokenTree::Ident(_) if last == "fn" && is_test => is_test = all_are_tests,
+            TokenTree::Ident(word) => out.push((token.span().start().line, word.to_string())),
+            TokenTree::Group(group) if last == "#" => {
+                is_test |= flat(group.stream()).last().is_some_and(|(_, word)| word == "test");
+                identifiers(group.stream(), false, out);
+            }
+            TokenTree::Group(group) => identifiers(group.stream(), last == "quickcheck", out),
+            _ => {}
+        }
+        if token.to_string() != "!" {
+            last = token.to_string();
+        }
+    }
+}
+
+#[test]
+fn a_type_that_is_defined_twice_is_found() {
+    for (found, one, another) in [
+        (1, "src/a.rs pub struct A;", "src/b.rs enum A {}"),
+        (1, "src/a.rs mod inner { type A = u8; } trait A {}", ""),
+        (1, "src/a.rs counters! { pub struct A { x } }", "src/b.rs union A { x: u8 }"),
+        (0, "src/a.rs struct A;", "src/b.rs #[cfg(test)] mod tests { struct A; }"),
+        (0, "src/a.rs struct A;", "src/b.rs impl Iterator for B { type A = u8; } fn a() -> A {}"),
+        (0, "src/a.rs struct A;", "src/bin/honeyguide/a.rs struct A;"),
+    ] {
+        assert_eq!(check_types(&planted(&format!("{one}\n{another}"))).len(), found, "{one} {another}");
+    }
+}
+
+#[test]
+fn a_word_that_is_out_is_found_in_every_kind_of_name_and_nowhere_else() {
+    judge(
+        r"tests/a.rs struct HopperTable;
+        tests/a.rs fn on_hopper(x: u8) {}
+        tests/a.rs const HOPPERS: u8 = 1;
+        tests/a.rs enum A { Hopper }
+        tests/a.rs fn f() { g!(hopper) }
+        tests/a.rs #[test] fn a_single_byte() { hopper() }
+        tests/a.rs #[test] fn a_single_byte() {} fn hopper() {}
+        benches/peers/src/house/mod.rs
+        src/a.rs struct Few;
+        src/a.rs struct Iface;
+        src/a.rs enum DirectQuery { Single }
+        src/a.rs fn has_room() {}
+        src/base/rng.rs fn new(seed: [u8; 32]) {}
+        src/dht/peers.rs fn add(next_seed: bool) {}
+        src/dht/node/mod.rs fn free_slot(slots_good: u8) {}",
+        r#"tests/a.rs fn lifetime(alive: u8, crowded: bool, few: u8) {} struct NoRoom;
+        tests/a.rs /// A hopper.\nfn f() -> &'static str { "hopper" }
+        tests/a.rs #[test] fn a_single_byte_is_few() {}
+        tests/a.rs #[tokio::test] async fn a_single_byte() {}
+        tests/a.rs quickcheck! { fn a_single_byte() -> bool { true } fn a_door() {} }
+        tests/a.rs fn run(seed: u64) {}
+        src/dht/peers.rs fn add(seed: bool) {}
+        src/base/rng.rs fn from_seed(rng_seed: [u8; 32]) {}
+        src/dht/lookup/engine.rs fn free_slot() {}"#,
+        |file| check_words(&[file]),
+    );
+}
