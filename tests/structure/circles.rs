@@ -37,7 +37,10 @@ fn graph(modules: &Modules) -> Graph {
         let gathers = ["mod.rs", "lib.rs", "main.rs"].iter().any(|name| path.ends_with(name));
         let edges = graph.entry(path.to_string()).or_default();
         // A module as such is only where a path begins; what is taken from it is mentioned elsewhere.
-        for import in modules.imports(module).iter().filter(|i| !i.whole && !(gathers && i.re_export)) {
+        for import in modules.imports(module) {
+            if import.whole || (gathers && import.re_export) {
+                continue;
+            }
             let line = edges.entry(paths[&import.to].clone()).or_insert(import.line);
             *line = import.line.min(*line);
         }

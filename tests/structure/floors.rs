@@ -112,7 +112,8 @@ fn check_one(file: &Source, modules: &Modules) -> Vec<Complaint> {
     }
     for import in modules.imports(&module) {
         let why = objection(&module, &import.to);
-        found.extend(why.map(|why| (import.line, format!("{module} imports {}: {why}", import.to))));
+        let to = if import.to.is_empty() { "lib.rs" } else { &import.to };
+        found.extend(why.map(|why| (import.line, format!("{module} imports {to}: {why}"))));
     }
     found.dedup(); // one tree may name several things of one file
     found.into_iter().map(|(line, what)| Complaint::new(format!("floor {module}"), file.at(line), what)).collect()

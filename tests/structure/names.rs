@@ -22,9 +22,8 @@ pub fn check_types(files: &[Source]) -> Vec<Complaint> {
         }
     }
     places.retain(|_, at| at.len() > 1);
-    let complain =
-        |(name, at): (String, Vec<String>)| Complaint::new(format!("type {name}"), at.join(", "), "one name");
-    places.into_iter().map(complain).collect()
+    let places = places.into_iter();
+    places.map(|(name, at)| Complaint::new(format!("type {name}"), at.join(", "), "types of one name")).collect()
 }
 
 #[derive(Default)]
@@ -74,7 +73,7 @@ pub fn check_words(files: &[Source]) -> Vec<Complaint> {
             file.path.trim_end_matches(".rs").split('/').map(|name| (1, name.to_string())).collect();
         identifiers(file.tokens(), false, &mut names);
         for (line, name) in names {
-            if let Some(word) = word_out(&name).filter(|word| !stays(word, &name, &file.path)) {
+            if let Some(word) = words_out(&name).into_iter().find(|word| !stays(word, &name, &file.path)) {
                 complaints.push(Complaint::new(format!("word {word}"), file.at(line), format!("`{name}`")));
             }
         }
@@ -82,10 +81,11 @@ pub fn check_words(files: &[Source]) -> Vec<Complaint> {
     complaints
 }
 
-fn word_out(name: &str) -> Option<&'static str> {
+fn words_out(name: &str) -> Vec<&'static str> {
     let parts = parts(name);
-    let forms = OUT.split(", ").find(|forms| forms.split(' ').any(|form| parts.iter().any(|part| part == form)));
-    forms?.split(' ').next().filter(|word| *word != "few" || name == "Few") // only the type
+    let rows = OUT.split(", ").filter(|forms| forms.split(' ').any(|form| parts.iter().any(|part| part == form)));
+    let words = rows.filter_map(|forms| forms.split(' ').next());
+    words.filter(|word| *word != "few" || name == "Few").collect() // only the type
 }
 
 fn stays(word: &str, name: &str, path: &str) -> bool {
@@ -160,6 +160,7 @@ fn a_word_that_is_out_is_found_in_every_kind_of_name_and_nowhere_else() {
         src/a.rs fn has_room() {}
         src/base/rng.rs fn new(seed: [u8; 32]) {}
         src/dht/peers.rs fn add(next_seed: bool) {}
+        src/dht/lookup/engine.rs fn slot_room() {}
         src/dht/node/mod.rs fn free_slot(slots_good: u8) {}",
         r#"tests/a.rs fn lifetime(alive: u8, crowded: bool, few: u8) {} struct NoRoom;
         tests/a.rs /// A hopper.\nfn f() -> &'static str { "hopper" }
