@@ -1,0 +1,125 @@
+//! The table of operations.
+//!
+//! Its memory is flat: the place of an operation in the slab is the place of its window of candidates; operations of users
+//! have a payload and tokens besides.
+
+use crate::base::bitset::BitSet;
+use crate::base::slab::{Memory, Slab, SlabEntry, SlabKey};
+use crate::dht::event::OpId;
+use crate::dht::lookup::{Candidate, LookupWindow, TokenCell};
+use crate::dht::node::client::operation::{Active, OperationState};
+use crate::dht::node::client::payload::Payload;
+
+/// The place of the payload of an operation that has none.
+const NO_PAYLOAD: u16 = u16::MAX;
+
+/// All running operations.
+#[derive(Debug)]
+pub struct Operations<'s> {
+    slab: Slab<'s, OperationState>,
+    candidates: Memory<'s, Candidate>,
+    tokens: Memory<'s, TokenCell>,
+    payloads: Memory<'s, Payload>,
+}
+
+impl<'s> Operations<'s> {
+    pub(in crate::dht::node) fn new(
+        operations: Memory<'s, SlabEntry<OperationState>>,
+        candidates: Memory<'s, Candidate>,
+        tokens: Memory<'s, TokenCell>,
+        payloads: Memory<'s, Payload>,
+    ) -> Self {
+        Operations { slab: Slab::new(operations), candidates, tokens, payloads }
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.slab.capacity()
+    }
+
+    /// Claims a place and, for an operation of a user, an empty payload.
+    pub(super) fn insert(&mut self, mut operation: OperationState) -> Option<SlabKey> {
+        operation.set_payload(if operation.is_for_user() { self.free_payload()? } else { NO_PAYLOAD });
+        if let Some(payload) = self.payloads.get_mut(usize::from(operation.payload())) {
+            payload.clear();
+        }
+        self.slab.insert(operation).ok()
+    }
+
+    /// The first payload that no operation carries.
+    fn free_payload(&self) -> Option<u16> {
+        let mut taken = BitSet::default();
+        self.slab.iter().for_each(|(_, operation)| taken.insert(operation.payload()));
+        (0..self.payloads.len() as u16).find(|&place| !taken.contains(place))
+    }
+
+    pub(super) fn get(&self, key: SlabKey) -> Option<&OperationState> {
+        self.slab.get(key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: SlabKey) -> Option<&mut OperationState> {
+        self.slab.get_mut(key)
+    }
+
+    pub(super) fn key_at(&self, index: u16) -> Option<SlabKey> {
+        self.slab.key_at(index)
+    }
+
+    pub(super) fn remove(&mut self, key: SlabKey) -> Option<OperationState> {
+        self.slab.remove(key)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SlabKey, &OperationState)> {
+        self.slab.iter()
+    }
+
+    /// Operations that somebody waits for.
+    pub(super) fn count_for_users(&self) -> usize {
+        self.slab.iter().filter(|(_, operation)| operation.is_for_user()).count()
+    }
+
+    /// Operations of the node's own upkeep, and stores that go on in the background.
+    pub(super) fn count_of_upkeep(&self) -> usize {
+        self.slab.len() - self.count_for_users()
+    }
+
+    /// An operation with its memory.
+    pub(super) fn active(&mut self, key: SlabKey) -> Option<Active<'_>> {
+        let (places, payloads) = (self.slab.capacity(), self.payloads.len());
+        let operation = self.slab.get_mut(key)?;
+        let place = operation.payload();
+        let window = LookupWindow {
+            candidates: share(&mut self.candidates, places, key.index),
+            tokens: share(&mut self.tokens, payloads, place),
+        };
+        Some(Active::new(operation, window, self.payloads.get_mut(usize::from(place))))
+    }
+
+    /// The candidates of an operation and how many tokens its lookup may keep.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn window(&self, key: SlabKey) -> (&[Candidate], usize) {
+        let (places, payloads) = (self.slab.capacity(), self.payloads.len());
+        let each = self.candidates.len() / places.max(1);
+        let carries = self.slab.get(key).is_some_and(|operation| usize::from(operation.payload()) < payloads);
+        let tokens = if carries { self.tokens.len() / payloads } else { 0 };
+        (&self.candidates[each * usize::from(key.index)..][..each], tokens)
+    }
+}
+
+/// The `index`-th of `places` equal shares; nothing past the last.
+fn share<T>(all: &mut [T], places: usize, index: u16) -> &mut [T] {
+    let each = all.len() / places.max(1);
+    let start = each.saturating_mul(usize::from(index));
+    all.get_mut(start..start.saturating_add(each)).unwrap_or_default()
+}
+
+impl From<SlabKey> for OpId {
+    fn from(key: SlabKey) -> Self {
+        OpId { index: key.index, generation: key.generation }
+    }
+}
+
+impl From<OpId> for SlabKey {
+    fn from(op: OpId) -> Self {
+        SlabKey { index: op.index, generation: op.generation }
+    }
+}
