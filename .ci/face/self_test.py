@@ -72,11 +72,12 @@ pub struct Open {
     pub field: u8,
 }
 
-/// Exhaustive: there are two answers.
+/// Exhaustive: there are three answers.
 #[derive(Debug)]
 pub enum Closed {
-    Yes,
-    No,
+    Yes(u8),
+    No { why: u16 },
+    Perhaps,
 }
 
 #[derive(Debug)]
@@ -119,8 +120,9 @@ planted
   #[non_exhaustive] struct BareError
     impl Debug
   enum Closed
-    Yes
-    No
+    Yes(u8)
+    No { why: u16 }
+    Perhaps
     impl Debug
   struct Open
     field: u8

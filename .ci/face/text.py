@@ -165,7 +165,11 @@ def head(face, item, name):
     if which == "struct_field":
         return f"{name}: {kind(inner)}"
     if which == "variant":
-        return name
+        fields, _ = face.fields(item)
+        if isinstance(inner["kind"], dict) and "tuple" in inner["kind"]:
+            return f"{name}({', '.join(kind(field['inner']['struct_field']) for field in fields)})"
+        shown = ", ".join(head(face, field, field["name"]) for field in fields)
+        return f"{name} {{ {shown} }}" if shown else name
     if which in ("constant", "assoc_const"):
         value = inner["const"]["expr"] if which == "constant" else inner["value"]
         shown = "" if value in (None, "_") else f" = {value}"
@@ -211,7 +215,8 @@ def page(face):
             lines.append(f"  use {'::'.join(face.paths[number]['path'])} as {name}")
             continue
         lines.append("  " + head(face, item, name))
-        lines += ["    " + head(face, member, short) for short, member in face.members(item)]
+        # The fields of a variant stand with it.
+        lines += ["    " + head(face, member, own) for own, member in face.members(item) if "." not in own]
         if "impls" in face.inner(item)[1] and (found := traits(face, item)):
             lines.append("    impl " + ", ".join(found))
     return "\n".join(lines) + "\n"
