@@ -7,7 +7,8 @@
 use arrayvec::ArrayVec;
 
 use crate::base::bitset::BitSet;
-use crate::base::slab::{Memory, Slab, SlabEntry, SlabKey};
+use crate::base::list::List;
+use crate::base::slab::{Slab, SlabEntry, SlabKey};
 use crate::base::time::Instant;
 use crate::dht::command::{DirectQuery, Freshness};
 use crate::dht::event::{OpId, Outcome, Reason};
@@ -112,15 +113,6 @@ impl Default for Signature {
 }
 
 impl Payload {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Payload = Payload {
-        value: ArrayVec::new_const(),
-        salt: ArrayVec::new_const(),
-        key: [0; 32],
-        seq: 0,
-        signature: Signature([0; 64]),
-    };
-
     fn clear(&mut self) {
         self.value.clear();
         self.salt.clear();
@@ -164,9 +156,9 @@ impl Payload {
 #[derive(Debug)]
 pub(super) struct Operations<'s> {
     pool: Slab<'s, OperationState>,
-    candidates: Memory<'s, Candidate>,
-    tokens: Memory<'s, TokenCell>,
-    payloads: Memory<'s, Payload>,
+    candidates: List<'s, Candidate>,
+    tokens: List<'s, TokenCell>,
+    payloads: List<'s, Payload>,
 }
 
 /// The place of the payload of an operation that has none.
@@ -174,12 +166,15 @@ const NO_PAYLOAD: u16 = u16::MAX;
 
 impl<'s> Operations<'s> {
     pub(super) fn new(
-        slots: Memory<'s, SlabEntry<OperationState>>,
-        candidates: Memory<'s, Candidate>,
-        tokens: Memory<'s, TokenCell>,
-        payloads: Memory<'s, Payload>,
+        entries: List<'s, SlabEntry<OperationState>>,
+        mut candidates: List<'s, Candidate>,
+        mut tokens: List<'s, TokenCell>,
+        mut payloads: List<'s, Payload>,
     ) -> Self {
-        Operations { pool: Slab::new(slots), candidates, tokens, payloads }
+        candidates.clear();
+        tokens.clear();
+        payloads.clear();
+        Operations { pool: Slab::new(entries), candidates, tokens, payloads }
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -189,17 +184,30 @@ impl<'s> Operations<'s> {
     /// Claims a place and, for an operation of a user, an empty payload.
     pub(super) fn insert(&mut self, mut operation: OperationState) -> Option<SlabKey> {
         operation.payload = if operation.for_user { self.free_payload()? } else { NO_PAYLOAD };
+        if operation.for_user {
+            self.grow_to_payload(usize::from(operation.payload) + 1);
+        }
         if let Some(payload) = self.payloads.get_mut(usize::from(operation.payload)) {
             payload.clear();
         }
-        self.pool.insert(operation).ok()
+        let key = self.pool.insert(operation).ok()?;
+        self.candidates.grow_to(share_of(&self.candidates, self.pool.capacity()) * (usize::from(key.index) + 1));
+        Some(key)
+    }
+
+    /// Memory is touched when a payload is carried for the first time. (E4: payloads pass over the stack once, in a frame
+    /// of its own.)
+    #[inline(never)]
+    fn grow_to_payload(&mut self, payloads: usize) {
+        self.tokens.grow_to(share_of(&self.tokens, self.payloads.capacity()) * payloads);
+        self.payloads.grow_to(payloads);
     }
 
     /// The first payload that no operation carries.
     fn free_payload(&self) -> Option<u16> {
         let mut taken = BitSet::default();
         self.pool.iter().for_each(|(_, operation)| taken.insert(operation.payload));
-        (0..self.payloads.len() as u16).find(|&place| !taken.contains(place))
+        (0..self.payloads.capacity() as u16).find(|&place| !taken.contains(place))
     }
 
     pub(super) fn get(&self, key: SlabKey) -> Option<&OperationState> {
@@ -220,13 +228,14 @@ impl<'s> Operations<'s> {
 
     /// An operation with its memory.
     pub(super) fn parts(&mut self, key: SlabKey) -> Option<Parts<'_>> {
-        let (places, payloads) = (self.pool.capacity(), self.payloads.len());
+        let of_place = share_of(&self.candidates, self.pool.capacity());
+        let of_payload = share_of(&self.tokens, self.payloads.capacity());
         let operation = self.pool.get_mut(key)?;
         let place = operation.payload;
         Some(Parts {
             window: LookupWindow {
-                candidates: share(&mut self.candidates, places, key.index),
-                tokens: share(&mut self.tokens, payloads, place),
+                candidates: share(&mut self.candidates, of_place, key.index),
+                tokens: share(&mut self.tokens, of_payload, place),
             },
             payload: self.payloads.get_mut(usize::from(place)),
             operation,
@@ -236,17 +245,20 @@ impl<'s> Operations<'s> {
     /// The candidates of an operation and how many tokens its lookup may keep.
     #[cfg(any(test, debug_assertions))]
     pub(super) fn window(&self, key: SlabKey) -> (&[Candidate], usize) {
-        let (places, payloads) = (self.pool.capacity(), self.payloads.len());
-        let each = self.candidates.len() / places.max(1);
-        let carries = self.pool.get(key).is_some_and(|operation| usize::from(operation.payload) < payloads);
-        let tokens = if carries { self.tokens.len() / payloads } else { 0 };
+        let each = share_of(&self.candidates, self.pool.capacity());
+        let carries = self.pool.get(key).is_some_and(|operation| operation.payload != NO_PAYLOAD);
+        let tokens = if carries { share_of(&self.tokens, self.payloads.capacity()) } else { 0 };
         (&self.candidates[each * usize::from(key.index)..][..each], tokens)
     }
 }
 
-/// The `index`-th of `places` equal shares; nothing past the last.
-fn share<T>(all: &mut [T], places: usize, index: u16) -> &mut [T] {
-    let each = all.len() / places.max(1);
+/// Elements of a list for each of so many.
+fn share_of<T>(all: &List<'_, T>, count: usize) -> usize {
+    all.capacity() / count.max(1)
+}
+
+/// The `index`-th share of `each` elements; nothing past the last.
+fn share<T>(all: &mut [T], each: usize, index: u16) -> &mut [T] {
     let start = each.saturating_mul(usize::from(index));
     all.get_mut(start..start.saturating_add(each)).unwrap_or_default()
 }

@@ -5,10 +5,11 @@ use arrayvec::ArrayVec;
 use crate::base::bitset::BitSet;
 use crate::base::deadlines::Deadlines;
 use crate::base::error::ConfigError;
+use crate::base::list::SmallList;
 use crate::base::rate::TokenBucket;
 use crate::base::ring::Ring;
 use crate::base::rng::Rng;
-use crate::base::slab::{SlabKey, SmallList};
+use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Config, LinkConfig, MAX_LINKS, Network};
 use crate::dht::contact::AnswerHistory;
@@ -20,13 +21,13 @@ use crate::dht::lookup::Rules;
 use crate::dht::node::inbox::WaitingResult;
 use crate::dht::node::operation::Operations;
 use crate::dht::node::server::Reply;
-use crate::dht::node::storage::{Storage, UPKEEP};
+use crate::dht::node::storage::{LinkMemory, Storage, UPKEEP};
 use crate::dht::node::upkeep::Timer;
 use crate::dht::outage::Outage;
 use crate::dht::peers::PeerStore;
 use crate::dht::size::{LookupDensity, SizeEstimate};
 use crate::dht::stats::{DropReason, Stats};
-use crate::dht::table::{BUCKETS, Table, TableMemory};
+use crate::dht::table::Table;
 use crate::dht::tokens::Tokens;
 use crate::dht::trace::{TraceEvent, TraceSink};
 use crate::dht::transactions::Transactions;
@@ -130,26 +131,27 @@ impl<'s> Node<'s> {
     ///
     /// # Errors
     /// No links, a capacity that is zero or too large, or a rule that makes no sense.
-    pub fn new(config: Config, rng_seed: [u8; 32], mut storage: Storage<'s>) -> Result<Node<'s>, ConfigError> {
+    pub fn new(config: Config, rng_seed: [u8; 32], storage: Storage<'s>) -> Result<Node<'s>, ConfigError> {
         config.check()?;
         storage.check(config.links.len())?;
         let mut rng = Rng::from_seed(rng_seed);
         let now = Instant::ZERO;
-        let links = links(&config, now, &mut rng, &mut storage);
         let Storage {
+            links,
             operations,
             candidates,
             tokens,
             payloads,
             transactions,
             deadlines,
+            places,
             items,
             peers,
             replies,
             inbox,
             meters,
-            ..
         } = storage;
+        let links = make_links(&config, now, &mut rng, links);
         let mut key = || [rng.next_u64(), rng.next_u64()];
         let (tid_key, limiter_key) = (key(), key());
         Ok(Node {
@@ -161,7 +163,7 @@ impl<'s> Node<'s> {
             ready: BitSet::default(),
             blocked: BitSet::default(),
             transactions: Transactions::new(transactions, tid_key, config.lookup.hard_timeout),
-            deadlines: Deadlines::new(deadlines),
+            deadlines: Deadlines::new(deadlines, places),
             items: Items::new(&config.server, config.network, items),
             peers: PeerStore::new(&config.server, config.network, peers),
             tokens: Tokens::new(&mut rng, now, config.server.token_rotation),
@@ -261,35 +263,25 @@ impl<'s> Node<'s> {
     }
 }
 
-/// The links, each with its share of the memory.
-fn links<'s>(
+/// The links, each with its memory.
+fn make_links<'s>(
     config: &Config,
     now: Instant,
     rng: &mut Rng,
-    storage: &mut Storage<'s>,
+    memory: ArrayVec<LinkMemory<'s>, MAX_LINKS>,
 ) -> SmallList<Link<'s>, MAX_LINKS> {
-    let count = config.links.len();
-    let (contacts, newcomers) = (storage.contacts.len() / count, storage.newcomers.len() / count);
-    let (id_changes, votes) = (storage.id_changes.len() / count, storage.votes.len() / count);
-    let link = |link: &LinkConfig| {
+    let make = |(link, memory): (&LinkConfig, LinkMemory<'s>)| {
         let external = link.external.map(Endpoint::from);
         let id = link.id.unwrap_or_else(|| match external {
             Some(addr) => Id::secure(addr.ip(), rng),
             None => Id::random(rng),
         });
-        let memory = TableMemory {
-            contacts: storage.contacts.split_front(contacts),
-            prefixes: storage.prefixes.split_front(contacts),
-            pending: storage.newcomers.split_front(newcomers),
-            buckets: storage.buckets.split_front(BUCKETS),
-            id_changes: storage.id_changes.split_front(id_changes),
-        };
-        let mut table = Table::new(config.table, config.network, id, memory);
+        let mut table = Table::new(config.table, config.network, id, memory.table);
         table.set_addr(now, external);
         Link {
             family: link.family,
             table,
-            votes: Votes::new(config.network, storage.votes.split_front(votes)),
+            votes: Votes::new(config.network, memory.votes),
             outage: Outage::default(),
             density: LookupDensity::default(),
             external,
@@ -302,7 +294,7 @@ fn links<'s>(
             futile: 0,
         }
     };
-    config.links.iter().map(link).collect()
+    config.links.iter().zip(memory).map(make).collect()
 }
 
 /// Soft timeouts of a stranger that late answers are waited for ..
