@@ -16,6 +16,15 @@ pub struct Deadline {
     key: u16,
 }
 
+/// Memory of [`Deadlines`]; both parts have the same capacity.
+#[derive(Debug)]
+pub struct DeadlinesMemory<'s> {
+    /// The heap.
+    pub heap: List<'s, Deadline>,
+    /// Where each key is in it: an array of zeros.
+    pub places: List<'s, u16>,
+}
+
 /// An indexed min-heap of deadlines for the keys `0..n`, where `n` is the shorter one of its two capacities (at most
 /// [`MAX_ENTRIES`]).
 #[derive(Debug)]
@@ -27,7 +36,8 @@ pub struct Deadlines<'s> {
 
 impl<'s> Deadlines<'s> {
     /// A heap without deadlines.
-    pub fn new(mut heap: List<'s, Deadline>, places: List<'s, u16>) -> Self {
+    pub fn new(memory: DeadlinesMemory<'s>) -> Self {
+        let DeadlinesMemory { mut heap, places } = memory;
         heap.clear();
         Deadlines { heap, places: places.into_zeros() }
     }
@@ -171,7 +181,7 @@ mod tests {
 
     impl<const N: usize> Lent<N> {
         fn heap(&mut self) -> Deadlines<'_> {
-            Deadlines::new(List::Lent(&mut self.0), List::Lent(&mut self.1))
+            Deadlines::new(DeadlinesMemory { heap: List::Lent(&mut self.0), places: List::Lent(&mut self.1) })
         }
     }
 

@@ -133,7 +133,7 @@ pub enum QueryKind {
     /// Somebody wanted the answer.
     Data,
     /// It was sent only to see whether the node is alive.
-    TraceEvent,
+    Check,
 }
 
 /// The memory of one node's answers and failures.
@@ -178,11 +178,11 @@ impl AnswerHistory {
                 self.failures = self.failures.saturating_add(1);
                 FIRST_RETRY << (self.failures - 1).min(MAX_DOUBLINGS)
             }
-            QueryKind::TraceEvent if self.failures < BAD_AFTER => {
+            QueryKind::Check if self.failures < BAD_AFTER => {
                 self.failures += 1;
                 FIRST_RETRY
             }
-            QueryKind::TraceEvent => (self.retry_at.saturating_sub(seconds(now)) / 2).max(FIRST_RETRY),
+            QueryKind::Check => (self.retry_at.saturating_sub(seconds(now)) / 2).max(FIRST_RETRY),
         };
         self.retry_at = seconds_up(now).saturating_add(wait);
     }
@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(r.health(), Health::Good);
         r.on_failure(at(2), QueryKind::Data);
         assert_eq!(r.health(), Health::Suspect);
-        r.on_failure(at(3), QueryKind::TraceEvent);
+        r.on_failure(at(3), QueryKind::Check);
         assert_eq!(r.health(), Health::Bad);
         assert!(r.is_bad());
         r.on_answer(at(4), None);
@@ -307,9 +307,9 @@ mod tests {
             r.on_failure(at(0), QueryKind::Data);
         }
         assert_eq!(r.retry_at(), at(960));
-        r.on_failure(at(160), QueryKind::TraceEvent);
+        r.on_failure(at(160), QueryKind::Check);
         assert_eq!(r.retry_at(), at(160 + 400));
-        r.on_failure(at(559), QueryKind::TraceEvent);
+        r.on_failure(at(559), QueryKind::Check);
         assert_eq!(r.retry_at(), at(559 + 30), "but never asks more often than every 30 s");
     }
 

@@ -72,6 +72,21 @@ pub struct OpId {
     pub generation: u32,
 }
 
+/// A running operation, as its owner may see it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpView {
+    /// What it looks for.
+    pub target: Id,
+    /// The link it runs on.
+    pub link: LinkId,
+    /// The caller's tag.
+    pub tag: u64,
+    /// Counts so far.
+    pub outcome: Outcome,
+    /// It has converged and is storing.
+    pub storing: bool,
+}
+
 /// News from the machine. Lists are iterators over bytes in the caller's buffer.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]

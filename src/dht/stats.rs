@@ -1,5 +1,7 @@
 //! Counters: plain numbers that only grow, pulled by whoever wants metrics.
 
+use crate::krpc::message::Malformed;
+
 /// Why something that came from outside was dropped without an answer. The names are fixed: `spec/krpc.md` lists them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -89,6 +91,24 @@ impl DropReason {
             DropReason::ReplyOverflow => "reply_overflow",
             DropReason::StaleReply => "stale_reply",
             DropReason::InboxOverflow => "inbox_overflow",
+        }
+    }
+}
+
+impl From<Malformed> for DropReason {
+    fn from(malformed: Malformed) -> Self {
+        match malformed {
+            Malformed::Empty => DropReason::Empty,
+            Malformed::Oversize => DropReason::Oversize,
+            Malformed::NotADictionary => DropReason::NotADictionary,
+            Malformed::Syntax => DropReason::Syntax,
+            Malformed::Trailing => DropReason::Trailing,
+            Malformed::TooDeep => DropReason::TooDeep,
+            Malformed::TooManyTokens => DropReason::TooManyTokens,
+            Malformed::RepeatedKey => DropReason::RepeatedKey,
+            Malformed::NoTid => DropReason::NoTid,
+            Malformed::NoKind => DropReason::NoKind,
+            Malformed::NoMethod => DropReason::NoMethod,
         }
     }
 }

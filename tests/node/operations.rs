@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Capacity, Config};
-use honeyguide::dht::node::{Command, Freshness, Reason};
+use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, Node, Output, Reason, Storage};
+use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
 use honeyguide::krpc::item;
 use honeyguide::krpc::message::Mutable;
@@ -41,7 +43,7 @@ fn put_version(
 fn newest(world: &mut World, i: usize) -> (honeyguide::dht::node::Outcome, Option<(Vec<u8>, i64)>) {
     let key = item::public_key(&SECRET_KEY);
     let (outcome, news) = world.operate(i, |node, now| {
-        node.get_mutable(now, 6, &key, b"salt").unwrap();
+        node.get_mutable(now, 6, &key, b"salt", None, Freshness::Newest).unwrap();
     });
     let last = news.iter().rev().find_map(|n| match n {
         News::Value { value, seq, .. } => Some((value.clone(), seq.unwrap())),
@@ -216,4 +218,28 @@ fn a_cancelled_operation_says_so_exactly_once() {
         })
         .collect();
     assert_eq!(ends, [Reason::Cancelled]);
+}
+
+#[test]
+fn a_clock_that_slept_past_the_end_of_an_operation_ends_it() {
+    for late in [Instant::from_secs(31), Instant::from_micros(u64::MAX)] {
+        let config = Config::small().local();
+        let mut node = Node::new(config.clone(), [7; 32], Storage::allocate(&config)).unwrap();
+        let ends = |node: &mut Node<'_>| {
+            let (mut buffer, mut ends): (Buffer, _) = ([0; 1500], Vec::new());
+            loop {
+                match node.poll_output(&mut buffer) {
+                    Output::Event(Event::Finished { outcome, .. }) => ends.push(outcome.reason),
+                    Output::Timeout(_) => return ends,
+                    _ => {}
+                }
+            }
+        };
+        node.bootstrap(Instant::ZERO, 1, &[Endpoint::v4([127, 0, 0, 1], 1)]).unwrap();
+        node.lookup(Instant::ZERO, 2, Id([1; 20])).unwrap_err();
+        assert!(ends(&mut node).is_empty());
+        node.handle_input(late, Input::Timeout);
+        assert_eq!(ends(&mut node), [Reason::Deadline]);
+        node.check_invariants();
+    }
 }

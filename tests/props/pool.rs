@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use honeyguide::base::arena::{Arena, Block, Chain};
-use honeyguide::base::deadlines::Deadlines;
+use honeyguide::base::deadlines::{Deadlines, DeadlinesMemory};
 use honeyguide::base::list::List;
 use honeyguide::base::slab::{Slab, SlabKey};
 use honeyguide::base::time::Instant;
@@ -50,7 +50,9 @@ quickcheck! {
     /// Set, clear and pop give what a sorted list of (deadline, key) gives.
     fn a_heap_is_a_sorted_list_of_deadlines(operations: Vec<(u8, u16, u8)>, capacity: u8) -> bool {
         let capacity = u16::from(capacity % 20) + 1;
-        let mut heap = Deadlines::new(List::with_capacity(usize::from(capacity)), List::zeroed(usize::from(capacity)));
+        let keys = usize::from(capacity);
+        let memory = DeadlinesMemory { heap: List::with_capacity(keys), places: List::zeroed(keys) };
+        let mut heap = Deadlines::new(memory);
         let mut model: BTreeMap<u16, Instant> = BTreeMap::new();
         for (operation, key, at) in operations {
             let (key, at) = (key % capacity, Instant::from_micros(u64::from(at % 16)));

@@ -198,7 +198,7 @@ impl World {
         // Mostly the address where this id was met before, so that something survives.
         let met = self.proven.iter().find(|(known, _)| *known == id).map(|(_, addr)| *addr);
         let home = met.filter(|_| b % 4 != 0).unwrap_or(addr);
-        let weight = if b % 2 == 0 { QueryKind::Data } else { QueryKind::TraceEvent };
+        let weight = if b % 2 == 0 { QueryKind::Data } else { QueryKind::Check };
         let before = self.good();
         let mut may_go: Option<(Id, Endpoint)> = None;
         let mut all_may_go = false;

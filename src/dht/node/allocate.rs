@@ -1,11 +1,13 @@
 //! Storage from the heap: once, and as much as the configuration says.
 
 use crate::base::arena::Block;
+use crate::base::deadlines::DeadlinesMemory;
 use crate::base::list::List;
 use crate::base::slab::MAX_ENTRIES;
 use crate::dht::config::{Capacity, Config};
 use crate::dht::items::ItemsMemory;
-use crate::dht::node::storage::{LinkMemory, Storage, UPKEEP};
+use crate::dht::node::link::LinkMemory;
+use crate::dht::node::storage::{Storage, UPKEEP};
 use crate::dht::peers::PeersMemory;
 use crate::dht::table::{BUCKETS, ID_CHANGES, TableMemory};
 use crate::dht::transactions::TransactionsMemory;
@@ -16,16 +18,15 @@ impl Storage<'static> {
     pub fn allocate(config: &Config) -> Self {
         let c = &config.capacity;
         let operations = c.lookups.saturating_add(UPKEEP);
-        let deadlines = c.transactions.saturating_add(operations);
         Storage {
             links: config.links.iter().map(|_| link(c)).collect(),
             operations: list(operations),
             candidates: list(c.candidates.saturating_mul(operations)),
             tokens: list(c.lookups.saturating_mul(config.lookup.replicas.into())),
             payloads: list(c.lookups),
+            wakes: deadlines(operations),
             transactions: TransactionsMemory { entries: list(c.transactions), links: list(c.transactions) },
-            deadlines: list(deadlines),
-            places: List::zeroed(most(deadlines)),
+            soft_timeouts: deadlines(c.transactions),
             items: ItemsMemory {
                 entries: list(c.items),
                 links: list(c.items),
@@ -52,6 +53,10 @@ fn link(c: &Capacity) -> LinkMemory<'static> {
         },
         votes: list(VOTERS),
     }
+}
+
+fn deadlines(keys: usize) -> DeadlinesMemory<'static> {
+    DeadlinesMemory { heap: list(keys), places: List::zeroed(most(keys)) }
 }
 
 /// More than can be numbered is refused when the node is made, so it is not asked of the allocator.

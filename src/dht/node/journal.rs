@@ -11,7 +11,7 @@ use crate::base::time::Instant;
 use crate::dht::command::{Command, DirectQuery, Freshness};
 use crate::dht::contact::SavedContact;
 use crate::dht::event::{Input, LinkId};
-use crate::dht::node::state::Node;
+use crate::dht::node::Node;
 use crate::krpc::bencode::MAX_BYTES;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;

@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 use heapless::Vec;
 
 use crate::base::arena::Block;
-use crate::base::deadlines::Deadline;
+use crate::base::deadlines::{Deadline, DeadlinesMemory};
 use crate::base::error::ConfigError;
 use crate::base::list::List;
 use crate::base::lru::LruLink;
@@ -19,8 +19,8 @@ use crate::dht::contact::Contact;
 use crate::dht::items::{ItemEntry, ItemsMemory};
 use crate::dht::limiter::MeterCell;
 use crate::dht::lookup::{Candidate, TokenCell};
-use crate::dht::node::inbox::WaitingResult;
-use crate::dht::node::operation::{OperationState, Payload};
+use crate::dht::node::client::{OperationState, Payload, WaitingResult};
+use crate::dht::node::link::LinkMemory;
 use crate::dht::node::server::Reply;
 use crate::dht::peers::{PeerEntry, PeersMemory};
 use crate::dht::table::{BUCKETS, Bucket, ID_CHANGES, IdChange, Newcomer, TableMemory};
@@ -41,23 +41,14 @@ pub struct Storage<'s> {
     pub(super) candidates: List<'s, Candidate>,
     pub(super) tokens: List<'s, TokenCell>,
     pub(super) payloads: List<'s, Payload>,
+    pub(super) wakes: DeadlinesMemory<'s>,
     pub(super) transactions: TransactionsMemory<'s>,
-    pub(super) deadlines: List<'s, Deadline>,
-    pub(super) places: List<'s, u16>,
+    pub(super) soft_timeouts: DeadlinesMemory<'s>,
     pub(super) items: ItemsMemory<'s>,
     pub(super) peers: PeersMemory<'s>,
     pub(super) replies: List<'s, Reply>,
     pub(super) inbox: List<'s, WaitingResult>,
     pub(super) meters: List<'s, MeterCell>,
-}
-
-/// The memory of one link.
-#[derive(Debug)]
-pub struct LinkMemory<'s> {
-    /// That of its table.
-    pub table: TableMemory<'s>,
-    /// That of the votes on its address.
-    pub votes: List<'s, Vote>,
 }
 
 /// One list of a node's memory, or the lists of all links together.
@@ -84,7 +75,7 @@ impl Storage<'_> {
     }
 
     /// What the memory consists of.
-    pub fn parts(&self) -> [Part; 25] {
+    pub fn parts(&self) -> [Part; 27] {
         [
             self.of_links::<Contact>("contacts", |link| link.table.contacts.capacity()),
             self.of_links::<u64>("prefixes", |link| link.table.prefixes.capacity()),
@@ -96,10 +87,12 @@ impl Storage<'_> {
             Part::of("candidates", &self.candidates),
             Part::of("tokens", &self.tokens),
             Part::of("payloads", &self.payloads),
+            Part::of("operations: wakes", &self.wakes.heap),
+            Part::of("operations: wakes by key", &self.wakes.places),
             Part::of("transactions", &self.transactions.entries),
             Part::of("transactions: links", &self.transactions.links),
-            Part::of("deadlines", &self.deadlines),
-            Part::of("deadlines: places", &self.places),
+            Part::of("transactions: timeouts", &self.soft_timeouts.heap),
+            Part::of("transactions: timeouts by key", &self.soft_timeouts.places),
             Part::of("items", &self.items.entries),
             Part::of("items: links", &self.items.links),
             Part::of("items: by target", &self.items.by_target),
@@ -149,7 +142,7 @@ impl Storage<'_> {
 
 /// Memory for a node without an allocator. The parameters are, in this order: links, contacts of each link, newcomers of
 /// each link, operations of users, operations (two more than those of users, for upkeep), candidates of all operations,
-/// tokens of users' operations, transactions, deadlines (transactions + operations), peers, items, value blocks of 64
+/// tokens of users' operations, transactions, peers, items, value blocks of 64
 /// bytes, replies, results, meters.
 #[derive(Debug)]
 pub struct StorageBuf<
@@ -161,7 +154,6 @@ pub struct StorageBuf<
     const CANDIDATES: usize,
     const TOKENS: usize,
     const TRANSACTIONS: usize,
-    const DEADLINES: usize,
     const PEERS: usize,
     const ITEMS: usize,
     const BLOCKS: usize,
@@ -174,10 +166,10 @@ pub struct StorageBuf<
     candidates: Vec<Candidate, CANDIDATES>,
     tokens: Vec<TokenCell, TOKENS>,
     payloads: Vec<Payload, USERS>,
+    wakes: DeadlinesBuf<OPERATIONS>,
     transactions: Vec<TransactionEntry, TRANSACTIONS>,
     transaction_links: Vec<LruLink, TRANSACTIONS>,
-    deadlines: Vec<Deadline, DEADLINES>,
-    places: Vec<u16, DEADLINES>,
+    soft_timeouts: DeadlinesBuf<TRANSACTIONS>,
     items: Vec<ItemEntry, ITEMS>,
     item_links: Vec<LruLink, ITEMS>,
     items_by_target: Vec<u16, ITEMS>,
@@ -200,7 +192,6 @@ impl<
     const CANDIDATES: usize,
     const TOKENS: usize,
     const TRANSACTIONS: usize,
-    const DEADLINES: usize,
     const PEERS: usize,
     const ITEMS: usize,
     const BLOCKS: usize,
@@ -217,7 +208,6 @@ impl<
         CANDIDATES,
         TOKENS,
         TRANSACTIONS,
-        DEADLINES,
         PEERS,
         ITEMS,
         BLOCKS,
@@ -227,7 +217,7 @@ impl<
     >
 {
     /// Fresh memory. It holds nothing but lengths of zero, so a static of it takes no flash.
-    #[expect(clippy::new_without_default, reason = "fifteen parameters again, and nobody is generic over this")]
+    #[expect(clippy::new_without_default, reason = "fourteen parameters again, and nobody is generic over this")]
     pub const fn new() -> Self {
         StorageBuf {
             links: [const { LinkBuf::new() }; LINKS],
@@ -235,10 +225,10 @@ impl<
             candidates: Vec::new(),
             tokens: Vec::new(),
             payloads: Vec::new(),
+            wakes: DeadlinesBuf::new(),
             transactions: Vec::new(),
             transaction_links: Vec::new(),
-            deadlines: Vec::new(),
-            places: Vec::new(),
+            soft_timeouts: DeadlinesBuf::new(),
             items: Vec::new(),
             item_links: Vec::new(),
             items_by_target: Vec::new(),
@@ -261,12 +251,12 @@ impl<
             candidates: List::Lent(&mut self.candidates),
             tokens: List::Lent(&mut self.tokens),
             payloads: List::Lent(&mut self.payloads),
+            wakes: self.wakes.lend(),
             transactions: TransactionsMemory {
                 entries: List::Lent(&mut self.transactions),
                 links: List::Lent(&mut self.transaction_links),
             },
-            deadlines: List::Lent(&mut self.deadlines),
-            places: List::Lent(&mut self.places),
+            soft_timeouts: self.soft_timeouts.lend(),
             items: ItemsMemory {
                 entries: List::Lent(&mut self.items),
                 links: List::Lent(&mut self.item_links),
@@ -320,5 +310,22 @@ impl<const CONTACTS: usize, const NEWCOMERS: usize> LinkBuf<CONTACTS, NEWCOMERS>
             },
             votes: List::Lent(&mut self.votes),
         }
+    }
+}
+
+/// Memory for the deadlines of so many keys.
+#[derive(Debug)]
+struct DeadlinesBuf<const KEYS: usize> {
+    heap: Vec<Deadline, KEYS>,
+    places: Vec<u16, KEYS>,
+}
+
+impl<const KEYS: usize> DeadlinesBuf<KEYS> {
+    const fn new() -> Self {
+        DeadlinesBuf { heap: Vec::new(), places: Vec::new() }
+    }
+
+    fn lend(&mut self) -> DeadlinesMemory<'_> {
+        DeadlinesMemory { heap: List::Lent(&mut self.heap), places: List::Lent(&mut self.places) }
     }
 }

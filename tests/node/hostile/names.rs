@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use honeyguide::dht::node::{LinkId, Outcome, Reason};
+use honeyguide::dht::node::{DirectQuery, LinkId, Outcome, Reason};
 use honeyguide::krpc::endpoint::{Endpoint, Family};
 use honeyguide::krpc::id::Id;
+use honeyguide::krpc::message::Want;
 
 use super::is_never_added;
 use crate::lab::{Lab, nodes, pair, raw, reply};
@@ -72,7 +73,7 @@ fn is_skipped(mut lab: Lab, bad: (Id, Endpoint)) {
     }
     let (_, friend) = *lab.friends.iter().min_by_key(|(id, _)| id.distance(&TARGET)).unwrap();
     lab.operate(|node, now| {
-        node.find_node(now, 1, friend, TARGET).unwrap();
+        node.query(now, 1, friend, DirectQuery::FindNode { target: TARGET, want: Want::default() }).unwrap();
     });
     let shown: Vec<_> =
         named_in_event(&lab).unwrap().into_iter().map(|(id, addr)| (id, Endpoint::from(addr))).collect();

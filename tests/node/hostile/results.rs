@@ -182,7 +182,7 @@ fn newest(lab: &mut Lab, bodies: &[Vec<u8>]) -> (Vec<(i64, Vec<u8>)>, Outcome) {
         lie(lab, place + 1, &target, body);
     }
     let outcome = lab.operate(|node, now| {
-        node.get_mutable(now, 1, &key, SALT).unwrap();
+        node.get_mutable(now, 1, &key, SALT, None, Freshness::Newest).unwrap();
     });
     assert_eq!(outcome.reason, Reason::Converged);
     let found = lab.news.iter().filter_map(|news| match news {
@@ -245,7 +245,7 @@ fn r80_a_genuine_item_with_a_value_past_the_limit_is_refused() {
     lab.minds.clear();
     lab.minds.insert(friend, Box::new(move |query| Some(reply(query.tid, &id, &body))));
     let outcome = lab.operate(|node, now| {
-        node.get_mutable(now, 1, &item::public_key(&SECRET_KEY), SALT).unwrap();
+        node.get_mutable(now, 1, &item::public_key(&SECRET_KEY), SALT, None, Freshness::Newest).unwrap();
     });
     assert_eq!((outcome.results, outcome.dropped_results, outcome.invalid), (0, 0, 1));
     assert!(!lab.news.iter().any(|news| matches!(news, News::Value { .. })));
