@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::net::Ipv4Addr;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use honeyguide::base::list::List;
 use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::contact::Contact;
@@ -20,11 +20,11 @@ const RTT: Option<Duration> = Some(Duration::from_millis(80));
 fn table(contacts: usize, rng: &mut Rng) -> Table<'static> {
     let config = TableConfig { bucket_sizes: [contacts as u16; 5], ..Config::default().table };
     let memory = TableMemory {
-        contacts: Memory::allocate(contacts),
-        prefixes: Memory::allocate(contacts),
-        pending: Memory::allocate(256),
-        buckets: Memory::allocate(BUCKETS),
-        id_changes: Memory::allocate(ID_CHANGES),
+        contacts: List::with_capacity(contacts),
+        prefixes: List::with_capacity(contacts),
+        pending: List::with_capacity(256),
+        buckets: List::with_capacity(BUCKETS),
+        id_changes: List::with_capacity(ID_CHANGES),
     };
     let mut table = Table::new(config, Network::Public, Id::random(rng), memory);
     while table.len() < contacts {
@@ -105,7 +105,7 @@ fn facts(c: &mut Criterion) {
 
 fn limiter(c: &mut Criterion) {
     let config = Config::default();
-    let new = || Limiter::new(config.limiter, Network::Public, [1, 2], Memory::allocate(config.capacity.meters));
+    let new = || Limiter::new(config.limiter, Network::Public, [1, 2], List::zeroed(config.capacity.meters));
     let mut rng = Rng::from_seed([3; 32]);
     let hosts: Vec<_> = (0..1024).map(|_| host(&mut rng)).collect();
     let mut known = new();

@@ -33,15 +33,6 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Contact = Contact {
-        id: Id([0; 20]),
-        endpoint: Endpoint::UNSPECIFIED,
-        secure: false,
-        checked_until: 0,
-        record: AnswerHistory::NEW,
-    };
-
     /// A node that has not been heard of yet. Whether its id fits its address (BEP 42) is computed here, once.
     pub fn new(id: Id, endpoint: Endpoint) -> Self {
         let secure = id.is_secure_for(endpoint.ip());
@@ -157,10 +148,6 @@ pub struct AnswerHistory {
 }
 
 impl AnswerHistory {
-    /// Nothing is known.
-    pub const NEW: AnswerHistory =
-        AnswerHistory { last_answer: 0, retry_at: 0, srtt: 0, rttvar: 0, failures: 0, answered: false };
-
     /// It answered. `rtt` is given only when the query was sent once, so that the sample is unambiguous.
     pub fn on_answer(&mut self, now: Instant, rtt: Option<Duration>) {
         self.answered = true;

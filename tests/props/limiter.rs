@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use honeyguide::base::list::List;
 use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{LimiterConfig, Network};
 use honeyguide::dht::limiter::{Limiter, Verdict};
@@ -45,7 +45,7 @@ fn host(n: u8) -> Endpoint {
 }
 
 fn limiter(config: LimiterConfig, network: Network) -> Limiter<'static> {
-    Limiter::new(config, network, [7, 8], Memory::allocate(4096))
+    Limiter::new(config, network, [7, 8], List::zeroed(4096))
 }
 
 /// A1.

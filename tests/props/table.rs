@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use honeyguide::base::list::List;
 use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::contact::{Health, QueryKind};
@@ -21,11 +21,11 @@ fn rules() -> TableConfig {
 
 fn table(config: TableConfig, network: Network, contacts: usize, pending: usize) -> Table<'static> {
     let memory = TableMemory {
-        contacts: Memory::allocate(contacts),
-        prefixes: Memory::allocate(contacts),
-        pending: Memory::allocate(pending),
-        buckets: Memory::allocate(BUCKETS),
-        id_changes: Memory::allocate(ID_CHANGES),
+        contacts: List::with_capacity(contacts),
+        prefixes: List::with_capacity(contacts),
+        pending: List::with_capacity(pending),
+        buckets: List::with_capacity(BUCKETS),
+        id_changes: List::with_capacity(ID_CHANGES),
     };
     Table::new(config, network, OWN, memory)
 }

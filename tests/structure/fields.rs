@@ -20,6 +20,7 @@ const PLAIN: &[(&str, &str)] = &[
     ("Request", "a command, checked"),
     ("Requester", "who asks, by value"),
     ("Sources", "the parts that a reply is looked up in, lent for one drain"),
+    ("Storage", "lists on the way to their owners; only `Node::new` takes it apart"),
 ];
 
 /// Files that are handed a `Node` or add to its methods, and use its public methods like anybody else, with the reason.

@@ -3,8 +3,8 @@
 //! A link is told what came of the queries that left by it, and says when its table wants a check, a refresh or a bootstrap.
 //! It sends nothing itself.
 
+use crate::base::list::{List, SmallList};
 use crate::base::rng::Rng;
-use crate::base::slab::{Memory, SmallList};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Config, LinkConfig, MAX_LINKS, Network};
 use crate::dht::contact::{Contact, ContactView, Health, QueryKind};
@@ -50,7 +50,7 @@ pub(super) enum QueryFailure {
 #[derive(Debug)]
 pub(super) struct LinkMemory<'s> {
     pub table: TableMemory<'s>,
-    pub votes: Memory<'s, Vote>,
+    pub votes: List<'s, Vote>,
 }
 
 /// What belongs to one local socket.

@@ -53,7 +53,6 @@ use crate::dht::limiter::{Limiter, Verdict};
 use crate::dht::peers::PeerStore;
 use crate::dht::size::SizeEstimate;
 use crate::dht::stats::{DropReason, Stats};
-use crate::dht::table::{BUCKETS, TableMemory};
 use crate::dht::tokens::Tokens;
 use crate::dht::trace::TraceSink;
 use crate::dht::transactions::{Purpose, Transactions};
@@ -63,7 +62,7 @@ use crate::krpc::message::{self, Decoded, ErrorMessage, Method, Response};
 
 use client::{Client, Operations, Outlet};
 use context::Context;
-use link::{LinkMemory, Links, QueryFailure};
+use link::{Links, QueryFailure};
 use plan::{Note, Plan};
 use rpc::{Rpc, encode_query};
 use server::Server;
@@ -98,18 +97,14 @@ impl<'s> Node<'s> {
         config.check()?;
         storage.check(config.links.len())?;
         let Storage {
-            mut contacts,
-            mut prefixes,
-            mut newcomers,
-            mut buckets,
-            mut id_changes,
-            mut votes,
+            links,
             operations,
             candidates,
             tokens,
             payloads,
+            wakes,
             transactions,
-            mut deadlines,
+            soft_timeouts,
             items,
             peers,
             replies,
@@ -117,30 +112,15 @@ impl<'s> Node<'s> {
             meters,
         } = storage;
         let (mut rng, now) = (Rng::from_seed(rng_seed), Instant::ZERO);
-        let count = config.links.len();
-        let each = [contacts.len(), newcomers.len(), id_changes.len(), votes.len()].map(|all| all / count);
-        let memory = core::iter::from_fn(|| {
-            Some(LinkMemory {
-                table: TableMemory {
-                    contacts: contacts.split_front(each[0]),
-                    prefixes: prefixes.split_front(each[0]),
-                    pending: newcomers.split_front(each[1]),
-                    buckets: buckets.split_front(BUCKETS),
-                    id_changes: id_changes.split_front(each[2]),
-                },
-                votes: votes.split_front(each[3]),
-            })
-        });
-        let links = Links::new(&config, now, &mut rng, memory);
+        let links = Links::new(&config, now, &mut rng, links);
         let mut key = || [rng.next_u64(), rng.next_u64()];
         let (tid_key, limiter_key) = (key(), key());
         let transactions = Transactions::new(transactions, tid_key, config.lookup.hard_timeout);
-        let soft = Deadlines::new(deadlines.split_front(transactions.capacity()));
         let operations = Operations::new(operations, candidates, tokens, payloads);
         Ok(Node {
             links,
-            rpc: Rpc::new(transactions, soft),
-            client: Client::new(operations, Deadlines::new(deadlines), Ring::new(inbox)),
+            rpc: Rpc::new(transactions, Deadlines::new(soft_timeouts)),
+            client: Client::new(operations, Deadlines::new(wakes), Ring::new(inbox)),
             server: Server::new(
                 Items::new(&config.server, config.network, items),
                 PeerStore::new(&config.server, config.network, peers),

@@ -4,8 +4,8 @@ extern crate std;
 use std::vec::Vec;
 
 use super::*;
+use crate::base::list::List;
 use crate::base::rng::Rng;
-use crate::base::slab::Memory;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Config, Network, TableConfig};
 use crate::dht::contact::{Health, QueryKind};
@@ -21,11 +21,11 @@ fn at(secs: u64) -> Instant {
 
 fn memory(contacts: usize, pending: usize) -> TableMemory<'static> {
     TableMemory {
-        contacts: Memory::allocate(contacts),
-        prefixes: Memory::allocate(contacts),
-        pending: Memory::allocate(pending),
-        buckets: Memory::allocate(BUCKETS),
-        id_changes: Memory::allocate(ID_CHANGES),
+        contacts: List::with_capacity(contacts),
+        prefixes: List::with_capacity(contacts),
+        pending: List::with_capacity(pending),
+        buckets: List::with_capacity(BUCKETS),
+        id_changes: List::with_capacity(ID_CHANGES),
     }
 }
 

@@ -18,8 +18,8 @@ use honeyguide::krpc::message::{self as krpc, Decoded, Item, Method, Response, W
 use crate::network::{Held, NODE, Network, address};
 
 /// The memory that `Config::tiny()` speaks of: links, contacts, newcomers, operations of users, operations, candidates,
-/// tokens, transactions, deadlines, peers, items, value blocks, replies, results, meters.
-type Memory = StorageBuf<1, 128, 32, 2, 4, 128, 16, 32, 36, 64, 16, 64, 2, 1, 32>;
+/// tokens, transactions, peers, items, value blocks, replies, results, meters.
+type Memory = StorageBuf<1, 128, 32, 2, 4, 128, 16, 32, 64, 16, 64, 2, 1, 32>;
 
 const LINK: LinkId = LinkId(0);
 /// The seed of our own signing key.

@@ -2,10 +2,7 @@
 
 use core::fmt::Write;
 
-use honeyguide::base::deadlines::{Deadline, Deadlines};
 use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::{Slab, SlabEntry};
-use honeyguide::base::time::Instant;
 use honeyguide::krpc::id::Id;
 use honeyguide::krpc::item;
 use honeyguide::krpc::message::{self as krpc, Decoded, Item, Method, Mutable, Query};
@@ -25,8 +22,6 @@ pub fn run(out: &mut dyn Write) {
     report(out, "items", &hash);
     codec(&mut hash);
     report(out, "codec", &hash);
-    memory(&mut hash);
-    report(out, "memory", &hash);
     node::run(out, &published());
 }
 
@@ -114,28 +109,6 @@ fn codec(hash: &mut Hash) {
         other => panic!("the put became {other:?}"),
     }
     hash.eat(&buffer[..length]);
-}
-
-/// Lent memory: slots under generational keys, and deadlines in order.
-#[inline(never)]
-fn memory(hash: &mut Hash) {
-    let mut slots: [SlabEntry<u32>; 8] = core::array::from_fn(|_| SlabEntry::default());
-    let mut pool = Slab::new((&mut slots[..]).into());
-    let first = pool.insert(1).expect("there is room");
-    while pool.insert(2).is_ok() {}
-    assert!(pool.is_full());
-    assert_eq!(pool.remove(first), Some(1));
-    assert_eq!(pool.get(first), None, "a stale key finds nothing");
-
-    let mut entries: [Deadline; 16] = core::array::from_fn(|_| Deadline::default());
-    let mut heap = Deadlines::new((&mut entries[..]).into());
-    let mut rng = Rng::from_seed([1; 32]);
-    for key in 0..16 {
-        heap.set(key, Instant::from_secs(u64::from(rng.below(10))));
-    }
-    while let Some(key) = heap.pop_due(Instant::from_secs(10)) {
-        hash.eat(&key.to_be_bytes());
-    }
 }
 
 const fn unhex<const N: usize>(text: &[u8]) -> [u8; N] {

@@ -4,7 +4,8 @@
 //! have a payload and tokens besides.
 
 use crate::base::bitset::BitSet;
-use crate::base::slab::{Memory, Slab, SlabEntry, SlabKey};
+use crate::base::list::List;
+use crate::base::slab::{Slab, SlabEntry, SlabKey};
 use crate::dht::event::OpId;
 use crate::dht::lookup::{Candidate, LookupWindow, TokenCell};
 use crate::dht::node::client::operation::{Active, OperationState};
@@ -17,18 +18,21 @@ const NO_PAYLOAD: u16 = u16::MAX;
 #[derive(Debug)]
 pub struct Operations<'s> {
     slab: Slab<'s, OperationState>,
-    candidates: Memory<'s, Candidate>,
-    tokens: Memory<'s, TokenCell>,
-    payloads: Memory<'s, Payload>,
+    candidates: List<'s, Candidate>,
+    tokens: List<'s, TokenCell>,
+    payloads: List<'s, Payload>,
 }
 
 impl<'s> Operations<'s> {
     pub(in crate::dht::node) fn new(
-        operations: Memory<'s, SlabEntry<OperationState>>,
-        candidates: Memory<'s, Candidate>,
-        tokens: Memory<'s, TokenCell>,
-        payloads: Memory<'s, Payload>,
+        operations: List<'s, SlabEntry<OperationState>>,
+        mut candidates: List<'s, Candidate>,
+        mut tokens: List<'s, TokenCell>,
+        mut payloads: List<'s, Payload>,
     ) -> Self {
+        candidates.clear();
+        tokens.clear();
+        payloads.clear();
         Operations { slab: Slab::new(operations), candidates, tokens, payloads }
     }
 
@@ -39,17 +43,30 @@ impl<'s> Operations<'s> {
     /// Claims a place and, for an operation of a user, an empty payload.
     pub(super) fn insert(&mut self, mut operation: OperationState) -> Option<SlabKey> {
         operation.set_payload(if operation.is_for_user() { self.free_payload()? } else { NO_PAYLOAD });
+        if operation.is_for_user() {
+            self.grow_to_payload(usize::from(operation.payload()) + 1);
+        }
         if let Some(payload) = self.payloads.get_mut(usize::from(operation.payload())) {
             payload.clear();
         }
-        self.slab.insert(operation).ok()
+        let key = self.slab.insert(operation).ok()?;
+        self.candidates.grow_to(share_of(&self.candidates, self.slab.capacity()) * (usize::from(key.index) + 1));
+        Some(key)
+    }
+
+    /// Memory is touched when a payload is carried for the first time.
+    // Own stack frame (E4): a new payload passes over the stack once.
+    #[inline(never)]
+    fn grow_to_payload(&mut self, payloads: usize) {
+        self.tokens.grow_to(share_of(&self.tokens, self.payloads.capacity()) * payloads);
+        self.payloads.grow_to(payloads);
     }
 
     /// The first payload that no operation carries.
     fn free_payload(&self) -> Option<u16> {
         let mut taken = BitSet::default();
         self.slab.iter().for_each(|(_, operation)| taken.insert(operation.payload()));
-        (0..self.payloads.len() as u16).find(|&place| !taken.contains(place))
+        (0..self.payloads.capacity() as u16).find(|&place| !taken.contains(place))
     }
 
     pub(super) fn get(&self, key: SlabKey) -> Option<&OperationState> {
@@ -84,12 +101,13 @@ impl<'s> Operations<'s> {
 
     /// An operation with its memory.
     pub(super) fn active(&mut self, key: SlabKey) -> Option<Active<'_>> {
-        let (places, payloads) = (self.slab.capacity(), self.payloads.len());
+        let of_place = share_of(&self.candidates, self.slab.capacity());
+        let of_payload = share_of(&self.tokens, self.payloads.capacity());
         let operation = self.slab.get_mut(key)?;
         let place = operation.payload();
         let window = LookupWindow {
-            candidates: share(&mut self.candidates, places, key.index),
-            tokens: share(&mut self.tokens, payloads, place),
+            candidates: share(&mut self.candidates, of_place, key.index),
+            tokens: share(&mut self.tokens, of_payload, place),
         };
         Some(Active::new(operation, window, self.payloads.get_mut(usize::from(place))))
     }
@@ -97,17 +115,20 @@ impl<'s> Operations<'s> {
     /// The candidates of an operation and how many tokens its lookup may keep.
     #[cfg(any(test, debug_assertions))]
     pub(super) fn window(&self, key: SlabKey) -> (&[Candidate], usize) {
-        let (places, payloads) = (self.slab.capacity(), self.payloads.len());
-        let each = self.candidates.len() / places.max(1);
-        let carries = self.slab.get(key).is_some_and(|operation| usize::from(operation.payload()) < payloads);
-        let tokens = if carries { self.tokens.len() / payloads } else { 0 };
+        let each = share_of(&self.candidates, self.slab.capacity());
+        let carries = self.slab.get(key).is_some_and(|operation| operation.payload() != NO_PAYLOAD);
+        let tokens = if carries { share_of(&self.tokens, self.payloads.capacity()) } else { 0 };
         (&self.candidates[each * usize::from(key.index)..][..each], tokens)
     }
 }
 
-/// The `index`-th of `places` equal shares; nothing past the last.
-fn share<T>(all: &mut [T], places: usize, index: u16) -> &mut [T] {
-    let each = all.len() / places.max(1);
+/// Elements of a list for each of so many.
+fn share_of<T>(all: &List<'_, T>, count: usize) -> usize {
+    all.capacity() / count.max(1)
+}
+
+/// The `index`-th share of `each` elements; nothing past the last.
+fn share<T>(all: &mut [T], each: usize, index: u16) -> &mut [T] {
     let start = each.saturating_mul(usize::from(index));
     all.get_mut(start..start.saturating_add(each)).unwrap_or_default()
 }
