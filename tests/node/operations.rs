@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use honeyguide::Id;
 use honeyguide::dht::config::{Capacity, Config};
 use honeyguide::dht::node::{Command, Freshness, Reason};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::Mutable;
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::Item;
 
 use crate::world::{News, World};
 
@@ -29,11 +29,9 @@ fn put_version(
     value: &[u8],
     cas: Option<i64>,
 ) -> honeyguide::dht::node::Outcome {
-    let key = item::public_key(&SECRET_KEY);
-    let signature = item::sign(&SECRET_KEY, b"salt", seq, value).unwrap();
-    let signed = Mutable { key: &key, salt: b"salt", seq, signature: &signature };
+    let item = Item::mutable(&SECRET_KEY, value).salt(b"salt").seq(seq).sign().unwrap();
     let (outcome, _) = world.operate(i, |node, now| {
-        node.put_mutable(now, 5, value, &signed, cas).unwrap();
+        node.put_mutable(now, 5, &item, cas).unwrap();
     });
     outcome
 }

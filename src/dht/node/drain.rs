@@ -17,11 +17,12 @@ use crate::dht::node::state::{Node, rules};
 use crate::dht::stats::DropReason;
 use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Stage};
-use crate::krpc::compact::{Nodes, Peers, Samples};
+use crate::krpc::compact::Values;
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
-use crate::krpc::item::MAX_VALUE;
-use crate::krpc::message::{Item, Method, Mutable, Query, Values, Want};
+use crate::krpc::item::{Item, MAX_VALUE, Mutable};
+use crate::krpc::lists::{Nodes, Peers, Samples};
+use crate::krpc::message::{Method, Query, Want};
 
 /// Peers in one event: what fits the buffer.
 const PEERS_IN_EVENT: usize = 80;
@@ -150,7 +151,7 @@ impl Node<'_> {
     }
 
     fn next_result(&mut self, buf: &mut Buffer) -> Option<Note> {
-        let local = self.is_local();
+        let network = self.config.network;
         while let Some(place) = self.inbox.front() {
             let (key, from, id) = (place.op, place.from, place.id);
             let bytes = place.bytes();
@@ -174,9 +175,9 @@ impl Node<'_> {
                 }
                 ResultKind::Peers { done } => {
                     let (mut written, mut count) = (0, 0);
-                    let peers = Values::List(bytes).peers().filter(|peer| peer.is_usable(local));
+                    let peers = Values::List(bytes).peers().filter(|peer| peer.is_usable(network));
                     for peer in peers.skip(usize::from(done)).take(PEERS_IN_EVENT) {
-                        written += Peers::write(&mut buf[written..], &peer);
+                        written += Peers::write(&mut buf[written..], &peer).unwrap_or_default();
                         count += 1;
                     }
                     if count == 0 {
@@ -397,7 +398,7 @@ impl Node<'_> {
                 Goal::Nodes => {
                     let mut len = 0;
                     for (id, endpoint) in operation.lookup.answered(&window).take(K) {
-                        len += Nodes::write(&mut buf[len..], &id, &endpoint);
+                        len += Nodes::write(&mut buf[len..], &id, &endpoint).unwrap_or_default();
                         operation.outcome.results = operation.outcome.results.saturating_add(1);
                     }
                     return Some(Plan::Note(Note::Nodes { key, tag, len }));

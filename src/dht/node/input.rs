@@ -2,8 +2,7 @@
 
 use crate::base::slab::SlabKey;
 use crate::base::time::Instant;
-use crate::dht::contact::Contact;
-use crate::dht::contact::{Health, QueryKind};
+use crate::dht::contact::{Contact, Health, QueryKind};
 use crate::dht::event::{Input, LinkId, Outcome, Reason};
 use crate::dht::limiter::Verdict;
 use crate::dht::lookup::{Class, Offer, SHARE};
@@ -48,9 +47,9 @@ impl Node<'_> {
     fn on_datagram(&mut self, now: Instant, via: LinkId, from: Endpoint, payload: &[u8]) {
         self.stats.rx += 1;
         self.stats.rx_bytes += payload.len() as u64;
-        let local = self.is_local();
+        let network = self.config.network;
         let Some(link) = self.links.get(usize::from(via.0)) else { return self.drop(DropReason::Martian) };
-        if !from.is_usable(local) || from.family() != link.family {
+        if !from.is_usable(network) || from.family() != link.family {
             return self.drop(DropReason::Martian);
         }
         let verdict = self.limiter.judge(now, &from);

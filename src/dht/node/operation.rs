@@ -15,8 +15,8 @@ use crate::dht::lookup::{Candidate, Lookup, LookupWindow, TokenCell};
 use crate::krpc::bloom::Bloom;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::item::{MAX_SALT, MAX_VALUE};
-use crate::krpc::message::{Item, Method, Mutable, Want};
+use crate::krpc::item::{Item, MAX_SALT, MAX_VALUE, Mutable};
+use crate::krpc::message::{Method, Want};
 
 /// What an operation is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

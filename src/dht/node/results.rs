@@ -9,11 +9,13 @@ use crate::dht::node::inbox::{self, ResultKind};
 use crate::dht::node::operation::{Parts, Payload};
 use crate::dht::node::state::Node;
 use crate::dht::stats::DropReason;
-use crate::krpc::compact::{self, Nodes};
+use crate::krpc::compact;
+use crate::krpc::compact::Values;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::item;
-use crate::krpc::message::{self, Response, Values};
+use crate::krpc::item::{self, Mutable};
+use crate::krpc::lists::Nodes;
+use crate::krpc::message::Response;
 
 /// One response on its way to the results of its operation.
 pub(super) struct Results<'a, 'r> {
@@ -54,7 +56,7 @@ impl Results<'_, '_> {
         if !beats(seq, value, payload, newer_than) {
             return;
         }
-        let mutable = message::Mutable { key: &payload.key, salt: &payload.salt, seq, signature };
+        let mutable = Mutable { key: &payload.key, salt: &payload.salt, seq, signature };
         node.stats.verifications += 1;
         if value.len() > item::MAX_VALUE || !item::verify(&mutable, value) {
             return invalid(&mut operation.outcome);
@@ -89,7 +91,7 @@ impl Results<'_, '_> {
             && *key == payload.key
         {
             node.stats.verifications += 1;
-            if item::verify(&message::Mutable { key, salt: &payload.salt, seq, signature }, value) {
+            if item::verify(&Mutable { key, salt: &payload.salt, seq, signature }, value) {
                 operation.lookup.on_superseded();
             } else {
                 invalid(&mut operation.outcome);
@@ -98,9 +100,9 @@ impl Results<'_, '_> {
     }
 
     pub(super) fn peers(&self, node: &mut Node<'_>) {
-        let local = node.is_local();
+        let network = node.config.network;
         if let Values::List(list) = self.response.values
-            && self.response.values.peers().any(|peer| peer.is_usable(local))
+            && self.response.values.peers().any(|peer| peer.is_usable(network))
         {
             // A longer list is read as far as there is room; an entry that was cut ends it.
             self.deliver(node, ResultKind::Peers { done: 0 }, &list[..list.len().min(inbox::MAX_LEN)]);
@@ -134,9 +136,9 @@ impl Results<'_, '_> {
         let network = node.config.network;
         let worth = |(id, endpoint): &(Id, Endpoint)| node.links.iter().all(|l| l.may_be_named(network, id, endpoint));
         for (id, endpoint) in fours.chain(sixes).filter(worth) {
-            let named = Nodes::from_bytes(&nodes[..len]).any(|(_, other)| other == endpoint);
+            let named = Nodes::from_bytes(&nodes[..len]).iter().any(|(_, other)| other == endpoint);
             if !named && len < nodes.len() {
-                len += Nodes::write(&mut nodes[len..], &id, &endpoint);
+                len += Nodes::write(&mut nodes[len..], &id, &endpoint).unwrap_or_default();
             }
         }
         self.deliver(node, ResultKind::Response { rtt: self.rtt }, &nodes[..len]);

@@ -17,10 +17,11 @@ use crate::dht::peers::{Announced, PeerStore};
 use crate::dht::table::Table;
 use crate::dht::tokens::Tokens;
 use crate::krpc::compact;
+use crate::krpc::compact::Values;
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
 use crate::krpc::item::{self, MAX_VALUE};
-use crate::krpc::message::{ErrorCode, ErrorMessage, MAX_TID, Method, Query, Refusal, Response, Values, Want};
+use crate::krpc::message::{ErrorCode, ErrorMessage, MAX_TID, Method, Query, Refusal, Response, Want};
 
 /// Replies are trimmed to this many bytes (BEP 32) ..
 const TRIM_TO: usize = 1024;

@@ -1,21 +1,21 @@
 //! How operations start and are cancelled.
 
-use crate::base::error::CallError;
 use crate::base::slab::SlabKey;
 use crate::base::time::Instant;
 use crate::dht::command::{Command, DirectQuery, Freshness};
 use crate::dht::contact::SavedContact;
+use crate::dht::error::CallError;
 use crate::dht::event::{LinkId, OpId, Outcome, Reason};
 use crate::dht::lookup::{Lookup, Offer};
 use crate::dht::node::input::class_of;
 use crate::dht::node::operation::{Goal, OperationState, Parts};
 use crate::dht::node::state::{MAX_BOOTSTRAP_NODES, Node};
 use crate::dht::trace::TraceEvent;
-use crate::krpc::bencode;
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
-use crate::krpc::item::{self, MAX_SALT, MAX_VALUE};
-use crate::krpc::message::{Item, Mutable, Want};
+
+use crate::krpc::item::{self, Item, ItemError, Mutable, SignedItem, check_salt, check_seq, check_value};
+use crate::krpc::message::Want;
 
 /// Contacts of the table that a lookup starts from.
 const START_FROM: usize = 20;
@@ -38,7 +38,8 @@ impl Node<'_> {
         let mut links = self.links.iter().enumerate();
         let by_family = links.clone().find(|link| fits(&link));
         let filled = links.find(|link| fits(&link) && (family.is_some() || !link.1.table.is_empty()));
-        let (via, _) = filled.or(by_family).ok_or(CallError::NoLink)?;
+        let missing = || CallError::NoFamily(family.unwrap_or(Family::V4));
+        let (via, _) = filled.or(by_family).ok_or_else(missing)?;
         self.command_on(now, tag, LinkId(via as u8), command)
     }
 
@@ -48,7 +49,7 @@ impl Node<'_> {
     /// [`CallError`] says what is wrong with the call; nothing has happened then.
     pub fn command_on(&mut self, now: Instant, tag: u64, via: LinkId, command: Command<'_>) -> Result<OpId, CallError> {
         let now = self.advance(now);
-        let link = self.links.get(usize::from(via.0)).ok_or(CallError::NoLink)?;
+        let link = self.links.get(usize::from(via.0)).ok_or(CallError::NoLink(via))?;
         let own = *link.table.own();
         let (goal, target) = match command {
             Command::Bootstrap { nodes } => {
@@ -57,8 +58,8 @@ impl Node<'_> {
                 (Goal::Bootstrap, own)
             }
             Command::Query { to, query } => {
-                if to.family() != link.family || !to.is_usable(true) {
-                    return Err(CallError::BadAddress);
+                if to.family() != link.family || !to.is_usable(Network::Local) {
+                    return Err(CallError::BadAddress(to));
                 }
                 (Goal::Direct { to, query, sent: false }, own)
             }
@@ -76,13 +77,14 @@ impl Node<'_> {
             Command::PutMutable { value, key, salt, seq, signature, cas } => {
                 check_value(value)?;
                 check_salt(salt)?;
-                if seq < 0 || cas.is_some_and(|cas| cas < 0) {
-                    return Err(CallError::BadSeq);
+                check_seq(seq)?;
+                if let Some(cas) = cas.filter(|&cas| cas < 0) {
+                    return Err(CallError::NegativeCas(cas));
                 }
                 let mutable = Mutable { key, salt, seq, signature };
                 self.stats.verifications += 1;
                 if !item::verify(&mutable, value) {
-                    return Err(CallError::BadSignature);
+                    return Err(ItemError::BadSignature.into());
                 }
                 (Goal::PutMutable { cas }, Item { value, mutable: Some(mutable) }.target())
             }
@@ -189,7 +191,7 @@ impl Node<'_> {
 
     fn remember(&mut self, nodes: &[Endpoint]) {
         for &node in nodes.iter().take(MAX_BOOTSTRAP_NODES) {
-            if !self.bootstrap_nodes.contains(&node) && node.is_usable(true) {
+            if !self.bootstrap_nodes.contains(&node) && node.is_usable(Network::Local) {
                 if self.bootstrap_nodes.is_full() {
                     self.bootstrap_nodes.remove(0);
                 }
@@ -225,10 +227,10 @@ impl Node<'_> {
     /// Offers contacts of an earlier run. They are unverified until they have answered.
     pub fn import(&mut self, now: Instant, via: LinkId, contacts: &[SavedContact]) {
         let now = self.advance(now);
-        let local = self.is_local();
+        let network = self.config.network;
         if let Some(link) = self.links.get_mut(usize::from(via.0)) {
             for saved in contacts {
-                if saved.endpoint.family() == link.family && saved.endpoint.is_usable(local) {
+                if saved.endpoint.family() == link.family && saved.endpoint.is_usable(network) {
                     link.table.offer(now, &saved.id, saved.endpoint);
                 }
             }
@@ -284,12 +286,11 @@ impl Node<'_> {
         &mut self,
         now: Instant,
         tag: u64,
-        value: &[u8],
-        signed: &Mutable<'_>,
+        item: &SignedItem<'_>,
         cas: Option<i64>,
     ) -> Result<OpId, CallError> {
-        let Mutable { key, salt, seq, signature } = *signed;
-        self.command(now, tag, Command::PutMutable { value, key, salt, seq, signature, cas })
+        let Mutable { key, salt, seq, signature } = item.mutable();
+        self.command(now, tag, Command::PutMutable { value: item.value(), key, salt, seq, signature, cas })
     }
 
     /// Announces a peer; without a port, at the port that others see us at.
@@ -306,18 +307,4 @@ impl Node<'_> {
     pub fn sample(&mut self, now: Instant, tag: u64, target: Id) -> Result<OpId, CallError> {
         self.command(now, tag, Command::Sample { target })
     }
-}
-
-fn check_value(value: &[u8]) -> Result<(), CallError> {
-    if !bencode::is_canonical(value) {
-        Err(CallError::NotCanonical)
-    } else if value.len() > MAX_VALUE {
-        Err(CallError::ValueTooLarge)
-    } else {
-        Ok(())
-    }
-}
-
-fn check_salt(salt: &[u8]) -> Result<(), CallError> {
-    if salt.len() > MAX_SALT { Err(CallError::SaltTooLong) } else { Ok(()) }
 }

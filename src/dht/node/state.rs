@@ -11,8 +11,7 @@ use crate::base::rng::Rng;
 use crate::base::slab::{SlabKey, SmallList};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Config, LinkConfig, MAX_LINKS, Network};
-use crate::dht::contact::AnswerHistory;
-use crate::dht::contact::ContactView;
+use crate::dht::contact::{AnswerHistory, ContactView};
 use crate::dht::event::{LinkId, OpId, Outcome};
 use crate::dht::items::Items;
 use crate::dht::limiter::Limiter;
@@ -104,7 +103,7 @@ impl Link<'_> {
     pub(super) fn may_be_named(&self, network: Network, id: &Id, endpoint: &Endpoint) -> bool {
         id != self.table.own()
             && *id != Id::default()
-            && endpoint.is_usable(network == Network::Local)
+            && endpoint.is_usable(network)
             && self.external != Some(*endpoint)
     }
 }
@@ -239,10 +238,6 @@ impl<'s> Node<'s> {
     pub(super) fn advance(&mut self, now: Instant) -> Instant {
         self.now = self.now.max(now);
         self.now
-    }
-
-    pub(super) fn is_local(&self) -> bool {
-        self.config.network == Network::Local
     }
 
     pub(super) fn drop(&mut self, reason: DropReason) {

@@ -123,10 +123,15 @@ impl Storage<'_> {
             ("inbox", self.inbox.len(), 1, MOST),
             ("meters", self.meters.len(), 8, usize::MAX),
         ];
-        match needs.iter().find(|(_, have, least, most)| !(least..=most).contains(&have)) {
-            Some((what, ..)) => Err(ConfigError::Capacity(what)),
-            None => Ok(()),
+        for (what, have, least, most) in needs {
+            if have < least {
+                return Err(ConfigError::new(what, have as u64, "at least", least as u64));
+            }
+            if have > most {
+                return Err(ConfigError::new(what, have as u64, "at most", most as u64));
+            }
         }
+        Ok(())
     }
 }
 
