@@ -11,8 +11,7 @@ use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::contact::Contact;
 use honeyguide::dht::limiter::Limiter;
 use honeyguide::dht::table::{BUCKETS, ID_CHANGES, Table, TableMemory};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
+use honeyguide::{Endpoint, Id};
 
 const RTT: Option<Duration> = Some(Duration::from_millis(80));
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::node::{Buffer, Input, Output, Storage};
 use honeyguide::dht::{Config, Node};
-use honeyguide::krpc::endpoint::Endpoint;
+use honeyguide::Endpoint;
 
 #[test]
 fn each_stock_configuration_stays_within_its_memory() {

@@ -20,10 +20,9 @@ use honeyguide::dht::config::Config;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::OutputHash;
 use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Outcome, Output, Reason, Storage};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{self as krpc, Decoded, Mutable};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{self, Decoded, Mutable};
+use honeyguide::{Endpoint, Id};
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };

@@ -22,10 +22,10 @@ use crate::adapters::mailbox::{Late, Mailbox};
 use crate::adapters::results::{
     Answer, Closest, Finished, Found, FromEvent, Notice, OperationError, PeerList, Sample, Signed, Swarm,
 };
-use crate::base::error::CallError;
 use crate::base::time::Duration;
 use crate::dht::command::{Command, DirectQuery, Freshness};
 use crate::dht::contact::SavedContact;
+use crate::dht::error::CallError;
 use crate::dht::event::{Event, LinkId, OpId, Outcome};
 use crate::dht::node::Node;
 use crate::krpc::endpoint::Endpoint;

@@ -3,10 +3,10 @@
 use core::fmt;
 
 use crate::base::time::{Duration, Instant};
-use crate::krpc::compact::{Nodes, Peers, Samples};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::message::Item;
+use crate::krpc::item::Item;
+use crate::krpc::lists::{Nodes, Peers, Samples};
 
 /// The buffer that the caller lends to [`poll_output`](super::Node::poll_output). One per loop is enough.
 pub type Buffer = [u8; 1500];

@@ -15,8 +15,8 @@ mod transactions;
 
 use std::time::Duration;
 
+use honeyguide::Endpoint;
 use honeyguide::dht::stats::DropReason;
-use honeyguide::krpc::endpoint::Endpoint;
 
 use crate::lab::{Lab, Packet, show};
 

@@ -14,10 +14,9 @@ use honeyguide::dht::config::{Config, K, LinkConfig, Network};
 use honeyguide::dht::contact::Health;
 use honeyguide::dht::node::{Buffer, Input, LinkId, Node, Outcome, Output, Storage};
 use honeyguide::dht::stats::{DropReason, Stats};
-use honeyguide::krpc::compact;
-use honeyguide::krpc::endpoint::{Endpoint, Family};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::message::{self as krpc, Decoded, ErrorMessage, Method, Query, Response};
+use honeyguide::internals::krpc::compact;
+use honeyguide::krpc::{self, Decoded, ErrorMessage, Family, Method, Query, Response};
+use honeyguide::{Endpoint, Id};
 
 use crate::world::{News, keep};
 

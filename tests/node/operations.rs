@@ -5,10 +5,9 @@ use std::time::Duration;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Capacity, Config};
 use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, Node, Output, Reason, Storage};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::Mutable;
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::Item;
+use honeyguide::{Endpoint, Id};
 
 use crate::world::{News, World};
 
@@ -31,11 +30,9 @@ fn put_version(
     value: &[u8],
     cas: Option<i64>,
 ) -> honeyguide::dht::node::Outcome {
-    let key = item::public_key(&SECRET_KEY);
-    let signature = item::sign(&SECRET_KEY, b"salt", seq, value).unwrap();
-    let signed = Mutable { key: &key, salt: b"salt", seq, signature: &signature };
+    let item = Item::mutable(&SECRET_KEY, value).salt(b"salt").seq(seq).sign().unwrap();
     let (outcome, _) = world.operate(i, |node, now| {
-        node.put_mutable(now, 5, value, &signed, cas).unwrap();
+        node.put_mutable(now, 5, &item, cas).unwrap();
     });
     outcome
 }

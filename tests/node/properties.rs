@@ -14,10 +14,9 @@ use honeyguide::dht::contact::SavedContact;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::OutputHash;
 use honeyguide::dht::node::{Buffer, Command, DirectQuery, Event, Freshness, Input, LinkId, Node, Output, Storage};
-use honeyguide::krpc::endpoint::{Endpoint, Family};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{self as krpc, Decoded, Method, Query, Want};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{self, Decoded, Family, Method, Query, Want};
+use honeyguide::{Endpoint, Id};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use sha1::{Digest, Sha1};
 

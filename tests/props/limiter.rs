@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use honeyguide::Endpoint;
 use honeyguide::base::list::List;
 use honeyguide::base::rng::Rng;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{LimiterConfig, Network};
 use honeyguide::dht::limiter::{Limiter, Verdict};
-use honeyguide::krpc::endpoint::Endpoint;
 use quickcheck::quickcheck;
 
 const ENDLESS: (u32, u32) = (1_000_000, 1_000_000);

@@ -8,8 +8,7 @@ use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::contact::{Health, QueryKind};
 use honeyguide::dht::table::{Admission, AdmissionRefusal, BUCKETS, Failed, ID_CHANGES, Table, TableMemory};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
+use honeyguide::{Endpoint, Id};
 use quickcheck::{TestResult, quickcheck};
 
 const RTT: Option<Duration> = Some(Duration::from_millis(80));

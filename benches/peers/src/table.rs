@@ -10,7 +10,7 @@ use honeyguide::base::list::List;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::table::{BUCKETS, ID_CHANGES, Table, TableMemory};
-use honeyguide::krpc::{Endpoint, Id};
+use honeyguide::{Endpoint, Id};
 
 use crate::measure::{Contenders, Group};
 

@@ -9,8 +9,7 @@ use honeyguide::adapters::tokio::{spawn, spawn_recorded};
 use honeyguide::dht::config::{LinkConfig, MAX_LINKS, Network};
 use honeyguide::dht::contact::SavedContact;
 use honeyguide::dht::event::LinkId;
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
+use honeyguide::{Endpoint, Id};
 use serde_json::json;
 
 use crate::client::{self, ended};

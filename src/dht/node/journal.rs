@@ -12,7 +12,7 @@ use crate::dht::command::{Command, DirectQuery, Freshness};
 use crate::dht::contact::SavedContact;
 use crate::dht::event::{Input, LinkId};
 use crate::dht::node::Node;
-use crate::krpc::bencode::MAX_BYTES;
+use crate::krpc::bencode::reader::MAX_BYTES;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::message::Want;

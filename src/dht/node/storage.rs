@@ -133,10 +133,15 @@ impl Storage<'_> {
             ("inbox", self.inbox.capacity(), 1, MAX_ENTRIES),
             ("meters", self.meters.capacity(), 8, usize::MAX),
         ];
-        match of_links.chain(of_node).find(|(_, have, least, most)| !(least..=most).contains(&have)) {
-            Some((what, ..)) => Err(ConfigError::Capacity(what)),
-            None => Ok(()),
+        for (what, have, least, most) in of_links.chain(of_node) {
+            if have < least {
+                return Err(ConfigError::new(what, have as u64, "at least", least as u64));
+            }
+            if have > most {
+                return Err(ConfigError::new(what, have as u64, "at most", most as u64));
+            }
         }
+        Ok(())
     }
 }
 

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use honeyguide::Endpoint;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Output, Storage};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::message::{Decoded, Method, decode};
+use honeyguide::krpc::{Decoded, Method, decode};
 use honeyguide_fuzz::run::newborn;
 use honeyguide_fuzz::setting::{SIGNED, TARGETS, VALUES, config};
 
@@ -68,7 +68,7 @@ fn datagrams(file: &Path, corpus: &mut Corpus) -> std::io::Result<()> {
                 for list in [response.nodes, response.nodes6, response.samples].into_iter().flatten() {
                     corpus.add("compact", list);
                 }
-                if let honeyguide::krpc::message::Values::List(list) = response.values {
+                if let honeyguide::krpc::Values::List(list) = response.values {
                     corpus.add("compact", list);
                 }
                 if let (Some(value), Some(key), Some(seq), Some(signature)) =

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use honeyguide::dht::node::{DirectQuery, LinkId, Outcome, Reason};
-use honeyguide::krpc::endpoint::{Endpoint, Family};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::message::Want;
+use honeyguide::krpc::{Family, Want};
+use honeyguide::{Endpoint, Id};
 
 use super::is_never_added;
 use crate::lab::{Lab, nodes, pair, raw, reply};

@@ -7,9 +7,8 @@ use honeyguide::base::rng::Rng;
 use honeyguide::dht::config::Config;
 use honeyguide::dht::node::{LinkId, Reason};
 use honeyguide::dht::stats::DropReason::Limited;
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
+use honeyguide::internals::krpc::item;
+use honeyguide::{Endpoint, Id};
 
 use super::is_never_added;
 use crate::lab::{Lab, config, nodes, pair, query, query_of, raw, reply, string};

@@ -9,9 +9,9 @@ use crate::dht::node::client::payload::Payload;
 use crate::dht::node::link::QueryFailure;
 use crate::dht::node::plan::Note;
 use crate::dht::transactions::{Open, Stage};
-use crate::krpc::compact::Nodes;
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
+use crate::krpc::lists::Nodes;
 use crate::krpc::message::{Method, Response};
 
 /// A running operation.
@@ -393,7 +393,7 @@ impl<'a> Active<'a> {
             Goal::Nodes => {
                 let mut len = 0;
                 for (id, endpoint) in operation.lookup.answered(&self.window).take(K) {
-                    len += Nodes::write(&mut buf[len..], &id, &endpoint);
+                    len += Nodes::write(&mut buf[len..], &id, &endpoint).unwrap_or_default();
                     operation.outcome.results = operation.outcome.results.saturating_add(1);
                 }
                 Some(Note::Nodes { op, tag, len })

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
+use honeyguide::Endpoint;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::contact::SavedContact;
 use honeyguide::dht::node::journal::Call;
 use honeyguide::dht::node::{Command, DirectQuery, Freshness, Input, LinkId};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{Decoded, Item, Method, Mutable, Query, Want, decode};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{Decoded, Item, Method, Mutable, Query, Want, decode};
 
 use super::answers::{Manner, answer};
 use super::world::{Sent, Wish, World};
