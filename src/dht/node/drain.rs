@@ -7,6 +7,7 @@
 use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
 use crate::dht::command::DirectQuery;
+use crate::dht::command::PeerKind;
 use crate::dht::config::K;
 use crate::dht::event::{Buffer, Event, LinkId, Output, Reason};
 use crate::dht::lookup::Next;
@@ -291,11 +292,11 @@ impl Node<'_> {
         let target = *operation.lookup.target();
         let token = operation.lookup.token(&window, &id, &to).unwrap_or_default();
         let method = match operation.goal {
-            Goal::Announce { port, seed } => Method::AnnouncePeer {
+            Goal::Announce { port, kind } => Method::AnnouncePeer {
                 info_hash: target,
                 port: port.unwrap_or(0),
                 implied_port: port.is_none(),
-                seed,
+                seed: kind == PeerKind::Seed,
                 token,
             },
             Goal::PutMutable { cas } => Method::Put { token, item: payload.item(true), cas, target: Some(target) },

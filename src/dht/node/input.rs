@@ -17,7 +17,7 @@ use crate::dht::transactions::{Open, Purpose, Stage};
 use crate::krpc::compact;
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
-use crate::krpc::message::{self, Decoded, ErrorMessage, Malformed, Query, Refusal, Response};
+use crate::krpc::message::{self, Decoded, ErrorMessage, Query, Refusal, Response};
 
 /// The number of a check of the table in probes, where operations have their place.
 const NO_SLOT: u16 = u16::MAX;
@@ -65,7 +65,7 @@ impl Node<'_> {
             }
         }
         match decoded {
-            Err(malformed) => self.drop(drop_reason(malformed)),
+            Err(malformed) => self.drop(malformed.into()),
             Ok(Decoded::Query(query)) => self.on_query(now, via.0, from, &query, payload.len()),
             Ok(Decoded::Refuse(refusal)) => self.on_refusal(via.0, from, &refusal, payload.len()),
             Ok(Decoded::Response(response)) => self.on_response(now, via.0, from, &response),
@@ -354,7 +354,7 @@ impl Node<'_> {
             self.sink.tell(now, TraceEvent::OutageSuspected { link: open.link });
             return;
         }
-        let kind = if open.purpose == Purpose::Check { QueryKind::TraceEvent } else { QueryKind::Data };
+        let kind = if open.purpose == Purpose::Check { QueryKind::Check } else { QueryKind::Data };
         link.table.on_failure(now, &id, open.to, kind);
     }
 
@@ -427,21 +427,5 @@ fn operation_of(open: &Open) -> u16 {
     match open.purpose {
         Purpose::Check => NO_SLOT,
         Purpose::Operation { index, .. } => index,
-    }
-}
-
-pub(super) fn drop_reason(malformed: Malformed) -> DropReason {
-    match malformed {
-        Malformed::Empty => DropReason::Empty,
-        Malformed::Oversize => DropReason::Oversize,
-        Malformed::NotADictionary => DropReason::NotADictionary,
-        Malformed::Syntax => DropReason::Syntax,
-        Malformed::Trailing => DropReason::Trailing,
-        Malformed::TooDeep => DropReason::TooDeep,
-        Malformed::TooManyTokens => DropReason::TooManyTokens,
-        Malformed::RepeatedKey => DropReason::RepeatedKey,
-        Malformed::NoTid => DropReason::NoTid,
-        Malformed::NoKind => DropReason::NoKind,
-        Malformed::NoMethod => DropReason::NoMethod,
     }
 }

@@ -4,7 +4,6 @@
 //! query matches, not read-only.
 
 use crate::dht::config::Network;
-use crate::dht::node::input::drop_reason;
 use crate::dht::stats::DropReason;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -66,7 +65,7 @@ pub enum Judgement<'a> {
 /// Judges one datagram.
 pub fn inspect<'a>(judge: &Inspector<'_>, datagram: &'a [u8]) -> Judgement<'a> {
     match message::decode(datagram) {
-        Err(malformed) => Judgement::Drop(drop_reason(malformed)),
+        Err(malformed) => Judgement::Drop(malformed.into()),
         Ok(Decoded::Refuse(Refusal { tid, error, text })) => Judgement::Refuse { tid, error, text },
         Ok(Decoded::Error(error)) => Judgement::Error(error),
         Ok(Decoded::Broken { tid, reason }) => Judgement::FailQuery { tid, reason },

@@ -33,8 +33,8 @@ mod state;
 pub mod storage;
 mod upkeep;
 
-pub use crate::dht::command::{Command, DirectQuery, Freshness};
-pub use crate::dht::event::{Buffer, Event, Input, LinkId, OpId, Outcome, Output, Reason, Refused};
+pub use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
+pub use crate::dht::event::{Buffer, Event, Input, LinkId, OpId, Outcome, Output, Reason, Refusals};
 pub use state::{MAX_BOOTSTRAP_NODES, Node, OpView};
 pub use storage::{MAX_OPERATIONS, Part, Storage, StorageBuf};
 pub use upkeep::Timer;

@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 use crate::base::bitset::BitSet;
 use crate::base::slab::{Memory, Slab, SlabEntry, SlabKey};
 use crate::base::time::Instant;
-use crate::dht::command::{DirectQuery, Freshness};
+use crate::dht::command::{DirectQuery, Freshness, PeerKind};
 use crate::dht::event::{OpId, Outcome, Reason};
 use crate::dht::lookup::{Candidate, Lookup, LookupWindow, TokenCell};
 use crate::krpc::bloom::Bloom;
@@ -42,7 +42,7 @@ pub(super) enum Goal {
     /// Store the payload's signed value.
     PutMutable { cas: Option<i64> },
     /// Store our address.
-    Announce { port: Option<u16>, seed: bool },
+    Announce { port: Option<u16>, kind: PeerKind },
 }
 
 impl Goal {

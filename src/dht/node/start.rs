@@ -2,7 +2,7 @@
 
 use crate::base::slab::SlabKey;
 use crate::base::time::Instant;
-use crate::dht::command::{Command, DirectQuery, Freshness};
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
 use crate::dht::contact::SavedContact;
 use crate::dht::error::CallError;
 use crate::dht::event::{LinkId, OpId, Outcome, Reason};
@@ -88,11 +88,11 @@ impl Node<'_> {
                 }
                 (Goal::PutMutable { cas }, Item { value, mutable: Some(mutable) }.target())
             }
-            Command::Announce { info_hash, port, seed } => {
+            Command::Announce { info_hash, port, kind } => {
                 if port == Some(0) {
                     return Err(CallError::BadPort);
                 }
-                (Goal::Announce { port, seed }, info_hash)
+                (Goal::Announce { port, kind }, info_hash)
             }
             Command::Scrape { info_hash } => (Goal::Scrape, info_hash),
             Command::Sample { target } => (Goal::Sample, target),
@@ -295,7 +295,7 @@ impl Node<'_> {
 
     /// Announces a peer; without a port, at the port that others see us at.
     pub fn announce(&mut self, now: Instant, tag: u64, info_hash: Id, port: Option<u16>) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::Announce { info_hash, port, seed: false })
+        self.command(now, tag, Command::Announce { info_hash, port, kind: PeerKind::Downloader })
     }
 
     /// Estimates the size of a swarm.
