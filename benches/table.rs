@@ -64,7 +64,7 @@ fn facts(c: &mut Criterion) {
     let now = Instant::from_secs(2);
     for contacts in [271, 1280] {
         let mut table = table(contacts, &mut rng);
-        let known: Vec<_> = table.contacts().map(|c| (c.id, c.addr)).collect();
+        let known: Vec<_> = table.contacts().map(|c| (c.id, c.endpoint)).collect();
         let mut next = known.iter().cycle();
         c.bench_function(&format!("on_response of one of {contacts}"), |b| {
             b.iter(|| {

@@ -323,7 +323,9 @@ fn contacts_of_an_earlier_run_are_taken_up() {
         let nodes = driver.network(4);
         let saved = nodes[0].observe(|node| {
             let contacts = node.contacts().map(|(_, view)| view);
-            contacts.map(|view| honeyguide::dht::contact::SavedContact { id: view.id, endpoint: view.addr }).collect()
+            contacts
+                .map(|view| honeyguide::dht::contact::SavedContact { id: view.id, endpoint: view.endpoint })
+                .collect()
         });
         let saved: Vec<_> = saved.wait().unwrap();
         assert!(!saved.is_empty());

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use honeyguide::Endpoint;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::node::{Buffer, Input, Output, Storage};
 use honeyguide::dht::{Config, Node};
-use honeyguide::Endpoint;
 
 #[test]
 fn each_stock_configuration_stays_within_its_memory() {

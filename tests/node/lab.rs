@@ -321,11 +321,11 @@ impl Lab {
     }
 
     pub fn knows(&self, endpoint: Endpoint) -> bool {
-        self.node.contacts().any(|(_, contact)| contact.addr == endpoint)
+        self.node.contacts().any(|(_, contact)| contact.endpoint == endpoint)
     }
 
     pub fn belongings(&self) -> Belongings {
-        let contacts = self.node.contacts().map(|(link, contact)| (link, contact.id, contact.addr)).collect();
+        let contacts = self.node.contacts().map(|(link, contact)| (link, contact.id, contact.endpoint)).collect();
         Belongings { contacts, held: self.node.held() }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Capacity, Config};
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, Node, Output, Reason, Storage};
+use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, Node, Output, PeerKind, Reason, Storage};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::Item;
 use honeyguide::{Endpoint, Id};
@@ -129,7 +129,8 @@ fn peers_that_were_announced_are_found_and_counted() {
     let info_hash = Id([0x77; 20]);
     for i in 1..=5 {
         let (outcome, _) = world.operate(i, |node, now| {
-            node.command(now, 1, Command::Announce { info_hash, port: Some(7000 + i as u16), seed: i == 1 }).unwrap();
+            let kind = if i == 1 { PeerKind::Seed } else { PeerKind::Downloader };
+            node.command(now, 1, Command::Announce { info_hash, port: Some(7000 + i as u16), kind }).unwrap();
         });
         assert!(outcome.stored >= 8, "{outcome:?}");
     }

@@ -8,7 +8,7 @@ use honeyguide::base::time::Instant;
 use honeyguide::dht::config::LinkConfig;
 use honeyguide::dht::contact::Health;
 use honeyguide::dht::error::CallError;
-use honeyguide::dht::node::{Buffer, Command, DirectQuery, Freshness, Input, LinkId, Output, Reason};
+use honeyguide::dht::node::{Buffer, Command, DirectQuery, Freshness, Input, LinkId, Output, PeerKind, Reason};
 use honeyguide::dht::stats::DropReason::{InboxOverflow, ReadOnly, ReplyOverflow, Unsolicited};
 use honeyguide::internals::krpc::{compact, item};
 use honeyguide::krpc::{Family, Item, ItemError, Method};
@@ -439,7 +439,7 @@ fn what_we_could_not_send_is_charged_to_nobody_and_a_refusal_to_whoever_refused(
             lab.node.cancel(lab.now, 1);
             lab.drain();
             lab.sent.clear();
-            let health = lab.node.contacts().find(|(_, c)| c.addr == to).unwrap().1.health;
+            let health = lab.node.contacts().find(|(_, c)| c.endpoint == to).unwrap().1.health;
             assert_eq!(health, if refused { Health::Suspect } else { Health::Good });
         }
         assert_eq!(finished(&lab, 1).len(), 3);
@@ -870,7 +870,7 @@ fn a_call_that_makes_no_sense_is_an_error_and_changes_nothing() {
         (put(b"5:hello", b"", 2, None), ItemError::BadSignature.into()),
         (put(b"5:hello", b"", -1, None), ItemError::NegativeSeq(-1).into()),
         (put(b"5:hello", b"", 1, Some(-1)), CallError::NegativeCas(-1)),
-        (Command::Announce { info_hash: TARGET, port: Some(0), seed: false }, CallError::BadPort),
+        (Command::Announce { info_hash: TARGET, port: Some(0), kind: PeerKind::Downloader }, CallError::BadPort),
         (Command::Query { to, query: DirectQuery::Ping }, CallError::BadAddress(to)),
         (Command::Query { to: Endpoint::v6([0x20; 16], 1), query: DirectQuery::Ping }, CallError::NoFamily(Family::V6)),
     ] {

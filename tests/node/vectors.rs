@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use honeyguide::dht::config::{LinkConfig, Network};
 use honeyguide::dht::node::inspect::{Inspector, Judgement, inspect};
-use honeyguide::dht::node::{Command, DirectQuery, Freshness, Outcome, Reason};
+use honeyguide::dht::node::{Command, DirectQuery, Freshness, Outcome, PeerKind, Reason};
 use honeyguide::dht::stats::DropReason;
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{self, Decoded, ErrorMessage, Method, Mutable, Query, Response, Values, Want};
@@ -262,7 +262,9 @@ fn answers_an_open_query(case: &Case, response: &Response<'_>, salts: &[Vec<u8>]
         (_, Some(_), _) => Command::GetImmutable { target },
         (_, _, Values::List(_)) => Command::GetPeers { info_hash: target },
         _ if response.samples.is_some() => Command::Query { to: from, query: DirectQuery::Sample { target } },
-        _ if response.token.is_some() => Command::Announce { info_hash: target, port: Some(1), seed: false },
+        _ if response.token.is_some() => {
+            Command::Announce { info_hash: target, port: Some(1), kind: PeerKind::Downloader }
+        }
         _ if response.nodes.is_some() => {
             Command::Query { to: from, query: DirectQuery::FindNode { target, want: Want::default() } }
         }

@@ -85,7 +85,7 @@ struct Flat {
 
 impl Flat {
     fn new(table: &Table<'_>) -> Flat {
-        let contacts: Vec<_> = table.contacts().map(|c| (c.id, c.addr)).collect();
+        let contacts: Vec<_> = table.contacts().map(|c| (c.id, c.endpoint)).collect();
         Flat { distances: Vec::with_capacity(contacts.len()), contacts }
     }
 

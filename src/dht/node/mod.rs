@@ -35,8 +35,8 @@ mod server;
 pub mod storage;
 mod timer;
 
-pub use crate::dht::command::{Command, DirectQuery, Freshness};
-pub use crate::dht::event::{Buffer, Event, Input, LinkId, OpId, OpView, Outcome, Output, Reason, Refused};
+pub use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
+pub use crate::dht::event::{Buffer, Event, Input, LinkId, OpId, OpView, Outcome, Output, Reason, Refusals};
 pub use client::MAX_BOOTSTRAP_NODES;
 pub use storage::{MAX_OPERATIONS, Part, Storage, StorageBuf};
 pub use timer::Timer;

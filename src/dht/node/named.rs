@@ -1,7 +1,7 @@
 //! A method for each command: one line of sugar for [`Node::command`], alike on the drivers' handle.
 
 use crate::base::time::Instant;
-use crate::dht::command::{Command, DirectQuery, Freshness};
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
 use crate::dht::error::CallError;
 use crate::dht::event::OpId;
 use crate::dht::node::Node;
@@ -101,8 +101,15 @@ impl Node<'_> {
     ///
     /// # Errors
     /// Those of [`Node::command`].
-    pub fn announce(&mut self, now: Instant, tag: u64, info_hash: Id, port: Option<u16>) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::Announce { info_hash, port, seed: false })
+    pub fn announce(
+        &mut self,
+        now: Instant,
+        tag: u64,
+        info_hash: Id,
+        port: Option<u16>,
+        kind: PeerKind,
+    ) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::Announce { info_hash, port, kind })
     }
 
     /// Estimates the size of a swarm.

@@ -6,7 +6,7 @@
 use sha1::{Digest, Sha1};
 
 use crate::base::time::{Duration, Instant};
-use crate::dht::event::{Event, OpId, Outcome, Output, Refused};
+use crate::dht::event::{Event, OpId, Outcome, Output, Refusals};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::{Item, Mutable};
@@ -118,7 +118,7 @@ impl OutputHash {
         self.bytes(&[reason as u8, hops]);
         let counts = [queried, answered, late, timed_out, errored, invalid, results, copies, dropped_results, stored];
         self.numbers(counts.map(u64::from));
-        let Refused { protocol, too_large, bad_signature, salt_too_long, cas_mismatch, seq_too_old, other } = refused;
+        let Refusals { protocol, too_large, bad_signature, salt_too_long, cas_mismatch, seq_too_old, other } = refused;
         self.bytes(&[protocol, too_large, bad_signature, salt_too_long, cas_mismatch, seq_too_old, other]);
         self.duration(elapsed);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use honeyguide::Endpoint;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Output, Storage};
+use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Output, PeerKind, Storage};
 use honeyguide::krpc::{Decoded, Method, decode};
 use honeyguide_fuzz::run::newborn;
 use honeyguide_fuzz::setting::{SIGNED, TARGETS, VALUES, config};
@@ -139,7 +139,7 @@ fn runs(corpus: &mut Corpus) {
     };
     let get = Command::GetMutable { key, salt, newer_than: None, freshness: Freshness::Newest };
     let (target, info_hash) = (TARGETS[0], TARGETS[11]);
-    let announce = Command::Announce { info_hash, port: Some(9), seed: true };
+    let announce = Command::Announce { info_hash, port: Some(9), kind: PeerKind::Seed };
     let stories: [&[(usize, Command<'_>)]; 6] = [
         &[(0, Command::Lookup { target })],
         &[(0, put), (0, get)],

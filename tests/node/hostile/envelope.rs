@@ -1,8 +1,9 @@
 //! Datagrams that are no message, and messages that are spelled oddly.
 
 use honeyguide::Id;
-use honeyguide::dht::stats::DropReason::{
-    self, Empty, NoKind, NoTid, NotADictionary, RepeatedKey, Syntax, TooDeep, TooManyTokens, Trailing,
+use honeyguide::dht::stats::DropReason;
+use honeyguide::krpc::Malformed::{
+    Empty, NoKind, NoTid, NotADictionary, Oversize, RepeatedKey, Syntax, TooDeep, TooManyTokens, Trailing,
 };
 
 use super::{is_dropped, is_never_added, stays_silent};
@@ -168,7 +169,7 @@ fn r87_a_method_of_1000_bytes_is_refused_without_an_echo() {
 #[test]
 fn a_datagram_larger_than_any_message_is_dropped() {
     let long = with("1:t2:aa", &format!("1:t2:aa1:x{}:{}", 1600, "x".repeat(1600)));
-    stays_silent(&long, DropReason::Oversize);
+    stays_silent(&long, Oversize);
 }
 
 #[test]

@@ -220,7 +220,7 @@ fn r82_of_many_nodes_the_nearest_few_are_asked() {
 #[test]
 fn r82_three_thousand_bytes_of_nodes_are_no_message() {
     let body = pair(b"nodes", &[7; 2600]);
-    super::stays_silent(&reply(b"abcd", &Id([8; 20]), &body), honeyguide::dht::stats::DropReason::Oversize);
+    super::stays_silent(&reply(b"abcd", &Id([8; 20]), &body), honeyguide::krpc::Malformed::Oversize);
 }
 
 #[test]

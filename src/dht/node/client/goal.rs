@@ -1,6 +1,6 @@
 //! What an operation is for: made from its command, it says what is asked on the way and what is stored at the end.
 
-use crate::dht::command::{Command, DirectQuery, Freshness};
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
 use crate::dht::error::CallError;
 use crate::dht::node::client::payload::{Carried, Payload};
 use crate::krpc::endpoint::{Endpoint, Family, Network};
@@ -32,7 +32,7 @@ pub(super) enum Goal {
     /// Store the payload's signed value.
     PutMutable { cas: Option<i64> },
     /// Store our address.
-    Announce { port: Option<u16>, seed: bool },
+    Announce { port: Option<u16>, kind: PeerKind },
 }
 
 /// What a command asks for, checked.
@@ -87,11 +87,11 @@ impl<'a> Request<'a> {
                 let item = Item { value, mutable: Some(mutable) };
                 Request { goal: Goal::PutMutable { cas }, target: item.target(), carried: Carried::Item(item) }
             }
-            Command::Announce { info_hash, port, seed } => {
+            Command::Announce { info_hash, port, kind } => {
                 if port == Some(0) {
                     return Err(CallError::BadPort);
                 }
-                plain(Goal::Announce { port, seed }, info_hash)
+                plain(Goal::Announce { port, kind }, info_hash)
             }
             Command::Scrape { info_hash } => plain(Goal::Scrape, info_hash),
             Command::Sample { target } => plain(Goal::Sample, target),
@@ -133,11 +133,11 @@ impl Goal {
     /// The query that stores, at a node that gave this token.
     pub(super) fn store<'a>(&self, target: Id, payload: &'a Payload, token: &'a [u8]) -> Method<'a> {
         match *self {
-            Goal::Announce { port, seed } => Method::AnnouncePeer {
+            Goal::Announce { port, kind } => Method::AnnouncePeer {
                 info_hash: target,
                 port: port.unwrap_or(0),
                 implied_port: port.is_none(),
-                seed,
+                seed: kind == PeerKind::Seed,
                 token,
             },
             Goal::PutMutable { cas } => Method::Put { token, item: payload.item(true), cas, target: Some(target) },

@@ -2,7 +2,7 @@
 
 use crate::base::time::Instant;
 use crate::dht::config::{K, Network};
-use crate::dht::event::{Event, LinkId, OpId, OpView, Outcome, Reason, Refused};
+use crate::dht::event::{Event, LinkId, OpId, OpView, Outcome, Reason, Refusals};
 use crate::dht::lookup::{Candidate, Class, Lookup, LookupWindow, Next, Offer, Rules};
 use crate::dht::node::client::goal::Goal;
 use crate::dht::node::client::payload::Payload;
@@ -414,7 +414,7 @@ impl<'a> Active<'a> {
     }
 }
 
-fn count_refusal(refused: &mut Refused, code: i64) {
+fn count_refusal(refused: &mut Refusals, code: i64) {
     let count = match code {
         203 => &mut refused.protocol,
         205 => &mut refused.too_large,

@@ -216,7 +216,7 @@ impl World {
         let stats = self.node.stats();
         assert_eq!((stats.rx, stats.tx), (self.received, self.transmitted));
         for (link, contact) in self.node.contacts() {
-            let known = self.proven.contains(&(link, contact.addr, contact.id));
+            let known = self.proven.contains(&(link, contact.endpoint, contact.id));
             assert!(known, "{contact:?} is a contact, and never answered");
         }
         let capacity = self.node.config().capacity;
