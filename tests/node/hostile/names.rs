@@ -111,7 +111,7 @@ fn r68_nodes_that_are_an_integer_are_ignored_and_the_rest_is_used() {
         let body = body.clone();
         lab.minds.insert(friend, Box::new(move |query| Some(reply(query.tid, &id, &body))));
         let outcome = lab.operate(|node, now| {
-            node.announce(now, 1, TARGET, Some(6881)).unwrap();
+            node.announce(now, 1, TARGET, Some(6881), honeyguide::dht::node::PeerKind::Downloader).unwrap();
         });
         assert_eq!(outcome.stored, 1, "{outcome:?}");
         lab.serves();

@@ -151,7 +151,7 @@ fn r90_values_that_are_a_string_and_a_token_that_is_a_list_are_absent() {
         let body = [nodes(&[(near, named)]), raw(b"token", b"l3:toke"), pair(b"values", b"abcdef")].concat();
         lab.minds.insert(friend, Box::new(move |query| Some(reply(query.tid, &id, &body))));
         let outcome = lab.operate(|node, now| {
-            node.announce(now, 1, target, Some(6881)).unwrap();
+            node.announce(now, 1, target, Some(6881), honeyguide::dht::node::PeerKind::Downloader).unwrap();
         });
         assert_eq!((outcome.reason, outcome.invalid), (Reason::Converged, 0));
         assert_eq!(outcome.stored, 7, "the others of the nearest eight took it: {outcome:?}");
