@@ -6,16 +6,18 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use honeyguide::Config;
 use honeyguide::Id;
 use honeyguide::adapters::handle::{Handle, Operation};
 use honeyguide::adapters::results::{Answer, Finished, FromEvent, OperationError, Signed};
 use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::{recording, std_thread, tokio as tokio_driver};
-use honeyguide::dht::config::{Config, LinkConfig};
-use honeyguide::dht::error::CallError;
-use honeyguide::dht::event::{LinkId, Reason};
-use honeyguide::dht::node::{Freshness, Node, Storage};
+use honeyguide::dht::CallError;
+use honeyguide::dht::Freshness;
+use honeyguide::dht::LinkConfig;
+use honeyguide::dht::{LinkId, Reason};
 use honeyguide::krpc::{Item, immutable_target, public_key};
+use honeyguide::{Node, Storage};
 use tokio::sync::Notify;
 
 /// Longer than anything here takes, unless it hangs.
@@ -323,9 +325,7 @@ fn contacts_of_an_earlier_run_are_taken_up() {
         let nodes = driver.network(4);
         let saved = nodes[0].observe(|node| {
             let contacts = node.contacts().map(|(_, view)| view);
-            contacts
-                .map(|view| honeyguide::dht::contact::SavedContact { id: view.id, endpoint: view.endpoint })
-                .collect()
+            contacts.map(|view| honeyguide::dht::SavedContact { id: view.id, endpoint: view.endpoint }).collect()
         });
         let saved: Vec<_> = saved.wait().unwrap();
         assert!(!saved.is_empty());

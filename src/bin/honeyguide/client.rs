@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use honeyguide::Config;
 use honeyguide::adapters::handle::Handle;
 use honeyguide::adapters::resolve::{Resolved, resolve};
 use honeyguide::adapters::results::{Finished, OperationError};
 use honeyguide::adapters::tokio::spawn;
-use honeyguide::dht::config::{Config, Network};
+use honeyguide::dht::Network;
 use tokio::time::{Instant, timeout_at};
 
 use crate::options::{Failed, NetworkName, Options};

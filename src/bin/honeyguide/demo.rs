@@ -7,13 +7,13 @@ use bendy::decoding::FromBencode;
 use bendy::encoding::ToBencode;
 use bytes::Bytes;
 use honeyguide::Id;
+use honeyguide::Outcome;
 use honeyguide::adapters::handle::Handle;
 use honeyguide::adapters::results::{Found, Signed};
 use honeyguide::adapters::testnet::Testnet;
-use honeyguide::base::rng::Rng;
-use honeyguide::dht::command::Freshness;
-use honeyguide::dht::config::Network;
-use honeyguide::dht::event::Outcome;
+use honeyguide::base::Rng;
+use honeyguide::dht::Freshness;
+use honeyguide::dht::Network;
 use honeyguide::krpc::{Item, Mutable, public_key};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 use honeyguide::Id;
 use honeyguide::adapters::handle::Operation;
 use honeyguide::adapters::results::Found;
-use honeyguide::dht::command::Freshness;
+use honeyguide::dht::Freshness;
 use honeyguide::krpc::mutable_target;
 use serde_json::json;
 

@@ -13,8 +13,9 @@ use std::path::Path;
 
 use bendy::decoding::{Error, FromBencode, Object};
 use bendy::encoding::{AsString, SingleItemEncoder, ToBencode};
+use honeyguide::Config;
 use honeyguide::Id;
-use honeyguide::dht::config::{Config, LinkConfig};
+use honeyguide::dht::LinkConfig;
 use honeyguide::krpc::Family;
 
 use crate::options::Failed;
@@ -125,7 +126,7 @@ impl FromBencode for Head {
             }
         }
         match (links.len(), local, read_only, rng_seed) {
-            (1..=honeyguide::dht::config::MAX_LINKS, Some(local), Some(read_only), Some(rng_seed)) => {
+            (1..=honeyguide::dht::MAX_LINKS, Some(local), Some(read_only), Some(rng_seed)) => {
                 Ok(Head { links, local, read_only, rng_seed })
             }
             _ => Err(Error::missing_field("head")),

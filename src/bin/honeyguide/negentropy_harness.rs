@@ -1,6 +1,6 @@
 use std::io::{BufRead, Write};
 
-use honeyguide::base::slab::Memory;
+use honeyguide::internals::base::slab::Memory;
 use honeyguide::negentropy::message::Entry;
 use honeyguide::negentropy::{Difference, Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Splitting, Step};
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use honeyguide::adapters::handle::Handle;
 use honeyguide::adapters::results::Notice;
 use honeyguide::adapters::tokio::{spawn, spawn_recorded};
-use honeyguide::dht::config::{LinkConfig, MAX_LINKS, Network};
-use honeyguide::dht::contact::SavedContact;
-use honeyguide::dht::event::LinkId;
+use honeyguide::dht::LinkId;
+use honeyguide::dht::SavedContact;
+use honeyguide::dht::{LinkConfig, MAX_LINKS, Network};
 use honeyguide::{Endpoint, Id};
 use serde_json::json;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use honeyguide::adapters::handle::Handle;
 use honeyguide::adapters::results::Signed;
-use honeyguide::dht::command::Freshness;
+use honeyguide::dht::Freshness;
 use honeyguide::krpc::{Item, ItemError, MAX_VALUE, Mutable, immutable_target, public_key};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use honeyguide::adapters::recording;
-use honeyguide::dht::node::{Node, Storage};
+use honeyguide::{Node, Storage};
 
 use crate::journal;
 use crate::node::report_hash;

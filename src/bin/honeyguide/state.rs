@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use bendy::decoding::{DictDecoder, Error, FromBencode, Object, ResultExt};
 use bendy::encoding::{AsString, SingleItemEncoder, ToBencode};
 use honeyguide::Id;
-use honeyguide::dht::contact::SavedContact;
+use honeyguide::dht::SavedContact;
 
 use crate::options::Failed;
 

@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use honeyguide::Config;
 use honeyguide::adapters::handle::Handle;
 use honeyguide::adapters::results::Signed;
 use honeyguide::adapters::testnet::Testnet;
-use honeyguide::dht::Config;
-use honeyguide::dht::node::Freshness;
-use honeyguide::dht::stats::DropReason;
+use honeyguide::dht::DropReason;
+use honeyguide::dht::Freshness;
 use honeyguide::krpc::Item;
 use tokio::runtime::Runtime;
 
