@@ -109,7 +109,7 @@ impl<'s> Node<'s> {
             items,
             peers,
             replies,
-            inbox,
+            results,
             meters,
         } = storage;
         let (mut rng, now) = (Rng::from_seed(rng_seed), Instant::ZERO);
@@ -121,7 +121,7 @@ impl<'s> Node<'s> {
         Ok(Node {
             links,
             rpc: Rpc::new(transactions, Deadlines::new(soft_timeouts)),
-            client: Client::new(operations, Deadlines::new(wakes), Ring::new(inbox)),
+            client: Client::new(operations, Deadlines::new(wakes), Ring::new(results)),
             server: Server::new(
                 Items::new(&config.server, config.network, items),
                 PeerStore::new(&config.server, config.network, peers),

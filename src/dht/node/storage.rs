@@ -47,7 +47,7 @@ pub struct Storage<'s> {
     pub(super) items: ItemsMemory<'s>,
     pub(super) peers: PeersMemory<'s>,
     pub(super) replies: List<'s, Reply>,
-    pub(super) inbox: List<'s, WaitingResult>,
+    pub(super) results: List<'s, WaitingResult>,
     pub(super) meters: List<'s, MeterCell>,
 }
 
@@ -79,7 +79,7 @@ impl Storage<'_> {
         [
             self.of_links::<Contact>("contacts", |link| link.table.contacts.capacity()),
             self.of_links::<u64>("prefixes", |link| link.table.prefixes.capacity()),
-            self.of_links::<Newcomer>("newcomers", |link| link.table.pending.capacity()),
+            self.of_links::<Newcomer>("newcomers", |link| link.table.newcomers.capacity()),
             self.of_links::<Bucket>("buckets", |link| link.table.buckets.capacity()),
             self.of_links::<IdChange>("id_changes", |link| link.table.id_changes.capacity()),
             self.of_links::<Vote>("votes", |link| link.votes.capacity()),
@@ -102,7 +102,7 @@ impl Storage<'_> {
             Part::of("peers: links", &self.peers.links),
             Part::of("peers: order", &self.peers.order),
             Part::of("replies", &self.replies),
-            Part::of("inbox", &self.inbox),
+            Part::of("results", &self.results),
             Part::of("meters", &self.meters),
         ]
     }
@@ -117,7 +117,7 @@ impl Storage<'_> {
         let of_links = self.links.iter().flat_map(|link| {
             [
                 ("contacts", link.table.contacts.capacity(), 1, MAX_ENTRIES),
-                ("newcomers", link.table.pending.capacity(), 1, MAX_ENTRIES),
+                ("newcomers", link.table.newcomers.capacity(), 1, MAX_ENTRIES),
             ]
         });
         let of_node = [
@@ -130,7 +130,7 @@ impl Storage<'_> {
             ("items", self.items.entries.capacity(), 0, MAX_ENTRIES),
             ("value_bytes", self.items.blocks.capacity(), 0, MAX_ENTRIES),
             ("replies", self.replies.capacity(), 1, MAX_ENTRIES),
-            ("inbox", self.inbox.capacity(), 1, MAX_ENTRIES),
+            ("results", self.results.capacity(), 1, MAX_ENTRIES),
             ("meters", self.meters.capacity(), 8, usize::MAX),
         ];
         for (what, have, least, most) in of_links.chain(of_node) {
@@ -163,7 +163,7 @@ pub struct StorageBuf<
     const ITEMS: usize,
     const BLOCKS: usize,
     const REPLIES: usize,
-    const INBOX: usize,
+    const RESULTS: usize,
     const METERS: usize,
 > {
     links: [LinkBuf<CONTACTS, NEWCOMERS>; LINKS],
@@ -184,7 +184,7 @@ pub struct StorageBuf<
     peer_links: Vec<LruLink, PEERS>,
     peer_order: Vec<u16, PEERS>,
     replies: Vec<Reply, REPLIES>,
-    inbox: Vec<WaitingResult, INBOX>,
+    results: Vec<WaitingResult, RESULTS>,
     meters: Vec<MeterCell, METERS>,
 }
 
@@ -201,7 +201,7 @@ impl<
     const ITEMS: usize,
     const BLOCKS: usize,
     const REPLIES: usize,
-    const INBOX: usize,
+    const RESULTS: usize,
     const METERS: usize,
 >
     StorageBuf<
@@ -217,7 +217,7 @@ impl<
         ITEMS,
         BLOCKS,
         REPLIES,
-        INBOX,
+        RESULTS,
         METERS,
     >
 {
@@ -243,7 +243,7 @@ impl<
             peer_links: Vec::new(),
             peer_order: Vec::new(),
             replies: Vec::new(),
-            inbox: Vec::new(),
+            results: Vec::new(),
             meters: Vec::new(),
         }
     }
@@ -275,7 +275,7 @@ impl<
                 order: List::Lent(&mut self.peer_order),
             },
             replies: List::Lent(&mut self.replies),
-            inbox: List::Lent(&mut self.inbox),
+            results: List::Lent(&mut self.results),
             meters: List::Lent(&mut self.meters),
         }
     }
@@ -309,7 +309,7 @@ impl<const CONTACTS: usize, const NEWCOMERS: usize> LinkBuf<CONTACTS, NEWCOMERS>
             table: TableMemory {
                 contacts: List::Lent(&mut self.contacts),
                 prefixes: List::Lent(&mut self.prefixes),
-                pending: List::Lent(&mut self.newcomers),
+                newcomers: List::Lent(&mut self.newcomers),
                 buckets: List::Lent(&mut self.buckets),
                 id_changes: List::Lent(&mut self.id_changes),
             },
