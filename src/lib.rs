@@ -74,6 +74,9 @@ extern crate std;
 pub mod adapters;
 pub mod base;
 pub mod dht;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 pub mod krpc;
 pub mod negentropy;
 

@@ -3,10 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use honeyguide::base::slab::Memory;
-use honeyguide::negentropy::message::Entry;
 use honeyguide::negentropy::{
-    Difference, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step,
+    Difference, Entry, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step,
 };
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
@@ -51,8 +49,7 @@ fn config(case: &Json, frame: &str) -> ReconcilerConfig {
 }
 
 fn initiator(config: ReconcilerConfig) -> Reconciler<'static> {
-    let scratch = Memory::allocate(config.scratch_len());
-    Reconciler::initiator(config, scratch).unwrap()
+    Reconciler::initiator(config).unwrap()
 }
 
 /// What both sides say, and what the initiator finds.

@@ -3,6 +3,18 @@
 
 use core::fmt;
 
+/// There is no room for what was to be kept or written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoRoom;
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no room")
+    }
+}
+
+impl core::error::Error for NoRoom {}
+
 /// Why a command was not accepted. Nothing was changed and no operation was started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]

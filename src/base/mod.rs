@@ -2,6 +2,7 @@
 
 pub mod arena;
 pub mod bitset;
+pub(crate) mod bytes;
 pub mod deadlines;
 pub mod error;
 pub mod lru;

@@ -4,10 +4,8 @@
 use std::collections::BTreeSet;
 
 use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
-use honeyguide::negentropy::message::Entry;
 use honeyguide::negentropy::{
-    Difference, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree, Window,
+    Difference, Entry, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree, Window,
 };
 use negentropy::{Id, Negentropy, NegentropyStorageVector, Storage};
 
@@ -34,9 +32,7 @@ struct Ours<'a, S> {
 
 impl<'a, S: SortedSet> Ours<'a, S> {
     fn new(initiates: bool, config: ReconcilerConfig, set: &'a S) -> Self {
-        let scratch = Memory::allocate(config.scratch_len());
-        let party =
-            if initiates { Reconciler::initiator(config, scratch) } else { Reconciler::responder(config) }.unwrap();
+        let party = if initiates { Reconciler::initiator(config) } else { Reconciler::responder(config) }.unwrap();
         Ours { party, set }
     }
 }
@@ -249,8 +245,7 @@ fn a_set_may_change_between_rounds() {
             list.dedup();
             Tree::from_sorted(&list).unwrap()
         });
-        let scratch = Memory::allocate(BUFFER / 32);
-        let mut client = Reconciler::initiator(config(4096, true, &mut rng), scratch).unwrap();
+        let mut client = Reconciler::initiator(config(4096, true, &mut rng)).unwrap();
         let mut server = Reconciler::responder(config(4096, true, &mut rng)).unwrap();
         let (mut up, mut down) = (vec![0; BUFFER], vec![0; BUFFER]);
         let mut len = client.initiate(&trees[0], &mut up).unwrap();
@@ -284,8 +279,7 @@ fn a_hostile_partner_costs_at_most_its_budget() {
     let mut ends = BTreeSet::new();
     for kind in 0..5 {
         let config = ReconcilerConfig::new(limits).frames(4096);
-        let scratch = Memory::allocate(config.scratch_len());
-        let mut client = Reconciler::initiator(config, scratch).unwrap();
+        let mut client = Reconciler::initiator(config).unwrap();
         let len = client.initiate(&set, &mut out).unwrap();
         let mut message = out[..len].to_vec();
         let mut told = 0u64;

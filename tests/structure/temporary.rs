@@ -29,7 +29,6 @@ const ALLOWED_FOR_NOW: &[(&str, &str)] = &[
          src/dht/node/results.rs src/dht/node/start.rs src/dht/node/state.rs \
          src/dht/node/upkeep.rs",
     ),
-    ("type", "Asker Id"),
     ("word", "few pantry room seed shelf single"),
 ];
 
