@@ -28,8 +28,8 @@ pub const ID_LEN: usize = 32;
 /// An element of a set: when, and which. Ordered by timestamp, then by id.
 ///
 /// Ids have to be hashes, or as evenly spread as hashes are. A fingerprint stands for the *sum* of the ids of a range (N3),
-/// so ids that somebody counts up collide: 1 + 4 = 2 + 3, and ranges that differ would be taken for equal. Whoever can
-/// choose ids freely can make sums equal on purpose, at a cost: [`ReconcilerConfig::random_splits`] is against that.
+/// so ids that are counted up collide: 1 + 4 = 2 + 3, and ranges that differ would be taken for equal. A party that chooses
+/// its ids freely can still make sums equal on purpose, at a cost; [`ReconcilerConfig::random_splits`] is the remedy.
 ///
 /// The timestamp [`u64::MAX`] is reserved for the bound at infinity: sets refuse it.
 ///

@@ -1,7 +1,7 @@
 //! What the protocol needs of a set: entries in order, found by place and by value, and the sum of any stretch of them.
 //!
 //! The fingerprint of a range is a hash of the sum of its ids and of their number (N3). Sums of neighbouring ranges add up,
-//! so whoever keeps sums of stretches answers for any range at the cost of its two edges.
+//! so a set that keeps sums of stretches answers for any range at the cost of its two edges.
 
 use core::ops::{ControlFlow, Range};
 

@@ -128,7 +128,8 @@ impl<'s> Reconciler<'s> {
         MIN_FRAME.saturating_add(entries.saturating_mul(64)).saturating_add(message.saturating_mul(8))
     }
 
-    /// Takes up a session whose first messages another reconciler handled: `messages` of both sides.
+    /// Takes up a session whose first messages another reconciler handled: `messages` of both sides, as
+    /// [`messages`](Reconciler::messages) of that one said.
     pub fn resume(&mut self, messages: u32) {
         self.phase = SessionPhase::Open;
         self.party.messages = messages;

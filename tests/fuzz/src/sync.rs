@@ -17,7 +17,7 @@ pub fn frame(data: &[u8]) {
     }
 }
 
-/// One entry from two bytes: crowded timestamps, ids that share most of their bytes.
+/// One entry from two bytes: dense timestamps, ids that share most of their bytes.
 fn entry(a: u8, b: u8) -> Entry {
     let mut id = [b >> 6; 32];
     id[31] = b;
@@ -29,8 +29,8 @@ pub fn reconciler(data: &[u8]) {
     let [mode, sizes, seed, rest @ ..] = data else { return };
     let mut lists = [BTreeSet::new(), BTreeSet::new()];
     for three in rest.chunks_exact(3) {
-        // Ids as hashes are: V1 adds them up, so ids in arithmetic progression would have equal sums (N-rules of the
-        // specification: a crafted set can hide differences). One timestamp for each id, as in all sound sets.
+        // Ids as hashes are: sums of ids in arithmetic progression would be equal (N25). One timestamp for each id, as in
+        // all sound sets.
         let mut number = [0; 32];
         number[..2].copy_from_slice(&three[..2]);
         let id: [u8; 32] = Rng::from_seed(number).bytes();
