@@ -1,8 +1,8 @@
 use std::io::{BufRead, Write};
 
-use honeyguide::internals::base::slab::Memory;
-use honeyguide::negentropy::message::Entry;
-use honeyguide::negentropy::{Difference, Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Splitting, Step};
+use honeyguide::negentropy::{
+    Difference, Entry, Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Splitting, Step,
+};
 
 use crate::options::{self, Failed, Options};
 
@@ -42,8 +42,7 @@ pub fn config(adaptive: bool, frame: usize) -> ReconcilerConfig {
 }
 
 pub fn initiator(config: ReconcilerConfig) -> Result<Reconciler<'static>, Failed> {
-    let scratch = Memory::Owned(vec![0; config.scratch_len()].into_boxed_slice());
-    Reconciler::initiator(config, scratch).map_err(|error| Failed::usage(error.to_string()))
+    Reconciler::initiator(config).map_err(|error| Failed::usage(error.to_string()))
 }
 
 pub fn responder(config: ReconcilerConfig) -> Result<Reconciler<'static>, Failed> {
@@ -68,7 +67,7 @@ pub fn entry(text: &str) -> Result<Entry, Failed> {
 
 enum Side {
     Collecting(Vec<Entry>, ReconcilerConfig),
-    Sealed { set: Sealed<'static>, config: ReconcilerConfig, party: Option<Box<Reconciler<'static>>>, out: Vec<u8> },
+    Sealed { set: Sealed, config: ReconcilerConfig, party: Option<Box<Reconciler<'static>>>, out: Vec<u8> },
 }
 
 impl Side {

@@ -121,7 +121,7 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     out.line(text, &fields)
 }
 
-fn read(path: &Path, bar: &ProgressBar, times: &mut Times) -> Result<Sealed<'static>, Failed> {
+fn read(path: &Path, bar: &ProgressBar, times: &mut Times) -> Result<Sealed, Failed> {
     let name = path.display();
     let file = std::fs::File::open(path).map_err(|error| format!("{name} cannot be opened: {error}"))?;
     let mut entries = Vec::new();
