@@ -15,12 +15,12 @@ fn file() -> Json {
     serde_json::from_str(include_str!("../vectors/negentropy/negentropy.json")).unwrap()
 }
 
-/// The entries of an item set: single ones, and groups that are generated from a seed.
+/// The entries of an item set: pairs of their own, and groups that are generated from a seed.
 fn entries(items: &Json) -> Vec<Entry> {
     let mut out = Vec::new();
     for item in items.as_array().unwrap() {
-        if let Some(single) = item.as_array() {
-            out.push(Entry { timestamp: single[0].as_u64().unwrap(), id: id(single[1].as_str().unwrap()) });
+        if let Some(pair) = item.as_array() {
+            out.push(Entry { timestamp: pair[0].as_u64().unwrap(), id: id(pair[1].as_str().unwrap()) });
             continue;
         }
         let number = |key: &str, default: u64| item.get(key).map_or(default, |value| value.as_u64().unwrap());

@@ -43,7 +43,7 @@ use crate::krpc::id::Id;
 use crate::krpc::message::{Method, Response};
 
 use answers::Arrival;
-use goal::{Goal, Request};
+use goal::{CheckedCommand, Goal};
 use operation::Todo;
 use results::Results;
 
@@ -107,7 +107,7 @@ impl<'s> Client<'s> {
     ) -> Result<OpId, CallError> {
         let at = links.get(link).ok_or(CallError::NoLink(link))?;
         let verifications = &mut cx.stats_mut().verifications;
-        let request = Request::of(command, *at.own(), at.family(), verifications)?;
+        let request = CheckedCommand::of(command, *at.own(), at.family(), verifications)?;
         if let Command::Bootstrap { nodes } = command {
             self.remember(nodes);
             self.bootstrap_others(cx.now(), links, link);
