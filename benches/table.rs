@@ -11,8 +11,7 @@ use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::contact::Contact;
 use honeyguide::dht::limiter::Limiter;
 use honeyguide::dht::table::{BUCKETS, ID_CHANGES, Table, TableMemory};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
+use honeyguide::{Endpoint, Id};
 
 const RTT: Option<Duration> = Some(Duration::from_millis(80));
 
@@ -65,7 +64,7 @@ fn facts(c: &mut Criterion) {
     let now = Instant::from_secs(2);
     for contacts in [271, 1280] {
         let mut table = table(contacts, &mut rng);
-        let known: Vec<_> = table.contacts().map(|c| (c.id, c.addr)).collect();
+        let known: Vec<_> = table.contacts().map(|c| (c.id, c.endpoint)).collect();
         let mut next = known.iter().cycle();
         c.bench_function(&format!("on_response of one of {contacts}"), |b| {
             b.iter(|| {

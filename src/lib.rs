@@ -23,7 +23,7 @@
 //! use honeyguide::base::time::Instant;
 //! use honeyguide::dht::node::{Event, Input, Output, Storage};
 //! use honeyguide::dht::{Config, Node};
-//! use honeyguide::krpc::Id;
+//! use honeyguide::Id;
 //!
 //! let config = Config::small().local();
 //! let storage = Storage::allocate(&config);
@@ -74,8 +74,20 @@ extern crate std;
 pub mod adapters;
 pub mod base;
 pub mod dht;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 pub mod krpc;
 pub mod negentropy;
+
+/// What the macro [`storage!`] refers to. Not part of the API.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::dht::node::lend::{StorageBuf, StorageSizes};
+}
+
+pub use krpc::endpoint::Endpoint;
+pub use krpc::id::Id;
 
 /// The README's examples compile.
 #[cfg(all(doctest, feature = "tokio"))]

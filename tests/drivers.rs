@@ -6,17 +6,16 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use honeyguide::Id;
 use honeyguide::adapters::handle::{Handle, Operation};
-use honeyguide::adapters::recording;
 use honeyguide::adapters::results::{Answer, Finished, FromEvent, OperationError, Signed};
 use honeyguide::adapters::testnet::Testnet;
-use honeyguide::adapters::{std_thread, tokio as tokio_driver};
-use honeyguide::base::error::CallError;
+use honeyguide::adapters::{recording, std_thread, tokio as tokio_driver};
 use honeyguide::dht::config::{Config, LinkConfig};
+use honeyguide::dht::error::CallError;
 use honeyguide::dht::event::{LinkId, Reason};
 use honeyguide::dht::node::{Freshness, Node, Storage};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
+use honeyguide::krpc::{Item, immutable_target, public_key};
 use tokio::sync::Notify;
 
 /// Longer than anything here takes, unless it hangs.
@@ -110,8 +109,8 @@ fn wait<T: FromEvent>(operation: Operation<T>) -> Finished<T> {
 }
 
 fn signed(secret: &[u8; 32], seq: i64, value: &[u8]) -> Signed {
-    let signature = item::sign(secret, b"salt", seq, value).unwrap();
-    Signed { key: item::public_key(secret), salt: Bytes::from_static(b"salt"), seq, signature }
+    let item = Item::mutable(secret, value).salt(b"salt").seq(seq).sign().unwrap();
+    Signed { key: public_key(secret), salt: Bytes::from_static(b"salt"), seq, signature: *item.mutable().signature }
 }
 
 #[test]
@@ -121,7 +120,7 @@ fn what_one_node_stores_another_finds() {
         let (writer, reader) = (&nodes[1], &nodes[5]);
         let value = Bytes::from_static(b"5:hello");
         assert!(wait(writer.put_immutable(value.clone())).outcome.stored > 0);
-        let found = wait(reader.get_immutable(item::immutable_target(&value)));
+        let found = wait(reader.get_immutable(immutable_target(&value)));
         assert_eq!(found.outcome.reason, Reason::Hit);
         assert_eq!(found.results[0].value, value);
         assert!(nodes.iter().any(|node| node.addrs()[0] == found.results[0].from));
@@ -132,7 +131,7 @@ fn what_one_node_stores_another_finds() {
             let put = writer.put_mutable(value.clone(), signed(&secret, seq, &value), (seq > 1).then_some(seq - 1));
             assert!(wait(put).outcome.stored > 0);
         }
-        let found = wait(reader.get_mutable(item::public_key(&secret), b"salt", None, Freshness::Newest));
+        let found = wait(reader.get_mutable(public_key(&secret), b"salt", None, Freshness::Newest));
         let newest = found.results.last().unwrap();
         assert_eq!((&newest.value[..], newest.mutable.as_ref().unwrap().seq), (&b"3:two"[..], 2));
         assert!(found.outcome.copies > 1);
@@ -172,7 +171,10 @@ fn a_command_that_makes_no_sense_is_refused() {
         let refused = |failure: OperationError| matches!(failure, OperationError::Refused(_));
         assert!(refused(node.put_immutable(Bytes::from_static(b"no bencode")).wait().unwrap_err()));
         assert_eq!(node.announce(Id([1; 20]), Some(0), false).wait(), Err(OperationError::Refused(CallError::BadPort)));
-        assert_eq!(node.on(LinkId(3)).lookup(Id([1; 20])).wait(), Err(OperationError::Refused(CallError::NoLink)));
+        assert_eq!(
+            node.on(LinkId(3)).lookup(Id([1; 20])).wait(),
+            Err(OperationError::Refused(CallError::NoLink(LinkId(3))))
+        );
         assert!(refused(node.ping("[::1]:1".parse().unwrap()).wait().unwrap_err()));
     }
 }
@@ -321,7 +323,9 @@ fn contacts_of_an_earlier_run_are_taken_up() {
         let nodes = driver.network(4);
         let saved = nodes[0].observe(|node| {
             let contacts = node.contacts().map(|(_, view)| view);
-            contacts.map(|view| honeyguide::dht::contact::SavedContact { id: view.id, endpoint: view.addr }).collect()
+            contacts
+                .map(|view| honeyguide::dht::contact::SavedContact { id: view.id, endpoint: view.endpoint })
+                .collect()
         });
         let saved: Vec<_> = saved.wait().unwrap();
         assert!(!saved.is_empty());

@@ -22,10 +22,10 @@ use crate::adapters::mailbox::{Late, Mailbox};
 use crate::adapters::results::{
     Answer, Closest, Finished, Found, FromEvent, Notice, OperationError, PeerList, Sample, Signed, Swarm,
 };
-use crate::base::error::CallError;
 use crate::base::time::Duration;
-use crate::dht::command::{Command, DirectQuery, Freshness};
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
 use crate::dht::contact::SavedContact;
+use crate::dht::error::CallError;
 use crate::dht::event::{Event, LinkId, OpId, Outcome};
 use crate::dht::node::Node;
 use crate::krpc::endpoint::Endpoint;
@@ -209,7 +209,8 @@ impl Handle {
 
     /// Announces a peer; without `port`, at the port that others see us at.
     pub fn announce(&self, info_hash: Id, port: Option<u16>, seed: bool) -> Operation<Infallible> {
-        self.start(move |submit| submit(Command::Announce { info_hash, port, seed }))
+        let kind = if seed { PeerKind::Seed } else { PeerKind::Downloader };
+        self.start(move |submit| submit(Command::Announce { info_hash, port, kind }))
     }
 
     /// Estimates the size of a swarm.

@@ -2,6 +2,7 @@
 
 pub mod arena;
 pub mod bitset;
+pub mod bytes;
 pub mod deadlines;
 pub mod error;
 pub mod list;

@@ -6,7 +6,7 @@
 //!
 //! Its [`AnswerHistory`] is `Unknown` until the first answer, `Good` while the last query was answered, `Suspect` after one failure
 //! in a row and `Bad` after two. Each failure of a data query doubles the time for which a bad node is left alone (30 s,
-//! 1 min, 2 min, .. 8.5 h); a failed probe never lengthens it, since a probe is sent to find out, not because
+//! 1 min, 2 min, .. 8.5 h); a failed check never lengthens it, since a check is sent to find out, not because
 //! somebody needed the answer. One answer heals everything. Round-trip times are smoothed as TCP does it (RFC 6298), in
 //! units of 100 us, so that a record takes 16 bytes.
 
@@ -74,7 +74,7 @@ impl Contact {
     pub fn view(&self) -> ContactView {
         ContactView {
             id: self.id,
-            addr: self.endpoint,
+            endpoint: self.endpoint,
             health: self.health(),
             rtt: self.record.rtt(),
             last_answer: self.record.last_answer(),
@@ -90,11 +90,12 @@ impl Contact {
 
 /// A snapshot of a contact.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct ContactView {
     /// Its id.
     pub id: Id,
     /// Where it answers.
-    pub addr: Endpoint,
+    pub endpoint: Endpoint,
     /// What we think of it.
     pub health: Health,
     /// Smoothed round-trip time.
@@ -106,6 +107,8 @@ pub struct ContactView {
 }
 
 /// A contact in a saved state: a name to ask, unverified when it is read back.
+///
+/// Exhaustive: plain data that users write.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct SavedContact {
     /// Its id then.
@@ -116,6 +119,7 @@ pub struct SavedContact {
 
 /// What we think of a node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[non_exhaustive]
 pub enum Health {
     /// Never answered and never failed.
     #[default]
@@ -129,6 +133,8 @@ pub enum Health {
 }
 
 /// What a query that failed was for.
+///
+/// Exhaustive: somebody waits for its answer or nobody does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum QueryKind {
     /// Somebody wanted the answer.
@@ -188,8 +194,8 @@ impl AnswerHistory {
         self.retry_at = seconds_up(now).saturating_add(wait);
     }
 
-    /// It showed a sign of life that proves nothing (a query that carries its id): worth a question at once, if it had
-    /// failed before.
+    /// It did something that proves nothing (a query that carries its id): worth a query at once, if it had failed
+    /// before.
     pub fn on_activity(&mut self) {
         self.retry_at = 0;
     }
@@ -302,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_probe_halves_what_is_left_of_the_back_off() {
+    fn a_failed_check_halves_what_is_left_of_the_back_off() {
         let mut r = AnswerHistory::default();
         for _ in 0..6 {
             r.on_failure(at(0), QueryKind::Data);

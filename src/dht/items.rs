@@ -26,8 +26,7 @@ use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Network, ServerConfig};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::item::{MAX_SALT, MAX_VALUE};
-use crate::krpc::message::{Item, Mutable};
+use crate::krpc::item::{Item, MAX_SALT, MAX_VALUE, Mutable};
 
 /// Among this many of the farthest items, the one longest without a put has to go.
 pub const CANDIDATES: usize = 8;

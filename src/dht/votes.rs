@@ -52,8 +52,7 @@ impl<'s> Votes<'s> {
 
     /// `reporter` sees us at `addr`. The agreed address and the number of networks behind it, when that changes it.
     pub fn on_vote(&mut self, now: Instant, reporter: Endpoint, addr: Endpoint) -> Option<(Endpoint, u16)> {
-        let local = self.network == Network::Local;
-        if addr.family() != reporter.family() || !addr.with_port(1).is_usable(local) {
+        if addr.family() != reporter.family() || !addr.with_port(1).is_usable(self.network) {
             return None;
         }
         let at = seconds(now);

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Capacity, Config};
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, Node, Output, Reason, Storage};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::Mutable;
+use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, Node, Output, PeerKind, Reason, Storage};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::Item;
+use honeyguide::{Endpoint, Id};
 
 use crate::world::{News, World};
 
@@ -31,11 +30,9 @@ fn put_version(
     value: &[u8],
     cas: Option<i64>,
 ) -> honeyguide::dht::node::Outcome {
-    let key = item::public_key(&SECRET_KEY);
-    let signature = item::sign(&SECRET_KEY, b"salt", seq, value).unwrap();
-    let signed = Mutable { key: &key, salt: b"salt", seq, signature: &signature };
+    let item = Item::mutable(&SECRET_KEY, value).salt(b"salt").seq(seq).sign().unwrap();
     let (outcome, _) = world.operate(i, |node, now| {
-        node.put_mutable(now, 5, value, &signed, cas).unwrap();
+        node.put_mutable(now, 5, &item, cas).unwrap();
     });
     outcome
 }
@@ -132,7 +129,8 @@ fn peers_that_were_announced_are_found_and_counted() {
     let info_hash = Id([0x77; 20]);
     for i in 1..=5 {
         let (outcome, _) = world.operate(i, |node, now| {
-            node.command(now, 1, Command::Announce { info_hash, port: Some(7000 + i as u16), seed: i == 1 }).unwrap();
+            let kind = if i == 1 { PeerKind::Seed } else { PeerKind::Downloader };
+            node.command(now, 1, Command::Announce { info_hash, port: Some(7000 + i as u16), kind }).unwrap();
         });
         assert!(outcome.stored >= 8, "{outcome:?}");
     }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use honeyguide::Endpoint;
 use honeyguide::base::list::List;
 use honeyguide::base::rate::Rate;
 use honeyguide::base::rng::Rng;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, LimiterConfig, Network};
 use honeyguide::dht::limiter::{Limiter, Verdict};
-use honeyguide::krpc::endpoint::Endpoint;
 use quickcheck::quickcheck;
 
 const ENDLESS: Rate = Rate { per_second: 1_000_000, burst: 1_000_000 };

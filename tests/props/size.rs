@@ -6,8 +6,7 @@ use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::size::{LookupDensity, SizeEstimate};
 use honeyguide::dht::table::{BUCKETS, Table, TableMemory};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
+use honeyguide::{Endpoint, Id};
 use quickcheck::quickcheck;
 
 fn table(own: Id, bucket_sizes: [u16; 5]) -> Table<'static> {

@@ -13,10 +13,9 @@ use honeyguide::dht::config::{Config, Network, ServerConfig};
 use honeyguide::dht::items::{self, Items, ItemsMemory, Put, PutOutcome, Rejection};
 use honeyguide::dht::peers::{self, Announced, PeerStore, PeersMemory};
 use honeyguide::dht::tokens::Tokens;
-use honeyguide::krpc::endpoint::{Endpoint, Family};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item::{self, MAX_VALUE};
-use honeyguide::krpc::message::{Item, Mutable};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{Family, Item, MAX_VALUE, Mutable};
+use honeyguide::{Endpoint, Id};
 use quickcheck::{Arbitrary, Gen, quickcheck};
 
 // --- Tokens -----------------------------------------------------------------------------------------------------

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use honeyguide::Endpoint;
 use honeyguide::base::list::List;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::Network;
 use honeyguide::dht::votes::{VOTERS, Votes};
-use honeyguide::krpc::endpoint::Endpoint;
 use quickcheck::quickcheck;
 
 /// What more than half of at least three say.

@@ -17,7 +17,6 @@ const ALLOWED_FOR_NOW: &[(&str, &str)] = &[
     ("exception", "krpc::id"),
     ("fields of", "Candidate LookupWindow Newcomer Table"),
     ("jargon in", "*"),
-    ("length of", "src/krpc/bencode.rs"),
     ("lines of", "*"),
     ("type", "Asker Id Links"),
     ("word", "few life pantry room seed shelf single slot"),

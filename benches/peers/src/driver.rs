@@ -10,12 +10,12 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use honeyguide::Id;
 use honeyguide::adapters::handle::Handle;
 use honeyguide::adapters::std_thread;
 use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::tokio::spawn;
 use honeyguide::dht::Config;
-use honeyguide::krpc::Id;
 
 use crate::measure::{GroupResult, Record};
 use crate::node::server::{OPEN, find_nodes};

@@ -10,7 +10,7 @@ use honeyguide::base::list::List;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::table::{BUCKETS, ID_CHANGES, Table, TableMemory};
-use honeyguide::krpc::{Endpoint, Id};
+use honeyguide::{Endpoint, Id};
 
 use crate::measure::{Contenders, Group};
 
@@ -85,7 +85,7 @@ struct Flat {
 
 impl Flat {
     fn new(table: &Table<'_>) -> Flat {
-        let contacts: Vec<_> = table.contacts().map(|c| (c.id, c.addr)).collect();
+        let contacts: Vec<_> = table.contacts().map(|c| (c.id, c.endpoint)).collect();
         Flat { distances: Vec::with_capacity(contacts.len()), contacts }
     }
 

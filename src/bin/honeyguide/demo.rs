@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bendy::decoding::FromBencode;
 use bendy::encoding::ToBencode;
 use bytes::Bytes;
+use honeyguide::Id;
 use honeyguide::adapters::handle::Handle;
 use honeyguide::adapters::results::{Found, Signed};
 use honeyguide::adapters::testnet::Testnet;
@@ -13,8 +14,7 @@ use honeyguide::base::rng::Rng;
 use honeyguide::dht::command::Freshness;
 use honeyguide::dht::config::Network;
 use honeyguide::dht::event::Outcome;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
+use honeyguide::krpc::{Item, Mutable, public_key};
 use serde_json::json;
 
 use crate::client::{self, Start};
@@ -75,7 +75,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         stop_holders(testnet).await;
     }
     // From here on the stranger uses the public key and nothing else.
-    let key = item::public_key(&secret);
+    let key = public_key(&secret);
     let mut step = Step::default();
     let resolved = resolve(&mut step, &stranger, key, 1).await.and_then(|relays| same(relays, &first));
     step.report(out, "resolve", resolved.map(|relays| format!("the stranger found {}", relays.join(" "))))?;
@@ -158,8 +158,9 @@ async fn publish(
     cas: Option<i64>,
 ) -> Result<(), String> {
     let value = relays.to_vec().to_bencode().map_err(|error| error.to_string())?;
-    let signature = item::sign(secret, SALT, seq, &value).ok_or("the list is too long")?;
-    let signed = Signed { key: item::public_key(secret), salt: Bytes::from_static(SALT), seq, signature };
+    let item = Item::mutable(secret, &value).salt(SALT).seq(seq).sign().map_err(|error| error.to_string())?;
+    let Mutable { key, signature, .. } = item.mutable();
+    let signed = Signed { key: *key, salt: Bytes::from_static(SALT), seq, signature: *signature };
     let put = author.put_mutable(value.into(), signed, cas).await.map_err(|failure| failure.to_string())?;
     step.count(&put.outcome, put.outcome.stored);
     if put.outcome.stored == 0 {

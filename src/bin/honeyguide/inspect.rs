@@ -1,8 +1,8 @@
 use std::io::{BufRead, Read};
 
+use honeyguide::Id;
 use honeyguide::dht::node::inspect::{Inspector, Judgement, inspect};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::message::{Broken, Method, Query};
+use honeyguide::krpc::{Method, Query};
 use serde_json::{Value, json};
 
 use crate::options::{self, Failed, Options};
@@ -105,7 +105,7 @@ fn fields(verdict: &Judgement<'_>) -> Vec<(&'static str, Value)> {
             ("message", json!(String::from_utf8_lossy(error.text))),
         ],
         Judgement::FailQuery { tid, reason } => {
-            vec![("verdict", json!("fail_query")), ("tid", json!(hex::encode(tid))), ("reason", json!(broken(reason)))]
+            vec![("verdict", json!("fail_query")), ("tid", json!(hex::encode(tid))), ("reason", json!(reason.name()))]
         }
         Judgement::Drop(reason) => vec![("verdict", json!("drop")), ("reason", json!(reason.name()))],
     }
@@ -125,19 +125,12 @@ fn query_fields(query: &Query<'_>) -> Vec<(&'static str, Value)> {
         }
         Method::GetPeers { info_hash, .. } | Method::AnnouncePeer { info_hash, .. } => Some(info_hash),
         Method::Put { item, .. } => Some(item.target()),
+        _ => None,
     };
     fields.push(("tid", json!(hex::encode(query.tid))));
     fields.push(("id", json!(query.id.to_string())));
     fields.extend(target.map(|target| ("target", json!(target.to_string()))));
     fields
-}
-
-fn broken(reason: Broken) -> &'static str {
-    match reason {
-        Broken::NoBody => "no_body",
-        Broken::BadId => "bad_id",
-        Broken::BadError => "bad_error",
-    }
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ use std::path::Path;
 
 use bendy::decoding::{Error, FromBencode, Object};
 use bendy::encoding::{AsString, SingleItemEncoder, ToBencode};
+use honeyguide::Id;
 use honeyguide::dht::config::{Config, LinkConfig};
-use honeyguide::krpc::endpoint::Family;
-use honeyguide::krpc::id::Id;
+use honeyguide::krpc::Family;
 
 use crate::options::Failed;
 
@@ -139,7 +139,7 @@ fn decode_link(object: Object<'_, '_>) -> Result<LinkConfig, Error> {
     while let Some((name, value)) = dict.next_pair()? {
         match name {
             b"family" => family = Some(u8::decode_bencode_object(value)?),
-            b"id" => id = Id::from_slice(value.try_into_bytes()?),
+            b"id" => id = Id::try_from(value.try_into_bytes()?).ok(),
             _ => {}
         }
     }

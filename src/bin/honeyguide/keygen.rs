@@ -2,7 +2,7 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
-use honeyguide::krpc::item;
+use honeyguide::krpc::public_key;
 use serde_json::json;
 
 use crate::options::{Failed, Options};
@@ -27,6 +27,6 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     })?;
     let written = writeln!(file, "{}", hex::encode(secret)).and_then(|()| file.sync_all());
     written.map_err(|error| format!("{path} cannot be written: {error}"))?;
-    let key = hex::encode(item::public_key(&secret));
+    let key = hex::encode(public_key(&secret));
     options.out().line(&key, &[("public_key", json!(key))])
 }

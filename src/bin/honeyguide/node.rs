@@ -9,8 +9,7 @@ use honeyguide::adapters::tokio::{spawn, spawn_recorded};
 use honeyguide::dht::config::{LinkConfig, MAX_LINKS, Network};
 use honeyguide::dht::contact::SavedContact;
 use honeyguide::dht::event::LinkId;
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
+use honeyguide::{Endpoint, Id};
 use serde_json::json;
 
 use crate::client::{self, ended};
@@ -176,7 +175,7 @@ async fn save(node: &Handle, store: &Option<Store<'_>>) -> Result<(), Failed> {
         ids: (0..links).filter_map(|i| node.id(LinkId(i))).collect(),
         contacts: node
             .contacts()
-            .map(|(link, view)| (link.0, SavedContact { id: view.id, endpoint: view.addr }))
+            .map(|(link, view)| (link.0, SavedContact { id: view.id, endpoint: view.endpoint }))
             .collect(),
     });
     let mut state = state.await.ok_or("the node has ended before its state was saved")?;

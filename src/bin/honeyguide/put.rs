@@ -6,7 +6,7 @@ use bytes::Bytes;
 use honeyguide::adapters::handle::Handle;
 use honeyguide::adapters::results::Signed;
 use honeyguide::dht::command::Freshness;
-use honeyguide::krpc::{bencode, item};
+use honeyguide::krpc::{Item, ItemError, MAX_VALUE, Mutable, immutable_target, public_key};
 use serde_json::json;
 
 use crate::client::{self, ended};
@@ -55,16 +55,17 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let progress = options.progress("storing");
     let salt = args.salt.as_bytes();
     let (target, key, seq, operation) = match secret {
-        None => (item::immutable_target(&value), None, None, node.put_immutable(value)),
+        None => (immutable_target(&value), None, None, node.put_immutable(value.clone())),
         Some(secret) => {
-            let key = item::public_key(&secret);
             let seq = match args.seq {
                 Some(seq) => seq,
-                None => next_seq(&node, key, salt).await?,
+                None => next_seq(&node, public_key(&secret), salt).await?,
             };
-            let signature = item::sign(&secret, salt, seq, &value).ok_or("the value is too large to be signed")?;
+            let item = Item::mutable(&secret, &value).salt(salt).seq(seq).sign().map_err(|error| error.to_string())?;
+            let (target, Mutable { key, signature, .. }) = (item.target(), item.mutable());
+            let (key, signature) = (*key, *signature);
             let signed = Signed { key, salt: Bytes::copy_from_slice(salt), seq, signature };
-            (item::mutable_target(&key, salt), Some(key), Some(seq), node.put_mutable(value, signed, args.cas))
+            (target, Some(key), Some(seq), node.put_mutable(value.clone(), signed, args.cas))
         }
     };
     let outcome = ended(operation.await)?.outcome;
@@ -97,20 +98,22 @@ fn value(args: &Args) -> Result<Bytes, Failed> {
         _ => read(Path::new("-"), "the value")?,
     };
     let value = if args.bencode {
-        if !bencode::is_canonical(&raw) {
-            return Err("the value is not canonical bencode (sorted keys, shortest numbers, nothing after it)".into());
-        }
         raw
     } else {
         let mut value = format!("{}:", raw.len()).into_bytes();
         value.extend(raw);
         value
     };
-    if value.len() > item::MAX_VALUE {
-        let (len, max) = (value.len(), item::MAX_VALUE);
-        return Err(format!("the value has {len} bytes when bencoded, and {max} is the most that a node stores").into());
+    match Item::immutable(&value) {
+        Ok(_) => Ok(value.into()),
+        Err(ItemError::NotCanonical) => {
+            Err("the value is not canonical bencode (sorted keys, shortest numbers, nothing after it)".into())
+        }
+        Err(_) => {
+            let (len, max) = (value.len(), MAX_VALUE);
+            Err(format!("the value has {len} bytes when bencoded, and {max} is the most that a node stores").into())
+        }
     }
-    Ok(value.into())
 }
 
 fn is_stdin(path: &Option<PathBuf>) -> bool {

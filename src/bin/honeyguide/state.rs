@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use bendy::decoding::{DictDecoder, Error, FromBencode, Object, ResultExt};
 use bendy::encoding::{AsString, SingleItemEncoder, ToBencode};
+use honeyguide::Id;
 use honeyguide::dht::contact::SavedContact;
-use honeyguide::krpc::id::Id;
 
 use crate::options::Failed;
 
@@ -158,7 +158,7 @@ fn decode_contact(mut dict: DictDecoder<'_, '_>) -> Result<(u8, SavedContact), E
 }
 
 fn decode_id(value: Object<'_, '_>) -> Result<Id, Error> {
-    Id::from_slice(value.try_into_bytes()?).ok_or_else(|| Error::unexpected_field("id"))
+    Id::try_from(value.try_into_bytes()?).map_err(|_| Error::unexpected_field("id"))
 }
 
 fn decode_ip(bytes: &[u8]) -> Option<IpAddr> {

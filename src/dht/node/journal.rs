@@ -8,11 +8,11 @@
 //! strings have a 16-bit length in front.
 
 use crate::base::time::Instant;
-use crate::dht::command::{Command, DirectQuery, Freshness};
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
 use crate::dht::contact::SavedContact;
 use crate::dht::event::{Input, LinkId};
 use crate::dht::node::Node;
-use crate::krpc::bencode::MAX_BYTES;
+use crate::krpc::bencode::reader::MAX_BYTES;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::message::Want;
@@ -240,10 +240,10 @@ impl RecordWriter<'_> {
                 self.bytes(signature);
                 self.seq(cas);
             }
-            Command::Announce { info_hash, port, seed } => {
+            Command::Announce { info_hash, port, kind } => {
                 self.tagged(8, &info_hash);
                 self.bytes(&port.unwrap_or(0).to_le_bytes());
-                self.u8(u8::from(port.is_some()) | u8::from(seed) << 1);
+                self.u8(u8::from(port.is_some()) | u8::from(kind == PeerKind::Seed) << 1);
             }
             Command::Scrape { info_hash } => self.tagged(9, &info_hash),
             Command::Sample { target } => self.tagged(10, &target),
@@ -343,7 +343,8 @@ impl<'a> RecordReader<'a> {
                 let info_hash = self.id()?;
                 let port = u16::from_le_bytes(self.array()?);
                 let flags = self.u8()?;
-                Command::Announce { info_hash, port: (flags & 1 != 0).then_some(port), seed: flags & 2 != 0 }
+                let kind = if flags & 2 != 0 { PeerKind::Seed } else { PeerKind::Downloader };
+                Command::Announce { info_hash, port: (flags & 1 != 0).then_some(port), kind }
             }
             9 => Command::Scrape { info_hash: self.id()? },
             10 => Command::Sample { target: self.id()? },

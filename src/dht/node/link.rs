@@ -127,7 +127,7 @@ impl<'s> Link<'s> {
     pub(super) fn may_be_named(&self, network: Network, id: &Id, endpoint: &Endpoint) -> bool {
         id != self.table.own()
             && *id != Id::default()
-            && endpoint.is_usable(network == Network::Local)
+            && endpoint.is_usable(network)
             && self.external != Some(*endpoint)
     }
 

@@ -26,6 +26,7 @@ mod client;
 mod context;
 pub mod inspect;
 pub mod journal;
+pub mod lend;
 mod link;
 mod named;
 pub mod output_hash;
@@ -35,19 +36,20 @@ mod server;
 pub mod storage;
 mod timer;
 
-pub use crate::dht::command::{Command, DirectQuery, Freshness};
-pub use crate::dht::event::{Buffer, Event, Input, LinkId, OpId, OpView, Outcome, Output, Reason, Refused};
+pub use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
+pub use crate::dht::event::{Buffer, Event, Input, LinkId, OpId, OpView, Outcome, Output, Reason, Refusals};
 pub use client::MAX_BOOTSTRAP_NODES;
-pub use storage::{MAX_OPERATIONS, Part, Storage, StorageBuf};
+pub use storage::{MAX_OPERATIONS, Part, Storage};
 pub use timer::Timer;
 
 use crate::base::deadlines::Deadlines;
-use crate::base::error::{CallError, ConfigError};
+use crate::base::error::ConfigError;
 use crate::base::ring::Ring;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
 use crate::dht::contact::{ContactView, SavedContact};
+use crate::dht::error::CallError;
 use crate::dht::items::Items;
 use crate::dht::limiter::{Limiter, Verdict};
 use crate::dht::peers::PeerStore;
@@ -56,7 +58,7 @@ use crate::dht::stats::{DropReason, Stats};
 use crate::dht::tokens::Tokens;
 use crate::dht::trace::TraceSink;
 use crate::dht::transactions::{Purpose, Transactions};
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
 use crate::krpc::message::{self, Decoded, ErrorMessage, Method, Response};
 
@@ -166,7 +168,7 @@ impl<'s> Node<'s> {
             Command::Bootstrap { nodes } => nodes.first().map(Endpoint::family),
             _ => None,
         };
-        let link = self.links.suitable(family).ok_or(CallError::NoLink)?;
+        let link = self.links.suitable(family).ok_or(CallError::NoFamily(family.unwrap_or(Family::V4)))?;
         self.command_on(now, tag, link, command)
     }
 
@@ -209,7 +211,7 @@ impl<'s> Node<'s> {
         cx.stats_mut().rx_bytes += payload.len() as u64;
         let now = cx.now();
         let family = links.get(link).map(|link| link.family());
-        if family != Some(from.family()) || !from.is_usable(cx.is_local()) {
+        if family != Some(from.family()) || !from.is_usable(cx.config().network) {
             return cx.drop(DropReason::Martian);
         }
         let verdict = limiter.judge(now, &from);
@@ -307,7 +309,7 @@ impl<'s> Node<'s> {
         if let Some((link, to, len)) = server.next_reply(cx, links, limiter, buf) {
             return Plan::Transmit { link, to, len };
         }
-        if let Some(note) = client.next_result(cx.is_local(), buf) {
+        if let Some(note) = client.next_result(cx.config().network, buf) {
             return Plan::Note(note);
         }
         if let Some(plan) = client.next(&mut Outlet { cx, links, rpc, limiter }, buf) {

@@ -1,13 +1,13 @@
 //! A method for each command: one line of sugar for [`Node::command`], alike on the drivers' handle.
 
-use crate::base::error::CallError;
 use crate::base::time::Instant;
-use crate::dht::command::{Command, DirectQuery, Freshness};
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
+use crate::dht::error::CallError;
 use crate::dht::event::OpId;
 use crate::dht::node::Node;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::message::Mutable;
+use crate::krpc::item::{Mutable, SignedItem};
 
 impl Node<'_> {
     /// Fills the table from bootstrap nodes. See [`Command::Bootstrap`].
@@ -90,20 +90,26 @@ impl Node<'_> {
         &mut self,
         now: Instant,
         tag: u64,
-        value: &[u8],
-        signed: &Mutable<'_>,
+        item: &SignedItem<'_>,
         cas: Option<i64>,
     ) -> Result<OpId, CallError> {
-        let Mutable { key, salt, seq, signature } = *signed;
-        self.command(now, tag, Command::PutMutable { value, key, salt, seq, signature, cas })
+        let Mutable { key, salt, seq, signature } = item.mutable();
+        self.command(now, tag, Command::PutMutable { value: item.value(), key, salt, seq, signature, cas })
     }
 
     /// Announces a peer; without `port`, at the port that others see us at.
     ///
     /// # Errors
     /// Those of [`Node::command`].
-    pub fn announce(&mut self, now: Instant, tag: u64, info_hash: Id, port: Option<u16>) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::Announce { info_hash, port, seed: false })
+    pub fn announce(
+        &mut self,
+        now: Instant,
+        tag: u64,
+        info_hash: Id,
+        port: Option<u16>,
+        kind: PeerKind,
+    ) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::Announce { info_hash, port, kind })
     }
 
     /// Estimates the size of a swarm.

@@ -2,11 +2,10 @@
 
 use crate::base::time::Duration;
 use crate::dht::event::{Buffer, Event, LinkId, OpId};
-use crate::krpc::compact::{Nodes, Peers, Samples};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::item::MAX_VALUE;
-use crate::krpc::message::{Item, Mutable};
+use crate::krpc::item::{Item, MAX_VALUE, Mutable};
+use crate::krpc::lists::{Nodes, Peers, Samples};
 
 /// What the next output is.
 #[derive(Clone, Copy)]

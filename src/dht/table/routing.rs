@@ -374,7 +374,7 @@ impl<'s> Table<'s> {
             Some(AdmissionRefusal::ZeroId)
         } else if self.addr == Some(*endpoint) {
             Some(AdmissionRefusal::OwnAddress)
-        } else if !endpoint.is_usable(self.network == Network::Local) {
+        } else if !endpoint.is_usable(self.network) {
             Some(AdmissionRefusal::BadAddress)
         } else if self.id_changes.is_out(now, endpoint) {
             Some(AdmissionRefusal::IdChanged)
@@ -545,7 +545,7 @@ impl<'s> Table<'s> {
         }
         for contact in contacts {
             assert!(contact.id != self.own && contact.id.0 != [0; 20] && Some(contact.endpoint) != self.addr);
-            assert!(contact.endpoint.is_usable(self.network == Network::Local));
+            assert!(contact.endpoint.is_usable(self.network));
             assert!(contact.record.last_answer().is_some(), "only who answered is a contact");
             assert_eq!(contacts.iter().filter(|c| c.endpoint == contact.endpoint).count(), 1, "one id per endpoint");
             let bucket = Buckets::index(&self.own, &contact.id);

@@ -2,10 +2,9 @@
 
 use core::fmt::Write;
 
+use honeyguide::Id;
 use honeyguide::base::rng::Rng;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{self as krpc, Decoded, Item, Method, Mutable, Query};
+use honeyguide::krpc::{self, Decoded, Item, Method, Mutable, Query, SignedItem};
 
 use crate::hash::{Hash, report};
 use crate::network::Held;
@@ -73,16 +72,19 @@ fn items(hash: &mut Hash) {
     let value = VALUE;
     for (salt, target, signature) in &VECTORS {
         let mutable = Mutable { key: &KEY, salt, seq: 1, signature };
-        assert!(item::verify(&mutable, value), "the signature of a published vector");
-        assert!(!item::verify(&Mutable { seq: 2, ..mutable }, value), "the signature of another seq");
-        assert_eq!(item::mutable_target(&KEY, salt), Id(*target));
+        assert!(fits(mutable, value), "the signature of a published vector");
+        assert!(!fits(Mutable { seq: 2, ..mutable }, value), "the signature of another seq");
+        assert_eq!(krpc::mutable_target(&KEY, salt), Id(*target));
         hash.eat(target);
     }
     let secret_key = [42; 32];
-    let signature = item::sign(&secret_key, b"salt", 3, value).expect("salt and value are short");
-    let key = item::public_key(&secret_key);
-    assert!(item::verify(&Mutable { key: &key, salt: b"salt", seq: 3, signature: &signature }, value));
-    hash.eat(&signature);
+    let item = Item::mutable(&secret_key, value).salt(b"salt").seq(3).sign().expect("salt and value are short");
+    assert!(fits(item.mutable(), value));
+    hash.eat(item.mutable().signature);
+}
+
+fn fits(mutable: Mutable<'_>, value: &[u8]) -> bool {
+    SignedItem::try_from(Item { value, mutable: Some(mutable) }).is_ok()
 }
 
 /// A put, the largest of the queries, out and in again.

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use honeyguide::dht::node::{DirectQuery, Reason};
 use honeyguide::dht::stats::DropReason::Unsolicited;
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::message::Want;
+use honeyguide::krpc::Want;
+use honeyguide::{Endpoint, Id};
 
 use super::{is_dropped, is_never_added, stays_silent};
 use crate::lab::{LATENCY, Lab, error, pair, reply};

@@ -9,7 +9,7 @@ use honeyguide::adapters::testnet::Testnet;
 use honeyguide::dht::Config;
 use honeyguide::dht::node::Freshness;
 use honeyguide::dht::stats::DropReason;
-use honeyguide::krpc::item;
+use honeyguide::krpc::Item;
 use tokio::runtime::Runtime;
 
 use super::{Network, Task};
@@ -49,8 +49,8 @@ impl Network for Ours {
 
     fn put(&mut self, task: &Task) -> Result<f64, String> {
         let (key, secret_key) = (task.signer.verifying_key().to_bytes(), task.signer.to_bytes());
-        let signature = item::sign(&secret_key, b"", 1, &task.value).expect("a short value");
-        let signed = Signed { key, salt: Bytes::new(), seq: 1, signature };
+        let item = Item::mutable(&secret_key, &task.value).sign().expect("a short value");
+        let signed = Signed { key, salt: Bytes::new(), seq: 1, signature: *item.mutable().signature };
         let (node, value) = (self.node(task.writer()), Bytes::copy_from_slice(&task.value));
         let begin = Instant::now();
         let put = self.runtime.block_on(node.put_mutable(value, signed, None));

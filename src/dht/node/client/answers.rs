@@ -11,11 +11,12 @@ use crate::dht::node::client::results::{MAX_LEN, ResultKind, Results};
 use crate::dht::node::context::Context;
 use crate::dht::node::link::Links;
 use crate::dht::stats::DropReason;
-use crate::krpc::compact::{self, Nodes};
+use crate::krpc::compact::{self, Values};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::item;
-use crate::krpc::message::{Mutable, Response, Values};
+use crate::krpc::item::{self, Mutable};
+use crate::krpc::lists::Nodes;
+use crate::krpc::message::Response;
 
 /// One answer on its way to the results of its operation.
 pub(super) struct Arrival<'a, 'r> {
@@ -130,10 +131,10 @@ impl Delivery<'_, '_, '_, '_, '_> {
     }
 
     fn peers(&mut self, active: &mut Active<'_>) {
-        let local = self.cx.is_local();
+        let network = self.cx.config().network;
         let values = self.answer.response.values;
         if let Values::List(list) = values
-            && values.peers().any(|peer| peer.is_usable(local))
+            && values.peers().any(|peer| peer.is_usable(network))
         {
             // A longer list is read as far as it fits; an entry that was cut ends it.
             self.deliver(active, ResultKind::Peers { done: 0 }, &list[..list.len().min(MAX_LEN)]);
@@ -167,9 +168,9 @@ impl Delivery<'_, '_, '_, '_, '_> {
         let worth =
             |(id, endpoint): &(Id, Endpoint)| links.iter().all(|(_, link)| link.may_be_named(network, id, endpoint));
         for (id, endpoint) in fours.chain(sixes).filter(worth) {
-            let named = Nodes::from_bytes(&nodes[..len]).any(|(_, other)| other == endpoint);
+            let named = Nodes::from_bytes(&nodes[..len]).iter().any(|(_, other)| other == endpoint);
             if !named && len < nodes.len() {
-                len += Nodes::write(&mut nodes[len..], &id, &endpoint);
+                len += Nodes::write(&mut nodes[len..], &id, &endpoint).unwrap_or_default();
             }
         }
         self.deliver(active, ResultKind::Response { rtt: self.answer.rtt }, &nodes[..len]);

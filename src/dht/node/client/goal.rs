@@ -1,13 +1,12 @@
 //! What an operation is for: made from its command, it says what is asked on the way and what is stored at the end.
 
-use crate::base::error::CallError;
-use crate::dht::command::{Command, DirectQuery, Freshness};
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
+use crate::dht::error::CallError;
 use crate::dht::node::client::payload::{Carried, Payload};
-use crate::krpc::bencode;
-use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
-use crate::krpc::item::{self, MAX_SALT, MAX_VALUE};
-use crate::krpc::message::{Item, Method, Mutable, Want};
+use crate::krpc::item::{self, Item, ItemError, Mutable, check_salt, check_seq, check_value};
+use crate::krpc::message::{Method, Want};
 
 /// What an operation is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,7 +32,7 @@ pub(super) enum Goal {
     /// Store the payload's signed value.
     PutMutable { cas: Option<i64> },
     /// Store our address.
-    Announce { port: Option<u16>, seed: bool },
+    Announce { port: Option<u16>, kind: PeerKind },
 }
 
 /// What a command asks for, checked.
@@ -55,8 +54,8 @@ impl<'a> Request<'a> {
         Ok(match *command {
             Command::Bootstrap { .. } => plain(Goal::Bootstrap, own),
             Command::Query { to, query } => {
-                if to.family() != family || !to.is_usable(true) {
-                    return Err(CallError::BadAddress);
+                if to.family() != family || !to.is_usable(Network::Local) {
+                    return Err(CallError::BadAddress(to));
                 }
                 plain(Goal::Direct { to, query }, own)
             }
@@ -76,22 +75,23 @@ impl<'a> Request<'a> {
             Command::PutMutable { value, key, salt, seq, signature, cas } => {
                 check_value(value)?;
                 check_salt(salt)?;
-                if seq < 0 || cas.is_some_and(|cas| cas < 0) {
-                    return Err(CallError::BadSeq);
+                check_seq(seq)?;
+                if let Some(cas) = cas.filter(|&cas| cas < 0) {
+                    return Err(CallError::NegativeCas(cas));
                 }
                 let mutable = Mutable { key, salt, seq, signature };
                 *verifications += 1;
                 if !item::verify(&mutable, value) {
-                    return Err(CallError::BadSignature);
+                    return Err(ItemError::BadSignature.into());
                 }
                 let item = Item { value, mutable: Some(mutable) };
                 Request { goal: Goal::PutMutable { cas }, target: item.target(), carried: Carried::Item(item) }
             }
-            Command::Announce { info_hash, port, seed } => {
+            Command::Announce { info_hash, port, kind } => {
                 if port == Some(0) {
                     return Err(CallError::BadPort);
                 }
-                plain(Goal::Announce { port, seed }, info_hash)
+                plain(Goal::Announce { port, kind }, info_hash)
             }
             Command::Scrape { info_hash } => plain(Goal::Scrape, info_hash),
             Command::Sample { target } => plain(Goal::Sample, target),
@@ -133,29 +133,15 @@ impl Goal {
     /// The query that stores, at a node that gave this token.
     pub(super) fn store<'a>(&self, target: Id, payload: &'a Payload, token: &'a [u8]) -> Method<'a> {
         match *self {
-            Goal::Announce { port, seed } => Method::AnnouncePeer {
+            Goal::Announce { port, kind } => Method::AnnouncePeer {
                 info_hash: target,
                 port: port.unwrap_or(0),
                 implied_port: port.is_none(),
-                seed,
+                seed: kind == PeerKind::Seed,
                 token,
             },
             Goal::PutMutable { cas } => Method::Put { token, item: payload.item(true), cas, target: Some(target) },
             _ => Method::Put { token, item: payload.item(false), cas: None, target: Some(target) },
         }
     }
-}
-
-fn check_value(value: &[u8]) -> Result<(), CallError> {
-    if !bencode::is_canonical(value) {
-        Err(CallError::NotCanonical)
-    } else if value.len() > MAX_VALUE {
-        Err(CallError::ValueTooLarge)
-    } else {
-        Ok(())
-    }
-}
-
-fn check_salt(salt: &[u8]) -> Result<(), CallError> {
-    if salt.len() > MAX_SALT { Err(CallError::SaltTooLong) } else { Ok(()) }
 }

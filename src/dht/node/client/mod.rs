@@ -20,13 +20,13 @@ use arrayvec::ArrayVec;
 
 use crate::base::bitset::BitSet;
 use crate::base::deadlines::Deadlines;
-use crate::base::error::CallError;
 use crate::base::rate::{Flow, TokenBucket};
 use crate::base::ring::Ring;
 use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
 use crate::dht::command::Command;
 use crate::dht::config::K;
+use crate::dht::error::CallError;
 use crate::dht::event::{Buffer, Event, LinkId, OpId, OpView, Reason};
 use crate::dht::limiter::Limiter;
 use crate::dht::lookup::{Offer, SHARE};
@@ -38,7 +38,7 @@ use crate::dht::node::storage::UPKEEP;
 use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Stage};
 use crate::krpc::compact;
-use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 use crate::krpc::message::{Method, Response};
 
@@ -105,7 +105,7 @@ impl<'s> Client<'s> {
         link: LinkId,
         command: &Command<'_>,
     ) -> Result<OpId, CallError> {
-        let at = links.get(link).ok_or(CallError::NoLink)?;
+        let at = links.get(link).ok_or(CallError::NoLink(link))?;
         let verifications = &mut cx.stats_mut().verifications;
         let request = Request::of(command, *at.own(), at.family(), verifications)?;
         if let Command::Bootstrap { nodes } = command {
@@ -137,7 +137,7 @@ impl<'s> Client<'s> {
 
     fn remember(&mut self, nodes: &[Endpoint]) {
         for &node in nodes.iter().take(MAX_BOOTSTRAP_NODES) {
-            if !self.bootstrap_nodes.contains(&node) && node.is_usable(true) {
+            if !self.bootstrap_nodes.contains(&node) && node.is_usable(Network::Local) {
                 if self.bootstrap_nodes.is_full() {
                     self.bootstrap_nodes.remove(0);
                 }
@@ -340,8 +340,8 @@ impl<'s> Client<'s> {
     // ---- the drain ----
 
     /// The next result that waits.
-    pub(super) fn next_result(&mut self, local: bool, buf: &mut Buffer) -> Option<Note> {
-        self.results.next(&mut self.operations, local, buf)
+    pub(super) fn next_result(&mut self, network: Network, buf: &mut Buffer) -> Option<Note> {
+        self.results.next(&mut self.operations, network, buf)
     }
 
     /// The next query or event of the operations that may have something to do.

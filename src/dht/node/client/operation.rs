@@ -2,16 +2,16 @@
 
 use crate::base::time::Instant;
 use crate::dht::config::{K, Network};
-use crate::dht::event::{Event, LinkId, OpId, OpView, Outcome, Reason, Refused};
+use crate::dht::event::{Event, LinkId, OpId, OpView, Outcome, Reason, Refusals};
 use crate::dht::lookup::{Candidate, Class, Lookup, LookupWindow, Next, Offer, Rules};
 use crate::dht::node::client::goal::Goal;
 use crate::dht::node::client::payload::Payload;
 use crate::dht::node::link::QueryFailure;
 use crate::dht::node::plan::Note;
 use crate::dht::transactions::{Open, Stage};
-use crate::krpc::compact::Nodes;
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
+use crate::krpc::lists::Nodes;
 use crate::krpc::message::{Method, Response};
 
 /// A running operation.
@@ -393,7 +393,7 @@ impl<'a> Active<'a> {
             Goal::Nodes => {
                 let mut len = 0;
                 for (id, endpoint) in operation.lookup.answered(&self.window).take(K) {
-                    len += Nodes::write(&mut buf[len..], &id, &endpoint);
+                    len += Nodes::write(&mut buf[len..], &id, &endpoint).unwrap_or_default();
                     operation.outcome.results = operation.outcome.results.saturating_add(1);
                 }
                 Some(Note::Nodes { op, tag, len })
@@ -414,7 +414,7 @@ impl<'a> Active<'a> {
     }
 }
 
-fn count_refusal(refused: &mut Refused, code: i64) {
+fn count_refusal(refused: &mut Refusals, code: i64) {
     let count = match code {
         203 => &mut refused.protocol,
         205 => &mut refused.too_large,

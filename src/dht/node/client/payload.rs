@@ -3,8 +3,7 @@
 use heapless::Vec;
 
 use crate::krpc::bloom::Bloom;
-use crate::krpc::item::{self, MAX_SALT, MAX_VALUE};
-use crate::krpc::message::{Item, Mutable};
+use crate::krpc::item::{self, Item, MAX_SALT, MAX_VALUE, Mutable};
 
 /// What a command brings along.
 #[derive(Clone, Copy)]

@@ -11,10 +11,10 @@ use crate::base::time::Duration;
 use crate::dht::node::client::goal::Goal;
 use crate::dht::node::client::operations::Operations;
 use crate::dht::node::plan::Note;
-use crate::krpc::compact::Peers;
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::compact::Values;
+use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
-use crate::krpc::message::Values;
+use crate::krpc::lists::Peers;
 
 /// Bytes of one result: the largest part of a datagram that can be one.
 pub(super) const MAX_LEN: usize = 1100;
@@ -82,10 +82,10 @@ impl<'s> Results<'s> {
     }
 
     /// Takes the next result of an operation that still runs into `buf`.
-    pub(super) fn next(&mut self, operations: &mut Operations<'_>, local: bool, buf: &mut [u8]) -> Option<Note> {
+    pub(super) fn next(&mut self, operations: &mut Operations<'_>, network: Network, buf: &mut [u8]) -> Option<Note> {
         while let Some(place) = self.0.front() {
             let note = match &mut place.kind {
-                ResultKind::Peers { .. } => next_peers(place, operations, local, buf).map(|note| (note, false)),
+                ResultKind::Peers { .. } => next_peers(place, operations, network, buf).map(|note| (note, false)),
                 _ => whole(place, operations, buf).map(|note| (note, true)),
             };
             match note {
@@ -103,13 +103,18 @@ impl<'s> Results<'s> {
 }
 
 /// The next peers of a list, as many as one event has place for; `None` when all were delivered.
-fn next_peers(place: &mut WaitingResult, operations: &Operations<'_>, local: bool, buf: &mut [u8]) -> Option<Note> {
+fn next_peers(
+    place: &mut WaitingResult,
+    operations: &Operations<'_>,
+    network: Network,
+    buf: &mut [u8],
+) -> Option<Note> {
     let tag = operations.get(place.op)?.tag();
     let ResultKind::Peers { done } = place.kind else { return None };
     let (mut len, mut count) = (0, 0);
-    let peers = Values::List(&place.bytes).peers().filter(|peer| peer.is_usable(local));
+    let peers = Values::List(&place.bytes).peers().filter(|peer| peer.is_usable(network));
     for peer in peers.skip(usize::from(done)).take(PEERS_IN_EVENT) {
-        len += Peers::write(&mut buf[len..], &peer);
+        len += Peers::write(&mut buf[len..], &peer).unwrap_or_default();
         count += 1;
     }
     place.kind = ResultKind::Peers { done: done + count };

@@ -11,11 +11,11 @@ use crate::dht::items::Items;
 use crate::dht::node::link::Links;
 use crate::dht::node::server::reply::{HeldItem, Reply, ReplyBody};
 use crate::dht::peers::PeerStore;
-use crate::krpc::compact;
+use crate::krpc::compact::{self, Values};
 use crate::krpc::endpoint::Family;
 use crate::krpc::id::Id;
 use crate::krpc::item::MAX_VALUE;
-use crate::krpc::message::{ErrorCode, ErrorMessage, Response, Values, Want};
+use crate::krpc::message::{ErrorCode, ErrorMessage, Response, Want};
 
 /// Replies are trimmed to this many bytes (BEP 32) ..
 const TRIM_TO: usize = 1024;
