@@ -81,7 +81,14 @@ pub use base::time::Instant;
 pub use dht::command::Command;
 pub use dht::config::Config;
 pub use dht::event::{Event, Input, Outcome, Output};
-pub use dht::node::{Node, Storage, StorageBuf};
+pub use dht::node::{Node, Storage};
+
+/// What the macro [`storage!`] refers to. Not part of the API.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::dht::node::lend::{StorageBuf, StorageSizes};
+}
+
 pub use krpc::endpoint::Endpoint;
 pub use krpc::id::Id;
 

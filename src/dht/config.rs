@@ -77,6 +77,22 @@ pub struct Capacity {
     pub meters: usize,
 }
 
+impl Capacity {
+    pub(crate) const TINY: Capacity = Capacity {
+        contacts: 128,
+        newcomers: 32,
+        operations: 2,
+        candidates: 32,
+        transactions: 32,
+        peers: 64,
+        items: 16,
+        value_bytes: 4096,
+        replies: 2,
+        results: 1,
+        meters: 32,
+    };
+}
+
 /// Rules of the routing table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TableConfig {
@@ -279,20 +295,7 @@ impl Config {
 
     /// A node of a microcontroller: 128 contacts, 4 operations (two of its user, two for upkeep), 32 transactions, 16 items.
     pub fn tiny() -> Self {
-        let capacity = Capacity {
-            contacts: 128,
-            newcomers: 32,
-            operations: 2,
-            candidates: 32,
-            transactions: 32,
-            peers: 64,
-            items: 16,
-            value_bytes: 4096,
-            replies: 2,
-            results: 1,
-            meters: 32,
-        };
-        let mut config = Config { capacity, ..Config::default() };
+        let mut config = Config { capacity: Capacity::TINY, ..Config::default() };
         config.table.bucket_sizes = [32, 32, 16, 16, 8];
         config.lookup.replicas = 8;
         config

@@ -27,46 +27,34 @@ const WAYS: usize = 8;
 /// Seconds after which an answer is expected no longer.
 const CREDIT_LIFETIME: u32 = 15;
 
-/// The meter of one endpoint or of one network. It lies in memory as four plain numbers, see [`List::zeroed`].
-#[derive(Clone, Copy, Default)]
-struct Meter {
-    /// Keyed hash of whom it is for; 0 while it is free.
-    tag: u64,
-    packets: TokenBucket,
-    bytes: TokenBucket,
-    /// The second from which the credits are void.
-    credits_until: u32,
-    credits: u8,
+/// The meter of one endpoint or of one network: four plain numbers, see [`List::zeroed`].
+pub type Meter = [u64; 4];
+
+/// Keyed hash of whom it is for; 0 while it is free.
+const TAG: usize = 0;
+/// Bucket of its packets.
+const PACKETS: usize = 1;
+/// Bucket of the bytes of replies to it.
+const BYTES: usize = 2;
+/// How many answers it has credit for, in the lowest byte, and above it the second from which they are void.
+const CREDITS: usize = 3;
+
+fn credits(meter: &Meter) -> (u32, u8) {
+    ((meter[CREDITS] >> 8) as u32, meter[CREDITS] as u8)
 }
 
-/// Memory for one meter.
-pub type MeterCell = [u64; 4];
+fn set_credits(meter: &mut Meter, until: u32, count: u8) {
+    meter[CREDITS] = u64::from(until) << 8 | u64::from(count);
+}
 
-impl Meter {
-    fn read([tag, packets, bytes, credits]: MeterCell) -> Meter {
-        Meter {
-            tag,
-            packets: TokenBucket::until(packets),
-            bytes: TokenBucket::until(bytes),
-            credits_until: (credits >> 8) as u32,
-            credits: credits as u8,
-        }
-    }
+fn has_credit(meter: &Meter, second: u32) -> bool {
+    let (until, count) = credits(meter);
+    count > 0 && second < until
+}
 
-    fn write(&self) -> MeterCell {
-        let credits = u64::from(self.credits_until) << 8 | u64::from(self.credits);
-        [self.tag, self.packets.full_at(), self.bytes.full_at(), credits]
-    }
-
-    fn has_credit(&self, second: u32) -> bool {
-        self.credits > 0 && second < self.credits_until
-    }
-
-    /// How much would be lost with it: credits above all, else the time until which its buckets say something.
-    fn worth(&self, second: u32) -> u64 {
-        let full_at = self.packets.full_at().max(self.bytes.full_at());
-        if self.has_credit(second) { u64::MAX } else { full_at }
-    }
+/// How much would be lost with it: credits above all, else the time until which its buckets say something.
+fn worth(meter: &Meter, second: u32) -> u64 {
+    if has_credit(meter, second) { u64::MAX } else { meter[PACKETS].max(meter[BYTES]) }
 }
 
 /// What is to be done with a datagram before it is read.
@@ -86,7 +74,7 @@ pub enum Verdict {
 pub struct Limiter<'s> {
     network: Network,
     keys: [u64; 2],
-    meters: List<'s, MeterCell>,
+    meters: List<'s, Meter>,
     everybody: TokenBucket,
     per_endpoint: Flow,
     per_network: Flow,
@@ -96,7 +84,7 @@ pub struct Limiter<'s> {
 
 impl<'s> Limiter<'s> {
     /// `keys` must be secret and random. Without any meters only the rate of the whole node holds.
-    pub fn new(config: LimiterConfig, network: Network, keys: [u64; 2], meters: List<'s, MeterCell>) -> Self {
+    pub fn new(config: LimiterConfig, network: Network, keys: [u64; 2], meters: List<'s, Meter>) -> Self {
         Limiter {
             network,
             keys,
@@ -113,7 +101,7 @@ impl<'s> Limiter<'s> {
     pub fn judge(&mut self, now: Instant, from: &Endpoint) -> Verdict {
         let tag = self.endpoint_tag(from);
         let known = self.find(tag);
-        if known.is_some_and(|index| self.at(index).has_credit(seconds(now))) {
+        if known.is_some_and(|index| has_credit(&self.meters[index], seconds(now))) {
             return Verdict::Expected;
         }
         match self.admit_stranger(now, from, tag, known) {
@@ -132,9 +120,8 @@ impl<'s> Limiter<'s> {
     /// It answered a query of ours: that was what it had credit for.
     pub fn on_answer(&mut self, from: &Endpoint) {
         if let Some(index) = self.find(self.endpoint_tag(from)) {
-            let mut meter = self.at(index);
-            meter.credits = meter.credits.saturating_sub(1);
-            self.meters[index] = meter.write();
+            let (until, count) = credits(&self.meters[index]);
+            set_credits(&mut self.meters[index], until, count.saturating_sub(1));
         }
     }
 
@@ -147,10 +134,10 @@ impl<'s> Limiter<'s> {
                 let tag = self.network_tag(from);
                 let known = self.find(tag);
                 let of_network = self.packets(known).minus_one(now, &self.per_network)?;
-                self.change(now, tag, known, |meter| meter.packets = of_network);
+                self.meter(now, tag, known)[PACKETS] = of_network.full_at();
             }
             // Its place may have been taken by the meter of its network.
-            self.change(now, tag, known, |meter| meter.packets = of_endpoint);
+            self.meter(now, tag, known)[PACKETS] = of_endpoint.full_at();
         }
         self.everybody = everybody;
         Some(())
@@ -163,11 +150,9 @@ impl<'s> Limiter<'s> {
         }
         let tag = self.endpoint_tag(to);
         let known = self.find(tag);
-        self.change(now, tag, known, |meter| {
-            let credits = if meter.has_credit(seconds(now)) { meter.credits } else { 0 };
-            meter.credits = credits.saturating_add(1);
-            meter.credits_until = seconds(now).saturating_add(CREDIT_LIFETIME);
-        });
+        let meter = self.meter(now, tag, known);
+        let valid = if has_credit(meter, seconds(now)) { credits(meter).1 } else { 0 };
+        set_credits(meter, seconds(now).saturating_add(CREDIT_LIFETIME), valid.saturating_add(1));
     }
 
     /// Charges a reply to the network it goes to. False, and nothing is charged, when its budget is used up.
@@ -177,42 +162,39 @@ impl<'s> Limiter<'s> {
         }
         let tag = self.network_tag(to);
         let known = self.find(tag);
-        let bucket = known.map_or(TokenBucket::default(), |index| self.at(index).bytes);
+        let bucket = known.map_or(TokenBucket::default(), |index| TokenBucket::until(self.meters[index][BYTES]));
         let Some(bucket) = bucket.minus(now, bytes as u64, &self.reply_bytes) else { return false };
-        self.change(now, tag, known, |meter| meter.bytes = bucket);
+        self.meter(now, tag, known)[BYTES] = bucket.full_at();
         true
     }
 
     /// The bucket of a meter, or the full one of somebody who has none.
     fn packets(&self, known: Option<usize>) -> TokenBucket {
-        known.map_or(TokenBucket::default(), |index| self.at(index).packets)
+        known.map_or(TokenBucket::default(), |index| TokenBucket::until(self.meters[index][PACKETS]))
     }
 
-    fn at(&self, index: usize) -> Meter {
-        Meter::read(self.meters[index])
-    }
-
-    /// Changes the meter of `tag`: where it was found, or in the place of the one in its set that is worth least. There
-    /// must be any meters.
-    fn change(&mut self, now: Instant, tag: u64, known: Option<usize>, change: impl FnOnce(&mut Meter)) {
-        let (index, mut meter) = match known.filter(|&index| self.meters[index][0] == tag) {
-            Some(index) => (index, self.at(index)),
+    /// The meter of `tag`: where it was found, or in the place of the one in its set that is worth least. There must be
+    /// any meters.
+    fn meter(&mut self, now: Instant, tag: u64, known: Option<usize>) -> &mut Meter {
+        let index = match known.filter(|&index| self.meters[index][TAG] == tag) {
+            Some(index) => index,
             None => {
                 let set = self.set(tag);
                 let (start, second) = (set.start, seconds(now));
-                let way =
-                    self.meters[set].iter().enumerate().min_by_key(|(_, meter)| Meter::read(**meter).worth(second));
-                (start + way.map_or(0, |(way, _)| way), Meter { tag, ..Meter::default() })
+                let way = self.meters[set].iter().enumerate().min_by_key(|(_, meter)| worth(meter, second));
+                let index = start + way.map_or(0, |(way, _)| way);
+                self.meters[index] = Meter::default();
+                self.meters[index][TAG] = tag;
+                index
             }
         };
-        change(&mut meter);
-        self.meters[index] = meter.write();
+        &mut self.meters[index]
     }
 
     fn find(&self, tag: u64) -> Option<usize> {
         let set = self.set(tag);
         let start = set.start;
-        self.meters[set].iter().position(|meter| meter[0] == tag).map(|way| start + way)
+        self.meters[set].iter().position(|meter| meter[TAG] == tag).map(|way| start + way)
     }
 
     /// The places in which the meter of `tag` may be.

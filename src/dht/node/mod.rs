@@ -26,6 +26,7 @@ mod client;
 mod context;
 pub(crate) mod inspect;
 pub(crate) mod journal;
+pub(crate) mod lend;
 mod link;
 mod named;
 pub(crate) mod output_hash;
@@ -36,7 +37,7 @@ pub(crate) mod storage;
 mod timer;
 
 pub use client::MAX_BOOTSTRAP_NODES;
-pub use storage::{Part, Storage, StorageBuf};
+pub use storage::{Part, Storage};
 pub use timer::Timer;
 
 use crate::base::deadlines::Deadlines;
