@@ -55,6 +55,7 @@
 //! | `std` (default) | the thread driver, name resolution, the clock; implies `alloc` |
 //! | `alloc` | storage that a machine allocates once, for itself |
 //! | `tokio` | the tokio driver and the loopback test network |
+//! | `serde` | `Serialize` and `Deserialize` for ids, endpoints, saved contacts, outcomes and counters |
 //! | `cli` | the program `honeyguide`; turns everything on |
 //!
 //! Without features the whole node is there, with lent storage, needing neither std nor an allocator.
@@ -76,6 +77,8 @@ pub mod dht;
 pub mod internals;
 pub mod krpc;
 pub mod negentropy;
+#[cfg(feature = "serde")]
+mod serde;
 
 pub use base::time::Instant;
 pub use dht::command::Command;
