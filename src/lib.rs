@@ -57,6 +57,7 @@
 //! |---|---|
 //! | `std` (default) | the thread driver, name resolution, the clock; implies `alloc` |
 //! | `alloc` | storage that a machine allocates once, for itself |
+//! | `journal` | recording runs of a node, and replaying them |
 //! | `tokio` | the tokio driver and the loopback test network |
 //! | `cli` | the program `honeyguide`; turns everything on |
 //!

@@ -288,7 +288,7 @@ fn an_immutable_item_comes_back_as_it_was_stored() {
 
 #[test]
 fn a_signed_item_is_updated_in_sequence_and_guarded() {
-    // SmallList enough that each of them holds each version.
+    // So few nodes that each of them holds each version.
     let (_network, addr) = network(6);
     let folder = Folder::new();
     let secret = folder.file("secret");
@@ -418,6 +418,15 @@ fn a_journal_replays_to_the_hash_of_its_recording() {
     honeyguide(&args).failed(1, &[&journal, "left as it is"]);
     assert_eq!(fs::read_to_string(&journal).unwrap(), "my diary");
     honeyguide(&["replay", "/nonexistent/journal"]).failed(1, &["/nonexistent/journal"]);
+}
+
+/// One run, as programs of both formats recorded it: what they hold is the same.
+#[test]
+fn a_journal_of_the_present_format_replays_and_any_other_is_refused() {
+    let journals = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/journals");
+    let replay = |number: u32| honeyguide(&["replay", &format!("{journals}/format-{number}.journal")]);
+    assert_eq!(replay(2).done().out, "hash 2429efc1d269cac4a3bcfd8f98239fe6929920cf\n");
+    replay(1).failed(1, &["format-1.journal", "of format 1", "replays format 2 alone"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod handle;
 mod mailbox;
+#[cfg(feature = "journal")]
 pub mod recording;
 pub mod resolve;
 pub mod results;

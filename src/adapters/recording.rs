@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::adapters::mailbox::Mailbox;
+use crate::adapters::runner::Observer;
 use crate::base::time::Instant;
 use crate::dht::event::{Buffer, Output};
 use crate::dht::node::Node;
@@ -29,7 +30,7 @@ pub type JournalSink = Box<dyn io::Write + Send>;
 pub(super) struct Recorder {
     sink: JournalSink,
     polls: u32,
-    trace: OutputHash,
+    outputs: OutputHash,
     fault: Option<io::Error>,
     now: Instant,
     hash: Arc<Mailbox<io::Result<Id>, ()>>,
@@ -39,10 +40,12 @@ impl Recorder {
     pub(super) fn new(sink: JournalSink) -> (Self, Recording) {
         let hash = Mailbox::new(1);
         let recording = Recording(hash.clone());
-        (Recorder { sink, polls: 0, trace: OutputHash::default(), fault: None, now: Instant::ZERO, hash }, recording)
+        (Recorder { sink, polls: 0, outputs: OutputHash::default(), fault: None, now: Instant::ZERO, hash }, recording)
     }
+}
 
-    pub(super) fn call(&mut self, now: Instant, call: Call<'_>) {
+impl Observer for Recorder {
+    fn call(&mut self, now: Instant, call: Call<'_>) {
         self.now = now;
         let mut bytes = [0; MAX_RECORD];
         let record = Record { polls: std::mem::take(&mut self.polls), now, call };
@@ -55,9 +58,9 @@ impl Recorder {
         }
     }
 
-    pub(super) fn output(&mut self, output: &Output<'_>) {
+    fn output(&mut self, output: &Output<'_>) {
         self.polls += 1;
-        self.trace.add(output);
+        self.outputs.add(output);
     }
 }
 
@@ -68,7 +71,7 @@ impl Drop for Recorder {
             None => self.sink.flush(),
             Some(fault) => Err(fault),
         };
-        self.hash.put(written.map(|()| self.trace.finish()));
+        self.hash.put(written.map(|()| self.outputs.finish()));
         self.hash.finish(());
     }
 }
@@ -99,7 +102,7 @@ fn whole(hash: Option<io::Result<Id>>) -> io::Result<Id> {
 /// `None` when the records are damaged, or when their end is missing.
 pub fn replay(node: &mut Node<'_>, mut records: &[u8]) -> Option<Id> {
     let mut buffer: Buffer = [0; 1500];
-    let mut trace = OutputHash::default();
+    let mut outputs = OutputHash::default();
     loop {
         let mut nodes = [Endpoint::UNSPECIFIED; 16];
         let (record, rest) = Record::decode(records, &mut nodes)?;
@@ -108,10 +111,10 @@ pub fn replay(node: &mut Node<'_>, mut records: &[u8]) -> Option<Id> {
             return None;
         }
         for _ in 0..record.polls {
-            trace.add(&node.poll_output(&mut buffer));
+            outputs.add(&node.poll_output(&mut buffer));
         }
         if matches!(record.call, Call::End) {
-            return (rest == 0).then(|| trace.finish());
+            return (rest == 0).then(|| outputs.finish());
         }
         record.call.apply(node, record.now);
         records = &records[records.len() - rest..];

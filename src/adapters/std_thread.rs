@@ -6,6 +6,7 @@
 //! thread blocks on the messages of the handles until the node's next deadline and at nothing else; a reader that
 //! brought the deadline forward says so. At the end a datagram to ourselves wakes each reader.
 
+use std::boxed::Box;
 use std::format;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -16,8 +17,9 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use crate::adapters::handle::{Handle, Message};
+#[cfg(feature = "journal")]
 use crate::adapters::recording::{JournalSink, Recorder, Recording};
-use crate::adapters::runner::{self, Links, RECEIVE, Runner};
+use crate::adapters::runner::{self, Links, Observer, RECEIVE, Runner};
 use crate::base::time::Instant;
 use crate::dht::config::Config;
 use crate::dht::event::{Input, LinkId};
@@ -59,6 +61,7 @@ pub fn spawn(config: Config, rng_seed: [u8; 32], sockets: Vec<UdpSocket>) -> io:
 ///
 /// # Errors
 /// Those of [`spawn`].
+#[cfg(feature = "journal")]
 pub fn spawn_recorded(
     config: Config,
     rng_seed: [u8; 32],
@@ -66,21 +69,21 @@ pub fn spawn_recorded(
     journal: JournalSink,
 ) -> io::Result<(Handle, Recording)> {
     let (recorder, recording) = Recorder::new(journal);
-    Ok((start(config, rng_seed, sockets, Some(recorder))?, recording))
+    Ok((start(config, rng_seed, sockets, Some(Box::new(recorder)))?, recording))
 }
 
 fn start(
     config: Config,
     rng_seed: [u8; 32],
     sockets: Vec<UdpSocket>,
-    recorder: Option<Recorder>,
+    observer: Option<Box<dyn Observer>>,
 ) -> io::Result<Handle> {
     let addrs = runner::addrs(&sockets)?;
     for socket in &sockets {
         socket.set_nonblocking(false)?;
     }
     let sockets: ThreadSockets = sockets.into();
-    let runner = Runner::new(config, rng_seed, sockets.clone(), &addrs, recorder)?;
+    let runner = Runner::new(config, rng_seed, sockets.clone(), &addrs, observer)?;
     let machine = Arc::new(Mutex::new(Machine { runner, armed: None, ended: false }));
     let (wakes, inbox) = channel();
     let readers = (0u8..)

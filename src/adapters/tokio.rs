@@ -17,8 +17,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
 use crate::adapters::handle::{Handle, Lifetime, Message};
+#[cfg(feature = "journal")]
 use crate::adapters::recording::{JournalSink, Recorder, Recording};
-use crate::adapters::runner::{self, Links, RECEIVE, Runner};
+use crate::adapters::runner::{self, Links, Observer, RECEIVE, Runner};
 use crate::dht::config::Config;
 use crate::dht::event::{Input, LinkId};
 
@@ -59,6 +60,7 @@ pub fn spawn(config: Config, rng_seed: [u8; 32], sockets: Vec<std::net::UdpSocke
 ///
 /// # Panics
 /// Outside a tokio runtime.
+#[cfg(feature = "journal")]
 pub fn spawn_recorded(
     config: Config,
     rng_seed: [u8; 32],
@@ -66,14 +68,14 @@ pub fn spawn_recorded(
     journal: JournalSink,
 ) -> io::Result<(Handle, Recording)> {
     let (recorder, recording) = Recorder::new(journal);
-    Ok((start(config, rng_seed, sockets, Some(recorder))?, recording))
+    Ok((start(config, rng_seed, sockets, Some(Box::new(recorder)))?, recording))
 }
 
 fn start(
     config: Config,
     rng_seed: [u8; 32],
     sockets: Vec<std::net::UdpSocket>,
-    recorder: Option<Recorder>,
+    observer: Option<Box<dyn Observer>>,
 ) -> io::Result<Handle> {
     let addrs = runner::addrs(&sockets)?;
     let sockets = sockets
@@ -84,7 +86,7 @@ fn start(
         })
         .collect::<io::Result<TaskSockets>>()?;
     // Boxes keep a task small: a future holds what it was given twice, and a channel has room for many messages.
-    let runner = Box::new(Runner::new(config, rng_seed, sockets, &addrs, recorder)?);
+    let runner = Box::new(Runner::new(config, rng_seed, sockets, &addrs, observer)?);
     let (sender, messages) = unbounded_channel();
     let (handle, lifetime) = Handle::new(addrs, move |message| {
         let _ = sender.send(Box::new(message));

@@ -2,7 +2,8 @@ use honeyguide::krpc::id::Id;
 use serde_json::json;
 
 use crate::client::{self, ended};
-use crate::options::{self, Failed, Options};
+use crate::failed::Failed;
+use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text, refused_json, refused_text};
 
 /// Announce a peer of an info-hash
@@ -26,13 +27,13 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     progress.finish_and_clear();
     options.out().line(
         format_args!("stored {}\nrefused {}", outcome.stored, refused_text(&outcome)),
-        &[
-            ("info_hash", json!(args.info_hash.to_string())),
-            ("port", json!(args.port)),
-            ("stored", json!(outcome.stored)),
-            ("refused", refused_json(&outcome)),
-            ("outcome", outcome_json(&outcome)),
-        ],
+        json!({
+            "info_hash": args.info_hash.to_string(),
+            "port": args.port,
+            "stored": outcome.stored,
+            "refused": refused_json(&outcome),
+            "outcome": outcome_json(&outcome),
+        }),
     )?;
     if outcome.stored == 0 {
         return Err(format!("no node took the announcement ({})", outcome_text(&outcome)).into());

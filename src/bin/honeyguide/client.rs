@@ -10,7 +10,8 @@ use honeyguide::adapters::tokio::spawn;
 use honeyguide::dht::config::{Config, Network};
 use tokio::time::{Instant, timeout_at};
 
-use crate::options::{Failed, NetworkName, Options};
+use crate::failed::Failed;
+use crate::options::{NetworkName, Options};
 
 /// Where strangers enter the public network.
 const ROUTERS: [&str; 4] = [

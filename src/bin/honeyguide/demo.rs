@@ -18,7 +18,8 @@ use honeyguide::krpc::item;
 use serde_json::json;
 
 use crate::client::{self, Start};
-use crate::options::{Failed, Options};
+use crate::failed::Failed;
+use crate::options::Options;
 use crate::print::{Out, millis, outcome_text};
 use crate::testnet;
 
@@ -99,7 +100,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         testnet.stop().await;
     }
     let took = millis(begin.elapsed());
-    out.line(format_args!("done     {took:8.1} ms"), &[("step", json!("done")), ("ok", json!(true))])
+    out.line(format_args!("done     {took:8.1} ms"), json!({ "step": "done", "ok": true }))
 }
 
 /// What the operations of one step cost.
@@ -125,14 +126,14 @@ impl Step {
         let text = result.as_deref().unwrap_or("failed");
         out.line(
             format_args!("{name:8} {ms:8.1} ms  {queries:3} queries  {acks:3} acks  {hops} hops  {text}"),
-            &[
-                ("step", json!(name)),
-                ("ok", json!(result.is_ok())),
-                ("ms", json!(ms)),
-                ("queries", json!(queries)),
-                ("acks", json!(acks)),
-                ("hops", json!(hops)),
-            ],
+            json!({
+                "step": name,
+                "ok": result.is_ok(),
+                "ms": ms,
+                "queries": queries,
+                "acks": acks,
+                "hops": hops,
+            }),
         )?;
         result.map(drop).map_err(|why| format!("the step \"{name}\" failed: {why}").into())
     }

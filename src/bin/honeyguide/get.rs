@@ -6,7 +6,8 @@ use honeyguide::krpc::item;
 use serde_json::json;
 
 use crate::client::{self, ended};
-use crate::options::{self, Failed, Options};
+use crate::failed::Failed;
+use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text};
 
 /// Find a stored item: an immutable one by its target, a signed one by its public key (BEP 44)
@@ -51,16 +52,16 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let text = text(&found.value);
     options.out().line(
         text.unwrap_or(&hex::encode(&found.value)),
-        &[
-            ("target", json!(target.to_string())),
-            ("k", json!(found.mutable.as_ref().map(|m| hex::encode(m.key)))),
-            ("seq", json!(found.mutable.as_ref().map(|m| m.seq))),
-            ("salt", json!(args.key.map(|_| args.salt))),
-            ("v_hex", json!(hex::encode(&found.value))),
-            ("text", json!(text)),
-            ("copies", json!(outcome.copies)),
-            ("outcome", outcome_json(outcome)),
-        ],
+        json!({
+            "target": target.to_string(),
+            "k": found.mutable.as_ref().map(|m| hex::encode(m.key)),
+            "seq": found.mutable.as_ref().map(|m| m.seq),
+            "salt": args.key.map(|_| args.salt),
+            "v_hex": hex::encode(&found.value),
+            "text": text,
+            "copies": outcome.copies,
+            "outcome": outcome_json(outcome),
+        }),
     )
 }
 

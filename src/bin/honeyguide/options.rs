@@ -1,6 +1,5 @@
 //! What every subcommand understands: the options, how a command ends, and the chance that it plays with.
 
-use std::fmt::Display;
 use std::future::Future;
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use honeyguide::dht::config::Network;
 use honeyguide::krpc::id::Id;
 use indicatif::ProgressBar;
 
+use crate::failed::Failed;
 use crate::print::Out;
 
 #[derive(Args, Clone)]
@@ -37,31 +37,6 @@ pub struct Options {
 pub enum NetworkName {
     Public,
     Local,
-}
-
-/// How a command failed: one sentence, and the exit code 1 (failed) or 2 (wrong usage).
-#[derive(Debug)]
-pub struct Failed {
-    pub sentence: String,
-    pub code: u8,
-}
-
-impl Failed {
-    pub fn usage(sentence: impl Display) -> Self {
-        Failed { sentence: sentence.to_string(), code: 2 }
-    }
-}
-
-impl From<String> for Failed {
-    fn from(sentence: String) -> Self {
-        Failed { sentence, code: 1 }
-    }
-}
-
-impl From<&str> for Failed {
-    fn from(sentence: &str) -> Self {
-        sentence.to_owned().into()
-    }
 }
 
 impl Options {

@@ -1,7 +1,8 @@
 use serde_json::json;
 
 use crate::client::{self, Start, ended};
-use crate::options::{Failed, Options};
+use crate::failed::Failed;
+use crate::options::Options;
 use crate::print::{millis, outcome_json, outcome_text};
 
 /// Ask one node whether it is there
@@ -23,12 +24,12 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
             let rtt = millis(answer.rtt);
             options.out().line(
                 format_args!("{} answered in {rtt:.3} ms, id {}", answer.from, answer.id),
-                &[
-                    ("addr", json!(answer.from.to_string())),
-                    ("id", json!(answer.id.to_string())),
-                    ("rtt_ms", json!(rtt)),
-                    ("outcome", outcome_json(&finished.outcome)),
-                ],
+                json!({
+                    "addr": answer.from.to_string(),
+                    "id": answer.id.to_string(),
+                    "rtt_ms": rtt,
+                    "outcome": outcome_json(&finished.outcome),
+                }),
             )
         }
         None => Err(format!("{to} did not answer ({})", outcome_text(&finished.outcome)).into()),

@@ -10,7 +10,8 @@ use honeyguide::krpc::{bencode, item};
 use serde_json::json;
 
 use crate::client::{self, ended};
-use crate::options::{self, Failed, Options};
+use crate::failed::Failed;
+use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text, refused_json, refused_text};
 
 /// Store an item, immutable or signed (BEP 44)
@@ -73,15 +74,15 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (stored, refused) = (outcome.stored, refused_text(&outcome));
     options.out().line(
         format_args!("target {target}\n{seq_text}stored {stored}\nrefused {refused}"),
-        &[
-            ("target", json!(target.to_string())),
-            ("k", json!(key.map(hex::encode))),
-            ("seq", json!(seq)),
-            ("salt", json!(key.map(|_| args.salt))),
-            ("stored", json!(stored)),
-            ("refused", refused_json(&outcome)),
-            ("outcome", outcome_json(&outcome)),
-        ],
+        json!({
+            "target": target.to_string(),
+            "k": key.map(hex::encode),
+            "seq": seq,
+            "salt": key.map(|_| args.salt),
+            "stored": stored,
+            "refused": refused_json(&outcome),
+            "outcome": outcome_json(&outcome),
+        }),
     )?;
     if stored == 0 {
         return Err(format!("no node stored the item (refused: {refused}; {})", outcome_text(&outcome)).into());

@@ -3,9 +3,10 @@ use std::path::PathBuf;
 use honeyguide::adapters::recording;
 use honeyguide::dht::node::{Node, Storage};
 
+use crate::failed::Failed;
 use crate::journal;
 use crate::node::report_hash;
-use crate::options::{Failed, Options};
+use crate::options::Options;
 
 /// Run a journal again and print the hash of the output stream
 #[derive(clap::Args)]
