@@ -41,7 +41,7 @@ fn put_version(
 fn newest(world: &mut World, i: usize) -> (honeyguide::dht::node::Outcome, Option<(Vec<u8>, i64)>) {
     let key = item::public_key(&SECRET_KEY);
     let (outcome, news) = world.operate(i, |node, now| {
-        node.get_mutable(now, 6, &key, b"salt").unwrap();
+        node.get_mutable(now, 6, &key, b"salt", None, Freshness::Newest).unwrap();
     });
     let last = news.iter().rev().find_map(|n| match n {
         News::Value { value, seq, .. } => Some((value.clone(), seq.unwrap())),

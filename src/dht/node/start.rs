@@ -15,7 +15,7 @@ use crate::krpc::bencode;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::{self, MAX_SALT, MAX_VALUE};
-use crate::krpc::message::{Item, Mutable, Want};
+use crate::krpc::message::{Item, Mutable};
 
 /// Contacts of the table that a lookup starts from.
 const START_FROM: usize = 20;
@@ -236,7 +236,7 @@ impl Node<'_> {
     }
 }
 
-/// One-line sugar for [`Node::command`].
+/// Each is one line of sugar for [`Node::command`]; a driver's handle has the same, without time and tag.
 impl Node<'_> {
     /// Fills the table from bootstrap addresses. See [`Command::Bootstrap`].
     pub fn bootstrap(&mut self, now: Instant, tag: u64, nodes: &[Endpoint]) -> Result<OpId, CallError> {
@@ -248,9 +248,9 @@ impl Node<'_> {
         self.command(now, tag, Command::Query { to, query: DirectQuery::Ping })
     }
 
-    /// Asks one node for the neighbours of `target`.
-    pub fn find_node(&mut self, now: Instant, tag: u64, to: Endpoint, target: Id) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::Query { to, query: DirectQuery::FindNode { target, want: Want::default() } })
+    /// Asks one node one question, without a lookup.
+    pub fn query(&mut self, now: Instant, tag: u64, to: Endpoint, query: DirectQuery) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::Query { to, query })
     }
 
     /// Finds the closest nodes.
@@ -263,10 +263,17 @@ impl Node<'_> {
         self.command(now, tag, Command::GetImmutable { target })
     }
 
-    /// Finds the newest version of a mutable item.
-    pub fn get_mutable(&mut self, now: Instant, tag: u64, key: &[u8; 32], salt: &[u8]) -> Result<OpId, CallError> {
-        let freshness = Freshness::Newest;
-        self.command(now, tag, Command::GetMutable { key, salt, newer_than: None, freshness })
+    /// Finds a mutable item. For the newest, each result beats those before it.
+    pub fn get_mutable(
+        &mut self,
+        now: Instant,
+        tag: u64,
+        key: &[u8; 32],
+        salt: &[u8],
+        newer_than: Option<i64>,
+        freshness: Freshness,
+    ) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::GetMutable { key, salt, newer_than, freshness })
     }
 
     /// Finds peers.
@@ -293,8 +300,15 @@ impl Node<'_> {
     }
 
     /// Announces a peer; without a port, at the port that others see us at.
-    pub fn announce(&mut self, now: Instant, tag: u64, info_hash: Id, port: Option<u16>) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::Announce { info_hash, port, seed: false })
+    pub fn announce(
+        &mut self,
+        now: Instant,
+        tag: u64,
+        info_hash: Id,
+        port: Option<u16>,
+        seed: bool,
+    ) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::Announce { info_hash, port, seed })
     }
 
     /// Estimates the size of a swarm.

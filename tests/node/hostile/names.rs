@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use honeyguide::dht::node::{LinkId, Outcome, Reason};
+use honeyguide::dht::node::{DirectQuery, LinkId, Outcome, Reason};
 use honeyguide::krpc::endpoint::{Endpoint, Family};
 use honeyguide::krpc::id::Id;
 
@@ -72,7 +72,7 @@ fn is_skipped(mut lab: Lab, bad: (Id, Endpoint)) {
     }
     let (_, friend) = *lab.friends.iter().min_by_key(|(id, _)| id.distance(&TARGET)).unwrap();
     lab.operate(|node, now| {
-        node.find_node(now, 1, friend, TARGET).unwrap();
+        node.query(now, 1, friend, DirectQuery::FindNode { target: TARGET, want: Default::default() }).unwrap();
     });
     let shown: Vec<_> =
         named_in_event(&lab).unwrap().into_iter().map(|(id, addr)| (id, Endpoint::from(addr))).collect();
@@ -111,7 +111,7 @@ fn r68_nodes_that_are_an_integer_are_ignored_and_the_rest_is_used() {
         let body = body.clone();
         lab.minds.insert(friend, Box::new(move |query| Some(reply(query.tid, &id, &body))));
         let outcome = lab.operate(|node, now| {
-            node.announce(now, 1, TARGET, Some(6881)).unwrap();
+            node.announce(now, 1, TARGET, Some(6881), false).unwrap();
         });
         assert_eq!(outcome.stored, 1, "{outcome:?}");
         lab.serves();

@@ -152,7 +152,7 @@ fn r90_values_that_are_a_string_and_a_token_that_is_a_list_are_absent() {
         let body = [nodes(&[(near, named)]), raw(b"token", b"l3:toke"), pair(b"values", b"abcdef")].concat();
         lab.minds.insert(friend, Box::new(move |query| Some(reply(query.tid, &id, &body))));
         let outcome = lab.operate(|node, now| {
-            node.announce(now, 1, target, Some(6881)).unwrap();
+            node.announce(now, 1, target, Some(6881), false).unwrap();
         });
         assert_eq!((outcome.reason, outcome.invalid), (Reason::Converged, 0));
         assert_eq!(outcome.stored, 7, "the others of the nearest eight took it: {outcome:?}");
@@ -182,7 +182,7 @@ fn newest(lab: &mut Lab, bodies: &[Vec<u8>]) -> (Vec<(i64, Vec<u8>)>, Outcome) {
         lie(lab, place + 1, &target, body);
     }
     let outcome = lab.operate(|node, now| {
-        node.get_mutable(now, 1, &key, SALT).unwrap();
+        node.get_mutable(now, 1, &key, SALT, None, Freshness::Newest).unwrap();
     });
     assert_eq!(outcome.reason, Reason::Converged);
     let found = lab.news.iter().filter_map(|news| match news {
@@ -245,7 +245,7 @@ fn r80_a_genuine_item_with_a_value_past_the_limit_is_refused() {
     lab.minds.clear();
     lab.minds.insert(friend, Box::new(move |query| Some(reply(query.tid, &id, &body))));
     let outcome = lab.operate(|node, now| {
-        node.get_mutable(now, 1, &item::public_key(&SECRET_KEY), SALT).unwrap();
+        node.get_mutable(now, 1, &item::public_key(&SECRET_KEY), SALT, None, Freshness::Newest).unwrap();
     });
     assert_eq!((outcome.results, outcome.dropped_results, outcome.invalid), (0, 0, 1));
     assert!(!lab.news.iter().any(|news| matches!(news, News::Value { .. })));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use honeyguide::dht::node::Reason;
+use honeyguide::dht::node::{DirectQuery, Reason};
 use honeyguide::dht::stats::DropReason::Unsolicited;
 use honeyguide::krpc::endpoint::Endpoint;
 use honeyguide::krpc::id::Id;
@@ -56,7 +56,7 @@ fn fails_the_query(answer: impl Fn(&[u8], &Id) -> Vec<u8>) {
         lab.minds.remove(&friend);
         let before = lab.belongings();
 
-        lab.node.find_node(lab.now, 1, friend, TARGET).unwrap();
+        lab.node.query(lab.now, 1, friend, DirectQuery::FindNode { target: TARGET, want: Default::default() }).unwrap();
         lab.drain();
         let tid = lab.query_to(friend).tid();
         // From anywhere else it is nothing.
