@@ -159,6 +159,25 @@ fn the_demo_does_its_steps_in_order_and_says_so() {
     assert_eq!(run.lines()[5], r#"{"step":"done","ok":true}"#);
 }
 
+/// The demo's last lines are commands that work as they are printed.
+#[cfg(unix)]
+#[test]
+fn what_the_demo_says_to_try_next_works() {
+    let run = honeyguide(&["demo", "--nodes", "4"]).done();
+    assert!(run.lines()[0].starts_with("step "), "headings come first: {run:?}");
+    let commands: Vec<_> = run.lines().into_iter().filter_map(|line| line.strip_prefix("  ")).collect();
+    let network = commands[0].strip_suffix(" testnet --port 6881 &").expect("a network first, in the background");
+    assert_eq!(network, PROGRAM);
+    let (_network, addr) = crate::network(6);
+    let folder = Folder::new();
+    for command in &commands[1..] {
+        let command = command.replace("127.0.0.1:6881", &addr);
+        let output = Command::new("sh").args(["-c", &command]).current_dir(&folder.0).output().unwrap();
+        assert!(output.status.success(), "{command}: {output:?}");
+    }
+    assert_eq!(commands.len(), 5, "{commands:?}");
+}
+
 #[test]
 fn the_demo_publishes_new_values_each_time_unless_it_is_seeded() {
     let relays = |args: &[&str]| {

@@ -6,7 +6,7 @@ use crate::base::time::{Duration, Instant};
 
 /// A monotonic clock whose origin is the moment it was made. Copies share the origin.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock(time::Instant);
+pub(super) struct Clock(time::Instant);
 
 impl Clock {
     /// A clock that starts at zero now.

@@ -11,10 +11,8 @@ use std::net::{SocketAddr, UdpSocket};
 use std::ops::ControlFlow;
 use std::vec::Vec;
 
-use smallvec::SmallVec;
-
 use crate::adapters::clock::Clock;
-use crate::adapters::handle::{Message, Waiter};
+use crate::adapters::message::{Message, Waiter};
 use crate::adapters::results::OperationError;
 use crate::base::time::Instant;
 use crate::dht::config::{Config, LinkConfig, MAX_LINKS};
@@ -147,7 +145,7 @@ impl<L: Links> Runner<L> {
 
     fn drain(&mut self) {
         let mut buffer: Buffer = [0; 1500];
-        let mut failed: SmallVec<[(LinkId, Endpoint); 2]> = SmallVec::new();
+        let mut failed: Vec<(LinkId, Endpoint)> = Vec::new();
         loop {
             let output = self.node.poll_output(&mut buffer);
             if let Some(observer) = &mut self.observer {
@@ -197,6 +195,6 @@ fn is_ordinary_loss(error: &io::Error) -> bool {
 }
 
 /// Local addresses of the sockets.
-pub(super) fn addrs(sockets: &[UdpSocket]) -> io::Result<SmallVec<[SocketAddr; 2]>> {
+pub(super) fn addrs(sockets: &[UdpSocket]) -> io::Result<Vec<SocketAddr>> {
     sockets.iter().map(UdpSocket::local_addr).collect()
 }

@@ -5,6 +5,25 @@
 //! comes while the node is busy waits in the system's own buffers, which drop what is too much. The third kind of
 //! thread blocks on the messages of the handles until the node's next deadline and at nothing else; a reader that
 //! brought the deadline forward says so. At the end a datagram to ourselves wakes each reader.
+//!
+//! ```
+//! use std::net::UdpSocket;
+//!
+//! use honeyguide::adapters::std_thread::spawn;
+//! use honeyguide::dht::config::Config;
+//!
+//! let node = |rng_seed| {
+//!     let socket = UdpSocket::bind("127.0.0.1:0")?;
+//!     spawn(Config::small().local(), [rng_seed; 32], vec![socket]) // take 32 bytes from the system instead
+//! };
+//! let (one, other) = (node(1)?, node(2)?);
+//! let joined = one.bootstrap(&[other.addrs()[0].into()]).wait()?;
+//! assert_eq!(joined.outcome.answered, 1);
+//! let stored = one.put_immutable(b"5:hello").wait()?;
+//! assert_eq!(stored.outcome.stored, 1);
+//! other.shutdown().wait();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::boxed::Box;
 use std::format;
@@ -16,9 +35,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::vec::Vec;
 
-use crate::adapters::handle::{Handle, Message};
+use crate::adapters::handle::Handle;
+use crate::adapters::message::Message;
 #[cfg(feature = "journal")]
-use crate::adapters::recording::{JournalSink, Recorder, Recording};
+use crate::adapters::recording::{Recorder, Recording};
 use crate::adapters::runner::{self, Links, Observer, RECEIVE, Runner};
 use crate::base::time::Instant;
 use crate::dht::config::Config;
@@ -66,9 +86,9 @@ pub fn spawn_recorded(
     config: Config,
     rng_seed: [u8; 32],
     sockets: Vec<UdpSocket>,
-    journal: JournalSink,
+    journal: impl io::Write + Send + 'static,
 ) -> io::Result<(Handle, Recording)> {
-    let (recorder, recording) = Recorder::new(journal);
+    let (recorder, recording) = Recorder::new(Box::new(journal));
     Ok((start(config, rng_seed, sockets, Some(Box::new(recorder)))?, recording))
 }
 

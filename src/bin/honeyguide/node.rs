@@ -3,9 +3,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use honeyguide::adapters::handle::Handle;
-use honeyguide::adapters::results::Notice;
 use honeyguide::adapters::tokio::{spawn, spawn_recorded};
+use honeyguide::adapters::{Handle, Notice};
 use honeyguide::dht::config::{MAX_LINKS, Network};
 use honeyguide::dht::event::LinkId;
 use honeyguide::krpc::id::Id;
@@ -69,20 +68,21 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let journal = args.journal.as_deref().map(|path| journal::create(path, &head)).transpose()?;
     let started = match journal {
         None => spawn(head.config(), head.rng_seed, sockets).map(|node| (node, None)),
-        Some(sink) => spawn_recorded(head.config(), head.rng_seed, sockets, Box::new(sink))
-            .map(|(node, recording)| (node, Some(recording))),
+        Some(sink) => {
+            spawn_recorded(head.config(), head.rng_seed, sockets, sink).map(|(node, recording)| (node, Some(recording)))
+        }
     };
     let (node, recording) = started.map_err(|error| format!("the node could not be started: {error}"))?;
     let out = options.out();
     for (i, addr) in (0u8..).zip(node.addrs()) {
-        let id = node.observe(move |node| node.id(LinkId(i))).await.flatten().map(|id| id.to_string());
+        let id = node.id(LinkId(i)).await.flatten().map(|id| id.to_string());
         let text = format!("link {i} {addr} id {}", id.as_deref().unwrap_or("none"));
         out.line(text, json!({ "link": i, "addr": addr.to_string(), "id": id }))?;
     }
     for (i, _) in (0u8..).zip(node.addrs()) {
         let contacts = saved.iter().flat_map(|saved| &saved.contacts).filter(|contact| contact.link == i);
-        let contacts = contacts.filter_map(StateContact::contact).collect();
-        node.import(LinkId(i), contacts);
+        let contacts: Vec<_> = contacts.filter_map(StateContact::contact).collect();
+        node.import(LinkId(i), &contacts);
     }
     let store = args.state.as_deref().map(|path| Store { path, before: saved.as_ref() });
     // Written at once, so that a place where nothing can be saved is noticed now.
@@ -132,7 +132,7 @@ async fn join(out: Out, node: &Handle, routers: &[SocketAddr]) -> Result<(), Fai
         .zip(node.addrs())
         .map(|(i, addr)| {
             let routers: Vec<_> = routers.iter().copied().filter(|router| router.is_ipv4() == addr.is_ipv4()).collect();
-            (i, node.on(LinkId(i)).bootstrap(&routers))
+            (i, node.on(LinkId(i)).bootstrap(&client::endpoints(&routers)))
         })
         .collect();
     for (i, operation) in joining {
@@ -149,12 +149,12 @@ async fn join(out: Out, node: &Handle, routers: &[SocketAddr]) -> Result<(), Fai
 
 fn print(out: Out, notice: Notice) -> Result<(), Failed> {
     match notice {
-        Notice::ExternalAddr { link, addr } => out.line(
-            format_args!("link {} is seen at {addr}", link.0),
-            json!({ "link": link.0, "external": addr.to_string() }),
-        ),
-        Notice::IdChanged { link, id } => out
-            .line(format_args!("link {} has the new id {id}", link.0), json!({ "link": link.0, "id": id.to_string() })),
+        Notice::ExternalAddr { link: LinkId(link), addr } => out
+            .line(format_args!("link {link} is seen at {addr}"), json!({ "link": link, "external": addr.to_string() })),
+        Notice::IdChanged { link: LinkId(link), id } => {
+            out.line(format_args!("link {link} has the new id {id}"), json!({ "link": link, "id": id.to_string() }))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What every subcommand understands: the options, how a command ends, and the chance that it plays with.
+//! What every subcommand understands: the options, how long a command runs, and where its random numbers come from.
 
 use std::future::Future;
 use std::io::IsTerminal;
@@ -28,7 +28,7 @@ pub struct Options {
     /// Time for the whole command
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
-    /// Makes a run repeatable where chance plays a part
+    /// Makes a run repeatable where random numbers play a part
     #[arg(long, global = true, value_name = "N")]
     pub seed: Option<u64>,
 }
@@ -65,7 +65,7 @@ impl Options {
         Ok(Rng::from_seed(rng_seed))
     }
 
-    /// A sign of life on a terminal, for what may take long.
+    /// What is being done, on a terminal, for what may take long.
     pub fn progress(&self, what: &'static str) -> ProgressBar {
         if self.json || !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();

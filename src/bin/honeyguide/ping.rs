@@ -18,7 +18,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let to = *addrs.iter().find(|addr| addr.is_ipv4()).unwrap_or(&addrs[0]);
     let start = Start { routers: vec![to], network: options.network(to.ip().is_loopback()) };
     let node = client::node(options, &start, options.rng()?.bytes())?;
-    let finished = ended(node.ping(to).await)?;
+    let finished = ended(node.ping(to.into()).await)?;
     match finished.results.first() {
         Some(answer) => {
             let rtt = millis(answer.rtt);

@@ -2,10 +2,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-use honeyguide::adapters::handle::Handle;
-use honeyguide::adapters::results::Signed;
+use honeyguide::adapters::Handle;
 use honeyguide::dht::command::Freshness;
+use honeyguide::krpc::message::Mutable;
 use honeyguide::krpc::{bencode, item};
 use serde_json::json;
 
@@ -56,7 +55,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let progress = options.progress("storing");
     let salt = args.salt.as_bytes();
     let (target, key, seq, operation) = match secret {
-        None => (item::immutable_target(&value), None, None, node.put_immutable(value)),
+        None => (item::immutable_target(&value), None, None, node.put_immutable(&value)),
         Some(secret) => {
             let key = item::public_key(&secret);
             let seq = match args.seq {
@@ -64,8 +63,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
                 None => next_seq(&node, key, salt).await?,
             };
             let signature = item::sign(&secret, salt, seq, &value).ok_or("the value is too large to be signed")?;
-            let signed = Signed { key, salt: Bytes::copy_from_slice(salt), seq, signature };
-            (item::mutable_target(&key, salt), Some(key), Some(seq), node.put_mutable(value, signed, args.cas))
+            let signed = Mutable { key: &key, salt, seq, signature: &signature };
+            (item::mutable_target(&key, salt), Some(key), Some(seq), node.put_mutable(&value, &signed, args.cas))
         }
     };
     let outcome = ended(operation.await)?.outcome;
@@ -91,7 +90,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
 }
 
 /// The bencoded value.
-fn value(args: &Args) -> Result<Bytes, Failed> {
+fn value(args: &Args) -> Result<Vec<u8>, Failed> {
     let raw = match (&args.value, &args.file) {
         (Some(text), _) if text != "-" => text.clone().into_bytes(),
         (_, Some(path)) => read(path, "the value")?,
@@ -111,7 +110,7 @@ fn value(args: &Args) -> Result<Bytes, Failed> {
         let (len, max) = (value.len(), item::MAX_VALUE);
         return Err(format!("the value has {len} bytes when bencoded, and {max} is the most that a node stores").into());
     }
-    Ok(value.into())
+    Ok(value)
 }
 
 fn is_stdin(path: &Option<PathBuf>) -> bool {
@@ -139,7 +138,7 @@ fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failed> {
 }
 
 async fn next_seq(node: &Handle, key: [u8; 32], salt: &[u8]) -> Result<i64, Failed> {
-    let found = ended(node.get_mutable(key, salt, None, Freshness::Newest).await)?;
+    let found = ended(node.get_mutable(&key, salt, None, Freshness::Newest).await)?;
     match found.results.iter().filter_map(|found| found.mutable.as_ref()).map(|m| m.seq).max() {
         None => Ok(1),
         Some(seq) => seq.checked_add(1).ok_or_else(|| {

@@ -120,8 +120,8 @@ mod tests {
         let bytes = bendy::serde::to_bytes(&state()).unwrap();
         assert_eq!(State::decode(&bytes), Some(state()));
         let first = "d2:id20:aaaaaaaaaaaaaaaaaaaa2:ip4:12344:linki0e4:porti5ee";
-        let second = "d2:id20:bbbbbbbbbbbbbbbbbbbb2:ip16:0123\0\0\0\0\0\0\0\0\0\045\
-                      4:linki1e4:porti65535ee";
+        let ip = format!("0123{}45", "\0".repeat(10));
+        let second = format!("d2:id20:bbbbbbbbbbbbbbbbbbbb2:ip16:{ip}4:linki1e4:porti65535ee");
         let ids = "20:xxxxxxxxxxxxxxxxxxxx20:yyyyyyyyyyyyyyyyyyyy";
         let text = format!("d8:contactsl{first}{second}e3:idsl{ids}e5:statei1ee");
         assert_eq!(bytes.escape_ascii().to_string(), text.as_bytes().escape_ascii().to_string());
