@@ -25,6 +25,7 @@ impl Clock {
     }
 
     /// The platform's own time of `at`, rounded up by no more than a microsecond so that a wait never ends early.
+    #[cfg(any(feature = "tokio", test))]
     pub fn platform(&self, at: Instant) -> time::Instant {
         let distance = Duration::from_micros(at.as_micros());
         // A deadline past what the platform can name is as good as a very late one.

@@ -29,9 +29,9 @@ const BACKLOG: usize = 256;
 
 /// The handle of a running node. Clones are cheap and mean the same node.
 ///
-/// Its operations are those of [`Node`], under the same names and with the same arguments; they are copied in, and nothing
-/// is borrowed after the call. Dropping an operation cancels it. When the last handle and the last operation are gone,
-/// the driver ends and closes its sockets.
+/// Its operations are those of [`Node`], under the same names and with the same arguments; they are copied in, and
+/// nothing is borrowed after the call. Dropping an operation cancels it. When the last handle and the last operation
+/// are gone, the driver ends and closes its sockets.
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
@@ -171,8 +171,8 @@ impl Handle {
         self.observe(Node::held)
     }
 
-    /// Runs `look` on the node, between two inputs, and returns what it says. It runs on the driver's thread: it has to be
-    /// short, and it must not own a handle or an operation.
+    /// Runs `look` on the node, between two inputs, and returns what it says. It runs on the driver's thread: it has to
+    /// be short, and it must not own a handle or an operation.
     pub fn observe<R: Send + 'static>(
         &self,
         look: impl FnOnce(&Node<'static>) -> R + Send + 'static,

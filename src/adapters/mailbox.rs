@@ -1,9 +1,9 @@
 //! A mailbox: what a driver leaves for one consumer, and how it ends.
 //!
-//! Model: a bounded queue of results and one end. Whoever fills it never waits: when the queue is full the newest result
-//! is lost and counted, while the end always fits, and the first one holds. The consumer takes the results in order and
-//! then sees the end; it may block a thread or await, since a mailbox wakes both. No channel that is to be had counts what
-//! it loses, keeps a place for the end, and wakes both kinds.
+//! Model: a bounded queue of results and one end. Whoever fills it never waits: when the queue is full the newest
+//! result is lost and counted, while the end always fits, and the first one holds. The consumer takes the results in
+//! order and then sees the end; it may block a thread or await, since a mailbox wakes both. No channel that is to be
+//! had counts what it loses, keeps a place for the end, and wakes both kinds.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

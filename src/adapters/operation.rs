@@ -16,8 +16,9 @@ use crate::dht::event::Outcome;
 
 /// A running operation: a stream of results and one end.
 ///
-/// A task awaits it, or each of its results ([`next`](Operation::next), or `futures_core::Stream` with feature `stream`);
-/// a thread waits ([`wait`](Operation::wait), [`wait_next`](Operation::wait_next)). Dropping it cancels the operation.
+/// A task awaits it, or each of its results ([`next`](Operation::next), or `futures_core::Stream` with feature
+/// `stream`); a thread waits ([`wait`](Operation::wait), [`wait_next`](Operation::wait_next)). Dropping it cancels the
+/// operation.
 #[must_use = "dropping an operation cancels it"]
 pub struct Operation<T: FromEvent> {
     mail: Arc<Mailbox<T, End>>,

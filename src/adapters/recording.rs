@@ -1,7 +1,7 @@
 //! The journal of a driven node: written while it runs, read to replay it.
 //!
-//! The recorder sees every call and every output of the node, in their order, and the node sees nothing of it. A file that
-//! cannot be written ends the recording, not the node.
+//! The recorder sees every call and every output of the node, in their order, and the node sees nothing of it. A file
+//! that cannot be written ends the recording, not the node.
 
 use std::boxed::Box;
 use std::fmt;

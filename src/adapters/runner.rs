@@ -1,8 +1,8 @@
 //! A node together with those who wait for its events: everything a driver does besides waiting.
 //!
-//! Each call gives the node one input and drains it, as the contract wants. Events go to the waiter whose tag they carry;
-//! datagrams go to the links at once. A send that fails is our own trouble: the node is told, except when the system
-//! has no room at the moment, which is ordinary loss.
+//! Each call gives the node one input and drains it, as the contract wants. Events go to the waiter whose tag they
+//! carry; datagrams go to the links at once. A send that fails is our own trouble: the node is told, except when the
+//! system has no room at the moment, which is ordinary loss.
 
 use std::boxed::Box;
 use std::collections::HashMap;

@@ -12,11 +12,14 @@ use crate::print;
 /// Longest line that is looked at: the hex of any datagram that UDP can carry, and a bit.
 const LONGEST: u64 = 2 * 65_536;
 
+/// `mnopqrstuvwxyz123456`, the id of BEP 5's examples.
+const STOCK_ID: &str = "6d6e6f707172737475767778797a313233343536";
+
 /// Tell what a node would make of datagrams: hex on standard input, one a line
 #[derive(clap::Args)]
 pub struct Args {
     /// Our own id
-    #[arg(long, value_name = "HEX", value_parser = options::id, default_value = "6d6e6f707172737475767778797a313233343536")]
+    #[arg(long, value_name = "HEX", value_parser = options::id, default_value = STOCK_ID)]
     id: Id,
     /// Loopback addresses are usable
     #[arg(long)]

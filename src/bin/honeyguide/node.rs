@@ -120,7 +120,11 @@ async fn until_interrupted(
             result = &mut joining, if !joined => { result?; joined = true; }
             Some(notice) = notices.next() => print(out, notice)?,
             // A full disk can have room again at the next time; only at the end it is a failure.
-            _ = save_at.tick() => if let Err(failed) = save(node, store).await { eprintln!("honeyguide: {}", failed.sentence) },
+            _ = save_at.tick() => {
+                if let Err(failed) = save(node, store).await {
+                    eprintln!("honeyguide: {}", failed.sentence);
+                }
+            }
             () = &mut ending => return Ok(()),
         }
     }

@@ -81,7 +81,8 @@ impl State {
         match State::decode(&bytes) {
             Some(state) => Ok(Some(state)),
             None => Err(format!(
-                "the state file {shown} is damaged or not a state file; it was left as it is: move it away to start anew"
+                "the state file {shown} is damaged or not a state file; it was left as it is: move it away to begin \
+                 another"
             )
             .into()),
         }
