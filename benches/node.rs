@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use honeyguide::krpc::Endpoint;
+use honeyguide::Endpoint;
 use server::{Server, find_nodes};
 
 #[path = "fixtures/server.rs"]

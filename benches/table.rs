@@ -4,15 +4,14 @@ use std::hint::black_box;
 use std::net::Ipv4Addr;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use honeyguide::base::list::List;
 use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::contact::Contact;
 use honeyguide::dht::limiter::Limiter;
 use honeyguide::dht::table::{BUCKETS, ID_CHANGES, Table, TableMemory};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
+use honeyguide::{Endpoint, Id};
 
 const RTT: Option<Duration> = Some(Duration::from_millis(80));
 
@@ -20,11 +19,11 @@ const RTT: Option<Duration> = Some(Duration::from_millis(80));
 fn table(contacts: usize, rng: &mut Rng) -> Table<'static> {
     let config = TableConfig { bucket_sizes: [contacts as u16; 5], ..Config::default().table };
     let memory = TableMemory {
-        contacts: Memory::allocate(contacts),
-        prefixes: Memory::allocate(contacts),
-        pending: Memory::allocate(256),
-        buckets: Memory::allocate(BUCKETS),
-        id_changes: Memory::allocate(ID_CHANGES),
+        contacts: List::with_capacity(contacts),
+        prefixes: List::with_capacity(contacts),
+        pending: List::with_capacity(256),
+        buckets: List::with_capacity(BUCKETS),
+        id_changes: List::with_capacity(ID_CHANGES),
     };
     let mut table = Table::new(config, Network::Public, Id::random(rng), memory);
     while table.len() < contacts {
@@ -65,7 +64,7 @@ fn facts(c: &mut Criterion) {
     let now = Instant::from_secs(2);
     for contacts in [271, 1280] {
         let mut table = table(contacts, &mut rng);
-        let known: Vec<_> = table.contacts().map(|c| (c.id, c.addr)).collect();
+        let known: Vec<_> = table.contacts().map(|c| (c.id, c.endpoint)).collect();
         let mut next = known.iter().cycle();
         c.bench_function(&format!("on_response of one of {contacts}"), |b| {
             b.iter(|| {
@@ -105,7 +104,7 @@ fn facts(c: &mut Criterion) {
 
 fn limiter(c: &mut Criterion) {
     let config = Config::default();
-    let new = || Limiter::new(config.limiter, Network::Public, [1, 2], Memory::allocate(config.capacity.meters));
+    let new = || Limiter::new(config.limiter, Network::Public, [1, 2], List::zeroed(config.capacity.meters));
     let mut rng = Rng::from_seed([3; 32]);
     let hosts: Vec<_> = (0..1024).map(|_| host(&mut rng)).collect();
     let mut known = new();

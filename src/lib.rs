@@ -23,7 +23,7 @@
 //! use honeyguide::base::time::Instant;
 //! use honeyguide::dht::node::{Event, Input, Output, Storage};
 //! use honeyguide::dht::{Config, Node};
-//! use honeyguide::krpc::Id;
+//! use honeyguide::Id;
 //!
 //! let config = Config::small().local();
 //! let storage = Storage::allocate(&config);
@@ -75,8 +75,14 @@ extern crate std;
 pub mod adapters;
 pub mod base;
 pub mod dht;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 pub mod krpc;
 pub mod negentropy;
+
+pub use krpc::endpoint::Endpoint;
+pub use krpc::id::Id;
 
 /// The README's examples compile.
 #[cfg(all(doctest, feature = "tokio"))]

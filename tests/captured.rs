@@ -5,9 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use honeyguide::krpc::compact;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{self as krpc, Decoded, ErrorMessage, Method, Mutable, Query, Response};
+use honeyguide::internals::krpc::{compact, item};
+use honeyguide::krpc::{self, Decoded, ErrorMessage, Method, Mutable, Query, Response};
 use serde_json::Value as Json;
 
 const OURS: &str = "honeyguide";

@@ -5,18 +5,17 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use honeyguide::Endpoint;
+use honeyguide::Id;
 use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::{Answer, Finished, FromEvent, Handle, Operation, OperationError, replay};
 use honeyguide::adapters::{std_thread, tokio as tokio_driver};
-use honeyguide::base::error::CallError;
 use honeyguide::dht::config::{Config, LinkConfig};
 use honeyguide::dht::contact::SavedContact;
+use honeyguide::dht::error::CallError;
 use honeyguide::dht::event::{LinkId, Reason};
-use honeyguide::dht::node::{Freshness, Node, Storage};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::Mutable;
+use honeyguide::dht::node::{Freshness, Node, PeerKind, Storage};
+use honeyguide::krpc::{Item, immutable_target, public_key};
 use tokio::sync::Notify;
 
 /// Longer than anything here takes, unless it hangs.
@@ -121,16 +120,16 @@ fn what_one_node_stores_another_finds() {
         let (writer, reader) = (&nodes[1], &nodes[5]);
         let value = b"5:hello";
         assert!(wait(writer.put_immutable(value)).outcome.stored > 0);
-        let found = wait(reader.get_immutable(item::immutable_target(value)));
+        let found = wait(reader.get_immutable(immutable_target(value)));
         assert_eq!(found.outcome.reason, Reason::Hit);
         assert_eq!(found.results[0].value, value[..]);
         assert!(nodes.iter().any(|node| node.addrs()[0] == found.results[0].from));
 
         let secret_key = [9; 32];
-        let (key, salt) = (&item::public_key(&secret_key), b"salt");
+        let (key, salt) = (&public_key(&secret_key), b"salt");
         for (seq, value) in [(1, &b"3:one"[..]), (2, b"3:two")] {
-            let signature = &item::sign(&secret_key, salt, seq, value).unwrap();
-            let put = writer.put_mutable(value, &Mutable { key, salt, seq, signature }, (seq > 1).then_some(seq - 1));
+            let item = Item::mutable(&secret_key, value).salt(salt).seq(seq).sign().unwrap();
+            let put = writer.put_mutable(&item, (seq > 1).then_some(seq - 1));
             assert!(wait(put).outcome.stored > 0);
         }
         let found = wait(reader.get_mutable(key, salt, None, Freshness::Newest));
@@ -145,7 +144,7 @@ fn an_announced_peer_is_found_and_counted() {
     for driver in Driver::both() {
         let nodes = driver.network(6);
         let info_hash = Id([0x42; 20]);
-        assert!(wait(nodes[1].announce(info_hash, Some(4242), true)).outcome.stored > 0);
+        assert!(wait(nodes[1].announce(info_hash, Some(4242), PeerKind::Seed)).outcome.stored > 0);
         let found = wait(nodes[4].get_peers(info_hash));
         assert!(found.results.iter().all(|list| list.peers[..] == ["127.0.0.1:4242".parse::<SocketAddr>().unwrap()]));
         assert!(!found.results.is_empty() && found.lost == 0);
@@ -172,8 +171,14 @@ fn a_command_that_makes_no_sense_is_refused() {
         let node = driver.node(1);
         let refused = |failure: OperationError| matches!(failure, OperationError::Refused(_));
         assert!(refused(node.put_immutable(b"no bencode").wait().unwrap_err()));
-        assert_eq!(node.announce(Id([1; 20]), Some(0), false).wait(), Err(OperationError::Refused(CallError::BadPort)));
-        assert_eq!(node.on(LinkId(3)).lookup(Id([1; 20])).wait(), Err(OperationError::Refused(CallError::NoLink)));
+        assert_eq!(
+            node.announce(Id([1; 20]), Some(0), PeerKind::Downloader).wait(),
+            Err(OperationError::Refused(CallError::BadPort))
+        );
+        assert_eq!(
+            node.on(LinkId(3)).lookup(Id([1; 20])).wait(),
+            Err(OperationError::Refused(CallError::NoLink(LinkId(3))))
+        );
         assert!(refused(node.ping(Endpoint::v6([0xfd; 16], 1)).wait().unwrap_err()));
     }
 }
@@ -263,7 +268,7 @@ fn a_slow_consumer_loses_results_and_the_node_does_not_wait() {
     for driver in Driver::both() {
         let nodes = driver.network(8);
         let info_hash = Id([0x42; 20]);
-        assert!(wait(nodes[1].announce(info_hash, Some(4242), false)).outcome.stored > 2);
+        assert!(wait(nodes[1].announce(info_hash, Some(4242), PeerKind::Downloader)).outcome.stored > 2);
         let slow = nodes[7].with_backlog(1).get_peers(info_hash);
         // Nobody takes a result until all is over.
         eventually(|| slow.outcome().is_some());
@@ -321,7 +326,7 @@ fn contacts_of_an_earlier_run_are_taken_up() {
     for driver in Driver::both() {
         let nodes = driver.network(4);
         let known = nodes[0].contacts().wait().unwrap().into_iter();
-        let saved: Vec<_> = known.map(|(_, view)| SavedContact { id: view.id, endpoint: view.addr }).collect();
+        let saved: Vec<_> = known.map(|(_, view)| SavedContact { id: view.id, endpoint: view.endpoint }).collect();
         assert!(!saved.is_empty());
         let node = driver.node(9);
         node.import(LinkId(0), &saved);
@@ -339,7 +344,10 @@ fn a_recorded_run_replays_to_the_same_hash() {
         std_thread::spawn_recorded(config.clone(), [7; 32], vec![socket()], journal.clone()).unwrap();
     wait(node.bootstrap(&[addr(&nodes[0])]));
     wait(node.put_immutable(b"4:life"));
-    assert!(node.announce(Id([1; 20]), Some(0), false).wait().is_err(), "a refused command is part of a run too");
+    assert!(
+        node.announce(Id([1; 20]), Some(0), PeerKind::Downloader).wait().is_err(),
+        "a refused command is part of a run too"
+    );
     node.shutdown();
     let hash = recording.wait().unwrap();
 
@@ -378,7 +386,7 @@ fn tasks_await_operations_and_drop_them() {
         let node = tokio_driver::spawn(Config::tiny().local(), [4; 32], vec![socket()]).unwrap();
         assert!(node.bootstrap(&[testnet.bootstrap().into()]).await.unwrap().outcome.answered > 0);
         let info_hash = Id([0x33; 20]);
-        assert!(node.announce(info_hash, Some(33), false).await.unwrap().outcome.stored > 0);
+        assert!(node.announce(info_hash, Some(33), PeerKind::Downloader).await.unwrap().outcome.stored > 0);
         let mut lists = testnet.nodes()[0].get_peers(info_hash);
         let mut peers = Vec::new();
         while let Some(list) = lists.next().await {

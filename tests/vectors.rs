@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use honeyguide::krpc::compact;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{self as krpc, Decoded, Method, Mutable, Query, Response};
+use honeyguide::Id;
+use honeyguide::dht::config::Network;
+use honeyguide::internals::krpc::{compact, item};
+use honeyguide::krpc::{self, Decoded, Method, Mutable, Query, Response};
 use serde_json::Value as Json;
 
 use generic::Tree;
@@ -143,16 +143,16 @@ impl Case {
 
     /// Entries that survive: a usable address outside of one's own machine, and not ourselves.
     fn lists(&mut self, response: &Response<'_>) {
-        let own = Id::from_slice(&hex::decode(OWN).unwrap()).unwrap();
+        let own = Id::try_from(&hex::decode(OWN).unwrap()[..]).unwrap();
         let nodes = compact::nodes4(response.nodes.unwrap_or_default())
             .chain(compact::nodes6(response.nodes6.unwrap_or_default()))
-            .filter(|(id, endpoint)| *id != own && endpoint.is_usable(false))
+            .filter(|(id, endpoint)| *id != own && endpoint.is_usable(Network::Public))
             .map(|(_, endpoint)| endpoint)
             .collect::<BTreeSet<_>>();
         if let Some(kept) = self.take("kept_nodes") {
             assert_eq!(kept, nodes.len(), "{}", self.name);
         }
-        let values = response.values.peers().filter(|peer| peer.is_usable(false)).count();
+        let values = response.values.peers().filter(|peer| peer.is_usable(Network::Public)).count();
         if let Some(kept) = self.take("kept_values") {
             assert_eq!(kept, values, "{}", self.name);
         }
@@ -194,7 +194,7 @@ impl Case {
 
     fn secure_id(&mut self) {
         let ip: IpAddr = self.input["ip"].as_str().unwrap().parse().unwrap();
-        let id = Id::from_slice(&hex::decode(self.input["node_id"].as_str().unwrap()).unwrap()).unwrap();
+        let id = Id::try_from(&hex::decode(self.input["node_id"].as_str().unwrap()).unwrap()[..]).unwrap();
         let valid = match self.take_text("result").as_str() {
             "id_valid" => true,
             "id_invalid" => false,

@@ -19,11 +19,12 @@ use honeyguide::base::time::Instant;
 use honeyguide::dht::config::Config;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::OutputHash;
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Outcome, Output, Reason, Storage};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{self as krpc, Decoded, Mutable};
+use honeyguide::dht::node::{
+    Buffer, Command, Event, Freshness, Input, LinkId, Node, Outcome, Output, PeerKind, Reason, Storage,
+};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{self, Decoded, Mutable};
+use honeyguide::{Endpoint, Id};
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
@@ -298,9 +299,9 @@ fn everything(network: &mut Network) {
     assert_eq!(network.operate(asker, 12, Command::Query { to, query: find }).reason, Reason::Hit);
     assert_eq!(network.operate(asker, 13, Command::Lookup { target: info_hash }).reason, Reason::Converged);
 
-    for seed in [false, true] {
-        let announce = Command::Announce { info_hash, port: Some(7000), seed };
-        assert!(network.operate(asker + usize::from(seed), 14, announce).stored > 0);
+    for (i, kind) in [PeerKind::Downloader, PeerKind::Seed].into_iter().enumerate() {
+        let announce = Command::Announce { info_hash, port: Some(7000), kind };
+        assert!(network.operate(asker + i, 14, announce).stored > 0);
     }
     assert!(network.operate(other, 15, Command::GetPeers { info_hash }).results > 0);
     assert!(network.operate(other, 16, Command::Scrape { info_hash }).results > 0);
@@ -370,7 +371,7 @@ fn hours_of_upkeep_do_not_allocate() {
     let address = |i| Endpoint::v4([10, 0, 0, i as u8 + 1], 6881);
     let mut network = Network::of(8, &Config::default().local(), address);
     let info_hash = Id([0x77; 20]);
-    network.operate(1, 1, Command::Announce { info_hash, port: Some(7000), seed: false });
+    network.operate(1, 1, Command::Announce { info_hash, port: Some(7000), kind: PeerKind::Downloader });
     network.operate(1, 2, Command::PutImmutable { value: b"5:hello" });
     // Long enough for stale contacts, refreshed buckets, rotated secrets and the expiry of all that is held.
     let end = network.now + Duration::from_secs(3 * 3600);

@@ -13,16 +13,16 @@ use crate::adapters::message::{Lifetime, Message, Post, Submit, Waiter};
 use crate::adapters::operation::Operation;
 use crate::adapters::results::{Answer, Closest, Found, FromEvent, PeerList, Sample, Swarm};
 use crate::adapters::watch::{Ended, Notices, Observation};
-use crate::base::error::CallError;
-use crate::dht::command::{Command, DirectQuery, Freshness};
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
 use crate::dht::contact::{ContactView, SavedContact};
+use crate::dht::error::CallError;
 use crate::dht::event::{LinkId, OpId};
 use crate::dht::node::Node;
 use crate::dht::size::SizeEstimate;
 use crate::dht::stats::Stats;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::message::Mutable;
+use crate::krpc::item::{Mutable, SignedItem};
 
 /// Results that wait for one consumer, unless [`Handle::with_backlog`] says otherwise.
 const BACKLOG: usize = 256;
@@ -98,9 +98,9 @@ impl Handle {
     }
 
     /// Stores a signed item; with `cas`, only where that sequence number is held now.
-    pub fn put_mutable(&self, value: &[u8], signed: &Mutable<'_>, cas: Option<i64>) -> Operation<Infallible> {
-        let (value, salt) = (value.to_vec(), signed.salt.to_vec());
-        let Mutable { key: &key, seq, signature: &signature, .. } = *signed;
+    pub fn put_mutable(&self, item: &SignedItem<'_>, cas: Option<i64>) -> Operation<Infallible> {
+        let Mutable { key: &key, salt, seq, signature: &signature } = item.mutable();
+        let (value, salt) = (item.value().to_vec(), salt.to_vec());
         self.start(move |submit| {
             let (key, signature) = (&key, &signature);
             submit(Command::PutMutable { value: &value, key, salt: &salt, seq, signature, cas })
@@ -108,8 +108,8 @@ impl Handle {
     }
 
     /// Announces a peer; without `port`, at the port that others see us at.
-    pub fn announce(&self, info_hash: Id, port: Option<u16>, seed: bool) -> Operation<Infallible> {
-        self.start(move |submit| submit(Command::Announce { info_hash, port, seed }))
+    pub fn announce(&self, info_hash: Id, port: Option<u16>, kind: PeerKind) -> Operation<Infallible> {
+        self.start(move |submit| submit(Command::Announce { info_hash, port, kind }))
     }
 
     /// Estimates the size of a swarm.

@@ -10,9 +10,9 @@ use std::vec::Vec;
 
 use crate::adapters::mailbox::Mailbox;
 use crate::adapters::results::{FromEvent, OperationError};
-use crate::base::error::CallError;
 use crate::dht::command::Command;
 use crate::dht::contact::SavedContact;
+use crate::dht::error::CallError;
 use crate::dht::event::{Event, LinkId, OpId, Outcome};
 use crate::dht::node::Node;
 

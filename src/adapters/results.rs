@@ -7,8 +7,8 @@ use std::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::base::error::CallError;
 use crate::base::time::Duration;
+use crate::dht::error::CallError;
 use crate::dht::event::{Event, LinkId, Outcome};
 use crate::krpc::id::Id;
 
@@ -149,28 +149,28 @@ impl sealed::OfEvent for Found {
 impl sealed::OfEvent for PeerList {
     fn from_event(event: &Event<'_>) -> Option<Self> {
         let Event::Peers { from, peers, .. } = *event else { return None };
-        Some(PeerList { from: from.into(), peers: peers.map(SocketAddr::from).collect() })
+        Some(PeerList { from: from.into(), peers: peers.iter().map(SocketAddr::from).collect() })
     }
 }
 
 impl sealed::OfEvent for Closest {
     fn from_event(event: &Event<'_>) -> Option<Self> {
         let Event::Nodes { nodes, .. } = *event else { return None };
-        Some(Closest { nodes: nodes.map(|(id, addr)| (id, addr.into())).collect() })
+        Some(Closest { nodes: nodes.iter().map(|(id, addr)| (id, addr.into())).collect() })
     }
 }
 
 impl sealed::OfEvent for Answer {
     fn from_event(event: &Event<'_>) -> Option<Self> {
         let Event::Response { from, id, rtt, nodes, .. } = *event else { return None };
-        Some(Answer { from: from.into(), id, rtt, nodes: nodes.map(|(id, addr)| (id, addr.into())).collect() })
+        Some(Answer { from: from.into(), id, rtt, nodes: nodes.iter().map(|(id, addr)| (id, addr.into())).collect() })
     }
 }
 
 impl sealed::OfEvent for Sample {
     fn from_event(event: &Event<'_>) -> Option<Self> {
         let Event::Samples { from, id, num, interval, samples, .. } = *event else { return None };
-        Some(Sample { from: from.into(), id, num, interval, info_hashes: samples.collect() })
+        Some(Sample { from: from.into(), id, num, interval, info_hashes: samples.iter().collect() })
     }
 }
 

@@ -30,13 +30,14 @@ const THREADS: usize = 4;
 ///
 /// ```
 /// use honeyguide::adapters::testnet::Testnet;
-/// use honeyguide::krpc::id::Id;
+/// use honeyguide::Id;
+/// use honeyguide::dht::node::PeerKind;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 /// let network = Testnet::start(8, 0, [7; 32]).await?;
 /// let [author, .., stranger] = network.nodes() else { unreachable!() };
 /// let info_hash = Id([0x42; 20]);
-/// author.announce(info_hash, Some(6881), false).await?;
+/// author.announce(info_hash, Some(6881), PeerKind::Downloader).await?;
 /// let found = stranger.get_peers(info_hash).await?;
 /// assert_eq!(found.results[0].peers, ["127.0.0.1:6881".parse().unwrap()]);
 /// network.stop().await;

@@ -7,8 +7,9 @@
 //! use std::net::UdpSocket;
 //!
 //! use honeyguide::adapters::tokio::spawn;
+//! use honeyguide::Id;
 //! use honeyguide::dht::config::Config;
-//! use honeyguide::krpc::id::Id;
+//! use honeyguide::dht::node::PeerKind;
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 //! let node = |rng_seed| {
@@ -18,7 +19,7 @@
 //! let (one, other) = (node(1)?, node(2)?);
 //! one.bootstrap(&[other.addrs()[0].into()]).await?;
 //! let info_hash = Id([0x42; 20]);
-//! one.announce(info_hash, Some(6881), false).await?;
+//! one.announce(info_hash, Some(6881), PeerKind::Downloader).await?;
 //! let mut lists = one.get_peers(info_hash);
 //! while let Some(list) = lists.next().await {
 //!     println!("{} knows {:?}", list.from, list.peers);

@@ -1,11 +1,12 @@
-//! Byte strings of any length, in chains of fixed blocks of one slice.
+//! Byte strings of any length, in chains of fixed blocks of one list.
 //!
 //! A value takes as many blocks of 64 bytes as it needs, linked by block number; free blocks form one chain of their
 //! own. So there is no fragmentation: a value fits exactly when enough blocks are free, wherever they lie. A
 //! [`Chain`] is a plain handle without a generation: it belongs to one owner, who releases it once and forgets it.
 //! Reading through a chain that was released is harmless, but finds somebody else's bytes.
 
-use crate::base::slab::Memory;
+use crate::base::list::List;
+use crate::base::slab::MAX_ENTRIES;
 
 /// The end of a chain of blocks.
 const NO_BLOCK: u16 = u16::MAX;
@@ -21,18 +22,9 @@ impl Block {
     /// Bytes of a value that one block holds.
     pub const BYTES: usize = 64;
 
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Block = Block { bytes: [0; Block::BYTES], next: 0 };
-
     /// How many blocks a value of `len` bytes takes.
     pub const fn count_for(len: usize) -> usize {
         len.div_ceil(Block::BYTES)
-    }
-}
-
-impl Default for Block {
-    fn default() -> Self {
-        Block::BLANK
     }
 }
 
@@ -44,8 +36,6 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// The value of no bytes, which takes no block.
-    pub(crate) const BLANK: Chain = Chain { first: 0, len: 0 };
     /// No value.
     pub const EMPTY: Chain = Chain { first: NO_BLOCK, len: 0 };
 
@@ -71,25 +61,21 @@ impl Default for Chain {
     }
 }
 
-/// Byte strings in the blocks of one slice (at most 65,534 blocks, just under 4 MiB of values).
+/// Byte strings in the blocks of one list (at most [`MAX_ENTRIES`] blocks, just under 4 MiB of values). It grows only when
+/// no block is free that was used before.
 #[derive(Debug)]
 pub struct Arena<'s> {
-    blocks: Memory<'s, Block>,
+    blocks: List<'s, Block>,
     first_free: u16,
     free: usize,
 }
 
 impl<'s> Arena<'s> {
     /// An arena without values.
-    pub fn new(blocks: Memory<'s, Block>) -> Self {
-        let mut blocks = blocks.numbered();
-        let mut first_free = NO_BLOCK;
-        for (i, block) in blocks.iter_mut().enumerate().rev() {
-            block.next = first_free;
-            first_free = i as u16;
-        }
-        let free = blocks.len();
-        Arena { blocks, first_free, free }
+    pub fn new(mut blocks: List<'s, Block>) -> Self {
+        blocks.clear();
+        let free = blocks.capacity().min(MAX_ENTRIES);
+        Arena { blocks, first_free: NO_BLOCK, free }
     }
 
     /// Stores a copy of `value`; `None`, and nothing changed, when too few blocks are free or when it is longer than
@@ -100,21 +86,32 @@ impl<'s> Arena<'s> {
         if needed > self.free {
             return None;
         }
-        let chain = Chain { first: if needed == 0 { NO_BLOCK } else { self.first_free }, len };
-        // The value takes the front of the free chain as it is linked; only its last block is cut off the rest.
-        let mut at = self.first_free;
-        let mut pieces = value.chunks(Block::BYTES).peekable();
-        while let Some(piece) = pieces.next() {
-            let block = self.blocks.get_mut(usize::from(at))?;
+        self.free -= needed;
+        let mut chain = Chain { first: NO_BLOCK, len };
+        let mut last = NO_BLOCK;
+        for piece in value.chunks(Block::BYTES) {
+            let number = self.claim();
+            let block = self.blocks.get_mut(usize::from(number))?;
             block.bytes[..piece.len()].copy_from_slice(piece);
-            at = block.next;
-            if pieces.peek().is_none() {
-                block.next = NO_BLOCK;
+            block.next = NO_BLOCK;
+            match self.blocks.get_mut(usize::from(last)) {
+                Some(block) => block.next = number,
+                None => chain.first = number,
+            }
+            last = number;
+        }
+        Some(chain)
+    }
+
+    /// The number of a free block, which is free no longer.
+    fn claim(&mut self) -> u16 {
+        match self.blocks.get(usize::from(self.first_free)) {
+            Some(block) => core::mem::replace(&mut self.first_free, block.next),
+            None => {
+                self.blocks.push(Block { bytes: [0; Block::BYTES], next: NO_BLOCK });
+                (self.blocks.len() - 1) as u16
             }
         }
-        self.first_free = at;
-        self.free -= needed;
-        Some(chain)
     }
 
     /// Frees the blocks of a value. The chain must not be used afterwards.
@@ -174,7 +171,7 @@ impl<'s> Arena<'s> {
 
     /// Bytes for which there is room when the arena is empty.
     pub fn capacity_bytes(&self) -> usize {
-        self.blocks.len() * Block::BYTES
+        self.blocks.capacity().min(MAX_ENTRIES) * Block::BYTES
     }
 }
 
@@ -188,10 +185,10 @@ mod tests {
 
     #[test]
     fn values_come_back_whole_at_every_length_around_a_block() {
-        let mut memory = [Block::default(); 4];
+        let mut memory = heapless::Vec::<Block, 4>::new();
         let bytes = numbers::<200>();
         for len in [0, 1, 63, 64, 65, 127, 128, 129, 200] {
-            let mut arena = Arena::new(Memory::from(&mut memory[..]));
+            let mut arena = Arena::new(List::Lent(&mut memory));
             let chain = arena.store(&bytes[..len]).unwrap();
             let mut out = [0; 200];
             assert_eq!(arena.copy_to(chain, &mut out), Some(len));
@@ -205,8 +202,8 @@ mod tests {
 
     #[test]
     fn an_arena_takes_as_many_bytes_as_it_has_and_not_one_more() {
-        let mut memory = [Block::default(); 3];
-        let mut arena = Arena::new(Memory::from(&mut memory[..]));
+        let mut memory = heapless::Vec::<Block, 3>::new();
+        let mut arena = Arena::new(List::Lent(&mut memory));
         let bytes = numbers::<193>();
         assert_eq!(arena.store(&bytes), None);
         assert_eq!(arena.free_bytes(), 192);
@@ -219,8 +216,8 @@ mod tests {
 
     #[test]
     fn blocks_that_lie_apart_make_one_value() {
-        let mut memory = [Block::default(); 4];
-        let mut arena = Arena::new(Memory::from(&mut memory[..]));
+        let mut memory = heapless::Vec::<Block, 4>::new();
+        let mut arena = Arena::new(List::Lent(&mut memory));
         let [a, b, c, d] = [1, 2, 3, 4].map(|n| arena.store(&[n; 64]).unwrap());
         arena.release(c);
         arena.release(a);
@@ -231,8 +228,8 @@ mod tests {
 
     #[test]
     fn values_that_differ_in_length_or_in_one_byte_are_not_equal() {
-        let mut memory = [Block::default(); 3];
-        let mut arena = Arena::new(Memory::from(&mut memory[..]));
+        let mut memory = heapless::Vec::<Block, 3>::new();
+        let mut arena = Arena::new(List::Lent(&mut memory));
         let bytes = numbers::<130>();
         let chain = arena.store(&bytes).unwrap();
         assert!(!arena.eq(chain, &bytes[..129]) && !arena.eq(chain, &numbers::<131>()));
@@ -245,8 +242,8 @@ mod tests {
 
     #[test]
     fn a_buffer_that_is_too_short_is_refused() {
-        let mut memory = [Block::default(); 1];
-        let mut arena = Arena::new(Memory::from(&mut memory[..]));
+        let mut memory = heapless::Vec::<Block, 1>::new();
+        let mut arena = Arena::new(List::Lent(&mut memory));
         let chain = arena.store(&[1, 2, 3]).unwrap();
         assert_eq!(arena.copy_to(chain, &mut [0; 2]), None);
         assert_eq!(arena.copy_to(chain, &mut [0; 3]), Some(3));
@@ -254,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_value_longer_than_a_chain_can_say_is_refused() {
-        let mut arena = Arena::new(Memory::allocate(2_000));
+        let mut arena = Arena::new(List::with_capacity(2_000));
         assert_eq!(arena.store(&alloc::vec![0; 65_536]), None);
         assert_eq!(arena.store(&alloc::vec![0; 65_535]).unwrap().blocks(), 1024);
     }

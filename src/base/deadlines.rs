@@ -1,67 +1,60 @@
 //! Deadlines of numbered things: which one is next, in constant time; set, move or clear one in logarithmic time.
 //!
-//! The model is a binary min-heap of (deadline, key) with a map from key to place, both in one slice: entry `i` holds
-//! the `i`-th place of the heap and, independently, the place of key `i`. A key has at most one deadline. Equal
+//! The model is a binary min-heap of (deadline, key), which grows to as many deadlines as there ever were at the same time,
+//! and a map from key to place, which is an array of numbers. A key has at most one deadline. Equal
 //! deadlines come out in the order of their keys, so that a run replays exactly. The order of the heap is kept by
 //! the two walks `sift_up` and `sift_down`, the only code that moves anything.
 
-use crate::base::slab::Memory;
+use crate::base::list::List;
+use crate::base::slab::MAX_ENTRIES;
 use crate::base::time::Instant;
 
-/// No place: the key has no deadline.
-const NOWHERE: u16 = u16::MAX;
-
-/// Memory for one key.
+/// One place of the heap.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
-    /// Deadline at this place of the heap.
     at: Instant,
-    /// Key at this place of the heap.
     key: u16,
-    /// Place in the heap of the key that has this entry's number.
-    place: u16,
 }
 
-impl Deadline {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Deadline = Deadline { at: Instant::ZERO, key: 0, place: 0 };
-    const UNUSED: Deadline = Deadline { at: Instant::ZERO, key: NOWHERE, place: NOWHERE };
+/// Memory of [`Deadlines`]; both parts have the same capacity.
+#[derive(Debug)]
+pub struct DeadlinesMemory<'s> {
+    /// The heap.
+    pub heap: List<'s, Deadline>,
+    /// Where each key is in it: an array of zeros.
+    pub places: List<'s, u16>,
 }
 
-impl Default for Deadline {
-    fn default() -> Self {
-        Deadline::BLANK
-    }
-}
-
-/// An indexed min-heap of deadlines for the keys `0..n`, where `n` is the length of its memory (at most 65,534).
+/// An indexed min-heap of deadlines for the keys `0..n`, where `n` is the shorter one of its two capacities (at most
+/// [`MAX_ENTRIES`]).
 #[derive(Debug)]
 pub struct Deadlines<'s> {
-    entries: Memory<'s, Deadline>,
-    len: usize,
+    heap: List<'s, Deadline>,
+    /// For each key its place in the heap, counted from one; zero when it has no deadline.
+    places: List<'s, u16>,
 }
 
 impl<'s> Deadlines<'s> {
     /// A heap without deadlines.
-    pub fn new(entries: Memory<'s, Deadline>) -> Self {
-        let mut entries = entries.numbered();
-        entries.fill(Deadline::UNUSED);
-        Deadlines { entries, len: 0 }
+    pub fn new(memory: DeadlinesMemory<'s>) -> Self {
+        let DeadlinesMemory { mut heap, places } = memory;
+        heap.clear();
+        Deadlines { heap, places: places.into_zeros() }
     }
 
     /// How many keys there can be.
     pub fn capacity(&self) -> usize {
-        self.entries.len()
+        self.places.len().min(self.heap.capacity()).min(MAX_ENTRIES)
     }
 
     /// How many keys have a deadline.
     pub fn len(&self) -> usize {
-        self.len
+        self.heap.len()
     }
 
     /// Whether no key has a deadline.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.heap.is_empty()
     }
 
     /// Gives `key` the deadline `at`, in place of one that it may have. A key past the capacity is a mistake of the
@@ -74,8 +67,8 @@ impl<'s> Deadlines<'s> {
         let place = match self.place_of(key) {
             Some(place) => place,
             None => {
-                self.len += 1;
-                self.len - 1
+                self.heap.push(Deadline { at, key });
+                self.len() - 1
             }
         };
         self.put(place, at, key);
@@ -85,10 +78,9 @@ impl<'s> Deadlines<'s> {
     /// Takes the deadline of `key` away, if it has one.
     pub fn clear(&mut self, key: u16) {
         let Some(place) = self.place_of(key) else { return };
-        self.entries[usize::from(key)].place = NOWHERE;
-        self.len -= 1;
-        if place < self.len {
-            let Deadline { at, key, .. } = self.entries[self.len];
+        self.places[usize::from(key)] = 0;
+        let last = self.heap.remove(self.len() - 1);
+        if let Some(Deadline { at, key }) = last.filter(|_| place < self.len()) {
             self.put(place, at, key);
             self.settle(place);
         }
@@ -96,12 +88,12 @@ impl<'s> Deadlines<'s> {
 
     /// The deadline of `key`.
     pub fn at(&self, key: u16) -> Option<Instant> {
-        self.place_of(key).map(|place| self.entries[place].at)
+        self.place_of(key).map(|place| self.heap[place].at)
     }
 
     /// The earliest deadline and its key.
     pub fn next(&self) -> Option<(Instant, u16)> {
-        (self.len > 0).then(|| (self.entries[0].at, self.entries[0].key))
+        self.heap.first().map(|first| (first.at, first.key))
     }
 
     /// Takes out the earliest deadline, if it is not later than `now`, and returns its key.
@@ -115,18 +107,16 @@ impl<'s> Deadlines<'s> {
     }
 
     fn place_of(&self, key: u16) -> Option<usize> {
-        let place = self.entries.get(usize::from(key))?.place;
-        (place != NOWHERE).then_some(usize::from(place))
+        usize::from(*self.places.get(usize::from(key))?).checked_sub(1)
     }
 
     fn put(&mut self, place: usize, at: Instant, key: u16) {
-        self.entries[place].at = at;
-        self.entries[place].key = key;
-        self.entries[usize::from(key)].place = place as u16;
+        self.heap[place] = Deadline { at, key };
+        self.places[usize::from(key)] = place as u16 + 1;
     }
 
     fn rank(&self, place: usize) -> (Instant, u16) {
-        (self.entries[place].at, self.entries[place].key)
+        (self.heap[place].at, self.heap[place].key)
     }
 
     /// Restores the order of the heap after the entry at `place` was written.
@@ -150,7 +140,7 @@ impl<'s> Deadlines<'s> {
     fn sift_down(&mut self, mut place: usize) {
         loop {
             let left = 2 * place + 1;
-            let Some(least) = (left..self.len).take(2).min_by_key(|&child| self.rank(child)) else { return };
+            let Some(least) = (left..self.len()).take(2).min_by_key(|&child| self.rank(child)) else { return };
             if self.rank(place) <= self.rank(least) {
                 return;
             }
@@ -168,16 +158,16 @@ impl<'s> Deadlines<'s> {
     /// Recounts everything that has to hold.
     #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
-        assert!(self.len <= self.capacity());
-        for place in 0..self.len {
+        assert!(self.len() <= self.capacity());
+        for place in 0..self.len() {
             assert!(
                 place == 0 || self.rank((place - 1) / 2) < self.rank(place),
                 "a parent is not later than its child"
             );
-            assert_eq!(self.place_of(self.entries[place].key), Some(place), "the map leads to the place");
+            assert_eq!(self.place_of(self.heap[place].key), Some(place), "the map leads to the place");
         }
-        let mapped = self.entries.iter().filter(|entry| entry.place != NOWHERE).count();
-        assert_eq!(mapped, self.len, "only keys with a deadline have a place");
+        let mapped = self.places.iter().filter(|place| **place != 0).count();
+        assert_eq!(mapped, self.len(), "only keys with a deadline have a place");
     }
 }
 
@@ -185,14 +175,24 @@ impl<'s> Deadlines<'s> {
 mod tests {
     use super::*;
 
+    /// Memory for `N` keys.
+    #[derive(Default)]
+    struct Lent<const N: usize>(heapless::Vec<Deadline, N>, heapless::Vec<u16, N>);
+
+    impl<const N: usize> Lent<N> {
+        fn heap(&mut self) -> Deadlines<'_> {
+            Deadlines::new(DeadlinesMemory { heap: List::Lent(&mut self.0), places: List::Lent(&mut self.1) })
+        }
+    }
+
     fn secs(secs: u64) -> Instant {
         Instant::from_secs(secs)
     }
 
     #[test]
     fn the_earliest_deadline_comes_first_and_ties_go_by_key() {
-        let mut memory = [Deadline::default(); 4];
-        let mut heap = Deadlines::new(Memory::from(&mut memory[..]));
+        let mut memory = Lent::<4>::default();
+        let mut heap = memory.heap();
         for (key, at) in [(3, 5), (1, 7), (2, 5), (0, 9)] {
             heap.set(key, secs(at));
         }
@@ -205,8 +205,8 @@ mod tests {
 
     #[test]
     fn a_deadline_is_due_at_its_instant_and_not_a_microsecond_before() {
-        let mut memory = [Deadline::default(); 1];
-        let mut heap = Deadlines::new(Memory::from(&mut memory[..]));
+        let mut memory = Lent::<1>::default();
+        let mut heap = memory.heap();
         heap.set(0, Instant::from_micros(10));
         assert_eq!(heap.pop_due(Instant::from_micros(9)), None);
         assert_eq!(heap.pop_due(Instant::from_micros(10)), Some(0));
@@ -214,8 +214,8 @@ mod tests {
 
     #[test]
     fn a_second_deadline_of_a_key_replaces_the_first() {
-        let mut memory = [Deadline::default(); 2];
-        let mut heap = Deadlines::new(Memory::from(&mut memory[..]));
+        let mut memory = Lent::<2>::default();
+        let mut heap = memory.heap();
         heap.set(0, secs(1));
         heap.set(1, secs(2));
         heap.set(0, secs(3));
@@ -227,9 +227,9 @@ mod tests {
 
     #[test]
     fn a_heap_over_used_memory_starts_empty() {
-        let mut memory = [Deadline::default(); 2];
-        Deadlines::new(Memory::from(&mut memory[..])).set(1, secs(1));
-        let heap = Deadlines::new(Memory::from(&mut memory[..]));
+        let mut memory = Lent::<2>::default();
+        memory.heap().set(1, secs(1));
+        let heap = memory.heap();
         assert!(heap.is_empty() && heap.at(1).is_none());
         heap.check_invariants();
     }
@@ -243,6 +243,6 @@ mod tests {
     #[cfg(debug_assertions)]
     #[should_panic(expected = "past the capacity")]
     fn a_key_past_the_capacity_is_a_mistake_of_the_caller() {
-        Deadlines::new(Memory::from(&mut [Deadline::default(); 2][..])).set(2, secs(1));
+        Lent::<2>::default().heap().set(2, secs(1));
     }
 }

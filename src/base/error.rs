@@ -1,73 +1,93 @@
-//! What a caller can do wrong. Strangers' mistakes are never errors: they are counted in
-//! [`Stats`](crate::dht::stats::Stats).
+//! What a caller can do wrong that has nothing to do with a protocol.
 
 use core::fmt;
 
-/// Why a command was not accepted. Nothing was changed and no operation was started.
+/// What was to be written does not fit into the memory that was lent for it. What the memory holds then is not specified.
+///
+/// Exhaustive: it says all there is to say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum CallError {
-    /// All places for operations are taken: wait for a `Finished`.
-    Full,
-    /// The handle's operation has ended.
-    Stale,
-    /// The value is longer than 1000 bytes, bencoded.
-    ValueTooLarge,
-    /// The value is not canonical bencode.
-    NotCanonical,
-    /// The salt is longer than 64 bytes.
-    SaltTooLong,
-    /// The signature does not fit key, salt, seq and value.
-    BadSignature,
-    /// The sequence number is negative.
-    BadSeq,
-    /// The port is 0.
-    BadPort,
-    /// No link of that number, or none of that address family.
-    NoLink,
-    /// The address is not one that a datagram can be sent to.
-    BadAddress,
-}
+pub struct NoRoom;
 
-impl fmt::Display for CallError {
+impl fmt::Display for NoRoom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            CallError::Full => "too many operations at the same time: wait until one has finished",
-            CallError::Stale => "the operation has already ended",
-            CallError::ValueTooLarge => "the value is longer than 1000 bytes when bencoded",
-            CallError::NotCanonical => "the value is not canonical bencode",
-            CallError::SaltTooLong => "the salt is longer than 64 bytes",
-            CallError::BadSignature => "the signature does not fit key, salt, sequence number and value",
-            CallError::BadSeq => "the sequence number is negative",
-            CallError::BadPort => "the port is 0",
-            CallError::NoLink => "no local socket has that number or that address family",
-            CallError::BadAddress => "not an address that a datagram can be sent to",
-        })
+        f.write_str("the memory that was lent is too small for what was to be written into it")
     }
 }
 
-impl core::error::Error for CallError {}
+impl core::error::Error for NoRoom {}
 
-/// Why a node could not be made.
+/// A rule that a configuration, or the memory that was lent for it, breaks: why a machine could not be made.
+///
+/// Its text says which value it is and what would be right: `lookup.replicas is 4; at least lookup.k, 8`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum ConfigError {
-    /// No link is configured.
-    NoLinks,
-    /// A table has no room at all, or more than its index type can name (65,534).
-    Capacity(&'static str),
-    /// A rule has a value that makes no sense; the text names it.
-    Rule(&'static str),
+pub struct ConfigError {
+    /// The field, as it is written in Rust: `lookup.replicas`.
+    pub field: &'static str,
+    /// What it is, in `unit`s.
+    pub value: u64,
+    /// What value and bound are counted in; empty for plain numbers.
+    pub unit: &'static str,
+    /// What it has to be: `at least`, `at most`.
+    pub rule: &'static str,
+    /// The other field that it is compared with; empty where that is a plain number.
+    pub other: &'static str,
+    /// That number, or what the other field is, in `unit`s.
+    pub bound: u64,
+}
+
+impl ConfigError {
+    /// A value that is not `rule` (as in "at least") `bound`.
+    pub(crate) const fn new(field: &'static str, value: u64, rule: &'static str, bound: u64) -> Self {
+        ConfigError { field, value, unit: "", rule, other: "", bound }
+    }
+
+    /// The same where the bound is the value of another field.
+    pub(crate) const fn against(self, other: &'static str) -> Self {
+        ConfigError { other, ..self }
+    }
+
+    /// The same where the numbers count something.
+    pub(crate) const fn counted_in(self, unit: &'static str) -> Self {
+        ConfigError { unit, ..self }
+    }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ConfigError::NoLinks => f.write_str("a node needs at least one link"),
-            ConfigError::Capacity(what) => write!(f, "capacity of {what} is zero or too large"),
-            ConfigError::Rule(what) => write!(f, "configuration of {what} makes no sense"),
+        let ConfigError { field, value, unit, rule, other, bound } = self;
+        let space = if unit.is_empty() { "" } else { " " };
+        write!(f, "{field} is {value}{space}{unit}; {rule} ")?;
+        if !other.is_empty() {
+            write!(f, "{other}, ")?;
         }
+        write!(f, "{bound}{space}{unit}")
     }
 }
 
 impl core::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn a_broken_rule_says_what_is_wrong_and_what_would_be_right() {
+        for (error, text) in [
+            (
+                ConfigError::new("lookup.replicas", 4, "at least", 8).against("lookup.k"),
+                "lookup.replicas is 4; at least lookup.k, 8",
+            ),
+            (ConfigError::new("links", 0, "at least", 1), "links is 0; at least 1"),
+            (
+                ConfigError::new("lookup.hard_timeout", 500, "at least", 1000)
+                    .against("lookup.soft_timeout.1")
+                    .counted_in("ms"),
+                "lookup.hard_timeout is 500 ms; at least lookup.soft_timeout.1, 1000 ms",
+            ),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
+    }
+}

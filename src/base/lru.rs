@@ -4,7 +4,8 @@
 //! a second chain. Claiming and refreshing put an entry at the newest end, so where all entries live equally long, the
 //! oldest one is the next to expire. The links are memory of their own, so that entries need not know of them.
 
-use crate::base::slab::Memory;
+use crate::base::list::List;
+use crate::base::slab::MAX_ENTRIES;
 
 /// The end of a chain.
 const NONE: u16 = u16::MAX;
@@ -18,22 +19,11 @@ pub struct LruLink {
     newer: u16,
 }
 
-impl LruLink {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: LruLink = LruLink { older: 0, newer: 0 };
-}
-
-impl Default for LruLink {
-    fn default() -> Self {
-        LruLink::BLANK
-    }
-}
-
-/// The entries `0..n` of a store in the order of their last refresh, where `n` is the length of its memory (at most
-/// 65,534).
+/// The entries `0..n` of a store in the order of their last refresh, where `n` is the capacity of its memory (at most
+/// [`MAX_ENTRIES`]).
 #[derive(Debug)]
 pub struct Lru<'s> {
-    links: Memory<'s, LruLink>,
+    links: List<'s, LruLink>,
     oldest: u16,
     newest: u16,
     first_free: u16,
@@ -42,20 +32,24 @@ pub struct Lru<'s> {
 
 impl<'s> Lru<'s> {
     /// All entries are free.
-    pub fn new(links: Memory<'s, LruLink>) -> Self {
-        let mut links = links.numbered();
-        let mut first_free = NONE;
-        for (i, link) in links.iter_mut().enumerate().rev() {
-            *link = LruLink { older: i as u16, newer: first_free };
-            first_free = i as u16;
-        }
-        Lru { links, oldest: NONE, newest: NONE, first_free, len: 0 }
+    pub fn new(mut links: List<'s, LruLink>) -> Self {
+        links.clear();
+        Lru { links, oldest: NONE, newest: NONE, first_free: NONE, len: 0 }
     }
 
-    /// Takes a free entry, which becomes the newest.
+    /// Takes a free entry, which becomes the newest: one that was released if there is any, else the one after the
+    /// last that was ever taken.
     pub fn claim(&mut self) -> Option<u16> {
-        let entry = self.first_free;
-        self.first_free = self.links.get(usize::from(entry))?.newer;
+        if self.is_full() {
+            return None;
+        }
+        let entry = match self.links.get(usize::from(self.first_free)) {
+            Some(link) => core::mem::replace(&mut self.first_free, link.newer),
+            None => {
+                self.links.push(LruLink { older: NONE, newer: NONE });
+                (self.links.len() - 1) as u16
+            }
+        };
         self.append(entry);
         self.len += 1;
         Some(entry)
@@ -104,12 +98,12 @@ impl<'s> Lru<'s> {
 
     /// Whether no entry is free.
     pub fn is_full(&self) -> bool {
-        self.first_free == NONE
+        self.len >= self.capacity()
     }
 
     /// How many entries there are.
     pub fn capacity(&self) -> usize {
-        self.links.len()
+        self.links.capacity().min(MAX_ENTRIES)
     }
 
     fn is_taken(&self, entry: u16) -> bool {
@@ -152,8 +146,8 @@ mod tests {
 
     #[test]
     fn a_refreshed_entry_becomes_the_newest() {
-        let mut memory = [LruLink::default(); 3];
-        let mut recency = Lru::new(Memory::from(&mut memory[..]));
+        let mut memory = heapless::Vec::<LruLink, 3>::new();
+        let mut recency = Lru::new(List::Lent(&mut memory));
         assert_eq!([recency.claim(), recency.claim(), recency.claim()], [Some(0), Some(1), Some(2)]);
         for (refreshed, expected) in [(0, [1, 2, 0]), (2, [1, 0, 2]), (2, [1, 0, 2])] {
             recency.refresh(refreshed);
@@ -164,8 +158,8 @@ mod tests {
 
     #[test]
     fn there_are_as_many_entries_as_memory_and_not_one_more() {
-        let mut memory = [LruLink::default(); 2];
-        let mut recency = Lru::new(Memory::from(&mut memory[..]));
+        let mut memory = heapless::Vec::<LruLink, 2>::new();
+        let mut recency = Lru::new(List::Lent(&mut memory));
         assert!(recency.claim().is_some() && !recency.is_full() && recency.claim().is_some());
         assert!(recency.is_full() && recency.claim().is_none());
         recency.release(0);
@@ -175,8 +169,8 @@ mod tests {
 
     #[test]
     fn a_free_entry_can_be_neither_refreshed_nor_released() {
-        let mut memory = [LruLink::default(); 2];
-        let mut recency = Lru::new(Memory::from(&mut memory[..]));
+        let mut memory = heapless::Vec::<LruLink, 2>::new();
+        let mut recency = Lru::new(List::Lent(&mut memory));
         recency.claim();
         for free in [1, 2, NONE] {
             recency.refresh(free);

@@ -2,10 +2,11 @@
 
 pub mod arena;
 pub mod bitset;
+pub mod bytes;
 pub mod deadlines;
 pub mod error;
+pub mod list;
 pub mod lru;
-pub mod order;
 pub mod rate;
 pub mod ring;
 pub mod rng;

@@ -1,4 +1,4 @@
-//! What a user asks a node to do, and the named methods that are sugar for it.
+//! What a user asks a node to do.
 
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -6,6 +6,7 @@ use crate::krpc::message::Want;
 
 /// Which of several versions of a mutable item is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
 pub enum Freshness {
     /// The highest sequence number that the closest live contacts hold, with proof of closure.
     #[default]
@@ -16,6 +17,7 @@ pub enum Freshness {
 
 /// A query to one node, without a lookup.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum DirectQuery {
     /// `ping`.
     Ping,
@@ -31,6 +33,18 @@ pub enum DirectQuery {
         /// Steers the nodes of the reply.
         target: Id,
     },
+}
+
+/// What an announced peer has of a torrent.
+///
+/// Exhaustive: BEP 33 knows no third kind.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum PeerKind {
+    /// A part, or nothing yet.
+    #[default]
+    Downloader,
+    /// All of it.
+    Seed,
 }
 
 /// A request to a node. Everything is copied in; nothing is borrowed after the call.
@@ -102,8 +116,8 @@ pub enum Command<'a> {
         info_hash: Id,
         /// Port of the peer; `None`: the port that others see us at.
         port: Option<u16>,
-        /// The peer is a seed.
-        seed: bool,
+        /// What the peer has.
+        kind: PeerKind,
     },
     /// Estimate the size of a swarm (BEP 33).
     Scrape {

@@ -11,23 +11,13 @@ use arrayvec::ArrayVec;
 use crate::base::error::ConfigError;
 use crate::base::time::Duration;
 use crate::krpc::endpoint::Family;
+pub use crate::krpc::endpoint::Network;
 use crate::krpc::id::Id;
 
 /// Most local sockets of one node.
 pub const MAX_LINKS: usize = 4;
 /// Nodes of one family in a reply, and the size of the set that a lookup has to close (BEP 5).
 pub const K: usize = 8;
-
-/// Whether the rules for one prefix apply.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum Network {
-    /// The Internet: every rule holds.
-    #[default]
-    Public,
-    /// One machine or one laboratory: every per-prefix rule is lifted (table, lookup, limiter, item quota, votes,
-    /// BEP 42 preference), and loopback addresses are usable. Per-endpoint limits stay.
-    Local,
-}
 
 /// One local socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -313,30 +303,70 @@ impl Config {
 
     /// Whether the rules make sense together.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let l = &self.lookup;
-        let rules = [
-            ("lookup.k", l.k >= 1),
-            ("lookup.replicas", l.replicas >= l.k),
-            ("lookup.report_at", l.report_at >= 1),
-            ("lookup.slots", l.slots_good >= 1 && l.slots_unverified >= 1),
-            ("lookup.soft_timeout", l.soft_timeout.0 > Duration::ZERO && l.soft_timeout.0 <= l.soft_timeout.1),
-            ("lookup.hard_timeout", l.hard_timeout >= l.soft_timeout.1),
-            ("lookup.deadline", l.deadline > Duration::ZERO),
-            ("table.bucket_sizes", self.table.bucket_sizes.iter().all(|&size| size >= 1)),
-            ("table.check_every", self.table.check_every >= Duration::from_millis(1)),
-            ("server.token_rotation", self.server.token_rotation >= Duration::from_secs(1)),
-            ("server.item_lifetime", self.server.item_lifetime >= Duration::from_secs(1)),
-            ("server.peer_lifetime", self.server.peer_lifetime >= Duration::from_secs(1)),
-            ("server.sample_interval", self.server.sample_interval >= Duration::from_secs(1)),
-            ("server.peers_per_reply", self.server.peers_per_reply <= 100),
-            ("server.samples", self.server.samples <= 50),
-        ];
-        if self.links.is_empty() {
-            return Err(ConfigError::NoLinks);
-        }
-        match rules.iter().find(|(_, holds)| !holds) {
-            Some((what, _)) => Err(ConfigError::Rule(what)),
-            None => Ok(()),
+        const MOST_SAMPLES: u8 = 50;
+        const MOST_PEERS: u8 = 100;
+        let (l, s) = (&self.lookup, &self.server);
+        let least_bucket = self.table.bucket_sizes.into_iter().min().unwrap_or_default();
+        at_least("links", self.links.len() as u64, 1)?;
+        at_least("lookup.k", l.k.into(), 1)?;
+        at_least("lookup.replicas", l.replicas.into(), l.k.into()).map_err(|error| error.against("lookup.k"))?;
+        at_least("lookup.report_at", l.report_at.into(), 1)?;
+        at_least("lookup.slots_good", l.slots_good.into(), 1)?;
+        at_least("lookup.slots_unverified", l.slots_unverified.into(), 1)?;
+        lasts("lookup.soft_timeout.0", l.soft_timeout.0, Duration::from_micros(1))?;
+        lasts("lookup.soft_timeout.1", l.soft_timeout.1, l.soft_timeout.0)
+            .map_err(|error| error.against("lookup.soft_timeout.0"))?;
+        lasts("lookup.hard_timeout", l.hard_timeout, l.soft_timeout.1)
+            .map_err(|error| error.against("lookup.soft_timeout.1"))?;
+        lasts("lookup.deadline", l.deadline, Duration::from_micros(1))?;
+        at_least("table.bucket_sizes", least_bucket.into(), 1)?;
+        lasts("table.check_every", self.table.check_every, Duration::from_millis(1))?;
+        lasts("server.token_rotation", s.token_rotation, Duration::from_secs(1))?;
+        lasts("server.item_lifetime", s.item_lifetime, Duration::from_secs(1))?;
+        lasts("server.peer_lifetime", s.peer_lifetime, Duration::from_secs(1))?;
+        lasts("server.sample_interval", s.sample_interval, Duration::from_secs(1))?;
+        at_most("server.peers_per_reply", s.peers_per_reply, MOST_PEERS)?;
+        at_most("server.samples", s.samples, MOST_SAMPLES)
+    }
+}
+
+fn at_least(field: &'static str, value: u64, bound: u64) -> Result<(), ConfigError> {
+    if value < bound { Err(ConfigError::new(field, value, "at least", bound)) } else { Ok(()) }
+}
+
+fn at_most(field: &'static str, value: u8, bound: u8) -> Result<(), ConfigError> {
+    if value > bound { Err(ConfigError::new(field, value.into(), "at most", bound.into())) } else { Ok(()) }
+}
+
+fn lasts(field: &'static str, value: Duration, bound: Duration) -> Result<(), ConfigError> {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    at_least(field, micros(value), micros(bound)).map_err(|error| error.counted_in("us"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn the_first_rule_that_is_broken_is_named_with_its_value() {
+        let check = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            config.check().map_err(|error| error.to_string())
+        };
+        assert_eq!(check(|_| {}), Ok(()));
+        for (change, text) in [
+            ((|c| c.links.clear()) as fn(&mut Config), "links is 0; at least 1"),
+            (|c| c.lookup.replicas = 4, "lookup.replicas is 4; at least lookup.k, 8"),
+            (|c| c.table.bucket_sizes[2] = 0, "table.bucket_sizes is 0; at least 1"),
+            (|c| c.server.samples = 51, "server.samples is 51; at most 50"),
+            (
+                |c| c.lookup.hard_timeout = Duration::from_millis(500),
+                "lookup.hard_timeout is 500000 us; at least lookup.soft_timeout.1, 1000000 us",
+            ),
+        ] {
+            assert_eq!(check(change), Err(text.into()));
         }
     }
 }

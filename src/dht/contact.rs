@@ -6,7 +6,7 @@
 //!
 //! Its [`AnswerHistory`] is `Unknown` until the first answer, `Good` while the last query was answered, `Suspect` after one failure
 //! in a row and `Bad` after two. Each failure of a data query doubles the time for which a bad node is left alone (30 s,
-//! 1 min, 2 min, .. 8.5 h); a failed probe never lengthens it, since a probe is sent to find out, not because
+//! 1 min, 2 min, .. 8.5 h); a failed check never lengthens it, since a check is sent to find out, not because
 //! somebody needed the answer. One answer heals everything. Round-trip times are smoothed as TCP does it (RFC 6298), in
 //! units of 100 us, so that a record takes 16 bytes.
 
@@ -33,15 +33,6 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Contact = Contact {
-        id: Id([0; 20]),
-        endpoint: Endpoint::UNSPECIFIED,
-        secure: false,
-        checked_until: 0,
-        record: AnswerHistory::NEW,
-    };
-
     /// A node that has not been heard of yet. Whether its id fits its address (BEP 42) is computed here, once.
     pub fn new(id: Id, endpoint: Endpoint) -> Self {
         let secure = id.is_secure_for(endpoint.ip());
@@ -82,7 +73,7 @@ impl Contact {
     pub fn view(&self) -> ContactView {
         ContactView {
             id: self.id,
-            addr: self.endpoint,
+            endpoint: self.endpoint,
             health: self.health(),
             rtt: self.record.rtt(),
             last_answer: self.record.last_answer(),
@@ -98,11 +89,12 @@ impl Contact {
 
 /// A snapshot of a contact.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct ContactView {
     /// Its id.
     pub id: Id,
     /// Where it answers.
-    pub addr: Endpoint,
+    pub endpoint: Endpoint,
     /// What we think of it.
     pub health: Health,
     /// Smoothed round-trip time.
@@ -114,6 +106,8 @@ pub struct ContactView {
 }
 
 /// A contact in a saved state: a name to ask, unverified when it is read back.
+///
+/// Exhaustive: plain data that users write.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct SavedContact {
     /// Its id then.
@@ -124,6 +118,7 @@ pub struct SavedContact {
 
 /// What we think of a node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[non_exhaustive]
 pub enum Health {
     /// Never answered and never failed.
     #[default]
@@ -137,12 +132,14 @@ pub enum Health {
 }
 
 /// What a query that failed was for.
+///
+/// Exhaustive: somebody waits for its answer or nobody does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum QueryKind {
     /// Somebody wanted the answer.
     Data,
     /// It was sent only to see whether the node is alive.
-    TraceEvent,
+    Check,
 }
 
 /// The memory of one node's answers and failures.
@@ -157,10 +154,6 @@ pub struct AnswerHistory {
 }
 
 impl AnswerHistory {
-    /// Nothing is known.
-    pub const NEW: AnswerHistory =
-        AnswerHistory { last_answer: 0, retry_at: 0, srtt: 0, rttvar: 0, failures: 0, answered: false };
-
     /// It answered. `rtt` is given only when the query was sent once, so that the sample is unambiguous.
     pub fn on_answer(&mut self, now: Instant, rtt: Option<Duration>) {
         self.answered = true;
@@ -191,17 +184,17 @@ impl AnswerHistory {
                 self.failures = self.failures.saturating_add(1);
                 FIRST_RETRY << (self.failures - 1).min(MAX_DOUBLINGS)
             }
-            QueryKind::TraceEvent if self.failures < BAD_AFTER => {
+            QueryKind::Check if self.failures < BAD_AFTER => {
                 self.failures += 1;
                 FIRST_RETRY
             }
-            QueryKind::TraceEvent => (self.retry_at.saturating_sub(seconds(now)) / 2).max(FIRST_RETRY),
+            QueryKind::Check => (self.retry_at.saturating_sub(seconds(now)) / 2).max(FIRST_RETRY),
         };
         self.retry_at = seconds_up(now).saturating_add(wait);
     }
 
-    /// It showed a sign of life that proves nothing (a query that carries its id): worth a question at once, if it had
-    /// failed before.
+    /// It did something that proves nothing (a query that carries its id): worth a query at once, if it had failed
+    /// before.
     pub fn on_activity(&mut self) {
         self.retry_at = 0;
     }
@@ -295,7 +288,7 @@ mod tests {
         assert_eq!(r.health(), Health::Good);
         r.on_failure(at(2), QueryKind::Data);
         assert_eq!(r.health(), Health::Suspect);
-        r.on_failure(at(3), QueryKind::TraceEvent);
+        r.on_failure(at(3), QueryKind::Check);
         assert_eq!(r.health(), Health::Bad);
         assert!(r.is_bad());
         r.on_answer(at(4), None);
@@ -314,15 +307,15 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_probe_halves_what_is_left_of_the_back_off() {
+    fn a_failed_check_halves_what_is_left_of_the_back_off() {
         let mut r = AnswerHistory::default();
         for _ in 0..6 {
             r.on_failure(at(0), QueryKind::Data);
         }
         assert_eq!(r.retry_at(), at(960));
-        r.on_failure(at(160), QueryKind::TraceEvent);
+        r.on_failure(at(160), QueryKind::Check);
         assert_eq!(r.retry_at(), at(160 + 400));
-        r.on_failure(at(559), QueryKind::TraceEvent);
+        r.on_failure(at(559), QueryKind::Check);
         assert_eq!(r.retry_at(), at(559 + 30), "but never asks more often than every 30 s");
     }
 

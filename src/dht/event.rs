@@ -1,22 +1,25 @@
-//! The types through which a [`Node`](super::Node) is runner: inputs, outputs, events and outcomes.
+//! The types through which a [`Node`](super::Node) is driven: inputs, outputs, events and outcomes.
 
 use core::fmt;
 
 use crate::base::time::{Duration, Instant};
-use crate::krpc::compact::{Nodes, Peers, Samples};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::message::Item;
+use crate::krpc::item::Item;
+use crate::krpc::lists::{Nodes, Peers, Samples};
 
 /// The buffer that the caller lends to [`poll_output`](super::Node::poll_output). One per loop is enough.
 pub type Buffer = [u8; 1500];
 
 /// One of our sockets: an index into [`Config::links`](crate::dht::config::Config::links).
+///
+/// Exhaustive: it is that number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct LinkId(pub u8);
 
 /// Something that happened outside.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Input<'a> {
     /// A datagram arrived.
     Datagram {
@@ -46,7 +49,10 @@ pub enum Input<'a> {
 }
 
 /// Something that the machine wants.
+///
+/// Exhaustive: the loop around a machine has to have an answer to each, and the compiler checks that it has.
 #[derive(Clone, Copy, Debug)]
+#[must_use = "a transmit has to be sent or dropped, and a timeout to be waited for"]
 pub enum Output<'b> {
     /// Send this datagram at once, or drop it.
     Transmit {
@@ -64,6 +70,8 @@ pub enum Output<'b> {
 }
 
 /// A handle of a running operation. It goes stale when the operation ends and never finds another one.
+///
+/// Exhaustive: plain data that users may keep.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct OpId {
     /// Place in the table of operations.
@@ -72,7 +80,23 @@ pub struct OpId {
     pub generation: u32,
 }
 
-/// News from the machine. Lists are iterators over bytes in the caller's buffer.
+/// A running operation, as its owner may see it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct OpView {
+    /// What it looks for.
+    pub target: Id,
+    /// The link it runs on.
+    pub link: LinkId,
+    /// The caller's tag.
+    pub tag: u64,
+    /// Counts so far.
+    pub outcome: Outcome,
+    /// It has converged and is storing.
+    pub storing: bool,
+}
+
+/// News from the machine. Items and lists lie in the caller's buffer.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'b> {
@@ -198,6 +222,7 @@ impl Event<'_> {
 
 /// Why an operation ended.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
 pub enum Reason {
     /// What was asked for was found, or the single query was answered.
     Hit,
@@ -226,6 +251,7 @@ impl fmt::Display for Reason {
 
 /// How an operation went.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
 pub struct Outcome {
     /// Why it ended.
     pub reason: Reason,
@@ -252,14 +278,15 @@ pub struct Outcome {
     /// Nodes that confirmed a put or an announce.
     pub stored: u16,
     /// Nodes that refused a put or an announce, by code.
-    pub refused: Refused,
+    pub refused: Refusals,
     /// From command to end.
     pub elapsed: Duration,
 }
 
 /// Refusals of a put or an announce, counted by KRPC error code.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Refused {
+#[non_exhaustive]
+pub struct Refusals {
     /// 203: bad token or bad arguments.
     pub protocol: u8,
     /// 205: value too large.
@@ -276,7 +303,7 @@ pub struct Refused {
     pub other: u8,
 }
 
-impl Refused {
+impl Refusals {
     /// Codes and counts, zero counts left out; code 0 stands for any other.
     pub fn by_code(&self) -> impl Iterator<Item = (u16, u8)> {
         [

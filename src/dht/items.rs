@@ -19,15 +19,14 @@ use core::cmp::Reverse;
 use arrayvec::ArrayVec;
 
 use crate::base::arena::{Arena, Block, Chain};
+use crate::base::list::List;
 use crate::base::lru::{Lru, LruLink};
-use crate::base::order::Order;
-use crate::base::slab::{Memory, SlabKey};
+use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Network, ServerConfig};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::item::{MAX_SALT, MAX_VALUE};
-use crate::krpc::message::{Item, Mutable};
+use crate::krpc::item::{Item, MAX_SALT, MAX_VALUE, Mutable};
 
 /// Among this many of the farthest items, the one longest without a put has to go.
 pub const CANDIDATES: usize = 8;
@@ -122,7 +121,7 @@ impl Kind {
 }
 
 /// Memory for one item, its value apart.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct ItemEntry {
     put_at: Instant,
     /// Network of the first putter, which the item is counted for.
@@ -131,54 +130,34 @@ pub struct ItemEntry {
     key: [u8; 32],
     signature: [u8; 64],
     target: Id,
+    /// How often an item was removed from this place.
     generation: u32,
     value: Chain,
     kind: Kind,
 }
 
-impl ItemEntry {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: ItemEntry = ItemEntry {
-        put_at: Instant::ZERO,
-        network: 0,
-        seq: 0,
-        key: [0; 32],
-        signature: [0; 64],
-        target: Id([0; 20]),
-        generation: 0,
-        value: Chain::BLANK,
-        kind: Kind::Immutable,
-    };
-}
-
-impl Default for ItemEntry {
-    fn default() -> Self {
-        ItemEntry::BLANK
-    }
-}
-
-/// Memory of [`Items`]. The shortest of the first four says how many items there can be.
+/// Memory of [`Items`]. The first four have the same capacity.
 #[derive(Debug)]
 pub struct ItemsMemory<'s> {
     /// The items.
-    pub entries: Memory<'s, ItemEntry>,
+    pub entries: List<'s, ItemEntry>,
     /// Their order by last put.
-    pub links: Memory<'s, LruLink>,
+    pub links: List<'s, LruLink>,
     /// Their order by target.
-    pub by_target: Memory<'s, u16>,
+    pub by_target: List<'s, u16>,
     /// Their order by network.
-    pub by_network: Memory<'s, u16>,
+    pub by_network: List<'s, u16>,
     /// Their values.
-    pub blocks: Memory<'s, Block>,
+    pub blocks: List<'s, Block>,
 }
 
 /// The items that we hold for others.
 #[derive(Debug)]
 pub struct Items<'s> {
-    entries: Memory<'s, ItemEntry>,
+    entries: List<'s, ItemEntry>,
     recency: Lru<'s>,
-    by_target: Order<'s>,
-    by_network: Order<'s>,
+    by_target: List<'s, u16>,
+    by_network: List<'s, u16>,
     arena: Arena<'s>,
     bytes: usize,
     lifetime: Duration,
@@ -189,15 +168,17 @@ pub struct Items<'s> {
 impl<'s> Items<'s> {
     /// A store without items. In a local network, no network has a quota.
     pub fn new(config: &ServerConfig, network: Network, memory: ItemsMemory<'s>) -> Self {
-        let ItemsMemory { mut entries, mut links, by_target, by_network, blocks } = memory;
-        let capacity = entries.len().min(links.len()).min(by_target.len()).min(by_network.len());
-        // Whatever the memory was used for before, no key to it is valid.
-        entries.iter_mut().for_each(|entry| entry.generation = entry.generation.wrapping_add(1));
+        let ItemsMemory { mut entries, links, mut by_target, mut by_network, blocks } = memory;
+        let shortest = entries.capacity().min(by_target.capacity()).min(by_network.capacity());
+        debug_assert!(shortest >= links.capacity(), "a place for every link");
+        entries.clear();
+        by_target.clear();
+        by_network.clear();
         Items {
             entries,
-            recency: Lru::new(links.split_front(capacity)),
-            by_target: Order::new(by_target),
-            by_network: Order::new(by_network),
+            recency: Lru::new(links),
+            by_target,
+            by_network,
             arena: Arena::new(blocks),
             bytes: 0,
             lifetime: config.item_lifetime,
@@ -227,12 +208,6 @@ impl<'s> Items<'s> {
     /// Bytes of all values together.
     pub fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    /// The arena that the values lie in, where the owner may keep values of its own. What it takes there is room that
-    /// the items lack, and what it takes it has to release.
-    pub fn arena(&mut self) -> &mut Arena<'s> {
-        &mut self.arena
     }
 
     /// Stores the item of a put, or says why not (rules S6 to S16). `own` is our id on the link that the put came in
@@ -392,7 +367,7 @@ impl<'s> Items<'s> {
     /// The `wanted` items farthest from `own` (or all), in no particular order.
     fn farthest(&self, own: &Id, mut wanted: usize) -> ArrayVec<u16, CANDIDATES> {
         let mut found = ArrayVec::new();
-        let mut range = self.by_target.as_slice();
+        let mut range = &self.by_target[..];
         // All targets of `range` share the bits before the one where its two ends differ. That bit parts it into two
         // halves, of which the one that differs from our id is the farther one, whatever follows.
         while let [first, .., last] = range {
@@ -427,18 +402,21 @@ impl<'s> Items<'s> {
         let at = self.place_in_network(network, number);
         self.by_network.insert(at, number);
         self.bytes += value.len();
-        let entry = &mut self.entries[usize::from(number)];
-        *entry = ItemEntry {
+        let mutable = put.item.mutable.as_ref();
+        let entry = ItemEntry {
             put_at: self.latest,
             network,
+            seq: mutable.map_or(0, |mutable| mutable.seq),
+            key: mutable.map_or([0; 32], |mutable| *mutable.key),
+            signature: mutable.map_or([0; 64], |mutable| *mutable.signature),
             target: put.target,
-            generation: entry.generation,
+            generation: self.entries.get(usize::from(number)).map_or(0, |entry| entry.generation),
             value,
             kind,
-            ..ItemEntry::default()
         };
-        if let Some(mutable) = &put.item.mutable {
-            (entry.seq, entry.key, entry.signature) = (mutable.seq, *mutable.key, *mutable.signature);
+        match self.entries.get_mut(usize::from(number)) {
+            Some(place) => *place = entry,
+            None => _ = self.entries.push(entry),
         }
         Some(())
     }
@@ -455,14 +433,14 @@ impl<'s> Items<'s> {
     }
 
     fn number_of(&self, target: &Id, kind: Kind) -> Option<u16> {
-        let number = *self.by_target.as_slice().get(self.place_of(target, kind))?;
+        let number = *self.by_target.get(self.place_of(target, kind))?;
         let entry = self.entry(number);
         (entry.target == *target && entry.kind == kind).then_some(number)
     }
 
     /// Where an item is, or would be, in the order by target.
     fn place_of(&self, target: &Id, kind: Kind) -> usize {
-        self.by_target.as_slice().partition_point(|&number| {
+        self.by_target.partition_point(|&number| {
             let entry = self.entry(number);
             (entry.target, entry.kind) < (*target, kind)
         })
@@ -470,7 +448,7 @@ impl<'s> Items<'s> {
 
     /// Where an item is, or would be, in the order by network.
     fn place_in_network(&self, network: u64, number: u16) -> usize {
-        self.by_network.as_slice().partition_point(|&other| (self.entry(other).network, other) < (network, number))
+        self.by_network.partition_point(|&other| (self.entry(other).network, other) < (network, number))
     }
 
     fn held_for(&self, network: u64) -> usize {
@@ -488,8 +466,8 @@ impl<'s> Items<'s> {
     /// Recounts everything that has to hold.
     #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
-        let by_target = self.by_target.as_slice();
-        let by_network = self.by_network.as_slice();
+        let by_target = &self.by_target;
+        let by_network = &self.by_network;
         assert!(
             by_target.len() == self.len()
                 && by_network.len() == self.len()

@@ -16,7 +16,7 @@ use core::ops::Range;
 
 use siphasher::sip::SipHasher13;
 
-use crate::base::slab::Memory;
+use crate::base::list::List;
 use crate::base::time::Instant;
 use crate::dht::config::{LimiterConfig, Network};
 use crate::dht::contact::seconds;
@@ -27,9 +27,9 @@ const WAYS: usize = 8;
 /// Seconds after which an answer is expected no longer.
 const CREDIT_LIFETIME: u32 = 15;
 
-/// The meter of one endpoint or of one network.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Meter {
+/// The meter of one endpoint or of one network. It lies in memory as four plain numbers, see [`List::zeroed`].
+#[derive(Clone, Copy, Default)]
+struct Meter {
     /// Keyed hash of whom it is for; 0 while it is free.
     tag: u64,
     packets: MeterBucket,
@@ -39,15 +39,24 @@ pub struct Meter {
     credits: u8,
 }
 
+/// Memory for one meter.
+pub type MeterCell = [u64; 4];
+
 impl Meter {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Meter = Meter {
-        tag: 0,
-        packets: MeterBucket { full_at: 0 },
-        bytes: MeterBucket { full_at: 0 },
-        credits_until: 0,
-        credits: 0,
-    };
+    fn read([tag, packets, bytes, credits]: MeterCell) -> Meter {
+        Meter {
+            tag,
+            packets: MeterBucket { full_at: packets },
+            bytes: MeterBucket { full_at: bytes },
+            credits_until: (credits >> 8) as u32,
+            credits: credits as u8,
+        }
+    }
+
+    fn write(&self) -> MeterCell {
+        let credits = u64::from(self.credits_until) << 8 | u64::from(self.credits);
+        [self.tag, self.packets.full_at, self.bytes.full_at, credits]
+    }
 
     fn has_credit(&self, second: u32) -> bool {
         self.credits > 0 && second < self.credits_until
@@ -116,7 +125,7 @@ pub enum Verdict {
 pub struct Limiter<'s> {
     network: Network,
     keys: [u64; 2],
-    meters: Memory<'s, Meter>,
+    meters: List<'s, MeterCell>,
     everybody: MeterBucket,
     per_endpoint: Rate,
     per_network: Rate,
@@ -126,11 +135,11 @@ pub struct Limiter<'s> {
 
 impl<'s> Limiter<'s> {
     /// `keys` must be secret and random. Without any meters only the rate of the whole node holds.
-    pub fn new(config: LimiterConfig, network: Network, keys: [u64; 2], meters: Memory<'s, Meter>) -> Self {
+    pub fn new(config: LimiterConfig, network: Network, keys: [u64; 2], meters: List<'s, MeterCell>) -> Self {
         Limiter {
             network,
             keys,
-            meters,
+            meters: meters.into_zeros(),
             everybody: MeterBucket::default(),
             per_endpoint: Rate::new(config.per_endpoint),
             per_network: Rate::new(config.per_network),
@@ -143,7 +152,7 @@ impl<'s> Limiter<'s> {
     pub fn judge(&mut self, now: Instant, from: &Endpoint) -> Verdict {
         let tag = self.endpoint_tag(from);
         let known = self.find(tag);
-        if known.is_some_and(|index| self.meters[index].has_credit(seconds(now))) {
+        if known.is_some_and(|index| self.at(index).has_credit(seconds(now))) {
             return Verdict::Expected;
         }
         match self.admit_stranger(now, from, tag, known) {
@@ -162,8 +171,9 @@ impl<'s> Limiter<'s> {
     /// It answered a query of ours: that was what it had credit for.
     pub fn on_answer(&mut self, from: &Endpoint) {
         if let Some(index) = self.find(self.endpoint_tag(from)) {
-            let meter = &mut self.meters[index];
+            let mut meter = self.at(index);
             meter.credits = meter.credits.saturating_sub(1);
+            self.meters[index] = meter.write();
         }
     }
 
@@ -177,10 +187,10 @@ impl<'s> Limiter<'s> {
                 let tag = self.network_tag(from);
                 let known = self.find(tag);
                 let of_network = self.packets(known).take(at, self.per_network.one, self.per_network.depth)?;
-                self.meter(now, tag, known).packets = of_network;
+                self.change(now, tag, known, |meter| meter.packets = of_network);
             }
             // Its place may have been taken by the meter of its network.
-            self.meter(now, tag, known).packets = of_endpoint;
+            self.change(now, tag, known, |meter| meter.packets = of_endpoint);
         }
         self.everybody = everybody;
         Some(())
@@ -193,10 +203,11 @@ impl<'s> Limiter<'s> {
         }
         let tag = self.endpoint_tag(to);
         let known = self.find(tag);
-        let meter = self.meter(now, tag, known);
-        let credits = if meter.has_credit(seconds(now)) { meter.credits } else { 0 };
-        meter.credits = credits.saturating_add(1);
-        meter.credits_until = seconds(now).saturating_add(CREDIT_LIFETIME);
+        self.change(now, tag, known, |meter| {
+            let credits = if meter.has_credit(seconds(now)) { meter.credits } else { 0 };
+            meter.credits = credits.saturating_add(1);
+            meter.credits_until = seconds(now).saturating_add(CREDIT_LIFETIME);
+        });
     }
 
     /// Charges a reply to the network it goes to. False, and nothing is charged, when its budget is used up.
@@ -206,39 +217,43 @@ impl<'s> Limiter<'s> {
         }
         let tag = self.network_tag(to);
         let known = self.find(tag);
-        let bucket = known.map_or(MeterBucket::default(), |index| self.meters[index].bytes);
+        let bucket = known.map_or(MeterBucket::default(), |index| self.at(index).bytes);
         let cost = self.reply_bytes.time(bytes as u64);
         let Some(bucket) = bucket.take(nanos(now), cost, self.reply_bytes.depth) else { return false };
-        self.meter(now, tag, known).bytes = bucket;
+        self.change(now, tag, known, |meter| meter.bytes = bucket);
         true
     }
 
     /// The bucket of a meter, or the full one of somebody who has none.
     fn packets(&self, known: Option<usize>) -> MeterBucket {
-        known.map_or(MeterBucket::default(), |index| self.meters[index].packets)
+        known.map_or(MeterBucket::default(), |index| self.at(index).packets)
     }
 
-    /// The meter of `tag`: where it was found, or in the place of the one in its set that is worth least. There must be
-    /// any meters.
-    fn meter(&mut self, now: Instant, tag: u64, known: Option<usize>) -> &mut Meter {
-        let index = match known.filter(|&index| self.meters[index].tag == tag) {
-            Some(index) => index,
+    fn at(&self, index: usize) -> Meter {
+        Meter::read(self.meters[index])
+    }
+
+    /// Changes the meter of `tag`: where it was found, or in the place of the one in its set that is worth least. There
+    /// must be any meters.
+    fn change(&mut self, now: Instant, tag: u64, known: Option<usize>, change: impl FnOnce(&mut Meter)) {
+        let (index, mut meter) = match known.filter(|&index| self.meters[index][0] == tag) {
+            Some(index) => (index, self.at(index)),
             None => {
                 let set = self.set(tag);
                 let (start, second) = (set.start, seconds(now));
-                let way = self.meters[set].iter().enumerate().min_by_key(|(_, meter)| meter.worth(second));
-                let index = start + way.map_or(0, |(way, _)| way);
-                self.meters[index] = Meter { tag, ..Meter::default() };
-                index
+                let way =
+                    self.meters[set].iter().enumerate().min_by_key(|(_, meter)| Meter::read(**meter).worth(second));
+                (start + way.map_or(0, |(way, _)| way), Meter { tag, ..Meter::default() })
             }
         };
-        &mut self.meters[index]
+        change(&mut meter);
+        self.meters[index] = meter.write();
     }
 
     fn find(&self, tag: u64) -> Option<usize> {
         let set = self.set(tag);
         let start = set.start;
-        self.meters[set].iter().position(|meter| meter.tag == tag).map(|way| start + way)
+        self.meters[set].iter().position(|meter| meter[0] == tag).map(|way| start + way)
     }
 
     /// The places in which the meter of `tag` may be.
@@ -275,7 +290,7 @@ mod tests {
     use crate::dht::config::Config;
 
     fn limiter(network: Network, meters: usize) -> Limiter<'static> {
-        Limiter::new(Config::default().limiter, network, [1, 2], Memory::allocate(meters))
+        Limiter::new(Config::default().limiter, network, [1, 2], List::zeroed(meters))
     }
 
     fn at(secs: u64) -> Instant {
@@ -380,7 +395,7 @@ mod tests {
         assert!(!l.admit(at(5), &host(0, 1)), "a clock that steps back gives nothing away");
         assert!(l.admit(at(10) + Duration::from_millis(100), &host(0, 1)));
         let closed = LimiterConfig { per_endpoint: (0, 0), ..Config::default().limiter };
-        let mut l = Limiter::new(closed, Network::Public, [0; 2], Memory::allocate(64));
+        let mut l = Limiter::new(closed, Network::Public, [0; 2], List::zeroed(64));
         assert!(!l.admit(at(0), &host(0, 1)));
     }
 }

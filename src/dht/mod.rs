@@ -3,6 +3,7 @@
 pub mod command;
 pub mod config;
 pub mod contact;
+pub mod error;
 pub mod event;
 pub mod items;
 pub mod limiter;

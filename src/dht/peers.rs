@@ -19,10 +19,9 @@ use core::ops::Range;
 
 use arrayvec::ArrayVec;
 
+use crate::base::list::List;
 use crate::base::lru::{Lru, LruLink};
-use crate::base::order::Order;
 use crate::base::rng::Rng;
-use crate::base::slab::Memory;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Network, ServerConfig};
 use crate::krpc::bloom::Bloom;
@@ -69,9 +68,6 @@ pub struct PeerEntry {
 }
 
 impl PeerEntry {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: PeerEntry = PeerEntry { info_hash: Id([0; 20]), endpoint: Endpoint::UNSPECIFIED, stamp: [0; 4] };
-
     fn is_seed(&self) -> bool {
         u32::from_le_bytes(self.stamp) & SEED != 0
     }
@@ -86,23 +82,23 @@ fn place(info_hash: &Id, peer: &Endpoint) -> (Id, Family, Endpoint) {
     (*info_hash, peer.family(), peer.with_port(0))
 }
 
-/// Memory of a [`PeerStore`]. The shortest of the three says how many peers there can be.
+/// Memory of a [`PeerStore`]. All have the same capacity.
 #[derive(Debug)]
 pub struct PeersMemory<'s> {
     /// The peers.
-    pub entries: Memory<'s, PeerEntry>,
+    pub entries: List<'s, PeerEntry>,
     /// Their order by last announce.
-    pub links: Memory<'s, LruLink>,
+    pub links: List<'s, LruLink>,
     /// Their order by info-hash.
-    pub order: Memory<'s, u16>,
+    pub order: List<'s, u16>,
 }
 
 /// The peers that we hold for others.
 #[derive(Debug)]
 pub struct PeerStore<'s> {
-    entries: Memory<'s, PeerEntry>,
+    entries: List<'s, PeerEntry>,
     recency: Lru<'s>,
-    order: Order<'s>,
+    order: List<'s, u16>,
     info_hashes: usize,
     /// Seconds of the last announce, rounded up.
     latest: u64,
@@ -119,13 +115,15 @@ pub struct PeerStore<'s> {
 impl<'s> PeerStore<'s> {
     /// A store without peers. In a local network, no network has a share.
     pub fn new(config: &ServerConfig, network: Network, memory: PeersMemory<'s>) -> Self {
-        let PeersMemory { entries, mut links, order } = memory;
-        let capacity = entries.len().min(links.len()).min(order.len());
+        let PeersMemory { mut entries, links, mut order } = memory;
+        debug_assert!(entries.capacity().min(order.capacity()) >= links.capacity(), "a place for every link");
+        entries.clear();
+        order.clear();
         let places = usize::from(config.peers_per_info_hash);
         PeerStore {
             entries,
-            recency: Lru::new(links.split_front(capacity)),
-            order: Order::new(order),
+            recency: Lru::new(links),
+            order,
             info_hashes: 0,
             latest: 0,
             lifetime: whole_seconds(config.peer_lifetime).min(u64::from(CLOCK)),
@@ -266,7 +264,7 @@ impl<'s> PeerStore<'s> {
         let expired = |entry: &PeerEntry| expires_at(self.latest, self.lifetime, entry) <= now;
         let mut info_hashes = 0;
         let mut last = None;
-        self.order.retain(|number| {
+        self.order.retain(|&number| {
             let entry = &self.entries[usize::from(number)];
             let keep = !expired(entry);
             if keep && last != Some(entry.info_hash) {
@@ -290,7 +288,7 @@ impl<'s> PeerStore<'s> {
         self.sample.clear();
         let mut left = self.info_hashes;
         let mut last = None;
-        for &number in self.order.as_slice() {
+        for &number in self.order.iter() {
             let info_hash = self.entries[usize::from(number)].info_hash;
             if last == Some(info_hash) {
                 continue;
@@ -313,7 +311,11 @@ impl<'s> PeerStore<'s> {
     fn write(&mut self, number: u16, info_hash: &Id, peer: Endpoint, seed: bool) {
         let time = self.latest as u32 & CLOCK;
         let stamp = (time | if seed { SEED } else { 0 }).to_le_bytes();
-        self.entries[usize::from(number)] = PeerEntry { info_hash: *info_hash, endpoint: peer, stamp };
+        let entry = PeerEntry { info_hash: *info_hash, endpoint: peer, stamp };
+        match self.entries.get_mut(usize::from(number)) {
+            Some(place) => *place = entry,
+            None => _ = self.entries.push(entry),
+        }
     }
 
     fn evict(&mut self) {
@@ -344,7 +346,7 @@ impl<'s> PeerStore<'s> {
 
     /// The places of all entries whose `part` of what they are sorted by is `wanted`.
     fn range<K: Ord>(&self, wanted: K, part: impl Fn(&PeerEntry) -> K) -> Range<usize> {
-        let numbers = self.order.as_slice();
+        let numbers = &self.order;
         let start = numbers.partition_point(|&number| part(self.entry(number)) < wanted);
         // No info-hash has more entries than it has places, so the end is not far.
         let rest = numbers.get(start..numbers.len().min(start + self.places)).unwrap_or_default();
@@ -352,18 +354,18 @@ impl<'s> PeerStore<'s> {
     }
 
     fn numbers(&self, places: Range<usize>) -> &[u16] {
-        self.order.as_slice().get(places).unwrap_or_default()
+        self.order.get(places).unwrap_or_default()
     }
 
     fn number_of(&self, info_hash: &Id, peer: &Endpoint) -> Option<u16> {
-        let number = *self.order.as_slice().get(self.place_of(info_hash, peer))?;
+        let number = *self.order.get(self.place_of(info_hash, peer))?;
         (self.entry(number).place() == place(info_hash, peer)).then_some(number)
     }
 
     /// Where a peer is, or would be, in the order.
     fn place_of(&self, info_hash: &Id, peer: &Endpoint) -> usize {
         let wanted = place(info_hash, peer);
-        self.order.as_slice().partition_point(|&number| self.entry(number).place() < wanted)
+        self.order.partition_point(|&number| self.entry(number).place() < wanted)
     }
 
     fn entry(&self, number: u16) -> &PeerEntry {
@@ -373,7 +375,7 @@ impl<'s> PeerStore<'s> {
     /// Recounts everything that has to hold.
     #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
-        let entries = || self.order.as_slice().iter().map(|&number| self.entry(number));
+        let entries = || self.order.iter().map(|&number| self.entry(number));
         assert!(entries().count() == self.len() && self.recency.iter().count() == self.len());
         assert!(entries().is_sorted_by(|a, b| a.place() < b.place()), "sorted, and no peer twice");
         let mut info_hashes = 0;

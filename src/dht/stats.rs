@@ -1,31 +1,15 @@
 //! Counters: plain numbers that only grow, pulled by whoever wants metrics.
 
+use core::fmt;
+
+use crate::krpc::message::Malformed;
+
 /// Why something that came from outside was dropped without an answer. The names are fixed: `spec/krpc.md` lists them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
+#[non_exhaustive]
 pub enum DropReason {
-    /// A datagram without bytes.
-    Empty,
-    /// A datagram larger than any message.
-    Oversize,
-    /// The outermost value is not a dictionary.
-    NotADictionary,
-    /// Not bencode.
-    Syntax,
-    /// Bytes after the outermost dictionary.
-    Trailing,
-    /// Nested too deep.
-    TooDeep,
-    /// Too many tokens.
-    TooManyTokens,
-    /// A known key stands twice in one dictionary.
-    RepeatedKey,
-    /// No usable transaction id.
-    NoTid,
-    /// Neither query nor response nor error.
-    NoKind,
-    /// A query without a method.
-    NoMethod,
+    /// It is no message.
+    Malformed(Malformed),
     /// The source is no address that a reply can be sent to, or the link does not exist.
     Martian,
     /// The source sends more than its share.
@@ -43,22 +27,8 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    /// Number of reasons.
-    pub const COUNT: usize = Self::ALL.len();
-
-    /// All reasons, in the order of their numbers.
-    pub const ALL: [DropReason; 18] = [
-        DropReason::Empty,
-        DropReason::Oversize,
-        DropReason::NotADictionary,
-        DropReason::Syntax,
-        DropReason::Trailing,
-        DropReason::TooDeep,
-        DropReason::TooManyTokens,
-        DropReason::RepeatedKey,
-        DropReason::NoTid,
-        DropReason::NoKind,
-        DropReason::NoMethod,
+    /// Those that are not the decoder's, in the order of their numbers.
+    const OTHERS: [DropReason; 7] = [
         DropReason::Martian,
         DropReason::Limited,
         DropReason::ReadOnly,
@@ -68,20 +38,30 @@ impl DropReason {
         DropReason::InboxOverflow,
     ];
 
+    /// All reasons, the decoder's first.
+    pub fn all() -> impl Iterator<Item = DropReason> {
+        Malformed::ALL.into_iter().map(DropReason::Malformed).chain(Self::OTHERS)
+    }
+
+    /// Its place among the counters, in the order of [`all`](DropReason::all).
+    const fn index(self) -> usize {
+        const FIRST: usize = Malformed::ALL.len();
+        match self {
+            DropReason::Malformed(reason) => reason as usize,
+            DropReason::Martian => FIRST,
+            DropReason::Limited => FIRST + 1,
+            DropReason::ReadOnly => FIRST + 2,
+            DropReason::Unsolicited => FIRST + 3,
+            DropReason::ReplyOverflow => FIRST + 4,
+            DropReason::StaleReply => FIRST + 5,
+            DropReason::InboxOverflow => FIRST + 6,
+        }
+    }
+
     /// The name in text and in specifications.
     pub const fn name(self) -> &'static str {
         match self {
-            DropReason::Empty => "empty",
-            DropReason::Oversize => "oversize",
-            DropReason::NotADictionary => "not_a_dictionary",
-            DropReason::Syntax => "syntax",
-            DropReason::Trailing => "trailing",
-            DropReason::TooDeep => "too_deep",
-            DropReason::TooManyTokens => "too_many_tokens",
-            DropReason::RepeatedKey => "repeated_key",
-            DropReason::NoTid => "no_tid",
-            DropReason::NoKind => "no_kind",
-            DropReason::NoMethod => "no_method",
+            DropReason::Malformed(reason) => reason.name(),
             DropReason::Martian => "martian",
             DropReason::Limited => "limited",
             DropReason::ReadOnly => "read_only",
@@ -93,14 +73,26 @@ impl DropReason {
     }
 }
 
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl From<Malformed> for DropReason {
+    fn from(reason: Malformed) -> Self {
+        DropReason::Malformed(reason)
+    }
+}
+
 /// Drops by reason.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Dropped([u64; DropReason::COUNT]);
+pub struct Dropped([u64; Malformed::ALL.len() + DropReason::OTHERS.len()]);
 
 impl Dropped {
     /// How often this reason occurred.
     pub fn by(&self, reason: DropReason) -> u64 {
-        self.0[reason as usize]
+        self.0[reason.index()]
     }
 
     /// All drops together.
@@ -108,8 +100,20 @@ impl Dropped {
         self.0.iter().sum()
     }
 
+    /// All counters with the names of their reasons.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        DropReason::all().map(DropReason::name).zip(self.0)
+    }
+
     pub(crate) fn count(&mut self, reason: DropReason) {
-        self.0[reason as usize] += 1;
+        self.0[reason.index()] += 1;
+    }
+}
+
+impl fmt::Display for Dropped {
+    /// `syntax 1, limited 3`: reasons that did not occur are left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_counters(f, self.iter())
     }
 }
 
@@ -151,23 +155,84 @@ pub struct Stats {
     pub dropped: Dropped,
 }
 
+impl Stats {
+    /// All counters with their names, those of [`dropped`](Stats::dropped) behind the others.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let Stats {
+            rx,
+            rx_bytes,
+            tx,
+            tx_bytes,
+            queries,
+            refused,
+            trimmed,
+            rpc_sent,
+            rpc_ok,
+            rpc_late,
+            rpc_errors,
+            rpc_broken,
+            rpc_timeouts,
+            verifications,
+            operations,
+            dropped,
+        } = *self;
+        let own = [
+            ("rx", rx),
+            ("rx_bytes", rx_bytes),
+            ("tx", tx),
+            ("tx_bytes", tx_bytes),
+            ("queries", queries),
+            ("refused", refused),
+            ("trimmed", trimmed),
+            ("rpc_sent", rpc_sent),
+            ("rpc_ok", rpc_ok),
+            ("rpc_late", rpc_late),
+            ("rpc_errors", rpc_errors),
+            ("rpc_broken", rpc_broken),
+            ("rpc_timeouts", rpc_timeouts),
+            ("verifications", verifications),
+            ("operations", operations),
+        ];
+        own.into_iter().chain(dropped.iter())
+    }
+}
+
+impl fmt::Display for Stats {
+    /// `rx 12, rx_bytes 740, limited 3`: counters that are 0 are left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_counters(f, self.iter())
+    }
+}
+
+fn write_counters(f: &mut fmt::Formatter<'_>, counters: impl Iterator<Item = (&'static str, u64)>) -> fmt::Result {
+    let mut separator = "";
+    for (name, count) in counters.filter(|(_, count)| *count > 0) {
+        write!(f, "{separator}{name} {count}")?;
+        separator = ", ";
+    }
+    if separator.is_empty() { f.write_str("nothing") } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+    use std::string::ToString;
 
     #[test]
-    fn every_reason_has_its_own_number_and_name() {
-        for (i, reason) in DropReason::ALL.iter().enumerate() {
-            assert_eq!(*reason as usize, i);
-            assert!(DropReason::ALL.iter().filter(|r| r.name() == reason.name()).count() == 1);
-        }
+    fn every_reason_has_its_own_number_and_every_counter_its_own_name() {
+        assert!(DropReason::all().enumerate().all(|(i, reason)| reason.index() == i));
+        let stats = Stats::default();
+        let names: BTreeSet<_> = stats.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), stats.iter().count());
+        assert_eq!(stats.dropped.iter().count(), DropReason::all().count());
     }
 
     // K71
     #[test]
     fn every_reason_is_listed() {
         let page = include_str!("../../spec/krpc.md");
-        assert!(DropReason::ALL.iter().all(|reason| page.contains(&std::format!("| `{}` |", reason.name()))));
+        assert!(DropReason::all().all(|reason| page.contains(&std::format!("| `{reason}` |"))));
     }
 
     #[test]
@@ -175,6 +240,16 @@ mod tests {
         let mut dropped = Dropped::default();
         dropped.count(DropReason::Limited);
         dropped.count(DropReason::Limited);
-        assert_eq!((dropped.by(DropReason::Limited), dropped.total()), (2, 2));
+        dropped.count(Malformed::NoMethod.into());
+        assert_eq!((dropped.by(DropReason::Limited), dropped.total()), (2, 3));
+        assert_eq!(dropped.to_string(), "no_method 1, limited 2");
+    }
+
+    #[test]
+    fn counters_are_written_with_their_names_and_without_zeros() {
+        let mut stats = Stats { rx: 12, rx_bytes: 740, ..Stats::default() };
+        stats.dropped.count(DropReason::Limited);
+        assert_eq!(stats.to_string(), "rx 12, rx_bytes 740, limited 1");
+        assert_eq!(Stats::default().to_string(), "nothing");
     }
 }

@@ -54,6 +54,7 @@ pub enum TraceEvent {
 
 /// Where trace events go: nowhere, to a lent sink, or to a boxed one. Sinks return nothing, so they cannot steer.
 #[derive(Default)]
+#[non_exhaustive]
 pub enum TraceSink<'s> {
     /// Nowhere.
     #[default]
@@ -66,12 +67,12 @@ pub enum TraceSink<'s> {
 }
 
 impl TraceSink<'_> {
-    pub(crate) fn tell(&mut self, now: Instant, probe: TraceEvent) {
+    pub(crate) fn tell(&mut self, now: Instant, event: TraceEvent) {
         match self {
             TraceSink::None => {}
-            TraceSink::Lent(sink) => sink(now, probe),
+            TraceSink::Lent(sink) => sink(now, event),
             #[cfg(feature = "alloc")]
-            TraceSink::Boxed(sink) => sink(now, probe),
+            TraceSink::Boxed(sink) => sink(now, event),
         }
     }
 }

@@ -13,7 +13,8 @@ use core::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use crate::base::slab::Memory;
+use crate::base::list::List;
+use crate::base::lru::{Lru, LruLink};
 use crate::base::time::{Duration, Instant};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -65,95 +66,62 @@ pub struct Open {
 }
 
 /// A place for one open query.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 pub struct TransactionEntry {
-    state: TransactionState,
+    open: Option<Open>,
     turn: u16,
-    older: u16,
-    newer: u16,
 }
 
-/// With this representation a free place has no bit set.
-#[derive(Clone, Copy, Debug)]
-#[repr(u8)]
-enum TransactionState {
-    Free,
-    Open(Open),
+/// Memory of [`Transactions`]; both parts have the same capacity.
+#[derive(Debug)]
+pub struct TransactionsMemory<'s> {
+    /// The open queries.
+    pub entries: List<'s, TransactionEntry>,
+    /// Their order by the time they were sent.
+    pub links: List<'s, LruLink>,
 }
-
-impl TransactionEntry {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: TransactionEntry = TransactionEntry { state: TransactionState::Free, turn: 0, older: 0, newer: 0 };
-
-    fn open(&self) -> Option<&Open> {
-        match &self.state {
-            TransactionState::Open(open) => Some(open),
-            TransactionState::Free => None,
-        }
-    }
-}
-
-impl Default for TransactionEntry {
-    fn default() -> Self {
-        TransactionEntry::BLANK
-    }
-}
-
-const NONE: u16 = u16::MAX;
 
 /// The table of open queries.
 #[derive(Debug)]
 pub struct Transactions<'s> {
-    entries: Memory<'s, TransactionEntry>,
-    /// Head of the list of free places, linked through `newer`.
-    free: u16,
-    oldest: u16,
-    newest: u16,
-    len: u16,
+    entries: List<'s, TransactionEntry>,
+    ages: Lru<'s>,
     key: [u64; 2],
     hard_timeout: Duration,
 }
 
 impl<'s> Transactions<'s> {
-    /// A table with a place for each entry of `entries` (at most 65,534), keyed by `key`.
-    pub fn new(mut entries: Memory<'s, TransactionEntry>, key: [u64; 2], hard_timeout: Duration) -> Self {
-        let len = entries.len().min(usize::from(NONE)) as u16;
-        for (i, entry) in (0..len).zip(entries.iter_mut()) {
-            *entry = TransactionEntry { newer: if i + 1 < len { i + 1 } else { NONE }, ..TransactionEntry::default() };
-        }
-        let free = if len > 0 { 0 } else { NONE };
-        Transactions { entries, free, oldest: NONE, newest: NONE, len: 0, key, hard_timeout }
+    /// An empty table, keyed by `key`.
+    pub fn new(memory: TransactionsMemory<'s>, key: [u64; 2], hard_timeout: Duration) -> Self {
+        let TransactionsMemory { mut entries, links } = memory;
+        debug_assert!(entries.capacity() >= links.capacity(), "a place for every link");
+        entries.clear();
+        Transactions { entries, ages: Lru::new(links), key, hard_timeout }
     }
 
     /// Open queries.
     pub fn len(&self) -> usize {
-        usize::from(self.len)
+        self.ages.len()
     }
 
     /// Whether no query is open.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.ages.is_empty()
     }
 
     /// Whether every place is taken.
     pub fn is_full(&self) -> bool {
-        self.free == NONE
+        self.ages.is_full()
     }
 
     /// Opens a query; its place and its transaction id, or `None` when every place is taken.
     pub fn open(&mut self, open: Open) -> Option<(u16, [u8; 4])> {
-        let index = self.free;
-        let newest = self.newest;
+        let index = self.ages.claim()?;
+        self.entries.grow_to(usize::from(index) + 1);
         let entry = self.entries.get_mut(usize::from(index))?;
-        self.free = entry.newer;
-        let turn = entry.turn.wrapping_add(1);
-        *entry = TransactionEntry { state: TransactionState::Open(open), turn, older: newest, newer: NONE };
-        match self.entries.get_mut(usize::from(newest)) {
-            Some(previous) => previous.newer = index,
-            None => self.oldest = index,
-        }
-        self.newest = index;
-        self.len += 1;
+        entry.turn = entry.turn.wrapping_add(1);
+        entry.open = Some(open);
+        let turn = entry.turn;
         Some((index, self.seal(index, turn)))
     }
 
@@ -161,30 +129,23 @@ impl<'s> Transactions<'s> {
     pub fn find(&self, tid: &[u8], from: &Endpoint, link: u8) -> Option<u16> {
         let (index, turn) = self.unseal(tid.try_into().ok()?);
         let entry = self.entries.get(usize::from(index))?;
-        let open = entry.open()?;
+        let open = entry.open.as_ref()?;
         (entry.turn == turn && open.to == *from && open.link == link).then_some(index)
     }
 
     /// The open query at a place.
     pub fn at(&self, index: u16) -> Option<&Open> {
-        self.entries.get(usize::from(index))?.open()
+        self.entries.get(usize::from(index))?.open.as_ref()
     }
 
     /// The oldest open query to an address (an unreachable notice names only the address). Scans the table.
     pub fn find_by_endpoint(&self, to: &Endpoint, link: u8) -> Option<u16> {
-        let mut index = self.oldest;
-        while let Some(entry) = self.entries.get(usize::from(index)) {
-            if entry.open().is_some_and(|open| open.to == *to && open.link == link) {
-                return Some(index);
-            }
-            index = entry.newer;
-        }
-        None
+        self.ages.iter().find(|&index| self.at(index).is_some_and(|open| open.to == *to && open.link == link))
     }
 
     /// Marks a query as late; its open state, if it was not late before.
     pub fn mark_late(&mut self, index: u16) -> Option<Open> {
-        let TransactionState::Open(open) = &mut self.entries.get_mut(usize::from(index))?.state else { return None };
+        let open = self.entries.get_mut(usize::from(index))?.open.as_mut()?;
         let before = *open;
         open.late = true;
         (!before.late).then_some(before)
@@ -192,58 +153,34 @@ impl<'s> Transactions<'s> {
 
     /// Ends a query.
     pub fn take(&mut self, index: u16) -> Option<Open> {
-        let entry = self.entries.get_mut(usize::from(index))?;
-        let TransactionState::Open(open) = core::mem::replace(&mut entry.state, TransactionState::Free) else {
-            return None;
-        };
-        let (older, newer) = (entry.older, entry.newer);
-        entry.newer = self.free;
-        self.free = index;
-        self.len -= 1;
-        match self.entries.get_mut(usize::from(older)) {
-            Some(entry) => entry.newer = newer,
-            None => self.oldest = newer,
-        }
-        match self.entries.get_mut(usize::from(newer)) {
-            Some(entry) => entry.older = older,
-            None => self.newest = older,
-        }
+        let open = self.entries.get_mut(usize::from(index))?.open.take()?;
+        self.ages.release(index);
         Some(open)
     }
 
     /// When the next query fails.
     pub fn hard_deadline(&self) -> Option<Instant> {
-        self.at(self.oldest).map(|open| open.sent + self.hard_timeout)
+        self.at(self.ages.oldest()?).map(|open| open.sent + self.hard_timeout)
     }
 
     /// The place of the query that was sent first: the next to fail.
     pub fn oldest(&self) -> Option<u16> {
-        self.at(self.oldest).map(|_| self.oldest)
+        self.ages.oldest()
     }
 
     /// Places.
     pub fn capacity(&self) -> usize {
-        self.entries.len().min(usize::from(NONE))
+        self.ages.capacity()
     }
 
     /// Recounts everything that has to hold.
     #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
-        let (mut index, mut older, mut open) = (self.oldest, NONE, 0);
-        let mut sent = Instant::ZERO;
-        while let Some(entry) = self.entries.get(usize::from(index)) {
-            assert!(open < self.len() && entry.older == older, "a list without circles, the same from both ends");
-            let query = entry.open().expect("only open queries are listed");
-            assert!(sent <= query.sent, "in the order of sending");
-            (older, index, sent, open) = (index, entry.newer, query.sent, open + 1);
-        }
-        assert_eq!((self.newest, self.len()), (older, open));
-        let (mut index, mut free) = (self.free, 0);
-        while let Some(entry) = self.entries.get(usize::from(index)) {
-            assert!(free < self.capacity() && entry.open().is_none(), "only free places are free");
-            (index, free) = (entry.newer, free + 1);
-        }
-        assert_eq!(open + free, self.capacity(), "no place is lost");
+        let open = || self.ages.iter().filter_map(|index| self.at(index));
+        assert!(open().is_sorted_by_key(|open| open.sent), "in the order of sending");
+        assert_eq!(open().count(), self.len(), "only open queries have an age");
+        let all = self.entries.iter().filter(|entry| entry.open.is_some()).count();
+        assert_eq!(all, self.len(), "and all of them");
     }
 
     /// Four Feistel rounds over two 16-bit halves.
@@ -282,7 +219,8 @@ mod tests {
     }
 
     fn table(n: usize) -> Transactions<'static> {
-        Transactions::new(Memory::allocate(n), [1, 2], TIMEOUT)
+        let memory = TransactionsMemory { entries: List::with_capacity(n), links: List::with_capacity(n) };
+        Transactions::new(memory, [1, 2], TIMEOUT)
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //!
 //! Only the `ip` of a reply that matches one of our queries is a vote; that is the caller's part.
 
-use crate::base::slab::Memory;
+use crate::base::list::List;
 use crate::base::time::Instant;
 use crate::dht::config::Network;
 use crate::dht::contact::seconds;
@@ -30,24 +30,19 @@ pub struct Vote {
     addr: Endpoint,
 }
 
-impl Vote {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Vote = Vote { party: 0, at: 0, addr: Endpoint::UNSPECIFIED };
-}
-
 /// The votes on the address of one link.
 #[derive(Debug)]
 pub struct Votes<'s> {
     network: Network,
-    votes: Memory<'s, Vote>,
-    len: usize,
+    votes: List<'s, Vote>,
     agreed: Option<Endpoint>,
 }
 
 impl<'s> Votes<'s> {
-    /// No votes yet, and room for as many as `votes` is long. In a local network each endpoint has a vote of its own.
-    pub fn new(network: Network, votes: Memory<'s, Vote>) -> Self {
-        Votes { network, votes, len: 0, agreed: None }
+    /// No votes yet, and room for as many as `votes` has. In a local network each endpoint has a vote of its own.
+    pub fn new(network: Network, mut votes: List<'s, Vote>) -> Self {
+        votes.clear();
+        Votes { network, votes, agreed: None }
     }
 
     /// The address that was agreed on last; its port is 0 while there is no agreement on one.
@@ -57,8 +52,7 @@ impl<'s> Votes<'s> {
 
     /// `reporter` sees us at `addr`. The agreed address and the number of networks behind it, when that changes it.
     pub fn on_vote(&mut self, now: Instant, reporter: Endpoint, addr: Endpoint) -> Option<(Endpoint, u16)> {
-        let local = self.network == Network::Local;
-        if addr.family() != reporter.family() || !addr.with_port(1).is_usable(local) {
+        if addr.family() != reporter.family() || !addr.with_port(1).is_usable(self.network) {
             return None;
         }
         let at = seconds(now);
@@ -90,26 +84,15 @@ impl<'s> Votes<'s> {
     }
 
     fn forget_old(&mut self, now: u32) {
-        let mut kept = 0;
-        for index in 0..self.len {
-            if now.saturating_sub(self.votes[index].at) < LIFETIME {
-                self.votes[kept] = self.votes[index];
-                kept += 1;
-            }
-        }
-        self.len = kept;
+        self.votes.retain(|vote| now.saturating_sub(vote.at) < LIFETIME);
     }
 
     /// Replaces the party's earlier vote or, when there is none and no room, the oldest one.
     fn cast(&mut self, vote: Vote) {
-        let cast = &self.votes[..self.len];
-        let place = match cast.iter().position(|v| v.party == vote.party) {
+        let place = match self.votes.iter().position(|v| v.party == vote.party) {
             Some(index) => index,
-            None if self.len < self.votes.len() => {
-                self.len += 1;
-                self.len - 1
-            }
-            None => (0..self.len).min_by_key(|&index| self.votes[index].at).unwrap_or(0),
+            None if self.votes.push(vote) => return,
+            None => (0..self.votes.len()).min_by_key(|&index| self.votes[index].at).unwrap_or(0),
         };
         if let Some(place) = self.votes.get_mut(place) {
             *place = vote;
@@ -119,7 +102,7 @@ impl<'s> Votes<'s> {
     /// What more than half of those who count say, if it is at least a quorum. A candidate that more than half name
     /// survives when unequal votes are struck out in pairs; whether it has the votes is then counted.
     fn majority(&self, counts: impl Fn(&Vote) -> bool, says: impl Fn(&Vote) -> Endpoint) -> Option<(Endpoint, usize)> {
-        let voters = || self.votes[..self.len].iter().filter(|vote| counts(vote));
+        let voters = || self.votes.iter().filter(|vote| counts(vote));
         let (mut candidate, mut lead) = (Endpoint::UNSPECIFIED, 0);
         for vote in voters().map(&says) {
             if lead == 0 {
@@ -140,7 +123,7 @@ mod tests {
     use super::*;
 
     fn votes(network: Network) -> Votes<'static> {
-        Votes::new(network, Memory::allocate(VOTERS))
+        Votes::new(network, List::with_capacity(VOTERS))
     }
 
     fn at(secs: u64) -> Instant {
@@ -226,6 +209,6 @@ mod tests {
         let mut v = votes(Network::Public);
         (0..32).for_each(|n| _ = v.on_vote(at(n), reporter(n as u8), addr(1, 5)));
         (0..17).for_each(|n| _ = v.on_vote(at(50 + n), reporter(100 + n as u8), addr(2, 5)));
-        assert_eq!((v.len, v.agreed()), (VOTERS, Some(addr(2, 5))));
+        assert_eq!((v.votes.len(), v.agreed()), (VOTERS, Some(addr(2, 5))));
     }
 }

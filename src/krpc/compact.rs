@@ -1,17 +1,13 @@
-//! Compact node and peer lists (BEP 5, BEP 32), and the normalised lists that events carry.
+//! Compact node and peer lists (BEP 5, BEP 32).
 //!
 //! On the wire a peer is an address of 4 or 16 bytes and a port, and a node is an id and a peer, all in network
 //! order. What strangers send is read as far as it goes: whole entries while they last, a trailing part is ignored,
 //! IPv4 addresses written as mapped IPv6 ones are skipped (they would bring IPv4 endpoints into an IPv6 list), and no
 //! more than [`MAX_NODES`] or [`MAX_PEERS`] entries are looked at. Whether an endpoint is usable is not judged here.
-//!
-//! Events give lists of one shape for both families: [`Nodes`], [`Peers`] and [`Samples`] are iterators over fixed-size
-//! entries in a buffer of the caller's, and are as cheap to copy as the slice that they are.
 
-use crate::krpc::bencode::Reader;
+use crate::krpc::bencode::reader::Reader;
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
-use crate::krpc::message::Values;
 
 /// Bytes of a compact IPv4 peer.
 pub const PEER4: usize = 6;
@@ -58,6 +54,25 @@ pub fn nodes4(bytes: &[u8]) -> impl Iterator<Item = (Id, Endpoint)> {
 /// Reads the `nodes6` of a response.
 pub fn nodes6(bytes: &[u8]) -> impl Iterator<Item = (Id, Endpoint)> {
     bytes.chunks_exact(NODE6).take(MAX_NODES).filter_map(node)
+}
+
+/// The `values` of a get_peers response.
+///
+/// Exhaustive: what is received and what is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Values<'a> {
+    /// No such field.
+    #[default]
+    Absent,
+    /// As received: the items of the bencoded list, without its `l` and `e`.
+    List(&'a [u8]),
+    /// To be sent: compact peers of one family, 6 or 18 bytes each, back to back.
+    Packed {
+        /// The peers.
+        bytes: &'a [u8],
+        /// Bytes of one peer: 6 or 18.
+        stride: usize,
+    },
 }
 
 impl<'a> Values<'a> {
@@ -113,134 +128,6 @@ pub fn put_peer(out: &mut [u8], endpoint: &Endpoint) -> usize {
     put(out, [endpoint.ip_bytes(), &endpoint.port().to_be_bytes(), &[]])
 }
 
-/// A list of nodes in an event: an iterator over entries of [`Nodes::ENTRY`] bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Nodes<'b>(&'b [u8]);
-
-impl<'b> Nodes<'b> {
-    /// Bytes of one entry: id, address (16 bytes, mapped when IPv4), port.
-    pub const ENTRY: usize = NODE6;
-
-    /// The list in `bytes`; a part of an entry at the end is ignored.
-    pub fn from_bytes(bytes: &'b [u8]) -> Self {
-        Nodes(whole_entries(bytes, Self::ENTRY))
-    }
-
-    /// The list without entries.
-    pub const fn empty() -> Self {
-        Nodes(&[])
-    }
-
-    /// Writes one entry to the front of `out` and returns its length, 0 when there is no room.
-    pub fn write(out: &mut [u8], id: &Id, endpoint: &Endpoint) -> usize {
-        put(out, [id.as_bytes(), &endpoint.to_bytes(), &[]])
-    }
-}
-
-impl Iterator for Nodes<'_> {
-    type Item = (Id, Endpoint);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (id, rest) = self.0.split_first_chunk()?;
-        let (endpoint, rest) = rest.split_first_chunk()?;
-        self.0 = rest;
-        Some((Id(*id), Endpoint::from_bytes(*endpoint)))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let entries = self.0.len() / Self::ENTRY;
-        (entries, Some(entries))
-    }
-}
-
-impl ExactSizeIterator for Nodes<'_> {}
-
-/// A list of peers in an event: an iterator over entries of [`Peers::ENTRY`] bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Peers<'b>(&'b [u8]);
-
-impl<'b> Peers<'b> {
-    /// Bytes of one entry: address (16 bytes, mapped when IPv4), port.
-    pub const ENTRY: usize = PEER6;
-
-    /// The list in `bytes`; a part of an entry at the end is ignored.
-    pub fn from_bytes(bytes: &'b [u8]) -> Self {
-        Peers(whole_entries(bytes, Self::ENTRY))
-    }
-
-    /// The list without entries.
-    pub const fn empty() -> Self {
-        Peers(&[])
-    }
-
-    /// Writes one entry to the front of `out` and returns its length, 0 when there is no room.
-    pub fn write(out: &mut [u8], endpoint: &Endpoint) -> usize {
-        put(out, [&endpoint.to_bytes(), &[], &[]])
-    }
-}
-
-impl Iterator for Peers<'_> {
-    type Item = Endpoint;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (endpoint, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(Endpoint::from_bytes(*endpoint))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let entries = self.0.len() / Self::ENTRY;
-        (entries, Some(entries))
-    }
-}
-
-impl ExactSizeIterator for Peers<'_> {}
-
-/// A list of info-hashes in an event: an iterator over entries of 20 bytes. It also reads the `samples` of a response.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Samples<'b>(&'b [u8]);
-
-impl<'b> Samples<'b> {
-    /// Bytes of one entry.
-    pub const ENTRY: usize = Id::LEN;
-
-    /// The list in `bytes`; a part of an entry at the end is ignored.
-    pub fn from_bytes(bytes: &'b [u8]) -> Self {
-        Samples(whole_entries(bytes, Self::ENTRY))
-    }
-
-    /// The list without entries.
-    pub const fn empty() -> Self {
-        Samples(&[])
-    }
-
-    /// Writes one entry to the front of `out` and returns its length, 0 when there is no room.
-    pub fn write(out: &mut [u8], info_hash: &Id) -> usize {
-        put(out, [info_hash.as_bytes(), &[], &[]])
-    }
-}
-
-impl Iterator for Samples<'_> {
-    type Item = Id;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (id, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(Id(*id))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let entries = self.0.len() / Self::ENTRY;
-        (entries, Some(entries))
-    }
-}
-
-impl ExactSizeIterator for Samples<'_> {}
-
-fn whole_entries(bytes: &[u8], entry: usize) -> &[u8] {
-    bytes.get(..bytes.len() - bytes.len() % entry).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,9 +159,6 @@ mod tests {
         assert_eq!(put_node6(&mut buffer, &ID, &V4), 0);
         assert_eq!(put_peer(&mut buffer[..5], &V4), 0);
         assert_eq!(put_peer(&mut buffer[..17], &V6), 0);
-        assert_eq!(Nodes::write(&mut buffer[..37], &ID, &V4), 0);
-        assert_eq!(Peers::write(&mut buffer[..17], &V4), 0);
-        assert_eq!(Samples::write(&mut buffer[..19], &ID), 0);
         assert_eq!(buffer, [0; 38]);
     }
 
@@ -325,24 +209,5 @@ mod tests {
         assert_eq!(Values::List(&list).peers().count(), 100);
         let packed = b"\x01\x02\x03\x04\x1a\xe1".repeat(101);
         assert_eq!(Values::Packed { bytes: &packed, stride: 6 }.peers().count(), 100);
-    }
-
-    #[test]
-    fn lists_of_events_hold_both_families_and_know_their_length() {
-        let mut buffer = [0; 100];
-        let mut length = Nodes::write(&mut buffer, &ID, &V4);
-        length += Nodes::write(&mut buffer[length..], &ID, &V6);
-        let nodes = Nodes::from_bytes(&buffer[..length + 5]);
-        assert_eq!(nodes.len(), 2);
-        assert_eq!(nodes.collect::<Vec<_>>(), [(ID, V4), (ID, V6)]);
-
-        let length = Peers::write(&mut buffer, &V6);
-        let peers = Peers::from_bytes(&buffer[..length]);
-        assert_eq!((peers.len(), peers.collect::<Vec<_>>()), (1, std::vec![V6]));
-
-        let length = Samples::write(&mut buffer, &ID);
-        let samples = Samples::from_bytes(&buffer[..length + 19]);
-        assert_eq!((samples.len(), samples.collect::<Vec<_>>()), (1, std::vec![ID]));
-        assert_eq!(Nodes::empty().len() + Peers::empty().len() + Samples::empty().len(), 0);
     }
 }

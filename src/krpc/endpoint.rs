@@ -5,15 +5,40 @@
 //! two spellings of one address always compare equal. Every address enters a machine through here.
 
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::str::FromStr;
 
 /// The address families of BEP 5 and BEP 32.
+///
+/// Exhaustive: there are no others, and all that depends on the family has to say so for both.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Family {
     /// IPv4: 6-byte peers, 26-byte nodes.
     V4,
     /// IPv6: 18-byte peers, 38-byte nodes.
     V6,
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Family::V4 => "IPv4",
+            Family::V6 => "IPv6",
+        })
+    }
+}
+
+/// Which network is meant: it decides which addresses can be sent to, and whether the rules for one prefix apply.
+///
+/// Exhaustive: a rule holds on the Internet or is lifted.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Network {
+    /// The Internet: every rule holds.
+    #[default]
+    Public,
+    /// One machine or one laboratory: every per-prefix rule is lifted (table, lookup, limiter, item quota, votes,
+    /// BEP 42 preference), and loopback addresses are usable. Per-endpoint limits stay.
+    Local,
 }
 
 /// An IP address and a port.
@@ -106,9 +131,10 @@ impl Endpoint {
     }
 
     /// Whether a datagram may be sent there: port and address are not zero, and the address is unicast and not
-    /// reserved. Loopback and link-local addresses count only when `local` networks are meant; private ranges
-    /// always count, since they are real inside their own network.
-    pub fn is_usable(&self, local: bool) -> bool {
+    /// reserved. Loopback and link-local addresses count only in a local network; private ranges always count, since
+    /// they are real inside their own network.
+    pub fn is_usable(&self, network: Network) -> bool {
+        let local = network == Network::Local;
         self.port() != 0
             && match self.ip() {
                 IpAddr::V4(ip) => {
@@ -140,6 +166,15 @@ impl From<Endpoint> for SocketAddr {
     }
 }
 
+impl FromStr for Endpoint {
+    type Err = AddrParseError;
+
+    /// Reads `1.2.3.4:5` or `[2001:db8::1]:6`.
+    fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        text.parse::<SocketAddr>().map(Endpoint::from)
+    }
+}
+
 impl Default for Endpoint {
     fn default() -> Self {
         Endpoint::UNSPECIFIED
@@ -164,7 +199,7 @@ mod tests {
     use std::string::ToString;
 
     fn endpoint(text: &str) -> Endpoint {
-        text.parse::<SocketAddr>().unwrap().into()
+        text.parse().unwrap()
     }
 
     #[test]
@@ -194,14 +229,17 @@ mod tests {
     #[test]
     fn only_unicast_destinations_are_usable() {
         for good in ["8.8.8.8:1", "10.0.0.1:1", "[2001:db8::1]:1", "[fd00::1]:1"] {
-            assert!(endpoint(good).is_usable(false), "{good}");
+            assert!(endpoint(good).is_usable(Network::Public), "{good}");
         }
         for bad in ["8.8.8.8:0", "0.1.2.3:1", "224.0.0.1:1", "255.255.255.255:1", "[::]:1", "[ff02::1]:1", "[::5:1]:1"]
         {
-            assert!(!endpoint(bad).is_usable(false) && !endpoint(bad).is_usable(true), "{bad}");
+            assert!(!endpoint(bad).is_usable(Network::Public) && !endpoint(bad).is_usable(Network::Local), "{bad}");
         }
         for local in ["127.0.0.1:1", "169.254.1.1:1", "[::1]:1", "[fe80::1]:1"] {
-            assert!(!endpoint(local).is_usable(false) && endpoint(local).is_usable(true), "{local}");
+            assert!(
+                !endpoint(local).is_usable(Network::Public) && endpoint(local).is_usable(Network::Local),
+                "{local}"
+            );
         }
     }
 }

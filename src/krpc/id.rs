@@ -11,21 +11,20 @@ use core::str::FromStr;
 use crate::base::rng::Rng;
 
 /// A 160-bit identifier.
+///
+/// Exhaustive: it is its twenty bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Id(pub [u8; 20]);
 
 /// The XOR of two ids; ordered as a big-endian number, nearest first.
+///
+/// Exhaustive: it is its twenty bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct Distance(pub [u8; 20]);
 
 impl Id {
     /// Length in bytes.
     pub const LEN: usize = 20;
-
-    /// The id in `bytes`, if they are exactly twenty.
-    pub fn from_slice(bytes: &[u8]) -> Option<Id> {
-        bytes.try_into().ok().map(Id)
-    }
 
     /// A uniformly random id.
     pub fn random(rng: &mut Rng) -> Id {
@@ -127,14 +126,50 @@ impl From<[u8; 20]> for Id {
     }
 }
 
+/// Why something is no [`Id`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum IdError {
+    /// It has this number of bytes.
+    Bytes(usize),
+    /// It has this number of bytes, as a text.
+    Text(usize),
+    /// The byte at this place of a text is no hex digit.
+    NotHex(usize),
+}
+
+impl fmt::Display for IdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IdError::Bytes(count) => write!(f, "an id has 20 bytes, not {count}"),
+            IdError::Text(count) => write!(f, "an id has 40 hex digits, not {count}"),
+            IdError::NotHex(at) => write!(f, "an id has 40 hex digits, and what stands behind {at} of them is none"),
+        }
+    }
+}
+
+impl core::error::Error for IdError {}
+
+impl TryFrom<&[u8]> for Id {
+    type Error = IdError;
+
+    /// The id in exactly twenty bytes.
+    fn try_from(bytes: &[u8]) -> Result<Self, IdError> {
+        bytes.try_into().map(Id).map_err(|_| IdError::Bytes(bytes.len()))
+    }
+}
+
 impl FromStr for Id {
-    type Err = hex::FromHexError;
+    type Err = IdError;
 
     /// Reads 40 hex digits of either case.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, IdError> {
         let mut id = Id::default();
-        hex::decode_to_slice(text, &mut id.0)?;
-        Ok(id)
+        match hex::decode_to_slice(text, &mut id.0) {
+            Ok(()) => Ok(id),
+            Err(hex::FromHexError::InvalidHexCharacter { index, .. }) => Err(IdError::NotHex(index)),
+            Err(_) => Err(IdError::Text(text.len())),
+        }
     }
 }
 
@@ -196,6 +231,14 @@ mod tests {
         {
             assert!(bad.parse::<Id>().is_err(), "{bad}");
         }
+        assert_eq!("61".parse::<Id>(), Err(IdError::Text(2)));
+        assert_eq!("6162636465666768696a3031323334353637383g".parse::<Id>(), Err(IdError::NotHex(39)));
+    }
+
+    #[test]
+    fn twenty_bytes_are_an_id() {
+        assert_eq!(Id::try_from(&b"abcdefghij0123456789"[..]), Ok(Id(*b"abcdefghij0123456789")));
+        assert_eq!(Id::try_from(&[0u8; 21][..]), Err(IdError::Bytes(21)));
     }
 
     #[test]

@@ -1,15 +1,18 @@
-//! Stored items (BEP 44): where they are stored, what is signed, and pointers (BEP 46).
+//! Stored items (BEP 44): where they are stored, and what is signed.
 //!
 //! An immutable item is stored under the SHA-1 of its bencoded value; a mutable one under the SHA-1 of its public key
 //! and salt, and carries a signature over salt, sequence number and value. Values are always the exact bytes of the
 //! wire: nothing here decodes a value and encodes it again.
 
+use core::fmt;
+
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha1::{Digest, Sha1};
 
-use crate::krpc::bencode::{BufferTooSmall, Reader, Writer};
+use crate::base::error::NoRoom;
+use crate::krpc::bencode::reader::is_canonical;
+use crate::krpc::bencode::writer::Writer;
 use crate::krpc::id::Id;
-use crate::krpc::message::{Item, Mutable};
 
 /// The longest bencoded value, in bytes.
 pub const MAX_VALUE: usize = 1000;
@@ -17,10 +20,6 @@ pub const MAX_VALUE: usize = 1000;
 pub const MAX_SALT: usize = 64;
 /// The longest text that is signed, in bytes.
 pub const MAX_SIGNABLE: usize = "4:salt64:".len() + MAX_SALT + "3:seqi-9223372036854775808e1:v".len() + MAX_VALUE;
-/// Length of the value of a pointer.
-pub const POINTER: usize = POINTER_HEAD.len() + Id::LEN + 1;
-
-const POINTER_HEAD: &[u8; 8] = b"d2:ih20:";
 
 /// Where an immutable item is stored: SHA-1 of its bencoded value.
 pub fn immutable_target(value: &[u8]) -> Id {
@@ -32,7 +31,56 @@ pub fn mutable_target(key: &[u8; 32], salt: &[u8]) -> Id {
     Id(Sha1::new().chain_update(key).chain_update(salt).finalize().into())
 }
 
-impl Item<'_> {
+/// A BEP 44 item; all slices are the exact bytes of the wire.
+///
+/// Exhaustive: plain data that users write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Item<'a> {
+    /// The bencoded value, at most 1000 bytes.
+    pub value: &'a [u8],
+    /// Present when the item is mutable.
+    pub mutable: Option<Mutable<'a>>,
+}
+
+/// What makes an item mutable.
+///
+/// Exhaustive: plain data that users write, and all that is signed beside the value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mutable<'a> {
+    /// Ed25519 public key.
+    pub key: &'a [u8; 32],
+    /// 0 to 64 bytes.
+    pub salt: &'a [u8],
+    /// Sequence number, 0 to 2^63-1.
+    pub seq: i64,
+    /// Signature over salt, seq and value.
+    pub signature: &'a [u8; 64],
+}
+
+impl<'a> Item<'a> {
+    /// An immutable item.
+    ///
+    /// # Errors
+    /// [`ItemError`] when no node may store it.
+    pub fn immutable(value: &'a [u8]) -> Result<Self, ItemError> {
+        check_value(value)?;
+        Ok(Item { value, mutable: None })
+    }
+
+    /// Begins a mutable item, which is signed with an ed25519 secret key. Its salt is empty and its sequence number 1
+    /// unless something else is said.
+    ///
+    /// ```
+    /// use honeyguide::krpc::Item;
+    ///
+    /// let item = Item::mutable(&[7; 32], b"5:hello").salt(b"greeting").seq(2).sign()?;
+    /// println!("to be found under {}", item.target());
+    /// # Ok::<(), honeyguide::krpc::ItemError>(())
+    /// ```
+    pub const fn mutable(secret_key: &'a [u8; 32], value: &'a [u8]) -> ItemBuilder<'a> {
+        ItemBuilder { secret_key, value, salt: &[], seq: 1 }
+    }
+
     /// Where the item is stored.
     pub fn target(&self) -> Id {
         match &self.mutable {
@@ -42,9 +90,157 @@ impl Item<'_> {
     }
 }
 
+/// A mutable item that is not signed yet: see [`Item::mutable`].
+#[derive(Clone, Copy)]
+#[must_use = "an item is made by `sign`"]
+pub struct ItemBuilder<'a> {
+    secret_key: &'a [u8; 32],
+    value: &'a [u8],
+    salt: &'a [u8],
+    seq: i64,
+}
+
+impl<'a> ItemBuilder<'a> {
+    /// Tells several items of one key apart; at most 64 bytes.
+    pub const fn salt(self, salt: &'a [u8]) -> Self {
+        ItemBuilder { salt, ..self }
+    }
+
+    /// Its version: nodes that hold a lower one replace that. At least 0.
+    pub const fn seq(self, seq: i64) -> Self {
+        ItemBuilder { seq, ..self }
+    }
+
+    /// Signs it.
+    ///
+    /// # Errors
+    /// [`ItemError`] when no node may store it.
+    pub fn sign(self) -> Result<SignedItem<'a>, ItemError> {
+        let ItemBuilder { secret_key, value, salt, seq } = self;
+        check_value(value)?;
+        check_seq(seq)?;
+        let signature = sign(secret_key, salt, seq, value)?;
+        Ok(SignedItem { value, salt, key: public_key(secret_key), seq, signature })
+    }
+}
+
+impl fmt::Debug for ItemBuilder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ItemBuilder { secret_key: _, value, salt, seq } = self;
+        f.debug_struct("ItemBuilder")
+            .field("value", value)
+            .field("salt", salt)
+            .field("seq", seq)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A mutable item that every node may store and whose signature fits: made by [`ItemBuilder::sign`], or from a received
+/// [`Item`] by `try_from`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SignedItem<'a> {
+    value: &'a [u8],
+    salt: &'a [u8],
+    key: [u8; 32],
+    seq: i64,
+    signature: [u8; 64],
+}
+
+impl<'a> SignedItem<'a> {
+    /// The bencoded value.
+    pub const fn value(&self) -> &'a [u8] {
+        self.value
+    }
+
+    /// Everything else.
+    pub const fn mutable(&self) -> Mutable<'_> {
+        Mutable { key: &self.key, salt: self.salt, seq: self.seq, signature: &self.signature }
+    }
+
+    /// The same as plain data.
+    pub const fn as_item(&self) -> Item<'_> {
+        Item { value: self.value, mutable: Some(self.mutable()) }
+    }
+
+    /// Where it is stored.
+    pub fn target(&self) -> Id {
+        mutable_target(&self.key, self.salt)
+    }
+}
+
+impl<'a> TryFrom<Item<'a>> for SignedItem<'a> {
+    type Error = ItemError;
+
+    /// Checks an item that came from elsewhere.
+    fn try_from(item: Item<'a>) -> Result<Self, ItemError> {
+        let Item { value, mutable } = item;
+        let mutable = mutable.ok_or(ItemError::Unsigned)?;
+        check_value(value)?;
+        check_salt(mutable.salt)?;
+        check_seq(mutable.seq)?;
+        if !verify(&mutable, value) {
+            return Err(ItemError::BadSignature);
+        }
+        let Mutable { key, salt, seq, signature } = mutable;
+        Ok(SignedItem { value, salt, key: *key, seq, signature: *signature })
+    }
+}
+
+/// Why an item is none that a node may store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ItemError {
+    /// The value has this number of bytes, bencoded.
+    ValueTooLong(usize),
+    /// The value is not canonical bencode.
+    NotCanonical,
+    /// The salt has this number of bytes.
+    SaltTooLong(usize),
+    /// The sequence number is this one.
+    NegativeSeq(i64),
+    /// The signature does not fit key, salt, sequence number and value.
+    BadSignature,
+    /// The item is immutable, where a signed one is needed.
+    Unsigned,
+}
+
+impl fmt::Display for ItemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ItemError::ValueTooLong(len) => write!(f, "the value has {len} bytes, bencoded; at most {MAX_VALUE}"),
+            ItemError::NotCanonical => {
+                f.write_str("the value is not canonical bencode (one value, sorted keys, the shortest numbers)")
+            }
+            ItemError::SaltTooLong(len) => write!(f, "the salt has {len} bytes; at most {MAX_SALT}"),
+            ItemError::NegativeSeq(seq) => write!(f, "the sequence number is {seq}; at least 0"),
+            ItemError::BadSignature => f.write_str("the signature does not fit key, salt, sequence number and value"),
+            ItemError::Unsigned => f.write_str("the item is immutable; a signed one is needed"),
+        }
+    }
+}
+
+impl core::error::Error for ItemError {}
+
+/// Whether every node may store a value of its own right: spelling before size, the order of `spec/items.md`.
+pub(crate) fn check_value(value: &[u8]) -> Result<(), ItemError> {
+    if is_canonical(value) { check_length(value) } else { Err(ItemError::NotCanonical) }
+}
+
+fn check_length(value: &[u8]) -> Result<(), ItemError> {
+    if value.len() > MAX_VALUE { Err(ItemError::ValueTooLong(value.len())) } else { Ok(()) }
+}
+
+pub(crate) fn check_salt(salt: &[u8]) -> Result<(), ItemError> {
+    if salt.len() > MAX_SALT { Err(ItemError::SaltTooLong(salt.len())) } else { Ok(()) }
+}
+
+pub(crate) fn check_seq(seq: i64) -> Result<(), ItemError> {
+    if seq < 0 { Err(ItemError::NegativeSeq(seq)) } else { Ok(()) }
+}
+
 /// Writes the text that is signed (`[4:salt<salt>]3:seqi<seq>e1:v<value>`) and returns its length. It always fits when
 /// salt and value keep their limits.
-pub fn signable(salt: &[u8], seq: i64, value: &[u8], out: &mut [u8; MAX_SIGNABLE]) -> Result<usize, BufferTooSmall> {
+pub fn signable(salt: &[u8], seq: i64, value: &[u8], out: &mut [u8; MAX_SIGNABLE]) -> Result<usize, NoRoom> {
     let mut writer = Writer::new(out);
     if !salt.is_empty() {
         writer.raw(b"4:salt");
@@ -62,14 +258,17 @@ pub fn public_key(secret_key: &[u8; 32]) -> [u8; 32] {
     SigningKey::from_bytes(secret_key).verifying_key().to_bytes()
 }
 
-/// Signs a mutable item with an ed25519 secret key. `None` when salt or value are longer than a node may accept.
-pub fn sign(secret_key: &[u8; 32], salt: &[u8], seq: i64, value: &[u8]) -> Option<[u8; 64]> {
-    if salt.len() > MAX_SALT || value.len() > MAX_VALUE {
-        return None;
-    }
+/// Signs a mutable item with an ed25519 secret key, whatever its value and its sequence number are.
+///
+/// # Errors
+/// [`ItemError`] when salt or value are longer than a node may accept.
+pub fn sign(secret_key: &[u8; 32], salt: &[u8], seq: i64, value: &[u8]) -> Result<[u8; 64], ItemError> {
+    check_salt(salt)?;
+    check_length(value)?;
     let mut text = [0; MAX_SIGNABLE];
-    let length = signable(salt, seq, value, &mut text).ok()?;
-    Some(SigningKey::from_bytes(secret_key).sign(text.get(..length)?).to_bytes())
+    let length = signable(salt, seq, value, &mut text).map_err(|NoRoom| ItemError::ValueTooLong(value.len()))?;
+    let text = text.get(..length).unwrap_or_default();
+    Ok(SigningKey::from_bytes(secret_key).sign(text).to_bytes())
 }
 
 /// Whether the signature of a mutable item fits. Strict: keys of small order and scalars that are not reduced are
@@ -84,35 +283,10 @@ pub fn verify(mutable: &Mutable<'_>, value: &[u8]) -> bool {
         .is_some_and(|text| key.verify_strict(text, &Signature::from_bytes(mutable.signature)).is_ok())
 }
 
-/// The value of an item that points at a torrent (BEP 46).
-pub fn pointer_value(info_hash: &Id) -> [u8; POINTER] {
-    let mut value = [b'e'; POINTER];
-    let (head, rest) = value.split_at_mut(POINTER_HEAD.len());
-    head.copy_from_slice(POINTER_HEAD);
-    rest[..Id::LEN].copy_from_slice(info_hash.as_bytes());
-    value
-}
-
-/// The torrent that a value points at (BEP 46): the `ih` of a dictionary, whatever else that holds.
-pub fn pointer(value: &[u8]) -> Option<Id> {
-    let mut reader = Reader::new(value);
-    if !reader.open_dict().ok()? {
-        return None;
-    }
-    let mut info_hash = None;
-    while let Some(key) = reader.key().ok()? {
-        if key == b"ih" {
-            info_hash = Id::from_slice(reader.string().ok()?);
-        } else {
-            reader.skip().ok()?;
-        }
-    }
-    info_hash.filter(|_| reader.rest().is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::string::ToString;
 
     const SECRET_KEY: [u8; 32] = [7; 32];
 
@@ -203,22 +377,37 @@ mod tests {
 
     #[test]
     fn nothing_is_signed_that_no_node_may_accept() {
-        assert!(sign(&SECRET_KEY, &[0; 64], 1, &[0; 1000]).is_some());
-        assert!(sign(&SECRET_KEY, &[0; 65], 1, b"0:").is_none());
-        assert!(sign(&SECRET_KEY, b"", 1, &[0; 1001]).is_none());
+        let text = |len: usize| [std::format!("{len}:").into_bytes(), std::vec![0; len]].concat();
+        let signed = |salt: &[u8], seq: i64, value: &[u8]| {
+            Item::mutable(&SECRET_KEY, value).salt(salt).seq(seq).sign().map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(signed(&[0; 64], 0, &text(996)), Ok(()));
+        for (salt, seq, value, error) in [
+            (&[0; 65][..], 1, &b"0:"[..], "the salt has 65 bytes; at most 64"),
+            (b"", 1, &text(997), "the value has 1001 bytes, bencoded; at most 1000"),
+            (b"", -1, b"0:", "the sequence number is -1; at least 0"),
+            (b"", 1, b"hello", "the value is not canonical bencode (one value, sorted keys, the shortest numbers)"),
+        ] {
+            assert_eq!(signed(salt, seq, value), Err(error.into()));
+        }
+        assert_eq!(Item::immutable(b"hello"), Err(ItemError::NotCanonical));
+        assert_eq!(Item::immutable(b"5:hello").map(|item| item.target()), Ok(immutable_target(b"5:hello")));
     }
 
-    // I30
     #[test]
-    fn a_pointer_is_read_as_written() {
-        let target = immutable_target(b"0:");
-        let value = pointer_value(&target);
-        assert_eq!(pointer(&value), Some(target));
-        let extended = [&value[..POINTER - 1], b"1:xi1ee"].concat();
-        assert_eq!(pointer(&extended), Some(target));
-        for bad in [&value[1..], &value[..POINTER - 1], b"d2:ih3:abce", b"de", b"2:ih", b"d2:ihi1ee", b""] {
-            assert_eq!(pointer(bad), None);
-        }
-        assert_eq!(pointer(&[&value[..], b"e"].concat()), None);
+    fn what_was_received_is_signed_if_its_signature_fits() {
+        let signed = Item::mutable(&SECRET_KEY, b"5:hello").salt(b"salt").seq(7).sign().unwrap();
+        let item = signed.as_item();
+        assert_eq!(SignedItem::try_from(item), Ok(signed));
+        assert_eq!((item.target(), signed.target()), (signed.target(), mutable_target(signed.mutable().key, b"salt")));
+        assert_eq!(SignedItem::try_from(Item { value: b"5:hellO", ..item }), Err(ItemError::BadSignature));
+        assert_eq!(SignedItem::try_from(Item { value: b"hello", ..item }), Err(ItemError::NotCanonical));
+        assert_eq!(SignedItem::try_from(Item { mutable: None, ..item }), Err(ItemError::Unsigned));
+    }
+
+    #[test]
+    fn a_builder_does_not_show_the_secret_key() {
+        let text = std::format!("{:?}", Item::mutable(&[0xab; 32], b"0:").salt(b"s"));
+        assert!(!text.contains("171") && !text.contains("ab"), "{text}");
     }
 }

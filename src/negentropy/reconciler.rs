@@ -141,7 +141,7 @@ impl<'s> Reconciler<'s> {
 
     fn new(role: Role, config: ReconcilerConfig, scratch: Memory<'s, u32>) -> Result<Self, ConfigError> {
         if (1..MIN_FRAME).contains(&config.frame_limit) {
-            return Err(ConfigError::Rule("the frame limit (0 for none, otherwise at least 4096 bytes)"));
+            return Err(ConfigError::new("frame_limit", config.frame_limit as u64, "0 or at least", MIN_FRAME as u64));
         }
         let phase = if role == Role::Initiator { SessionPhase::Fresh } else { SessionPhase::Open };
         let random = config.random_splits.map(Rng::from_seed);

@@ -14,10 +14,9 @@ use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Config, LinkConfig};
 use honeyguide::dht::node::{LinkId, Reason};
 use honeyguide::dht::stats::DropReason::{Limited, Unsolicited};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{self as krpc, Decoded};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{self, Decoded};
+use honeyguide::{Endpoint, Id};
 
 use crate::lab::{Lab, config, error, pair, query_of, raw, reply, string};
 

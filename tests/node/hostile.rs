@@ -15,8 +15,8 @@ mod transactions;
 
 use std::time::Duration;
 
+use honeyguide::Endpoint;
 use honeyguide::dht::stats::DropReason;
-use honeyguide::krpc::endpoint::Endpoint;
 
 use crate::lab::{Lab, Packet, show};
 
@@ -41,7 +41,8 @@ fn every_row_has_a_test() {
 }
 
 /// Nobody answers, one drop is counted, under this reason, and everything else is as it was.
-fn is_dropped(lab: &mut Lab, from: Endpoint, payload: &[u8], reason: DropReason) {
+fn is_dropped(lab: &mut Lab, from: Endpoint, payload: &[u8], reason: impl Into<DropReason>) {
+    let reason = reason.into();
     let (before, stats) = (lab.belongings(), lab.stats());
     let answers = lab.give(from, payload);
     assert!(answers.is_empty(), "{} was answered: {answers:?}", show(payload));
@@ -54,7 +55,7 @@ fn is_dropped(lab: &mut Lab, from: Endpoint, payload: &[u8], reason: DropReason)
 }
 
 /// In every kind of network: dropped, its sender is never asked anything, and others are served.
-fn stays_silent(payload: &[u8], reason: DropReason) {
+fn stays_silent(payload: &[u8], reason: impl Into<DropReason> + Copy) {
     for mut lab in Lab::each() {
         let from = lab.stranger();
         is_dropped(&mut lab, from, payload, reason);

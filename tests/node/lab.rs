@@ -14,10 +14,9 @@ use honeyguide::dht::config::{Config, K, LinkConfig, Network};
 use honeyguide::dht::contact::Health;
 use honeyguide::dht::node::{Buffer, Input, LinkId, Node, Outcome, Output, Storage};
 use honeyguide::dht::stats::{DropReason, Stats};
-use honeyguide::krpc::compact;
-use honeyguide::krpc::endpoint::{Endpoint, Family};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::message::{self as krpc, Decoded, ErrorMessage, Method, Query, Response};
+use honeyguide::internals::krpc::compact;
+use honeyguide::krpc::{self, Decoded, ErrorMessage, Family, Method, Query, Response};
+use honeyguide::{Endpoint, Id};
 
 use crate::world::{News, keep};
 
@@ -322,11 +321,11 @@ impl Lab {
     }
 
     pub fn knows(&self, endpoint: Endpoint) -> bool {
-        self.node.contacts().any(|(_, contact)| contact.addr == endpoint)
+        self.node.contacts().any(|(_, contact)| contact.endpoint == endpoint)
     }
 
     pub fn belongings(&self) -> Belongings {
-        let contacts = self.node.contacts().map(|(link, contact)| (link, contact.id, contact.addr)).collect();
+        let contacts = self.node.contacts().map(|(link, contact)| (link, contact.id, contact.endpoint)).collect();
         Belongings { contacts, held: self.node.held() }
     }
 

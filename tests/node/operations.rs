@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Capacity, Config};
-use honeyguide::dht::node::{Command, Freshness, Reason};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::Mutable;
+use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, Node, Output, PeerKind, Reason, Storage};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::Item;
+use honeyguide::{Endpoint, Id};
 
 use crate::world::{News, World};
 
@@ -29,11 +30,9 @@ fn put_version(
     value: &[u8],
     cas: Option<i64>,
 ) -> honeyguide::dht::node::Outcome {
-    let key = item::public_key(&SECRET_KEY);
-    let signature = item::sign(&SECRET_KEY, b"salt", seq, value).unwrap();
-    let signed = Mutable { key: &key, salt: b"salt", seq, signature: &signature };
+    let item = Item::mutable(&SECRET_KEY, value).salt(b"salt").seq(seq).sign().unwrap();
     let (outcome, _) = world.operate(i, |node, now| {
-        node.put_mutable(now, 5, value, &signed, cas).unwrap();
+        node.put_mutable(now, 5, &item, cas).unwrap();
     });
     outcome
 }
@@ -130,7 +129,8 @@ fn peers_that_were_announced_are_found_and_counted() {
     let info_hash = Id([0x77; 20]);
     for i in 1..=5 {
         let (outcome, _) = world.operate(i, |node, now| {
-            node.command(now, 1, Command::Announce { info_hash, port: Some(7000 + i as u16), seed: i == 1 }).unwrap();
+            let kind = if i == 1 { PeerKind::Seed } else { PeerKind::Downloader };
+            node.command(now, 1, Command::Announce { info_hash, port: Some(7000 + i as u16), kind }).unwrap();
         });
         assert!(outcome.stored >= 8, "{outcome:?}");
     }
@@ -216,4 +216,28 @@ fn a_cancelled_operation_says_so_exactly_once() {
         })
         .collect();
     assert_eq!(ends, [Reason::Cancelled]);
+}
+
+#[test]
+fn a_clock_that_slept_past_the_end_of_an_operation_ends_it() {
+    for late in [Instant::from_secs(31), Instant::from_micros(u64::MAX)] {
+        let config = Config::small().local();
+        let mut node = Node::new(config.clone(), [7; 32], Storage::allocate(&config)).unwrap();
+        let ends = |node: &mut Node<'_>| {
+            let (mut buffer, mut ends): (Buffer, _) = ([0; 1500], Vec::new());
+            loop {
+                match node.poll_output(&mut buffer) {
+                    Output::Event(Event::Finished { outcome, .. }) => ends.push(outcome.reason),
+                    Output::Timeout(_) => return ends,
+                    _ => {}
+                }
+            }
+        };
+        node.bootstrap(Instant::ZERO, 1, &[Endpoint::v4([127, 0, 0, 1], 1)]).unwrap();
+        node.lookup(Instant::ZERO, 2, Id([1; 20])).unwrap_err();
+        assert!(ends(&mut node).is_empty());
+        node.handle_input(late, Input::Timeout);
+        assert_eq!(ends(&mut node), [Reason::Deadline]);
+        node.check_invariants();
+    }
 }

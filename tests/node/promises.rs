@@ -3,18 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use honeyguide::base::error::CallError;
 use honeyguide::base::rng::Rng;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::LinkConfig;
 use honeyguide::dht::contact::Health;
-use honeyguide::dht::node::{Buffer, Command, DirectQuery, Freshness, Input, LinkId, Output, Reason};
+use honeyguide::dht::error::CallError;
+use honeyguide::dht::node::{Buffer, Command, DirectQuery, Freshness, Input, LinkId, Output, PeerKind, Reason};
 use honeyguide::dht::stats::DropReason::{InboxOverflow, ReadOnly, ReplyOverflow, Unsolicited};
-use honeyguide::krpc::compact;
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{Method, Mutable};
+use honeyguide::internals::krpc::{compact, item};
+use honeyguide::krpc::{Family, Item, ItemError, Method};
+use honeyguide::{Endpoint, Id};
 
 use crate::lab::{LATENCY, Lab, config, nodes, pair, query, query_of, raw, reply, string};
 use crate::world::News;
@@ -441,7 +439,7 @@ fn what_we_could_not_send_is_charged_to_nobody_and_a_refusal_to_whoever_refused(
             lab.node.cancel(lab.now, 1);
             lab.drain();
             lab.sent.clear();
-            let health = lab.node.contacts().find(|(_, c)| c.addr == to).unwrap().1.health;
+            let health = lab.node.contacts().find(|(_, c)| c.endpoint == to).unwrap().1.health;
             assert_eq!(health, if refused { Health::Suspect } else { Health::Good });
         }
         assert_eq!(finished(&lab, 1).len(), 3);
@@ -767,7 +765,7 @@ fn what_happens_on_one_link_is_not_charged_on_the_other() {
 fn the_largest_put_fits_whatever_the_token() {
     let (secret, salt) = ([5; 32], [b's'; 64]);
     let value = string(&[b'v'; 996]);
-    let (key, signature) = (item::public_key(&secret), item::sign(&secret, &salt, i64::MAX, &value).unwrap());
+    let signed = Item::mutable(&secret, &value).salt(&salt).seq(i64::MAX).sign().unwrap();
     for read_only in [false, true] {
         for length in [4, 8, 20, 63, 64] {
             let mut config = config();
@@ -781,8 +779,7 @@ fn the_largest_put_fits_whatever_the_token() {
                 );
             }
             let outcome = lab.operate(|node, now| {
-                let signed = Mutable { key: &key, salt: &salt, seq: i64::MAX, signature: &signature };
-                node.put_mutable(now, 1, &value, &signed, Some(i64::MAX - 1)).unwrap();
+                node.put_mutable(now, 1, &signed, Some(i64::MAX - 1)).unwrap();
             });
             // That none is larger than 1400 bytes is checked with every packet of a lab.
             assert!(outcome.stored >= 8, "{outcome:?}");
@@ -864,24 +861,24 @@ fn a_call_that_makes_no_sense_is_an_error_and_changes_nothing() {
     let to = Endpoint::v4([8, 8, 8, 8], 0);
     let get = Command::GetMutable { key: &key, salt: &[0; 65], newer_than: None, freshness: Freshness::First };
     for (command, expected) in [
-        (Command::PutImmutable { value: large }, CallError::ValueTooLarge),
-        (Command::PutImmutable { value: b"hello" }, CallError::NotCanonical),
-        (Command::PutImmutable { value: b"" }, CallError::NotCanonical),
-        (Command::PutImmutable { value: b"i007e" }, CallError::NotCanonical),
-        (put(b"5:hello", &[0; 65], 1, None), CallError::SaltTooLong),
-        (get, CallError::SaltTooLong),
-        (put(b"5:hello", b"", 2, None), CallError::BadSignature),
-        (put(b"5:hello", b"", -1, None), CallError::BadSeq),
-        (put(b"5:hello", b"", 1, Some(-1)), CallError::BadSeq),
-        (Command::Announce { info_hash: TARGET, port: Some(0), seed: false }, CallError::BadPort),
-        (Command::Query { to, query: DirectQuery::Ping }, CallError::BadAddress),
-        (Command::Query { to: Endpoint::v6([0x20; 16], 1), query: DirectQuery::Ping }, CallError::NoLink),
+        (Command::PutImmutable { value: large }, ItemError::ValueTooLong(1001).into()),
+        (Command::PutImmutable { value: b"hello" }, ItemError::NotCanonical.into()),
+        (Command::PutImmutable { value: b"" }, ItemError::NotCanonical.into()),
+        (Command::PutImmutable { value: b"i007e" }, ItemError::NotCanonical.into()),
+        (put(b"5:hello", &[0; 65], 1, None), ItemError::SaltTooLong(65).into()),
+        (get, ItemError::SaltTooLong(65).into()),
+        (put(b"5:hello", b"", 2, None), ItemError::BadSignature.into()),
+        (put(b"5:hello", b"", -1, None), ItemError::NegativeSeq(-1).into()),
+        (put(b"5:hello", b"", 1, Some(-1)), CallError::NegativeCas(-1)),
+        (Command::Announce { info_hash: TARGET, port: Some(0), kind: PeerKind::Downloader }, CallError::BadPort),
+        (Command::Query { to, query: DirectQuery::Ping }, CallError::BadAddress(to)),
+        (Command::Query { to: Endpoint::v6([0x20; 16], 1), query: DirectQuery::Ping }, CallError::NoFamily(Family::V6)),
     ] {
         assert_eq!(lab.node.command(lab.now, 1, command).err(), Some(expected), "{command:?}");
     }
     assert_eq!(
         lab.node.command_on(lab.now, 1, LinkId(1), Command::Lookup { target: TARGET }).err(),
-        Some(CallError::NoLink)
+        Some(CallError::NoLink(LinkId(1)))
     );
     lab.drain();
     assert_eq!((lab.sent.len(), lab.news.len(), lab.stats().operations), (0, 0, before));

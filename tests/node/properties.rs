@@ -13,11 +13,12 @@ use honeyguide::dht::config::{Config, LinkConfig};
 use honeyguide::dht::contact::SavedContact;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::OutputHash;
-use honeyguide::dht::node::{Buffer, Command, DirectQuery, Event, Freshness, Input, LinkId, Node, Output, Storage};
-use honeyguide::krpc::endpoint::{Endpoint, Family};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{self as krpc, Decoded, Method, Query, Want};
+use honeyguide::dht::node::{
+    Buffer, Command, DirectQuery, Event, Freshness, Input, LinkId, Node, Output, PeerKind, Storage,
+};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{self, Decoded, Family, Method, Query, Want};
+use honeyguide::{Endpoint, Id};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use sha1::{Digest, Sha1};
 
@@ -280,7 +281,7 @@ impl Run {
         let mut count = 0;
         for (link, contact) in self.node.contacts() {
             count += 1;
-            assert!(self.answered.contains(&(link, contact.id, contact.addr)), "{contact:?} never answered");
+            assert!(self.answered.contains(&(link, contact.id, contact.endpoint)), "{contact:?} never answered");
             assert!(Some(contact.id) != self.node.id(link));
         }
         assert!(count <= capacity.contacts * self.node.config().links.len());
@@ -613,7 +614,7 @@ impl Run {
                 let cas = newer_than;
                 Command::PutMutable { value: b"3:two", key: &key, salt: b"salt", seq: 2, signature: &signature, cas }
             }
-            13 => Command::Announce { info_hash: target, port: newer_than.map(|_| 7), seed: false },
+            13 => Command::Announce { info_hash: target, port: newer_than.map(|_| 7), kind: PeerKind::Downloader },
             14 => Command::Scrape { info_hash: target },
             _ => Command::Sample { target },
         };

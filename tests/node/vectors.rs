@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 
 use honeyguide::dht::config::{LinkConfig, Network};
 use honeyguide::dht::node::inspect::{Inspector, Judgement, inspect};
-use honeyguide::dht::node::{Command, DirectQuery, Freshness, Outcome, Reason};
+use honeyguide::dht::node::{Command, DirectQuery, Freshness, Outcome, PeerKind, Reason};
 use honeyguide::dht::stats::DropReason;
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{self as krpc, Decoded, ErrorMessage, Method, Mutable, Query, Response, Values, Want};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{self, Decoded, ErrorMessage, Method, Mutable, Query, Response, Values, Want};
+use honeyguide::{Endpoint, Id};
 use serde_json::Value as Json;
 
 use crate::lab::{Lab, config, pair, query, reply, string};
@@ -49,7 +48,7 @@ fn cases() -> Vec<Case> {
 
 impl Case {
     fn own(&self) -> Id {
-        if self.malformed { Id::from_slice(&hex::decode(OWN).unwrap()).unwrap() } else { Id([0xe7; 20]) }
+        if self.malformed { Id::try_from(&hex::decode(OWN).unwrap()[..]).unwrap() } else { Id([0xe7; 20]) }
     }
 
     fn network(&self) -> Network {
@@ -111,7 +110,7 @@ fn inspect_agrees_with_every_case() {
         if let Some(target) = case.expect["target"].as_str()
             && let Some(salt) = case.expect["salt_known_by_caller"].as_str()
         {
-            let target = Id::from_slice(&hex::decode(target).unwrap());
+            let target = Id::try_from(&hex::decode(target).unwrap()[..]).ok();
             let salt = hex::decode(salt).unwrap();
             for (salt, genuine) in [(&salt[..], true), (b"another", false)] {
                 let judge = Inspector { salt: Some(salt), target, ..case.judge() };
@@ -263,7 +262,9 @@ fn answers_an_open_query(case: &Case, response: &Response<'_>, salts: &[Vec<u8>]
         (_, Some(_), _) => Command::GetImmutable { target },
         (_, _, Values::List(_)) => Command::GetPeers { info_hash: target },
         _ if response.samples.is_some() => Command::Query { to: from, query: DirectQuery::Sample { target } },
-        _ if response.token.is_some() => Command::Announce { info_hash: target, port: Some(1), seed: false },
+        _ if response.token.is_some() => {
+            Command::Announce { info_hash: target, port: Some(1), kind: PeerKind::Downloader }
+        }
         _ if response.nodes.is_some() => {
             Command::Query { to: from, query: DirectQuery::FindNode { target, want: Want::default() } }
         }

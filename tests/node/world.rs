@@ -7,8 +7,7 @@ use std::time::Duration;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Config, LinkConfig};
 use honeyguide::dht::node::{Buffer, Event, Input, LinkId, Node, Outcome, Output, Storage};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
+use honeyguide::{Endpoint, Id};
 
 /// What an event said, kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -207,14 +206,14 @@ pub fn keep(event: &Event<'_>) -> News {
         Event::Value { tag, item, .. } => {
             News::Value { tag, value: item.value.to_vec(), seq: item.mutable.map(|m| m.seq) }
         }
-        Event::Peers { tag, peers, .. } => News::Peers { tag, peers: peers.map(SocketAddr::from).collect() },
+        Event::Peers { tag, peers, .. } => News::Peers { tag, peers: peers.iter().map(SocketAddr::from).collect() },
         Event::Nodes { tag, nodes, .. } => {
-            News::Nodes { tag, nodes: nodes.map(|(id, addr)| (id, addr.into())).collect() }
+            News::Nodes { tag, nodes: nodes.iter().map(|(id, addr)| (id, addr.into())).collect() }
         }
-        Event::Samples { tag, samples, .. } => News::Samples { tag, samples: samples.collect() },
+        Event::Samples { tag, samples, .. } => News::Samples { tag, samples: samples.iter().collect() },
         Event::Scrape { tag, seeds, peers, .. } => News::Scrape { tag, seeds, peers },
         Event::Response { tag, id, nodes, .. } => {
-            News::Response { tag, id, nodes: nodes.map(|(id, addr)| (id, addr.into())).collect() }
+            News::Response { tag, id, nodes: nodes.iter().map(|(id, addr)| (id, addr.into())).collect() }
         }
         Event::Finished { tag, outcome, .. } => News::Finished { tag, outcome },
         ref other => News::Other(format!("{other:?}")),

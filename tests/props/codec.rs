@@ -3,15 +3,14 @@
 use bendy::decoding::{Decoder, Object};
 use bendy::encoding::{Error as BendyError, SingleItemEncoder, ToBencode};
 use bendy::state_tracker::Token;
-use honeyguide::krpc::bencode::{BufferTooSmall, MAX_VALUE_DEPTH, MAX_VALUE_TOKENS, Reader, Writer, is_canonical};
-use honeyguide::krpc::bloom::Bloom;
-use honeyguide::krpc::compact;
-use honeyguide::krpc::endpoint::{Endpoint, Family};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{
-    Decoded, ErrorMessage, Item, Malformed, Method, Mutable, Query, Response, Values, Want, decode,
+use honeyguide::base::error::NoRoom;
+use honeyguide::internals::krpc::bencode::{MAX_VALUE_DEPTH, MAX_VALUE_TOKENS, Reader, Writer, is_canonical};
+use honeyguide::internals::krpc::bloom::Bloom;
+use honeyguide::internals::krpc::{compact, item};
+use honeyguide::krpc::{
+    Decoded, ErrorMessage, Family, Item, Malformed, Method, Mutable, Query, Response, Values, Want, decode,
 };
+use honeyguide::{Endpoint, Id};
 use quickcheck::{Arbitrary, Gen, QuickCheck, TestResult, Testable};
 
 fn check(tests: u64, property: impl Testable) {
@@ -292,7 +291,7 @@ impl Damage {
     }
 }
 
-fn encoded(encode: impl FnOnce(&mut [u8]) -> Result<usize, BufferTooSmall>) -> Vec<u8> {
+fn encoded(encode: impl FnOnce(&mut [u8]) -> Result<usize, NoRoom>) -> Vec<u8> {
     let mut out = vec![0; 4000];
     let length = encode(&mut out).unwrap();
     out.truncate(length);
@@ -346,10 +345,10 @@ fn an_error_is_decoded_as_it_was_encoded() {
 #[test]
 fn a_buffer_with_one_byte_too_few_is_too_small() {
     fn property(query: AnyQuery, response: AnyResponse) -> bool {
-        let exact = |encode: &dyn Fn(&mut [u8]) -> Result<usize, BufferTooSmall>| {
+        let exact = |encode: &dyn Fn(&mut [u8]) -> Result<usize, NoRoom>| {
             let length = encoded(encode).len();
             let mut out = vec![0; length];
-            encode(&mut out) == Ok(length) && encode(&mut out[..length - 1]) == Err(BufferTooSmall)
+            encode(&mut out) == Ok(length) && encode(&mut out[..length - 1]) == Err(NoRoom)
         };
         exact(&|out| query.query().encode(out)) && exact(&|out| response.response().encode(out))
     }
@@ -409,17 +408,17 @@ fn what_we_write_is_what_the_oracle_writes() {
             Tree::Int(number) => writer.int(*number),
             Tree::Bytes(bytes) => writer.bytes(bytes),
             Tree::List(list) => {
-                writer.begin_list();
+                writer.raw(b"l");
                 list.iter().for_each(|entry| write(writer, entry));
-                writer.end();
+                writer.raw(b"e");
             }
             Tree::Dict(dict) => {
-                writer.begin_dict();
+                writer.raw(b"d");
                 for (key, entry) in dict {
                     writer.bytes(key);
                     write(writer, entry);
                 }
-                writer.end();
+                writer.raw(b"e");
             }
         }
     }
@@ -660,7 +659,7 @@ fn survive(bytes: &[u8]) -> TestResult {
         Decoded::Query(query) => {
             if let Method::Put { item, .. } = query.method {
                 assert!(is_canonical(item.value) && item.value.len() <= item::MAX_VALUE);
-                let _ = item::pointer(item.value);
+                let _ = honeyguide::krpc::pointer(item.value);
                 item.target();
             }
             query.encode(&mut out)
@@ -669,7 +668,7 @@ fn survive(bytes: &[u8]) -> TestResult {
             assert!(compact::nodes4(response.nodes.unwrap_or_default()).count() <= compact::MAX_NODES);
             assert!(compact::nodes6(response.nodes6.unwrap_or_default()).count() <= compact::MAX_NODES);
             assert!(response.values.peers().count() <= compact::MAX_PEERS);
-            let _ = response.value.map(|value| (is_canonical(value), item::pointer(value)));
+            let _ = response.value.map(|value| (is_canonical(value), honeyguide::krpc::pointer(value)));
             response.encode(&mut out)
         }
         Decoded::Error(error) => error.encode(&mut out),

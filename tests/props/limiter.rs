@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use honeyguide::Endpoint;
+use honeyguide::base::list::List;
 use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{LimiterConfig, Network};
 use honeyguide::dht::limiter::{Limiter, Verdict};
-use honeyguide::krpc::endpoint::Endpoint;
 use quickcheck::quickcheck;
 
 const ENDLESS: (u32, u32) = (1_000_000, 1_000_000);
@@ -45,7 +45,7 @@ fn host(n: u8) -> Endpoint {
 }
 
 fn limiter(config: LimiterConfig, network: Network) -> Limiter<'static> {
-    Limiter::new(config, network, [7, 8], Memory::allocate(4096))
+    Limiter::new(config, network, [7, 8], List::zeroed(4096))
 }
 
 /// A1.

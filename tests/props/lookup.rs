@@ -6,7 +6,7 @@ use honeyguide::base::rng::Rng;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, LookupConfig, Network};
 use honeyguide::dht::lookup::{Candidate, Class, Lookup, LookupWindow, Next, Offer, Rules, SHARE, TokenCell};
-use honeyguide::krpc::{Endpoint, Id};
+use honeyguide::{Endpoint, Id};
 use quickcheck::{QuickCheck, TestResult};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

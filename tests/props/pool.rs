@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use honeyguide::base::arena::{Arena, Block, Chain};
-use honeyguide::base::deadlines::Deadlines;
-use honeyguide::base::slab::{Memory, Slab, SlabKey};
+use honeyguide::base::deadlines::{Deadlines, DeadlinesMemory};
+use honeyguide::base::list::List;
+use honeyguide::base::slab::{Slab, SlabKey};
 use honeyguide::base::time::Instant;
 use quickcheck::quickcheck;
 
@@ -12,7 +13,7 @@ quickcheck! {
     /// A key finds its value until it is removed and nothing from then on, whoever takes the slot.
     fn a_pool_is_a_map_that_never_uses_a_key_twice(operations: Vec<(bool, u8)>, capacity: u8) -> bool {
         let capacity = usize::from(capacity % 12);
-        let mut pool = Slab::new(Memory::allocate(capacity));
+        let mut pool = Slab::new(List::with_capacity(capacity));
         let mut model: BTreeMap<SlabKey, usize> = BTreeMap::new();
         let mut issued: Vec<SlabKey> = Vec::new();
         for (value, (insert, choice)) in operations.into_iter().enumerate() {
@@ -39,7 +40,7 @@ quickcheck! {
 
     /// A value stays where it is while others come and go.
     fn a_change_of_one_value_changes_no_other(values: Vec<u8>, choice: u8, new: u8) -> bool {
-        let mut pool = Slab::new(Memory::allocate(values.len()));
+        let mut pool = Slab::new(List::with_capacity(values.len()));
         let keys: Vec<SlabKey> = values.iter().map(|&value| pool.insert(value).unwrap()).collect();
         let Some(chosen) = usize::from(choice).checked_rem(keys.len()) else { return true };
         *pool.get_mut(keys[chosen]).unwrap() = new;
@@ -49,7 +50,9 @@ quickcheck! {
     /// Set, clear and pop give what a sorted list of (deadline, key) gives.
     fn a_heap_is_a_sorted_list_of_deadlines(operations: Vec<(u8, u16, u8)>, capacity: u8) -> bool {
         let capacity = u16::from(capacity % 20) + 1;
-        let mut heap = Deadlines::new(Memory::allocate(usize::from(capacity)));
+        let keys = usize::from(capacity);
+        let memory = DeadlinesMemory { heap: List::with_capacity(keys), places: List::zeroed(keys) };
+        let mut heap = Deadlines::new(memory);
         let mut model: BTreeMap<u16, Instant> = BTreeMap::new();
         for (operation, key, at) in operations {
             let (key, at) = (key % capacity, Instant::from_micros(u64::from(at % 16)));
@@ -79,7 +82,7 @@ quickcheck! {
     /// Values come back whole, and no block is lost or used twice.
     fn an_arena_is_a_list_of_values(operations: Vec<(bool, u16, u8)>, blocks: u8) -> bool {
         let blocks = usize::from(blocks % 40);
-        let mut arena = Arena::new(Memory::<Block>::allocate(blocks));
+        let mut arena = Arena::new(List::<Block>::with_capacity(blocks));
         let mut model: Vec<(Chain, Vec<u8>)> = Vec::new();
         for (store, len, fill) in operations {
             if store {

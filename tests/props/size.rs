@@ -1,22 +1,21 @@
 //! How far the two estimates of the network's size are off, over seeded runs.
 
+use honeyguide::base::list::List;
 use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::size::{LookupDensity, SizeEstimate};
 use honeyguide::dht::table::{BUCKETS, Table, TableMemory};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
+use honeyguide::{Endpoint, Id};
 use quickcheck::quickcheck;
 
 fn table(own: Id, bucket_sizes: [u16; 5]) -> Table<'static> {
     let memory = TableMemory {
-        contacts: Memory::allocate(600),
-        prefixes: Memory::allocate(600),
-        pending: Memory::empty(),
-        buckets: Memory::allocate(BUCKETS),
-        id_changes: Memory::empty(),
+        contacts: List::with_capacity(600),
+        prefixes: List::with_capacity(600),
+        pending: List::with_capacity(0),
+        buckets: List::with_capacity(BUCKETS),
+        id_changes: List::with_capacity(0),
     };
     Table::new(TableConfig { bucket_sizes, ..Config::default().table }, Network::Local, own, memory)
 }

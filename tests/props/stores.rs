@@ -5,19 +5,17 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use honeyguide::base::arena::Block;
+use honeyguide::base::list::List;
 use honeyguide::base::lru::Lru;
-use honeyguide::base::order::Order;
 use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, ServerConfig};
 use honeyguide::dht::items::{self, Items, ItemsMemory, Put, PutOutcome, Rejection};
 use honeyguide::dht::peers::{self, Announced, PeerStore, PeersMemory};
 use honeyguide::dht::tokens::Tokens;
-use honeyguide::krpc::endpoint::{Endpoint, Family};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item::{self, MAX_VALUE};
-use honeyguide::krpc::message::{Item, Mutable};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{Family, Item, MAX_VALUE, Mutable};
+use honeyguide::{Endpoint, Id};
 use quickcheck::{Arbitrary, Gen, quickcheck};
 
 // --- Tokens -----------------------------------------------------------------------------------------------------
@@ -57,34 +55,34 @@ quickcheck! {
 // --- What the stores stand on -----------------------------------------------------------------------------------
 
 quickcheck! {
-    fn an_order_is_a_list(operations: Vec<(u8, u8)>, capacity: u8) -> bool {
+    fn a_list_is_a_vector_with_a_capacity(operations: Vec<(u8, u8)>, capacity: u8) -> bool {
         let capacity = usize::from(capacity % 20);
-        let mut order = Order::new(Memory::allocate(capacity));
+        let mut list = List::with_capacity(capacity);
         let mut model: Vec<u16> = Vec::new();
         for (i, (operation, at)) in operations.into_iter().enumerate() {
             let (at, number) = (usize::from(at % 24), i as u16);
             match operation % 5 {
                 0..=2 => {
                     let fits = at <= model.len() && model.len() < capacity;
-                    assert_eq!(order.insert(at, number), fits);
+                    assert_eq!(list.insert(at, number), fits);
                     if fits {
                         model.insert(at, number);
                     }
                 }
-                3 => assert_eq!(order.remove(at), (at < model.len()).then(|| model.remove(at))),
+                3 => assert_eq!(list.remove(at), (at < model.len()).then(|| model.remove(at))),
                 _ => {
-                    order.retain(|number| number % 3 != 0);
+                    list.retain(|number| number % 3 != 0);
                     model.retain(|number| number % 3 != 0);
                 }
             }
-            assert_eq!(order.as_slice(), model);
+            assert_eq!(list[..], model);
         }
         true
     }
 
     fn recency_is_a_queue_in_which_some_go_to_the_end(operations: Vec<(u8, u16)>, capacity: u8) -> bool {
         let capacity = usize::from(capacity % 12);
-        let mut recency = Lru::new(Memory::allocate(capacity));
+        let mut recency = Lru::new(List::with_capacity(capacity));
         let mut model: Vec<u16> = Vec::new();
         for (operation, entry) in operations {
             let entry = entry % 14;
@@ -164,11 +162,11 @@ struct HeldItem {
 
 fn items_of(config: &ServerConfig, capacity: usize, blocks: usize) -> Items<'static> {
     let memory = ItemsMemory {
-        entries: Memory::allocate(capacity),
-        links: Memory::allocate(capacity),
-        by_target: Memory::allocate(capacity),
-        by_network: Memory::allocate(capacity),
-        blocks: Memory::allocate(blocks),
+        entries: List::with_capacity(capacity),
+        links: List::with_capacity(capacity),
+        by_target: List::with_capacity(capacity),
+        by_network: List::with_capacity(capacity),
+        blocks: List::with_capacity(blocks),
     };
     Items::new(config, Network::Public, memory)
 }
@@ -389,9 +387,9 @@ struct HeldPeer {
 
 fn peers_of(config: &ServerConfig, capacity: usize) -> PeerStore<'static> {
     let memory = PeersMemory {
-        entries: Memory::allocate(capacity),
-        links: Memory::allocate(capacity),
-        order: Memory::allocate(capacity),
+        entries: List::with_capacity(capacity),
+        links: List::with_capacity(capacity),
+        order: List::with_capacity(capacity),
     };
     PeerStore::new(config, Network::Public, memory)
 }

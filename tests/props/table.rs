@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use honeyguide::base::list::List;
 use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::contact::{Health, QueryKind};
 use honeyguide::dht::table::{Admission, AdmissionRefusal, BUCKETS, Failed, ID_CHANGES, Table, TableMemory};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
+use honeyguide::{Endpoint, Id};
 use quickcheck::{TestResult, quickcheck};
 
 const RTT: Option<Duration> = Some(Duration::from_millis(80));
@@ -21,11 +20,11 @@ fn rules() -> TableConfig {
 
 fn table(config: TableConfig, network: Network, contacts: usize, pending: usize) -> Table<'static> {
     let memory = TableMemory {
-        contacts: Memory::allocate(contacts),
-        prefixes: Memory::allocate(contacts),
-        pending: Memory::allocate(pending),
-        buckets: Memory::allocate(BUCKETS),
-        id_changes: Memory::allocate(ID_CHANGES),
+        contacts: List::with_capacity(contacts),
+        prefixes: List::with_capacity(contacts),
+        pending: List::with_capacity(pending),
+        buckets: List::with_capacity(BUCKETS),
+        id_changes: List::with_capacity(ID_CHANGES),
     };
     Table::new(config, network, OWN, memory)
 }
@@ -43,7 +42,7 @@ fn clustered(shape: &[(u8, u8)]) -> Vec<Id> {
 
 /// The contacts in the order of their distance, by sorting all of them.
 fn by_distance(table: &Table<'_>, target: &Id, skip: Option<Endpoint>) -> Vec<Id> {
-    let mut all: Vec<_> = table.contacts().filter(|c| c.health != Health::Bad && Some(c.addr) != skip).collect();
+    let mut all: Vec<_> = table.contacts().filter(|c| c.health != Health::Bad && Some(c.endpoint) != skip).collect();
     all.sort_by_key(|c| c.id.distance(target));
     all.iter().map(|c| c.id).collect()
 }
@@ -188,7 +187,7 @@ impl World {
     }
 
     fn good(&self) -> BTreeSet<(Id, Endpoint)> {
-        self.table.contacts().filter(|c| c.health == Health::Good).map(|c| (c.id, c.addr)).collect()
+        self.table.contacts().filter(|c| c.health == Health::Good).map(|c| (c.id, c.endpoint)).collect()
     }
 
     /// One operation. Returns what is wrong afterwards.
@@ -198,7 +197,7 @@ impl World {
         // Mostly the address where this id was met before, so that something survives.
         let met = self.proven.iter().find(|(known, _)| *known == id).map(|(_, addr)| *addr);
         let home = met.filter(|_| b % 4 != 0).unwrap_or(addr);
-        let weight = if b % 2 == 0 { QueryKind::Data } else { QueryKind::TraceEvent };
+        let weight = if b % 2 == 0 { QueryKind::Data } else { QueryKind::Check };
         let before = self.good();
         let mut may_go: Option<(Id, Endpoint)> = None;
         let mut all_may_go = false;
@@ -267,7 +266,7 @@ impl World {
         if after.iter().any(|pair| !self.proven.contains(pair)) {
             return Err("somebody who never answered is a contact".into());
         }
-        let all: BTreeSet<_> = self.table.contacts().map(|c| (c.id, c.addr)).collect();
+        let all: BTreeSet<_> = self.table.contacts().map(|c| (c.id, c.endpoint)).collect();
         if let Some(gone) = before.iter().find(|pair| !all.contains(pair) && may_go != Some(**pair))
             && !all_may_go
         {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use honeyguide::base::slab::Memory;
+use honeyguide::Endpoint;
+use honeyguide::base::list::List;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::Network;
 use honeyguide::dht::votes::{VOTERS, Votes};
-use honeyguide::krpc::endpoint::Endpoint;
 use quickcheck::quickcheck;
 
 /// What more than half of at least three say.
@@ -22,7 +22,7 @@ fn majority<T: Ord + Copy>(votes: impl Iterator<Item = T>) -> Option<(T, usize)>
 fn the_vote_is_the_tally() {
     fn property(votes: Vec<(u8, u8, u8, u16)>, local: bool) -> bool {
         let network = if local { Network::Local } else { Network::Public };
-        let mut machine = Votes::new(network, Memory::allocate(VOTERS));
+        let mut machine = Votes::new(network, List::with_capacity(VOTERS));
         let mut model = BTreeMap::<u64, (Instant, Endpoint)>::new();
         let (mut agreed, mut now) = (None::<Endpoint>, Instant::ZERO);
         votes.iter().all(|&(party, host, port, secs)| {
@@ -55,7 +55,7 @@ fn the_vote_is_the_tally() {
 #[test]
 fn two_networks_never_decide() {
     fn property(lies: Vec<(bool, u8, u8)>) -> bool {
-        let mut votes = Votes::new(Network::Public, Memory::allocate(VOTERS));
+        let mut votes = Votes::new(Network::Public, List::with_capacity(VOTERS));
         let home = Endpoint::v4([80, 0, 0, 1], 7);
         (0..3).for_each(|n| _ = votes.on_vote(Instant::ZERO, Endpoint::v4([50, 0, n, 1], 1), home));
         for (n, (network, host, port)) in lies.into_iter().enumerate() {

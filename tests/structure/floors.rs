@@ -37,7 +37,7 @@ use Floor::{Base, Codec, Composite, Leaf, Outside, Root, Upper, Vocabulary};
 
 /// What stands on which floor: folders, and parts of folders that stand on several.
 const FLOORS: &[(Floor, &str)] = &[
-    (Outside, "adapters sim serde"),
+    (Outside, "adapters sim serde internals"),
     (Upper, "nostr::directory nostr::relay circuit::relay circuit::peer"),
     (Composite, "dht::node link::connection"),
     (Leaf, "dht::table dht::lookup dht::transactions dht::tokens dht::peers dht::items dht::limiter dht::outage"),

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use bendy::decoding::{Decoder, Object};
 use bendy::encoding::{AsString, Encoder};
-use honeyguide::krpc::message::{self as krpc, Decoded};
+use honeyguide::krpc::{self, Decoded};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
 

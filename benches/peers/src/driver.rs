@@ -15,7 +15,7 @@ use honeyguide::adapters::std_thread;
 use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::tokio::spawn;
 use honeyguide::dht::Config;
-use honeyguide::krpc::Id;
+use honeyguide::Id;
 
 use crate::measure::{GroupResult, Record};
 use crate::node::server::{OPEN, find_nodes};

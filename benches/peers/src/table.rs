@@ -6,11 +6,11 @@ use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
+use honeyguide::base::list::List;
 use honeyguide::base::time::{Duration, Instant};
 use honeyguide::dht::config::{Config, Network, TableConfig};
 use honeyguide::dht::table::{BUCKETS, ID_CHANGES, Table, TableMemory};
-use honeyguide::krpc::{Endpoint, Id};
+use honeyguide::{Endpoint, Id};
 
 use crate::measure::{Contenders, Group};
 
@@ -52,11 +52,11 @@ fn table(contacts: usize) -> Table<'static> {
     let mut rng = Rng::from_seed([2; 32]);
     let config = TableConfig { bucket_sizes: [contacts as u16; 5], ..Config::default().table };
     let memory = TableMemory {
-        contacts: Memory::allocate(contacts),
-        prefixes: Memory::allocate(contacts),
-        pending: Memory::allocate(256),
-        buckets: Memory::allocate(BUCKETS),
-        id_changes: Memory::allocate(ID_CHANGES),
+        contacts: List::with_capacity(contacts),
+        prefixes: List::with_capacity(contacts),
+        pending: List::with_capacity(256),
+        buckets: List::with_capacity(BUCKETS),
+        id_changes: List::with_capacity(ID_CHANGES),
     };
     let mut table = Table::new(config, Network::Public, Id::random(&mut rng), memory);
     while table.len() < contacts {
@@ -85,7 +85,7 @@ struct Flat {
 
 impl Flat {
     fn new(table: &Table<'_>) -> Flat {
-        let contacts: Vec<_> = table.contacts().map(|c| (c.id, c.addr)).collect();
+        let contacts: Vec<_> = table.contacts().map(|c| (c.id, c.endpoint)).collect();
         Flat { distances: Vec::with_capacity(contacts.len()), contacts }
     }
 

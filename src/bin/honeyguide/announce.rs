@@ -1,4 +1,5 @@
-use honeyguide::krpc::id::Id;
+use honeyguide::Id;
+use honeyguide::dht::command::PeerKind;
 use serde_json::json;
 
 use crate::client::{self, ended};
@@ -22,8 +23,9 @@ pub struct Args {
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let node = client::joined(options).await?;
+    let kind = if args.seeding { PeerKind::Seed } else { PeerKind::Downloader };
     let progress = options.progress("announcing");
-    let outcome = ended(node.announce(args.info_hash, Some(args.port), args.seeding).await)?.outcome;
+    let outcome = ended(node.announce(args.info_hash, Some(args.port), kind).await)?.outcome;
     progress.finish_and_clear();
     options.out().line(
         format_args!("stored {}\nrefused {}", outcome.stored, refused_text(&outcome)),

@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use honeyguide::Endpoint;
 use honeyguide::adapters::resolve::{Resolved, resolve};
 use honeyguide::adapters::tokio::spawn;
 use honeyguide::adapters::{Finished, Handle, OperationError};
 use honeyguide::dht::config::{Config, Network};
-use honeyguide::krpc::endpoint::Endpoint;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failed::Failed;

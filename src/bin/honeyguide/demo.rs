@@ -3,15 +3,14 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use honeyguide::Id;
 use honeyguide::adapters::Handle;
 use honeyguide::adapters::testnet::Testnet;
 use honeyguide::base::rng::Rng;
-use honeyguide::dht::command::Freshness;
+use honeyguide::dht::command::{Freshness, PeerKind};
 use honeyguide::dht::config::Network;
 use honeyguide::dht::event::Outcome;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::Mutable;
+use honeyguide::krpc::{Item, immutable_target, public_key};
 use serde_json::json;
 
 use crate::client::{self, Start};
@@ -101,9 +100,9 @@ impl Demo {
 
     async fn publish(&self, step: &mut Step, relays: &[String], seq: i64, cas: Option<i64>) -> Result<(), String> {
         let value = bendy::serde::to_bytes(relays).map_err(|error| error.to_string())?;
-        let signature = &item::sign(&self.secret_key, SALT, seq, &value).ok_or("the list is too long")?;
-        let signed = Mutable { key: &item::public_key(&self.secret_key), salt: SALT, seq, signature };
-        let put = self.author.put_mutable(&value, &signed, cas).await.map_err(|failure| failure.to_string())?;
+        let item = Item::mutable(&self.secret_key, &value).salt(SALT).seq(seq).sign();
+        let item = item.map_err(|error| error.to_string())?;
+        let put = self.author.put_mutable(&item, cas).await.map_err(|failure| failure.to_string())?;
         step.count(&put.outcome, put.outcome.stored);
         if put.outcome.stored == 0 {
             return Err(format!("no node stored the list ({})", outcome_text(&put.outcome)));
@@ -113,7 +112,7 @@ impl Demo {
 
     /// The stranger has to find these relays, in this version.
     async fn resolve(&self, step: &mut Step, relays: &[String], seq: i64) -> Result<(), String> {
-        let key = item::public_key(&self.secret_key);
+        let key = public_key(&self.secret_key);
         let got = self.stranger.get_mutable(&key, SALT, None, Freshness::Newest).await;
         let got = got.map_err(|failure| failure.to_string())?;
         step.count(&got.outcome, got.outcome.answered);
@@ -134,7 +133,7 @@ impl Demo {
     }
 
     async fn meet(&self, step: &mut Step, info_hash: Id, port: u16) -> Result<SocketAddr, String> {
-        let announced = self.author.announce(info_hash, Some(port), false).await;
+        let announced = self.author.announce(info_hash, Some(port), PeerKind::Downloader).await;
         let announced = announced.map_err(|failure| failure.to_string())?;
         step.count(&announced.outcome, announced.outcome.stored);
         let found = self.stranger.get_peers(info_hash).await.map_err(|failure| failure.to_string())?;
@@ -210,7 +209,7 @@ fn relay_list(rng: &mut Rng) -> Vec<String> {
 /// Commands that can be copied: this program as it was called, and a network of one's own.
 fn next_steps() -> String {
     let program = std::env::args().next().unwrap_or("honeyguide".into());
-    let target = item::immutable_target(b"5:hello");
+    let target = immutable_target(b"5:hello");
     format!(
         "\nTry next, with a network of your own:\n  \
          {program} testnet --port 6881 &\n  \

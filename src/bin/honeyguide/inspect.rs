@@ -1,8 +1,8 @@
 use std::io::{BufRead, Read};
 
+use honeyguide::Id;
 use honeyguide::dht::node::inspect::{Inspector, Judgement, inspect};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::message::{Method, Query};
+use honeyguide::krpc::{Method, Query};
 use serde_json::{Value, json};
 
 use crate::failed::Failed;
@@ -123,6 +123,7 @@ fn query_object(query: &Query<'_>) -> Value {
         }
         Method::GetPeers { info_hash, .. } | Method::AnnouncePeer { info_hash, .. } => Some(info_hash),
         Method::Put { item, .. } => Some(item.target()),
+        _ => None,
     };
     object["tid"] = json!(hex::encode(query.tid));
     object["id"] = json!(query.id.to_string());

@@ -13,9 +13,9 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use bendy::serde::Deserializer;
+use honeyguide::Id;
 use honeyguide::dht::config::{Config, LinkConfig};
 use honeyguide::dht::node::journal::FORMAT;
-use honeyguide::krpc::id::Id;
 use serde::{Deserialize, Serialize};
 
 use crate::failed::Failed;

@@ -3,11 +3,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use honeyguide::Id;
 use honeyguide::adapters::tokio::{spawn, spawn_recorded};
 use honeyguide::adapters::{Handle, Notice};
 use honeyguide::dht::config::{MAX_LINKS, Network};
 use honeyguide::dht::event::LinkId;
-use honeyguide::krpc::id::Id;
 use serde_json::json;
 
 use crate::client::{self, ended};
@@ -172,7 +172,7 @@ async fn save(node: &Handle, store: &Option<Store<'_>>) -> Result<(), Failed> {
     let Some(Store { path, before }) = store else { return Ok(()) };
     let links = node.addrs().len() as u8;
     let state = node.observe(move |node| {
-        let contacts = node.contacts().map(|(link, view)| StateContact::new(link.0, view.id, view.addr));
+        let contacts = node.contacts().map(|(link, view)| StateContact::new(link.0, view.id, view.endpoint));
         ((0..links).filter_map(|i| node.id(LinkId(i))).collect::<Vec<_>>(), contacts.collect::<Vec<_>>())
     });
     let (mut ids, mut contacts) = state.await.ok_or("the node has ended before its state was saved")?;

@@ -5,9 +5,9 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use honeyguide::Id;
 use honeyguide::base::rng::Rng;
 use honeyguide::dht::config::Network;
-use honeyguide::krpc::id::Id;
 use indicatif::ProgressBar;
 
 use crate::failed::Failed;
@@ -163,7 +163,7 @@ pub fn key(text: &str) -> Result<[u8; 32], String> {
 }
 
 pub fn salt(text: &str) -> Result<String, String> {
-    let max = honeyguide::krpc::item::MAX_SALT;
+    let max = honeyguide::krpc::MAX_SALT;
     if text.len() > max { Err(format!("a salt has at most {max} bytes, not {}", text.len())) } else { Ok(text.into()) }
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use honeyguide::krpc::id::Id;
+use honeyguide::Id;
 use serde_json::json;
 
 use crate::client::{self, ended};

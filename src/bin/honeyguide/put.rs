@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use honeyguide::adapters::Handle;
 use honeyguide::dht::command::Freshness;
-use honeyguide::krpc::message::Mutable;
-use honeyguide::krpc::{bencode, item};
+use honeyguide::krpc::{Item, ItemError, MAX_VALUE, immutable_target, public_key};
 use serde_json::json;
 
 use crate::client::{self, ended};
@@ -55,16 +54,15 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let progress = options.progress("storing");
     let salt = args.salt.as_bytes();
     let (target, key, seq, operation) = match secret {
-        None => (item::immutable_target(&value), None, None, node.put_immutable(&value)),
+        None => (immutable_target(&value), None, None, node.put_immutable(&value)),
         Some(secret) => {
-            let key = item::public_key(&secret);
+            let key = public_key(&secret);
             let seq = match args.seq {
                 Some(seq) => seq,
-                None => next_seq(&node, key, salt).await?,
+                None => next_seq(&node, &key, salt).await?,
             };
-            let signature = item::sign(&secret, salt, seq, &value).ok_or("the value is too large to be signed")?;
-            let signed = Mutable { key: &key, salt, seq, signature: &signature };
-            (item::mutable_target(&key, salt), Some(key), Some(seq), node.put_mutable(&value, &signed, args.cas))
+            let item = Item::mutable(&secret, &value).salt(salt).seq(seq).sign().map_err(|error| error.to_string())?;
+            (item.target(), Some(key), Some(seq), node.put_mutable(&item, args.cas))
         }
     };
     let outcome = ended(operation.await)?.outcome;
@@ -96,21 +94,17 @@ fn value(args: &Args) -> Result<Vec<u8>, Failed> {
         (_, Some(path)) => read(path, "the value")?,
         _ => read(Path::new("-"), "the value")?,
     };
-    let value = if args.bencode {
-        if !bencode::is_canonical(&raw) {
-            return Err("the value is not canonical bencode (sorted keys, shortest numbers, nothing after it)".into());
+    let value = if args.bencode { raw } else { [format!("{}:", raw.len()).as_bytes(), &raw].concat() };
+    match Item::immutable(&value) {
+        Ok(_) => Ok(value),
+        Err(ItemError::NotCanonical) => {
+            Err("the value is not canonical bencode (sorted keys, shortest numbers, nothing after it)".into())
         }
-        raw
-    } else {
-        let mut value = format!("{}:", raw.len()).into_bytes();
-        value.extend(raw);
-        value
-    };
-    if value.len() > item::MAX_VALUE {
-        let (len, max) = (value.len(), item::MAX_VALUE);
-        return Err(format!("the value has {len} bytes when bencoded, and {max} is the most that a node stores").into());
+        Err(_) => {
+            let (len, max) = (value.len(), MAX_VALUE);
+            Err(format!("the value has {len} bytes when bencoded, and {max} is the most that a node stores").into())
+        }
     }
-    Ok(value)
 }
 
 fn is_stdin(path: &Option<PathBuf>) -> bool {
@@ -137,8 +131,8 @@ fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failed> {
     Ok(bytes)
 }
 
-async fn next_seq(node: &Handle, key: [u8; 32], salt: &[u8]) -> Result<i64, Failed> {
-    let found = ended(node.get_mutable(&key, salt, None, Freshness::Newest).await)?;
+async fn next_seq(node: &Handle, key: &[u8; 32], salt: &[u8]) -> Result<i64, Failed> {
+    let found = ended(node.get_mutable(key, salt, None, Freshness::Newest).await)?;
     match found.results.iter().filter_map(|found| found.mutable.as_ref()).map(|m| m.seq).max() {
         None => Ok(1),
         Some(seq) => seq.checked_add(1).ok_or_else(|| {

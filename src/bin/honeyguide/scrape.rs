@@ -1,4 +1,4 @@
-use honeyguide::krpc::id::Id;
+use honeyguide::Id;
 use serde_json::json;
 
 use crate::client::{self, ended};

@@ -12,9 +12,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use bendy::serde::Deserializer;
+use honeyguide::Endpoint;
+use honeyguide::Id;
 use honeyguide::dht::contact::SavedContact;
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 

@@ -24,11 +24,11 @@ fn store(items: usize, blocks: usize) -> Items<'static> {
 
 fn store_with(config: &ServerConfig, network: Network, items: usize, blocks: usize) -> Items<'static> {
     let memory = ItemsMemory {
-        entries: Memory::allocate(items),
-        links: Memory::allocate(items),
-        by_target: Memory::allocate(items),
-        by_network: Memory::allocate(items),
-        blocks: Memory::allocate(blocks),
+        entries: List::with_capacity(items),
+        links: List::with_capacity(items),
+        by_target: List::with_capacity(items),
+        by_network: List::with_capacity(items),
+        blocks: List::with_capacity(blocks),
     };
     Items::new(config, network, memory)
 }
@@ -271,15 +271,6 @@ fn a_store_without_memory_refuses_and_gives_no_token() {
         assert_eq!(put_at(&mut items, 0, 1, 1), PutOutcome::Rejected(Rejection::Space));
         assert!(items.is_empty() && items.sweep_at().is_none());
     }
-}
-
-#[test]
-fn values_of_our_own_take_room_in_the_same_arena() {
-    let mut items = store(4, 2);
-    let own = items.arena().store(&[0; 100]).unwrap();
-    assert_eq!(put_at(&mut items, 0, 1, 1), PutOutcome::Rejected(Rejection::Space));
-    items.arena().release(own);
-    assert_eq!(put_at(&mut items, 0, 1, 1), PutOutcome::Stored);
 }
 
 #[test]

@@ -50,20 +50,6 @@ pub struct Candidate {
     pub(super) version: Version,
 }
 
-impl Candidate {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Candidate = Candidate {
-        distance: Distance([0; 20]),
-        endpoint: Endpoint::UNSPECIFIED,
-        state: CandidateState::Fresh,
-        class: Class::Good,
-        hops: 0,
-        token: 0,
-        secure: false,
-        version: Version::None,
-    };
-}
-
 /// What a candidate holds under the key of a put.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[repr(u8)]

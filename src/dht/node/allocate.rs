@@ -1,48 +1,69 @@
 //! Storage from the heap: once, and as much as the configuration says.
 
 use crate::base::arena::Block;
-use crate::base::slab::Memory;
-use crate::dht::config::Config;
+use crate::base::deadlines::DeadlinesMemory;
+use crate::base::list::List;
+use crate::base::slab::MAX_ENTRIES;
+use crate::dht::config::{Capacity, Config};
 use crate::dht::items::ItemsMemory;
+use crate::dht::node::link::LinkMemory;
 use crate::dht::node::storage::{Storage, UPKEEP};
 use crate::dht::peers::PeersMemory;
-use crate::dht::table::{BUCKETS, ID_CHANGES};
+use crate::dht::table::{BUCKETS, ID_CHANGES, TableMemory};
+use crate::dht::transactions::TransactionsMemory;
 use crate::dht::votes::VOTERS;
 
 impl Storage<'static> {
-    /// Allocates what a configuration asks for.
+    /// Reserves what a configuration asks for. Memory is touched only when it is used for the first time.
     pub fn allocate(config: &Config) -> Self {
         let c = &config.capacity;
-        let links = config.links.len();
-        let operations = c.lookups + UPKEEP;
+        let operations = c.lookups.saturating_add(UPKEEP);
         Storage {
-            contacts: Memory::allocate(c.contacts * links),
-            prefixes: Memory::allocate(c.contacts * links),
-            newcomers: Memory::allocate(c.pending * links),
-            buckets: Memory::allocate(BUCKETS * links),
-            id_changes: Memory::allocate(ID_CHANGES * links),
-            votes: Memory::allocate(VOTERS * links),
-            operations: Memory::allocate(operations),
-            candidates: Memory::allocate(c.candidates * operations),
-            tokens: Memory::allocate(usize::from(config.lookup.replicas) * c.lookups),
-            payloads: Memory::allocate(c.lookups),
-            transactions: Memory::allocate(c.transactions),
-            deadlines: Memory::allocate(c.transactions + operations),
+            links: config.links.iter().map(|_| link(c)).collect(),
+            operations: list(operations),
+            candidates: list(c.candidates.saturating_mul(operations)),
+            tokens: list(c.lookups.saturating_mul(config.lookup.replicas.into())),
+            payloads: list(c.lookups),
+            wakes: deadlines(operations),
+            transactions: TransactionsMemory { entries: list(c.transactions), links: list(c.transactions) },
+            soft_timeouts: deadlines(c.transactions),
             items: ItemsMemory {
-                entries: Memory::allocate(c.items),
-                links: Memory::allocate(c.items),
-                by_target: Memory::allocate(c.items),
-                by_network: Memory::allocate(c.items),
-                blocks: Memory::allocate(c.value_bytes.div_ceil(Block::BYTES)),
+                entries: list(c.items),
+                links: list(c.items),
+                by_target: list(c.items),
+                by_network: list(c.items),
+                blocks: list(c.value_bytes.div_ceil(Block::BYTES)),
             },
-            peers: PeersMemory {
-                entries: Memory::allocate(c.peers),
-                links: Memory::allocate(c.peers),
-                order: Memory::allocate(c.peers),
-            },
-            replies: Memory::allocate(c.replies),
-            inbox: Memory::allocate(c.inbox),
-            meters: Memory::allocate(c.meters),
+            peers: PeersMemory { entries: list(c.peers), links: list(c.peers), order: list(c.peers) },
+            replies: list(c.replies),
+            inbox: list(c.inbox),
+            meters: List::zeroed(c.meters),
         }
     }
+}
+
+fn link(c: &Capacity) -> LinkMemory<'static> {
+    LinkMemory {
+        table: TableMemory {
+            contacts: list(c.contacts),
+            prefixes: list(c.contacts),
+            pending: list(c.pending),
+            buckets: list(BUCKETS),
+            id_changes: list(ID_CHANGES),
+        },
+        votes: list(VOTERS),
+    }
+}
+
+fn deadlines(keys: usize) -> DeadlinesMemory<'static> {
+    DeadlinesMemory { heap: list(keys), places: List::zeroed(most(keys)) }
+}
+
+/// More than can be numbered is refused when the node is made, so it is not asked of the allocator.
+fn most(capacity: usize) -> usize {
+    capacity.min(MAX_ENTRIES + 1)
+}
+
+fn list<T>(capacity: usize) -> List<'static, T> {
+    List::with_capacity(most(capacity))
 }

@@ -4,13 +4,12 @@
 //! query matches, not read-only.
 
 use crate::dht::config::Network;
-use crate::dht::node::input::drop_reason;
 use crate::dht::stats::DropReason;
-use crate::krpc::compact;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::item;
-use crate::krpc::message::{self, Broken, Decoded, ErrorCode, ErrorMessage, Method, Mutable, Query, Refusal, Response};
+use crate::krpc::item::Mutable;
+use crate::krpc::message::{self, Broken, Decoded, ErrorCode, ErrorMessage, Method, Query, Refusal, Response};
+use crate::krpc::{compact, item};
 
 /// Who judges.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +65,7 @@ pub enum Judgement<'a> {
 /// Judges one datagram.
 pub fn inspect<'a>(judge: &Inspector<'_>, datagram: &'a [u8]) -> Judgement<'a> {
     match message::decode(datagram) {
-        Err(malformed) => Judgement::Drop(drop_reason(malformed)),
+        Err(malformed) => Judgement::Drop(malformed.into()),
         Ok(Decoded::Refuse(Refusal { tid, error, text })) => Judgement::Refuse { tid, error, text },
         Ok(Decoded::Error(error)) => Judgement::Error(error),
         Ok(Decoded::Broken { tid, reason }) => Judgement::FailQuery { tid, reason },
@@ -79,7 +78,7 @@ pub fn inspect<'a>(judge: &Inspector<'_>, datagram: &'a [u8]) -> Judgement<'a> {
         },
         Ok(Decoded::Response(response)) => Judgement::Response {
             kept_nodes: kept_nodes(judge, &response),
-            kept_values: response.values.peers().filter(|peer| peer.is_usable(judge.local())).count(),
+            kept_values: response.values.peers().filter(|peer| peer.is_usable(judge.network)).count(),
             genuine: judge.item(&response),
             response,
         },
@@ -87,10 +86,6 @@ pub fn inspect<'a>(judge: &Inspector<'_>, datagram: &'a [u8]) -> Judgement<'a> {
 }
 
 impl Inspector<'_> {
-    fn local(&self) -> bool {
-        self.network == Network::Local
-    }
-
     fn item(&self, response: &Response<'_>) -> Option<bool> {
         if self.salt.is_none() && self.target.is_none() {
             return None;
@@ -116,7 +111,7 @@ fn kept_nodes(judge: &Inspector<'_>, response: &Response<'_>) -> usize {
     let sixes = compact::nodes6(response.nodes6.unwrap_or_default());
     for (id, endpoint) in fours.chain(sixes) {
         let us_or_nobody = id == judge.own || id == Id::default();
-        if !us_or_nobody && endpoint.is_usable(judge.local()) && !seen.contains(&endpoint) {
+        if !us_or_nobody && endpoint.is_usable(judge.network) && !seen.contains(&endpoint) {
             let _fits = seen.try_push(endpoint);
         }
     }

@@ -1,40 +1,418 @@
-//! The composite: a full participant of the DHT.
+//! The node: a full participant of the DHT. This file is its front: the fields, the way in, the way out and the views.
 //!
 //! ```text
-//!   datagram, refusal, timeout            command
-//!              |                             |
-//!            input ----- facts ------+     start
-//!              |                     v       v
-//!           server  --> replies    operations (a lookup each)
-//!                         |          |            |
-//!                       drain <------+-- inbox ---+---- news
-//!                         |
-//!      transmit, event, next deadline
+//!        datagram, refusal, timeout          command
+//!              |                                |
+//!              v                                v
+//!   limiter -> decode -+-> server           client  (operations, a lookup each)
+//!                      |   (items, peers,    ^  |
+//!                      |    tokens, replies) |  v
+//!                      +-> rpc --------------+ rpc  (open queries, timeouts)
+//!                           |                   |
+//!                           v                   v
+//!                          link  (table, votes, outage, id)
+//!
+//!   out, in this order: replies, results, queries of operations, checks, news, the next deadline
 //! ```
 //!
-//! The parts (table, lookups, open queries, stores, limiter) never see each other: the node tells them facts, asks
-//! them for work and acts on their verdicts. Control goes down once and comes back once.
+//! Each part owns what it works on, and none knows the node: it is handed the surroundings ([`context`]) and the parts below
+//! it. Control goes down once and comes back once. There is no queue behind the drain: replies and results wait in places of
+//! fixed number, operations are asked for their next query when there is somebody to send it to, news is level-triggered,
+//! and every packet is encoded when it is handed out, straight into the caller's buffer.
 
 #[cfg(feature = "alloc")]
 mod allocate;
-mod drain;
-mod inbox;
-mod input;
+mod client;
+mod context;
 pub mod inspect;
-#[cfg(any(test, debug_assertions))]
-mod invariants;
 pub mod journal;
-mod operation;
+mod link;
+mod named;
 pub mod output_hash;
-mod results;
+mod plan;
+mod rpc;
 mod server;
-mod start;
-mod state;
 pub mod storage;
-mod upkeep;
+mod timer;
 
-pub use crate::dht::command::{Command, DirectQuery, Freshness};
-pub use crate::dht::event::{Buffer, Event, Input, LinkId, OpId, Outcome, Output, Reason, Refused};
-pub use state::{MAX_BOOTSTRAP_NODES, Node, OpView};
+pub use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
+pub use crate::dht::event::{Buffer, Event, Input, LinkId, OpId, OpView, Outcome, Output, Reason, Refusals};
+pub use client::MAX_BOOTSTRAP_NODES;
 pub use storage::{MAX_OPERATIONS, Part, Storage, StorageBuf};
-pub use upkeep::Timer;
+pub use timer::Timer;
+
+use crate::base::deadlines::Deadlines;
+use crate::base::error::ConfigError;
+use crate::base::ring::Ring;
+use crate::base::rng::Rng;
+use crate::base::time::{Duration, Instant};
+use crate::dht::config::Config;
+use crate::dht::contact::{ContactView, SavedContact};
+use crate::dht::error::CallError;
+use crate::dht::items::Items;
+use crate::dht::limiter::{Limiter, Verdict};
+use crate::dht::peers::PeerStore;
+use crate::dht::size::SizeEstimate;
+use crate::dht::stats::{DropReason, Stats};
+use crate::dht::tokens::Tokens;
+use crate::dht::trace::TraceSink;
+use crate::dht::transactions::{Purpose, Transactions};
+use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::id::Id;
+use crate::krpc::message::{self, Decoded, ErrorMessage, Method, Response};
+
+use client::{Client, Operations, Outlet};
+use context::Context;
+use link::{Links, QueryFailure};
+use plan::{Note, Plan};
+use rpc::{Rpc, encode_query};
+use server::Server;
+use timer::Earliest;
+
+/// Checks wait this long while every transaction for upkeep is taken.
+const CHECK_LATER: Duration = Duration::from_millis(250);
+
+/// A participant of the DHT: a pure state machine.
+///
+/// The contract is printed at the top of the crate. In short: give one input, drain [`poll_output`](Node::poll_output)
+/// until it says `Timeout`, send what it wants sent, and come back with the next packet, command or deadline.
+#[derive(Debug)]
+pub struct Node<'s> {
+    cx: Context<'s>,
+    links: Links<'s>,
+    rpc: Rpc<'s>,
+    client: Client<'s>,
+    server: Server<'s>,
+    limiter: Limiter<'s>,
+    /// The last time at which a timeout was served: no deadline after it lies before it.
+    served: Option<Instant>,
+}
+
+impl<'s> Node<'s> {
+    /// Makes a node. All randomness comes from `rng_seed`: two nodes with the same configuration, seed, storage sizes and
+    /// calls do the same.
+    ///
+    /// # Errors
+    /// No links, a capacity that is zero or too large, or a rule that makes no sense.
+    pub fn new(config: Config, rng_seed: [u8; 32], storage: Storage<'s>) -> Result<Node<'s>, ConfigError> {
+        config.check()?;
+        storage.check(config.links.len())?;
+        let Storage {
+            links,
+            operations,
+            candidates,
+            tokens,
+            payloads,
+            wakes,
+            transactions,
+            soft_timeouts,
+            items,
+            peers,
+            replies,
+            inbox,
+            meters,
+        } = storage;
+        let (mut rng, now) = (Rng::from_seed(rng_seed), Instant::ZERO);
+        let links = Links::new(&config, now, &mut rng, links);
+        let mut key = || [rng.next_u64(), rng.next_u64()];
+        let (tid_key, limiter_key) = (key(), key());
+        let transactions = Transactions::new(transactions, tid_key, config.lookup.hard_timeout);
+        let operations = Operations::new(operations, candidates, tokens, payloads);
+        Ok(Node {
+            links,
+            rpc: Rpc::new(transactions, Deadlines::new(soft_timeouts)),
+            client: Client::new(operations, Deadlines::new(wakes), Ring::new(inbox)),
+            server: Server::new(
+                Items::new(&config.server, config.network, items),
+                PeerStore::new(&config.server, config.network, peers),
+                Tokens::new(&mut rng, now, config.server.token_rotation),
+                Ring::new(replies),
+            ),
+            limiter: Limiter::new(config.limiter, config.network, limiter_key, meters),
+            served: None,
+            cx: Context::new(config, rng),
+        })
+    }
+
+    /// Where trace events go from now on.
+    pub fn set_sink(&mut self, sink: TraceSink<'s>) {
+        self.cx.set_sink(sink);
+    }
+
+    // ---- the way in ----
+
+    /// Takes one input. Never fails: a stranger's packet is not the caller's error. Drain afterwards.
+    ///
+    /// `now` may repeat or step back; the largest value seen counts.
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        self.cx.advance(now);
+        match input {
+            Input::Datagram { link, from, payload } => self.on_datagram(link, from, payload),
+            Input::Refused { link, to } => self.on_not_delivered(link, to, QueryFailure::Refused),
+            Input::SendFailed { link, to } => self.on_not_delivered(link, to, QueryFailure::Ours),
+            Input::Timeout => self.on_timeout(),
+        }
+    }
+
+    /// Starts an operation on the link that suits it: that of the address family for a query or a bootstrap,
+    /// otherwise the first link whose table is not empty. `tag` comes back in every event of the operation.
+    ///
+    /// Legal at any time, also in the middle of a drain.
+    ///
+    /// # Errors
+    /// [`CallError`] says what is wrong with the call; nothing has happened then.
+    pub fn command(&mut self, now: Instant, tag: u64, command: Command<'_>) -> Result<OpId, CallError> {
+        let family = match &command {
+            Command::Query { to, .. } => Some(to.family()),
+            Command::Bootstrap { nodes } => nodes.first().map(Endpoint::family),
+            _ => None,
+        };
+        let link = self.links.suitable(family).ok_or(CallError::NoFamily(family.unwrap_or(Family::V4)))?;
+        self.command_on(now, tag, link, command)
+    }
+
+    /// Starts an operation on a link.
+    ///
+    /// # Errors
+    /// [`CallError`] says what is wrong with the call; nothing has happened then.
+    pub fn command_on(
+        &mut self,
+        now: Instant,
+        tag: u64,
+        link: LinkId,
+        command: Command<'_>,
+    ) -> Result<OpId, CallError> {
+        self.cx.advance(now);
+        self.client.on_command(&mut self.cx, &mut self.links, tag, link, &command)
+    }
+
+    /// Ends every operation of a user with this tag: each says `Finished` with [`Reason::Cancelled`] at the next drain.
+    pub fn cancel(&mut self, now: Instant, tag: u64) {
+        self.cx.advance(now);
+        self.client.cancel(tag);
+    }
+
+    /// Offers contacts of an earlier run. They are unverified until they have answered.
+    pub fn import(&mut self, now: Instant, link: LinkId, contacts: &[SavedContact]) {
+        let now = self.cx.advance(now);
+        let network = self.cx.config().network;
+        if let Some(link) = self.links.get_mut(link) {
+            let family = link.family();
+            for saved in contacts.iter().filter(|saved| saved.endpoint.family() == family) {
+                link.offer(now, network, &saved.id, saved.endpoint);
+            }
+        }
+    }
+
+    fn on_datagram(&mut self, link: LinkId, from: Endpoint, payload: &[u8]) {
+        let Node { cx, links, rpc, server, limiter, .. } = self;
+        cx.stats_mut().rx += 1;
+        cx.stats_mut().rx_bytes += payload.len() as u64;
+        let now = cx.now();
+        let family = links.get(link).map(|link| link.family());
+        if family != Some(from.family()) || !from.is_usable(cx.config().network) {
+            return cx.drop(DropReason::Martian);
+        }
+        let verdict = limiter.judge(now, &from);
+        if verdict == Verdict::Drop {
+            return cx.drop(DropReason::Limited);
+        }
+        let decoded = message::decode(payload);
+        if verdict == Verdict::Expected {
+            if decoded.as_ref().is_ok_and(|decoded| rpc.is_answer(decoded, &from, link)) {
+                limiter.on_answer(&from);
+            } else if !limiter.admit(now, &from) {
+                return cx.drop(DropReason::Limited);
+            }
+        }
+        match decoded {
+            Err(malformed) => cx.drop(malformed.into()),
+            Ok(Decoded::Query(query)) => server.on_query(cx, links, (link, from), &query, payload.len()),
+            Ok(Decoded::Refuse(refusal)) => server.on_refusal(cx, (link, from), &refusal, payload.len()),
+            Ok(Decoded::Response(response)) => self.on_response(link, from, &response),
+            Ok(Decoded::Error(error)) => self.on_error(link, from, &error),
+            Ok(Decoded::Broken { tid, .. }) => match rpc.find(tid, &from, link) {
+                Some(index) => self.fail(index, QueryFailure::Broken),
+                None => cx.drop(DropReason::Unsolicited),
+            },
+        }
+    }
+
+    fn on_response(&mut self, link: LinkId, from: Endpoint, response: &Response<'_>) {
+        let Some(index) = self.rpc.find(response.tid, &from, link) else {
+            return self.cx.drop(DropReason::Unsolicited);
+        };
+        let (Some(open), Some(at)) = (self.rpc.query(index), self.links.get(link)) else { return };
+        if !at.is_expected(open, &response.id) {
+            return self.fail(index, QueryFailure::WrongId);
+        }
+        if let Some(open) = self.rpc.on_answer(&mut self.cx, &mut self.links, index, response) {
+            self.client.on_answer(&mut self.cx, &mut self.links, &open, response);
+        }
+    }
+
+    fn on_error(&mut self, link: LinkId, from: Endpoint, error: &ErrorMessage<'_>) {
+        let Some(index) = self.rpc.find(error.tid, &from, link) else {
+            return self.cx.drop(DropReason::Unsolicited);
+        };
+        if let Some(open) = self.rpc.on_error(&mut self.cx, &mut self.links, index) {
+            self.client.on_error(&open, error.code);
+        }
+    }
+
+    fn on_not_delivered(&mut self, link: LinkId, to: Endpoint, failure: QueryFailure) {
+        if let Some(index) = self.rpc.find_by_endpoint(&to, link) {
+            self.fail(index, failure);
+        }
+    }
+
+    /// Ends an open query without a usable answer.
+    fn fail(&mut self, index: u16, failure: QueryFailure) {
+        if let Some(open) = self.rpc.on_failure(&mut self.cx, &mut self.links, index, failure) {
+            self.client.on_failure(&open, failure);
+        }
+    }
+
+    fn on_timeout(&mut self) {
+        let now = self.cx.now();
+        self.served = Some(now);
+        while let Some(index) = self.rpc.next_expired(now) {
+            self.fail(index, QueryFailure::Timeout);
+        }
+        while let Some(open) = self.rpc.next_late(now) {
+            self.client.on_late(&open);
+        }
+        self.client.on_timeout(now);
+        self.links.iter_mut().for_each(|(_, link)| link.on_timeout(now));
+        self.client.keep_up(&mut self.cx, &mut self.links);
+        self.server.expire(&mut self.cx);
+    }
+
+    // ---- the way out ----
+
+    /// The next thing that the node wants. Call until it says `Timeout`: that ends the drain, and every drain ends.
+    pub fn poll_output<'b>(&mut self, buf: &'b mut Buffer) -> Output<'b> {
+        match self.plan(buf) {
+            Plan::Transmit { link, to, len } => {
+                self.cx.stats_mut().tx += 1;
+                self.cx.stats_mut().tx_bytes += len as u64;
+                Output::Transmit { link, to, payload: buf.get(..len).unwrap_or_default() }
+            }
+            Plan::Note(note) => Output::Event(note.render(buf)),
+            Plan::Rest => Output::Timeout(self.deadline()),
+        }
+    }
+
+    fn plan(&mut self, buf: &mut Buffer) -> Plan {
+        let Node { cx, links, rpc, client, server, limiter, .. } = self;
+        if let Some((link, to, len)) = server.next_reply(cx, links, limiter, buf) {
+            return Plan::Transmit { link, to, len };
+        }
+        if let Some(note) = client.next_result(cx.config().network, buf) {
+            return Plan::Note(note);
+        }
+        if let Some(plan) = client.next(&mut Outlet { cx, links, rpc, limiter }, buf) {
+            return plan;
+        }
+        if let Some(plan) = self.next_check(buf) {
+            return plan;
+        }
+        self.links.next_news().map_or(Plan::Rest, |event| Plan::Note(Note::Plain(event)))
+    }
+
+    /// The next check of a table.
+    fn next_check(&mut self, buf: &mut Buffer) -> Option<Plan> {
+        let Node { cx, links, rpc, limiter, .. } = self;
+        let now = cx.now();
+        for id in links.ids() {
+            let Some(link) = links.get_mut(id).filter(|link| link.is_check_due()) else { continue };
+            if !rpc.has_one_for_upkeep() {
+                link.hold_checks(now + CHECK_LATER);
+                continue;
+            }
+            let Some((contact, to)) = link.next_check(now) else { continue };
+            let own = *link.own();
+            let tid = rpc.open(cx, links, limiter, (id, to, Some(contact)), Purpose::Check)?;
+            let len = encode_query(cx, own, &tid, Method::Ping, buf)?;
+            return Some(Plan::Transmit { link: id, to, len });
+        }
+        None
+    }
+
+    /// The next deadline. After a timeout was served, it lies later than that timeout.
+    fn deadline(&self) -> Option<Instant> {
+        let (_, at) = self.next_timer()?;
+        Some(match self.served {
+            Some(served) => at.max(served + Duration::from_millis(1)),
+            None => at,
+        })
+    }
+
+    // ---- the views ----
+
+    /// The next deadline and what it is for.
+    pub fn next_timer(&self) -> Option<(Timer, Instant)> {
+        let mut earliest = Earliest::default();
+        earliest.consider(Timer::HardTimeout, self.rpc.hard_deadline());
+        earliest.consider(Timer::SoftTimeout, self.rpc.soft_deadline());
+        earliest.consider(Timer::SoftTimeout, self.client.wake_at());
+        for (_, link) in self.links.iter() {
+            earliest.consider(Timer::Check, link.check_at());
+            earliest.consider(Timer::Refresh, link.refresh_at());
+            earliest.consider(Timer::Bootstrap, link.bootstrap_at());
+        }
+        earliest.consider(Timer::Tokens, Some(self.server.tokens_at()));
+        earliest.consider(Timer::Peers, self.server.peers_at());
+        earliest.consider(Timer::Items, self.server.items_at());
+        earliest.get()
+    }
+
+    /// The id of a link.
+    pub fn id(&self, link: LinkId) -> Option<Id> {
+        self.links.get(link).map(|link| *link.own())
+    }
+
+    /// The address that others see a link at, where enough of them agree.
+    pub fn external_addr(&self, link: LinkId) -> Option<Endpoint> {
+        self.links.get(link)?.external()
+    }
+
+    /// Counters since the start.
+    pub fn stats(&self) -> Stats {
+        *self.cx.stats()
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        self.cx.config()
+    }
+
+    /// All verified contacts, link by link, in the order of their ids.
+    pub fn contacts(&self) -> impl Iterator<Item = (LinkId, ContactView)> {
+        self.links.contacts()
+    }
+
+    /// How many nodes the network of a link seems to have.
+    pub fn size_estimate(&self, link: LinkId) -> Option<SizeEstimate> {
+        self.links.get(link).map(|link| link.size_estimate())
+    }
+
+    /// Items and peers that we hold for others.
+    pub fn held(&self) -> (usize, usize) {
+        self.server.held()
+    }
+
+    /// A running operation.
+    pub fn op(&self, op: OpId) -> Option<OpView> {
+        self.client.view(op)
+    }
+
+    /// Recounts everything that has to hold after a complete drain.
+    #[cfg(any(test, debug_assertions))]
+    pub fn check_invariants(&self) {
+        self.links.check_invariants();
+        self.rpc.check_invariants();
+        self.client.check_invariants(&self.rpc);
+        self.server.check_invariants();
+    }
+}

@@ -7,10 +7,10 @@
 use sha1::{Digest, Sha1};
 
 use crate::base::time::{Duration, Instant};
-use crate::dht::event::{Event, OpId, Outcome, Output, Refused};
+use crate::dht::event::{Event, OpId, Outcome, Output, Refusals};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::message::{Item, Mutable};
+use crate::krpc::item::{Item, Mutable};
 
 /// A running hash over everything that a node puts out.
 #[derive(Clone, Default)]
@@ -52,11 +52,11 @@ impl OutputHash {
                 self.operation(b'p', op, tag);
                 self.endpoint(&from);
                 self.number(peers.len() as u64);
-                peers.for_each(|peer| self.endpoint(&peer));
+                peers.iter().for_each(|peer| self.endpoint(&peer));
             }
             Event::Nodes { op, tag, nodes } => {
                 self.operation(b'n', op, tag);
-                self.nodes(nodes);
+                self.nodes(nodes.iter());
             }
             Event::Samples { op, tag, from, id, num, interval, samples } => {
                 self.operation(b's', op, tag);
@@ -65,7 +65,7 @@ impl OutputHash {
                 self.number(num);
                 self.duration(interval);
                 self.number(samples.len() as u64);
-                samples.for_each(|sample| self.bytes(sample.as_bytes()));
+                samples.iter().for_each(|sample| self.bytes(sample.as_bytes()));
             }
             Event::Scrape { op, tag, seeds, peers, responders } => {
                 self.operation(b'c', op, tag);
@@ -76,7 +76,7 @@ impl OutputHash {
                 self.endpoint(&from);
                 self.bytes(id.as_bytes());
                 self.duration(rtt);
-                self.nodes(nodes);
+                self.nodes(nodes.iter());
             }
             Event::Finished { op, tag, outcome } => {
                 self.operation(b'f', op, tag);
@@ -119,7 +119,7 @@ impl OutputHash {
         self.bytes(&[reason as u8, hops]);
         let counts = [queried, answered, late, timed_out, errored, invalid, results, copies, dropped_results, stored];
         self.numbers(counts.map(u64::from));
-        let Refused { protocol, too_large, bad_signature, salt_too_long, cas_mismatch, seq_too_old, other } = refused;
+        let Refusals { protocol, too_large, bad_signature, salt_too_long, cas_mismatch, seq_too_old, other } = refused;
         self.bytes(&[protocol, too_large, bad_signature, salt_too_long, cas_mismatch, seq_too_old, other]);
         self.duration(elapsed);
     }

@@ -1,25 +1,30 @@
 //! The memory of a node: allocated once, or lent.
 //!
-//! `Storage::allocate` takes what [`Capacity`](crate::dht::config::Capacity) says from the heap (feature `alloc`). Firmware puts a [`StorageBuf`]
-//! wherever it likes (a static, the stack) and lends it. Nothing grows later. The lengths of the slices are the
-//! capacities; what belongs to tables and votes is shared out evenly among the links, candidates among all operations, tokens
-//! among those of users.
+//! `Storage::allocate` takes what [`Capacity`](crate::dht::config::Capacity) says from the heap (feature `alloc`). Firmware
+//! puts a [`StorageBuf`] wherever it likes (a static, the stack) and lends it. Every list keeps its capacity and grows
+//! within it, so that memory which is never needed is never touched. Each link has lists of its own; candidates are shared
+//! out evenly among all operations, tokens among those of users.
+
+use arrayvec::ArrayVec;
+use heapless::Vec;
 
 use crate::base::arena::Block;
-use crate::base::deadlines;
+use crate::base::deadlines::{Deadline, DeadlinesMemory};
 use crate::base::error::ConfigError;
+use crate::base::list::List;
 use crate::base::lru::LruLink;
-use crate::base::slab::{Memory, SlabEntry};
+use crate::base::slab::{MAX_ENTRIES, SlabEntry};
+use crate::dht::config::MAX_LINKS;
 use crate::dht::contact::Contact;
 use crate::dht::items::{ItemEntry, ItemsMemory};
-use crate::dht::limiter::Meter;
+use crate::dht::limiter::MeterCell;
 use crate::dht::lookup::{Candidate, TokenCell};
-use crate::dht::node::inbox::WaitingResult;
-use crate::dht::node::operation::{OperationState, Payload};
+use crate::dht::node::client::{OperationState, Payload, WaitingResult};
+use crate::dht::node::link::LinkMemory;
 use crate::dht::node::server::Reply;
 use crate::dht::peers::{PeerEntry, PeersMemory};
-use crate::dht::table::{BUCKETS, Bucket, ID_CHANGES, IdChange, Newcomer};
-use crate::dht::transactions;
+use crate::dht::table::{BUCKETS, Bucket, ID_CHANGES, IdChange, Newcomer, TableMemory};
+use crate::dht::transactions::{TransactionEntry, TransactionsMemory};
 use crate::dht::votes::{VOTERS, Vote};
 
 /// Most operations at the same time, upkeep included.
@@ -31,63 +36,63 @@ pub const UPKEEP: usize = 2;
 /// The memory of a node.
 #[derive(Debug)]
 pub struct Storage<'s> {
-    pub(super) contacts: Memory<'s, Contact>,
-    pub(super) prefixes: Memory<'s, u64>,
-    pub(super) newcomers: Memory<'s, Newcomer>,
-    pub(super) buckets: Memory<'s, Bucket>,
-    pub(super) id_changes: Memory<'s, IdChange>,
-    pub(super) votes: Memory<'s, Vote>,
-    pub(super) operations: Memory<'s, SlabEntry<OperationState>>,
-    pub(super) candidates: Memory<'s, Candidate>,
-    pub(super) tokens: Memory<'s, TokenCell>,
-    pub(super) payloads: Memory<'s, Payload>,
-    pub(super) transactions: Memory<'s, transactions::TransactionEntry>,
-    pub(super) deadlines: Memory<'s, deadlines::Deadline>,
+    pub(super) links: ArrayVec<LinkMemory<'s>, MAX_LINKS>,
+    pub(super) operations: List<'s, SlabEntry<OperationState>>,
+    pub(super) candidates: List<'s, Candidate>,
+    pub(super) tokens: List<'s, TokenCell>,
+    pub(super) payloads: List<'s, Payload>,
+    pub(super) wakes: DeadlinesMemory<'s>,
+    pub(super) transactions: TransactionsMemory<'s>,
+    pub(super) soft_timeouts: DeadlinesMemory<'s>,
     pub(super) items: ItemsMemory<'s>,
     pub(super) peers: PeersMemory<'s>,
-    pub(super) replies: Memory<'s, Reply>,
-    pub(super) inbox: Memory<'s, WaitingResult>,
-    pub(super) meters: Memory<'s, Meter>,
+    pub(super) replies: List<'s, Reply>,
+    pub(super) inbox: List<'s, WaitingResult>,
+    pub(super) meters: List<'s, MeterCell>,
 }
 
-/// One slice of a node's memory.
+/// One list of a node's memory, or the lists of all links together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Part {
     /// What it holds.
     pub name: &'static str,
     /// Bytes of one element.
     pub size: usize,
-    /// Elements.
+    /// Elements that there is room for.
     pub count: usize,
 }
 
 impl Part {
-    fn of<T>(name: &'static str, slice: &[T]) -> Part {
-        Part { name, size: size_of::<T>(), count: slice.len() }
+    fn of<T>(name: &'static str, list: &List<'_, T>) -> Part {
+        Part { name, size: size_of::<T>(), count: list.capacity() }
     }
 }
 
 impl Storage<'_> {
-    /// Bytes of all slices together.
+    /// Bytes of all lists together.
     pub fn bytes(&self) -> usize {
         self.parts().iter().map(|part| part.size * part.count).sum()
     }
 
-    /// What the memory consists of, slice by slice.
-    pub fn parts(&self) -> [Part; 23] {
+    /// What the memory consists of.
+    pub fn parts(&self) -> [Part; 27] {
         [
-            Part::of("contacts", &self.contacts),
-            Part::of("prefixes", &self.prefixes),
-            Part::of("newcomers", &self.newcomers),
-            Part::of("buckets", &self.buckets),
-            Part::of("id_changes", &self.id_changes),
-            Part::of("votes", &self.votes),
+            self.of_links::<Contact>("contacts", |link| link.table.contacts.capacity()),
+            self.of_links::<u64>("prefixes", |link| link.table.prefixes.capacity()),
+            self.of_links::<Newcomer>("newcomers", |link| link.table.pending.capacity()),
+            self.of_links::<Bucket>("buckets", |link| link.table.buckets.capacity()),
+            self.of_links::<IdChange>("id_changes", |link| link.table.id_changes.capacity()),
+            self.of_links::<Vote>("votes", |link| link.votes.capacity()),
             Part::of("operations", &self.operations),
             Part::of("candidates", &self.candidates),
             Part::of("tokens", &self.tokens),
             Part::of("payloads", &self.payloads),
-            Part::of("transactions", &self.transactions),
-            Part::of("deadlines", &self.deadlines),
+            Part::of("operations: wakes", &self.wakes.heap),
+            Part::of("operations: wakes by key", &self.wakes.places),
+            Part::of("transactions", &self.transactions.entries),
+            Part::of("transactions: links", &self.transactions.links),
+            Part::of("transactions: timeouts", &self.soft_timeouts.heap),
+            Part::of("transactions: timeouts by key", &self.soft_timeouts.places),
             Part::of("items", &self.items.entries),
             Part::of("items: links", &self.items.links),
             Part::of("items: by target", &self.items.by_target),
@@ -102,37 +107,47 @@ impl Storage<'_> {
         ]
     }
 
+    fn of_links<T>(&self, name: &'static str, capacity: impl Fn(&LinkMemory<'_>) -> usize) -> Part {
+        Part { name, size: size_of::<T>(), count: self.links.iter().map(capacity).sum() }
+    }
+
     /// Whether a node of `links` links can live in this memory.
     pub(super) fn check(&self, links: usize) -> Result<(), ConfigError> {
-        const MOST: usize = u16::MAX as usize - 1;
-        let operations = self.operations.len();
-        let needs = [
-            ("contacts", self.contacts.len() / links, 1, MOST),
-            ("newcomers", self.newcomers.len() / links, 1, MOST),
-            ("buckets", self.buckets.len() / links, BUCKETS, MOST),
-            ("id_changes", self.id_changes.len() / links, 1, MOST),
-            ("votes", self.votes.len() / links, 1, MOST),
+        let operations = self.operations.capacity();
+        let of_links = self.links.iter().flat_map(|link| {
+            [
+                ("contacts", link.table.contacts.capacity(), 1, MAX_ENTRIES),
+                ("newcomers", link.table.pending.capacity(), 1, MAX_ENTRIES),
+            ]
+        });
+        let of_node = [
+            ("links", self.links.len(), links, MAX_LINKS),
             ("operations", operations, UPKEEP + 1, MAX_OPERATIONS),
-            ("candidates", self.candidates.len() / operations.max(1), 8, 255),
-            ("tokens", self.tokens.len() / self.payloads.len().max(1), 1, 254),
-            ("payloads", self.payloads.len() + UPKEEP, operations, operations),
-            ("transactions", self.transactions.len(), 1, MOST - MAX_OPERATIONS),
-            ("deadlines", self.deadlines.len(), self.transactions.len() + operations, usize::MAX),
-            ("prefixes", self.prefixes.len(), self.contacts.len(), usize::MAX),
-            ("replies", self.replies.len(), 1, MOST),
-            ("inbox", self.inbox.len(), 1, MOST),
-            ("meters", self.meters.len(), 8, usize::MAX),
+            ("candidates", self.candidates.capacity() / operations.max(1), 8, 255),
+            ("tokens", self.tokens.capacity() / self.payloads.capacity().max(1), 1, 254),
+            ("transactions", self.transactions.entries.capacity(), 1, MAX_ENTRIES - MAX_OPERATIONS),
+            ("peers", self.peers.entries.capacity(), 0, MAX_ENTRIES),
+            ("items", self.items.entries.capacity(), 0, MAX_ENTRIES),
+            ("value_bytes", self.items.blocks.capacity(), 0, MAX_ENTRIES),
+            ("replies", self.replies.capacity(), 1, MAX_ENTRIES),
+            ("inbox", self.inbox.capacity(), 1, MAX_ENTRIES),
+            ("meters", self.meters.capacity(), 8, usize::MAX),
         ];
-        match needs.iter().find(|(_, have, least, most)| !(least..=most).contains(&have)) {
-            Some((what, ..)) => Err(ConfigError::Capacity(what)),
-            None => Ok(()),
+        for (what, have, least, most) in of_links.chain(of_node) {
+            if have < least {
+                return Err(ConfigError::new(what, have as u64, "at least", least as u64));
+            }
+            if have > most {
+                return Err(ConfigError::new(what, have as u64, "at most", most as u64));
+            }
         }
+        Ok(())
     }
 }
 
-/// Memory for a node without an allocator. The parameters are, in this order: links, contacts of all links, newcomers of
-/// all links, operations of users, operations (two more than those of users, for upkeep), candidates of all operations,
-/// tokens of users' operations, transactions, deadlines (transactions + operations), peers, items, value blocks of 64
+/// Memory for a node without an allocator. The parameters are, in this order: links, contacts of each link, newcomers of
+/// each link, operations of users, operations (two more than those of users, for upkeep), candidates of all operations,
+/// tokens of users' operations, transactions, peers, items, value blocks of 64
 /// bytes, replies, results, meters.
 #[derive(Debug)]
 pub struct StorageBuf<
@@ -144,7 +159,6 @@ pub struct StorageBuf<
     const CANDIDATES: usize,
     const TOKENS: usize,
     const TRANSACTIONS: usize,
-    const DEADLINES: usize,
     const PEERS: usize,
     const ITEMS: usize,
     const BLOCKS: usize,
@@ -152,29 +166,26 @@ pub struct StorageBuf<
     const INBOX: usize,
     const METERS: usize,
 > {
-    contacts: [Contact; CONTACTS],
-    prefixes: [u64; CONTACTS],
-    newcomers: [Newcomer; NEWCOMERS],
-    buckets: [[Bucket; BUCKETS]; LINKS],
-    id_changes: [[IdChange; ID_CHANGES]; LINKS],
-    votes: [[Vote; VOTERS]; LINKS],
-    operations: [SlabEntry<OperationState>; OPERATIONS],
-    candidates: [Candidate; CANDIDATES],
-    tokens: [TokenCell; TOKENS],
-    payloads: [Payload; USERS],
-    transactions: [transactions::TransactionEntry; TRANSACTIONS],
-    deadlines: [deadlines::Deadline; DEADLINES],
-    items: [ItemEntry; ITEMS],
-    item_links: [LruLink; ITEMS],
-    items_by_target: [u16; ITEMS],
-    items_by_network: [u16; ITEMS],
-    blocks: [Block; BLOCKS],
-    peers: [PeerEntry; PEERS],
-    peer_links: [LruLink; PEERS],
-    peer_order: [u16; PEERS],
-    replies: [Reply; REPLIES],
-    inbox: [WaitingResult; INBOX],
-    meters: [Meter; METERS],
+    links: [LinkBuf<CONTACTS, NEWCOMERS>; LINKS],
+    operations: Vec<SlabEntry<OperationState>, OPERATIONS>,
+    candidates: Vec<Candidate, CANDIDATES>,
+    tokens: Vec<TokenCell, TOKENS>,
+    payloads: Vec<Payload, USERS>,
+    wakes: DeadlinesBuf<OPERATIONS>,
+    transactions: Vec<TransactionEntry, TRANSACTIONS>,
+    transaction_links: Vec<LruLink, TRANSACTIONS>,
+    soft_timeouts: DeadlinesBuf<TRANSACTIONS>,
+    items: Vec<ItemEntry, ITEMS>,
+    item_links: Vec<LruLink, ITEMS>,
+    items_by_target: Vec<u16, ITEMS>,
+    items_by_network: Vec<u16, ITEMS>,
+    blocks: Vec<Block, BLOCKS>,
+    peers: Vec<PeerEntry, PEERS>,
+    peer_links: Vec<LruLink, PEERS>,
+    peer_order: Vec<u16, PEERS>,
+    replies: Vec<Reply, REPLIES>,
+    inbox: Vec<WaitingResult, INBOX>,
+    meters: Vec<MeterCell, METERS>,
 }
 
 impl<
@@ -186,7 +197,6 @@ impl<
     const CANDIDATES: usize,
     const TOKENS: usize,
     const TRANSACTIONS: usize,
-    const DEADLINES: usize,
     const PEERS: usize,
     const ITEMS: usize,
     const BLOCKS: usize,
@@ -203,7 +213,6 @@ impl<
         CANDIDATES,
         TOKENS,
         TRANSACTIONS,
-        DEADLINES,
         PEERS,
         ITEMS,
         BLOCKS,
@@ -212,66 +221,116 @@ impl<
         METERS,
     >
 {
-    /// Fresh memory, all bits zero: a static of it takes no flash, and no stack.
-    #[expect(clippy::new_without_default, reason = "fifteen parameters again, and nobody is generic over this")]
+    /// Fresh memory. It holds nothing but lengths of zero, so a static of it takes no flash.
+    #[expect(clippy::new_without_default, reason = "fourteen parameters again, and nobody is generic over this")]
     pub const fn new() -> Self {
         StorageBuf {
-            contacts: [Contact::BLANK; CONTACTS],
-            prefixes: [0; CONTACTS],
-            newcomers: [Newcomer::BLANK; NEWCOMERS],
-            buckets: [[Bucket::BLANK; BUCKETS]; LINKS],
-            id_changes: [[IdChange::BLANK; ID_CHANGES]; LINKS],
-            votes: [[Vote::BLANK; VOTERS]; LINKS],
-            operations: [const { SlabEntry::BLANK }; OPERATIONS],
-            candidates: [Candidate::BLANK; CANDIDATES],
-            tokens: [TokenCell::BLANK; TOKENS],
-            payloads: [const { Payload::BLANK }; USERS],
-            transactions: [transactions::TransactionEntry::BLANK; TRANSACTIONS],
-            deadlines: [deadlines::Deadline::BLANK; DEADLINES],
-            items: [const { ItemEntry::BLANK }; ITEMS],
-            item_links: [LruLink::BLANK; ITEMS],
-            items_by_target: [0; ITEMS],
-            items_by_network: [0; ITEMS],
-            blocks: [Block::BLANK; BLOCKS],
-            peers: [PeerEntry::BLANK; PEERS],
-            peer_links: [LruLink::BLANK; PEERS],
-            peer_order: [0; PEERS],
-            replies: [const { Reply::BLANK }; REPLIES],
-            inbox: [const { WaitingResult::BLANK }; INBOX],
-            meters: [Meter::BLANK; METERS],
+            links: [const { LinkBuf::new() }; LINKS],
+            operations: Vec::new(),
+            candidates: Vec::new(),
+            tokens: Vec::new(),
+            payloads: Vec::new(),
+            wakes: DeadlinesBuf::new(),
+            transactions: Vec::new(),
+            transaction_links: Vec::new(),
+            soft_timeouts: DeadlinesBuf::new(),
+            items: Vec::new(),
+            item_links: Vec::new(),
+            items_by_target: Vec::new(),
+            items_by_network: Vec::new(),
+            blocks: Vec::new(),
+            peers: Vec::new(),
+            peer_links: Vec::new(),
+            peer_order: Vec::new(),
+            replies: Vec::new(),
+            inbox: Vec::new(),
+            meters: Vec::new(),
         }
     }
 
     /// Lends it to a node, for as long as the node lives.
     pub fn lend(&mut self) -> Storage<'_> {
         Storage {
-            contacts: Memory::Lent(&mut self.contacts),
-            prefixes: Memory::Lent(&mut self.prefixes),
-            newcomers: Memory::Lent(&mut self.newcomers),
-            buckets: Memory::Lent(self.buckets.as_flattened_mut()),
-            id_changes: Memory::Lent(self.id_changes.as_flattened_mut()),
-            votes: Memory::Lent(self.votes.as_flattened_mut()),
-            operations: Memory::Lent(&mut self.operations),
-            candidates: Memory::Lent(&mut self.candidates),
-            tokens: Memory::Lent(&mut self.tokens),
-            payloads: Memory::Lent(&mut self.payloads),
-            transactions: Memory::Lent(&mut self.transactions),
-            deadlines: Memory::Lent(&mut self.deadlines),
+            links: self.links.iter_mut().take(MAX_LINKS).map(LinkBuf::lend).collect(),
+            operations: List::Lent(&mut self.operations),
+            candidates: List::Lent(&mut self.candidates),
+            tokens: List::Lent(&mut self.tokens),
+            payloads: List::Lent(&mut self.payloads),
+            wakes: self.wakes.lend(),
+            transactions: TransactionsMemory {
+                entries: List::Lent(&mut self.transactions),
+                links: List::Lent(&mut self.transaction_links),
+            },
+            soft_timeouts: self.soft_timeouts.lend(),
             items: ItemsMemory {
-                entries: Memory::Lent(&mut self.items),
-                links: Memory::Lent(&mut self.item_links),
-                by_target: Memory::Lent(&mut self.items_by_target),
-                by_network: Memory::Lent(&mut self.items_by_network),
-                blocks: Memory::Lent(&mut self.blocks),
+                entries: List::Lent(&mut self.items),
+                links: List::Lent(&mut self.item_links),
+                by_target: List::Lent(&mut self.items_by_target),
+                by_network: List::Lent(&mut self.items_by_network),
+                blocks: List::Lent(&mut self.blocks),
             },
             peers: PeersMemory {
-                entries: Memory::Lent(&mut self.peers),
-                links: Memory::Lent(&mut self.peer_links),
-                order: Memory::Lent(&mut self.peer_order),
+                entries: List::Lent(&mut self.peers),
+                links: List::Lent(&mut self.peer_links),
+                order: List::Lent(&mut self.peer_order),
             },
-            replies: Memory::Lent(&mut self.replies),
-            inbox: Memory::Lent(&mut self.inbox),
-            meters: Memory::Lent(&mut self.meters),
+            replies: List::Lent(&mut self.replies),
+            inbox: List::Lent(&mut self.inbox),
+            meters: List::Lent(&mut self.meters),
         }
+    }
+}
+
+/// Memory for one link.
+#[derive(Debug)]
+struct LinkBuf<const CONTACTS: usize, const NEWCOMERS: usize> {
+    contacts: Vec<Contact, CONTACTS>,
+    prefixes: Vec<u64, CONTACTS>,
+    newcomers: Vec<Newcomer, NEWCOMERS>,
+    buckets: Vec<Bucket, BUCKETS>,
+    id_changes: Vec<IdChange, ID_CHANGES>,
+    votes: Vec<Vote, VOTERS>,
+}
+
+impl<const CONTACTS: usize, const NEWCOMERS: usize> LinkBuf<CONTACTS, NEWCOMERS> {
+    const fn new() -> Self {
+        LinkBuf {
+            contacts: Vec::new(),
+            prefixes: Vec::new(),
+            newcomers: Vec::new(),
+            buckets: Vec::new(),
+            id_changes: Vec::new(),
+            votes: Vec::new(),
+        }
+    }
+
+    fn lend(&mut self) -> LinkMemory<'_> {
+        LinkMemory {
+            table: TableMemory {
+                contacts: List::Lent(&mut self.contacts),
+                prefixes: List::Lent(&mut self.prefixes),
+                pending: List::Lent(&mut self.newcomers),
+                buckets: List::Lent(&mut self.buckets),
+                id_changes: List::Lent(&mut self.id_changes),
+            },
+            votes: List::Lent(&mut self.votes),
+        }
+    }
+}
+
+/// Memory for the deadlines of so many keys.
+#[derive(Debug)]
+struct DeadlinesBuf<const KEYS: usize> {
+    heap: Vec<Deadline, KEYS>,
+    places: Vec<u16, KEYS>,
+}
+
+impl<const KEYS: usize> DeadlinesBuf<KEYS> {
+    const fn new() -> Self {
+        DeadlinesBuf { heap: Vec::new(), places: Vec::new() }
+    }
+
+    fn lend(&mut self) -> DeadlinesMemory<'_> {
+        DeadlinesMemory { heap: List::Lent(&mut self.heap), places: List::Lent(&mut self.places) }
     }
 }

@@ -16,9 +16,9 @@ fn rng() -> Rng {
 
 fn store_with(config: &ServerConfig, network: Network, capacity: usize) -> PeerStore<'static> {
     let memory = PeersMemory {
-        entries: Memory::allocate(capacity),
-        links: Memory::allocate(capacity),
-        order: Memory::allocate(capacity),
+        entries: List::with_capacity(capacity),
+        links: List::with_capacity(capacity),
+        order: List::with_capacity(capacity),
     };
     PeerStore::new(config, network, memory)
 }

@@ -6,7 +6,7 @@
 //! one. Losing contacts makes it eager again. The empty bucket behind the deepest one that has contacts counts as thin:
 //! its refresh is a search for ourselves.
 
-use crate::base::slab::Memory;
+use crate::base::list::List;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{K, TableConfig};
 use crate::dht::contact::seconds_up;
@@ -30,15 +30,10 @@ pub struct Bucket {
     futile: u8,
 }
 
-impl Bucket {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Bucket = Bucket { due: 0, contacts: 0, futile: 0 };
-}
-
 #[derive(Debug)]
 pub(super) struct Buckets<'s> {
     /// As long as there are buckets.
-    list: Memory<'s, Bucket>,
+    list: List<'s, Bucket>,
     sizes: [u16; 5],
     refresh_after: Duration,
     check_every: Duration,
@@ -50,8 +45,9 @@ pub(super) struct Buckets<'s> {
 }
 
 impl<'s> Buckets<'s> {
-    pub(super) fn new(config: &TableConfig, mut list: Memory<'s, Bucket>) -> Self {
-        let list = list.split_front(BUCKETS);
+    pub(super) fn new(config: &TableConfig, mut list: List<'s, Bucket>) -> Self {
+        list.clear();
+        list.grow_to(BUCKETS);
         assert!(list.len() == BUCKETS, "memory for every bucket");
         Buckets {
             list,
@@ -127,7 +123,7 @@ impl<'s> Buckets<'s> {
 
     /// All contacts lie in other buckets now: `counts` says in which.
     pub(super) fn recount(&mut self, contacts: impl Iterator<Item = usize>) {
-        self.list.fill(Bucket::BLANK);
+        self.list.fill(Bucket::default());
         contacts.for_each(|bucket| self.list[bucket].contacts += 1);
         self.update();
     }

@@ -3,44 +3,45 @@
 use core::ops::Range;
 
 use super::buckets::BUCKETS;
-use crate::base::slab::Memory;
+use crate::base::list::List;
 use crate::dht::contact::Contact;
 use crate::krpc::id::Id;
 
 /// A sorted array of contacts with distinct ids.
 #[derive(Debug)]
 pub(super) struct Contacts<'s> {
-    contacts: Memory<'s, Contact>,
-    prefixes: Memory<'s, u64>,
-    len: usize,
+    contacts: List<'s, Contact>,
+    prefixes: List<'s, u64>,
 }
 
 impl<'s> Contacts<'s> {
-    pub(super) fn new(contacts: Memory<'s, Contact>, prefixes: Memory<'s, u64>) -> Self {
-        Contacts { contacts, prefixes, len: 0 }
+    pub(super) fn new(mut contacts: List<'s, Contact>, mut prefixes: List<'s, u64>) -> Self {
+        contacts.clear();
+        prefixes.clear();
+        Contacts { contacts, prefixes }
     }
 
     pub(super) fn capacity(&self) -> usize {
-        self.contacts.len().min(self.prefixes.len()).min(usize::from(u16::MAX))
+        self.contacts.capacity().min(self.prefixes.capacity())
     }
 
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.contacts.len()
     }
 
     /// All contacts, in id order.
     pub(super) fn all(&self) -> &[Contact] {
-        &self.contacts[..self.len]
+        &self.contacts
     }
 
     /// The first 64 bits of their ids, in the same order.
     pub(super) fn prefixes(&self) -> &[u64] {
-        &self.prefixes[..self.len]
+        &self.prefixes
     }
 
     /// The contact at `index`. Whoever changes it leaves its id alone.
     pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Contact> {
-        self.contacts[..self.len].get_mut(index)
+        self.contacts.get_mut(index)
     }
 
     /// Where `id` is, or where it would be.
@@ -60,23 +61,14 @@ impl<'s> Contacts<'s> {
     /// Puts a contact into its place. False when there is no room or the id is there already.
     pub(super) fn insert(&mut self, contact: Contact) -> bool {
         let Err(index) = self.search(&contact.id) else { return false };
-        if self.len >= self.capacity() {
-            return false;
-        }
-        self.contacts.copy_within(index..self.len, index + 1);
-        self.prefixes.copy_within(index..self.len, index + 1);
-        self.contacts[index] = contact;
-        self.prefixes[index] = contact.id.prefix();
-        self.len += 1;
-        true
+        self.len() < self.capacity()
+            && self.contacts.insert(index, contact)
+            && self.prefixes.insert(index, contact.id.prefix())
     }
 
     pub(super) fn remove(&mut self, index: usize) -> Option<Contact> {
-        let removed = *self.all().get(index)?;
-        self.contacts.copy_within(index + 1..self.len, index);
-        self.prefixes.copy_within(index + 1..self.len, index);
-        self.len -= 1;
-        Some(removed)
+        self.prefixes.remove(index)?;
+        self.contacts.remove(index)
     }
 
     /// Where the contacts of a bucket lie: those that share exactly `bucket` leading bits with `own`, or, for the last

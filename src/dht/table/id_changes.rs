@@ -4,7 +4,7 @@
 //! again and again. The first change costs an endpoint its contact and a short wait, the second one a day. The list has a
 //! fixed length: when it is full, the endpoint that would be free again first is forgotten.
 
-use crate::base::slab::Memory;
+use crate::base::list::List;
 use crate::base::time::{Duration, Instant};
 use crate::dht::contact::{seconds, seconds_up};
 use crate::krpc::endpoint::Endpoint;
@@ -23,16 +23,12 @@ pub struct IdChange {
     out_until: u32,
 }
 
-impl IdChange {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: IdChange = IdChange { endpoint: Endpoint::UNSPECIFIED, changes: 0, changed_at: 0, out_until: 0 };
-}
-
 #[derive(Debug)]
-pub(super) struct IdChanges<'s>(Memory<'s, IdChange>);
+pub(super) struct IdChanges<'s>(List<'s, IdChange>);
 
 impl<'s> IdChanges<'s> {
-    pub(super) fn new(places: Memory<'s, IdChange>) -> Self {
+    pub(super) fn new(mut places: List<'s, IdChange>) -> Self {
+        places.clear();
         IdChanges(places)
     }
 
@@ -40,12 +36,12 @@ impl<'s> IdChanges<'s> {
     pub(super) fn on_change(&mut self, now: Instant, endpoint: Endpoint, wait: Duration) {
         let at = seconds(now);
         let known = |h: &IdChange| h.endpoint == endpoint && h.changed_at.saturating_add(DAY) > at;
-        let Some(entry) = (match self.0.iter().position(known) {
-            Some(index) => self.0.get_mut(index),
-            None => self.0.iter_mut().min_by_key(|h| (h.out_until, h.changed_at)),
-        }) else {
-            return;
+        let place = match self.0.iter().position(known) {
+            Some(index) => index,
+            None if self.0.push(IdChange::default()) => self.0.len() - 1,
+            None => (0..self.0.len()).min_by_key(|&i| (self.0[i].out_until, self.0[i].changed_at)).unwrap_or(0),
         };
+        let Some(entry) = self.0.get_mut(place) else { return };
         let changes = if known(entry) { entry.changes.saturating_add(1) } else { 1 };
         let out_until = if changes == 1 { seconds_up(now + wait) } else { at.saturating_add(DAY) };
         *entry = IdChange { endpoint, changes, changed_at: at, out_until };
@@ -62,7 +58,7 @@ mod tests {
     use super::*;
 
     fn id_changes() -> IdChanges<'static> {
-        IdChanges::new(Memory::allocate(ID_CHANGES))
+        IdChanges::new(List::with_capacity(ID_CHANGES))
     }
 
     const WAIT: Duration = Duration::from_secs(180);

@@ -5,7 +5,7 @@
 
 use core::ops::Range;
 
-use crate::base::slab::Memory;
+use crate::base::list::List;
 use crate::base::time::{Duration, Instant};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -23,26 +23,18 @@ pub struct Newcomer {
     pub(super) due: u32,
 }
 
-impl Newcomer {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: Newcomer =
-        Newcomer { id: Id([0; 20]), endpoint: Endpoint::UNSPECIFIED, bucket: 0, secure: false, since: 0, due: 0 };
-}
-
 /// A fixed number of newcomers, sorted by bucket and arrival.
 #[derive(Debug)]
-pub(super) struct Newcomers<'s> {
-    places: Memory<'s, Newcomer>,
-    len: usize,
-}
+pub(super) struct Newcomers<'s>(List<'s, Newcomer>);
 
 impl<'s> Newcomers<'s> {
-    pub(super) fn new(places: Memory<'s, Newcomer>) -> Self {
-        Newcomers { places, len: 0 }
+    pub(super) fn new(mut places: List<'s, Newcomer>) -> Self {
+        places.clear();
+        Newcomers(places)
     }
 
     pub(super) fn all(&self) -> &[Newcomer] {
-        &self.places[..self.len]
+        &self.0
     }
 
     /// Where the newcomers of a bucket are.
@@ -53,44 +45,35 @@ impl<'s> Newcomers<'s> {
     }
 
     pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Newcomer> {
-        self.places[..self.len].get_mut(index)
+        self.0.get_mut(index)
     }
 
     /// Queues a newcomer behind those of its bucket. False when all places are taken.
     pub(super) fn push(&mut self, newcomer: Newcomer) -> bool {
-        if self.len >= self.places.len() {
-            return false;
-        }
-        let index = self.all().partition_point(|n| n.bucket <= newcomer.bucket);
-        self.places.copy_within(index..self.len, index + 1);
-        self.places[index] = newcomer;
-        self.len += 1;
-        true
+        let index = self.0.partition_point(|n| n.bucket <= newcomer.bucket);
+        self.0.insert(index, newcomer)
     }
 
     pub(super) fn remove(&mut self, index: usize) {
-        if index < self.len {
-            self.places.copy_within(index + 1..self.len, index);
-            self.len -= 1;
-        }
+        self.0.remove(index);
     }
 
-    /// Forgets those of `range` who came longer than `life` ago, and returns how many that were.
-    pub(super) fn forget_old(&mut self, range: Range<usize>, now: Instant, life: Duration) -> usize {
-        self.retain(range, |n| now.since(Instant::from_secs(n.since.into())) < life)
+    /// Forgets those of `range` who came longer than `lifetime` ago, and returns how many that were.
+    pub(super) fn forget_old(&mut self, range: Range<usize>, now: Instant, lifetime: Duration) -> usize {
+        self.retain(range, |n| now.since(Instant::from_secs(n.since.into())) < lifetime)
     }
 
     /// Forgets those of `range` that `keep` does not want, and returns how many were forgotten.
     pub(super) fn retain(&mut self, range: Range<usize>, keep: impl Fn(&Newcomer) -> bool) -> usize {
-        let mut kept = range.start;
-        for index in range.clone() {
-            if keep(&self.places[index]) {
-                self.places[kept] = self.places[index];
-                kept += 1;
-            }
+        if self.0.get(range.clone()).is_none_or(|asked| asked.iter().all(&keep)) {
+            return 0;
         }
-        self.places.copy_within(range.end..self.len, kept);
-        self.len -= range.end - kept;
-        range.end - kept
+        let (before, mut index) = (self.0.len(), 0);
+        self.0.retain(|newcomer| {
+            let is_asked = range.contains(&index);
+            index += 1;
+            !is_asked || keep(newcomer)
+        });
+        before - self.0.len()
     }
 }

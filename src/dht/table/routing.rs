@@ -5,7 +5,7 @@ use super::contacts::Contacts;
 use super::id_changes::{IdChange, IdChanges};
 use super::newcomers::{Newcomer, Newcomers};
 use super::upkeep::Schedule;
-use crate::base::slab::Memory;
+use crate::base::list::List;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{K, Network, TableConfig};
 use crate::dht::contact::{Contact, ContactView, Health, QueryKind, seconds, seconds_up};
@@ -15,19 +15,19 @@ use crate::krpc::id::Id;
 /// A contact that is dropped, and an endpoint that changed its id once, wait for this many `check_every` (3 min at 3 s).
 const QUARANTINE: u32 = 60;
 
-/// The memory of a table. The lengths are the capacities; the two for contacts should be equal.
+/// The memory of a table. The two capacities for contacts should be equal.
 #[derive(Debug)]
 pub struct TableMemory<'s> {
     /// Verified contacts.
-    pub contacts: Memory<'s, Contact>,
+    pub contacts: List<'s, Contact>,
     /// The first 64 bits of their ids.
-    pub prefixes: Memory<'s, u64>,
+    pub prefixes: List<'s, u64>,
     /// Nodes that wait to be checked.
-    pub pending: Memory<'s, Newcomer>,
+    pub pending: List<'s, Newcomer>,
     /// [`BUCKETS`] of them.
-    pub buckets: Memory<'s, Bucket>,
+    pub buckets: List<'s, Bucket>,
     /// Endpoints that changed their ids; [`ID_CHANGES`](super::ID_CHANGES) are enough.
-    pub id_changes: Memory<'s, IdChange>,
+    pub id_changes: List<'s, IdChange>,
 }
 
 /// What became of the sender of a query, or of a node that was named.
@@ -374,7 +374,7 @@ impl<'s> Table<'s> {
             Some(AdmissionRefusal::ZeroId)
         } else if self.addr == Some(*endpoint) {
             Some(AdmissionRefusal::OwnAddress)
-        } else if !endpoint.is_usable(self.network == Network::Local) {
+        } else if !endpoint.is_usable(self.network) {
             Some(AdmissionRefusal::BadAddress)
         } else if self.id_changes.is_out(now, endpoint) {
             Some(AdmissionRefusal::IdChanged)
@@ -545,7 +545,7 @@ impl<'s> Table<'s> {
         }
         for contact in contacts {
             assert!(contact.id != self.own && contact.id.0 != [0; 20] && Some(contact.endpoint) != self.addr);
-            assert!(contact.endpoint.is_usable(self.network == Network::Local));
+            assert!(contact.endpoint.is_usable(self.network));
             assert!(contact.record.last_answer().is_some(), "only who answered is a contact");
             assert_eq!(contacts.iter().filter(|c| c.endpoint == contact.endpoint).count(), 1, "one id per endpoint");
             let bucket = Buckets::index(&self.own, &contact.id);

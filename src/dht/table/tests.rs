@@ -4,8 +4,8 @@ extern crate std;
 use std::vec::Vec;
 
 use super::*;
+use crate::base::list::List;
 use crate::base::rng::Rng;
-use crate::base::slab::Memory;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Config, Network, TableConfig};
 use crate::dht::contact::{Health, QueryKind};
@@ -21,11 +21,11 @@ fn at(secs: u64) -> Instant {
 
 fn memory(contacts: usize, pending: usize) -> TableMemory<'static> {
     TableMemory {
-        contacts: Memory::allocate(contacts),
-        prefixes: Memory::allocate(contacts),
-        pending: Memory::allocate(pending),
-        buckets: Memory::allocate(BUCKETS),
-        id_changes: Memory::allocate(ID_CHANGES),
+        contacts: List::with_capacity(contacts),
+        prefixes: List::with_capacity(contacts),
+        pending: List::with_capacity(pending),
+        buckets: List::with_capacity(BUCKETS),
+        id_changes: List::with_capacity(ID_CHANGES),
     }
 }
 
@@ -156,8 +156,8 @@ fn a_newcomer_takes_the_place_of_a_contact_that_failed_twice() {
     assert_eq!(t.check_at(), Some(at(900)));
     assert_eq!(t.next_check(at(899)), None);
     let (first, home) = t.next_check(at(900)).unwrap();
-    assert_eq!(t.on_failure(at(902), &first, home, QueryKind::TraceEvent), Failed::Kept);
-    assert_eq!(t.on_failure(at(940), &first, home, QueryKind::TraceEvent), Failed::Dropped);
+    assert_eq!(t.on_failure(at(902), &first, home, QueryKind::Check), Failed::Kept);
+    assert_eq!(t.on_failure(at(940), &first, home, QueryKind::Check), Failed::Dropped);
     t.check_invariants();
     // The contacts and the newcomer take turns; the newcomer is due at once.
     let mut asked = Vec::new();
@@ -202,7 +202,7 @@ fn a_newcomer_is_asked_90_s_after_its_last_packet() {
     assert_eq!(t.next_check(at(90)), None);
     assert_eq!(t.check_at(), Some(at(150)));
     assert_eq!(t.next_check(at(150)), Some((id(3, 1), endpoint(1))));
-    assert_eq!(t.on_failure(at(152), &id(3, 1), endpoint(1), QueryKind::TraceEvent), Failed::Stranger);
+    assert_eq!(t.on_failure(at(152), &id(3, 1), endpoint(1), QueryKind::Check), Failed::Stranger);
     assert_eq!(t.next_check(at(1000)), None);
     assert_eq!(t.check_at(), None);
 }
@@ -213,7 +213,7 @@ fn a_packet_of_a_contact_that_was_dropped_does_not_bring_its_check_forward() {
     let mut t = table();
     fill(&mut t, 3, 2);
     for secs in [10, 20] {
-        t.on_failure(at(secs), &id(3, 1), endpoint(3001), QueryKind::TraceEvent);
+        t.on_failure(at(secs), &id(3, 1), endpoint(3001), QueryKind::Check);
     }
     assert_eq!(t.len(), 1);
     assert_eq!(t.next_check(at(20)), None, "it waits for 3 min");

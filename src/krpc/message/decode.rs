@@ -5,13 +5,13 @@
 //! judged at the end. A known key of which two stand in one dictionary has two meanings, and the datagram is dropped.
 
 use super::{
-    Broken, Decoded, ErrorCode, ErrorMessage, Item, MAX_TID, MAX_TOKEN, Malformed, Method, Mutable, Query, Refusal,
-    Response, Values, Want,
+    Broken, Decoded, ErrorCode, ErrorMessage, MAX_TID, MAX_TOKEN, Malformed, Method, Query, Refusal, Response, Want,
 };
-use crate::krpc::bencode::{MAX_BYTES, MAX_TOKENS, ReadError, Reader, Value};
+use crate::krpc::bencode::reader::{MAX_BYTES, MAX_TOKENS, ReadError, Reader, Value};
+use crate::krpc::compact::Values;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::item::{MAX_SALT, MAX_VALUE};
+use crate::krpc::item::{Item, MAX_SALT, MAX_VALUE, Mutable};
 
 /// Entries of `want` that are read.
 const WANT_ENTRIES: u32 = 4;

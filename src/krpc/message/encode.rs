@@ -1,15 +1,19 @@
 //! Messages to bytes: keys in ascending order, integers and lengths without superfluous digits, so that each message
 //! has one spelling. Optional fields that say nothing (`seed` 0, an empty salt) are left out.
 
-use super::{ErrorMessage, Method, Query, Response, Values, Want};
-use crate::krpc::bencode::{BufferTooSmall, Writer};
-use crate::krpc::compact::{PEER4, PEER6};
+use super::{ErrorMessage, Method, Query, Response, Want};
+use crate::base::error::NoRoom;
+use crate::krpc::bencode::writer::Writer;
+use crate::krpc::compact::{PEER4, PEER6, Values};
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
 
 impl Query<'_> {
     /// Writes the datagram and returns its length.
-    pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+    ///
+    /// # Errors
+    /// [`NoRoom`] when `out` is too short.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, NoRoom> {
         let mut writer = Writer::new(out);
         writer.raw(b"d1:ad");
         self.arguments(&mut writer);
@@ -94,7 +98,10 @@ impl Query<'_> {
 
 impl Response<'_> {
     /// Writes the datagram and returns its length.
-    pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+    ///
+    /// # Errors
+    /// [`NoRoom`] when `out` is too short.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, NoRoom> {
         let mut writer = Writer::new(out);
         writer.raw(b"d");
         if let Some(endpoint) = &self.ip {
@@ -147,7 +154,10 @@ impl Response<'_> {
 
 impl ErrorMessage<'_> {
     /// Writes the datagram and returns its length.
-    pub fn encode(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+    ///
+    /// # Errors
+    /// [`NoRoom`] when `out` is too short.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, NoRoom> {
         let mut writer = Writer::new(out);
         writer.raw(b"d1:el");
         writer.int(self.code);

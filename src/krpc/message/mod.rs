@@ -8,9 +8,13 @@ mod encode;
 
 pub use decode::decode;
 
+use core::fmt;
+
 use crate::krpc::bloom::Bloom;
+use crate::krpc::compact::{Values, nodes4, nodes6};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
+use crate::krpc::item::Item;
 
 /// The longest transaction id that is echoed, in bytes; a longer one is dropped.
 pub const MAX_TID: usize = 64;
@@ -18,6 +22,8 @@ pub const MAX_TID: usize = 64;
 pub const MAX_TOKEN: usize = 64;
 
 /// What a datagram turned out to be.
+///
+/// Exhaustive: who reads datagrams has to have an answer to each.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Decoded<'a> {
     /// A query that can be served.
@@ -39,6 +45,7 @@ pub enum Decoded<'a> {
 
 /// A query that deserves an error.
 #[derive(Clone, Copy, PartialEq, Debug)]
+#[non_exhaustive]
 pub struct Refusal<'a> {
     /// Transaction id, 0 to 64 bytes.
     pub tid: &'a [u8],
@@ -49,6 +56,8 @@ pub struct Refusal<'a> {
 }
 
 /// Which address families the asker wants nodes of (BEP 32).
+///
+/// Exhaustive: plain data that users write, and there are two families.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Want {
     /// `n4` was asked for.
@@ -58,6 +67,8 @@ pub struct Want {
 }
 
 /// A query.
+///
+/// Exhaustive: plain data that users write, one field for each key of the envelope.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Query<'a> {
     /// Transaction id, 0 to 64 bytes.
@@ -74,6 +85,7 @@ pub struct Query<'a> {
 
 /// Method and arguments of a query.
 #[derive(Clone, Copy, PartialEq, Debug)]
+#[non_exhaustive]
 pub enum Method<'a> {
     /// `ping`.
     Ping,
@@ -146,29 +158,9 @@ pub enum Method<'a> {
     },
 }
 
-/// A BEP 44 item; all slices are the exact bytes of the wire.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Item<'a> {
-    /// The bencoded value, at most 1000 bytes.
-    pub value: &'a [u8],
-    /// Present when the item is mutable.
-    pub mutable: Option<Mutable<'a>>,
-}
-
-/// What makes an item mutable.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mutable<'a> {
-    /// Ed25519 public key.
-    pub key: &'a [u8; 32],
-    /// 0 to 64 bytes.
-    pub salt: &'a [u8],
-    /// Sequence number, 0 to 2^63-1.
-    pub seq: i64,
-    /// Signature over salt, seq and value.
-    pub signature: &'a [u8; 64],
-}
-
-/// A response. Lists are kept as they stand on the wire and are read through `krpc::compact`.
+/// A response. Lists are kept as they stand on the wire; [`contacts`](Response::contacts) and [`Values::peers`] read them.
+///
+/// Exhaustive: plain data that users write, as a change of [`Response::new`], which stays right when a field is added.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Response<'a> {
     /// Transaction id.
@@ -207,24 +199,9 @@ pub struct Response<'a> {
     pub peers: Option<&'a [u8; Bloom::LEN]>,
 }
 
-/// The `values` of a get_peers response.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum Values<'a> {
-    /// No such field.
-    #[default]
-    Absent,
-    /// As received: the items of the bencoded list, without its `l` and `e`.
-    List(&'a [u8]),
-    /// To be sent: compact peers of one family, 6 or 18 bytes each, back to back.
-    Packed {
-        /// The peers.
-        bytes: &'a [u8],
-        /// Bytes of one peer: 6 or 18.
-        stride: usize,
-    },
-}
-
 /// An error message.
+///
+/// Exhaustive: plain data that users write, one field for each key of the envelope.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct ErrorMessage<'a> {
     /// Transaction id.
@@ -241,6 +218,7 @@ pub struct ErrorMessage<'a> {
 
 /// The error codes that we send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 #[repr(u16)]
 pub enum ErrorCode {
     /// 203: malformed packet, bad arguments or bad token.
@@ -318,11 +296,17 @@ impl<'a> Response<'a> {
             peers: None,
         }
     }
+
+    /// The nodes that it names, those of IPv4 first. Whether a datagram can be sent to them is not judged.
+    pub fn contacts(&self) -> impl Iterator<Item = (Id, Endpoint)> + use<'a> {
+        nodes4(self.nodes.unwrap_or_default()).chain(nodes6(self.nodes6.unwrap_or_default()))
+    }
 }
 
 /// Why a datagram is dropped without an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Malformed {
     /// No bytes.
     Empty,
@@ -351,6 +335,7 @@ pub enum Malformed {
 /// Why a response or an error message fails its query.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Broken {
     /// `r` is missing or not a dictionary.
     NoBody,
@@ -359,6 +344,60 @@ pub enum Broken {
     /// `e` is not a list of a number and a string.
     BadError,
 }
+
+impl Malformed {
+    /// All reasons, in the order of their numbers.
+    pub const ALL: [Malformed; 11] = [
+        Malformed::Empty,
+        Malformed::Oversize,
+        Malformed::NotADictionary,
+        Malformed::Syntax,
+        Malformed::Trailing,
+        Malformed::TooDeep,
+        Malformed::TooManyTokens,
+        Malformed::RepeatedKey,
+        Malformed::NoTid,
+        Malformed::NoKind,
+        Malformed::NoMethod,
+    ];
+
+    /// The name under which it is counted (`spec/krpc.md`).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Malformed::Empty => "empty",
+            Malformed::Oversize => "oversize",
+            Malformed::NotADictionary => "not_a_dictionary",
+            Malformed::Syntax => "syntax",
+            Malformed::Trailing => "trailing",
+            Malformed::TooDeep => "too_deep",
+            Malformed::TooManyTokens => "too_many_tokens",
+            Malformed::RepeatedKey => "repeated_key",
+            Malformed::NoTid => "no_tid",
+            Malformed::NoKind => "no_kind",
+            Malformed::NoMethod => "no_method",
+        }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Malformed::Empty => "the datagram has no bytes",
+            Malformed::Oversize => "the datagram has more than 1500 bytes",
+            Malformed::NotADictionary => "the outermost value is no dictionary",
+            Malformed::Syntax => "the datagram is no bencode, or cut off",
+            Malformed::Trailing => "there are bytes behind the outermost dictionary",
+            Malformed::TooDeep => "containers are nested deeper than 10",
+            Malformed::TooManyTokens => "there are more than 500 keys, values and containers",
+            Malformed::RepeatedKey => "a known key stands twice in one dictionary",
+            Malformed::NoTid => "t is no string of at most 64 bytes",
+            Malformed::NoKind => "y is none of q, r and e",
+            Malformed::NoMethod => "a query has no q",
+        })
+    }
+}
+
+impl core::error::Error for Malformed {}
 
 impl Broken {
     /// The name under which it is told (`spec/krpc.md`).
@@ -370,3 +409,15 @@ impl Broken {
         }
     }
 }
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Broken::NoBody => "r is no dictionary",
+            Broken::BadId => "the id in r is no string of 20 bytes",
+            Broken::BadError => "e is no list of a number and a string",
+        })
+    }
+}
+
+impl core::error::Error for Broken {}

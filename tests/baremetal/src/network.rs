@@ -7,11 +7,8 @@ use core::time::Duration;
 
 use honeyguide::base::rng::Rng;
 use honeyguide::base::time::Instant;
-use honeyguide::krpc::compact::{self, NODE4};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{self as krpc, Decoded, Item, Method, Query, Response};
+use honeyguide::krpc::{self, Decoded, Item, Method, Query, Response, SignedItem};
+use honeyguide::{Endpoint, Id};
 
 const LATENCY: Duration = Duration::from_millis(20);
 const PEERS: usize = 24;
@@ -19,8 +16,9 @@ const PEERS: usize = 24;
 const SILENT: usize = 20;
 /// Answers a `get` with a signature that does not fit.
 const FALSE: usize = 3;
-/// Nodes in a reply.
+/// Nodes in a reply, and bytes of one.
 const NODES: usize = 8;
+const NODE4: usize = Id::LEN + 6;
 
 /// A signed item and the peers that have it, one bit each.
 #[derive(Clone, Copy)]
@@ -37,7 +35,7 @@ impl Held {
     pub const EVERYWHERE: u32 = (1 << PEERS) - 1;
 
     fn target(&self) -> Id {
-        item::mutable_target(&self.key, self.salt)
+        krpc::mutable_target(&self.key, self.salt)
     }
 }
 
@@ -102,7 +100,7 @@ impl Network {
 
     fn store(&mut self, peer: usize, item: &Item<'_>) {
         let mutable = item.mutable.expect("only signed items are put");
-        assert!(item::verify(&mutable, item.value), "a put with a wrong signature");
+        assert!(SignedItem::try_from(*item).is_ok(), "a put with a wrong signature");
         let held = self.held.iter_mut().find(|held| held.target() == item.target()).expect("a known target");
         assert_eq!((held.seq, held.value), (mutable.seq, item.value));
         held.signature = *mutable.signature;
@@ -150,7 +148,11 @@ impl Network {
         let mut order: [usize; PEERS] = core::array::from_fn(|peer| peer);
         order.sort_unstable_by_key(|&peer| self.ids[peer].distance(target));
         for (entry, &peer) in out.chunks_exact_mut(NODE4).zip(&order) {
-            compact::put_node4(entry, &self.ids[peer], &address(peer));
+            let (id, rest) = entry.split_at_mut(Id::LEN);
+            let (ip, port) = rest.split_at_mut(4);
+            id.copy_from_slice(self.ids[peer].as_bytes());
+            ip.copy_from_slice(address(peer).ip_bytes());
+            port.copy_from_slice(&address(peer).port().to_be_bytes());
         }
     }
 

@@ -10,16 +10,14 @@ use honeyguide::dht::node::output_hash::OutputHash;
 use honeyguide::dht::node::{
     Buffer, Command, Event, Freshness, Input, LinkId, Node, Outcome, Output, Part, Reason, Storage, StorageBuf,
 };
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{self as krpc, Decoded, Item, Method, Response, Want};
+use honeyguide::krpc::{self, Decoded, Item, Method, Response, Want};
+use honeyguide::{Endpoint, Id};
 
 use crate::network::{Held, NODE, Network, address};
 
 /// The memory that `Config::tiny()` speaks of: links, contacts, newcomers, operations of users, operations, candidates,
-/// tokens, transactions, deadlines, peers, items, value blocks, replies, results, meters.
-type Memory = StorageBuf<1, 128, 32, 2, 4, 128, 16, 32, 36, 64, 16, 64, 2, 1, 32>;
+/// tokens, transactions, peers, items, value blocks, replies, results, meters.
+type Memory = StorageBuf<1, 128, 32, 2, 4, 128, 16, 32, 64, 16, 64, 2, 1, 32>;
 
 const LINK: LinkId = LinkId(0);
 /// The seed of our own signing key.
@@ -79,7 +77,7 @@ fn prepare<'r, 'n, 's>(
     vector: &Held,
 ) -> &'r mut Run<'n, 's> {
     let ours = Held {
-        key: item::public_key(&SECRET),
+        key: krpc::public_key(&SECRET),
         salt: b"relays",
         seq: 1,
         signature: [0; 64],
@@ -158,8 +156,9 @@ impl Run<'_, '_> {
     /// Signs an item of our own, stores it, and reads it back.
     fn put(&mut self) {
         let Held { key, salt, seq, value, .. } = self.network.held[1];
-        let signature = item::sign(&SECRET, salt, seq, value).expect("salt and value are short");
-        let put = Command::PutMutable { value, key: &key, salt, seq, signature: &signature, cas: None };
+        let item = Item::mutable(&SECRET, value).salt(salt).seq(seq).sign().expect("salt and value are short");
+        let signature = item.mutable().signature;
+        let put = Command::PutMutable { value, key: &key, salt, seq, signature, cas: None };
         let outcome = self.operate(put);
         assert!(outcome.stored >= 8, "{outcome:?}");
         self.operate(Command::GetMutable { key: &key, salt, newer_than: None, freshness: Freshness::First });

@@ -2,13 +2,9 @@
 
 use core::fmt::Write;
 
-use honeyguide::base::deadlines::{Deadline, Deadlines};
+use honeyguide::Id;
 use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::{Slab, SlabEntry};
-use honeyguide::base::time::Instant;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{self as krpc, Decoded, Item, Method, Mutable, Query};
+use honeyguide::krpc::{self, Decoded, Item, Method, Mutable, Query, SignedItem};
 
 use crate::hash::{Hash, report};
 use crate::network::Held;
@@ -25,8 +21,6 @@ pub fn run(out: &mut dyn Write) {
     report(out, "items", &hash);
     codec(&mut hash);
     report(out, "codec", &hash);
-    memory(&mut hash);
-    report(out, "memory", &hash);
     node::run(out, &published());
 }
 
@@ -78,16 +72,19 @@ fn items(hash: &mut Hash) {
     let value = VALUE;
     for (salt, target, signature) in &VECTORS {
         let mutable = Mutable { key: &KEY, salt, seq: 1, signature };
-        assert!(item::verify(&mutable, value), "the signature of a published vector");
-        assert!(!item::verify(&Mutable { seq: 2, ..mutable }, value), "the signature of another seq");
-        assert_eq!(item::mutable_target(&KEY, salt), Id(*target));
+        assert!(fits(mutable, value), "the signature of a published vector");
+        assert!(!fits(Mutable { seq: 2, ..mutable }, value), "the signature of another seq");
+        assert_eq!(krpc::mutable_target(&KEY, salt), Id(*target));
         hash.eat(target);
     }
     let secret_key = [42; 32];
-    let signature = item::sign(&secret_key, b"salt", 3, value).expect("salt and value are short");
-    let key = item::public_key(&secret_key);
-    assert!(item::verify(&Mutable { key: &key, salt: b"salt", seq: 3, signature: &signature }, value));
-    hash.eat(&signature);
+    let item = Item::mutable(&secret_key, value).salt(b"salt").seq(3).sign().expect("salt and value are short");
+    assert!(fits(item.mutable(), value));
+    hash.eat(item.mutable().signature);
+}
+
+fn fits(mutable: Mutable<'_>, value: &[u8]) -> bool {
+    SignedItem::try_from(Item { value, mutable: Some(mutable) }).is_ok()
 }
 
 /// A put, the largest of the queries, out and in again.
@@ -114,28 +111,6 @@ fn codec(hash: &mut Hash) {
         other => panic!("the put became {other:?}"),
     }
     hash.eat(&buffer[..length]);
-}
-
-/// Lent memory: slots under generational keys, and deadlines in order.
-#[inline(never)]
-fn memory(hash: &mut Hash) {
-    let mut slots: [SlabEntry<u32>; 8] = core::array::from_fn(|_| SlabEntry::default());
-    let mut pool = Slab::new((&mut slots[..]).into());
-    let first = pool.insert(1).expect("there is room");
-    while pool.insert(2).is_ok() {}
-    assert!(pool.is_full());
-    assert_eq!(pool.remove(first), Some(1));
-    assert_eq!(pool.get(first), None, "a stale key finds nothing");
-
-    let mut entries: [Deadline; 16] = core::array::from_fn(|_| Deadline::default());
-    let mut heap = Deadlines::new((&mut entries[..]).into());
-    let mut rng = Rng::from_seed([1; 32]);
-    for key in 0..16 {
-        heap.set(key, Instant::from_secs(u64::from(rng.below(10))));
-    }
-    while let Some(key) = heap.pop_due(Instant::from_secs(10)) {
-        hash.eat(&key.to_be_bytes());
-    }
 }
 
 const fn unhex<const N: usize>(text: &[u8]) -> [u8; N] {

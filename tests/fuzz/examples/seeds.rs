@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use honeyguide::Endpoint;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Output, Storage};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::message::{Decoded, Method, decode};
+use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Output, PeerKind, Storage};
+use honeyguide::krpc::{Decoded, Method, decode};
 use honeyguide_fuzz::run::newborn;
 use honeyguide_fuzz::setting::{SIGNED, TARGETS, VALUES, config};
 
@@ -68,7 +68,7 @@ fn datagrams(file: &Path, corpus: &mut Corpus) -> std::io::Result<()> {
                 for list in [response.nodes, response.nodes6, response.samples].into_iter().flatten() {
                     corpus.add("compact", list);
                 }
-                if let honeyguide::krpc::message::Values::List(list) = response.values {
+                if let honeyguide::krpc::Values::List(list) = response.values {
                     corpus.add("compact", list);
                 }
                 if let (Some(value), Some(key), Some(seq), Some(signature)) =
@@ -139,7 +139,7 @@ fn runs(corpus: &mut Corpus) {
     };
     let get = Command::GetMutable { key, salt, newer_than: None, freshness: Freshness::Newest };
     let (target, info_hash) = (TARGETS[0], TARGETS[11]);
-    let announce = Command::Announce { info_hash, port: Some(9), seed: true };
+    let announce = Command::Announce { info_hash, port: Some(9), kind: PeerKind::Seed };
     let stories: [&[(usize, Command<'_>)]; 6] = [
         &[(0, Command::Lookup { target })],
         &[(0, put), (0, get)],

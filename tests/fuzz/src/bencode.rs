@@ -1,6 +1,6 @@
 //! The reader against itself, and the writer against the reader.
 
-use honeyguide::krpc::bencode::{MAX_DEPTH, MAX_VALUE_DEPTH, MAX_VALUE_TOKENS, Reader, is_canonical};
+use honeyguide::internals::krpc::bencode::{MAX_DEPTH, MAX_VALUE_DEPTH, MAX_VALUE_TOKENS, Reader, is_canonical};
 
 use crate::tree::Tree;
 

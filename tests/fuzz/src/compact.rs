@@ -1,13 +1,13 @@
 //! Compact lists of nodes and peers, and the normalised lists of events.
 
-use honeyguide::krpc::bencode::Reader;
-use honeyguide::krpc::compact::{
-    MAX_NODES, MAX_PEERS, NODE4, NODE6, Nodes, PEER4, PEER6, Peers, Samples, nodes4, nodes6, peer, put_node4,
-    put_node6, put_peer,
+use honeyguide::base::error::NoRoom;
+use honeyguide::dht::config::Network;
+use honeyguide::internals::krpc::bencode::Reader;
+use honeyguide::internals::krpc::compact::{
+    MAX_NODES, MAX_PEERS, NODE4, NODE6, PEER4, PEER6, nodes4, nodes6, peer, put_node4, put_node6, put_peer,
 };
-use honeyguide::krpc::endpoint::{Endpoint, Family};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::message::Values;
+use honeyguide::krpc::{Family, Nodes, Peers, Samples, Values};
+use honeyguide::{Endpoint, Id};
 
 /// Reads the bytes as every kind of list; each whole entry is one that was there, and is written back as it was.
 pub fn compact(data: &[u8]) {
@@ -60,27 +60,30 @@ fn check_values(data: &[u8]) {
 
 fn check_lists(data: &[u8]) {
     let (nodes, peers, samples) = (Nodes::from_bytes(data), Peers::from_bytes(data), Samples::from_bytes(data));
-    assert_eq!((nodes.len(), nodes.count()), (data.len() / Nodes::ENTRY, data.len() / Nodes::ENTRY));
-    assert_eq!((peers.len(), peers.count()), (data.len() / Peers::ENTRY, data.len() / Peers::ENTRY));
-    assert_eq!((samples.len(), samples.count()), (data.len() / Samples::ENTRY, data.len() / Samples::ENTRY));
+    assert_eq!((nodes.len(), nodes.iter().count()), (data.len() / Nodes::ENTRY, data.len() / Nodes::ENTRY));
+    assert_eq!((peers.len(), peers.iter().count()), (data.len() / Peers::ENTRY, data.len() / Peers::ENTRY));
+    assert_eq!((samples.len(), samples.iter().count()), (data.len() / Samples::ENTRY, data.len() / Samples::ENTRY));
     let mut out = vec![0; data.len()];
     let mut len = 0;
     for (id, endpoint) in nodes {
-        len += Nodes::write(&mut out[len..], &id, &endpoint);
+        len += Nodes::write(&mut out[len..], &id, &endpoint).unwrap();
     }
-    assert!(Nodes::from_bytes(&out[..len]).eq(nodes));
+    assert_eq!(Nodes::from_bytes(&out[..len]), nodes);
     assert_eq!(out[..len], data[..len]);
-    assert_eq!(Nodes::write(&mut [0; Nodes::ENTRY - 1], &Id::default(), &Endpoint::UNSPECIFIED), 0);
-    assert_eq!(Peers::write(&mut [0; Peers::ENTRY - 1], &Endpoint::UNSPECIFIED), 0);
-    assert_eq!(Samples::write(&mut [0; Samples::ENTRY - 1], &Id::default()), 0);
+    assert_eq!(Nodes::write(&mut [0; Nodes::ENTRY - 1], &Id::default(), &Endpoint::UNSPECIFIED), Err(NoRoom));
+    assert_eq!(Peers::write(&mut [0; Peers::ENTRY - 1], &Endpoint::UNSPECIFIED), Err(NoRoom));
+    assert_eq!(Samples::write(&mut [0; Samples::ENTRY - 1], &Id::default()), Err(NoRoom));
 }
 
 fn check_endpoint(endpoint: Endpoint) {
     assert_eq!(Endpoint::from_bytes(endpoint.to_bytes()), endpoint);
     assert_eq!(Endpoint::from(std::net::SocketAddr::from(endpoint)), endpoint);
     assert_eq!(endpoint.family() == Family::V4, endpoint.ip().is_ipv4());
-    assert!(endpoint.is_usable(true) || !endpoint.is_usable(false), "local networks take more, never less");
-    assert!(endpoint.port() != 0 || !endpoint.is_usable(true));
+    assert!(
+        endpoint.is_usable(Network::Local) || !endpoint.is_usable(Network::Public),
+        "local networks take more, never less"
+    );
+    assert!(endpoint.port() != 0 || !endpoint.is_usable(Network::Local));
     let mut out = [0; PEER6];
     let len = put_peer(&mut out, &endpoint);
     assert_eq!(peer(&out[..len]), Some(endpoint));

@@ -4,8 +4,8 @@ use arbitrary::Unstructured;
 use bendy::decoding::{Decoder, Object};
 use bendy::encoding::{Error, SingleItemEncoder, ToBencode};
 use bendy::state_tracker::Token;
-use honeyguide::krpc::bencode::{MAX_DEPTH, MAX_VALUE_DEPTH, MAX_VALUE_TOKENS, Reader, is_canonical};
-use honeyguide::krpc::message::{Decoded, Response, Values, decode};
+use honeyguide::internals::krpc::bencode::{MAX_DEPTH, MAX_VALUE_DEPTH, MAX_VALUE_TOKENS, Reader, is_canonical};
+use honeyguide::krpc::{Decoded, Response, Values, decode};
 
 use crate::tree::Tree;
 

@@ -1,12 +1,11 @@
 //! Stored items: targets, signatures, pointers.
 
 use arbitrary::Unstructured;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item::{
-    MAX_SALT, MAX_SIGNABLE, MAX_VALUE, immutable_target, mutable_target, pointer, pointer_value, public_key, sign,
-    signable, verify,
+use honeyguide::Id;
+use honeyguide::internals::krpc::item::{MAX_SIGNABLE, sign, signable, verify};
+use honeyguide::krpc::{
+    Item, MAX_SALT, MAX_VALUE, Mutable, immutable_target, mutable_target, pointer, pointer_value, public_key,
 };
-use honeyguide::krpc::message::{Item, Mutable};
 
 /// Signs what the bytes say and verifies it; after any change it does not verify. Any key and any signature are survived.
 pub fn item(data: &[u8]) {
@@ -23,7 +22,7 @@ fn check(mut u: Unstructured<'_>) -> arbitrary::Result<()> {
     let salt = u.arbitrary::<&[u8]>()?;
     let value = u.take_rest();
 
-    let Some(signature) = sign(&secret_key, salt, seq, value) else {
+    let Ok(signature) = sign(&secret_key, salt, seq, value) else {
         assert!(salt.len() > MAX_SALT || value.len() > MAX_VALUE);
         return Ok(());
     };

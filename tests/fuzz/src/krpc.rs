@@ -1,13 +1,14 @@
 //! Datagrams: decoded, encoded again, and judged.
 
+use honeyguide::Id;
 use honeyguide::dht::config::Network;
 use honeyguide::dht::node::inspect::{Inspector, Judgement, inspect};
 use honeyguide::dht::stats::DropReason;
-use honeyguide::krpc::bencode::{MAX_BYTES, is_canonical};
-use honeyguide::krpc::compact::{MAX_NODES, MAX_PEERS, nodes4, nodes6};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item::{self, MAX_SALT, MAX_VALUE};
-use honeyguide::krpc::message::{Decoded, MAX_TID, MAX_TOKEN, Malformed, Method, Query, Response, decode};
+use honeyguide::internals::krpc::bencode::{MAX_BYTES, is_canonical};
+use honeyguide::internals::krpc::compact::{MAX_NODES, MAX_PEERS, nodes4, nodes6};
+use honeyguide::internals::krpc::item;
+use honeyguide::internals::krpc::message::{MAX_TID, MAX_TOKEN};
+use honeyguide::krpc::{Decoded, MAX_SALT, MAX_VALUE, Malformed, Method, Query, Response, decode};
 
 /// Decodes a datagram; what is decoded keeps every promise of its type, encodes to one spelling that decodes to the same,
 /// and the inspector sees in it what the decoder saw.
@@ -86,7 +87,7 @@ fn check_response(response: &Response<'_>) {
     assert!(response.seq.is_none_or(|seq| seq >= 0) && response.num.is_none_or(|num| num >= 0));
     assert!(response.interval.is_none_or(|seconds| (0..=21_600).contains(&seconds)));
     if let Some(value) = response.value {
-        let _ = (is_canonical(value), item::pointer(value), item::immutable_target(value));
+        let _ = (is_canonical(value), honeyguide::krpc::pointer(value), item::immutable_target(value));
     }
 }
 

@@ -1,9 +1,9 @@
 //! Journals: any bytes as the run of a node.
 
+use honeyguide::Endpoint;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::OutputHash;
 use honeyguide::dht::node::{Buffer, Node, Output, Storage};
-use honeyguide::krpc::endpoint::Endpoint;
 
 use crate::setting::{RNG_SEED, config};
 

@@ -5,9 +5,8 @@ use std::sync::LazyLock;
 
 use honeyguide::base::rng::Rng;
 use honeyguide::dht::config::{Capacity, Config, LinkConfig};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
+use honeyguide::internals::krpc::item;
+use honeyguide::{Endpoint, Id};
 
 /// The seed of every node here.
 pub const RNG_SEED: [u8; 32] = *b"what a fuzzer finds, it finds ag";

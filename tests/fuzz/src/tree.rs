@@ -1,7 +1,7 @@
 //! Any bencoded value, as a tree: read with the library's reader, written with its writer, or grown from any bytes.
 
 use arbitrary::{Result, Unstructured};
-use honeyguide::krpc::bencode::{ReadError, Reader, Writer};
+use honeyguide::internals::krpc::bencode::{ReadError, Reader, Writer};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Tree {
@@ -39,17 +39,17 @@ impl Tree {
             Tree::Int(number) => writer.int(*number),
             Tree::Bytes(bytes) => writer.bytes(bytes),
             Tree::List(entries) => {
-                writer.begin_list();
+                writer.raw(b"l");
                 entries.iter().for_each(|entry| entry.write(writer));
-                writer.end();
+                writer.raw(b"e");
             }
             Tree::Dict(entries) => {
-                writer.begin_dict();
+                writer.raw(b"d");
                 for (key, entry) in entries {
                     writer.bytes(key);
                     entry.write(writer);
                 }
-                writer.end();
+                writer.raw(b"e");
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Datagrams that are no message, and messages that are spelled oddly.
 
-use honeyguide::dht::stats::DropReason::{
-    self, Empty, NoKind, NoTid, NotADictionary, RepeatedKey, Syntax, TooDeep, TooManyTokens, Trailing,
+use honeyguide::Id;
+use honeyguide::dht::stats::DropReason;
+use honeyguide::krpc::Malformed::{
+    Empty, NoKind, NoTid, NotADictionary, Oversize, RepeatedKey, Syntax, TooDeep, TooManyTokens, Trailing,
 };
-use honeyguide::krpc::id::Id;
 
 use super::{is_dropped, is_never_added, stays_silent};
 use crate::lab::{Lab, pair, query, query_of, raw, string};
@@ -168,12 +169,12 @@ fn r87_a_method_of_1000_bytes_is_refused_without_an_echo() {
 #[test]
 fn a_datagram_larger_than_any_message_is_dropped() {
     let long = with("1:t2:aa", &format!("1:t2:aa1:x{}:{}", 1600, "x".repeat(1600)));
-    stays_silent(&long, DropReason::Oversize);
+    stays_silent(&long, Oversize);
 }
 
 #[test]
 fn sources_that_no_reply_could_reach_are_dropped_before_they_are_read() {
-    use honeyguide::krpc::endpoint::Endpoint;
+    use honeyguide::Endpoint;
     let mut lab = Lab::public();
     let mapped = Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 6881);
     for from in [

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use honeyguide::dht::node::{DirectQuery, LinkId, Outcome, Reason};
-use honeyguide::krpc::endpoint::{Endpoint, Family};
-use honeyguide::krpc::id::Id;
+use honeyguide::dht::node::{DirectQuery, LinkId, Outcome, PeerKind, Reason};
+use honeyguide::krpc::{Family, Want};
+use honeyguide::{Endpoint, Id};
 
 use super::is_never_added;
 use crate::lab::{Lab, nodes, pair, raw, reply};
@@ -72,7 +72,7 @@ fn is_skipped(mut lab: Lab, bad: (Id, Endpoint)) {
     }
     let (_, friend) = *lab.friends.iter().min_by_key(|(id, _)| id.distance(&TARGET)).unwrap();
     lab.operate(|node, now| {
-        node.query(now, 1, friend, DirectQuery::FindNode { target: TARGET, want: Default::default() }).unwrap();
+        node.query(now, 1, friend, DirectQuery::FindNode { target: TARGET, want: Want::default() }).unwrap();
     });
     let shown: Vec<_> =
         named_in_event(&lab).unwrap().into_iter().map(|(id, addr)| (id, Endpoint::from(addr))).collect();
@@ -111,7 +111,7 @@ fn r68_nodes_that_are_an_integer_are_ignored_and_the_rest_is_used() {
         let body = body.clone();
         lab.minds.insert(friend, Box::new(move |query| Some(reply(query.tid, &id, &body))));
         let outcome = lab.operate(|node, now| {
-            node.announce(now, 1, TARGET, Some(6881), false).unwrap();
+            node.announce(now, 1, TARGET, Some(6881), PeerKind::Downloader).unwrap();
         });
         assert_eq!(outcome.stored, 1, "{outcome:?}");
         lab.serves();
@@ -220,7 +220,7 @@ fn r82_of_many_nodes_the_nearest_few_are_asked() {
 #[test]
 fn r82_three_thousand_bytes_of_nodes_are_no_message() {
     let body = pair(b"nodes", &[7; 2600]);
-    super::stays_silent(&reply(b"abcd", &Id([8; 20]), &body), honeyguide::dht::stats::DropReason::Oversize);
+    super::stays_silent(&reply(b"abcd", &Id([8; 20]), &body), honeyguide::krpc::Malformed::Oversize);
 }
 
 #[test]

@@ -7,9 +7,8 @@ use honeyguide::base::rng::Rng;
 use honeyguide::dht::config::Config;
 use honeyguide::dht::node::{LinkId, Reason};
 use honeyguide::dht::stats::DropReason::Limited;
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
+use honeyguide::internals::krpc::item;
+use honeyguide::{Endpoint, Id};
 
 use super::is_never_added;
 use crate::lab::{Lab, config, nodes, pair, query, query_of, raw, reply, string};
@@ -187,8 +186,12 @@ fn r79_many_of_one_network_gets_few_places_in_the_table() {
             node.ping(now, 1, sybil).unwrap();
         });
     }
-    let of_sybils: Vec<_> =
-        lab.node.contacts().filter(|(_, c)| c.addr.ip_bytes().starts_with(&[66, 6, 6])).map(|(_, c)| c.id).collect();
+    let of_sybils: Vec<_> = lab
+        .node
+        .contacts()
+        .filter(|(_, c)| c.endpoint.ip_bytes().starts_with(&[66, 6, 6]))
+        .map(|(_, c)| c.id)
+        .collect();
     assert_eq!(of_sybils.len(), 10, "ten in the table");
     for bucket in 0..32 {
         assert!(of_sybils.iter().filter(|id| own.shared_prefix_len(id) == bucket).count() <= 2, "two in a bucket");

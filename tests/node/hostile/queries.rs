@@ -1,7 +1,7 @@
 //! Queries that are none, or ask for odd things.
 
-use honeyguide::krpc::compact;
-use honeyguide::krpc::id::Id;
+use honeyguide::Id;
+use honeyguide::internals::krpc::compact;
 
 use super::{is_never_added, is_refused, refused_everywhere};
 use crate::lab::{Lab, pair, query, query_of, raw, string};

@@ -2,12 +2,11 @@
 
 use std::net::SocketAddr;
 
-use honeyguide::dht::node::{Command, Freshness, Outcome, Reason};
+use honeyguide::dht::node::{Command, Freshness, Outcome, PeerKind, Reason};
 use honeyguide::dht::stats::DropReason::InboxOverflow;
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{Method, Mutable};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{Item, Method};
+use honeyguide::{Endpoint, Id};
 
 use crate::lab::{Lab, nodes, pair, raw, reply, string};
 use crate::world::News;
@@ -152,7 +151,7 @@ fn r90_values_that_are_a_string_and_a_token_that_is_a_list_are_absent() {
         let body = [nodes(&[(near, named)]), raw(b"token", b"l3:toke"), pair(b"values", b"abcdef")].concat();
         lab.minds.insert(friend, Box::new(move |query| Some(reply(query.tid, &id, &body))));
         let outcome = lab.operate(|node, now| {
-            node.announce(now, 1, target, Some(6881), false).unwrap();
+            node.announce(now, 1, target, Some(6881), PeerKind::Downloader).unwrap();
         });
         assert_eq!((outcome.reason, outcome.invalid), (Reason::Converged, 0));
         assert_eq!(outcome.stored, 7, "the others of the nearest eight took it: {outcome:?}");
@@ -287,15 +286,14 @@ fn r85_the_last_sequence_number_reaches_the_user() {
         let (found, _) = newest(&mut lab, &[signed(SALT, i64::MAX, i64::MAX, b"4:last")]);
         assert_eq!(found, [(i64::MAX, b"4:last".to_vec())]);
         // The owner may put it, too, and expect it.
-        let signature = item::sign(&SECRET_KEY, SALT, i64::MAX, b"4:last").unwrap();
-        let signed = Mutable { key: &item::public_key(&SECRET_KEY), salt: SALT, seq: i64::MAX, signature: &signature };
+        let item = Item::mutable(&SECRET_KEY, b"4:last").salt(SALT).seq(i64::MAX).sign().unwrap();
         let befriended = lab.friends.clone();
         for &(id, friend) in befriended.iter() {
             let mind = lab.honest(id, friend);
             lab.minds.insert(friend, mind);
         }
         let outcome = lab.operate(|node, now| {
-            node.put_mutable(now, 1, b"4:last", &signed, Some(i64::MAX)).unwrap();
+            node.put_mutable(now, 1, &item, Some(i64::MAX)).unwrap();
         });
         assert!(outcome.stored >= 8, "{outcome:?}");
         lab.serves();

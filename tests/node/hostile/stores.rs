@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use honeyguide::dht::node::Input;
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{Item, Mutable};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{Item, Mutable};
+use honeyguide::{Endpoint, Id};
 
 use super::is_refused;
 use crate::lab::{Lab, pair, query, raw};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use honeyguide::dht::node::{DirectQuery, Reason};
 use honeyguide::dht::stats::DropReason::Unsolicited;
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
+use honeyguide::krpc::Want;
+use honeyguide::{Endpoint, Id};
 
 use super::{is_dropped, is_never_added, stays_silent};
 use crate::lab::{LATENCY, Lab, error, pair, reply};
@@ -56,7 +56,7 @@ fn fails_the_query(answer: impl Fn(&[u8], &Id) -> Vec<u8>) {
         lab.minds.remove(&friend);
         let before = lab.belongings();
 
-        lab.node.query(lab.now, 1, friend, DirectQuery::FindNode { target: TARGET, want: Default::default() }).unwrap();
+        lab.node.query(lab.now, 1, friend, DirectQuery::FindNode { target: TARGET, want: Want::default() }).unwrap();
         lab.drain();
         let tid = lab.query_to(friend).tid();
         // From anywhere else it is nothing.

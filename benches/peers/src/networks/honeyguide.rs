@@ -7,8 +7,7 @@ use honeyguide::adapters::testnet::Testnet;
 use honeyguide::dht::Config;
 use honeyguide::dht::node::Freshness;
 use honeyguide::dht::stats::DropReason;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::Mutable;
+use honeyguide::krpc::Item;
 use tokio::runtime::Runtime;
 
 use super::{Network, Task};
@@ -47,12 +46,11 @@ impl Network for Ours {
     }
 
     fn put(&mut self, task: &Task) -> Result<f64, String> {
-        let (key, secret_key) = (task.signer.verifying_key().to_bytes(), task.signer.to_bytes());
-        let signature = item::sign(&secret_key, b"", 1, &task.value).expect("a short value");
-        let signed = Mutable { key: &key, salt: b"", seq: 1, signature: &signature };
+        let secret_key = task.signer.to_bytes();
+        let item = Item::mutable(&secret_key, &task.value).sign().expect("a short value");
         let node = self.node(task.writer());
         let begin = Instant::now();
-        let put = self.runtime.block_on(node.put_mutable(&task.value, &signed, None));
+        let put = self.runtime.block_on(node.put_mutable(&item, None));
         let elapsed = begin.elapsed();
         let stored = put.map_err(|failure| failure.to_string())?.outcome.stored;
         self.stored = self.stored.min(stored);

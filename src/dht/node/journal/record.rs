@@ -7,12 +7,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::time::Instant;
-use crate::dht::command::{Command, DirectQuery, Freshness};
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
 use crate::dht::contact::SavedContact;
 use crate::dht::event::{Input, LinkId};
 use crate::dht::node::MAX_BOOTSTRAP_NODES;
 use crate::dht::node::journal::call::Call;
-use crate::krpc::bencode::MAX_BYTES;
+use crate::krpc::bencode::reader::MAX_BYTES;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::{MAX_SALT, MAX_VALUE};
@@ -194,8 +194,8 @@ impl<'a> StoredCommand<'a> {
                 let (value, salt) = (cut(value, MAX_VALUE), cut(salt, MAX_SALT));
                 StoredCommand::PutMutable { value, key, salt, seq, signature, cas }
             }
-            Command::Announce { info_hash, port, seed } => {
-                StoredCommand::Announce { info_hash: info_hash.0, port, seed }
+            Command::Announce { info_hash, port, kind } => {
+                StoredCommand::Announce { info_hash: info_hash.0, port, seed: kind == PeerKind::Seed }
             }
             Command::Scrape { info_hash } => StoredCommand::Scrape(info_hash.0),
             Command::Sample { target } => StoredCommand::Sample(target.0),
@@ -229,7 +229,8 @@ impl<'a> StoredCommand<'a> {
                 Command::PutMutable { value, key, salt, seq, signature, cas }
             }
             StoredCommand::Announce { info_hash, port, seed } => {
-                Command::Announce { info_hash: Id(info_hash), port, seed }
+                let kind = if seed { PeerKind::Seed } else { PeerKind::Downloader };
+                Command::Announce { info_hash: Id(info_hash), port, kind }
             }
             StoredCommand::Scrape(info_hash) => Command::Scrape { info_hash: Id(info_hash) },
             StoredCommand::Sample(target) => Command::Sample { target: Id(target) },

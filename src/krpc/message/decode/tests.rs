@@ -1,5 +1,5 @@
 use super::*;
-use crate::krpc::bencode::is_canonical;
+use crate::krpc::bencode::reader::is_canonical;
 use std::{format, string::String, vec::Vec};
 
 const ID: &str = "2:id20:abcdefghij0123456789";

@@ -1,12 +1,11 @@
 //! Answers to the queries of the node, from honest to absurd.
 
 use arbitrary::{Result, Unstructured};
+use honeyguide::base::error::NoRoom;
 use honeyguide::dht::node::LinkId;
-use honeyguide::krpc::bencode::BufferTooSmall;
-use honeyguide::krpc::compact::{put_node4, put_node6, put_peer};
-use honeyguide::krpc::endpoint::{Endpoint, Family};
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::message::{ErrorMessage, Method, Query, Response, Values};
+use honeyguide::internals::krpc::compact::{put_node4, put_node6, put_peer};
+use honeyguide::krpc::{ErrorMessage, Family, Method, Query, Response, Values};
+use honeyguide::{Endpoint, Id};
 
 use super::world::World;
 use crate::setting::{NEIGHBOURS, SIGNED, TARGETS, VALUES};
@@ -90,7 +89,7 @@ fn respond(
     query: &Query<'_>,
     manner: Manner,
     out: &mut [u8],
-) -> std::result::Result<usize, BufferTooSmall> {
+) -> std::result::Result<usize, NoRoom> {
     let first = usize::from(manner.first);
     let own = world.node.id(link).expect("a link of ours");
     let id = match world.neighbours.iter().find(|n| n.endpoint == from) {

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
+use honeyguide::Endpoint;
 use honeyguide::base::time::Instant;
 use honeyguide::dht::contact::SavedContact;
 use honeyguide::dht::node::journal::Call;
-use honeyguide::dht::node::{Command, DirectQuery, Freshness, Input, LinkId};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{Decoded, Item, Method, Mutable, Query, Want, decode};
+use honeyguide::dht::node::{Command, DirectQuery, Freshness, Input, LinkId, PeerKind};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{Decoded, Item, Method, Mutable, Query, Want, decode};
 
 use super::answers::{Manner, answer};
 use super::world::{Sent, Wish, World};
@@ -283,7 +283,14 @@ fn command(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
         }
         12 => {
             let port = (flags & 4 != 0).then_some(u16::from(flags >> 3));
-            (Command::Announce { info_hash: target, port, seed: flags & 0x40 != 0 }, Wish::Other)
+            (
+                Command::Announce {
+                    info_hash: target,
+                    port,
+                    kind: if flags & 0x40 != 0 { PeerKind::Seed } else { PeerKind::Downloader },
+                },
+                Wish::Other,
+            )
         }
         13 => (Command::Scrape { info_hash: target }, Wish::Other),
         14 => (Command::Sample { target }, Wish::Other),

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use honeyguide::base::error::CallError;
 use honeyguide::base::time::Instant;
+use honeyguide::dht::config::Network;
+use honeyguide::dht::error::CallError;
 use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
 use honeyguide::dht::node::output_hash::OutputHash;
 use honeyguide::dht::node::{Buffer, Command, Event, Input, LinkId, Node, OpId, Outcome, Output, Reason, Timer};
-use honeyguide::krpc::endpoint::Endpoint;
-use honeyguide::krpc::id::Id;
-use honeyguide::krpc::item;
-use honeyguide::krpc::message::{Decoded, Item, Mutable, decode};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{Decoded, Item, Mutable, decode};
+use honeyguide::{Endpoint, Id};
 
 use crate::run::LONGEST_DRAIN;
 use crate::setting::{NEIGHBOURS, Neighbour, neighbours};
@@ -216,7 +216,7 @@ impl World {
         let stats = self.node.stats();
         assert_eq!((stats.rx, stats.tx), (self.received, self.transmitted));
         for (link, contact) in self.node.contacts() {
-            let known = self.proven.contains(&(link, contact.addr, contact.id));
+            let known = self.proven.contains(&(link, contact.endpoint, contact.id));
             assert!(known, "{contact:?} is a contact, and never answered");
         }
         let capacity = self.node.config().capacity;
@@ -254,7 +254,7 @@ impl World {
     fn on_transmit(&mut self, link: LinkId, to: Endpoint, payload: &[u8]) {
         let config = self.node.config();
         let family = config.links[usize::from(link.0)].family;
-        assert!(to.is_usable(true) && to.family() == family, "{to} can be sent to");
+        assert!(to.is_usable(Network::Local) && to.family() == family, "{to} can be sent to");
         assert!(payload.len() <= LARGEST);
         let own = self.node.id(link).expect("a link of ours");
         self.transmitted += 1;
@@ -308,10 +308,10 @@ impl World {
         });
         match *event {
             Event::Value { item, .. } => check_value(&item, wish.expect("a value belongs to an operation")),
-            Event::Peers { peers, .. } => assert!(peers.len() > 0),
+            Event::Peers { peers, .. } => assert!(!peers.is_empty()),
             Event::Nodes { nodes, .. } => {
                 let Some(Wish::Nodes(target)) = wish else { panic!("nobody asked for nodes") };
-                assert!(nodes.is_sorted_by_key(|(id, _)| id.distance(&target)), "nearest first");
+                assert!(nodes.iter().is_sorted_by_key(|(id, _)| id.distance(&target)), "nearest first");
             }
             Event::ExternalAddr { link, addr, .. } => assert_eq!(self.node.external_addr(link), Some(addr)),
             Event::IdChanged { link, id } => assert_eq!(self.node.id(link), Some(id)),

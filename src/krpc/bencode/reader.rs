@@ -29,12 +29,24 @@ const MAX_LENGTH_DIGITS: usize = 9;
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum ReadError {
     /// Not bencode: truncated, a bad length or number, a key that is no string, a key without a value.
     Syntax,
     /// Nested deeper than [`MAX_DEPTH`].
     TooDeep,
 }
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ReadError::Syntax => "this is no bencode, or cut off",
+            ReadError::TooDeep => "containers are nested deeper than 10",
+        })
+    }
+}
+
+impl core::error::Error for ReadError {}
 
 /// A value that was stepped over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -315,123 +327,10 @@ pub fn is_canonical(bytes: &[u8]) -> bool {
     reader.value().is_ok_and(|value| value.canonical) && reader.rest.is_empty()
 }
 
-/// A buffer had no room for what was to be written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BufferTooSmall;
-
-impl fmt::Display for BufferTooSmall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the buffer is too small for the message")
-    }
-}
-
-impl core::error::Error for BufferTooSmall {}
-
-/// Writes bencode into a lent buffer. A write that does not fit is remembered and reported by
-/// [`finish`](Writer::finish), so that the calls between need no checks. The order of keys is the caller's.
-#[derive(Debug)]
-pub struct Writer<'b> {
-    rest: &'b mut [u8],
-    size: usize,
-    full: bool,
-}
-
-impl<'b> Writer<'b> {
-    /// A writer at the start of `buffer`.
-    pub fn new(buffer: &'b mut [u8]) -> Self {
-        let size = buffer.len();
-        Writer { rest: buffer, size, full: false }
-    }
-
-    /// The next `count` bytes of the buffer, to be filled by the caller.
-    #[inline]
-    pub fn claim(&mut self, count: usize) -> Option<&mut [u8]> {
-        match core::mem::take(&mut self.rest).split_at_mut_checked(count) {
-            Some((claimed, rest)) => {
-                self.rest = rest;
-                Some(claimed)
-            }
-            None => {
-                self.full = true;
-                None
-            }
-        }
-    }
-
-    /// Bytes that are bencode already.
-    #[inline]
-    pub fn raw(&mut self, bytes: &[u8]) {
-        if let Some(claimed) = self.claim(bytes.len()) {
-            claimed.copy_from_slice(bytes);
-        }
-    }
-
-    /// A byte string.
-    #[inline]
-    pub fn bytes(&mut self, bytes: &[u8]) {
-        self.decimal(bytes.len() as u64);
-        self.raw(b":");
-        self.raw(bytes);
-    }
-
-    /// An integer.
-    pub fn int(&mut self, value: i64) {
-        self.raw(if value < 0 { b"i-" } else { b"i" });
-        self.decimal(value.unsigned_abs());
-        self.raw(b"e");
-    }
-
-    #[inline]
-    fn decimal(&mut self, value: u64) {
-        match value {
-            0..10 => self.raw(&[b'0' + value as u8]),
-            10..100 => self.raw(&[b'0' + (value / 10) as u8, b'0' + (value % 10) as u8]),
-            _ => self.long_decimal(value),
-        }
-    }
-
-    fn long_decimal(&mut self, mut value: u64) {
-        let mut digits = [0; 20];
-        let mut from = digits.len();
-        for (i, digit) in digits.iter_mut().enumerate().rev() {
-            *digit = b'0' + (value % 10) as u8;
-            value /= 10;
-            from = i;
-            if value == 0 {
-                break;
-            }
-        }
-        self.raw(digits.get(from..).unwrap_or_default());
-    }
-
-    /// Begins a dictionary.
-    #[inline]
-    pub fn begin_dict(&mut self) {
-        self.raw(b"d");
-    }
-
-    /// Begins a list.
-    #[inline]
-    pub fn begin_list(&mut self) {
-        self.raw(b"l");
-    }
-
-    /// Ends the innermost dictionary or list.
-    #[inline]
-    pub fn end(&mut self) {
-        self.raw(b"e");
-    }
-
-    /// The number of bytes written.
-    pub fn finish(self) -> Result<usize, BufferTooSmall> {
-        if self.full { Err(BufferTooSmall) } else { Ok(self.size - self.rest.len()) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{string::String, vec::Vec};
+    use std::string::String;
 
     fn skip_all(bytes: &[u8]) -> Result<(), ReadError> {
         let mut reader = Reader::new(bytes);
@@ -583,30 +482,5 @@ mod tests {
             assert_eq!(skip_all(odd), Err(ReadError::Syntax));
         }
         assert_eq!(Reader::new(b"i-x").value(), Err(ReadError::Syntax));
-    }
-
-    #[test]
-    fn what_is_written_is_canonical_and_has_the_length_reported() {
-        let write = |buffer: &mut [u8]| {
-            let mut writer = Writer::new(buffer);
-            writer.begin_dict();
-            writer.bytes(b"a");
-            writer.begin_list();
-            [0, 9, 10, 99, 100, 1234, i64::MAX, i64::MIN].into_iter().for_each(|n| writer.int(n));
-            writer.end();
-            writer.bytes(b"b");
-            writer.bytes(&[b'x'; 100]);
-            writer.end();
-            writer.finish()
-        };
-        let mut buffer = [0; 300];
-        let length = write(&mut buffer).unwrap();
-        assert!(is_canonical(&buffer[..length]));
-        assert!(
-            buffer.starts_with(b"d1:ali0ei9ei10ei99ei100ei1234ei9223372036854775807ei-9223372036854775808ee1:b100:xxx")
-        );
-        let mut exact: Vec<u8> = std::vec![0; length];
-        assert_eq!(write(&mut exact), Ok(length));
-        assert!((0..length).all(|short| write(&mut exact[..short]) == Err(BufferTooSmall)));
     }
 }

@@ -1,0 +1,132 @@
+"""The rules of the public face. Each yields a line for whatever breaks it; `RULES` has them by name."""
+
+import re
+
+from rustdoc import OWN
+
+STANDARD = {"std", "core", "alloc", "proc_macro"}
+# A trait below 1.0 that every runtime shares, behind a feature of its own.
+EXCEPTIONS = {("futures_core", "Stream")}
+TYPES = ("struct", "enum", "union")
+
+
+def types(face):
+    return [(path, item) for path, item in face.own() if face.inner(item)[0] in TYPES]
+
+
+def implements(face, item, trait):
+    of = [impl["inner"]["impl"]["trait"] for impl in face.impls(item)]
+    return any(t and t["path"].rsplit("::", 1)[-1] == trait for t in of)
+
+
+def signatures(face):
+    """Where a type can be named, and what is said there: members, bounds, and what types implement."""
+    for path, item in face.own():
+        which, inner = face.inner(item)
+        if which in (*TYPES, "trait"):
+            yield path, [inner["generics"], inner.get("bounds")]
+        elif which != "macro":
+            yield path, inner
+        for name, member in face.members(item):
+            which, inner = face.inner(member)
+            if which != "variant":
+                yield f"{path}::{name}", inner
+        for impl in face.impls(item):
+            found = impl["inner"]["impl"]
+            if found["trait"] is None:
+                yield f"{path}, impl", found["generics"]
+                continue
+            name = found["trait"]["path"]
+            yield f"{path}, impl {name}", [found["trait"], found["generics"]]
+            for number in found["items"]:
+                member = face.index.get(number)
+                if member and "assoc_type" in member["inner"]:
+                    yield f"{path}, impl {name}::{member['name']}", member["inner"]["assoc_type"]["type"]
+
+
+def limit(face, most):
+    count = len(face.own()) + len(face.foreign())
+    if count > most:
+        yield f"{count} public names, at most {most} are wanted"
+
+
+def paths(face):
+    for number, found in sorted(face.names.items(), key=lambda pair: min(pair[1])):
+        if len(found) > 1:
+            yield " and ".join(sorted(found))
+
+
+def nameable(face):
+    for path, part in signatures(face):
+        for number in sorted(set(face.mentioned(part))):
+            known = face.paths.get(number)
+            if known and known["crate_id"] == OWN and number not in face.names and known["kind"] != "module":
+                yield f"{path} names {'::'.join(known['path'])}"
+
+
+def foreign_numbers(face):
+    for path, part in signatures(face):
+        yield from ((path, number) for number in face.mentioned(part))
+    yield from ((f"{path}, re-exported", number) for path, number in face.foreign())
+
+
+def foreign(face):
+    found = set()
+    for path, number in foreign_numbers(face):
+        known = face.paths.get(number)
+        if not known or known["crate_id"] == OWN:
+            continue
+        crate, name = face.crates[known["crate_id"]], known["path"][-1]
+        version = face.versions.get(crate, "of unknown version")
+        if crate not in STANDARD and (crate, name) not in EXCEPTIONS and not re.match(r"[1-9]", version):
+            found.add(f"{path} names {'::'.join(known['path'])} of {crate} {version}")
+    yield from sorted(found)
+
+
+def exhaustive(face):
+    for path, item in types(face):
+        which, inner = face.inner(item)
+        # Nobody outside can build or take apart what has a private part: the attribute would say nothing.
+        sealed = inner["has_stripped_variants"] if which == "enum" else face.fields(item)[1]
+        said = "Exhaustive:" in (item["docs"] or "")
+        if not (sealed or said or "non_exhaustive" in item["attrs"]):
+            yield f"{which} {path}"
+
+
+def errors(face):
+    for path, item in face.own():
+        found = [(path, item)] + [(f"{path}::{name}", member) for name, member in face.members(item)]
+        for where, function in found:
+            which, inner = face.inner(function)
+            if which != "function":
+                continue
+            output = (inner["sig"]["output"] or {}) if isinstance(inner["sig"]["output"], dict) else {}
+            name = output.get("resolved_path", {}).get("path", "").rsplit("::", 1)[-1]
+            if name == "Result" and not re.search(r"(?m)^#+ Errors\s*$", function["docs"] or ""):
+                yield where
+
+
+def error_types(face):
+    for path, item in types(face):
+        if path.endswith("Error"):
+            missing = [t for t in ("Display", "Error") if not implements(face, item, t)]
+            if missing:
+                yield f"{path} does not implement {' and '.join(missing)}"
+
+
+def debug(face):
+    for path, item in types(face):
+        if not implements(face, item, "Debug"):
+            yield path
+
+
+RULES = {
+    "limit": limit,
+    "paths": paths,
+    "nameable": nameable,
+    "foreign": foreign,
+    "exhaustive": exhaustive,
+    "errors": errors,
+    "error-types": error_types,
+    "debug": debug,
+}

@@ -1,0 +1,183 @@
+"""A crate that breaks each rule of the public face in one place, and the places."""
+
+import pathlib
+import tempfile
+
+import text
+from rules import RULES
+from rustdoc import Face
+
+MANIFEST = """[package]
+name = "planted"
+version = "0.0.0"
+edition = "2024"
+[features]
+default = []
+more = []
+internals = []
+[dependencies]
+early = { path = "early", version = "0.3" }
+settled = { path = "settled", version = "1.2" }
+futures-core = { path = "futures-core", version = "0.3" }
+[workspace]
+"""
+
+LIBRARY = """
+mod inner {
+    #[derive(Debug)]
+    #[non_exhaustive]
+    pub struct Twice;
+
+    #[derive(Debug)]
+    #[non_exhaustive]
+    pub struct Nameless;
+
+    #[cfg(feature = "internals")]
+    pub struct Internal;
+
+    #[doc(hidden)]
+    pub struct Hidden;
+}
+#[cfg(feature = "internals")]
+pub use inner::Internal;
+#[doc(hidden)]
+pub use inner::Hidden;
+pub use inner::Twice;
+pub use settled as of_another;
+
+/// Public under a path of its own and at the root.
+pub mod open {
+    pub use crate::inner::Twice;
+
+    /// Fails, and says nothing about it.
+    pub fn silent() -> Result<(), core::fmt::Error> {
+        Ok(())
+    }
+
+    /// Fails.
+    ///
+    /// # Errors
+    /// Never, in truth.
+    pub fn documented() -> Result<(), core::fmt::Error> {
+        Ok(())
+    }
+
+    pub fn leaking() -> super::inner::Nameless {
+        super::inner::Nameless
+    }
+}
+
+#[derive(Debug)]
+pub struct Open {
+    pub field: u8,
+}
+
+/// Exhaustive: there are three answers.
+#[derive(Debug)]
+pub enum Closed {
+    Yes(u8),
+    No { why: u16 },
+    Perhaps,
+}
+
+#[derive(Debug)]
+pub struct Sealed {
+    secret: u8,
+}
+
+impl Sealed {
+    pub fn get(&self) -> std::io::Result<u8> {
+        Ok(self.secret)
+    }
+    pub fn lent(&self, _: settled::Settled) -> Option<&early::Early> {
+        None
+    }
+}
+
+impl Iterator for Sealed {
+    type Item = early::Early;
+    fn next(&mut self) -> Option<early::Early> {
+        None
+    }
+}
+
+impl futures_core::Stream for Sealed {
+    type Item = u8;
+}
+
+#[cfg(feature = "more")]
+#[non_exhaustive]
+pub struct Unprinted;
+
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct BareError;
+"""
+
+PAGE = """# Written by .ci/api --write. Features: more.
+
+planted
+  #[non_exhaustive] struct BareError
+    impl Debug
+  enum Closed
+    Yes(u8)
+    No { why: u16 }
+    Perhaps
+    impl Debug
+  struct Open
+    field: u8
+    impl Debug
+  struct Sealed
+    fn get(&self) -> io::Result<u8>
+    fn lent(&self, _: settled::Settled) -> Option<&early::Early>
+    impl Debug, Iterator [Item = Early], Stream [Item = u8]
+  #[non_exhaustive] struct Twice
+    impl Debug
+  #[non_exhaustive] struct Unprinted
+
+planted::open
+  fn documented() -> Result<(), fmt::Error>
+  fn leaking() -> Nameless
+  fn silent() -> Result<(), fmt::Error>
+"""
+
+FOUND = {
+    "limit": ["9 public names, at most 8 are wanted"],
+    "paths": ["planted::Twice and planted::open::Twice"],
+    "nameable": ["planted::open::leaking names planted::inner::Nameless"],
+    "foreign": [
+        "planted::Sealed, impl Iterator::Item names early::Early of early 0.3.1",
+        "planted::Sealed::lent names early::Early of early 0.3.1",
+    ],
+    "exhaustive": ["struct planted::Open"],
+    "errors": ["planted::Sealed::get", "planted::open::silent"],
+    "error-types": ["planted::BareError does not implement Display and Error"],
+    "debug": ["planted::Unprinted"],
+}
+
+
+def run():
+    """The complaints about the rules themselves."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        crates = {
+            "early": ("0.3.1", "pub struct Early;"),
+            "settled": ("1.2.0", "pub struct Settled;"),
+            "futures-core": ("0.3.9", "pub trait Stream { type Item; }"),
+        }
+        for name, (version, source) in crates.items():
+            write(root / name, f'[package]\nname = "{name}"\nversion = "{version}"\nedition = "2024"\n', source)
+        write(root, MANIFEST, LIBRARY)
+        face = Face(root / "Cargo.toml")
+        if text.page(face) != PAGE:
+            yield f"the list is not what was expected:\n{text.page(face)}"
+        for name, rule in RULES.items():
+            found = list(rule(face, 8) if name == "limit" else rule(face))
+            if found != FOUND[name]:
+                yield f"{name} found {found} where it should have found {FOUND[name]}"
+
+
+def write(folder, manifest, source):
+    (folder / "src").mkdir(parents=True)
+    (folder / "Cargo.toml").write_text(manifest)
+    (folder / "src" / "lib.rs").write_text(source)

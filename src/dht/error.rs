@@ -1,0 +1,66 @@
+//! What a caller can do wrong. Strangers' mistakes are never errors: they are counted in
+//! [`Stats`](crate::dht::stats::Stats).
+
+use core::fmt;
+
+use crate::dht::event::LinkId;
+use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::item::ItemError;
+
+/// Why a command was not accepted. Nothing was changed and no operation was started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum CallError {
+    /// All places for operations are taken.
+    Full,
+    /// The item is none that a node may store.
+    Item(ItemError),
+    /// The sequence number that is to be held now is negative.
+    NegativeCas(i64),
+    /// The port of the announced peer is 0.
+    BadPort,
+    /// No link has this number.
+    NoLink(LinkId),
+    /// No link has the address family that the command needs.
+    NoFamily(Family),
+    /// No datagram can be sent to this address from the link.
+    BadAddress(Endpoint),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::Full => f.write_str("too many operations at the same time: wait until one has finished"),
+            CallError::Item(error) => error.fmt(f),
+            CallError::NegativeCas(cas) => write!(f, "cas is {cas}; a sequence number is 0 or more"),
+            CallError::BadPort => f.write_str("the port to announce is 0; a peer has a port from 1 to 65535"),
+            CallError::NoLink(LinkId(link)) => {
+                write!(
+                    f,
+                    "there is no link {link}; links are counted from 0 in the order in which they were configured"
+                )
+            }
+            CallError::NoFamily(family) => write!(f, "no link is an {family} socket; configure one"),
+            CallError::BadAddress(to) => write!(
+                f,
+                "no datagram can be sent to {to}; it takes a unicast address of the link's family and a port that is \
+                 not 0"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for CallError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            CallError::Item(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<ItemError> for CallError {
+    fn from(error: ItemError) -> Self {
+        CallError::Item(error)
+    }
+}

@@ -1,0 +1,187 @@
+//! What an answer is worth to the operation that asked: values that are genuine and new, peers, filters, samples.
+
+use crate::base::slab::SlabKey;
+use crate::base::time::Duration;
+use crate::dht::command::Freshness;
+use crate::dht::event::Reason;
+use crate::dht::lookup::Version;
+use crate::dht::node::client::goal::Goal;
+use crate::dht::node::client::operation::Active;
+use crate::dht::node::client::results::{MAX_LEN, ResultKind, Results};
+use crate::dht::node::context::Context;
+use crate::dht::node::link::Links;
+use crate::dht::stats::DropReason;
+use crate::krpc::compact::{self, Values};
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::item::{self, Mutable};
+use crate::krpc::lists::Nodes;
+use crate::krpc::message::Response;
+
+/// One answer on its way to the results of its operation.
+pub(super) struct Arrival<'a, 'r> {
+    pub key: SlabKey,
+    pub from: Endpoint,
+    pub response: &'a Response<'r>,
+    pub rtt: Duration,
+}
+
+impl Arrival<'_, '_> {
+    /// Takes what the operation looks for.
+    pub(super) fn take(
+        &self,
+        cx: &mut Context<'_>,
+        links: &Links<'_>,
+        active: &mut Active<'_>,
+        results: &mut Results<'_>,
+    ) {
+        let mut delivery = Delivery { answer: self, cx, results };
+        match *active.operation().goal() {
+            Goal::Immutable => delivery.immutable(active),
+            Goal::Mutable { newer_than, freshness } => delivery.mutable(active, newer_than, freshness),
+            Goal::Peers => delivery.peers(active),
+            Goal::Scrape => delivery.filters(active),
+            Goal::Sample => delivery.samples(active),
+            Goal::Direct { .. } if self.response.samples.is_some() => delivery.samples(active),
+            Goal::Direct { .. } => delivery.direct(active, links),
+            Goal::PutImmutable => delivery.held(active, None),
+            Goal::PutMutable { cas } => delivery.held(active, cas),
+            Goal::Bootstrap | Goal::Nodes | Goal::Announce { .. } => {}
+        }
+    }
+
+    /// The version of a mutable item that it brings, if it is complete.
+    fn version(&self) -> Option<(Mutable<'_>, &[u8])> {
+        let Response { value, key, seq, signature, .. } = *self.response;
+        Some((Mutable { key: key?, salt: b"", seq: seq?, signature: signature? }, value?))
+    }
+}
+
+/// An answer and where its results go.
+struct Delivery<'a, 'b, 'r, 'c, 's> {
+    answer: &'a Arrival<'b, 'r>,
+    cx: &'a mut Context<'c>,
+    results: &'a mut Results<'s>,
+}
+
+impl Delivery<'_, '_, '_, '_, '_> {
+    fn immutable(&mut self, active: &mut Active<'_>) {
+        let Some(value) = self.answer.response.value else { return };
+        let operation = active.operation();
+        if value.len() > item::MAX_VALUE || item::immutable_target(value) != *operation.target() {
+            return operation.on_invalid();
+        }
+        if !operation.is_ending() {
+            operation.end(Reason::Hit);
+            operation.on_copy(true);
+            self.deliver(active, ResultKind::Value { seq: 0, signature: [0; 64] }, value);
+        }
+    }
+
+    fn mutable(&mut self, active: &mut Active<'_>, newer_than: Option<i64>, freshness: Freshness) {
+        let Some((version, value)) = self.answer.version() else { return };
+        let Some((operation, payload)) = active.carrying() else { return };
+        if version.key != payload.key() || version.seq < 0 {
+            return operation.on_invalid();
+        }
+        if operation.copies() > 0 && payload.is_best(&version, value) {
+            operation.on_copy(false);
+        }
+        if !payload.is_beaten_by(version.seq, value, newer_than) {
+            return;
+        }
+        self.cx.stats_mut().verifications += 1;
+        if !payload.is_genuine(&version, value) {
+            return operation.on_invalid();
+        }
+        operation.on_copy(true);
+        payload.set_best(&version, value);
+        if freshness == Freshness::First {
+            operation.end(Reason::Hit);
+        }
+        self.deliver(active, ResultKind::Value { seq: version.seq, signature: *version.signature }, value);
+    }
+
+    /// What a node holds where we are about to put.
+    fn held(&mut self, active: &mut Active<'_>, cas: Option<i64>) {
+        let Response { id, value, seq, .. } = *self.answer.response;
+        let Some((operation, window, payload)) = active.storing() else { return };
+        let version = if payload.is_same(value, seq) {
+            Version::Same
+        } else if value.is_none() && seq.is_none() {
+            return;
+        } else if seq.is_some() && seq == cas {
+            Version::Expected
+        } else {
+            Version::Other
+        };
+        operation.lookup_mut().on_version(window, &id, &self.answer.from, version);
+        if let (Some(expected), Some((version, value))) = (cas, self.answer.version())
+            && version.seq > expected
+            && !operation.lookup_mut().is_superseded()
+            && version.key == payload.key()
+        {
+            self.cx.stats_mut().verifications += 1;
+            if payload.is_genuine(&version, value) {
+                operation.lookup_mut().on_superseded();
+            } else {
+                operation.on_invalid();
+            }
+        }
+    }
+
+    fn peers(&mut self, active: &mut Active<'_>) {
+        let network = self.cx.config().network;
+        let values = self.answer.response.values;
+        if let Values::List(list) = values
+            && values.peers().any(|peer| peer.is_usable(network))
+        {
+            // A longer list is read as far as it fits; an entry that was cut ends it.
+            self.deliver(active, ResultKind::Peers { done: 0 }, &list[..list.len().min(MAX_LEN)]);
+        }
+    }
+
+    fn filters(&mut self, active: &mut Active<'_>) {
+        if let (Some(seeds), Some(peers)) = (self.answer.response.seeds, self.answer.response.peers)
+            && let Some((operation, payload)) = active.carrying()
+        {
+            payload.add_filters(seeds, peers);
+            operation.on_result(true);
+        }
+    }
+
+    fn samples(&mut self, active: &mut Active<'_>) {
+        let Response { samples: Some(samples), num, interval, .. } = *self.answer.response else { return };
+        let whole = samples.len().min(MAX_LEN) / Id::LEN * Id::LEN;
+        let num = u64::try_from(num.unwrap_or(0)).unwrap_or(0);
+        let interval = Duration::from_secs(interval.unwrap_or(0).clamp(0, 21_600) as u64);
+        self.deliver(active, ResultKind::Samples { num, interval }, &samples[..whole]);
+    }
+
+    fn direct(&mut self, active: &mut Active<'_>, links: &Links<'_>) {
+        let mut nodes = [0; 28 * 38];
+        let mut len = 0;
+        let response = self.answer.response;
+        let fours = compact::nodes4(response.nodes.unwrap_or_default());
+        let sixes = compact::nodes6(response.nodes6.unwrap_or_default());
+        let network = self.cx.config().network;
+        let worth =
+            |(id, endpoint): &(Id, Endpoint)| links.iter().all(|(_, link)| link.may_be_named(network, id, endpoint));
+        for (id, endpoint) in fours.chain(sixes).filter(worth) {
+            let named = Nodes::from_bytes(&nodes[..len]).iter().any(|(_, other)| other == endpoint);
+            if !named && len < nodes.len() {
+                len += Nodes::write(&mut nodes[len..], &id, &endpoint).unwrap_or_default();
+            }
+        }
+        self.deliver(active, ResultKind::Response { rtt: self.answer.rtt }, &nodes[..len]);
+    }
+
+    fn deliver(&mut self, active: &mut Active<'_>, kind: ResultKind, bytes: &[u8]) {
+        let Arrival { key, from, response, .. } = *self.answer;
+        let delivered = self.results.push(key, (from, response.id), kind, bytes);
+        if !delivered {
+            self.cx.drop(DropReason::InboxOverflow);
+        }
+        active.operation().on_result(delivered);
+    }
+}

@@ -1,0 +1,147 @@
+//! What an operation is for: made from its command, it says what is asked on the way and what is stored at the end.
+
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
+use crate::dht::error::CallError;
+use crate::dht::node::client::payload::{Carried, Payload};
+use crate::krpc::endpoint::{Endpoint, Family, Network};
+use crate::krpc::id::Id;
+use crate::krpc::item::{self, Item, ItemError, Mutable, check_salt, check_seq, check_value};
+use crate::krpc::message::{Method, Want};
+
+/// What an operation is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Goal {
+    /// One query to one node.
+    Direct { to: Endpoint, query: DirectQuery },
+    /// Our own neighbourhood.
+    Bootstrap,
+    /// The closest nodes.
+    Nodes,
+    /// The value with this hash.
+    Immutable,
+    /// A signed value; key and salt are in the payload, and the best value so far too.
+    Mutable { newer_than: Option<i64>, freshness: Freshness },
+    /// Peers.
+    Peers,
+    /// Sizes of a swarm; the filters are in the payload.
+    Scrape,
+    /// Info-hashes of the nodes around the target.
+    Sample,
+    /// Store the payload's value.
+    PutImmutable,
+    /// Store the payload's signed value.
+    PutMutable { cas: Option<i64> },
+    /// Store our address.
+    Announce { port: Option<u16>, kind: PeerKind },
+}
+
+/// What a command asks for, checked.
+pub(super) struct Request<'a> {
+    pub goal: Goal,
+    pub target: Id,
+    pub carried: Carried<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// Checks a command that is to run on a link of `family`, where our id is `own`. Counts the signatures that are checked.
+    pub(super) fn of(
+        command: &Command<'a>,
+        own: Id,
+        family: Family,
+        verifications: &mut u64,
+    ) -> Result<Self, CallError> {
+        let plain = |goal, target| Request { goal, target, carried: Carried::Nothing };
+        Ok(match *command {
+            Command::Bootstrap { .. } => plain(Goal::Bootstrap, own),
+            Command::Query { to, query } => {
+                if to.family() != family || !to.is_usable(Network::Local) {
+                    return Err(CallError::BadAddress(to));
+                }
+                plain(Goal::Direct { to, query }, own)
+            }
+            Command::Lookup { target } => plain(Goal::Nodes, target),
+            Command::GetImmutable { target } => plain(Goal::Immutable, target),
+            Command::GetMutable { key, salt, newer_than, freshness } => {
+                check_salt(salt)?;
+                let goal = Goal::Mutable { newer_than, freshness };
+                Request { goal, target: item::mutable_target(key, salt), carried: Carried::Key { key, salt } }
+            }
+            Command::GetPeers { info_hash } => plain(Goal::Peers, info_hash),
+            Command::PutImmutable { value } => {
+                check_value(value)?;
+                let item = Item { value, mutable: None };
+                Request { goal: Goal::PutImmutable, target: item.target(), carried: Carried::Item(item) }
+            }
+            Command::PutMutable { value, key, salt, seq, signature, cas } => {
+                check_value(value)?;
+                check_salt(salt)?;
+                check_seq(seq)?;
+                if let Some(cas) = cas.filter(|&cas| cas < 0) {
+                    return Err(CallError::NegativeCas(cas));
+                }
+                let mutable = Mutable { key, salt, seq, signature };
+                *verifications += 1;
+                if !item::verify(&mutable, value) {
+                    return Err(ItemError::BadSignature.into());
+                }
+                let item = Item { value, mutable: Some(mutable) };
+                Request { goal: Goal::PutMutable { cas }, target: item.target(), carried: Carried::Item(item) }
+            }
+            Command::Announce { info_hash, port, kind } => {
+                if port == Some(0) {
+                    return Err(CallError::BadPort);
+                }
+                plain(Goal::Announce { port, kind }, info_hash)
+            }
+            Command::Scrape { info_hash } => plain(Goal::Scrape, info_hash),
+            Command::Sample { target } => plain(Goal::Sample, target),
+        })
+    }
+}
+
+impl Goal {
+    /// Whether the lookup ends by storing.
+    pub(super) fn stores(&self) -> bool {
+        matches!(self, Goal::PutImmutable | Goal::PutMutable { .. } | Goal::Announce { .. })
+    }
+
+    /// Whether it may only replace the version that it expects (BEP 44's `cas`).
+    pub(super) fn is_guarded(&self) -> bool {
+        matches!(self, Goal::PutMutable { cas: Some(_) })
+    }
+
+    /// The query that finds closer nodes. `both` families are wanted while a node that has both is bootstrapped, otherwise
+    /// that of the query.
+    pub(super) fn query(&self, target: Id, both: bool) -> Method<'static> {
+        let want = Want::default();
+        match *self {
+            Goal::Direct { query: DirectQuery::Ping, .. } => Method::Ping,
+            Goal::Direct { query: DirectQuery::FindNode { target, want }, .. } => Method::FindNode { target, want },
+            Goal::Direct { query: DirectQuery::Sample { target }, .. } => Method::SampleInfohashes { target, want },
+            Goal::Bootstrap => Method::FindNode { target, want: Want { v4: both, v6: both } },
+            Goal::Nodes => Method::FindNode { target, want },
+            Goal::Peers | Goal::Announce { .. } => {
+                Method::GetPeers { info_hash: target, want, noseed: false, scrape: false }
+            }
+            Goal::Scrape => Method::GetPeers { info_hash: target, want, noseed: false, scrape: true },
+            Goal::Sample => Method::SampleInfohashes { target, want },
+            Goal::Mutable { newer_than, .. } => Method::Get { target, seq: newer_than, want },
+            Goal::Immutable | Goal::PutImmutable | Goal::PutMutable { .. } => Method::Get { target, seq: None, want },
+        }
+    }
+
+    /// The query that stores, at a node that gave this token.
+    pub(super) fn store<'a>(&self, target: Id, payload: &'a Payload, token: &'a [u8]) -> Method<'a> {
+        match *self {
+            Goal::Announce { port, kind } => Method::AnnouncePeer {
+                info_hash: target,
+                port: port.unwrap_or(0),
+                implied_port: port.is_none(),
+                seed: kind == PeerKind::Seed,
+                token,
+            },
+            Goal::PutMutable { cas } => Method::Put { token, item: payload.item(true), cas, target: Some(target) },
+            _ => Method::Put { token, item: payload.item(false), cas: None, target: Some(target) },
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What an operation carries: the item of a put, the key and the best value of a get, the filters of a scrape.
+
+use arrayvec::ArrayVec;
+
+use crate::krpc::bloom::Bloom;
+use crate::krpc::item::{self, Item, MAX_SALT, MAX_VALUE, Mutable};
+
+/// What a command brings along.
+#[derive(Clone, Copy)]
+pub(super) enum Carried<'a> {
+    Nothing,
+    /// The key and the salt under which a value is looked for.
+    Key {
+        key: &'a [u8; 32],
+        salt: &'a [u8],
+    },
+    /// The item to be stored.
+    Item(Item<'a>),
+}
+
+/// The bytes of one operation.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    value: ArrayVec<u8, MAX_VALUE>,
+    salt: ArrayVec<u8, MAX_SALT>,
+    key: [u8; 32],
+    seq: i64,
+    signature: [u8; 64],
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Payload::BLANK
+    }
+}
+
+impl Payload {
+    /// Unused memory, all zero.
+    pub const BLANK: Payload =
+        Payload { value: ArrayVec::new_const(), salt: ArrayVec::new_const(), key: [0; 32], seq: 0, signature: [0; 64] };
+
+    /// Nothing is carried any more; every version is newer than none.
+    pub(super) fn clear(&mut self) {
+        self.value.clear();
+        self.salt.clear();
+        self.seq = -1;
+    }
+
+    /// What the command brought. It was checked at the call.
+    pub(super) fn load(&mut self, carried: &Carried<'_>) {
+        match *carried {
+            Carried::Nothing => {}
+            Carried::Key { key, salt } => self.set_key(key, salt),
+            Carried::Item(Item { value, mutable }) => {
+                if let Some(Mutable { key, salt, seq, signature }) = mutable {
+                    self.set_key(key, salt);
+                    self.seq = seq;
+                    self.signature = *signature;
+                }
+                self.set_value(value);
+            }
+        }
+    }
+
+    fn set_key(&mut self, key: &[u8; 32], salt: &[u8]) {
+        self.key = *key;
+        self.salt.clear();
+        let _checked = self.salt.try_extend_from_slice(salt);
+    }
+
+    fn set_value(&mut self, value: &[u8]) {
+        self.value.clear();
+        let _checked = self.value.try_extend_from_slice(value);
+    }
+
+    pub(super) fn key(&self) -> &[u8; 32] {
+        &self.key
+    }
+
+    pub(super) fn salt(&self) -> &[u8] {
+        &self.salt
+    }
+
+    /// The item as it goes on the wire.
+    pub(super) fn item(&self, mutable: bool) -> Item<'_> {
+        let mutable =
+            mutable.then_some(Mutable { key: &self.key, salt: &self.salt, seq: self.seq, signature: &self.signature });
+        Item { value: &self.value, mutable }
+    }
+
+    /// Whether `value` is the one to be stored, or already the best, in the version `seq` (immutable items have none).
+    pub(super) fn is_same(&self, value: Option<&[u8]>, seq: Option<i64>) -> bool {
+        value == Some(&self.value[..]) && seq.is_none_or(|seq| seq == self.seq)
+    }
+
+    /// Whether this is the best version so far, signature included.
+    pub(super) fn is_best(&self, version: &Mutable<'_>, value: &[u8]) -> bool {
+        (version.seq, value, version.signature) == (self.seq, &self.value[..], &self.signature)
+    }
+
+    /// Whether a version of a mutable item is worth a look: newer than what was asked for and than the best so far; of
+    /// two versions with one sequence number the larger value wins, so that all readers agree.
+    pub(super) fn is_beaten_by(&self, seq: i64, value: &[u8], newer_than: Option<i64>) -> bool {
+        newer_than.is_none_or(|asked| seq > asked) && (seq > self.seq || (seq == self.seq && value > &self.value[..]))
+    }
+
+    /// Whether a version is genuine: signed by the key that is looked for, for the salt that is looked for.
+    pub(super) fn is_genuine(&self, version: &Mutable<'_>, value: &[u8]) -> bool {
+        value.len() <= MAX_VALUE && item::verify(&Mutable { key: &self.key, salt: &self.salt, ..*version }, value)
+    }
+
+    /// The best version so far.
+    pub(super) fn set_best(&mut self, version: &Mutable<'_>, value: &[u8]) {
+        self.seq = version.seq;
+        self.signature = *version.signature;
+        self.set_value(value);
+    }
+
+    // Own stack frame (E1).
+    /// Adds one responder's filters to the union.
+    #[inline(never)]
+    pub(super) fn add_filters(&mut self, seeds: &[u8; Bloom::LEN], downloaders: &[u8; Bloom::LEN]) {
+        let (mut all_seeds, mut all_downloaders) = self.filters();
+        all_seeds.union(seeds);
+        all_downloaders.union(downloaders);
+        self.value.clear();
+        for filter in [all_seeds, all_downloaders] {
+            self.value.extend(filter.0);
+        }
+    }
+
+    /// The union of all filters: seeds, downloaders.
+    pub(super) fn filters(&self) -> (Bloom, Bloom) {
+        let part = |from: usize| {
+            let bytes = self.value.get(from..from + Bloom::LEN).and_then(|b| b.try_into().ok());
+            bytes.map_or_else(Bloom::default, Bloom)
+        };
+        (part(0), part(Bloom::LEN))
+    }
+}

@@ -1,0 +1,158 @@
+//! Intermediate results that wait to be drained: a few places of fixed size.
+//!
+//! One input brings at most one result, so a caller who drains after every input never loses any. One who does not
+//! loses the newest, counted in the operation's outcome.
+
+use crate::base::ring::Ring;
+use crate::base::slab::SlabKey;
+use crate::base::time::Duration;
+use crate::dht::node::client::goal::Goal;
+use crate::dht::node::client::operations::Operations;
+use crate::dht::node::plan::Note;
+use crate::krpc::compact::Values;
+use crate::krpc::endpoint::{Endpoint, Network};
+use crate::krpc::id::Id;
+use crate::krpc::lists::Peers;
+
+/// Bytes of one result: the largest part of a datagram that can be one.
+pub(super) const MAX_LEN: usize = 1100;
+/// Peers in one event: what fits the buffer.
+const PEERS_IN_EVENT: usize = 80;
+
+/// What kind of result waits, and its numbers.
+///
+/// With this representation the first kind, with nothing delivered, is all zero.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+pub(super) enum ResultKind {
+    /// Peers: the bytes are the items of the received list, of which `done` were delivered.
+    Peers { done: u16 },
+    /// An item: the bytes are its value.
+    Value { seq: i64, signature: [u8; 64] },
+    /// Info-hashes: the bytes are the samples.
+    Samples { num: u64, interval: Duration },
+    /// The answer to a direct query: the bytes are its nodes, normalised.
+    Response { rtt: Duration },
+}
+
+/// A place for one result.
+#[derive(Clone, Debug)]
+pub struct WaitingResult {
+    op: SlabKey,
+    from: Endpoint,
+    id: Id,
+    kind: ResultKind,
+    len: u16,
+    bytes: [u8; MAX_LEN],
+}
+
+impl WaitingResult {
+    /// Unused memory, all zero.
+    pub const BLANK: WaitingResult = WaitingResult {
+        op: SlabKey { index: 0, generation: 0 },
+        from: Endpoint::UNSPECIFIED,
+        id: Id([0; 20]),
+        kind: ResultKind::Peers { done: 0 },
+        len: 0,
+        bytes: [0; MAX_LEN],
+    };
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl Default for WaitingResult {
+    fn default() -> Self {
+        WaitingResult::BLANK
+    }
+}
+
+/// The results that wait.
+#[derive(Debug)]
+pub(super) struct Results<'s>(Ring<'s, WaitingResult>);
+
+impl<'s> Results<'s> {
+    pub(super) fn new(places: Ring<'s, WaitingResult>) -> Self {
+        Results(places)
+    }
+
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a result; `false` when every place is taken.
+    pub(super) fn push(&mut self, op: SlabKey, (from, id): (Endpoint, Id), kind: ResultKind, bytes: &[u8]) -> bool {
+        if bytes.len() > MAX_LEN {
+            return false;
+        }
+        let Some(place) = self.0.claim() else { return false };
+        (place.op, place.from, place.id, place.kind) = (op, from, id, kind);
+        place.len = bytes.len() as u16;
+        place.bytes[..bytes.len()].copy_from_slice(bytes);
+        true
+    }
+
+    /// Takes the next result of an operation that still runs into `buf`.
+    pub(super) fn next(&mut self, operations: &mut Operations<'_>, network: Network, buf: &mut [u8]) -> Option<Note> {
+        while let Some(place) = self.0.front() {
+            let note = match &mut place.kind {
+                ResultKind::Peers { .. } => next_peers(place, operations, network, buf).map(|note| (note, false)),
+                _ => whole(place, operations, buf).map(|note| (note, true)),
+            };
+            match note {
+                Some((note, false)) => return Some(note),
+                note => {
+                    self.0.pop();
+                    if let Some((note, _)) = note {
+                        return Some(note);
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The next peers of a list, as many as one event has place for; `None` when all were delivered.
+fn next_peers(
+    place: &mut WaitingResult,
+    operations: &Operations<'_>,
+    network: Network,
+    buf: &mut [u8],
+) -> Option<Note> {
+    let tag = operations.get(place.op)?.tag();
+    let ResultKind::Peers { done } = place.kind else { return None };
+    let (mut len, mut count) = (0, 0);
+    let peers = Values::List(place.bytes()).peers().filter(|peer| peer.is_usable(network));
+    for peer in peers.skip(usize::from(done)).take(PEERS_IN_EVENT) {
+        len += Peers::write(&mut buf[len..], &peer).unwrap_or_default();
+        count += 1;
+    }
+    place.kind = ResultKind::Peers { done: done + count };
+    (count > 0).then_some(Note::Peers { op: place.op.into(), tag, from: place.from, len })
+}
+
+/// A result that is one event.
+fn whole(place: &WaitingResult, operations: &mut Operations<'_>, buf: &mut [u8]) -> Option<Note> {
+    let mut active = operations.active(place.op)?;
+    let (operation, payload) = active.carrying()?;
+    let (op, tag, from, id, bytes) = (place.op.into(), operation.tag(), place.from, place.id, place.bytes());
+    let len = bytes.len();
+    buf[..len].copy_from_slice(bytes);
+    Some(match place.kind {
+        ResultKind::Value { seq, signature } => {
+            let mut at = len;
+            for part in [&payload.key()[..], payload.salt(), &signature[..]] {
+                buf[at..at + part.len()].copy_from_slice(part);
+                at += part.len();
+            }
+            let mutable = matches!(operation.goal(), Goal::Mutable { .. });
+            Note::Value { op, tag, from, len, salt: payload.salt().len(), seq: mutable.then_some(seq) }
+        }
+        ResultKind::Samples { num, interval } => Note::Samples { op, tag, from, id, num, interval, len },
+        ResultKind::Response { rtt } => Note::Response { op, tag, from, id, rtt, len },
+        ResultKind::Peers { .. } => return None,
+    })
+}

@@ -1,0 +1,406 @@
+//! Our sockets: each has an id, a table, votes on its address, and a suspicion of being cut off.
+//!
+//! A link is told what came of the queries that left by it, and says when its table wants a check, a refresh or a bootstrap.
+//! It sends nothing itself.
+
+use crate::base::list::{List, SmallList};
+use crate::base::rng::Rng;
+use crate::base::time::{Duration, Instant};
+use crate::dht::config::{Config, LinkConfig, MAX_LINKS, Network};
+use crate::dht::contact::{Contact, ContactView, Health, QueryKind};
+use crate::dht::event::{Event, LinkId};
+use crate::dht::lookup::Class;
+use crate::dht::outage::Outage;
+use crate::dht::size::{LookupDensity, SizeEstimate};
+use crate::dht::table::{Admission, Seen, Table, TableMemory};
+use crate::dht::transactions::{Open, Purpose};
+use crate::dht::votes::{Vote, Votes};
+use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::id::Id;
+use crate::krpc::message::Query;
+
+/// How a lookup treats a contact of the table, or a node that is none.
+pub(super) fn class_of(contact: Option<&Contact>, now: Instant) -> Class {
+    match contact.map(|c| c.health()) {
+        None | Some(Health::Unknown) => Class::Unverified,
+        Some(Health::Good | Health::Suspect) => Class::Good,
+        Some(Health::Bad) => match contact.is_some_and(|c| c.may_retry(now)) {
+            true => Class::Unverified,
+            false => Class::Bad,
+        },
+    }
+}
+
+/// Why a query of ours failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum QueryFailure {
+    /// No answer until the hard timeout.
+    Timeout,
+    /// An answer that is none.
+    Broken,
+    /// Another node answered at that address.
+    WrongId,
+    /// Nobody listens there.
+    Refused,
+    /// Our own side could not send.
+    Ours,
+}
+
+/// The memory of one link.
+#[derive(Debug)]
+pub(super) struct LinkMemory<'s> {
+    pub table: TableMemory<'s>,
+    pub votes: List<'s, Vote>,
+}
+
+/// What belongs to one local socket.
+#[derive(Debug)]
+pub(super) struct Link<'s> {
+    family: Family,
+    table: Table<'s>,
+    votes: Votes<'s>,
+    outage: Outage,
+    /// How densely the neighbourhoods of random targets are populated.
+    density: LookupDensity,
+    external: Option<Endpoint>,
+    /// Votes for a new external address that the user was not told of yet.
+    news_address: Option<u16>,
+    /// The user was not told of a new id yet.
+    news_id: bool,
+    /// The table may have a node to check at the next drain.
+    check_due: bool,
+    /// No check of the table before this.
+    hold: Instant,
+    /// No refresh of a bucket before this.
+    refresh_hold: Instant,
+    /// When an empty table is to be filled from the bootstrap nodes again.
+    bootstrap_at: Option<Instant>,
+    /// Fruitless bootstraps in a row.
+    futile: u8,
+}
+
+impl<'s> Link<'s> {
+    fn new(config: &Config, link: &LinkConfig, now: Instant, rng: &mut Rng, memory: LinkMemory<'s>) -> Self {
+        let external = link.external.map(Endpoint::from);
+        let id = link.id.unwrap_or_else(|| match external {
+            Some(addr) => Id::secure(addr.ip(), rng),
+            None => Id::random(rng),
+        });
+        let mut table = Table::new(config.table, config.network, id, memory.table);
+        table.set_addr(now, external);
+        Link {
+            family: link.family,
+            table,
+            votes: Votes::new(config.network, memory.votes),
+            outage: Outage::default(),
+            density: LookupDensity::default(),
+            external,
+            news_address: None,
+            news_id: false,
+            check_due: false,
+            hold: now,
+            refresh_hold: now,
+            bootstrap_at: None,
+            futile: 0,
+        }
+    }
+
+    pub(super) fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Our id.
+    pub(super) fn own(&self) -> &Id {
+        self.table.own()
+    }
+
+    pub(super) fn external(&self) -> Option<Endpoint> {
+        self.external
+    }
+
+    /// The contacts, for whoever hands them out.
+    pub(super) fn table(&self) -> &Table<'s> {
+        &self.table
+    }
+
+    /// Whether a node that is named may be one, and another than us.
+    pub(super) fn may_be_named(&self, network: Network, id: &Id, endpoint: &Endpoint) -> bool {
+        id != self.table.own()
+            && *id != Id::default()
+            && endpoint.is_usable(network)
+            && self.external != Some(*endpoint)
+    }
+
+    /// How a lookup treats a node that was named to it.
+    pub(super) fn class_of(&self, now: Instant, id: &Id, endpoint: &Endpoint) -> Class {
+        let contact = self.table.find(id).filter(|contact| contact.endpoint() == *endpoint);
+        class_of(contact, now)
+    }
+
+    /// How many nodes the network seems to have.
+    pub(super) fn size_estimate(&self) -> SizeEstimate {
+        let density = self.table.density();
+        self.density.estimate().unwrap_or_else(|| SizeEstimate::of_table(density.depth, density.contacts))
+    }
+
+    // ---- facts ----
+
+    /// A query came in; whether its sender is a contact that answered us.
+    pub(super) fn on_query(&mut self, now: Instant, query: &Query<'_>, from: Endpoint) -> bool {
+        match query.read_only {
+            true => self.table.find(&query.id).is_some_and(|contact| contact.endpoint() == from),
+            false => self.table.on_query(now, &query.id, from) == Seen::Contact,
+        }
+    }
+
+    /// Whether the node that answered a query is the one that was asked, and not ourselves.
+    pub(super) fn is_expected(&self, open: &Open, answered: &Id) -> bool {
+        open.id.is_none_or(|id| id == *answered) && answered != self.table.own()
+    }
+
+    /// A query was answered; whether that made a new contact.
+    pub(super) fn on_answer(&mut self, now: Instant, id: &Id, from: Endpoint, rtt: Duration) -> bool {
+        self.outage.on_success(now);
+        self.futile = 0;
+        self.table.on_response(now, id, from, Some(rtt)) == Admission::Added
+    }
+
+    /// A query was answered with an error: whoever refuses is alive.
+    pub(super) fn on_error(&mut self, now: Instant, open: &Open) {
+        self.outage.on_success(now);
+        if let Some(id) = open.id {
+            self.table.on_alive(now, &id, open.to, now.since(open.sent));
+        }
+    }
+
+    /// A query failed. It is charged to the contact, unless that was our own trouble; true when our own link is suspected
+    /// instead.
+    pub(super) fn on_failure(&mut self, now: Instant, open: &Open, failure: QueryFailure) -> bool {
+        if let (QueryFailure::WrongId, Some(expected)) = (failure, open.id) {
+            self.table.on_wrong_id(now, &expected, open.to);
+        }
+        if matches!(failure, QueryFailure::Broken | QueryFailure::WrongId) {
+            // Whatever it is worth, it came in by this link.
+            self.outage.on_success(now);
+        }
+        let Some(id) = open.id else { return false };
+        if failure == QueryFailure::Ours {
+            return false;
+        }
+        // Only who answered before can bear witness: a referral that leads nowhere says nothing about our link.
+        let contact = self.table.find(&id).is_some_and(|contact| contact.endpoint() == open.to);
+        if contact && !self.outage.on_failure(now, &open.to) {
+            return true;
+        }
+        let kind = if open.purpose == Purpose::Check { QueryKind::Check } else { QueryKind::Data };
+        self.table.on_failure(now, &id, open.to, kind);
+        false
+    }
+
+    /// A node says at what address it sees us.
+    pub(super) fn on_vote(&mut self, now: Instant, rng: &mut Rng, from: Endpoint, addr: Endpoint) {
+        if addr.family() != self.family {
+            return;
+        }
+        let Some((addr, votes)) = self.votes.on_vote(now, from, addr) else { return };
+        let moved = self.external.is_none_or(|old| !old.same_ip(&addr));
+        self.external = Some(addr);
+        self.table.set_addr(now, Some(addr));
+        self.news_address = Some(votes);
+        if moved && !self.table.own().is_secure_for(addr.ip()) {
+            self.table.set_own(Id::secure(addr.ip(), rng));
+            self.news_id = true;
+        }
+    }
+
+    /// A node was named, or saved by an earlier run: it may wait to be checked.
+    pub(super) fn offer(&mut self, now: Instant, network: Network, id: &Id, endpoint: Endpoint) {
+        if self.may_be_named(network, id, &endpoint) {
+            self.table.offer(now, id, endpoint);
+        }
+    }
+
+    /// A lookup of a random target ended with these nodes: how near the nearest are tells how many nodes there are.
+    pub(super) fn on_random_lookup(&mut self, target: &Id, nearest: &[Id]) {
+        self.density.on_lookup(target, nearest);
+    }
+
+    /// A bootstrap was answered.
+    pub(super) fn on_bootstrapped(&mut self) {
+        self.futile = 0;
+    }
+
+    // ---- upkeep ----
+
+    /// A bootstrap is wanted at once, if the table is empty and none is planned.
+    pub(super) fn want_bootstrap(&mut self, now: Instant) {
+        if self.table.is_empty() {
+            self.bootstrap_at.get_or_insert(now);
+        }
+    }
+
+    /// An operation ended and the table is still empty: the next bootstrap is planned, later and later while that is futile.
+    pub(super) fn plan_bootstrap(&mut self, now: Instant) {
+        if self.table.is_empty() && self.bootstrap_at.is_none() {
+            let wait = Duration::from_secs(1 << self.futile.min(5));
+            self.futile = self.futile.saturating_add(1);
+            self.bootstrap_at = Some(now + wait);
+        }
+    }
+
+    /// Whether a bootstrap or a refresh is due.
+    pub(super) fn wants_upkeep(&self, now: Instant) -> bool {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        due(self.bootstrap_at) || due(self.table.refresh_at())
+    }
+
+    /// The upkeep that is due cannot be done now.
+    pub(super) fn put_off_upkeep(&mut self, until: Instant) {
+        self.bootstrap_at = self.bootstrap_at.map(|at| at.max(until));
+        self.refresh_hold = until;
+    }
+
+    /// Whether a bootstrap is due; it counts as begun.
+    pub(super) fn take_bootstrap(&mut self, now: Instant) -> bool {
+        self.bootstrap_at.take_if(|at| *at <= now).is_some()
+    }
+
+    /// The target of the refresh that is due.
+    pub(super) fn take_refresh(&mut self, now: Instant, rng: &mut Rng) -> Option<Id> {
+        self.table.next_refresh(now, rng)
+    }
+
+    /// What could not be done now must not be due at once for ever.
+    pub(super) fn hold_refresh(&mut self, now: Instant) {
+        if self.table.refresh_at().is_some_and(|at| at <= now) {
+            self.refresh_hold = now + Duration::from_secs(1);
+        }
+    }
+
+    /// Time passed: a check may be due.
+    pub(super) fn on_timeout(&mut self, now: Instant) {
+        if self.check_at().is_some_and(|at| at <= now) {
+            match self.outage.ask_at(now) {
+                Some(at) if at > now => self.hold_checks(at),
+                _ => self.check_due = true,
+            }
+        }
+    }
+
+    pub(super) fn is_check_due(&self) -> bool {
+        self.check_due
+    }
+
+    /// The contact or newcomer to check now.
+    pub(super) fn next_check(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
+        let next = self.table.next_check(now);
+        self.check_due = next.is_some();
+        next
+    }
+
+    /// Puts checks of the table off.
+    pub(super) fn hold_checks(&mut self, until: Instant) {
+        self.check_due = false;
+        self.hold = self.hold.max(until);
+    }
+
+    pub(super) fn check_at(&self) -> Option<Instant> {
+        self.table.check_at().map(|at| at.max(self.hold))
+    }
+
+    pub(super) fn refresh_at(&self) -> Option<Instant> {
+        self.table.refresh_at().map(|at| at.max(self.refresh_hold))
+    }
+
+    pub(super) fn bootstrap_at(&self) -> Option<Instant> {
+        self.bootstrap_at
+    }
+
+    /// What the user was not told of yet: our id first, then our address.
+    fn take_news(&mut self, link: LinkId) -> Option<Event<'static>> {
+        if core::mem::take(&mut self.news_id) {
+            return Some(Event::IdChanged { link, id: *self.table.own() });
+        }
+        let (votes, addr) = (self.news_address.take()?, self.external?);
+        Some(Event::ExternalAddr { link, addr, votes })
+    }
+}
+
+/// All links of a node, in the order of their ids.
+#[derive(Debug)]
+pub(super) struct Links<'s>(SmallList<Link<'s>, MAX_LINKS>);
+
+impl<'s> Links<'s> {
+    /// One link for each of the configuration, each with its memory.
+    pub(super) fn new(
+        config: &Config,
+        now: Instant,
+        rng: &mut Rng,
+        memory: impl IntoIterator<Item = LinkMemory<'s>>,
+    ) -> Self {
+        let links = config.links.iter().zip(memory);
+        Links(links.map(|(link, memory)| Link::new(config, link, now, rng, memory)).collect())
+    }
+
+    pub(super) fn get(&self, link: LinkId) -> Option<&Link<'s>> {
+        self.0.get(usize::from(link.0))
+    }
+
+    pub(super) fn get_mut(&mut self, link: LinkId) -> Option<&mut Link<'s>> {
+        self.0.get_mut(usize::from(link.0))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link<'s>)> {
+        (0..).map(LinkId).zip(self.0.iter())
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (LinkId, &mut Link<'s>)> {
+        (0..).map(LinkId).zip(self.0.iter_mut())
+    }
+
+    /// Every link's id, without a borrow of the links.
+    pub(super) fn ids(&self) -> impl Iterator<Item = LinkId> + use<> {
+        (0..self.0.len() as u8).map(LinkId)
+    }
+
+    pub(super) fn has_family(&self, family: Family) -> bool {
+        self.0.iter().any(|link| link.family == family)
+    }
+
+    /// The link that a command suits: that of `family`, where the command has one, otherwise the first whose table is not
+    /// empty.
+    pub(super) fn suitable(&self, family: Option<Family>) -> Option<LinkId> {
+        match family {
+            Some(family) => self.iter().find(|(_, link)| link.family == family),
+            None => self.iter().find(|(_, link)| !link.table.is_empty()).or_else(|| self.iter().next()),
+        }
+        .map(|(id, _)| id)
+    }
+
+    /// The table whose contacts of `family` are handed out to who asked by `link`: its own, if it is of that family.
+    pub(super) fn table_of(&self, link: LinkId, family: Family) -> Option<&Table<'s>> {
+        let first = self.get(link).into_iter();
+        first.chain(self.0.iter()).find(|link| link.family == family).map(Link::table)
+    }
+
+    /// A contact that answers at an endpoint.
+    pub(super) fn contact(&self, link: LinkId, id: &Id, endpoint: &Endpoint) -> Option<&Contact> {
+        self.get(link)?.table.find(id).filter(|contact| contact.endpoint() == *endpoint)
+    }
+
+    /// All verified contacts, link by link, in the order of their ids.
+    pub(super) fn contacts(&self) -> impl Iterator<Item = (LinkId, ContactView)> {
+        self.iter().flat_map(|(id, link)| link.table.contacts().map(move |view| (id, view)))
+    }
+
+    /// What the user was not told of yet, of the first link that has something.
+    pub(super) fn next_news(&mut self) -> Option<Event<'static>> {
+        self.iter_mut().find_map(|(id, link)| link.take_news(id))
+    }
+
+    /// Recounts every table.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn check_invariants(&self) {
+        self.0.iter().for_each(|link| link.table.check_invariants());
+    }
+}

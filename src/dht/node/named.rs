@@ -1,0 +1,130 @@
+//! A method for each command: one line of sugar for [`Node::command`], alike on the drivers' handle.
+
+use crate::base::time::Instant;
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
+use crate::dht::error::CallError;
+use crate::dht::event::OpId;
+use crate::dht::node::Node;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::item::{Mutable, SignedItem};
+
+impl Node<'_> {
+    /// Fills the table from bootstrap nodes. See [`Command::Bootstrap`].
+    ///
+    /// # Errors
+    /// Those of [`Node::command`], here and below.
+    pub fn bootstrap(&mut self, now: Instant, tag: u64, nodes: &[Endpoint]) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::Bootstrap { nodes })
+    }
+
+    /// Asks one node whether it is there.
+    ///
+    /// # Errors
+    /// Those of [`Node::command`].
+    pub fn ping(&mut self, now: Instant, tag: u64, to: Endpoint) -> Result<OpId, CallError> {
+        self.query(now, tag, to, DirectQuery::Ping)
+    }
+
+    /// Asks one node one question, without a lookup.
+    ///
+    /// # Errors
+    /// Those of [`Node::command`].
+    pub fn query(&mut self, now: Instant, tag: u64, to: Endpoint, query: DirectQuery) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::Query { to, query })
+    }
+
+    /// Finds the closest nodes that answer.
+    ///
+    /// # Errors
+    /// Those of [`Node::command`].
+    pub fn lookup(&mut self, now: Instant, tag: u64, target: Id) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::Lookup { target })
+    }
+
+    /// Finds an immutable item.
+    ///
+    /// # Errors
+    /// Those of [`Node::command`].
+    pub fn get_immutable(&mut self, now: Instant, tag: u64, target: Id) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::GetImmutable { target })
+    }
+
+    /// Finds a mutable item. For the newest, each result beats those before it.
+    ///
+    /// # Errors
+    /// Those of [`Node::command`].
+    pub fn get_mutable(
+        &mut self,
+        now: Instant,
+        tag: u64,
+        key: &[u8; 32],
+        salt: &[u8],
+        newer_than: Option<i64>,
+        freshness: Freshness,
+    ) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::GetMutable { key, salt, newer_than, freshness })
+    }
+
+    /// Finds peers.
+    ///
+    /// # Errors
+    /// Those of [`Node::command`].
+    pub fn get_peers(&mut self, now: Instant, tag: u64, info_hash: Id) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::GetPeers { info_hash })
+    }
+
+    /// Stores an immutable item: canonical bencode, at most 1000 bytes.
+    ///
+    /// # Errors
+    /// Those of [`Node::command`].
+    pub fn put_immutable(&mut self, now: Instant, tag: u64, value: &[u8]) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::PutImmutable { value })
+    }
+
+    /// Stores a signed item; with `cas`, only where that sequence number is held now.
+    ///
+    /// # Errors
+    /// Those of [`Node::command`].
+    pub fn put_mutable(
+        &mut self,
+        now: Instant,
+        tag: u64,
+        item: &SignedItem<'_>,
+        cas: Option<i64>,
+    ) -> Result<OpId, CallError> {
+        let Mutable { key, salt, seq, signature } = item.mutable();
+        self.command(now, tag, Command::PutMutable { value: item.value(), key, salt, seq, signature, cas })
+    }
+
+    /// Announces a peer; without `port`, at the port that others see us at.
+    ///
+    /// # Errors
+    /// Those of [`Node::command`].
+    pub fn announce(
+        &mut self,
+        now: Instant,
+        tag: u64,
+        info_hash: Id,
+        port: Option<u16>,
+        kind: PeerKind,
+    ) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::Announce { info_hash, port, kind })
+    }
+
+    /// Estimates the size of a swarm.
+    ///
+    /// # Errors
+    /// Those of [`Node::command`].
+    pub fn scrape(&mut self, now: Instant, tag: u64, info_hash: Id) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::Scrape { info_hash })
+    }
+
+    /// Collects info-hashes from the nodes around a target.
+    ///
+    /// # Errors
+    /// Those of [`Node::command`].
+    pub fn sample(&mut self, now: Instant, tag: u64, target: Id) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::Sample { target })
+    }
+}

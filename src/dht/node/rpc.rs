@@ -1,0 +1,275 @@
+//! Our open queries: sent, late, answered or failed, and whether somebody waits for a free transaction.
+//!
+//! A query opens a transaction, a soft timeout and a credit with the limiter. Whatever ends it goes through [`Rpc::close`], so
+//! that all three go together. The link is told what came of it; whom the query was for is the caller's to tell.
+
+use crate::base::bitset::BitSet;
+use crate::base::deadlines::Deadlines;
+use crate::base::time::{Duration, Instant};
+use crate::dht::config::{Config, Network};
+use crate::dht::contact::AnswerHistory;
+use crate::dht::event::LinkId;
+use crate::dht::limiter::Limiter;
+use crate::dht::lookup::Rules;
+use crate::dht::node::context::Context;
+use crate::dht::node::link::{Links, QueryFailure};
+use crate::dht::trace::TraceEvent;
+use crate::dht::transactions::{Open, Purpose, Transactions};
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::message::{Decoded, ErrorMessage, Method, Query, Response};
+
+/// No query of ours is longer.
+const LARGEST: usize = 1400;
+/// Soft timeouts of an unverified node that late answers are waited for ..
+const PATIENCE: u32 = 4;
+/// .. and the least: a busy machine is late more often than it is dead.
+const LEAST_PATIENCE: Duration = Duration::from_millis(500);
+/// The number of a check of the table in trace events, where operations have their index.
+const NO_OPERATION: u16 = u16::MAX;
+
+/// The open queries of a node.
+#[derive(Debug)]
+pub(super) struct Rpc<'s> {
+    transactions: Transactions<'s>,
+    /// Soft timeouts, by transaction.
+    soft: Deadlines<'s>,
+    /// Operations that wait for a free transaction ..
+    blocked: BitSet,
+    /// .. and whether one became free since they were last asked for.
+    freed: bool,
+    /// Round trips of all nodes together: the guess for a node never asked.
+    rtt: AnswerHistory,
+}
+
+impl<'s> Rpc<'s> {
+    pub(super) fn new(transactions: Transactions<'s>, soft: Deadlines<'s>) -> Self {
+        Rpc { transactions, soft, blocked: BitSet::default(), freed: false, rtt: AnswerHistory::default() }
+    }
+
+    // ---- sending ----
+
+    /// Opens a query to `to`; its transaction id, or `None` when every transaction is taken.
+    pub(super) fn open(
+        &mut self,
+        cx: &mut Context<'_>,
+        links: &Links<'_>,
+        limiter: &mut Limiter<'_>,
+        (link, to, id): (LinkId, Endpoint, Option<Id>),
+        purpose: Purpose,
+    ) -> Option<[u8; 4]> {
+        let now = cx.now();
+        let bounds = cx.config().lookup.soft_timeout;
+        let soft = match id.and_then(|id| links.contact(link, &id, &to)) {
+            Some(contact) => contact.record().soft_timeout(bounds),
+            None => self.rtt.soft_timeout(bounds),
+        };
+        let open = Open { to, link: link.0, id, purpose, sent: now, late: false };
+        let (index, tid) = self.transactions.open(open)?;
+        self.soft.set(index, now + soft);
+        limiter.expect(now, &to);
+        cx.stats_mut().rpc_sent += 1;
+        cx.trace(TraceEvent::QuerySent { operation: operation_of(purpose) });
+        Some(tid)
+    }
+
+    /// Whether there is a transaction for what nobody waits for. It leaves half of them to users: dead contacts keep
+    /// theirs until the hard timeout, and what the node asks for itself must not hold up what it was asked for.
+    pub(super) fn has_one_for_upkeep(&self) -> bool {
+        self.transactions.len() < (self.transactions.capacity() / 2).max(1)
+    }
+
+    /// An operation waits until a transaction is free.
+    pub(super) fn block(&mut self, operation: u16) {
+        self.blocked.insert(operation);
+    }
+
+    /// The operations that waited for a transaction, once one became free.
+    pub(super) fn take_unblocked(&mut self) -> Option<BitSet> {
+        core::mem::take(&mut self.freed).then(|| core::mem::take(&mut self.blocked))
+    }
+
+    /// The rules of lookups: those of the configuration, and how patient the round trips so far allow to be.
+    pub(super) fn rules<'a>(&self, config: &'a Config) -> Rules<'a> {
+        let soft = self.rtt.soft_timeout(config.lookup.soft_timeout);
+        Rules {
+            config: &config.lookup,
+            patience: soft.saturating_mul(PATIENCE).max(LEAST_PATIENCE).min(config.lookup.hard_timeout),
+            enforce_secure_ids: config.enforce_secure_ids && config.network == Network::Public,
+        }
+    }
+
+    // ---- ends ----
+
+    /// Whether a message ends an open query.
+    pub(super) fn is_answer(&self, message: &Decoded<'_>, from: &Endpoint, link: LinkId) -> bool {
+        let tid = match message {
+            Decoded::Response(Response { tid, .. }) => tid,
+            Decoded::Error(ErrorMessage { tid, .. }) => tid,
+            Decoded::Broken { tid, .. } => tid,
+            Decoded::Query(_) | Decoded::Refuse(_) => return false,
+        };
+        self.find(tid, from, link).is_some()
+    }
+
+    /// The open query that a message with this transaction id answers.
+    pub(super) fn find(&self, tid: &[u8], from: &Endpoint, link: LinkId) -> Option<u16> {
+        self.transactions.find(tid, from, link.0)
+    }
+
+    /// The oldest open query to an address.
+    pub(super) fn find_by_endpoint(&self, to: &Endpoint, link: LinkId) -> Option<u16> {
+        self.transactions.find_by_endpoint(to, link.0)
+    }
+
+    pub(super) fn query(&self, index: u16) -> Option<&Open> {
+        self.transactions.at(index)
+    }
+
+    /// A query was answered by the node that was asked: its link learns of it.
+    pub(super) fn on_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        links: &mut Links<'_>,
+        index: u16,
+        response: &Response<'_>,
+    ) -> Option<Open> {
+        let now = cx.now();
+        let open = self.close(index)?;
+        let rtt = now.since(open.sent);
+        cx.stats_mut().rpc_ok += 1;
+        cx.stats_mut().rpc_late += u64::from(open.late);
+        self.rtt.on_answer(now, Some(rtt));
+        let rtt_micros = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX);
+        cx.trace(TraceEvent::Answered { operation: operation_of(open.purpose), rtt_micros });
+        let link = links.get_mut(LinkId(open.link))?;
+        if link.on_answer(now, &response.id, open.to, rtt) {
+            cx.trace(TraceEvent::ContactAdded { link: open.link });
+        }
+        if let Some(addr) = response.ip {
+            link.on_vote(now, cx.rng(), open.to, addr);
+        }
+        Some(open)
+    }
+
+    /// A query was answered with an error.
+    pub(super) fn on_error(&mut self, cx: &mut Context<'_>, links: &mut Links<'_>, index: u16) -> Option<Open> {
+        let open = self.close(index)?;
+        cx.stats_mut().rpc_errors += 1;
+        if let Some(link) = links.get_mut(LinkId(open.link)) {
+            link.on_error(cx.now(), &open);
+        }
+        Some(open)
+    }
+
+    /// A query failed: its link learns of it.
+    pub(super) fn on_failure(
+        &mut self,
+        cx: &mut Context<'_>,
+        links: &mut Links<'_>,
+        index: u16,
+        failure: QueryFailure,
+    ) -> Option<Open> {
+        let open = self.close(index)?;
+        match failure {
+            QueryFailure::Timeout => cx.stats_mut().rpc_timeouts += 1,
+            QueryFailure::Broken | QueryFailure::WrongId => cx.stats_mut().rpc_broken += 1,
+            QueryFailure::Refused | QueryFailure::Ours => {}
+        }
+        cx.trace(TraceEvent::Failed { operation: operation_of(open.purpose) });
+        if let Some(link) = links.get_mut(LinkId(open.link))
+            && link.on_failure(cx.now(), &open, failure)
+        {
+            cx.trace(TraceEvent::OutageSuspected { link: open.link });
+        }
+        Some(open)
+    }
+
+    /// Takes an open query and its soft timeout away.
+    fn close(&mut self, index: u16) -> Option<Open> {
+        self.soft.clear(index);
+        self.freed = true;
+        self.transactions.take(index)
+    }
+
+    // ---- time ----
+
+    /// A query whose hard timeout has passed.
+    pub(super) fn next_expired(&self, now: Instant) -> Option<u16> {
+        self.transactions.hard_deadline().filter(|at| *at <= now)?;
+        self.transactions.oldest()
+    }
+
+    /// A query whose soft timeout has passed: it is late from now on, and its answer still welcome.
+    pub(super) fn next_late(&mut self, now: Instant) -> Option<Open> {
+        while let Some(index) = self.soft.pop_due(now) {
+            if let Some(open) = self.transactions.mark_late(index) {
+                return Some(open);
+            }
+        }
+        None
+    }
+
+    pub(super) fn hard_deadline(&self) -> Option<Instant> {
+        self.transactions.hard_deadline()
+    }
+
+    pub(super) fn soft_deadline(&self) -> Option<Instant> {
+        self.soft.next().map(|(at, _)| at)
+    }
+
+    // ---- invariants ----
+
+    /// A query has a soft timeout until it is late, and nothing else has one.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn check_invariants(&self) {
+        self.transactions.check_invariants();
+        self.soft.check_invariants();
+        for index in 0..self.transactions.capacity() as u16 {
+            let waits = self.transactions.at(index).is_some_and(|open| !open.late);
+            assert_eq!(self.soft.at(index).is_some(), waits, "soft timeout of query {index}");
+        }
+    }
+
+    /// The open queries for `purpose`.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn open_for(&self, purpose: Purpose) -> impl Iterator<Item = &Open> {
+        (0..self.transactions.capacity() as u16)
+            .filter_map(|index| self.transactions.at(index))
+            .filter(move |open| open.purpose == purpose)
+    }
+
+    /// Whether an operation waits for a transaction though every one is free.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn is_blocked_for_ever(&self, operation: u16) -> bool {
+        self.blocked.contains(operation) && !self.freed && self.transactions.is_empty()
+    }
+}
+
+/// Writes a query of ours; its length.
+pub(super) fn encode_query(
+    cx: &Context<'_>,
+    own: Id,
+    tid: &[u8; 4],
+    method: Method<'_>,
+    buf: &mut [u8],
+) -> Option<usize> {
+    let config = cx.config();
+    let mut query = Query { tid, version: Some(&config.version), read_only: config.read_only, id: own, method };
+    let len = query.encode(buf).ok()?;
+    if len > LARGEST
+        && let Method::Put { target, .. } = &mut query.method
+    {
+        // Only the mainline crate's servers need it, and their tokens are short.
+        *target = None;
+        return query.encode(buf).ok();
+    }
+    Some(len)
+}
+
+fn operation_of(purpose: Purpose) -> u16 {
+    match purpose {
+        Purpose::Check => NO_OPERATION,
+        Purpose::Operation { index, .. } => index,
+    }
+}
