@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
+use honeyguide::base::Rng;
+use honeyguide::internals::base::slab::Memory;
 use honeyguide::negentropy::message::Entry;
 use honeyguide::negentropy::{Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree};
 

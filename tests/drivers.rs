@@ -10,12 +10,15 @@ use honeyguide::Id;
 use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::{Answer, Finished, FromEvent, Handle, Operation, OperationError, replay};
 use honeyguide::adapters::{std_thread, tokio as tokio_driver};
-use honeyguide::dht::config::{Config, LinkConfig};
-use honeyguide::dht::contact::SavedContact;
-use honeyguide::dht::error::CallError;
-use honeyguide::dht::event::{LinkId, Reason};
-use honeyguide::dht::node::{Freshness, Node, PeerKind, Storage};
+use honeyguide::dht::CallError;
+use honeyguide::dht::SavedContact;
+use honeyguide::dht::{LinkId, Reason};
 use honeyguide::krpc::{Item, immutable_target, public_key};
+use honeyguide::{Config, dht::LinkConfig};
+use honeyguide::{
+    Node, Storage,
+    dht::{Freshness, PeerKind},
+};
 use tokio::sync::Notify;
 
 /// Longer than anything here takes, unless it hangs.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use honeyguide::base::slab::Memory;
+use honeyguide::internals::base::slab::Memory;
 use honeyguide::negentropy::message::Entry;
 use honeyguide::negentropy::{
     Difference, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step,

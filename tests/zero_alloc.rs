@@ -14,16 +14,16 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::Instant;
-use honeyguide::dht::config::Config;
-use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::output_hash::OutputHash;
-use honeyguide::dht::node::{
-    Buffer, Command, Event, Freshness, Input, LinkId, Node, Outcome, Output, PeerKind, Reason, Storage,
-};
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::dht::journal::OutputHash;
+use honeyguide::dht::journal::{Call, MAX_RECORD, Record};
+use honeyguide::dht::{Buffer, Freshness, LinkId, PeerKind, Reason};
 use honeyguide::internals::krpc::item;
-use honeyguide::krpc::{self, Decoded, Mutable};
+use honeyguide::krpc;
+use honeyguide::krpc::{Decoded, Mutable};
+use honeyguide::{Command, Event, Input, Node, Outcome, Output, Storage};
 use honeyguide::{Endpoint, Id};
 
 thread_local! {
@@ -291,11 +291,11 @@ fn everything(network: &mut Network) {
     let info_hash = Id([0x77; 20]);
     let secret_key = [9; 32];
     let key = item::public_key(&secret_key);
-    let query = honeyguide::dht::node::DirectQuery::Ping;
+    let query = honeyguide::dht::DirectQuery::Ping;
 
     assert_eq!(network.operate(asker, 10, Command::Query { to, query }).reason, Reason::Hit);
     assert_eq!(network.operate(asker, 11, Command::Query { to: nobody, query }).timed_out, 1);
-    let find = honeyguide::dht::node::DirectQuery::FindNode { target: info_hash, want: Default::default() };
+    let find = honeyguide::dht::DirectQuery::FindNode { target: info_hash, want: Default::default() };
     assert_eq!(network.operate(asker, 12, Command::Query { to, query: find }).reason, Reason::Hit);
     assert_eq!(network.operate(asker, 13, Command::Lookup { target: info_hash }).reason, Reason::Converged);
 
@@ -444,8 +444,8 @@ fn an_allocating_call_would_be_told() {
 
 mod reconcile {
     use super::allocations;
-    use honeyguide::base::rng::Rng;
-    use honeyguide::base::slab::Memory;
+    use honeyguide::base::Rng;
+    use honeyguide::internals::base::slab::Memory;
     use honeyguide::negentropy::message::Entry;
     use honeyguide::negentropy::{Limits, Reconciler, ReconcilerConfig, Sealed, Step, Tree};
 

@@ -10,7 +10,7 @@
 //! use std::net::UdpSocket;
 //!
 //! use honeyguide::adapters::std_thread::spawn;
-//! use honeyguide::dht::config::Config;
+//! use honeyguide::Config;
 //!
 //! let node = |rng_seed| {
 //!     let socket = UdpSocket::bind("127.0.0.1:0")?;

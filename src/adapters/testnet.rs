@@ -31,7 +31,7 @@ const THREADS: usize = 4;
 /// ```
 /// use honeyguide::adapters::testnet::Testnet;
 /// use honeyguide::Id;
-/// use honeyguide::dht::node::PeerKind;
+/// use honeyguide::dht::PeerKind;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 /// let network = Testnet::start(8, 0, [7; 32]).await?;

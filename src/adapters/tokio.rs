@@ -8,8 +8,8 @@
 //!
 //! use honeyguide::adapters::tokio::spawn;
 //! use honeyguide::Id;
-//! use honeyguide::dht::config::Config;
-//! use honeyguide::dht::node::PeerKind;
+//! use honeyguide::Config;
+//! use honeyguide::dht::PeerKind;
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 //! let node = |rng_seed| {

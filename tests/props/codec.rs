@@ -3,7 +3,7 @@
 use bendy::decoding::{Decoder, Object};
 use bendy::encoding::{Error as BendyError, SingleItemEncoder, ToBencode};
 use bendy::state_tracker::Token;
-use honeyguide::base::error::NoRoom;
+use honeyguide::base::NoRoom;
 use honeyguide::internals::krpc::bencode::{MAX_VALUE_DEPTH, MAX_VALUE_TOKENS, Reader, Writer, is_canonical};
 use honeyguide::internals::krpc::bloom::Bloom;
 use honeyguide::internals::krpc::{compact, item};

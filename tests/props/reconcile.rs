@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
+use honeyguide::base::Rng;
+use honeyguide::internals::base::slab::Memory;
 use honeyguide::negentropy::message::Entry;
 use honeyguide::negentropy::{
     Difference, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree, Window,

@@ -4,19 +4,23 @@ use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use honeyguide::base::arena::Block;
-use honeyguide::base::list::List;
-use honeyguide::base::lru::Lru;
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::{Duration, Instant};
-use honeyguide::dht::config::{Config, Network, ServerConfig};
-use honeyguide::dht::items::{self, Items, ItemsMemory, Put, PutOutcome, Rejection};
-use honeyguide::dht::peers::{self, Announced, PeerStore, PeersMemory};
-use honeyguide::dht::tokens::Tokens;
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::dht::{Network, ServerConfig};
+use honeyguide::internals::base::arena::Block;
+use honeyguide::internals::base::list::List;
+use honeyguide::internals::base::lru::Lru;
+use honeyguide::internals::dht::items;
+use honeyguide::internals::dht::items::{Items, ItemsMemory, Put, PutOutcome, Rejection};
+use honeyguide::internals::dht::peers;
+use honeyguide::internals::dht::peers::{Announced, PeerStore, PeersMemory};
+use honeyguide::internals::dht::tokens::Tokens;
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Family, Item, MAX_VALUE, Mutable};
 use honeyguide::{Endpoint, Id};
 use quickcheck::{Arbitrary, Gen, quickcheck};
+use std::time::Duration;
 
 // --- Tokens -----------------------------------------------------------------------------------------------------
 

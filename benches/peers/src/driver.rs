@@ -14,7 +14,7 @@ use honeyguide::adapters::Handle;
 use honeyguide::adapters::std_thread;
 use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::tokio::spawn;
-use honeyguide::dht::Config;
+use honeyguide::Config;
 use honeyguide::Id;
 
 use crate::measure::{GroupResult, Record};

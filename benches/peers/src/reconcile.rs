@@ -5,10 +5,11 @@
 
 use std::time::{Duration, Instant};
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
+use honeyguide::base::Rng;
+use honeyguide::internals::base::slab::Memory;
 use honeyguide::negentropy::message::Entry;
-use honeyguide::negentropy::rateless::{self, Asker};
+use honeyguide::negentropy::rateless;
+use honeyguide::negentropy::rateless::Asker;
 use honeyguide::negentropy::{Difference, Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree};
 use negentropy::{Id, Negentropy, NegentropyStorageVector, Storage};
 

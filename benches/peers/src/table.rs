@@ -5,12 +5,14 @@
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::list::List;
-use honeyguide::base::time::{Duration, Instant};
-use honeyguide::dht::config::{Config, Network, TableConfig};
-use honeyguide::dht::table::{BUCKETS, ID_CHANGES, Table, TableMemory};
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::dht::{Network, TableConfig};
+use honeyguide::internals::base::list::List;
+use honeyguide::internals::dht::table::{BUCKETS, ID_CHANGES, Table, TableMemory};
 use honeyguide::{Endpoint, Id};
+use std::time::Duration;
 
 use crate::measure::{Contenders, Group};
 

@@ -1,5 +1,5 @@
 use honeyguide::Id;
-use honeyguide::dht::command::PeerKind;
+use honeyguide::dht::PeerKind;
 use serde_json::json;
 
 use crate::client::{self, ended};

@@ -7,7 +7,7 @@ use honeyguide::Endpoint;
 use honeyguide::adapters::resolve::{Resolved, resolve};
 use honeyguide::adapters::tokio::spawn;
 use honeyguide::adapters::{Finished, Handle, OperationError};
-use honeyguide::dht::config::{Config, Network};
+use honeyguide::{Config, dht::Network};
 use tokio::time::{Instant, timeout_at};
 
 use crate::failed::Failed;

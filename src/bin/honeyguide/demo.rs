@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use honeyguide::Id;
+use honeyguide::Outcome;
 use honeyguide::adapters::Handle;
 use honeyguide::adapters::testnet::Testnet;
-use honeyguide::base::rng::Rng;
-use honeyguide::dht::command::{Freshness, PeerKind};
-use honeyguide::dht::config::Network;
-use honeyguide::dht::event::Outcome;
+use honeyguide::base::Rng;
+use honeyguide::dht::Network;
+use honeyguide::dht::{Freshness, PeerKind};
 use honeyguide::krpc::{Item, immutable_target, public_key};
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 use honeyguide::Id;
 use honeyguide::adapters::{Found, Operation};
-use honeyguide::dht::command::Freshness;
+use honeyguide::dht::Freshness;
 use honeyguide::krpc::mutable_target;
 use serde_json::json;
 

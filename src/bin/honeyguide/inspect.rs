@@ -1,7 +1,7 @@
 use std::io::{BufRead, Read};
 
 use honeyguide::Id;
-use honeyguide::dht::node::inspect::{Inspector, Judgement, inspect};
+use honeyguide::dht::{Inspector, Judgement, inspect};
 use honeyguide::krpc::{Method, Query};
 use serde_json::{Value, json};
 

@@ -14,8 +14,8 @@ use std::path::Path;
 
 use bendy::serde::Deserializer;
 use honeyguide::Id;
-use honeyguide::dht::config::{Config, LinkConfig};
-use honeyguide::dht::node::journal::FORMAT;
+use honeyguide::dht::journal::FORMAT;
+use honeyguide::{Config, dht::LinkConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::failed::Failed;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use honeyguide::Id;
 use honeyguide::adapters::tokio::{spawn, spawn_recorded};
 use honeyguide::adapters::{Handle, Notice};
-use honeyguide::dht::config::{MAX_LINKS, Network};
-use honeyguide::dht::event::LinkId;
+use honeyguide::dht::LinkId;
+use honeyguide::dht::{MAX_LINKS, Network};
 use serde_json::json;
 
 use crate::client::{self, ended};

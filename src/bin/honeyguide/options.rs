@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use honeyguide::Id;
-use honeyguide::base::rng::Rng;
-use honeyguide::dht::config::Network;
+use honeyguide::base::Rng;
+use honeyguide::dht::Network;
 use indicatif::ProgressBar;
 
 use crate::failed::Failed;

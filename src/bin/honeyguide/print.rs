@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::Write;
 
-use honeyguide::dht::event::Outcome;
+use honeyguide::Outcome;
 use serde_json::{Value, json};
 
 use crate::failed::Failed;

@@ -3,7 +3,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use honeyguide::adapters::Handle;
-use honeyguide::dht::command::Freshness;
+use honeyguide::dht::Freshness;
 use honeyguide::krpc::{Item, ItemError, MAX_VALUE, immutable_target, public_key};
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! The two sides of a reconciliation between partners who trust each other, since files and processes are the user's.
 
-use honeyguide::base::slab::Memory;
+use honeyguide::internals::base::slab::Memory;
 use honeyguide::negentropy::message::Entry;
 use honeyguide::negentropy::{Limits, Reconciler, ReconcilerConfig, Splitting};
 

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use honeyguide::adapters::replay;
-use honeyguide::dht::node::{Node, Storage};
+use honeyguide::{Node, Storage};
 
 use crate::failed::Failed;
 use crate::journal;

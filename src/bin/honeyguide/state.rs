@@ -14,7 +14,7 @@ use std::path::Path;
 use bendy::serde::Deserializer;
 use honeyguide::Endpoint;
 use honeyguide::Id;
-use honeyguide::dht::contact::SavedContact;
+use honeyguide::dht::SavedContact;
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 

@@ -68,22 +68,7 @@ pub enum Version {
 pub(super) const NO_TOKEN: u8 = u8::MAX;
 
 /// A place for one write token.
-#[derive(Clone, Copy, Debug)]
-pub struct TokenCell {
-    pub(super) len: u8,
-    pub(super) bytes: [u8; MAX_TOKEN],
-}
-
-impl TokenCell {
-    /// Unused memory: all its bits are zero, so that a static of it costs no flash.
-    pub const BLANK: TokenCell = TokenCell { len: 0, bytes: [0; MAX_TOKEN] };
-}
-
-impl Default for TokenCell {
-    fn default() -> Self {
-        TokenCell::BLANK
-    }
-}
+pub type TokenCell = heapless::Vec<u8, MAX_TOKEN, u8>;
 
 /// The memory of one lookup, lent for one call.
 #[derive(Debug)]

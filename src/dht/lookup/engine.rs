@@ -373,10 +373,10 @@ impl Lookup {
                 }
             }
         };
-        let kept = &mut w.tokens[cell];
-        kept.len = token.len() as u8;
-        kept.bytes[..token.len()].copy_from_slice(token);
-        w.candidates[place].token = cell as u8;
+        w.tokens[cell].clear();
+        if w.tokens[cell].extend_from_slice(token).is_ok() {
+            w.candidates[place].token = cell as u8;
+        }
     }
 
     /// A candidate returned a version of the item that is to be stored.
@@ -450,8 +450,7 @@ impl Lookup {
     /// The token that a node gave, if it is still kept.
     pub fn token<'w>(&self, w: &'w LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> Option<&'w [u8]> {
         let place = self.find(w, id, endpoint)?;
-        let cell = w.tokens.get(usize::from(w.candidates[place].token))?;
-        cell.bytes.get(..usize::from(cell.len))
+        w.tokens.get(usize::from(w.candidates[place].token)).map(|token| &token[..])
     }
 
     /// Referrals that led to a candidate.

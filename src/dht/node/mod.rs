@@ -24,21 +24,19 @@
 mod allocate;
 mod client;
 mod context;
-pub mod inspect;
-pub mod journal;
+pub(crate) mod inspect;
+pub(crate) mod journal;
 mod link;
 mod named;
-pub mod output_hash;
+pub(crate) mod output_hash;
 mod plan;
 mod rpc;
 mod server;
-pub mod storage;
+pub(crate) mod storage;
 mod timer;
 
-pub use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
-pub use crate::dht::event::{Buffer, Event, Input, LinkId, OpId, OpView, Outcome, Output, Reason, Refusals};
 pub use client::MAX_BOOTSTRAP_NODES;
-pub use storage::{MAX_OPERATIONS, Part, Storage, StorageBuf};
+pub use storage::{Part, Storage, StorageBuf};
 pub use timer::Timer;
 
 use crate::base::deadlines::Deadlines;
@@ -46,9 +44,11 @@ use crate::base::error::ConfigError;
 use crate::base::ring::Ring;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
+use crate::dht::command::Command;
 use crate::dht::config::Config;
 use crate::dht::contact::{ContactView, SavedContact};
 use crate::dht::error::CallError;
+use crate::dht::event::{Buffer, Input, LinkId, OpId, OpView, Output};
 use crate::dht::items::Items;
 use crate::dht::limiter::{Limiter, Verdict};
 use crate::dht::peers::PeerStore;

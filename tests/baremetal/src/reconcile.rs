@@ -2,8 +2,8 @@
 
 use core::fmt::Write;
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
+use honeyguide::base::Rng;
+use honeyguide::internals::base::slab::Memory;
 use honeyguide::negentropy::message::Entry;
 use honeyguide::negentropy::set::Sum;
 use honeyguide::negentropy::sorted::sums_len;

@@ -3,8 +3,9 @@
 use core::fmt::Write;
 
 use honeyguide::Id;
-use honeyguide::base::rng::Rng;
-use honeyguide::krpc::{self, Decoded, Item, Method, Mutable, Query, SignedItem};
+use honeyguide::base::Rng;
+use honeyguide::krpc;
+use honeyguide::krpc::{Decoded, Item, Method, Mutable, Query, SignedItem};
 
 use crate::hash::{Hash, report};
 use crate::network::Held;

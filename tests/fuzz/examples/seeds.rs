@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use honeyguide::Endpoint;
-use honeyguide::base::time::Instant;
-use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Output, PeerKind, Storage};
+use honeyguide::Instant;
+use honeyguide::dht::journal::{Call, MAX_RECORD, Record};
+use honeyguide::dht::{Buffer, Freshness, LinkId, PeerKind};
 use honeyguide::krpc::{Decoded, Method, decode};
+use honeyguide::{Command, Event, Input, Node, Output, Storage};
 use honeyguide_fuzz::run::newborn;
 use honeyguide_fuzz::setting::{SIGNED, TARGETS, VALUES, config};
 

@@ -1,9 +1,9 @@
 //! Datagrams: decoded, encoded again, and judged.
 
 use honeyguide::Id;
-use honeyguide::dht::config::Network;
-use honeyguide::dht::node::inspect::{Inspector, Judgement, inspect};
-use honeyguide::dht::stats::DropReason;
+use honeyguide::dht::DropReason;
+use honeyguide::dht::Network;
+use honeyguide::dht::{Inspector, Judgement, inspect};
 use honeyguide::internals::krpc::bencode::{MAX_BYTES, is_canonical};
 use honeyguide::internals::krpc::compact::{MAX_NODES, MAX_PEERS, nodes4, nodes6};
 use honeyguide::internals::krpc::item;

@@ -1,9 +1,10 @@
 //! Journals: any bytes as the run of a node.
 
 use honeyguide::Endpoint;
-use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::output_hash::OutputHash;
-use honeyguide::dht::node::{Buffer, Node, Output, Storage};
+use honeyguide::dht::Buffer;
+use honeyguide::dht::journal::OutputHash;
+use honeyguide::dht::journal::{Call, MAX_RECORD, Record};
+use honeyguide::{Node, Output, Storage};
 
 use crate::setting::{RNG_SEED, config};
 

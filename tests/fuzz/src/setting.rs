@@ -3,8 +3,9 @@
 
 use std::sync::LazyLock;
 
-use honeyguide::base::rng::Rng;
-use honeyguide::dht::config::{Capacity, Config, LinkConfig};
+use honeyguide::Config;
+use honeyguide::base::Rng;
+use honeyguide::dht::{Capacity, LinkConfig};
 use honeyguide::internals::krpc::item;
 use honeyguide::{Endpoint, Id};
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
+use honeyguide::base::Rng;
+use honeyguide::internals::base::slab::Memory;
 use honeyguide::negentropy::message::{Entry, FrameReader, version};
 use honeyguide::negentropy::{
     Difference, Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree, rateless,

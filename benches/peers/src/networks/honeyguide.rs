@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use honeyguide::adapters::Handle;
 use honeyguide::adapters::testnet::Testnet;
-use honeyguide::dht::Config;
-use honeyguide::dht::node::Freshness;
-use honeyguide::dht::stats::DropReason;
+use honeyguide::Config;
+use honeyguide::dht::Freshness;
+use honeyguide::dht::DropReason;
 use honeyguide::krpc::Item;
 use tokio::runtime::Runtime;
 

@@ -1,6 +1,6 @@
 //! What an operation carries: the item of a put, the key and the best value of a get, the filters of a scrape.
 
-use arrayvec::ArrayVec;
+use heapless::Vec;
 
 use crate::krpc::bloom::Bloom;
 use crate::krpc::item::{self, Item, MAX_SALT, MAX_VALUE, Mutable};
@@ -21,8 +21,8 @@ pub(super) enum Carried<'a> {
 /// The bytes of one operation.
 #[derive(Clone, Debug)]
 pub struct Payload {
-    value: ArrayVec<u8, MAX_VALUE>,
-    salt: ArrayVec<u8, MAX_SALT>,
+    value: Vec<u8, MAX_VALUE, u16>,
+    salt: Vec<u8, MAX_SALT, u8>,
     key: [u8; 32],
     seq: i64,
     signature: [u8; 64],
@@ -30,15 +30,11 @@ pub struct Payload {
 
 impl Default for Payload {
     fn default() -> Self {
-        Payload::BLANK
+        Payload { value: Vec::new(), salt: Vec::new(), key: [0; 32], seq: 0, signature: [0; 64] }
     }
 }
 
 impl Payload {
-    /// Unused memory, all zero.
-    pub const BLANK: Payload =
-        Payload { value: ArrayVec::new_const(), salt: ArrayVec::new_const(), key: [0; 32], seq: 0, signature: [0; 64] };
-
     /// Nothing is carried any more; every version is newer than none.
     pub(super) fn clear(&mut self) {
         self.value.clear();
@@ -65,12 +61,12 @@ impl Payload {
     fn set_key(&mut self, key: &[u8; 32], salt: &[u8]) {
         self.key = *key;
         self.salt.clear();
-        let _checked = self.salt.try_extend_from_slice(salt);
+        let _checked = self.salt.extend_from_slice(salt);
     }
 
     fn set_value(&mut self, value: &[u8]) {
         self.value.clear();
-        let _checked = self.value.try_extend_from_slice(value);
+        let _checked = self.value.extend_from_slice(value);
     }
 
     pub(super) fn key(&self) -> &[u8; 32] {

@@ -3,6 +3,8 @@
 //! One input brings at most one result, so a caller who drains after every input never loses any. One who does not
 //! loses the newest, counted in the operation's outcome.
 
+use heapless::Vec;
+
 use crate::base::ring::Ring;
 use crate::base::slab::SlabKey;
 use crate::base::time::Duration;
@@ -20,10 +22,7 @@ pub(super) const MAX_LEN: usize = 1100;
 const PEERS_IN_EVENT: usize = 80;
 
 /// What kind of result waits, and its numbers.
-///
-/// With this representation the first kind, with nothing delivered, is all zero.
 #[derive(Clone, Copy, Debug)]
-#[repr(u8)]
 pub(super) enum ResultKind {
     /// Peers: the bytes are the items of the received list, of which `done` were delivered.
     Peers { done: u16 },
@@ -42,29 +41,18 @@ pub struct WaitingResult {
     from: Endpoint,
     id: Id,
     kind: ResultKind,
-    len: u16,
-    bytes: [u8; MAX_LEN],
-}
-
-impl WaitingResult {
-    /// Unused memory, all zero.
-    pub const BLANK: WaitingResult = WaitingResult {
-        op: SlabKey { index: 0, generation: 0 },
-        from: Endpoint::UNSPECIFIED,
-        id: Id([0; 20]),
-        kind: ResultKind::Peers { done: 0 },
-        len: 0,
-        bytes: [0; MAX_LEN],
-    };
-
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
-    }
+    bytes: Vec<u8, MAX_LEN, u16>,
 }
 
 impl Default for WaitingResult {
     fn default() -> Self {
-        WaitingResult::BLANK
+        WaitingResult {
+            op: SlabKey { index: 0, generation: 0 },
+            from: Endpoint::UNSPECIFIED,
+            id: Id([0; 20]),
+            kind: ResultKind::Peers { done: 0 },
+            bytes: Vec::new(),
+        }
     }
 }
 
@@ -89,9 +77,8 @@ impl<'s> Results<'s> {
         }
         let Some(place) = self.0.claim() else { return false };
         (place.op, place.from, place.id, place.kind) = (op, from, id, kind);
-        place.len = bytes.len() as u16;
-        place.bytes[..bytes.len()].copy_from_slice(bytes);
-        true
+        place.bytes.clear();
+        place.bytes.extend_from_slice(bytes).is_ok()
     }
 
     /// Takes the next result of an operation that still runs into `buf`.
@@ -125,7 +112,7 @@ fn next_peers(
     let tag = operations.get(place.op)?.tag();
     let ResultKind::Peers { done } = place.kind else { return None };
     let (mut len, mut count) = (0, 0);
-    let peers = Values::List(place.bytes()).peers().filter(|peer| peer.is_usable(network));
+    let peers = Values::List(&place.bytes).peers().filter(|peer| peer.is_usable(network));
     for peer in peers.skip(usize::from(done)).take(PEERS_IN_EVENT) {
         len += Peers::write(&mut buf[len..], &peer).unwrap_or_default();
         count += 1;
@@ -138,9 +125,9 @@ fn next_peers(
 fn whole(place: &WaitingResult, operations: &mut Operations<'_>, buf: &mut [u8]) -> Option<Note> {
     let mut active = operations.active(place.op)?;
     let (operation, payload) = active.carrying()?;
-    let (op, tag, from, id, bytes) = (place.op.into(), operation.tag(), place.from, place.id, place.bytes());
+    let (op, tag, from, id, bytes) = (place.op.into(), operation.tag(), place.from, place.id, &place.bytes);
     let len = bytes.len();
-    buf[..len].copy_from_slice(bytes);
+    buf[..len].copy_from_slice(&bytes[..]);
     Some(match place.kind {
         ResultKind::Value { seq, signature } => {
             let mut at = len;

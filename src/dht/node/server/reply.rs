@@ -1,6 +1,6 @@
 //! A reply that waits to be drained: to whom it goes, and handles of what it is to carry.
 
-use arrayvec::ArrayVec;
+use heapless::Vec;
 
 use crate::dht::event::LinkId;
 use crate::dht::items::ItemKey;
@@ -25,7 +25,7 @@ pub(super) struct Requester {
 pub struct Reply {
     to: Endpoint,
     link: LinkId,
-    tid: ArrayVec<u8, MAX_TID>,
+    tid: Vec<u8, MAX_TID, u8>,
     /// Bytes of the query.
     asked: u16,
     /// The source has proved that it receives what is sent to it.
@@ -34,10 +34,7 @@ pub struct Reply {
 }
 
 /// What a query is answered with.
-///
-/// With this representation `Pong` is all zero, so that a static of it lies in `.bss`.
 #[derive(Clone, Copy, Debug)]
-#[repr(u8)]
 pub(super) enum ReplyBody {
     Pong,
     Nodes {
@@ -79,27 +76,24 @@ pub(super) enum HeldItem {
 
 impl Default for Reply {
     fn default() -> Self {
-        Reply::BLANK
+        Reply {
+            to: Endpoint::UNSPECIFIED,
+            link: LinkId(0),
+            tid: Vec::new(),
+            asked: 0,
+            proven: false,
+            body: ReplyBody::Pong,
+        }
     }
 }
 
 impl Reply {
-    /// Unused memory, all zero.
-    pub const BLANK: Reply = Reply {
-        to: Endpoint::UNSPECIFIED,
-        link: LinkId(0),
-        tid: ArrayVec::new_const(),
-        asked: 0,
-        proven: false,
-        body: ReplyBody::Pong,
-    };
-
     /// Makes this a reply to `requester`.
     pub(super) fn set(&mut self, requester: &Requester, tid: &[u8]) {
         self.to = requester.endpoint;
         self.link = requester.link;
         self.tid.clear();
-        let _fits = self.tid.try_extend_from_slice(&tid[..tid.len().min(MAX_TID)]);
+        let _fits = self.tid.extend_from_slice(&tid[..tid.len().min(MAX_TID)]);
         self.asked = requester.asked.min(usize::from(u16::MAX)) as u16;
         self.proven = requester.verified;
     }

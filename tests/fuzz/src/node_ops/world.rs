@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use honeyguide::base::time::Instant;
-use honeyguide::dht::config::Network;
-use honeyguide::dht::error::CallError;
-use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::output_hash::OutputHash;
-use honeyguide::dht::node::{Buffer, Command, Event, Input, LinkId, Node, OpId, Outcome, Output, Reason, Timer};
+use honeyguide::Instant;
+use honeyguide::dht::CallError;
+use honeyguide::dht::Network;
+use honeyguide::dht::journal::OutputHash;
+use honeyguide::dht::journal::{Call, MAX_RECORD, Record};
+use honeyguide::dht::{Buffer, LinkId, OpId, Reason, Timer};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Decoded, Item, Mutable, decode};
+use honeyguide::{Command, Event, Input, Node, Outcome, Output};
 use honeyguide::{Endpoint, Id};
 
 use crate::run::LONGEST_DRAIN;
