@@ -54,6 +54,7 @@
 //! |---|---|
 //! | `std` (default) | the thread driver, name resolution, the clock; implies `alloc` |
 //! | `alloc` | storage that a machine allocates once, for itself |
+//! | `journal` | recording runs of a node, and replaying them |
 //! | `tokio` | the tokio driver and the loopback test network |
 //! | `serde` | `Serialize` and `Deserialize` for ids, endpoints, saved contacts, outcomes and counters |
 //! | `cli` | the program `honeyguide`; turns everything on |

@@ -159,6 +159,25 @@ fn the_demo_does_its_steps_in_order_and_says_so() {
     assert_eq!(run.lines()[5], r#"{"step":"done","ok":true}"#);
 }
 
+/// The demo's last lines are commands that work as they are printed.
+#[cfg(unix)]
+#[test]
+fn what_the_demo_says_to_try_next_works() {
+    let run = honeyguide(&["demo", "--nodes", "4"]).done();
+    assert!(run.lines()[0].starts_with("step "), "headings come first: {run:?}");
+    let commands: Vec<_> = run.lines().into_iter().filter_map(|line| line.strip_prefix("  ")).collect();
+    let network = commands[0].strip_suffix(" testnet --port 6881 &").expect("a network first, in the background");
+    assert_eq!(network, PROGRAM);
+    let (_network, addr) = crate::network(6);
+    let folder = Folder::new();
+    for command in &commands[1..] {
+        let command = command.replace("127.0.0.1:6881", &addr);
+        let output = Command::new("sh").args(["-c", &command]).current_dir(&folder.0).output().unwrap();
+        assert!(output.status.success(), "{command}: {output:?}");
+    }
+    assert_eq!(commands.len(), 5, "{commands:?}");
+}
+
 #[test]
 fn the_demo_publishes_new_values_each_time_unless_it_is_seeded() {
     let relays = |args: &[&str]| {
@@ -288,7 +307,7 @@ fn an_immutable_item_comes_back_as_it_was_stored() {
 
 #[test]
 fn a_signed_item_is_updated_in_sequence_and_guarded() {
-    // SmallList enough that each of them holds each version.
+    // So few nodes that each of them holds each version.
     let (_network, addr) = network(6);
     let folder = Folder::new();
     let secret = folder.file("secret");
@@ -418,6 +437,15 @@ fn a_journal_replays_to_the_hash_of_its_recording() {
     honeyguide(&args).failed(1, &[&journal, "left as it is"]);
     assert_eq!(fs::read_to_string(&journal).unwrap(), "my diary");
     honeyguide(&["replay", "/nonexistent/journal"]).failed(1, &["/nonexistent/journal"]);
+}
+
+/// One run, as programs of both formats recorded it: what they hold is the same.
+#[test]
+fn a_journal_of_the_present_format_replays_and_any_other_is_refused() {
+    let journals = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/journals");
+    let replay = |number: u32| honeyguide(&["replay", &format!("{journals}/format-{number}.journal")]);
+    assert_eq!(replay(2).done().out, "hash 2429efc1d269cac4a3bcfd8f98239fe6929920cf\n");
+    replay(1).failed(1, &["format-1.journal", "of format 1", "replays format 2 alone"]);
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub use trace::{TraceEvent, TraceSink};
 
 /// A run of a node, recorded and replayed.
 pub mod journal {
-    pub use crate::dht::node::journal::{Call, MAX_RECORD, Record};
+    pub use crate::dht::node::journal::Call;
+    #[cfg(feature = "journal")]
+    pub use crate::dht::node::journal::{FORMAT, MAX_RECORD, Record};
     pub use crate::dht::node::output_hash::OutputHash;
 }
