@@ -367,7 +367,7 @@ fn a_secret_is_made_once_and_kept_private() {
     let secret = fs::read_to_string(&path).unwrap();
     assert_eq!(secret.trim().len(), 64);
     let seed: [u8; 32] = hex::decode(secret.trim()).unwrap().try_into().unwrap();
-    assert_eq!(made["public_key"], hex::encode(honeyguide::krpc::public_key(&seed)));
+    assert_eq!(made["public_key"], hex::encode(honeyguide::krpc::SignedItem::public_key(&seed)));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -493,7 +493,7 @@ fn inspect_answers_each_line_with_one_line() {
 #[test]
 fn inspect_judges_the_item_of_a_response_when_it_is_told_what_was_asked() {
     let secret = [3; 32];
-    let (key, value) = (honeyguide::krpc::public_key(&secret), b"5:hello");
+    let (key, value) = (honeyguide::krpc::SignedItem::public_key(&secret), b"5:hello");
     let item = honeyguide::krpc::Item::mutable(&secret, value).salt(b"salt").sign().unwrap();
     let signature = *item.mutable().signature;
     let head: &[u8] = b"d1:rd2:id20:abcdefghij01234567891:k32:";
@@ -502,7 +502,7 @@ fn inspect_judges_the_item_of_a_response_when_it_is_told_what_was_asked() {
         let run = honeyguide_with(&[&["inspect"], args].concat(), hex::encode(&reply).as_bytes()).done();
         run.objects()[0]["verdict"].as_str().unwrap().to_string()
     };
-    let target = honeyguide::krpc::mutable_target(&key, b"salt").to_string();
+    let target = honeyguide::krpc::Item::mutable_target(&key, b"salt").to_string();
     assert_eq!(verdict(&[]), "response");
     assert_eq!(verdict(&["--salt", "salt", "--target", &target]), "response");
     assert_eq!(verdict(&["--salt", "salt"]), "response");

@@ -16,7 +16,8 @@ use honeyguide::dht::LinkConfig;
 use honeyguide::dht::SavedContact;
 use honeyguide::dht::{Freshness, PeerKind};
 use honeyguide::dht::{LinkId, Reason};
-use honeyguide::krpc::{Item, immutable_target, public_key};
+use honeyguide::krpc::Item;
+use honeyguide::krpc::SignedItem;
 use honeyguide::{Node, Storage};
 use tokio::sync::Notify;
 
@@ -122,13 +123,13 @@ fn what_one_node_stores_another_finds() {
         let (writer, reader) = (&nodes[1], &nodes[5]);
         let value = b"5:hello";
         assert!(wait(writer.put_immutable(value)).outcome.stored > 0);
-        let found = wait(reader.get_immutable(immutable_target(value)));
+        let found = wait(reader.get_immutable(Item::immutable_target(value)));
         assert_eq!(found.outcome.reason, Reason::Hit);
         assert_eq!(found.results[0].value, value[..]);
         assert!(nodes.iter().any(|node| node.addrs()[0] == found.results[0].from));
 
         let secret_key = [9; 32];
-        let (key, salt) = (&public_key(&secret_key), b"salt");
+        let (key, salt) = (&SignedItem::public_key(&secret_key), b"salt");
         for (seq, value) in [(1, &b"3:one"[..]), (2, b"3:two")] {
             let item = Item::mutable(&secret_key, value).salt(salt).seq(seq).sign().unwrap();
             let put = writer.put_mutable(&item, (seq > 1).then_some(seq - 1));

@@ -18,7 +18,7 @@ use honeyguide::Config;
 use honeyguide::Instant;
 use honeyguide::base::Rng;
 use honeyguide::dht::journal::OutputHash;
-use honeyguide::dht::journal::{Call, MAX_RECORD, Record};
+use honeyguide::dht::journal::{Call, Record};
 use honeyguide::dht::{Buffer, Freshness, LinkId, PeerKind, Reason};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc;
@@ -176,7 +176,7 @@ impl Network {
 
     /// A call that changes the node: written into a journal record and read back, counted as well; then drained.
     fn change(&mut self, what: &'static str, i: usize, call: Call<'_>) {
-        let mut record = [0; MAX_RECORD];
+        let mut record = [0; Record::MAX_LEN];
         let mut nodes = [Endpoint::UNSPECIFIED; 16];
         let now = self.now;
         self.call("journal", i, |_, _| {

@@ -14,10 +14,11 @@ use std::task::{Context, Poll};
 use crate::adapters::mailbox::Mailbox;
 use crate::adapters::runner::Observer;
 use crate::base::time::Instant;
+use crate::dht::config::MAX_BOOTSTRAP_NODES;
 use crate::dht::event::{Buffer, Output};
-use crate::dht::node::journal::{Call, MAX_RECORD, Record};
+use crate::dht::node::Node;
+use crate::dht::node::journal::{Call, Record};
 use crate::dht::node::output_hash::OutputHash;
-use crate::dht::node::{MAX_BOOTSTRAP_NODES, Node};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
@@ -45,7 +46,7 @@ impl Recorder {
 impl Observer for Recorder {
     fn call(&mut self, now: Instant, call: Call<'_>) {
         self.now = now;
-        let mut bytes = [0; MAX_RECORD];
+        let mut bytes = [0; Record::MAX_LEN];
         let record = Record { polls: std::mem::take(&mut self.polls), now, call };
         if self.fault.is_none() {
             let written = match record.encode(&mut bytes) {

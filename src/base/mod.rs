@@ -15,4 +15,3 @@ pub(crate) mod time;
 
 pub use error::{ConfigError, NoRoom};
 pub use rng::Rng;
-pub use time::earliest;

@@ -15,6 +15,8 @@ use crate::krpc::endpoint::Family;
 pub use crate::krpc::endpoint::Network;
 use crate::krpc::id::Id;
 
+/// Most bootstrap nodes that a node remembers.
+pub const MAX_BOOTSTRAP_NODES: usize = 16;
 /// Most local sockets of one node.
 pub const MAX_LINKS: usize = 4;
 /// Nodes of one family in a reply, and the size of the set that a lookup has to close (BEP 5).
@@ -272,6 +274,13 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Most links of one node.
+    pub const MAX_LINKS: usize = MAX_LINKS;
+    /// Most bootstrap nodes that a node remembers.
+    pub const MAX_BOOTSTRAP_NODES: usize = MAX_BOOTSTRAP_NODES;
+    /// Most info-hashes in one sample (BEP 51).
+    pub const MAX_SAMPLES: u8 = MAX_SAMPLES;
+
     /// A node of a test network, a demonstration or a simulation: all its memory stays under 24 KiB.
     pub fn small() -> Self {
         let capacity = Capacity {

@@ -26,15 +26,12 @@ pub(crate) mod votes;
 
 pub use crate::base::rate::Rate;
 pub use command::{DirectQuery, Freshness, PeerKind};
-pub use config::{
-    Bounds, Capacity, LimiterConfig, LinkConfig, LookupConfig, MAX_LINKS, MAX_SAMPLES, Network, ServerConfig,
-    TableConfig,
-};
+pub use config::{Bounds, Capacity, LimiterConfig, LinkConfig, LookupConfig, Network, ServerConfig, TableConfig};
 pub use contact::{ContactView, Health, SavedContact};
 pub use error::CallError;
 pub use event::{Buffer, LinkId, OpId, OpView, Reason, Refusals};
 pub use node::inspect::{Inspector, Judgement, inspect};
-pub use node::{MAX_BOOTSTRAP_NODES, Part, Timer};
+pub use node::{Part, Timer};
 pub use size::SizeEstimate;
 pub use stats::{DropReason, Dropped, Stats};
 pub use trace::{TraceEvent, TraceSink};
@@ -43,6 +40,6 @@ pub use trace::{TraceEvent, TraceSink};
 pub mod journal {
     pub use crate::dht::node::journal::Call;
     #[cfg(feature = "journal")]
-    pub use crate::dht::node::journal::{FORMAT, MAX_RECORD, Record};
+    pub use crate::dht::node::journal::Record;
     pub use crate::dht::node::output_hash::OutputHash;
 }

@@ -28,7 +28,7 @@ pub enum ReconcileError {
     /// A list has more ids than there are words of scratch memory:
     /// [`ReconcilerConfig::scratch_len`](crate::negentropy::ReconcilerConfig::scratch_len).
     ListTooLong,
-    /// The buffer for the answer is too short: [`MIN_FRAME`](crate::negentropy::MIN_FRAME).
+    /// The buffer for the answer is too short: [`MIN_FRAME`](crate::negentropy::ReconcilerConfig::MIN_FRAME).
     BufferTooSmall,
     /// Our call was out of order: initiated twice, or a message before that, or anything after the end.
     Misuse,

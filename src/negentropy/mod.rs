@@ -41,7 +41,7 @@ pub(crate) mod split;
 pub(crate) mod tree;
 pub(crate) mod varint;
 
-pub use config::{Limits, MIN_FRAME, ReconcilerConfig, Splitting};
+pub use config::{Limits, ReconcilerConfig, Splitting};
 pub use error::ReconcileError;
 pub use message::{Entry, Fingerprint, MalformedFrame, Strictness};
 #[cfg(feature = "alloc")]

@@ -13,7 +13,7 @@ use honeyguide::base::Rng;
 use honeyguide::dht::LinkConfig;
 use honeyguide::dht::SavedContact;
 use honeyguide::dht::journal::OutputHash;
-use honeyguide::dht::journal::{Call, MAX_RECORD, Record};
+use honeyguide::dht::journal::{Call, Record};
 use honeyguide::dht::{Buffer, DirectQuery, Freshness, LinkId, PeerKind};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc;
@@ -186,7 +186,7 @@ impl Run {
     }
 
     fn call(&mut self, call: Call<'_>) {
-        let mut out = [0; MAX_RECORD];
+        let mut out = [0; Record::MAX_LEN];
         let record = Record { polls: std::mem::take(&mut self.polls), now: self.clock, call };
         let len = record.encode(&mut out).expect("every call fits a record");
         self.journal.extend(&out[..len]);

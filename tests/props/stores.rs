@@ -17,7 +17,7 @@ use honeyguide::internals::dht::peers;
 use honeyguide::internals::dht::peers::{Announced, PeerStore, PeersMemory};
 use honeyguide::internals::dht::tokens::Tokens;
 use honeyguide::internals::krpc::item;
-use honeyguide::krpc::{Family, Item, MAX_VALUE, Mutable};
+use honeyguide::krpc::{Family, Item, Mutable};
 use honeyguide::{Endpoint, Id};
 use quickcheck::{Arbitrary, Gen, quickcheck};
 use std::time::Duration;
@@ -201,7 +201,7 @@ quickcheck! {
             assert_eq!(store.sweep_at(), next.map(|put_at| Instant::from_secs(put_at + ITEM_LIFETIME)));
             for held in &model {
                 let shadowed = !held.mutable && model.iter().any(|other| other.target == held.target && other.mutable);
-                let mut buf = [0; MAX_VALUE];
+                let mut buf = [0; Item::MAX_VALUE];
                 let stored = store.view(store.find(&held.target).unwrap(), &mut buf).unwrap();
                 assert!(shadowed || (stored.value, stored.mutable.map_or(0, |m| m.seq)) == (&held.value[..], held.seq));
             }
@@ -282,7 +282,7 @@ fn step(
     let needed = Block::count_for(value.len());
     let place = model.iter().position(|held| held.target == target && held.mutable == random.key.is_some());
     let expected = match place.map(|place| &mut model[place]) {
-        _ if value.len() > MAX_VALUE => PutOutcome::Rejected(Rejection::Size),
+        _ if value.len() > Item::MAX_VALUE => PutOutcome::Rejected(Rejection::Size),
         Some(held) if !held.mutable => {
             held.put_at = now;
             PutOutcome::Identical

@@ -7,7 +7,8 @@ use std::hint::black_box;
 
 use bendy::decoding::{Decoder, Object};
 use honeyguide::base::Rng;
-use honeyguide::krpc::{Item, Method, Want, immutable_target, mutable_target, public_key};
+use honeyguide::krpc::SignedItem;
+use honeyguide::krpc::{Item, Method, Want};
 use honeyguide::{Endpoint, Id};
 use mainline::SigningKey;
 
@@ -128,7 +129,7 @@ fn put_immutable() -> Contenders {
     let values = (0u32..900).map(|i| [b"500:".to_vec(), vec![b'x'; 496], i.to_be_bytes().to_vec()].concat());
     let puts: Vec<Vec<u8>> = values
         .map(|value| {
-            let token = server.token(asker, immutable_target(&value));
+            let token = server.token(asker, Item::immutable_target(&value));
             put(asker.0, &token, Item { value: &value, mutable: None })
         })
         .collect();
@@ -153,11 +154,11 @@ struct Versions {
 impl Versions {
     fn new() -> Versions {
         let value = [b"500:".to_vec(), vec![b'v'; 500]].concat();
-        Versions { key: public_key(&SECRET_KEY), value, seq: 0 }
+        Versions { key: SignedItem::public_key(&SECRET_KEY), value, seq: 0 }
     }
 
     fn target(&self) -> Id {
-        mutable_target(&self.key, b"")
+        Item::mutable_target(&self.key, b"")
     }
 
     fn next_put(&mut self, id: Id, token: &[u8]) -> Vec<u8> {

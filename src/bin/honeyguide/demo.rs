@@ -10,7 +10,8 @@ use honeyguide::adapters::testnet::Testnet;
 use honeyguide::base::Rng;
 use honeyguide::dht::Network;
 use honeyguide::dht::{Freshness, PeerKind};
-use honeyguide::krpc::{Item, immutable_target, public_key};
+use honeyguide::krpc::Item;
+use honeyguide::krpc::SignedItem;
 use serde_json::json;
 
 use crate::client::{self, Start};
@@ -112,7 +113,7 @@ impl Demo {
 
     /// The stranger has to find these relays, in this version.
     async fn resolve(&self, step: &mut Step, relays: &[String], seq: i64) -> Result<(), String> {
-        let key = public_key(&self.secret_key);
+        let key = SignedItem::public_key(&self.secret_key);
         let got = self.stranger.get_mutable(&key, SALT, None, Freshness::Newest).await;
         let got = got.map_err(|failure| failure.to_string())?;
         step.count(&got.outcome, got.outcome.answered);
@@ -209,7 +210,7 @@ fn relay_list(rng: &mut Rng) -> Vec<String> {
 /// Commands that can be copied: this program as it was called, and a network of one's own.
 fn next_steps() -> String {
     let program = std::env::args().next().unwrap_or("honeyguide".into());
-    let target = immutable_target(b"5:hello");
+    let target = Item::immutable_target(b"5:hello");
     format!(
         "\nTry next, with a network of your own:\n  \
          {program} testnet --port 6881 &\n  \

@@ -1,7 +1,8 @@
 use honeyguide::Id;
 use honeyguide::adapters::{Found, Operation};
 use honeyguide::dht::Freshness;
-use honeyguide::krpc::mutable_target;
+use honeyguide::krpc::Item;
+
 use serde_json::json;
 
 use crate::client::{self, ended};
@@ -35,7 +36,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (target, operation): (Id, Operation<Found>) = match (args.target, args.key) {
         (_, Some(key)) => {
             let salt = args.salt.as_bytes();
-            (mutable_target(&key, salt), node.get_mutable(&key, salt, None, freshness))
+            (Item::mutable_target(&key, salt), node.get_mutable(&key, salt, None, freshness))
         }
         (Some(target), None) => (target, node.get_immutable(target)),
         (None, None) => return Err(Failed::usage("name a target or --key")),

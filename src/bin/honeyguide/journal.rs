@@ -16,7 +16,10 @@ use bendy::serde::Deserializer;
 use honeyguide::Config;
 use honeyguide::Id;
 use honeyguide::dht::LinkConfig;
-use honeyguide::dht::journal::FORMAT;
+use honeyguide::dht::journal::Record;
+
+/// The number of the format that this program writes and replays.
+const FORMAT: u32 = Record::FORMAT;
 use serde::{Deserialize, Serialize};
 
 use crate::failed::Failed;

@@ -1,6 +1,6 @@
+use honeyguide::krpc::SignedItem;
 use std::path::PathBuf;
 
-use honeyguide::krpc::public_key;
 use serde_json::json;
 
 use crate::failed::Failed;
@@ -17,6 +17,6 @@ pub struct Args {
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let secret: [u8; 32] = options.rng()?.bytes();
     file::write_new(&args.file, format!("{}\n", hex::encode(secret)).as_bytes())?;
-    let key = hex::encode(public_key(&secret));
-    options.out().line(&key, json!({ "public_key": key }))
+    let key = hex::encode(SignedItem::public_key(&secret));
+    options.out().line(&key, json!({ "SignedItem::public_key": key }))
 }

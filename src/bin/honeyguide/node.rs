@@ -3,11 +3,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use honeyguide::Config;
 use honeyguide::Id;
 use honeyguide::adapters::tokio::{spawn, spawn_recorded};
 use honeyguide::adapters::{Handle, Notice};
 use honeyguide::dht::LinkId;
-use honeyguide::dht::{MAX_LINKS, Network};
+use honeyguide::dht::Network;
 use serde_json::json;
 
 use crate::client::{self, ended};
@@ -40,8 +41,8 @@ pub struct Args {
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let ending = options.ending();
     let binds = if args.bind.is_empty() { vec![SocketAddr::from(([0, 0, 0, 0], 0))] } else { args.bind };
-    if binds.len() > MAX_LINKS {
-        return Err(Failed::usage(format!("a node has at most {MAX_LINKS} links, not {}", binds.len())));
+    if binds.len() > Config::MAX_LINKS {
+        return Err(Failed::usage(format!("a node has at most {} links, not {}", Config::MAX_LINKS, binds.len())));
     }
     let saved = args.state.as_deref().map(State::load).transpose()?.flatten();
     let loopback = binds.iter().any(|addr| addr.ip().is_loopback());

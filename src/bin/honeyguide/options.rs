@@ -163,7 +163,7 @@ pub fn key(text: &str) -> Result<[u8; 32], String> {
 }
 
 pub fn salt(text: &str) -> Result<String, String> {
-    let max = honeyguide::krpc::MAX_SALT;
+    let max = honeyguide::krpc::Item::MAX_SALT;
     if text.len() > max { Err(format!("a salt has at most {max} bytes, not {}", text.len())) } else { Ok(text.into()) }
 }
 

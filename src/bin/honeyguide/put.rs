@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use honeyguide::adapters::Handle;
 use honeyguide::dht::Freshness;
-use honeyguide::krpc::{Item, ItemError, MAX_VALUE, immutable_target, public_key};
+use honeyguide::krpc::SignedItem;
+use honeyguide::krpc::{Item, ItemError};
 use serde_json::json;
 
 use crate::client::{self, ended};
@@ -54,9 +55,9 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let progress = options.progress("storing");
     let salt = args.salt.as_bytes();
     let (target, key, seq, operation) = match secret {
-        None => (immutable_target(&value), None, None, node.put_immutable(&value)),
+        None => (Item::immutable_target(&value), None, None, node.put_immutable(&value)),
         Some(secret) => {
-            let key = public_key(&secret);
+            let key = SignedItem::public_key(&secret);
             let seq = match args.seq {
                 Some(seq) => seq,
                 None => next_seq(&node, &key, salt).await?,
@@ -101,7 +102,7 @@ fn value(args: &Args) -> Result<Vec<u8>, Failed> {
             Err("the value is not canonical bencode (sorted keys, shortest numbers, nothing after it)".into())
         }
         Err(_) => {
-            let (len, max) = (value.len(), MAX_VALUE);
+            let (len, max) = (value.len(), Item::MAX_VALUE);
             Err(format!("the value has {len} bytes when bencoded, and {max} is the most that a node stores").into())
         }
     }

@@ -36,7 +36,6 @@ mod server;
 pub(crate) mod storage;
 mod timer;
 
-pub use client::MAX_BOOTSTRAP_NODES;
 pub use storage::{Part, Storage};
 pub use timer::Timer;
 

@@ -7,7 +7,7 @@
 use super::buckets::Buckets;
 use super::routing::Table;
 use crate::base::rng::Rng;
-use crate::base::time::{Duration, Instant, earliest};
+use crate::base::time::{Duration, Instant};
 use crate::dht::config::Network;
 use crate::dht::contact::{Contact, Health, seconds, seconds_up};
 use crate::krpc::endpoint::Endpoint;
@@ -35,7 +35,7 @@ pub(super) struct Schedule {
 impl Schedule {
     /// Somebody is due at `at`.
     pub(super) fn wake(&mut self, at: Instant) {
-        self.due = earliest(self.due, Some(at));
+        self.due = Instant::earliest(self.due, Some(at));
     }
 
     /// Somebody may be due already.

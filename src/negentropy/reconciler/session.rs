@@ -81,7 +81,7 @@ impl<'s> Reconciler<'s> {
     ///
     /// # Errors
     ///
-    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`].
+    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME).
     pub fn initiator_in(config: ReconcilerConfig, scratch: &'s mut [u32]) -> Result<Self, ConfigError> {
         Reconciler::asking(config, Scratch::from(scratch))
     }
@@ -94,7 +94,7 @@ impl<'s> Reconciler<'s> {
     ///
     /// # Errors
     ///
-    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`].
+    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME).
     pub fn responder(config: ReconcilerConfig) -> Result<Self, ConfigError> {
         Reconciler::new(Party::new(Role::Responder, config, Scratch::empty()), SessionPhase::Open)
     }
@@ -115,7 +115,7 @@ impl<'s> Reconciler<'s> {
     ///
     /// # Errors
     ///
-    /// When `out` is shorter than [`MIN_FRAME`], and for a responder, or a session that has begun.
+    /// When `out` is shorter than [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), and for a responder, or a session that has begun.
     pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, ReconcileError> {
         if self.party.role != Role::Initiator || self.phase != SessionPhase::Fresh {
             return Err(ReconcileError::Misuse);

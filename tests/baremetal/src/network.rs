@@ -36,7 +36,7 @@ impl Held {
     pub const EVERYWHERE: u32 = (1 << PEERS) - 1;
 
     fn target(&self) -> Id {
-        krpc::mutable_target(&self.key, self.salt)
+        krpc::Item::mutable_target(&self.key, self.salt)
     }
 }
 

@@ -76,7 +76,7 @@ fn prepare<'r, 'n, 's>(
     vector: &Held,
 ) -> &'r mut Run<'n, 's> {
     let ours = Held {
-        key: krpc::public_key(&SECRET),
+        key: krpc::SignedItem::public_key(&SECRET),
         salt: b"relays",
         seq: 1,
         signature: [0; 64],

@@ -75,7 +75,7 @@ fn items(hash: &mut Hash) {
         let mutable = Mutable { key: &KEY, salt, seq: 1, signature };
         assert!(fits(mutable, value), "the signature of a published vector");
         assert!(!fits(Mutable { seq: 2, ..mutable }, value), "the signature of another seq");
-        assert_eq!(krpc::mutable_target(&KEY, salt), Id(*target));
+        assert_eq!(krpc::Item::mutable_target(&KEY, salt), Id(*target));
         hash.eat(target);
     }
     let secret_key = [42; 32];

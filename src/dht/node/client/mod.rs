@@ -25,7 +25,7 @@ use crate::base::ring::Ring;
 use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
 use crate::dht::command::Command;
-use crate::dht::config::K;
+use crate::dht::config::{K, MAX_BOOTSTRAP_NODES};
 use crate::dht::error::CallError;
 use crate::dht::event::{Buffer, Event, LinkId, OpId, OpView, Reason};
 use crate::dht::limiter::Limiter;
@@ -46,9 +46,6 @@ use answers::Arrival;
 use goal::{CheckedCommand, Goal};
 use operation::Todo;
 use results::Results;
-
-/// Most bootstrap nodes that a node remembers.
-pub const MAX_BOOTSTRAP_NODES: usize = 16;
 
 /// Contacts of the table that a lookup starts from.
 const START_FROM: usize = 20;

@@ -10,4 +10,4 @@ mod record;
 
 pub use call::Call;
 #[cfg(feature = "journal")]
-pub use record::{FORMAT, MAX_RECORD, Record};
+pub use record::Record;

@@ -2,27 +2,21 @@
 //!
 //! A record is a [`StoredRecord`] in `postcard`'s form: integers as varints, byte strings with their length in front, a
 //! variant as its place in the list. The stored types mirror those of the node, so that these may change without the
-//! format; whoever changes the stored ones gives [`FORMAT`] a new number.
+//! format; whoever changes the stored ones gives [`Record::FORMAT`] a new number.
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::time::Instant;
 use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
+use crate::dht::config::MAX_BOOTSTRAP_NODES;
 use crate::dht::contact::SavedContact;
 use crate::dht::event::{Input, LinkId};
-use crate::dht::node::MAX_BOOTSTRAP_NODES;
 use crate::dht::node::journal::call::Call;
 use crate::krpc::bencode::reader::MAX_BYTES;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::{MAX_SALT, MAX_VALUE};
 use crate::krpc::message::Want;
-
-/// The number of this format of records.
-pub const FORMAT: u32 = 2;
-
-/// A buffer of this size has room for any record.
-pub const MAX_RECORD: usize = 2048;
 
 /// One call to a node.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +30,12 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Writes the record; bytes written, or `None` when `out` is too small ([`MAX_RECORD`] never is).
+    /// The number of the format that records are written and read in.
+    pub const FORMAT: u32 = 2;
+    /// A buffer of this size has place for any record.
+    pub const MAX_LEN: usize = 2048;
+
+    /// Writes the record; bytes written, or `None` when `out` is too small ([`Record::MAX_LEN`] never is).
     pub fn encode(&self, out: &mut [u8]) -> Option<usize> {
         let mut nodes = [0; ADDRESS * MAX_BOOTSTRAP_NODES];
         let call = StoredCall::from_call(self.call, &mut nodes);
@@ -264,10 +263,10 @@ mod tests {
         let bootstrap = Command::Bootstrap { nodes: &[Endpoint::UNSPECIFIED; 2 * MAX_BOOTSTRAP_NODES] };
         for call in [datagram, command(put), command(bootstrap)] {
             let record = Record { polls: u32::MAX, now: Instant::from_micros(u64::MAX), call };
-            let (mut bytes, mut nodes) = ([0; MAX_RECORD], [Endpoint::UNSPECIFIED; MAX_BOOTSTRAP_NODES]);
+            let (mut bytes, mut nodes) = ([0; Record::MAX_LEN], [Endpoint::UNSPECIFIED; MAX_BOOTSTRAP_NODES]);
             let len = record.encode(&mut bytes).expect("there is room");
             let (again, rest) = Record::decode(&bytes[..len], &mut nodes).expect("a record");
-            let mut twice = [0; MAX_RECORD];
+            let mut twice = [0; Record::MAX_LEN];
             assert_eq!((again.encode(&mut twice), rest.len()), (Some(len), 0));
             assert_eq!(bytes, twice);
         }

@@ -7,7 +7,7 @@ use honeyguide::Instant;
 use honeyguide::dht::CallError;
 use honeyguide::dht::Network;
 use honeyguide::dht::journal::OutputHash;
-use honeyguide::dht::journal::{Call, MAX_RECORD, Record};
+use honeyguide::dht::journal::{Call, Record};
 use honeyguide::dht::{Buffer, LinkId, OpId, Reason, Timer};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Decoded, Item, Mutable, decode};
@@ -172,7 +172,7 @@ impl World {
     fn record(&mut self, call: Call<'_>) {
         let Some(journal) = &mut self.journal else { return };
         let record = Record { polls: std::mem::take(&mut journal.polls), now: self.now, call };
-        let mut out = [0; MAX_RECORD];
+        let mut out = [0; Record::MAX_LEN];
         match record.encode(&mut out) {
             Some(len) => journal.records.extend_from_slice(&out[..len]),
             None => self.journal = None,
