@@ -26,13 +26,16 @@ mod buckets;
 mod closest;
 mod contacts;
 mod id_changes;
+mod members;
 mod newcomers;
 mod routing;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod verdict;
 
 pub use buckets::{BUCKETS, Bucket};
 pub use id_changes::{ID_CHANGES, IdChange};
 pub use newcomers::Newcomer;
-pub use routing::{Admission, AdmissionRefusal, Density, Failed, Seen, Table, TableMemory};
+pub use routing::{Table, TableMemory};
+pub use verdict::{Admission, AdmissionRefusal, Density, Failed, Seen};
