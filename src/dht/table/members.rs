@@ -14,7 +14,8 @@ use crate::dht::contact::{Contact, Health};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
-/// A contact that is dropped, and an endpoint that changed its id once, wait for this many `check_every` (3 min at 3 s).
+/// A contact that is dropped, and an endpoint that changed its id once, wait for this many `check_every` (3 min at 3
+/// s).
 const QUARANTINE: u32 = 60;
 
 /// What the contacts say about a node that wants to become one. A contact with the same id or the same address is not
@@ -102,7 +103,7 @@ impl<'s> Members<'s> {
         self.contacts.search(id).ok()
     }
 
-    /// The contact at `index`. Whoever changes it leaves its id alone.
+    /// The contact at `index`. A change leaves its id alone.
     pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Contact> {
         self.contacts.get_mut(index)
     }
@@ -292,14 +293,15 @@ impl<'s> Members<'s> {
         self.len() < self.capacity() || self.overfed(bucket).is_some()
     }
 
-    /// Whether there are only a few contacts left and none of them answers. They are kept until somebody does, to start
+    /// Whether there are only a few contacts left and none of them answers. They are kept until one does, to start
     /// from when the network is back.
     pub(super) fn is_last_resort(&self) -> bool {
         self.len() <= K && self.contacts.all().iter().all(|c| c.record.is_bad())
     }
 
-    /// A contact whose place a new one of `bucket` may have, where it needs one. A full bucket gives up only a bad contact.
-    /// When the memory of the whole table is used up, a far bucket with at least two more contacts gives up its worst.
+    /// A contact whose place a new one of `bucket` may have, where it needs one. A full bucket gives up only a bad
+    /// contact. When the memory of the whole table is used up, a far bucket with at least two more contacts gives up
+    /// its worst.
     pub(super) fn place_for(&self, bucket: usize) -> Place {
         let given_up = if self.buckets.is_full(bucket) {
             let bad = |index: &usize| self.contacts.all().get(*index).is_some_and(|c| c.record.is_bad());

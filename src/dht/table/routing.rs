@@ -109,8 +109,8 @@ impl<'s> Table<'s> {
         }
     }
 
-    /// Somebody who is not read-only sent a query. Proves nothing, since its source may be forged: a stranger may wait
-    /// to be checked, and a contact that failed is worth a question at once.
+    /// A node that is not read-only sent a query. Proves nothing, since its source may be forged: a stranger may wait
+    /// to be checked, and a contact that failed is worth a query at once.
     pub fn on_query(&mut self, now: Instant, id: &Id, from: Endpoint) -> Seen {
         match self.members.search(id) {
             Some(index) => match self.members.get_mut(index) {
@@ -128,7 +128,7 @@ impl<'s> Table<'s> {
         }
     }
 
-    /// Somebody whom we asked named this node. Whether it waits to be checked now.
+    /// A node that we asked named this one. Whether it waits to be checked now.
     pub fn offer(&mut self, now: Instant, id: &Id, endpoint: Endpoint) -> bool {
         self.members.search(id).is_none() && self.wait(now, id, endpoint, Duration::ZERO) == Seen::Waiting
     }
@@ -252,7 +252,7 @@ impl<'s> Table<'s> {
             self.schedule.wake_at_once();
         } else if contact.record.is_bad() {
             self.remove(now, index);
-            // It may come back: it is asked once more, if nobody else waits for that place.
+            // It may come back: it is asked once more, if no other waits for that place.
             self.wait(now, id, endpoint, self.members.quarantine());
             return Failed::Dropped;
         }
@@ -267,8 +267,8 @@ impl<'s> Table<'s> {
         Failed::Stranger
     }
 
-    /// The node at `endpoint` answered under another id than `expected`. If it was a contact under that id, it is none any
-    /// more, and the endpoint stays out for a while. If not, whoever named it lied, and it is not to blame.
+    /// The node at `endpoint` answered under another id than `expected`. If it was a contact under that id, it is none
+    /// any more, and the endpoint stays out for a while. If not, the referral was false, and the node is not to blame.
     pub fn on_wrong_id(&mut self, now: Instant, expected: &Id, endpoint: Endpoint) {
         self.on_failed_check(expected, &endpoint);
         let Some(index) = self.members.search(expected) else { return };

@@ -1,8 +1,8 @@
 //! Whom to ask next: checks of contacts and newcomers, and refreshes of buckets.
 //!
-//! All checks of a table share one pace. A contact is due when it was silent for `stale_after`, or 30 s after it failed;
-//! a newcomer is due after its delay, as soon as its bucket has room. When both kinds are due they take
-//! turns, so that many newcomers cannot keep us from noticing that contacts died.
+//! All checks of a table share one pace. A contact is due when it was silent for `stale_after`, or 30 s after it
+//! failed; a newcomer is due after its delay, as soon as its bucket has room. When both kinds are due they take turns,
+//! so that many newcomers cannot keep us from noticing that contacts died.
 
 use super::members::Members;
 use super::newcomers::Newcomers;
@@ -11,8 +11,8 @@ use crate::dht::contact::{Contact, Health, seconds, seconds_up};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
-/// Whoever was asked is not asked again by upkeep for this many `check_every` (30 s at 3 s), even if nobody tells us
-/// how it ended ..
+/// A node that was asked is not asked again by upkeep for this many `check_every` (30 s at 3 s), even if we are not
+/// told how it ended ..
 const ASK_AGAIN: u32 = 10;
 /// .. nor before the query has failed for certain.
 const IN_FLIGHT: Duration = Duration::from_secs(5);
