@@ -90,7 +90,7 @@ pub use dht::node::{Node, Storage};
 /// What the macro [`storage!`] refers to. Not part of the API.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::dht::node::lend::{StorageBuf, StorageSizes};
+    pub use crate::dht::node::lend::{Sizes, StorageBuf};
 }
 
 pub use krpc::endpoint::Endpoint;

@@ -3,7 +3,7 @@
 //! A value takes as many blocks of 64 bytes as it needs, linked by block number; free blocks form one chain of their
 //! own. So there is no fragmentation: a value fits exactly when enough blocks are free, wherever they lie. A
 //! [`Chain`] is a plain handle without a generation: it belongs to one owner, who releases it once and forgets it.
-//! Reading through a chain that was released is harmless, but finds somebody else's bytes.
+//! Reading through a chain that was released is harmless, but finds bytes of another value.
 
 use crate::base::list::List;
 use crate::base::slab::MAX_ENTRIES;
@@ -61,8 +61,8 @@ impl Default for Chain {
     }
 }
 
-/// Byte strings in the blocks of one list (at most [`MAX_ENTRIES`] blocks, just under 4 MiB of values). It grows only when
-/// no block is free that was used before.
+/// Byte strings in the blocks of one list (at most [`MAX_ENTRIES`] blocks, just under 4 MiB of values). It grows only
+/// when no block is free that was used before.
 #[derive(Debug)]
 pub struct Arena<'s> {
     blocks: List<'s, Block>,

@@ -1,9 +1,9 @@
 //! Deadlines of numbered things: which one is next, in constant time; set, move or clear one in logarithmic time.
 //!
-//! The model is a binary min-heap of (deadline, key), which grows to as many deadlines as there ever were at the same time,
-//! and a map from key to place, which is an array of numbers. A key has at most one deadline. Equal
-//! deadlines come out in the order of their keys, so that a run replays exactly. The order of the heap is kept by
-//! the two walks `sift_up` and `sift_down`, the only code that moves anything.
+//! The model is a binary min-heap of (deadline, key), which grows to as many deadlines as there ever were at the same
+//! time, and a map from key to place, which is an array of numbers. A key has at most one deadline. Equal deadlines
+//! come out in the order of their keys, so that a run replays exactly. The order of the heap is kept by the two walks
+//! `sift_up` and `sift_down`, the only code that moves anything.
 
 use crate::base::list::List;
 use crate::base::slab::MAX_ENTRIES;

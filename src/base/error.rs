@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-/// What was to be written does not fit into the memory that was lent for it. What the memory holds then is not specified.
+/// What was to be written does not fit into the memory that was lent for it. What the memory holds then is not
+/// specified.
 ///
 /// Exhaustive: it says all there is to say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

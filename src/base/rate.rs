@@ -1,7 +1,7 @@
 //! Token buckets: so many a second on average, so many at once at most.
 //!
-//! A bucket is kept as one number: the time at which it will be full again. One that is full says nothing about the past,
-//! so it can be forgotten without loss.
+//! A bucket is kept as one number: the time at which it will be full again. One that is full says nothing about the
+//! past, so it can be forgotten without loss.
 
 use crate::base::time::Instant;
 

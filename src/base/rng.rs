@@ -3,12 +3,21 @@
 //! Transaction ids and write tokens are security-relevant, so the generator is a cryptographic one; and a
 //! run has to replay exactly, so it is never reseeded and never asks the platform.
 
+use core::fmt;
+
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng};
 
 /// A deterministic random stream: the same seed gives the same values on every platform.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Rng(ChaCha8Rng);
+
+impl fmt::Debug for Rng {
+    /// Not the state: all secrets of a machine come out of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rng").finish_non_exhaustive()
+    }
+}
 
 impl Rng {
     /// Starts the stream of `seed`.

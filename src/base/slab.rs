@@ -1,5 +1,5 @@
-//! A slab of values that are found by generational keys: the key of a value that was removed no longer finds anything, so
-//! a stale handle can never reach somebody else's value.
+//! A slab of values that are found by generational keys: the key of a value that was removed no longer finds anything,
+//! so a stale handle can never reach another value.
 
 use crate::base::list::List;
 pub use crate::base::list::{Memory, SmallList};
@@ -34,8 +34,8 @@ enum SlabPlace<T> {
 }
 
 /// Values in entries of limited number, found by [`SlabKey`]. A value stays where it was put until it is removed; every
-/// operation takes the same time however full the slab is. An entry that was vacated last is used first, so that no more
-/// memory is touched than there ever were values at the same time.
+/// operation takes the same time however full the slab is. An entry that was vacated last is used first, so that no
+/// more memory is touched than there ever were values at the same time.
 #[derive(Debug)]
 pub struct Slab<'s, T> {
     entries: List<'s, SlabEntry<T>>,

@@ -1,8 +1,8 @@
 //! Everything that can be set, once, when a node is made.
 //!
-//! Three stock configurations exist: [`Config::default`] for a full participant (under 4 MiB), [`Config::small`] for test
-//! networks and simulations (under 24 KiB) and [`Config::tiny`] for microcontrollers. Capacities say how much memory
-//! is reserved; with lent storage the capacities of the lists that are lent hold instead.
+//! Three stock configurations exist: [`Config::default`] for a full participant (under 4 MiB), [`Config::small`] for
+//! test networks and simulations (under 24 KiB) and [`Config::tiny`] for microcontrollers. Capacities say how much
+//! memory is reserved; with lent storage the capacities of the lists that are lent hold instead.
 
 use core::net::SocketAddr;
 
@@ -52,7 +52,8 @@ pub struct Bounds {
     pub most: Duration,
 }
 
-/// How many entries each table holds. Memory is reserved at construction and used as it is needed; no table grows past it.
+/// How many entries each table holds. Memory is reserved at construction and used as it is needed; no table grows past
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Capacity {
     /// Verified contacts, for each link.
@@ -302,7 +303,8 @@ impl Config {
         config
     }
 
-    /// A node of a microcontroller: 128 contacts, 4 operations (two of its user, two for upkeep), 32 transactions, 16 items.
+    /// A node of a microcontroller: 128 contacts, 4 operations (two of its user, two for upkeep), 32 transactions, 16
+    /// items.
     pub fn tiny() -> Self {
         let mut config = Config { capacity: Capacity::TINY, ..Config::default() };
         config.table.bucket_sizes = [32, 32, 16, 16, 8];

@@ -2,15 +2,16 @@
 //!
 //! Every datagram is judged before it is parsed, by three rates: that of its endpoint, that of its network (/24 or /64)
 //! and that of all strangers together. Bytes of replies are budgeted for each network as well, so that a forged
-//! source cannot make us flood somebody. Whoever we asked something has a credit for one answer: answers to our own
-//! queries are admitted whatever strangers do, also those who send in the name of whom we asked, since a credit is spent
-//! by the answer alone and not by whatever else comes from there.
+//! source cannot make us flood a third party. An endpoint that we asked something has a credit for one answer: answers
+//! to our own queries are admitted whatever strangers do, also those who send in the name of an endpoint that we asked,
+//! since a credit is spent by the answer alone and not by whatever else comes from there.
 //!
-//! A rate is a token bucket. One that is full says nothing about the past, so its meter can be forgotten without loss. The
-//! meters lie in a table of fixed size, in sets of eight that a keyed hash chooses: nobody can aim at the meters of others, a look costs eight comparisons, and a million
-//! addresses change nothing about the memory. A new meter takes the place of the one in its set that says least,
-//! and of one that holds credits only when there is no other.
+//! A rate is a token bucket. One that is full says nothing about the past, so its meter can be forgotten without loss.
+//! The meters lie in a table of fixed size, in sets of eight that a keyed hash chooses: nobody can aim at the meters of
+//! others, a look costs eight comparisons, and a million addresses change nothing about the memory. A new meter takes
+//! the place of the one in its set that says least, and of one that holds credits only when there is no other.
 
+use core::fmt;
 use core::ops::Range;
 
 use siphasher::sip::SipHasher13;
@@ -62,15 +63,14 @@ fn worth(meter: &Meter, second: u32) -> u64 {
 pub enum Verdict {
     /// Look at it.
     Allow,
-    /// Its sender was asked something. Look whether it is the answer ([`Limiter::on_answer`]); whatever else it is needs
-    /// to be admitted by the buckets ([`Limiter::admit`]).
+    /// Its sender was asked something. Look whether it is the answer ([`Limiter::on_answer`]); whatever else it is
+    /// needs to be admitted by the buckets ([`Limiter::admit`]).
     Expected,
     /// Drop it.
     Drop,
 }
 
 /// The limits of one node.
-#[derive(Debug)]
 pub struct Limiter<'s> {
     network: Network,
     keys: [u64; 2],
@@ -80,6 +80,21 @@ pub struct Limiter<'s> {
     per_network: Flow,
     per_node: Flow,
     reply_bytes: Flow,
+}
+
+impl fmt::Debug for Limiter<'_> {
+    /// Neither the keys nor the meters, whose places are found by them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Limiter { network, everybody, per_endpoint, per_network, per_node, reply_bytes, .. } = self;
+        f.debug_struct("Limiter")
+            .field("network", network)
+            .field("everybody", everybody)
+            .field("per_endpoint", per_endpoint)
+            .field("per_network", per_network)
+            .field("per_node", per_node)
+            .field("reply_bytes", reply_bytes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'s> Limiter<'s> {
@@ -168,7 +183,7 @@ impl<'s> Limiter<'s> {
         true
     }
 
-    /// The bucket of a meter, or the full one of somebody who has none.
+    /// The bucket of a meter, or the full one where there is none.
     fn packets(&self, known: Option<usize>) -> TokenBucket {
         known.map_or(TokenBucket::default(), |index| TokenBucket::until(self.meters[index][PACKETS]))
     }

@@ -1,7 +1,7 @@
 //! Whether it is we who are cut off.
 //!
-//! An [`Outage`] watches a whole link. When several different contacts fail within a short time and nobody answers, it is
-//! far more likely that our own line is down than that all of them died together: their failures are then not
+//! An [`Outage`] watches a whole link. When several different contacts fail within a short time and nobody answers, it
+//! is far more likely that our own line is down than that all of them died together: their failures are then not
 //! charged, and only a probe now and then asks whether the line is back. What single contacts did is in their
 //! [`AnswerHistory`](crate::dht::contact::AnswerHistory)s.
 
@@ -63,7 +63,8 @@ impl Outage {
         self.suspected.take().is_some()
     }
 
-    /// Whether the link is thought to be down. The suspicion ends by itself after 45 s, so that contacts are asked again.
+    /// Whether the link is thought to be down. The suspicion ends by itself after 45 s, so that contacts are asked
+    /// again.
     pub fn is_suspected(&self, now: Instant) -> bool {
         self.suspected.is_some_and(|s| now < s.until)
     }

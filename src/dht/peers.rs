@@ -9,8 +9,9 @@
 //! withheld), so that announces spill over to our neighbours. One network may take an eighth of them, or a single /64
 //! could close an info-hash to everybody else. When the whole pool is full, a newcomer replaces one of the
 //! [`CANDIDATES`] entries that were announced longest ago: the one whose info-hash has most peers, since that one
-//! misses it least. Refusing instead would let a flood keep everybody out for a whole lifetime; taking always the oldest
-//! would let it thin out small swarms as fast as large ones. The choice costs two binary searches for each candidate.
+//! misses it least. Refusing instead would let a flood keep everybody out for a whole lifetime; taking always the
+//! oldest would let it thin out small swarms as fast as large ones. The choice costs two binary searches for each
+//! candidate.
 //!
 //! Times are seconds modulo 2^31 beside the seed flag, in four bytes. Entries never differ by more than a lifetime, so
 //! their order stays unambiguous however long the node runs.
@@ -253,8 +254,8 @@ impl<'s> PeerStore<'s> {
         self.sample_until.since(now)
     }
 
-    /// Forgets every peer whose lifetime is over. Costs nothing before [`sweep_at`](Self::sweep_at), and one pass over the
-    /// store then: at most once a second.
+    /// Forgets every peer whose lifetime is over. Costs nothing before [`sweep_at`](Self::sweep_at), and one pass over
+    /// the store then: at most once a second.
     pub fn sweep(&mut self, now: Instant) {
         if self.sweep_at().is_none_or(|at| at > now) {
             return;

@@ -1,12 +1,12 @@
 //! How many nodes the network has, estimated from what we see of it.
 //!
-//! Ids are uniform, so a region of the id space that we know completely tells how dense the whole space is. There are two
-//! such regions. **Our own neighbourhood**: beyond the deepest full bucket the table holds everybody it met, so
-//! `n` contacts in a region of `2^-c` of the space mean `(n + 1) * 2^c` nodes, ourselves included. **The surroundings of a
+//! Ids are uniform, so a region of the id space that we know completely tells how dense the whole space is. There are
+//! two such regions. **Our own neighbourhood**: beyond the deepest full bucket the table holds everybody it met, so `n`
+//! contacts in a region of `2^-c` of the space mean `(n + 1) * 2^c` nodes, ourselves included. **The surroundings of a
 //! random target**: a lookup ends with the k nearest nodes, and in a space of N nodes the k-th is at a distance of
 //! about `k/N` of the whole. Of all numbers that one can compute from the k distances, the k-th alone carries
-//! everything about N; over several lookups `(sum of k - 1) / (sum of k-th distances)` is unbiased, and its relative error
-//! is one over the root of the number of nodes that were counted.
+//! everything about N; over several lookups `(sum of k - 1) / (sum of k-th distances)` is unbiased, and its relative
+//! error is one over the root of the number of nodes that were counted.
 //!
 //! Everything is computed in integers that saturate: no id that anybody invents can make it overflow.
 

@@ -1,4 +1,5 @@
-//! Write tokens (BEP 5, BEP 44): the proof that whoever stores something here can receive at the address it claims.
+//! Write tokens (BEP 5, BEP 44): the proof that a node which stores something here can receive at the address it
+//! claims.
 //!
 //! A token is a MAC over the asker's address and the target, under a secret that is drawn anew every rotation; nothing
 //! is remembered of those that were issued, so asking for tokens costs us no memory. The current and the previous
@@ -6,6 +7,8 @@
 //! the target that it was issued for. The port is not bound: a NAT may change it between the two queries.
 //!
 //! SipHash-2-4 is a MAC under a secret key, which a checksum is not: of a CRC, one token betrays all others.
+
+use core::fmt;
 
 use siphasher::sip::SipHasher24;
 
@@ -15,12 +18,19 @@ use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
 /// Issues and verifies write tokens.
-#[derive(Debug)]
 pub struct Tokens {
     current: [u8; 16],
     previous: [u8; 16],
     rotation: Duration,
     rotate_at: Instant,
+}
+
+impl fmt::Debug for Tokens {
+    /// Not the secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tokens { rotation, rotate_at, .. } = self;
+        f.debug_struct("Tokens").field("rotation", rotation).field("rotate_at", rotate_at).finish_non_exhaustive()
+    }
 }
 
 impl Tokens {

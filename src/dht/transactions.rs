@@ -1,14 +1,15 @@
 //! Queries in flight: what each open query is for, and the id on the wire that finds it again.
 //!
-//! A query is in flight, then perhaps *late* (its soft timeout passed: whoever waits stops waiting, but the answer is
+//! A query is in flight, then perhaps *late* (its soft timeout passed: the operation stops waiting, but the answer is
 //! still taken), and ends with an answer, a refusal or its hard timeout. All queries of a node have the same hard
 //! timeout, so a list in the order of sending is a list in the order of failing, and its head is the next to fail.
 //!
 //! The 4-byte transaction id (the mainline crate's servers drop any other length) is a keyed permutation of (place,
 //! how often the place was used): the place is found in constant time, an id is not reused for 65,536 turns of
-//! its place, and whoever has not seen the query cannot guess it. An answer counts only if transaction id, endpoint
-//! and link all match (R74 of the hostile inputs: right address, wrong port is nobody).
+//! its place, and without having seen the query it cannot be guessed. An answer counts only if transaction id, endpoint
+//! and link all match (R74 of the hostile inputs: a response from another port does not match).
 
+use core::fmt;
 use core::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
@@ -82,12 +83,23 @@ pub struct TransactionsMemory<'s> {
 }
 
 /// The table of open queries.
-#[derive(Debug)]
 pub struct Transactions<'s> {
     entries: List<'s, TransactionEntry>,
     ages: Lru<'s>,
     key: [u64; 2],
     hard_timeout: Duration,
+}
+
+impl fmt::Debug for Transactions<'_> {
+    /// The open queries; not the key, which says their ids.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Transactions { entries, ages, hard_timeout, .. } = self;
+        f.debug_struct("Transactions")
+            .field("entries", entries)
+            .field("ages", ages)
+            .field("hard_timeout", hard_timeout)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'s> Transactions<'s> {

@@ -1,10 +1,10 @@
 //! What address others see us at, by vote.
 //!
-//! BEP 42 lets every reply say where the query came from. Any one reply may lie, and many false votes are cheap inside one
-//! network, so each /24 (/64) has one vote, the latest; a vote is forgotten after 15 min; and an address is
-//! agreed upon when at least three networks, and more than half of all, say so. Until another address reaches that, the old
-//! one stays. The threshold does not fall when there are few voters. Ports are voted apart, among those who agree on the
-//! address: behind a NAT that gives every connection another port the address is known and the port is not.
+//! BEP 42 lets every reply say where the query came from. Any one reply may lie, and many false votes are cheap inside
+//! one network, so each /24 (/64) has one vote, the latest; a vote is forgotten after 15 min; and an address is agreed
+//! upon when at least three networks, and more than half of all, say so. Until another address reaches that, the old
+//! one stays. The threshold does not fall when there are few voters. Ports are voted apart, among those who agree on
+//! the address: behind a NAT that gives every connection another port the address is known and the port is not.
 //!
 //! Only the `ip` of a reply that matches one of our queries is a vote; that is the caller's part.
 
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_33rd_voter_takes_the_place_of_the_oldest() {
+    fn one_voter_too_many_takes_the_place_of_the_oldest() {
         let mut v = votes(Network::Public);
         (0..32).for_each(|n| _ = v.on_vote(at(n), reporter(n as u8), addr(1, 5)));
         (0..17).for_each(|n| _ = v.on_vote(at(50 + n), reporter(100 + n as u8), addr(2, 5)));

@@ -668,7 +668,9 @@ fn survive(bytes: &[u8]) -> TestResult {
             assert!(compact::nodes4(response.nodes.unwrap_or_default()).count() <= compact::MAX_NODES);
             assert!(compact::nodes6(response.nodes6.unwrap_or_default()).count() <= compact::MAX_NODES);
             assert!(response.values.peers().count() <= compact::MAX_PEERS);
-            let _ = response.value.map(|value| (is_canonical(value), honeyguide::krpc::Item { value, mutable: None }.pointer()));
+            let _ = response
+                .value
+                .map(|value| (is_canonical(value), honeyguide::krpc::Item { value, mutable: None }.pointer()));
             response.encode(&mut out)
         }
         Decoded::Error(error) => error.encode(&mut out),

@@ -6,6 +6,7 @@ mod limiter;
 mod lookup;
 mod pool;
 mod reconcile;
+mod secrets;
 mod size;
 mod stores;
 mod table;

@@ -469,7 +469,7 @@ quickcheck! {
         true
     }
 
-    /// Rule S35; T13 of the defects to beat.
+    /// Rule S35.
     fn every_peer_is_found_by_asking_again(n: u8, max: u8, seed: u8) -> bool {
         let (n, max) = (n % 60 + 1, usize::from(max % 10 + 1));
         let mut store = peers_of(&Config::default().server, 100);

@@ -15,7 +15,9 @@ const FOLDERS: &[&str] = &["src/dht/node", "src/dht/table", "src/dht/lookup"];
 /// Structs whose fields their neighbours may read and write: plain data that is passed by value, with the reason.
 const PLAIN: &[(&str, &str)] = &[
     ("Arrival", "one response and where it came from"),
+    ("Candidate", "a row of the window of a lookup"),
     ("LinkMemory", "what a link is made of"),
+    ("Newcomer", "a row of the list of newcomers"),
     ("Outlet", "the parts by which a query leaves, lent for one drain"),
     ("CheckedCommand", "a command, checked"),
     ("Requester", "who asks, by value"),

@@ -227,7 +227,7 @@ fn a_newer_version_pushes_nothing_out() {
     assert_eq!((items.len(), items.bytes()), (2, 192));
 }
 
-/// Rule S15; T8 and T21 of the defects to beat: expired items are neither counted nor doubled.
+/// Rule S15: expired items are neither counted nor held twice.
 #[test]
 fn an_item_is_held_for_its_lifetime_and_not_a_microsecond_more() {
     let mut items = store(4, 100);

@@ -13,7 +13,7 @@ pub const SHARE: usize = 8;
 pub enum Class {
     /// It answered us before.
     Good,
-    /// Somebody named it.
+    /// Another node named it.
     #[default]
     Unverified,
     /// It failed lately.

@@ -30,9 +30,9 @@ pub enum Next {
     Report,
     /// Nothing to do before an answer, a timeout or this moment.
     Wait(Option<Instant>),
-    /// The end: the k nearest live candidates answered (`true`), or nobody answered at all (`false`).
+    /// The end: the k nearest live candidates answered (`true`), or none answered at all (`false`).
     Done {
-        /// Whether anybody answered.
+        /// Whether any node answered.
         converged: bool,
     },
 }
@@ -94,9 +94,9 @@ impl Lookup {
         }
     }
 
-    /// The same, for a put that may only replace the version it expects (BEP 44's `cas`). A node without any version, or
-    /// one that missed the latest, would store it, and a stale writer would win there. So nodes that hold a version are
-    /// asked first, the others only after one of them has agreed and while none has refused; and once a newer
+    /// The same, for a put that may only replace the version it expects (BEP 44's `cas`). A node without any version,
+    /// or one that missed the latest, would store it, and a stale writer would win there. So nodes that hold a version
+    /// are asked first, the others only after one of them has agreed and while none has refused; and once a newer
     /// version was seen, only those that hold another than the expected one. If nobody holds any, all are asked.
     pub fn guarded(self) -> Self {
         Lookup { guarded: true, ..self }
@@ -225,59 +225,68 @@ impl Lookup {
     /// One pass over the window: what could be done among the `width` nearest live candidates.
     fn survey(&self, w: &LookupWindow<'_>, rules: &Rules<'_>, width: usize, unverified_allowed: bool) -> WindowSurvey {
         let mut view = WindowSurvey::default();
-        let (mut live, mut bad) = (0, None);
+        let (mut live, mut spare) = (0, None);
         for (place, c) in w.candidates[..usize::from(self.len)].iter().enumerate() {
-            match c.state {
-                CandidateState::Failed => continue,
-                CandidateState::Late => {
+            let standing = self.standing(c);
+            match standing {
+                Standing::Gone => continue,
+                Standing::Late => {
                     view.late = true;
                     continue;
                 }
-                CandidateState::Fresh if c.class == Class::Bad => {
-                    bad = bad.or(Some(place));
+                Standing::Spare => {
+                    spare = spare.or(Some(place));
                     continue;
                 }
-                _ => {}
+                Standing::ToAsk | Standing::Awaited | Standing::ToStore | Standing::Closed => {}
             }
             if live == width {
                 // Queries beyond the width still hold slots, but nothing depends on their answers.
                 break;
             }
             live += usize::from(rules.counts(c));
-            match c.state {
-                CandidateState::Fresh => {
-                    let class = c.class as usize;
-                    if self.in_flight[class] >= rules.slots(c.class) {
-                        view.busy = true;
-                    } else if c.class == Class::Unverified && !unverified_allowed {
-                        view.throttled = true;
-                    } else {
-                        view.askable = view.askable.or(Some(place));
-                    }
-                }
-                CandidateState::Asked | CandidateState::Storing => view.busy = true,
-                CandidateState::Answered if self.phase == LookupPhase::Store && c.token != NO_TOKEN => {
-                    let waits = match c.version {
-                        _ if !self.guarded => false,
-                        Version::None => self.versions && (self.stored == 0 || self.conflict),
-                        Version::Expected => self.conflict,
-                        Version::Same | Version::Other => false,
-                    };
-                    if !waits {
-                        view.storable = view.storable.or(Some(place));
-                    }
-                }
-                _ => view.closed += usize::from(rules.counts(c)),
+            match standing {
+                Standing::ToAsk if self.in_flight[c.class as usize] >= rules.slots(c.class) => view.busy = true,
+                Standing::ToAsk if c.class == Class::Unverified && !unverified_allowed => view.throttled = true,
+                Standing::ToAsk => view.askable = view.askable.or(Some(place)),
+                Standing::Awaited => view.busy = true,
+                Standing::ToStore if self.waits_for_others(c) => {}
+                Standing::ToStore => view.storable = view.storable.or(Some(place)),
+                Standing::Closed => view.closed += usize::from(rules.counts(c)),
+                Standing::Gone | Standing::Late | Standing::Spare => {}
             }
         }
         let nothing_else = view.askable.is_none() && !view.busy && !view.throttled;
         if nothing_else && live < width && self.in_flight[Class::Bad as usize] < rules.slots(Class::Bad) {
-            view.askable = bad;
+            view.askable = spare;
         }
         view
     }
 
-    /// When the next query of the first burst may start; `None` once anybody answered.
+    /// What a candidate means in this phase: the whole table, of which [`survey`](Self::survey) is the sum.
+    fn standing(&self, c: &Candidate) -> Standing {
+        match (c.state, self.phase) {
+            (CandidateState::Failed, _) => Standing::Gone,
+            (CandidateState::Late, _) => Standing::Late,
+            (CandidateState::Fresh, _) if c.class == Class::Bad => Standing::Spare,
+            (CandidateState::Fresh, _) => Standing::ToAsk,
+            (CandidateState::Asked | CandidateState::Storing, _) => Standing::Awaited,
+            (CandidateState::Answered, LookupPhase::Store) if c.token != NO_TOKEN => Standing::ToStore,
+            (CandidateState::Answered | CandidateState::Stored | CandidateState::Refused, _) => Standing::Closed,
+        }
+    }
+
+    /// Whether a candidate is not to be stored on yet (see [`guarded`](Self::guarded)).
+    fn waits_for_others(&self, c: &Candidate) -> bool {
+        self.guarded
+            && match c.version {
+                Version::None => self.versions && (self.stored == 0 || self.conflict),
+                Version::Expected => self.conflict,
+                Version::Same | Version::Other => false,
+            }
+    }
+
+    /// When the next query of the first burst may start; `None` once any node answered.
     fn stagger(&self, step: Duration) -> Option<Instant> {
         (self.answers == 0).then(|| self.started + step.saturating_mul(u32::from(self.burst)))
     }
@@ -521,7 +530,7 @@ impl Lookup {
             match c.state {
                 CandidateState::Asked => {
                     in_flight[c.class as usize] += 1;
-                    assert!(asked(&id, &c.endpoint), "nobody is waited for who was not asked");
+                    assert!(asked(&id, &c.endpoint), "no answer is waited for that was not asked for");
                 }
                 CandidateState::Storing => {
                     assert!(storing(&id, &c.endpoint), "no store is waited for that was not sent")
@@ -559,6 +568,25 @@ impl Rules<'_> {
     }
 }
 
+/// What a candidate means for the rest of the lookup.
+#[derive(Clone, Copy)]
+enum Standing {
+    /// Nothing any more.
+    Gone,
+    /// It does not count as alive, but its answer is still welcome.
+    Late,
+    /// It failed lately: asked only when nothing else is left.
+    Spare,
+    /// To be asked, when a slot is free.
+    ToAsk,
+    /// Its answer is awaited.
+    Awaited,
+    /// To be stored on.
+    ToStore,
+    /// Alive, and nothing more is wanted of it.
+    Closed,
+}
+
 #[derive(Default)]
 struct WindowSurvey {
     /// Live candidates among the nearest that need nothing more.
@@ -567,10 +595,10 @@ struct WindowSurvey {
     askable: Option<usize>,
     /// A candidate that may be stored on now.
     storable: Option<usize>,
-    /// Somebody is still to answer or to be asked.
+    /// A candidate is still to answer or to be asked.
     busy: bool,
-    /// Somebody late may still answer.
+    /// A late candidate may still answer.
     late: bool,
-    /// Only the budget for unverified nodes keeps somebody from being asked.
+    /// Only the budget for unverified nodes keeps a candidate from being asked.
     throttled: bool,
 }

@@ -11,16 +11,17 @@
 //! It *converges* when the `k` nearest candidates that are alive have all answered: nobody alive and nearer can be
 //! missing then, because each of the `k` would have named it. A candidate that is late or has failed does not count as
 //! alive, so a silent node costs its soft timeout and never holds the end up; only when fewer than `k`
-//! have answered and nobody else is left, late answers are waited for, for a while. A put or an announce then turns from
-//! converging to *storing*: it stores on each of the `replicas` nearest that answered and gave a token, asks
-//! those among them that were not asked yet, reports after `report_at` confirmations and goes on in the background.
+//! have answered and nobody else is left, late answers are waited for, for a while. A put or an announce then turns
+//! from converging to *storing*: it stores on each of the `replicas` nearest that answered and gave a token, asks those
+//! among them that were not asked yet, reports after `report_at` confirmations and goes on in the background.
 //!
-//! Candidates are classed by what is known of them: *good* (answered us before), *unverified* (named by others), *bad* (failed
-//! lately). Each class has slots of its own, so that dead referrals cannot occupy the slots of good contacts; bad ones
-//! are asked only when nothing else is left.
+//! Candidates are classed by what is known of them: *good* (answered us before), *unverified* (named by others), *bad*
+//! (failed lately). Each class has slots of its own, so that dead referrals cannot occupy the slots of good contacts;
+//! bad ones are asked only when nothing else is left.
 //!
-//! Against many addresses of one prefix and against false referrals: the window is bounded, each endpoint is asked at most once, one reply adds at most
-//! [`SHARE`] candidates, unverified nodes of one /24 (/64) gets one place, and a responder must carry the id it was asked by.
+//! Against many addresses of one prefix and against false referrals: the window is bounded, each endpoint is asked at
+//! most once, one reply adds at most [`SHARE`] candidates, the unverified nodes of one /24 (/64) get one place
+//! together, and a responder must carry the id it was asked by.
 //!
 //! This is pure policy: no clock, no packets, no memory of its own. The node lends the window and carries the answers.
 

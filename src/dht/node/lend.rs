@@ -25,9 +25,10 @@ use crate::dht::votes::{VOTERS, Vote};
 
 /// Memory for a node without an allocator.
 ///
-/// Named capacities in any order, separated by commas; those that are left out are as in [`Config::tiny`]. They have the
-/// names of [`Capacity`], and there are two more: `links`, how many the configuration has (1), and `replicas`, the largest
-/// `lookup.replicas` that is meant (8). Contacts and newcomers are counted for each link, candidates for each operation.
+/// Named capacities in any order, separated by commas; those that are left out are as in [`Config::tiny`]. They have
+/// the names of [`Capacity`], and there are two more: `links`, how many the configuration has (1), and `replicas`, the
+/// largest `lookup.replicas` that is meant (8). Contacts and newcomers are counted for each link, candidates for each
+/// operation.
 ///
 /// ```
 /// use honeyguide::{Config, Node};
@@ -38,8 +39,8 @@ use crate::dht::votes::{VOTERS, Vote};
 /// # Ok::<(), honeyguide::base::ConfigError>(())
 /// ```
 ///
-/// A static needs its type: that is the same macro with `type` and braces. Fresh memory holds nothing but zeros, so a static
-/// of it takes no flash.
+/// A static needs its type: that is the same macro with `type` and braces. Fresh memory holds nothing but zeros, so a
+/// static of it takes no flash.
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -54,20 +55,20 @@ use crate::dht::votes::{VOTERS, Vote};
 macro_rules! storage {
     (type { $($name:ident: $count:expr),* $(,)? }) => {
         $crate::__private::StorageBuf<
-            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.links },
-            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.contacts },
-            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.newcomers },
-            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.operations },
-            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.all_operations() },
-            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.all_candidates() },
-            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.tokens() },
-            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.transactions },
-            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.peers },
-            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.items },
-            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.value_blocks() },
-            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.replies },
-            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.results },
-            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.meters },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.links },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.contacts },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.newcomers },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.operations },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.all_operations() },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.all_candidates() },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.tokens() },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.transactions },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.peers },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.items },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.value_blocks() },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.replies },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.results },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.meters },
         >
     };
     ($($name:ident: $count:expr),* $(,)?) => {
@@ -78,7 +79,7 @@ macro_rules! storage {
 /// What [`storage!`](crate::storage) is told.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the capacities of these names, see the macro")]
-pub struct StorageSizes {
+pub struct Sizes {
     pub links: usize,
     pub contacts: usize,
     pub newcomers: usize,
@@ -94,11 +95,11 @@ pub struct StorageSizes {
     pub meters: usize,
 }
 
-impl StorageSizes {
+impl Sizes {
     /// What the configuration for microcontrollers needs, on one link.
-    pub const TINY: StorageSizes = {
+    pub const TINY: Sizes = {
         let c = Capacity::TINY;
-        StorageSizes {
+        Sizes {
             links: 1,
             contacts: c.contacts,
             newcomers: c.newcomers,
@@ -301,7 +302,7 @@ impl<
         METERS,
     >
 {
-    /// How large it is; what is in it is nobody's business.
+    /// How large it is; not what is in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StorageBuf").field("bytes", &size_of::<Self>()).finish_non_exhaustive()
     }

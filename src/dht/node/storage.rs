@@ -1,9 +1,9 @@
 //! The memory of a node: allocated once, or lent.
 //!
-//! `Storage::allocate` takes what [`Capacity`](crate::dht::config::Capacity) says from the heap (feature `alloc`). Firmware
-//! makes its memory with [`storage!`](crate::storage), wherever it likes (a static, the stack), and lends it. Every list
-//! keeps its capacity and grows within it, so that memory which is never needed is never touched. Each link has lists of
-//! its own; candidates are shared out evenly among all operations, tokens among those of users.
+//! `Storage::allocate` takes what [`Capacity`](crate::dht::config::Capacity) says from the heap (feature `alloc`).
+//! Firmware makes its memory with [`storage!`](crate::storage), wherever it likes (a static, the stack), and lends it.
+//! Every list keeps its capacity and grows within it, so that memory which is never needed is never touched. Each link
+//! has lists of its own; candidates are shared out evenly among all operations, tokens among those of users.
 
 use core::fmt;
 
@@ -62,7 +62,7 @@ pub struct Storage<'s> {
 }
 
 impl fmt::Debug for Storage<'_> {
-    /// How large it is; what is in it is nobody's business.
+    /// How large it is; not what is in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Storage").field("bytes", &self.bytes()).finish_non_exhaustive()
     }

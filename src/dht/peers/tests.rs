@@ -141,7 +141,7 @@ fn a_sample_is_of_one_family_and_without_seeds_if_so_asked() {
     assert_eq!(peers.sample(&HASH, Family::V4, false, &mut rng(), 0, |_| unreachable!()), 0);
 }
 
-/// Rule S35; T13 of the defects to beat.
+/// Rule S35.
 #[test]
 fn every_peer_is_found_equally_often() {
     let mut peers = store(100);

@@ -6,7 +6,25 @@
 //! shares more bits: every contact of an earlier block is nearer than any of a later one. A small block is sorted by
 //! distance. A large one is walked in the same way, with the target moved into it by flipping bit `d`, which adds
 //! the same number to all distances in it. Each step down fixes at least one more bit of 64, so the walk is never more
-//! than 64 deep, and that only when somebody arranges more than a leaf of contacts under every single bit.
+//! than 64 deep, and that only when an attacker arranges more than a leaf of contacts under every single bit.
+//!
+//! Six contacts with ids of four bits, and the target 0111:
+//!
+//! ```text
+//!                target 0111 would be here
+//!                           v
+//! index        0     1    2    3     4     5
+//! id         0010  0101 0110  1000  1011  1110
+//! distance      5     2    1    15    12     9
+//! differs at bit 2   bit 1 bit 0 '--- bit 3 ---'   the first bit, from above, in which id and target differ
+//! block       3rd   2nd  1st       4th
+//! ```
+//!
+//! The walk looks left and right of the place: 0110 differs from the target at bit 0, 1000 at bit 3, and the lower bit
+//! is nearer. So it takes the block of those that differ first at bit 0, to the left, which is 0110 alone; then bit 1,
+//! then bit 2; then nothing is left on this side, and the block of bit 3 is all that begins with 1. Inside it, sorted
+//! by distance, come 1110, 1011 and 1000. Were it large, the walk would go on in it with the target 1111: the distances
+//! 1, 4 and 7 are 8 less each than those to 0111, so their order is the same.
 
 use super::contacts::Contacts;
 use crate::dht::contact::Contact;
@@ -111,8 +129,8 @@ impl ClosestWalk<'_> {
         order[..count].iter().all(|&(_, index)| visit(&self.contacts[index]))
     }
 
-    /// Visits a large block of ids that share their first 64 bits, which only an attacker makes: each step looks for the
-    /// nearest one that is farther than the one before.
+    /// Visits a large block of ids that share their first 64 bits, which only an attacker makes: each step looks for
+    /// the nearest one that is farther than the one before.
     fn twins<F: FnMut(&Contact) -> bool>(&self, start: usize, end: usize, visit: &mut F) -> bool {
         let block = &self.contacts[start..end];
         let mut reached = None;

@@ -39,7 +39,7 @@ impl<'s> Contacts<'s> {
         &self.prefixes
     }
 
-    /// The contact at `index`. Whoever changes it leaves its id alone.
+    /// The contact at `index`. A change leaves its id alone.
     pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Contact> {
         self.contacts.get_mut(index)
     }

@@ -1,8 +1,8 @@
 //! Endpoints that answered under more than one id.
 //!
 //! A node that was restarted has a new id once in a while; one that changes it to be everywhere in the table does so
-//! again and again. The first change costs an endpoint its contact and a short wait, the second one a day. The list has a
-//! fixed length: when it is full, the endpoint that would be free again first is forgotten.
+//! again and again. The first change costs an endpoint its contact and a short wait, the second one a day. The list has
+//! a fixed length: when it is full, the endpoint that would be free again first is forgotten.
 
 use crate::base::list::List;
 use crate::base::time::{Duration, Instant};

@@ -1,19 +1,19 @@
 //! The routing table of one link: which contacts we know, which we hand out, whom to ask next.
 //!
-//! **What is in it.** Only nodes that answered a query of ours, from the endpoint that we asked and under the id that we
-//! keep. Names in other nodes' lists and senders of queries are unverified: they may wait as newcomers until a
-//! query of our own has been answered, and nothing that they send changes a contact.
+//! **What is in it.** Only nodes that answered a query of ours, from the endpoint that we asked and under the id that
+//! we keep. Names in other nodes' lists and senders of queries are unverified: they may wait as newcomers until a query
+//! of our own has been answered, and nothing that they send changes a contact.
 //!
 //! **Shape.** Contacts lie in one array in the order of their ids, with the first 64 bits of each id in a parallel
 //! array. That array is a binary trie without pointers: the contacts that share a given prefix are neighbours. So the
 //! nearest contacts of a target are found by a few binary searches, and bucket `b`, the contacts that share exactly `b`
 //! leading bits with our own id (BEP 5), is a range. There are 32 buckets; the last one holds all that share more,
-//! which in a network of fewer than 10^10 nodes only somebody does who chose his id.
+//! which in a network of fewer than 10^10 nodes only a node does that chose its id.
 //!
-//! **Life of a contact.** `Newcomer -> (asked, answered) -> Contact -> Suspect -> (asked again after 30 s) -> dropped`, and
-//! from any of these back to a good contact by one answer. A full bucket takes nobody in until one of its contacts fails
-//! twice: whoever answers stays, however many newcomers knock. Each contact is asked again when it was silent for
-//! 15 min, so a newcomer never has to trigger a check; it only moves the checks of its bucket to the front.
+//! **Life of a contact.** `Newcomer -> (asked, answered) -> Contact -> Suspect -> (asked again after 30 s) -> dropped`,
+//! and from any of these back to a good contact by one answer. A full bucket takes nobody in until one of its contacts
+//! fails twice: a contact that answers stays, however many newcomers wait. Each contact is asked again when it was
+//! silent for 15 min, so a newcomer never has to trigger a check; it only moves the checks of its bucket to the front.
 //!
 //! **Prefixes.** Outside local networks one address has one contact, one /24 (/64) has two in a bucket and ten in all.
 //! An endpoint that answers under another id than before loses its contact; the second time it stays out for a day.
@@ -26,13 +26,16 @@ mod buckets;
 mod closest;
 mod contacts;
 mod id_changes;
+mod members;
 mod newcomers;
 mod routing;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod verdict;
 
 pub use buckets::{BUCKETS, Bucket};
 pub use id_changes::{ID_CHANGES, IdChange};
 pub use newcomers::Newcomer;
-pub use routing::{Admission, AdmissionRefusal, Density, Failed, Seen, Table, TableMemory};
+pub use routing::{Table, TableMemory};
+pub use verdict::{Admission, AdmissionRefusal, Density, Failed, Seen};

@@ -366,11 +366,11 @@ fn a_new_id_of_ours_keeps_the_contacts_that_still_fit() {
     t.set_own(own);
     t.check_invariants();
     assert!(t.len() > before / 3 && *t.own() == own);
-    let contact = *t.contacts.all().first().unwrap();
+    let contact = *t.find(&t.contacts().next().unwrap().id).unwrap();
     t.set_own(contact.id);
     t.check_invariants();
     assert!(t.find(&contact.id).is_none());
-    let contact = *t.contacts.all().first().unwrap();
+    let contact = *t.find(&t.contacts().next().unwrap().id).unwrap();
     t.set_addr(at(302), Some(contact.endpoint));
     t.check_invariants();
     assert!(t.find(&contact.id).is_none());

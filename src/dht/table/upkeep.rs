@@ -1,20 +1,18 @@
 //! Whom to ask next: checks of contacts and newcomers, and refreshes of buckets.
 //!
-//! All checks of a table share one pace. A contact is due when it was silent for `stale_after`, or 30 s after it failed;
-//! a newcomer is due after its delay, as soon as its bucket has room. When both kinds are due they take
-//! turns, so that many newcomers cannot keep us from noticing that contacts died.
+//! All checks of a table share one pace. A contact is due when it was silent for `stale_after`, or 30 s after it
+//! failed; a newcomer is due after its delay, as soon as its bucket has room. When both kinds are due they take turns,
+//! so that many newcomers cannot keep us from noticing that contacts died.
 
-use super::buckets::Buckets;
-use super::routing::Table;
-use crate::base::rng::Rng;
+use super::members::Members;
+use super::newcomers::Newcomers;
 use crate::base::time::{Duration, Instant};
-use crate::dht::config::Network;
 use crate::dht::contact::{Contact, Health, seconds, seconds_up};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
-/// Whoever was asked is not asked again by upkeep for this many `check_every` (30 s at 3 s), even if nobody tells us
-/// how it ended ..
+/// A node that was asked is not asked again by upkeep for this many `check_every` (30 s at 3 s), even if we are not
+/// told how it ended ..
 const ASK_AGAIN: u32 = 10;
 /// .. nor before the query has failed for certain.
 const IN_FLIGHT: Duration = Duration::from_secs(5);
@@ -24,7 +22,7 @@ const TRIES: usize = 4;
 /// When there is something to check.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    /// The earliest time at which somebody is due, or an earlier one.
+    /// The earliest time at which a node is due, or an earlier one.
     due: Option<Instant>,
     /// When the next check may be sent, and when the last one was.
     paced: Instant,
@@ -33,130 +31,103 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// Somebody is due at `at`.
+    /// A node is due at `at`.
     pub(super) fn wake(&mut self, at: Instant) {
         self.due = Instant::earliest(self.due, Some(at));
     }
 
-    /// Somebody may be due already.
+    /// A node may be due already.
     pub(super) fn wake_at_once(&mut self) {
         self.due = Some(Instant::ZERO);
     }
 
-    /// Whether it is known that somebody may be due at `at`.
+    /// Whether it is known that a node may be due at `at`.
     pub(super) fn covers(&self, at: Instant) -> bool {
         self.due.is_some_and(|due| due <= at)
     }
-}
 
-impl Table<'_> {
-    /// When a contact is to be asked.
-    pub(super) fn due(&self, contact: &Contact) -> Instant {
-        let rule = match (contact.record.health(), contact.record.last_answer()) {
-            (Health::Good, Some(at)) => at + self.config.stale_after,
-            _ => contact.record.retry_at(),
-        };
-        rule.max(Instant::from_secs(contact.checked_until.into()))
+    /// When the next check may have something to do.
+    pub(super) fn check_at(&self) -> Option<Instant> {
+        self.due.map(|due| due.max(self.paced))
     }
 
-    /// When [`next_check`](Self::next_check) has something next; `None` when only new facts can give it work.
-    pub fn check_at(&self) -> Option<Instant> {
-        self.schedule.due.map(|due| due.max(self.schedule.paced))
-    }
-
-    /// One node to be asked whether it is alive, if one is due. It is not returned again for a while; its answer or
-    /// failure is told by [`on_response`](Self::on_response) and [`on_failure`](Self::on_failure).
-    pub fn next_check(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
-        if self.check_at().is_none_or(|at| now < at) || self.schedule.last == Some(now) {
+    /// One node to be asked whether it is alive, if one is due.
+    pub(super) fn next_check(
+        &mut self,
+        now: Instant,
+        members: &mut Members<'_>,
+        newcomers: &mut Newcomers<'_>,
+    ) -> Option<(Id, Endpoint)> {
+        if self.check_at().is_none_or(|at| now < at) || self.last == Some(now) {
             return None;
         }
-        let newcomers_first = self.schedule.newcomers_turn;
+        let newcomers_first = self.newcomers_turn;
         let chosen = if newcomers_first {
-            self.check_newcomer(now).or_else(|| self.check_contact(now))
+            check_newcomer(now, members, newcomers).or_else(|| check_contact(now, members, newcomers))
         } else {
-            self.check_contact(now).or_else(|| self.check_newcomer(now))
+            check_contact(now, members, newcomers).or_else(|| check_newcomer(now, members, newcomers))
         };
-        self.reschedule();
+        self.due = next_due(members, newcomers);
         if chosen.is_some() {
-            self.schedule.newcomers_turn = !newcomers_first;
-            self.schedule.last = Some(now);
+            self.newcomers_turn = !newcomers_first;
+            self.last = Some(now);
         }
-        if chosen.is_some() || self.schedule.covers(now) {
-            self.schedule.paced = now + self.config.check_every;
+        if chosen.is_some() || self.covers(now) {
+            self.paced = now + members.config().check_every;
         }
         chosen
     }
+}
 
-    /// Asks the contact that most needs it: those that failed, then those of full buckets that somebody waits for, and
-    /// among equals those whose ids are not secure, then the longest overdue.
-    fn check_contact(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
-        let rank = |contact: &Contact| {
-            let bucket = Buckets::index(&self.own, &contact.id);
-            let wanted = || self.buckets.is_full(bucket) && !self.newcomers.run(bucket).is_empty();
-            match contact.record.health() {
-                Health::Good if !wanted() => 2,
-                Health::Good => 1,
-                _ => 0,
-            }
-        };
-        let secure = |contact: &Contact| self.network == Network::Public && contact.secure;
-        let contacts = self.contacts.all();
-        let (index, _) = contacts
-            .iter()
-            .enumerate()
-            .filter(|(_, contact)| self.due(contact) <= now)
-            .min_by_key(|(_, contact)| (rank(contact), secure(contact), self.due(contact)))?;
-        let busy = self.asked_until(now);
-        let contact = self.contacts.get_mut(index)?;
-        contact.checked_until = busy;
-        Some((contact.id, contact.endpoint))
-    }
-
-    /// Asks the newcomer that waits longest for a bucket that has room, secure ones first, and forgets those that could
-    /// not be added anyway.
-    fn check_newcomer(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
-        let second = seconds(now);
-        let all = 0..self.newcomers.all().len();
-        self.newcomers.forget_old(all, now, self.config.newcomer_lifetime);
-        for _ in 0..TRIES {
-            let (index, newcomer) = self
-                .newcomers
-                .all()
-                .iter()
-                .enumerate()
-                .filter(|(_, n)| n.due <= second && self.has_space(n.bucket.into()))
-                .min_by_key(|(_, n)| (self.network == Network::Public && !n.secure, n.due, n.since))?;
-            let newcomer = *newcomer;
-            if self.is_welcome(now, &newcomer) {
-                let busy = self.asked_until(now);
-                self.newcomers.get_mut(index)?.due = busy;
-                return Some((newcomer.id, newcomer.endpoint));
-            }
-            self.newcomers.remove(index);
+/// Asks the contact that most needs it: those that failed, then those of full buckets that a newcomer waits for, and
+/// among equals those whose ids are not secure, then the longest overdue.
+fn check_contact(now: Instant, members: &mut Members<'_>, newcomers: &Newcomers<'_>) -> Option<(Id, Endpoint)> {
+    let rank = |contact: &Contact| {
+        let bucket = members.bucket_of(&contact.id);
+        let wanted = || members.is_full(bucket) && !newcomers.run(bucket).is_empty();
+        match contact.record.health() {
+            Health::Good if !wanted() => 2,
+            Health::Good => 1,
+            _ => 0,
         }
-        None
-    }
+    };
+    let secure = |contact: &Contact| members.is_public() && contact.secure;
+    let due = members.all().iter().enumerate().filter(|(_, contact)| members.due(contact) <= now);
+    let (index, _) = due.min_by_key(|(_, contact)| (rank(contact), secure(contact), members.due(contact)))?;
+    let busy = asked_until(now, members);
+    let contact = members.get_mut(index)?;
+    contact.checked_until = busy;
+    Some((contact.id, contact.endpoint))
+}
 
-    fn asked_until(&self, now: Instant) -> u32 {
-        seconds_up(now + self.config.check_every.saturating_mul(ASK_AGAIN).max(IN_FLIGHT))
+/// Asks the newcomer that waits longest for a bucket that has room, secure ones first, and forgets those that could
+/// not be added anyway.
+fn check_newcomer(now: Instant, members: &Members<'_>, newcomers: &mut Newcomers<'_>) -> Option<(Id, Endpoint)> {
+    let second = seconds(now);
+    let all = 0..newcomers.all().len();
+    newcomers.forget_old(all, now, members.config().newcomer_lifetime);
+    for _ in 0..TRIES {
+        let waiting = newcomers.all().iter().enumerate();
+        let (index, newcomer) = waiting
+            .filter(|(_, n)| n.due <= second && members.has_space(n.bucket.into()))
+            .min_by_key(|(_, n)| (members.is_public() && !n.secure, n.due, n.since))?;
+        let newcomer = *newcomer;
+        if members.is_welcome(now, &newcomer) {
+            newcomers.get_mut(index)?.due = asked_until(now, members);
+            return Some((newcomer.id, newcomer.endpoint));
+        }
+        newcomers.remove(index);
     }
+    None
+}
 
-    /// Finds out exactly when somebody is due next.
-    fn reschedule(&mut self) {
-        let contacts = self.contacts.all().iter().map(|c| self.due(c));
-        let newcomers = self.newcomers.all().iter().filter(|n| self.has_space(n.bucket.into()));
-        self.schedule.due = contacts.chain(newcomers.map(|n| Instant::from_secs(n.due.into()))).min();
-    }
+fn asked_until(now: Instant, members: &Members<'_>) -> u32 {
+    seconds_up(now + members.config().check_every.saturating_mul(ASK_AGAIN).max(IN_FLIGHT))
+}
 
-    /// An id to look up, so that a bucket without news gets some. At most one in five `check_every`, deepest bucket
-    /// first; nothing while the table is empty, since then there is nobody to ask.
-    pub fn next_refresh(&mut self, now: Instant, rng: &mut Rng) -> Option<Id> {
-        let bucket = self.buckets.next_refresh(now)?;
-        Some(self.own.random_in_bucket(bucket as u32, rng))
-    }
-
-    /// When [`next_refresh`](Self::next_refresh) has something next.
-    pub fn refresh_at(&self) -> Option<Instant> {
-        self.buckets.refresh_at()
-    }
+/// Finds out exactly when a node is due next.
+fn next_due(members: &Members<'_>, newcomers: &Newcomers<'_>) -> Option<Instant> {
+    let contacts = members.all().iter().map(|c| members.due(c));
+    let waiting = newcomers.all().iter().filter(|n| members.has_space(n.bucket.into()));
+    contacts.chain(waiting.map(|n| Instant::from_secs(n.due.into()))).min()
 }

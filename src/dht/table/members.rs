@@ -1,0 +1,371 @@
+//! The contacts, how they fill their buckets, and the rules for who may be one.
+
+use core::cmp::Reverse;
+
+use super::buckets::{BUCKETS, Bucket, Buckets};
+use super::contacts::Contacts;
+use super::id_changes::{IdChange, IdChanges};
+use super::newcomers::Newcomer;
+use super::verdict::{AdmissionRefusal, Density};
+use crate::base::list::List;
+use crate::base::time::{Duration, Instant};
+use crate::dht::config::{K, Network, TableConfig};
+use crate::dht::contact::{Contact, Health};
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+
+/// A contact that is dropped, and an endpoint that changed its id once, wait for this many `check_every` (3 min at 3
+/// s).
+const QUARANTINE: u32 = 60;
+
+/// What the contacts say about a node that wants to become one. A contact with the same id or the same address is not
+/// counted with its network, since it goes if the newcomer comes.
+pub(super) struct Rivals {
+    same_endpoint: Option<usize>,
+    same_ip: Option<usize>,
+    of_network_in_bucket: usize,
+    of_network: usize,
+}
+
+impl Rivals {
+    /// The contact at its endpoint, under another id.
+    pub(super) fn same_endpoint(&self) -> Option<usize> {
+        self.same_endpoint
+    }
+
+    /// The contact at its IP address.
+    pub(super) fn same_ip(&self) -> Option<usize> {
+        self.same_ip
+    }
+}
+
+/// Whether a bucket has a place for one more contact.
+pub(super) enum Place {
+    Free,
+    /// The contact at this index has to go for it.
+    GivenUp(usize),
+    None,
+}
+
+/// The contacts of one table. A bucket counts as many as there are.
+#[derive(Debug)]
+pub(super) struct Members<'s> {
+    config: TableConfig,
+    network: Network,
+    own: Id,
+    addr: Option<Endpoint>,
+    contacts: Contacts<'s>,
+    buckets: Buckets<'s>,
+    id_changes: IdChanges<'s>,
+}
+
+impl<'s> Members<'s> {
+    pub(super) fn new(
+        config: TableConfig,
+        network: Network,
+        own: Id,
+        contacts: Contacts<'s>,
+        buckets: List<'s, Bucket>,
+        id_changes: List<'s, IdChange>,
+    ) -> Self {
+        let (buckets, id_changes) = (Buckets::new(&config, buckets), IdChanges::new(id_changes));
+        Members { config, network, own, addr: None, contacts, buckets, id_changes }
+    }
+
+    pub(super) fn config(&self) -> &TableConfig {
+        &self.config
+    }
+
+    /// Whether the rules for prefixes and for secure ids hold.
+    pub(super) fn is_public(&self) -> bool {
+        self.network == Network::Public
+    }
+
+    pub(super) fn own(&self) -> &Id {
+        &self.own
+    }
+
+    /// All contacts, in id order.
+    pub(super) fn all(&self) -> &[Contact] {
+        self.contacts.all()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.contacts.len()
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.contacts.capacity()
+    }
+
+    /// Where the contact with this id is.
+    pub(super) fn search(&self, id: &Id) -> Option<usize> {
+        self.contacts.search(id).ok()
+    }
+
+    /// The contact at `index`. A change leaves its id alone.
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Contact> {
+        self.contacts.get_mut(index)
+    }
+
+    /// The contact with this id, if it is at this endpoint.
+    pub(super) fn find_mut(&mut self, id: &Id, endpoint: Endpoint) -> Option<&mut Contact> {
+        let index = self.search(id)?;
+        self.contacts.get_mut(index).filter(|contact| contact.endpoint == endpoint)
+    }
+
+    /// A contact answered: its bucket has news.
+    pub(super) fn on_news(&mut self, now: Instant, id: &Id) {
+        self.buckets.on_news(now, Buckets::index(&self.own, id));
+    }
+
+    /// The bucket that an id belongs to.
+    pub(super) fn bucket_of(&self, id: &Id) -> usize {
+        Buckets::index(&self.own, id)
+    }
+
+    pub(super) fn is_full(&self, bucket: usize) -> bool {
+        self.buckets.is_full(bucket)
+    }
+
+    /// Shows `visit` the `n` contacts nearest to `target` that may be handed out, nearest first: those that are not bad
+    /// and not `skip`, the one who asks. Costs a few binary searches, whatever the size of the table.
+    pub(super) fn closest(&self, target: &Id, skip: Option<&Endpoint>, n: usize, mut visit: impl FnMut(&Contact)) {
+        let mut left = n;
+        if left == 0 {
+            return;
+        }
+        self.contacts.nearest_first(target, |contact| {
+            if !contact.record.is_bad() && skip != Some(&contact.endpoint) {
+                visit(contact);
+                left -= 1;
+            }
+            left > 0
+        });
+    }
+
+    /// How densely our own neighbourhood is populated.
+    pub(super) fn density(&self) -> Density {
+        let depth = self.buckets.deepest_full().map_or(0, |bucket| bucket + 1);
+        let contacts: usize = (depth..BUCKETS).map(|bucket| self.buckets.count(bucket)).sum();
+        Density { depth: depth as u32, contacts: contacts as u32 }
+    }
+
+    // ---- who comes and who goes ----
+
+    /// Puts a contact into its place; false when there is none.
+    pub(super) fn insert(&mut self, now: Instant, contact: Contact) -> bool {
+        let fits = self.contacts.insert(contact);
+        if fits {
+            self.buckets.on_added(now, self.bucket_of(&contact.id));
+        }
+        fits
+    }
+
+    pub(super) fn remove(&mut self, now: Instant, index: usize) -> Option<Contact> {
+        let contact = self.contacts.remove(index)?;
+        self.buckets.on_removed(now, self.bucket_of(&contact.id));
+        Some(contact)
+    }
+
+    /// Our id changed: contacts stay as far as their new buckets have room for them.
+    pub(super) fn set_own(&mut self, own: Id) {
+        self.own = own;
+        if let Some(index) = self.search(&own) {
+            self.contacts.remove(index);
+        }
+        for bucket in 0..BUCKETS {
+            while let Some(index) = self.surplus(bucket) {
+                self.contacts.remove(index);
+            }
+        }
+        self.buckets.recount(self.contacts.all().iter().map(|c| Buckets::index(&own, &c.id)));
+    }
+
+    /// Our address as others see it, which no contact may have.
+    pub(super) fn set_addr(&mut self, addr: Option<Endpoint>) {
+        self.addr = addr;
+    }
+
+    /// The endpoint changed its id.
+    pub(super) fn on_id_change(&mut self, now: Instant, endpoint: Endpoint) {
+        self.id_changes.on_change(now, endpoint, self.quarantine());
+    }
+
+    /// How long a node that was dropped stays outside.
+    pub(super) fn quarantine(&self) -> Duration {
+        self.config.check_every.saturating_mul(QUARANTINE)
+    }
+
+    /// A bucket to look up an id in, so that it gets news.
+    pub(super) fn next_refresh(&mut self, now: Instant) -> Option<usize> {
+        self.buckets.next_refresh(now)
+    }
+
+    pub(super) fn refresh_at(&self) -> Option<Instant> {
+        self.buckets.refresh_at()
+    }
+
+    /// When a contact is to be asked.
+    pub(super) fn due(&self, contact: &Contact) -> Instant {
+        let rule = match (contact.record.health(), contact.record.last_answer()) {
+            (Health::Good, Some(at)) => at + self.config.stale_after,
+            _ => contact.record.retry_at(),
+        };
+        rule.max(Instant::from_secs(contact.checked_until.into()))
+    }
+
+    // ---- the rules ----
+
+    /// The rules that need no look at the contacts.
+    pub(super) fn refusal(&self, now: Instant, id: &Id, endpoint: &Endpoint) -> Option<AdmissionRefusal> {
+        if *id == self.own {
+            Some(AdmissionRefusal::OwnId)
+        } else if id.0 == [0; 20] {
+            Some(AdmissionRefusal::ZeroId)
+        } else if self.addr == Some(*endpoint) {
+            Some(AdmissionRefusal::OwnAddress)
+        } else if !endpoint.is_usable(self.network) {
+            Some(AdmissionRefusal::BadAddress)
+        } else if self.id_changes.is_out(now, endpoint) {
+            Some(AdmissionRefusal::IdChanged)
+        } else {
+            None
+        }
+    }
+
+    /// Whether a newcomer could be added if it answered; looks at all contacts.
+    pub(super) fn is_welcome(&self, now: Instant, newcomer: &Newcomer) -> bool {
+        let rivals = self.rivals(&newcomer.id, &newcomer.endpoint, None);
+        self.refusal(now, &newcomer.id, &newcomer.endpoint).is_none()
+            && rivals.same_endpoint.is_none()
+            && self.prefix_refusal(&rivals).is_none()
+    }
+
+    /// Looks at all contacts for those that stand in the way of a new one; `same_id` has its id.
+    pub(super) fn rivals(&self, id: &Id, endpoint: &Endpoint, same_id: Option<usize>) -> Rivals {
+        let in_bucket = self.contacts.bucket(&self.own, self.bucket_of(id));
+        let mut rivals = Rivals { same_endpoint: None, same_ip: None, of_network_in_bucket: 0, of_network: 0 };
+        for (index, contact) in self.contacts.all().iter().enumerate() {
+            if contact.endpoint == *endpoint {
+                rivals.same_endpoint = Some(index);
+            }
+            if self.network == Network::Local || contact.endpoint.network() != endpoint.network() {
+                continue;
+            }
+            if contact.endpoint.same_ip(endpoint) {
+                rivals.same_ip = Some(index);
+            } else if same_id != Some(index) {
+                rivals.of_network += 1;
+                rivals.of_network_in_bucket += usize::from(in_bucket.contains(&index));
+            }
+        }
+        rivals
+    }
+
+    /// The rules for one prefix. A contact of the same address that is bad gives way.
+    pub(super) fn prefix_refusal(&self, rivals: &Rivals) -> Option<AdmissionRefusal> {
+        let is_bad = |index: usize| self.contacts.all().get(index).is_some_and(|c| c.record.is_bad());
+        if rivals.same_ip.is_some_and(|index| !is_bad(index)) {
+            return Some(AdmissionRefusal::SameIp);
+        }
+        let many = rivals.of_network_in_bucket >= self.config.per_network_in_bucket.into()
+            || rivals.of_network >= self.config.per_network.into();
+        many.then_some(AdmissionRefusal::Network)
+    }
+
+    /// Whether a contact loses its id to another endpoint that answers with it: when it does not answer any more, or
+    /// when it may not carry that id and the other one may (BEP 42).
+    pub(super) fn gives_way(&self, index: usize, id: &Id, to: &Endpoint) -> bool {
+        // Addresses that may carry any id prove nothing by it.
+        let mut another = *id;
+        another.0[0] ^= 0x80;
+        let owns = id.is_secure_for(to.ip()) && !another.is_secure_for(to.ip());
+        let squats = |c: &Contact| self.network == Network::Public && !c.secure && owns;
+        self.contacts.all().get(index).is_none_or(|c| c.record.is_bad() || squats(c))
+    }
+
+    /// Whether it makes sense to ask newcomers of this bucket.
+    pub(super) fn has_space(&self, bucket: usize) -> bool {
+        if self.buckets.is_full(bucket) {
+            return self.is_last_resort();
+        }
+        self.len() < self.capacity() || self.overfed(bucket).is_some()
+    }
+
+    /// Whether there are only a few contacts left and none of them answers. They are kept until one does, to start
+    /// from when the network is back.
+    pub(super) fn is_last_resort(&self) -> bool {
+        self.len() <= K && self.contacts.all().iter().all(|c| c.record.is_bad())
+    }
+
+    /// A contact whose place a new one of `bucket` may have, where it needs one. A full bucket gives up only a bad
+    /// contact. When the memory of the whole table is used up, a far bucket with at least two more contacts gives up
+    /// its worst.
+    pub(super) fn place_for(&self, bucket: usize) -> Place {
+        let given_up = if self.buckets.is_full(bucket) {
+            let bad = |index: &usize| self.contacts.all().get(*index).is_some_and(|c| c.record.is_bad());
+            self.worst(bucket).filter(bad)
+        } else if self.len() < self.capacity() {
+            return Place::Free;
+        } else {
+            self.overfed(bucket).and_then(|far| self.worst(far))
+        };
+        given_up.map_or(Place::None, Place::GivenUp)
+    }
+
+    /// The fullest bucket farther away than `bucket`, if it has at least two contacts more.
+    fn overfed(&self, bucket: usize) -> Option<usize> {
+        let far = (0..bucket).max_by_key(|&b| self.buckets.count(b))?;
+        (self.buckets.count(far) >= self.buckets.count(bucket) + 2).then_some(far)
+    }
+
+    /// The contact of a bucket that we would miss least.
+    fn worst(&self, bucket: usize) -> Option<usize> {
+        let contacts = self.contacts.all();
+        self.contacts.bucket(&self.own, bucket).max_by_key(|&index| contacts.get(index).map(Self::badness))
+    }
+
+    /// More failures first, then the longest silence.
+    fn badness(contact: &Contact) -> impl Ord + use<> {
+        (contact.record.health(), Reverse(contact.record.last_answer()))
+    }
+
+    /// A contact that is too much in its bucket, if there is one: the worst of it, or of a network in it.
+    fn surplus(&self, bucket: usize) -> Option<usize> {
+        let range = self.contacts.bucket(&self.own, bucket);
+        let contacts = self.contacts.all();
+        if range.len() > self.buckets.size(bucket) {
+            return self.worst(bucket);
+        }
+        let of_network = |index: &usize| {
+            let network = contacts[*index].endpoint.network();
+            contacts[range.clone()].iter().filter(|c| c.endpoint.network() == network).count()
+        };
+        let over_quota = |index: &usize| of_network(index) > usize::from(self.config.per_network_in_bucket);
+        let has_rules = self.network == Network::Public;
+        range.clone().filter(|_| has_rules).filter(over_quota).max_by_key(|&index| Self::badness(&contacts[index]))
+    }
+
+    /// Recounts everything.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn check_invariants(&self) {
+        let contacts = self.contacts.all();
+        assert!(contacts.is_sorted_by(|a, b| a.id < b.id), "ids are distinct and in order");
+        assert!(contacts.iter().map(|c| c.id.prefix()).eq(self.contacts.prefixes().iter().copied()), "prefixes fit");
+        self.buckets.assert_counts(contacts.iter().map(|c| self.bucket_of(&c.id)));
+        for bucket in 0..BUCKETS {
+            assert_eq!(self.contacts.bucket(&self.own, bucket).len(), self.buckets.count(bucket), "bucket {bucket}");
+        }
+        for contact in contacts {
+            assert!(contact.id != self.own && contact.id.0 != [0; 20] && Some(contact.endpoint) != self.addr);
+            assert!(contact.endpoint.is_usable(self.network));
+            assert!(contact.record.last_answer().is_some(), "only who answered is a contact");
+            assert_eq!(contacts.iter().filter(|c| c.endpoint == contact.endpoint).count(), 1, "one id per endpoint");
+            let rivals = self.rivals(&contact.id, &contact.endpoint, None);
+            assert_eq!(rivals.same_ip.is_some(), self.is_public(), "one contact per address");
+            assert!(rivals.of_network_in_bucket < self.config.per_network_in_bucket.into());
+            assert!(rivals.of_network < self.config.per_network.into());
+        }
+    }
+}
