@@ -23,7 +23,7 @@ fn table(contacts: usize, rng: &mut Rng) -> Table<'static> {
     let memory = TableMemory {
         contacts: List::with_capacity(contacts),
         prefixes: List::with_capacity(contacts),
-        pending: List::with_capacity(256),
+        newcomers: List::with_capacity(256),
         buckets: List::with_capacity(BUCKETS),
         id_changes: List::with_capacity(ID_CHANGES),
     };

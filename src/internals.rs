@@ -91,3 +91,8 @@ pub mod dht {
         pub use crate::dht::node::storage::{MAX_OPERATIONS, UPKEEP};
     }
 }
+
+/// Parts of the reconciliation.
+pub mod negentropy {
+    pub use crate::negentropy::message::*;
+}

@@ -56,6 +56,7 @@
 //! | `alloc` | storage that a machine allocates once, for itself |
 //! | `journal` | recording runs of a node, and replaying them |
 //! | `tokio` | the tokio driver and the loopback test network |
+//! | `serde` | `Serialize` and `Deserialize` for ids, endpoints, saved contacts, outcomes and counters |
 //! | `cli` | the program `honeyguide`; turns everything on |
 //!
 //! Without features the whole node is there, with lent storage, needing neither std nor an allocator.
@@ -77,12 +78,21 @@ pub mod dht;
 pub mod internals;
 pub mod krpc;
 pub mod negentropy;
+#[cfg(feature = "serde")]
+mod serde;
 
 pub use base::time::Instant;
 pub use dht::command::Command;
 pub use dht::config::Config;
 pub use dht::event::{Event, Input, Outcome, Output};
-pub use dht::node::{Node, Storage, StorageBuf};
+pub use dht::node::{Node, Storage};
+
+/// What the macro [`storage!`] refers to. Not part of the API.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::dht::node::lend::{StorageBuf, StorageSizes};
+}
+
 pub use krpc::endpoint::Endpoint;
 pub use krpc::id::Id;
 

@@ -5,20 +5,19 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use honeyguide::Config;
 use honeyguide::Endpoint;
 use honeyguide::Id;
 use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::{Answer, Finished, FromEvent, Handle, Operation, OperationError, replay};
 use honeyguide::adapters::{std_thread, tokio as tokio_driver};
 use honeyguide::dht::CallError;
+use honeyguide::dht::LinkConfig;
 use honeyguide::dht::SavedContact;
+use honeyguide::dht::{Freshness, PeerKind};
 use honeyguide::dht::{LinkId, Reason};
 use honeyguide::krpc::{Item, immutable_target, public_key};
-use honeyguide::{Config, dht::LinkConfig};
-use honeyguide::{
-    Node, Storage,
-    dht::{Freshness, PeerKind},
-};
+use honeyguide::{Node, Storage};
 use tokio::sync::Notify;
 
 /// Longer than anything here takes, unless it hangs.

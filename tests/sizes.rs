@@ -1,10 +1,11 @@
 //! The memory of the three stock configurations, printed and bounded; and how much of it an idle node touches.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use honeyguide::Endpoint;
 use honeyguide::Instant;
-use honeyguide::dht::Buffer;
+use honeyguide::dht::{Buffer, Capacity, LinkConfig};
 use honeyguide::{Config, Node};
 use honeyguide::{Input, Output, Storage};
 
@@ -25,6 +26,50 @@ fn each_stock_configuration_stays_within_its_memory() {
         println!("{name}: {bytes} bytes of {limit}");
         assert!(bytes < limit, "{name} takes {bytes} bytes, more than {limit}");
     }
+}
+
+#[test]
+fn the_macro_without_capacities_makes_the_memory_of_the_tiny_configuration() {
+    let mut memory = honeyguide::storage!();
+    assert_eq!(memory.lend().parts(), Storage::allocate(&Config::tiny()).parts());
+}
+
+#[test]
+fn named_capacities_are_those_that_the_node_gets() {
+    let mut config = Config::tiny().with_links(&[LinkConfig::V4, LinkConfig::V6]);
+    let capacity = Capacity { contacts: 32, operations: 1, items: 4, value_bytes: 1000, ..config.capacity };
+    (config.capacity, config.lookup.replicas) = (capacity, 12);
+    let mut memory =
+        honeyguide::storage! { items: 4, contacts: 32, operations: 1, value_bytes: 1000, links: 2, replicas: 12 };
+    assert_eq!(memory.lend().parts(), Storage::allocate(&config).parts());
+    assert!(Node::new(config, [1; 32], memory.lend()).is_ok());
+}
+
+/// Memory that a test of a large capacity needs lies in a static, where firmware has it too.
+macro_rules! refusal {
+    ($($name:ident: $count:expr),*) => {{
+        type Memory = honeyguide::storage!(type { $($name: $count),* });
+        static MEMORY: Mutex<Memory> = Mutex::new(Memory::new());
+        let lent = Node::new(Config::tiny(), [1; 32], MEMORY.lock().unwrap().lend()).err();
+        let mut config = Config::tiny();
+        config.capacity = Capacity { $($name: $count,)* ..config.capacity };
+        let allocated = Storage::allocate(&config);
+        assert_eq!(lent, Node::new(config, [1; 32], allocated).err());
+        lent.map(|error| error.to_string())
+    }};
+}
+
+#[test]
+fn a_capacity_that_can_be_numbered_is_taken_and_one_more_is_refused() {
+    assert_eq!(refusal! { peers: 65_534 }, None);
+    assert_eq!(refusal! { peers: 65_535 }.unwrap(), "peers is 65535; at most 65534");
+    assert_eq!(refusal! { operations: 254 }, None);
+    assert_eq!(refusal! { operations: 255 }.unwrap(), "operations is 255; at most 254");
+    assert_eq!(refusal! { contacts: 65_535 }.unwrap(), "contacts is 65535; at most 65534");
+    assert_eq!(refusal! { items: 65_535 }.unwrap(), "items is 65535; at most 65534");
+    assert_eq!(refusal! { value_bytes: 65_535 * 64 }.unwrap(), "value_bytes is 4194240; at most 4194176");
+    assert_eq!(refusal! { candidates: 256 }.unwrap(), "candidates is 256; at most 255");
+    assert_eq!(refusal! { results: 0 }.unwrap(), "results is 0; at least 1");
 }
 
 /// Most that the resident set of a process may grow by a node with the default configuration that has nothing to do.

@@ -445,9 +445,7 @@ fn an_allocating_call_would_be_told() {
 mod reconcile {
     use super::allocations;
     use honeyguide::base::Rng;
-    use honeyguide::internals::base::slab::Memory;
-    use honeyguide::negentropy::message::Entry;
-    use honeyguide::negentropy::{Limits, Reconciler, ReconcilerConfig, Sealed, Step, Tree};
+    use honeyguide::negentropy::{Entry, Limits, Reconciler, ReconcilerConfig, Sealed, Step, Tree};
 
     /// Everything after the sets and the buffers are there: both ends of a whole session, sealed set and tree.
     #[test]
@@ -458,7 +456,7 @@ mod reconcile {
         let ours = Sealed::build([common.clone(), entries(40)].concat()).unwrap();
         let theirs = Tree::from_sorted(Sealed::build([common, entries(50)].concat()).unwrap().entries()).unwrap();
         let config = ReconcilerConfig::new(Limits::initiator()).frames(8192);
-        let mut client = Reconciler::initiator(config.clone(), Memory::allocate(config.scratch_len())).unwrap();
+        let mut client = Reconciler::initiator(config.clone()).unwrap();
         let mut server = Reconciler::responder(config).unwrap();
         let (mut up, mut down, mut told) = (vec![0; 8192], vec![0; 8192], 0);
         let ((), count) = allocations(|| {

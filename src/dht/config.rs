@@ -2,13 +2,14 @@
 //!
 //! Three stock configurations exist: [`Config::default`] for a full participant (under 4 MiB), [`Config::small`] for test
 //! networks and simulations (under 24 KiB) and [`Config::tiny`] for microcontrollers. Capacities say how much memory
-//! is allocated; with lent storage the lengths of the slices that are lent hold instead.
+//! is reserved; with lent storage the capacities of the lists that are lent hold instead.
 
 use core::net::SocketAddr;
 
 use arrayvec::ArrayVec;
 
 use crate::base::error::ConfigError;
+use crate::base::rate::Rate;
 use crate::base::time::Duration;
 use crate::krpc::endpoint::Family;
 pub use crate::krpc::endpoint::Network;
@@ -37,15 +38,27 @@ impl LinkConfig {
     pub const V6: LinkConfig = LinkConfig { family: Family::V6, external: None, id: None };
 }
 
-/// How many entries each table holds. All are allocated at construction and never grow.
+/// Most info-hashes in one sample (BEP 51): with nodes beside them they still fit into one datagram.
+pub const MAX_SAMPLES: u8 = 20;
+
+/// A time that is measured, and within what it is believed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Bounds {
+    /// The shortest.
+    pub least: Duration,
+    /// The longest, which is also assumed while nothing was measured.
+    pub most: Duration,
+}
+
+/// How many entries each table holds. Memory is reserved at construction and used as it is needed; no table grows past it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Capacity {
     /// Verified contacts, for each link.
     pub contacts: usize,
     /// Unverified newcomers that wait to be checked, for each link.
-    pub pending: usize,
-    /// Operations at the same time, those of the node's own upkeep included.
-    pub lookups: usize,
+    pub newcomers: usize,
+    /// Operations of the user at the same time; the node's own upkeep has two more.
+    pub operations: usize,
     /// Candidates of one lookup.
     pub candidates: usize,
     /// Queries in flight.
@@ -54,14 +67,30 @@ pub struct Capacity {
     pub peers: usize,
     /// Items that we hold for others.
     pub items: usize,
-    /// Bytes for the values of those items and of our own puts.
+    /// Bytes for the values of those items.
     pub value_bytes: usize,
     /// Replies that wait to be drained.
     pub replies: usize,
     /// Intermediate results that wait to be drained.
-    pub inbox: usize,
+    pub results: usize,
     /// Addresses and networks whose traffic is metered.
     pub meters: usize,
+}
+
+impl Capacity {
+    pub(crate) const TINY: Capacity = Capacity {
+        contacts: 128,
+        newcomers: 32,
+        operations: 2,
+        candidates: 32,
+        transactions: 32,
+        peers: 64,
+        items: 16,
+        value_bytes: 4096,
+        replies: 2,
+        results: 1,
+        meters: 32,
+    };
 }
 
 /// Rules of the routing table.
@@ -105,9 +134,9 @@ pub struct LookupConfig {
     /// Spacing of the first burst of queries.
     pub initial_stagger: Duration,
     /// Bounds of the soft timeout, after which a slot is freed and the late reply is still taken.
-    pub soft_timeout: (Duration, Duration),
-    /// Queries a second to unverified nodes, and their burst: bounds what false referrals can make us send to a target.
-    pub unverified_query_rate: (u32, u32),
+    pub soft_timeout: Bounds,
+    /// Queries to unverified nodes: bounds what false referrals can make us send to a target.
+    pub unverified_query_rate: Rate,
     /// A query without an answer for this long has failed.
     pub hard_timeout: Duration,
     /// An operation ends after this long, with what it has.
@@ -117,14 +146,14 @@ pub struct LookupConfig {
 /// Rules for strangers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LimiterConfig {
-    /// Packets a second of one endpoint, and its burst.
-    pub per_endpoint: (u32, u32),
-    /// Packets a second of one /24 (/64), and its burst.
-    pub per_network: (u32, u32),
-    /// Packets a second of all strangers together, and their burst.
-    pub per_node: (u32, u32),
-    /// Reply bytes a second of one /24 (/64), and their burst.
-    pub reply_bytes: (u32, u32),
+    /// Packets of one endpoint.
+    pub per_endpoint: Rate,
+    /// Packets of one /24 (/64).
+    pub per_network: Rate,
+    /// Packets of all strangers together.
+    pub per_node: Rate,
+    /// Bytes of replies to one /24 (/64).
+    pub reply_bytes: Rate,
 }
 
 /// Limits of what we hold for others.
@@ -144,7 +173,7 @@ pub struct ServerConfig {
     pub token_rotation: Duration,
     /// A sample of info-hashes stays the same for this long (BEP 51).
     pub sample_interval: Duration,
-    /// Info-hashes in one sample.
+    /// Info-hashes in one sample, at most [`MAX_SAMPLES`].
     pub samples: u8,
 }
 
@@ -187,15 +216,15 @@ impl Default for Config {
             version: *b"HG\x00\x01",
             capacity: Capacity {
                 contacts: 512,
-                pending: 256,
-                lookups: 64,
+                newcomers: 256,
+                operations: 64,
                 candidates: 100,
                 transactions: 512,
                 peers: 20_000,
                 items: 1_000,
                 value_bytes: 1 << 20,
                 replies: 16,
-                inbox: 16,
+                results: 16,
                 meters: 4_096,
             },
             table: TableConfig {
@@ -217,16 +246,16 @@ impl Default for Config {
                 slots_unverified: 3,
                 slots_bad: 3,
                 initial_stagger: Duration::from_millis(50),
-                soft_timeout: (Duration::from_millis(50), Duration::from_secs(1)),
-                unverified_query_rate: (50, 100),
+                soft_timeout: Bounds { least: Duration::from_millis(50), most: Duration::from_secs(1) },
+                unverified_query_rate: Rate { per_second: 50, burst: 100 },
                 hard_timeout: Duration::from_secs(2),
                 deadline: Duration::from_secs(30),
             },
             limiter: LimiterConfig {
-                per_endpoint: (10, 100),
-                per_network: (50, 200),
-                per_node: (2_000, 4_000),
-                reply_bytes: (32_000, 64_000),
+                per_endpoint: Rate { per_second: 10, burst: 100 },
+                per_network: Rate { per_second: 50, burst: 200 },
+                per_node: Rate { per_second: 2_000, burst: 4_000 },
+                reply_bytes: Rate { per_second: 32_000, burst: 64_000 },
             },
             server: ServerConfig {
                 peers_per_info_hash: 500,
@@ -236,7 +265,7 @@ impl Default for Config {
                 items_per_network: 100,
                 token_rotation: Duration::from_secs(5 * 60),
                 sample_interval: Duration::from_secs(6 * 3600),
-                samples: 20,
+                samples: MAX_SAMPLES,
             },
         }
     }
@@ -247,15 +276,15 @@ impl Config {
     pub fn small() -> Self {
         let capacity = Capacity {
             contacts: 64,
-            pending: 12,
-            lookups: 1,
+            newcomers: 12,
+            operations: 1,
             candidates: 20,
             transactions: 16,
             peers: 16,
             items: 8,
             value_bytes: 1600,
             replies: 2,
-            inbox: 1,
+            results: 1,
             meters: 32,
         };
         let mut config = Config { capacity, ..Config::default() };
@@ -266,20 +295,7 @@ impl Config {
 
     /// A node of a microcontroller: 128 contacts, 4 operations (two of its user, two for upkeep), 32 transactions, 16 items.
     pub fn tiny() -> Self {
-        let capacity = Capacity {
-            contacts: 128,
-            pending: 32,
-            lookups: 2,
-            candidates: 32,
-            transactions: 32,
-            peers: 64,
-            items: 16,
-            value_bytes: 4096,
-            replies: 2,
-            inbox: 1,
-            meters: 32,
-        };
-        let mut config = Config { capacity, ..Config::default() };
+        let mut config = Config { capacity: Capacity::TINY, ..Config::default() };
         config.table.bucket_sizes = [32, 32, 16, 16, 8];
         config.lookup.replicas = 8;
         config
@@ -303,7 +319,6 @@ impl Config {
 
     /// Whether the rules make sense together.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        const MOST_SAMPLES: u8 = 50;
         const MOST_PEERS: u8 = 100;
         let (l, s) = (&self.lookup, &self.server);
         let least_bucket = self.table.bucket_sizes.into_iter().min().unwrap_or_default();
@@ -313,11 +328,11 @@ impl Config {
         at_least("lookup.report_at", l.report_at.into(), 1)?;
         at_least("lookup.slots_good", l.slots_good.into(), 1)?;
         at_least("lookup.slots_unverified", l.slots_unverified.into(), 1)?;
-        lasts("lookup.soft_timeout.0", l.soft_timeout.0, Duration::from_micros(1))?;
-        lasts("lookup.soft_timeout.1", l.soft_timeout.1, l.soft_timeout.0)
-            .map_err(|error| error.against("lookup.soft_timeout.0"))?;
-        lasts("lookup.hard_timeout", l.hard_timeout, l.soft_timeout.1)
-            .map_err(|error| error.against("lookup.soft_timeout.1"))?;
+        lasts("lookup.soft_timeout.least", l.soft_timeout.least, Duration::from_micros(1))?;
+        lasts("lookup.soft_timeout.most", l.soft_timeout.most, l.soft_timeout.least)
+            .map_err(|error| error.against("lookup.soft_timeout.least"))?;
+        lasts("lookup.hard_timeout", l.hard_timeout, l.soft_timeout.most)
+            .map_err(|error| error.against("lookup.soft_timeout.most"))?;
         lasts("lookup.deadline", l.deadline, Duration::from_micros(1))?;
         at_least("table.bucket_sizes", least_bucket.into(), 1)?;
         lasts("table.check_every", self.table.check_every, Duration::from_millis(1))?;
@@ -326,7 +341,7 @@ impl Config {
         lasts("server.peer_lifetime", s.peer_lifetime, Duration::from_secs(1))?;
         lasts("server.sample_interval", s.sample_interval, Duration::from_secs(1))?;
         at_most("server.peers_per_reply", s.peers_per_reply, MOST_PEERS)?;
-        at_most("server.samples", s.samples, MOST_SAMPLES)
+        at_most("server.samples", s.samples, MAX_SAMPLES)
     }
 }
 
@@ -360,10 +375,10 @@ mod tests {
             ((|c| c.links.clear()) as fn(&mut Config), "links is 0; at least 1"),
             (|c| c.lookup.replicas = 4, "lookup.replicas is 4; at least lookup.k, 8"),
             (|c| c.table.bucket_sizes[2] = 0, "table.bucket_sizes is 0; at least 1"),
-            (|c| c.server.samples = 51, "server.samples is 51; at most 50"),
+            (|c| c.server.samples = MAX_SAMPLES + 1, "server.samples is 21; at most 20"),
             (
                 |c| c.lookup.hard_timeout = Duration::from_millis(500),
-                "lookup.hard_timeout is 500000 us; at least lookup.soft_timeout.1, 1000000 us",
+                "lookup.hard_timeout is 500000 us; at least lookup.soft_timeout.most, 1000000 us",
             ),
         ] {
             assert_eq!(check(change), Err(text.into()));

@@ -11,6 +11,7 @@
 //! units of 100 us, so that a record takes 16 bytes.
 
 use crate::base::time::{Duration, Instant};
+use crate::dht::config::Bounds;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
@@ -231,12 +232,12 @@ impl AnswerHistory {
 
     /// How long an answer may reasonably take: the smoothed round-trip time and four times its deviation, within
     /// `bounds`; the upper bound while there is no sample.
-    pub fn soft_timeout(&self, bounds: (Duration, Duration)) -> Duration {
+    pub fn soft_timeout(&self, bounds: Bounds) -> Duration {
         if self.srtt == 0 {
-            return bounds.1;
+            return bounds.most;
         }
         let timeout = units(u64::from(self.srtt) + 4 * u64::from(self.rttvar));
-        timeout.max(bounds.0).min(bounds.1)
+        timeout.max(bounds.least).min(bounds.most)
     }
 }
 
@@ -321,9 +322,9 @@ mod tests {
 
     #[test]
     fn the_soft_timeout_follows_the_round_trip_times() {
-        let bounds = (Duration::from_millis(50), Duration::from_secs(1));
+        let bounds = Bounds { least: Duration::from_millis(50), most: Duration::from_secs(1) };
         let mut r = AnswerHistory::default();
-        assert_eq!(r.soft_timeout(bounds), bounds.1);
+        assert_eq!(r.soft_timeout(bounds), bounds.most);
         assert_eq!(r.rtt(), None);
         r.on_answer(at(1), Some(Duration::from_millis(100)));
         assert_eq!(r.rtt(), Some(Duration::from_millis(100)));
@@ -331,8 +332,8 @@ mod tests {
         for _ in 0..100 {
             r.on_answer(at(1), Some(Duration::from_millis(20)));
         }
-        assert_eq!(r.soft_timeout(bounds), bounds.0);
+        assert_eq!(r.soft_timeout(bounds), bounds.least);
         r.on_answer(at(1), Some(Duration::MAX));
-        assert_eq!(r.soft_timeout(bounds), bounds.1);
+        assert_eq!(r.soft_timeout(bounds), bounds.most);
     }
 }

@@ -31,10 +31,6 @@ use crate::krpc::item::{Item, MAX_SALT, MAX_VALUE, Mutable};
 /// Among this many of the farthest items, the one longest without a put has to go.
 pub const CANDIDATES: usize = 8;
 
-/// A handle of an item. It goes stale when the item is removed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ItemKey(SlabKey);
-
 /// A put whose token was verified.
 #[derive(Clone, Copy, Debug)]
 pub struct Put<'a> {
@@ -227,21 +223,21 @@ impl<'s> Items<'s> {
         }
     }
 
-    /// The item that is held under `target`; the mutable one, if both kinds are.
-    pub fn find(&self, target: &Id) -> Option<ItemKey> {
+    /// The handle of the item that is held under `target`; the mutable one, if both kinds are.
+    pub fn find(&self, target: &Id) -> Option<SlabKey> {
         let number = self.number_of(target, Kind::Mutable).or_else(|| self.number_of(target, Kind::Immutable))?;
-        Some(ItemKey(SlabKey { index: number, generation: self.entry(number).generation }))
+        Some(SlabKey { index: number, generation: self.entry(number).generation })
     }
 
     /// The sequence number of a mutable item; `None` for an immutable one, or once it was removed.
-    pub fn seq(&self, key: ItemKey) -> Option<i64> {
-        let entry = self.entries.get(usize::from(key.0.index)).filter(|entry| entry.generation == key.0.generation)?;
+    pub fn seq(&self, key: SlabKey) -> Option<i64> {
+        let entry = self.held(key)?;
         (entry.kind == Kind::Mutable).then_some(entry.seq)
     }
 
     /// The item of `key`, its value copied into `buf`; `None` once it was removed.
-    pub fn view<'b>(&'b self, key: ItemKey, buf: &'b mut [u8; MAX_VALUE]) -> Option<StoredItem<'b>> {
-        let entry = self.entries.get(usize::from(key.0.index)).filter(|entry| entry.generation == key.0.generation)?;
+    pub fn view<'b>(&'b self, key: SlabKey, buf: &'b mut [u8; MAX_VALUE]) -> Option<StoredItem<'b>> {
+        let entry = self.held(key)?;
         let len = self.arena.copy_to(entry.value, buf)?;
         let mutable = match entry.kind {
             Kind::Immutable => None,
@@ -457,6 +453,11 @@ impl<'s> Items<'s> {
 
     fn expires_at(&self, number: u16) -> Instant {
         self.entry(number).put_at + self.lifetime
+    }
+
+    /// The item of a handle; `None` once it was removed.
+    fn held(&self, key: SlabKey) -> Option<&ItemEntry> {
+        self.entries.get(usize::from(key.index)).filter(|entry| entry.generation == key.generation)
     }
 
     fn entry(&self, number: u16) -> &ItemEntry {

@@ -6,9 +6,8 @@
 //! queries are admitted whatever strangers do, also those who send in the name of whom we asked, since a credit is spent
 //! by the answer alone and not by whatever else comes from there.
 //!
-//! A rate is a token bucket, kept as one number: the time at which the bucket will be full again. A bucket that is full says
-//! nothing about the past, so its meter can be forgotten without loss. The meters lie in a table of fixed size, in sets
-//! of eight that a keyed hash chooses: nobody can aim at the meters of others, a look costs eight comparisons, and a million
+//! A rate is a token bucket. One that is full says nothing about the past, so its meter can be forgotten without loss. The
+//! meters lie in a table of fixed size, in sets of eight that a keyed hash chooses: nobody can aim at the meters of others, a look costs eight comparisons, and a million
 //! addresses change nothing about the memory. A new meter takes the place of the one in its set that says least,
 //! and of one that holds credits only when there is no other.
 
@@ -17,6 +16,7 @@ use core::ops::Range;
 use siphasher::sip::SipHasher13;
 
 use crate::base::list::List;
+use crate::base::rate::{Flow, TokenBucket};
 use crate::base::time::Instant;
 use crate::dht::config::{LimiterConfig, Network};
 use crate::dht::contact::seconds;
@@ -27,85 +27,34 @@ const WAYS: usize = 8;
 /// Seconds after which an answer is expected no longer.
 const CREDIT_LIFETIME: u32 = 15;
 
-/// The meter of one endpoint or of one network. It lies in memory as four plain numbers, see [`List::zeroed`].
-#[derive(Clone, Copy, Default)]
-struct Meter {
-    /// Keyed hash of whom it is for; 0 while it is free.
-    tag: u64,
-    packets: MeterBucket,
-    bytes: MeterBucket,
-    /// The second from which the credits are void.
-    credits_until: u32,
-    credits: u8,
+/// The meter of one endpoint or of one network: four plain numbers, see [`List::zeroed`].
+pub type Meter = [u64; 4];
+
+/// Keyed hash of whom it is for; 0 while it is free.
+const TAG: usize = 0;
+/// Bucket of its packets.
+const PACKETS: usize = 1;
+/// Bucket of the bytes of replies to it.
+const BYTES: usize = 2;
+/// How many answers it has credit for, in the lowest byte, and above it the second from which they are void.
+const CREDITS: usize = 3;
+
+fn credits(meter: &Meter) -> (u32, u8) {
+    ((meter[CREDITS] >> 8) as u32, meter[CREDITS] as u8)
 }
 
-/// Memory for one meter.
-pub type MeterCell = [u64; 4];
-
-impl Meter {
-    fn read([tag, packets, bytes, credits]: MeterCell) -> Meter {
-        Meter {
-            tag,
-            packets: MeterBucket { full_at: packets },
-            bytes: MeterBucket { full_at: bytes },
-            credits_until: (credits >> 8) as u32,
-            credits: credits as u8,
-        }
-    }
-
-    fn write(&self) -> MeterCell {
-        let credits = u64::from(self.credits_until) << 8 | u64::from(self.credits);
-        [self.tag, self.packets.full_at, self.bytes.full_at, credits]
-    }
-
-    fn has_credit(&self, second: u32) -> bool {
-        self.credits > 0 && second < self.credits_until
-    }
-
-    /// How much would be lost with it: credits above all, else the time until which its buckets say something.
-    fn worth(&self, second: u32) -> u64 {
-        let full_at = self.packets.full_at.max(self.bytes.full_at);
-        if self.has_credit(second) { u64::MAX } else { full_at }
-    }
+fn set_credits(meter: &mut Meter, until: u32, count: u8) {
+    meter[CREDITS] = u64::from(until) << 8 | u64::from(count);
 }
 
-/// A token bucket: when it will be full again, in nanoseconds.
-#[derive(Clone, Copy, Default, Debug)]
-struct MeterBucket {
-    full_at: u64,
+fn has_credit(meter: &Meter, second: u32) -> bool {
+    let (until, count) = credits(meter);
+    count > 0 && second < until
 }
 
-/// A rate in tokens a second, and a burst, as times in nanoseconds. A rate of zero lets nothing through.
-#[derive(Clone, Copy, Debug)]
-struct Rate {
-    tokens_a_second: u64,
-    /// Time in which one token flows in.
-    one: u64,
-    /// Time in which an empty bucket fills.
-    depth: u64,
-}
-
-impl Rate {
-    fn new((tokens_a_second, burst): (u32, u32)) -> Self {
-        let rate = Rate { tokens_a_second: tokens_a_second.into(), one: u64::MAX, depth: 0 };
-        if tokens_a_second == 0 {
-            return rate;
-        }
-        Rate { one: rate.time(1), depth: rate.time(burst.into()), ..rate }
-    }
-
-    /// Time in which so many tokens flow in, rounded up.
-    fn time(&self, tokens: u64) -> u64 {
-        tokens.saturating_mul(1_000_000_000).div_ceil(self.tokens_a_second.max(1))
-    }
-}
-
-impl MeterBucket {
-    /// The bucket after taking `cost` nanoseconds' worth of tokens out; `None` when it holds too few.
-    fn take(self, now: u64, cost: u64, depth: u64) -> Option<MeterBucket> {
-        let full_at = self.full_at.max(now).checked_add(cost)?;
-        (full_at - now <= depth).then_some(MeterBucket { full_at })
-    }
+/// How much would be lost with it: credits above all, else the time until which its buckets say something.
+fn worth(meter: &Meter, second: u32) -> u64 {
+    if has_credit(meter, second) { u64::MAX } else { meter[PACKETS].max(meter[BYTES]) }
 }
 
 /// What is to be done with a datagram before it is read.
@@ -125,26 +74,26 @@ pub enum Verdict {
 pub struct Limiter<'s> {
     network: Network,
     keys: [u64; 2],
-    meters: List<'s, MeterCell>,
-    everybody: MeterBucket,
-    per_endpoint: Rate,
-    per_network: Rate,
-    per_node: Rate,
-    reply_bytes: Rate,
+    meters: List<'s, Meter>,
+    everybody: TokenBucket,
+    per_endpoint: Flow,
+    per_network: Flow,
+    per_node: Flow,
+    reply_bytes: Flow,
 }
 
 impl<'s> Limiter<'s> {
     /// `keys` must be secret and random. Without any meters only the rate of the whole node holds.
-    pub fn new(config: LimiterConfig, network: Network, keys: [u64; 2], meters: List<'s, MeterCell>) -> Self {
+    pub fn new(config: LimiterConfig, network: Network, keys: [u64; 2], meters: List<'s, Meter>) -> Self {
         Limiter {
             network,
             keys,
             meters: meters.into_zeros(),
-            everybody: MeterBucket::default(),
-            per_endpoint: Rate::new(config.per_endpoint),
-            per_network: Rate::new(config.per_network),
-            per_node: Rate::new(config.per_node),
-            reply_bytes: Rate::new(config.reply_bytes),
+            everybody: TokenBucket::default(),
+            per_endpoint: Flow::from(config.per_endpoint),
+            per_network: Flow::from(config.per_network),
+            per_node: Flow::from(config.per_node),
+            reply_bytes: Flow::from(config.reply_bytes),
         }
     }
 
@@ -152,7 +101,7 @@ impl<'s> Limiter<'s> {
     pub fn judge(&mut self, now: Instant, from: &Endpoint) -> Verdict {
         let tag = self.endpoint_tag(from);
         let known = self.find(tag);
-        if known.is_some_and(|index| self.at(index).has_credit(seconds(now))) {
+        if known.is_some_and(|index| has_credit(&self.meters[index], seconds(now))) {
             return Verdict::Expected;
         }
         match self.admit_stranger(now, from, tag, known) {
@@ -171,26 +120,24 @@ impl<'s> Limiter<'s> {
     /// It answered a query of ours: that was what it had credit for.
     pub fn on_answer(&mut self, from: &Endpoint) {
         if let Some(index) = self.find(self.endpoint_tag(from)) {
-            let mut meter = self.at(index);
-            meter.credits = meter.credits.saturating_sub(1);
-            self.meters[index] = meter.write();
+            let (until, count) = credits(&self.meters[index]);
+            set_credits(&mut self.meters[index], until, count.saturating_sub(1));
         }
     }
 
     /// Takes one packet from each of the buckets, or from none.
     fn admit_stranger(&mut self, now: Instant, from: &Endpoint, tag: u64, known: Option<usize>) -> Option<()> {
-        let at = nanos(now);
-        let everybody = self.everybody.take(at, self.per_node.one, self.per_node.depth)?;
+        let everybody = self.everybody.minus_one(now, &self.per_node)?;
         if !self.meters.is_empty() {
-            let of_endpoint = self.packets(known).take(at, self.per_endpoint.one, self.per_endpoint.depth)?;
+            let of_endpoint = self.packets(known).minus_one(now, &self.per_endpoint)?;
             if self.network == Network::Public {
                 let tag = self.network_tag(from);
                 let known = self.find(tag);
-                let of_network = self.packets(known).take(at, self.per_network.one, self.per_network.depth)?;
-                self.change(now, tag, known, |meter| meter.packets = of_network);
+                let of_network = self.packets(known).minus_one(now, &self.per_network)?;
+                self.meter(now, tag, known)[PACKETS] = of_network.full_at();
             }
             // Its place may have been taken by the meter of its network.
-            self.change(now, tag, known, |meter| meter.packets = of_endpoint);
+            self.meter(now, tag, known)[PACKETS] = of_endpoint.full_at();
         }
         self.everybody = everybody;
         Some(())
@@ -203,11 +150,9 @@ impl<'s> Limiter<'s> {
         }
         let tag = self.endpoint_tag(to);
         let known = self.find(tag);
-        self.change(now, tag, known, |meter| {
-            let credits = if meter.has_credit(seconds(now)) { meter.credits } else { 0 };
-            meter.credits = credits.saturating_add(1);
-            meter.credits_until = seconds(now).saturating_add(CREDIT_LIFETIME);
-        });
+        let meter = self.meter(now, tag, known);
+        let valid = if has_credit(meter, seconds(now)) { credits(meter).1 } else { 0 };
+        set_credits(meter, seconds(now).saturating_add(CREDIT_LIFETIME), valid.saturating_add(1));
     }
 
     /// Charges a reply to the network it goes to. False, and nothing is charged, when its budget is used up.
@@ -217,43 +162,39 @@ impl<'s> Limiter<'s> {
         }
         let tag = self.network_tag(to);
         let known = self.find(tag);
-        let bucket = known.map_or(MeterBucket::default(), |index| self.at(index).bytes);
-        let cost = self.reply_bytes.time(bytes as u64);
-        let Some(bucket) = bucket.take(nanos(now), cost, self.reply_bytes.depth) else { return false };
-        self.change(now, tag, known, |meter| meter.bytes = bucket);
+        let bucket = known.map_or(TokenBucket::default(), |index| TokenBucket::until(self.meters[index][BYTES]));
+        let Some(bucket) = bucket.minus(now, bytes as u64, &self.reply_bytes) else { return false };
+        self.meter(now, tag, known)[BYTES] = bucket.full_at();
         true
     }
 
     /// The bucket of a meter, or the full one of somebody who has none.
-    fn packets(&self, known: Option<usize>) -> MeterBucket {
-        known.map_or(MeterBucket::default(), |index| self.at(index).packets)
+    fn packets(&self, known: Option<usize>) -> TokenBucket {
+        known.map_or(TokenBucket::default(), |index| TokenBucket::until(self.meters[index][PACKETS]))
     }
 
-    fn at(&self, index: usize) -> Meter {
-        Meter::read(self.meters[index])
-    }
-
-    /// Changes the meter of `tag`: where it was found, or in the place of the one in its set that is worth least. There
-    /// must be any meters.
-    fn change(&mut self, now: Instant, tag: u64, known: Option<usize>, change: impl FnOnce(&mut Meter)) {
-        let (index, mut meter) = match known.filter(|&index| self.meters[index][0] == tag) {
-            Some(index) => (index, self.at(index)),
+    /// The meter of `tag`: where it was found, or in the place of the one in its set that is worth least. There must be
+    /// any meters.
+    fn meter(&mut self, now: Instant, tag: u64, known: Option<usize>) -> &mut Meter {
+        let index = match known.filter(|&index| self.meters[index][TAG] == tag) {
+            Some(index) => index,
             None => {
                 let set = self.set(tag);
                 let (start, second) = (set.start, seconds(now));
-                let way =
-                    self.meters[set].iter().enumerate().min_by_key(|(_, meter)| Meter::read(**meter).worth(second));
-                (start + way.map_or(0, |(way, _)| way), Meter { tag, ..Meter::default() })
+                let way = self.meters[set].iter().enumerate().min_by_key(|(_, meter)| worth(meter, second));
+                let index = start + way.map_or(0, |(way, _)| way);
+                self.meters[index] = Meter::default();
+                self.meters[index][TAG] = tag;
+                index
             }
         };
-        change(&mut meter);
-        self.meters[index] = meter.write();
+        &mut self.meters[index]
     }
 
     fn find(&self, tag: u64) -> Option<usize> {
         let set = self.set(tag);
         let start = set.start;
-        self.meters[set].iter().position(|meter| meter[0] == tag).map(|way| start + way)
+        self.meters[set].iter().position(|meter| meter[TAG] == tag).map(|way| start + way)
     }
 
     /// The places in which the meter of `tag` may be.
@@ -277,14 +218,10 @@ impl<'s> Limiter<'s> {
     }
 }
 
-/// Nanoseconds since the origin; saturates after five centuries.
-fn nanos(at: Instant) -> u64 {
-    at.as_micros().saturating_mul(1_000)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::rate::Rate;
     use crate::base::rng::Rng;
     use crate::base::time::Duration;
     use crate::dht::config::Config;
@@ -394,7 +331,7 @@ mod tests {
         admitted(&mut l, at(10), host(0, 1), 100);
         assert!(!l.admit(at(5), &host(0, 1)), "a clock that steps back gives nothing away");
         assert!(l.admit(at(10) + Duration::from_millis(100), &host(0, 1)));
-        let closed = LimiterConfig { per_endpoint: (0, 0), ..Config::default().limiter };
+        let closed = LimiterConfig { per_endpoint: Rate { per_second: 0, burst: 0 }, ..Config::default().limiter };
         let mut l = Limiter::new(closed, Network::Public, [0; 2], List::zeroed(64));
         assert!(!l.admit(at(0), &host(0, 1)));
     }

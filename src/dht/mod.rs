@@ -24,8 +24,12 @@ pub(crate) mod trace;
 pub(crate) mod transactions;
 pub(crate) mod votes;
 
+pub use crate::base::rate::Rate;
 pub use command::{DirectQuery, Freshness, PeerKind};
-pub use config::{Capacity, LimiterConfig, LinkConfig, LookupConfig, MAX_LINKS, Network, ServerConfig, TableConfig};
+pub use config::{
+    Bounds, Capacity, LimiterConfig, LinkConfig, LookupConfig, MAX_LINKS, MAX_SAMPLES, Network, ServerConfig,
+    TableConfig,
+};
 pub use contact::{ContactView, Health, SavedContact};
 pub use error::CallError;
 pub use event::{Buffer, LinkId, OpId, OpView, Reason, Refusals};

@@ -23,7 +23,7 @@ use crate::base::list::List;
 use crate::base::lru::{Lru, LruLink};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
-use crate::dht::config::{Network, ServerConfig};
+use crate::dht::config::{MAX_SAMPLES, Network, ServerConfig};
 use crate::krpc::bloom::Bloom;
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
@@ -32,8 +32,6 @@ use crate::krpc::id::Id;
 pub const CANDIDATES: usize = 8;
 /// One network may take one part in this many of the places of an info-hash.
 pub const NETWORK_SHARE: usize = 8;
-/// Most info-hashes in one sample.
-pub const MAX_SAMPLES: usize = 20;
 
 const SEED: u32 = 1 << 31;
 const CLOCK: u32 = SEED - 1;
@@ -106,7 +104,7 @@ pub struct PeerStore<'s> {
     lifetime: u64,
     places: usize,
     share: usize,
-    sample: ArrayVec<Id, MAX_SAMPLES>,
+    sample: ArrayVec<Id, { MAX_SAMPLES as usize }>,
     sample_size: usize,
     sample_interval: Duration,
     sample_until: Instant,
@@ -133,7 +131,7 @@ impl<'s> PeerStore<'s> {
                 Network::Local => usize::MAX,
             },
             sample: ArrayVec::new(),
-            sample_size: usize::from(config.samples).min(MAX_SAMPLES),
+            sample_size: usize::from(config.samples.min(MAX_SAMPLES)),
             sample_interval: config.sample_interval,
             sample_until: Instant::ZERO,
         }

@@ -14,6 +14,7 @@ use honeyguide::Instant;
 use honeyguide::base::Rng;
 use honeyguide::dht::DropReason::{Limited, Unsolicited};
 use honeyguide::dht::LinkConfig;
+use honeyguide::dht::Rate;
 use honeyguide::dht::{LinkId, Reason};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc;
@@ -92,8 +93,8 @@ fn packets_from_a_million_forged_sources_change_nothing_and_stop_no_lookup() {
 
     let (after, seconds) = (lab.stats(), lab.now.since(start).as_secs_f64());
     let served = after.queries + after.refused - stats.queries - stats.refused;
-    let (rate, burst) = lab.node.config().limiter.per_node;
-    let share = f64::from(burst) + f64::from(rate) * seconds;
+    let Rate { per_second, burst } = lab.node.config().limiter.per_node;
+    let share = f64::from(burst) + f64::from(per_second) * seconds;
     assert!(served as f64 <= share, "{served} served, {share} allowed in {seconds} s");
     assert!(served as f64 > share / 3.0, "the limit was reached: {served} of {share}");
     let limited = after.dropped.by(Limited) - stats.dropped.by(Limited);
@@ -176,14 +177,14 @@ fn forged_packets_in_the_name_of_contacts_keep_none_of_their_answers_out() {
 }
 
 /// A node that holds large things, has nodes of both families and no byte to spare for strangers.
-fn generous(limits: (u32, u32)) -> Lab {
+fn generous(limits: Rate) -> Lab {
     let mut config = config().with_links(&[LinkConfig::V4, LinkConfig::V6]);
     config.capacity.peers = 512;
     config.capacity.items = 8;
     config.capacity.value_bytes = 8192;
-    config.limiter.per_endpoint = (1_000_000, 1_000_000);
-    config.limiter.per_network = (1_000_000, 1_000_000);
-    config.limiter.per_node = (1_000_000, 1_000_000);
+    config.limiter.per_endpoint = Rate { per_second: 1_000_000, burst: 1_000_000 };
+    config.limiter.per_network = Rate { per_second: 1_000_000, burst: 1_000_000 };
+    config.limiter.per_node = Rate { per_second: 1_000_000, burst: 1_000_000 };
     config.limiter.reply_bytes = limits;
     config.server.peers_per_reply = 100;
     let mut lab = Lab::new(config);
@@ -312,7 +313,7 @@ fn every_query() -> Vec<Vec<u8>> {
 /// S20: over every kind of message, v4 and v6.
 #[test]
 fn past_its_budget_a_stranger_gets_at_most_3_2_times_what_it_sent() {
-    let mut lab = generous((0, 0));
+    let mut lab = generous(Rate { per_second: 0, burst: 0 });
     let (mut trimmed, mut n) = (0, 0u16);
     for sent in every_query() {
         n += 1;
@@ -350,7 +351,7 @@ fn past_its_budget_a_stranger_gets_at_most_3_2_times_what_it_sent() {
 /// Within its budget everybody gets everything; the sizes that a full reply has (BEP 32, rule S19).
 #[test]
 fn within_its_budget_a_stranger_gets_full_replies_of_bounded_size() {
-    let mut lab = generous((1_000_000_000, 1_000_000_000));
+    let mut lab = generous(Rate { per_second: 1_000_000_000, burst: 1_000_000_000 });
     let mut largest = 0;
     let mut n = 0u16;
     for sent in every_query() {
@@ -381,7 +382,7 @@ fn within_its_budget_a_stranger_gets_full_replies_of_bounded_size() {
 #[test]
 fn a_network_gets_no_more_reply_bytes_than_its_budget_and_3_2_times_what_was_sent_in_its_name() {
     for forgetful in [false, true] {
-        let mut lab = generous((32_000, 64_000));
+        let mut lab = generous(Rate { per_second: 32_000, burst: 64_000 });
         let mut rng = Rng::from_seed([11; 32]);
         let value = string(&[b'v'; 996]);
         let asked = query_of(&Id([0x5a; 20]), b"get", &pair(b"target", &item::immutable_target(&value).0));
@@ -406,7 +407,7 @@ fn a_network_gets_no_more_reply_bytes_than_its_budget_and_3_2_times_what_was_sen
 
 #[test]
 fn who_echoed_a_token_or_answered_us_gets_full_replies_past_the_budget() {
-    let mut lab = generous((0, 0));
+    let mut lab = generous(Rate { per_second: 0, burst: 0 });
     let large = item::immutable_target(&string(&[b'v'; 996]));
     let asked = |id: &Id| query_of(id, b"get", &pair(b"target", &large.0));
     let (id, friend) = lab.friends[0];

@@ -106,11 +106,11 @@ pub struct Lab {
 /// The configuration of a lab: little memory, but room for some operations at the same time.
 pub fn config() -> Config {
     let mut config = Config::small();
-    config.capacity.lookups = 4;
+    config.capacity.operations = 4;
     config.capacity.candidates = 40;
     config.capacity.transactions = 32;
-    config.capacity.pending = 64;
-    config.capacity.inbox = 4;
+    config.capacity.newcomers = 64;
+    config.capacity.results = 4;
     config.capacity.meters = 512;
     config
 }

@@ -18,9 +18,9 @@ const SECRET_KEY: [u8; 32] = [9; 32];
 fn network() -> World {
     // The stock rules, with memory for a small network.
     let mut config = Config::default().local();
-    config.capacity = Capacity { contacts: 128, pending: 32, lookups: 4, ..Config::tiny().capacity };
+    config.capacity = Capacity { contacts: 128, newcomers: 32, operations: 4, ..Config::tiny().capacity };
     config.capacity.candidates = 60;
-    config.capacity.inbox = 4;
+    config.capacity.results = 4;
     config.capacity.transactions = 64;
     World::settled(60, &config)
 }

@@ -170,7 +170,7 @@ fn every_event_of_an_operation_has_its_tag_and_two_operations_of_one_target_are_
 #[test]
 fn a_user_has_as_many_places_as_configured_and_not_one_more() {
     for mut lab in Lab::each() {
-        assert_eq!(lab.node.config().capacity.lookups, 4);
+        assert_eq!(lab.node.config().capacity.operations, 4);
         for tag in 1..=4 {
             lab.node.lookup(lab.now, tag, TARGET).unwrap();
         }
@@ -814,7 +814,7 @@ fn a_token_longer_than_any_that_is_kept_is_none() {
 fn a_small_window_finds_the_nearest_all_the_same() {
     let mut config = config().local();
     config.capacity.candidates = 20;
-    config.capacity.lookups = 1;
+    config.capacity.operations = 1;
     let mut lab = Lab::new(config);
     // 200 nodes, each of whom knows only the eight next in a long line towards the target.
     let line: Vec<(Id, Endpoint)> = (0..200u8)

@@ -104,7 +104,7 @@ impl Script {
             _ => &[LinkConfig::V4, LinkConfig::V4],
         };
         let mut config = lab::config().with_links(links);
-        config.capacity.lookups = 2;
+        config.capacity.operations = 2;
         config.read_only = self.read_only;
         if self.local { config.local() } else { config }
     }

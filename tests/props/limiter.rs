@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use honeyguide::Config;
 use honeyguide::Endpoint;
 use honeyguide::Instant;
 use honeyguide::base::Rng;
+use honeyguide::dht::Rate;
 use honeyguide::dht::{LimiterConfig, Network};
 use honeyguide::internals::base::list::List;
 use honeyguide::internals::dht::limiter::{Limiter, Verdict};
 use quickcheck::quickcheck;
 use std::time::Duration;
 
-const ENDLESS: (u32, u32) = (1_000_000, 1_000_000);
+const ENDLESS: Rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
 /// Rates that divide a second into whole nanoseconds, so that both sides are exact.
 const RATES: [u32; 8] = [1, 2, 5, 8, 10, 25, 64, 1000];
 
@@ -24,9 +26,9 @@ struct Tokens {
 }
 
 impl Tokens {
-    fn new((rate, burst): (u32, u32)) -> Self {
+    fn new(Rate { per_second, burst }: Rate) -> Self {
         let most = u128::from(burst) * 1_000_000_000;
-        Tokens { rate: rate.into(), most, level: most, at: Instant::ZERO }
+        Tokens { rate: per_second.into(), most, level: most, at: Instant::ZERO }
     }
 
     fn holds(&mut self, now: Instant, tokens: u64) -> bool {
@@ -53,7 +55,10 @@ fn limiter(config: LimiterConfig, network: Network) -> Limiter<'static> {
 #[test]
 fn packets_are_admitted_exactly_when_all_three_buckets_hold_a_token() {
     fn property(packets: Vec<(u8, u16)>, rates: (u8, u8, u8), bursts: (u8, u8, u8), local: bool) -> bool {
-        let rate = |n: u8, burst: u8| (RATES[usize::from(n) % RATES.len()], 1 + u32::from(burst) % 40);
+        let rate = |n: u8, burst: u8| Rate {
+            per_second: RATES[usize::from(n) % RATES.len()],
+            burst: 1 + u32::from(burst) % 40,
+        };
         let config = LimiterConfig {
             per_endpoint: rate(rates.0, bursts.0),
             per_network: rate(rates.1, bursts.1),
@@ -91,7 +96,7 @@ fn reply_bytes_are_charged_exactly() {
             per_endpoint: ENDLESS,
             per_network: ENDLESS,
             per_node: ENDLESS,
-            reply_bytes: (32_000, u32::from(burst)),
+            reply_bytes: Rate { per_second: 32_000, burst: u32::from(burst) },
         };
         let mut limiter = limiter(config, Network::Public);
         let mut networks = BTreeMap::new();
@@ -113,11 +118,12 @@ fn reply_bytes_are_charged_exactly() {
 /// A5: any rates, any times, any order: never more than burst and rate allow, and no panic.
 #[test]
 fn nobody_gets_more_than_burst_and_rate() {
-    fn property(config: (u32, u32), times: Vec<u64>) -> bool {
+    fn property((per_second, burst): (u32, u32), times: Vec<u64>) -> bool {
+        let config = Rate { per_second, burst };
         let limits = LimiterConfig {
             per_endpoint: config,
             per_network: ENDLESS,
-            per_node: (u32::MAX, u32::MAX),
+            per_node: Rate { per_second: u32::MAX, burst: u32::MAX },
             reply_bytes: config,
         };
         let mut limiter = limiter(limits, Network::Public);
@@ -130,7 +136,7 @@ fn nobody_gets_more_than_burst_and_rate() {
             (first, last) = (first.min(micros), last.max(micros));
         }
         let micros = u128::from(last.saturating_sub(first));
-        admitted <= u128::from(config.1) + micros * u128::from(config.0) / 1_000_000
+        admitted <= u128::from(config.burst) + micros * u128::from(config.per_second) / 1_000_000
     }
     quickcheck(property as fn((u32, u32), Vec<u64>) -> bool);
 }
@@ -138,8 +144,7 @@ fn nobody_gets_more_than_burst_and_rate() {
 /// A2, A4.
 #[test]
 fn whoever_is_owed_an_answer_is_heard_through_a_flood() {
-    let config =
-        LimiterConfig { per_endpoint: (10, 100), per_network: (50, 200), per_node: (2000, 4000), reply_bytes: ENDLESS };
+    let config = LimiterConfig { reply_bytes: ENDLESS, ..Config::default().limiter };
     let mut limiter = limiter(config, Network::Public);
     let mut rng = Rng::from_seed([1; 32]);
     let (mut lost, mut asked) = (0, 0);

@@ -15,7 +15,7 @@ fn table(own: Id, bucket_sizes: [u16; 5]) -> Table<'static> {
     let memory = TableMemory {
         contacts: List::with_capacity(600),
         prefixes: List::with_capacity(600),
-        pending: List::with_capacity(0),
+        newcomers: List::with_capacity(0),
         buckets: List::with_capacity(BUCKETS),
         id_changes: List::with_capacity(0),
     };

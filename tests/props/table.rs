@@ -21,11 +21,11 @@ fn rules() -> TableConfig {
     Config::default().table
 }
 
-fn table(config: TableConfig, network: Network, contacts: usize, pending: usize) -> Table<'static> {
+fn table(config: TableConfig, network: Network, contacts: usize, newcomers: usize) -> Table<'static> {
     let memory = TableMemory {
         contacts: List::with_capacity(contacts),
         prefixes: List::with_capacity(contacts),
-        pending: List::with_capacity(pending),
+        newcomers: List::with_capacity(newcomers),
         buckets: List::with_capacity(BUCKETS),
         id_changes: List::with_capacity(ID_CHANGES),
     };

@@ -17,7 +17,7 @@ const PLAIN: &[(&str, &str)] = &[
     ("Arrival", "one response and where it came from"),
     ("LinkMemory", "what a link is made of"),
     ("Outlet", "the parts by which a query leaves, lent for one drain"),
-    ("Request", "a command, checked"),
+    ("CheckedCommand", "a command, checked"),
     ("Requester", "who asks, by value"),
     ("Sources", "the parts that a reply is looked up in, lent for one drain"),
     ("Storage", "lists on the way to their owners; only `Node::new` takes it apart"),

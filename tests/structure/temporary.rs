@@ -18,8 +18,8 @@ const ALLOWED_FOR_NOW: &[(&str, &str)] = &[
     ("fields of", "Candidate LookupWindow Newcomer Table"),
     ("jargon in", "*"),
     ("lines of", "*"),
-    ("type", "Asker Id Links"),
-    ("word", "few life pantry room seed shelf single slot"),
+    ("type", "Links"),
+    ("word", "few life room seed shelf slot"),
 ];
 
 pub fn is_allowed(about: &str) -> bool {

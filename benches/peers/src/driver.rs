@@ -10,12 +10,12 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use honeyguide::Config;
+use honeyguide::Id;
 use honeyguide::adapters::Handle;
 use honeyguide::adapters::std_thread;
 use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::tokio::spawn;
-use honeyguide::Config;
-use honeyguide::Id;
 
 use crate::measure::{GroupResult, Record};
 use crate::node::server::{OPEN, find_nodes};

@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use honeyguide::Config;
 use honeyguide::Endpoint;
 use honeyguide::adapters::resolve::{Resolved, resolve};
 use honeyguide::adapters::tokio::spawn;
 use honeyguide::adapters::{Finished, Handle, OperationError};
-use honeyguide::{Config, dht::Network};
+use honeyguide::dht::Network;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failed::Failed;

@@ -13,9 +13,10 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use bendy::serde::Deserializer;
+use honeyguide::Config;
 use honeyguide::Id;
+use honeyguide::dht::LinkConfig;
 use honeyguide::dht::journal::FORMAT;
-use honeyguide::{Config, dht::LinkConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::failed::Failed;

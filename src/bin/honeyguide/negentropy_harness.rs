@@ -1,7 +1,6 @@
 use std::io::BufRead;
 
-use honeyguide::negentropy::message::Entry;
-use honeyguide::negentropy::{Difference, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step};
+use honeyguide::negentropy::{Difference, Entry, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step};
 
 use crate::failed::Failed;
 use crate::options::Options;
@@ -33,7 +32,7 @@ pub fn run(_options: &Options, args: Args) -> Result<(), Failed> {
 
 enum Side {
     Collecting(Vec<Entry>, ReconcilerConfig),
-    Sealed { set: Sealed<'static>, config: ReconcilerConfig, party: Option<Box<Reconciler<'static>>>, out: Vec<u8> },
+    Sealed { set: Sealed, config: ReconcilerConfig, party: Option<Box<Reconciler<'static>>>, out: Vec<u8> },
 }
 
 impl Side {

@@ -74,8 +74,8 @@ impl Exchange {
     fn run(
         &mut self,
         (mut client, mut server): (Reconciler<'_>, Reconciler<'_>),
-        a: &Sealed<'_>,
-        b: &Sealed<'_>,
+        a: &Sealed,
+        b: &Sealed,
         bar: &ProgressBar,
     ) -> Result<(), Failed> {
         let (mut message, mut answer) = (Vec::new(), Vec::new());
@@ -145,7 +145,7 @@ impl Exchange {
     }
 }
 
-fn read(path: &Path, bar: &ProgressBar, times: &mut Times) -> Result<Sealed<'static>, Failed> {
+fn read(path: &Path, bar: &ProgressBar, times: &mut Times) -> Result<Sealed, Failed> {
     let name = path.display();
     let file = std::fs::File::open(path).map_err(|error| format!("{name} cannot be opened: {error}"))?;
     let mut entries = Vec::new();

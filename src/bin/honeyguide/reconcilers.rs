@@ -1,8 +1,6 @@
 //! The two sides of a reconciliation between partners who trust each other, since files and processes are the user's.
 
-use honeyguide::internals::base::slab::Memory;
-use honeyguide::negentropy::message::Entry;
-use honeyguide::negentropy::{Limits, Reconciler, ReconcilerConfig, Splitting};
+use honeyguide::negentropy::{Entry, Limits, Reconciler, ReconcilerConfig, Splitting};
 
 use crate::failed::Failed;
 use crate::options;
@@ -19,8 +17,7 @@ pub fn config(adaptive: bool, frame: usize) -> ReconcilerConfig {
 }
 
 pub fn initiator(config: ReconcilerConfig) -> Result<Reconciler<'static>, Failed> {
-    let scratch = Memory::Owned(vec![0; config.scratch_len()].into_boxed_slice());
-    Reconciler::initiator(config, scratch).map_err(|error| Failed::usage(error.to_string()))
+    Reconciler::initiator(config).map_err(|error| Failed::usage(error.to_string()))
 }
 
 pub fn responder(config: ReconcilerConfig) -> Result<Reconciler<'static>, Failed> {

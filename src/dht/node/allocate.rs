@@ -17,13 +17,13 @@ impl Storage<'static> {
     /// Reserves what a configuration asks for. Memory is touched only when it is used for the first time.
     pub fn allocate(config: &Config) -> Self {
         let c = &config.capacity;
-        let operations = c.lookups.saturating_add(UPKEEP);
+        let operations = c.operations.saturating_add(UPKEEP);
         Storage {
             links: config.links.iter().map(|_| link(c)).collect(),
             operations: list(operations),
             candidates: list(c.candidates.saturating_mul(operations)),
-            tokens: list(c.lookups.saturating_mul(config.lookup.replicas.into())),
-            payloads: list(c.lookups),
+            tokens: list(c.operations.saturating_mul(config.lookup.replicas.into())),
+            payloads: list(c.operations),
             wakes: deadlines(operations),
             transactions: TransactionsMemory { entries: list(c.transactions), links: list(c.transactions) },
             soft_timeouts: deadlines(c.transactions),
@@ -36,7 +36,7 @@ impl Storage<'static> {
             },
             peers: PeersMemory { entries: list(c.peers), links: list(c.peers), order: list(c.peers) },
             replies: list(c.replies),
-            inbox: list(c.inbox),
+            results: list(c.results),
             meters: List::zeroed(c.meters),
         }
     }
@@ -47,7 +47,7 @@ fn link(c: &Capacity) -> LinkMemory<'static> {
         table: TableMemory {
             contacts: list(c.contacts),
             prefixes: list(c.contacts),
-            pending: list(c.pending),
+            newcomers: list(c.newcomers),
             buckets: list(BUCKETS),
             id_changes: list(ID_CHANGES),
         },

@@ -26,6 +26,7 @@ mod client;
 mod context;
 pub(crate) mod inspect;
 pub(crate) mod journal;
+pub(crate) mod lend;
 mod link;
 mod named;
 pub(crate) mod output_hash;
@@ -36,7 +37,7 @@ pub(crate) mod storage;
 mod timer;
 
 pub use client::MAX_BOOTSTRAP_NODES;
-pub use storage::{Part, Storage, StorageBuf};
+pub use storage::{Part, Storage};
 pub use timer::Timer;
 
 use crate::base::deadlines::Deadlines;
@@ -109,7 +110,7 @@ impl<'s> Node<'s> {
             items,
             peers,
             replies,
-            inbox,
+            results,
             meters,
         } = storage;
         let (mut rng, now) = (Rng::from_seed(rng_seed), Instant::ZERO);
@@ -121,7 +122,7 @@ impl<'s> Node<'s> {
         Ok(Node {
             links,
             rpc: Rpc::new(transactions, Deadlines::new(soft_timeouts)),
-            client: Client::new(operations, Deadlines::new(wakes), Ring::new(inbox)),
+            client: Client::new(operations, Deadlines::new(wakes), Ring::new(results)),
             server: Server::new(
                 Items::new(&config.server, config.network, items),
                 PeerStore::new(&config.server, config.network, peers),

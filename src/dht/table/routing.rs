@@ -23,7 +23,7 @@ pub struct TableMemory<'s> {
     /// The first 64 bits of their ids.
     pub prefixes: List<'s, u64>,
     /// Nodes that wait to be checked.
-    pub pending: List<'s, Newcomer>,
+    pub newcomers: List<'s, Newcomer>,
     /// [`BUCKETS`] of them.
     pub buckets: List<'s, Bucket>,
     /// Endpoints that changed their ids; [`ID_CHANGES`](super::ID_CHANGES) are enough.
@@ -132,7 +132,7 @@ impl<'s> Table<'s> {
             own,
             addr: None,
             contacts: Contacts::new(memory.contacts, memory.prefixes),
-            newcomers: Newcomers::new(memory.pending),
+            newcomers: Newcomers::new(memory.newcomers),
             buckets: Buckets::new(&config, memory.buckets),
             id_changes: IdChanges::new(memory.id_changes),
             schedule: Schedule::default(),

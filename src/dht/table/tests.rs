@@ -19,11 +19,11 @@ fn at(secs: u64) -> Instant {
     Instant::from_secs(secs)
 }
 
-fn memory(contacts: usize, pending: usize) -> TableMemory<'static> {
+fn memory(contacts: usize, newcomers: usize) -> TableMemory<'static> {
     TableMemory {
         contacts: List::with_capacity(contacts),
         prefixes: List::with_capacity(contacts),
-        pending: List::with_capacity(pending),
+        newcomers: List::with_capacity(newcomers),
         buckets: List::with_capacity(BUCKETS),
         id_changes: List::with_capacity(ID_CHANGES),
     }

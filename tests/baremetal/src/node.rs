@@ -10,14 +10,13 @@ use honeyguide::dht::journal::OutputHash;
 use honeyguide::dht::{Buffer, Freshness, LinkId, Part, Reason};
 use honeyguide::krpc;
 use honeyguide::krpc::{Decoded, Item, Method, Response, Want};
-use honeyguide::{Command, Event, Input, Node, Outcome, Output, Storage, StorageBuf};
+use honeyguide::{Command, Event, Input, Node, Outcome, Output, Storage};
 use honeyguide::{Endpoint, Id};
 
 use crate::network::{Held, NODE, Network, address};
 
-/// The memory that `Config::tiny()` speaks of: links, contacts, newcomers, operations of users, operations, candidates,
-/// tokens, transactions, peers, items, value blocks, replies, results, meters.
-type Memory = StorageBuf<1, 128, 32, 2, 4, 128, 16, 32, 64, 16, 64, 2, 1, 32>;
+/// The memory that `Config::tiny()` speaks of.
+type Memory = honeyguide::storage!(type {});
 
 const LINK: LinkId = LinkId(0);
 /// The seed of our own signing key.

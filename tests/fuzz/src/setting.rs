@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use honeyguide::Config;
 use honeyguide::base::Rng;
+use honeyguide::dht::Rate;
 use honeyguide::dht::{Capacity, LinkConfig};
 use honeyguide::internals::krpc::item;
 use honeyguide::{Endpoint, Id};
@@ -20,23 +21,23 @@ pub fn config(number: u8) -> Config {
     let mut config = Config::small();
     config.capacity = Capacity {
         contacts: 12,
-        pending: 6,
-        lookups: 2,
+        newcomers: 6,
+        operations: 2,
         candidates: 12,
         transactions: 6,
         peers: 10,
         items: 5,
         value_bytes: 2400,
         replies: 2,
-        inbox: 1,
+        results: 1,
         meters: 16,
     };
     config.table.bucket_sizes = [4, 3, 3, 2, 2];
     config.lookup.k = 4;
     config.lookup.replicas = 6;
     config.lookup.report_at = 2;
-    config.limiter.per_endpoint = (10, 30);
-    config.limiter.reply_bytes = (500, 3_000);
+    config.limiter.per_endpoint = Rate { per_second: 10, burst: 30 };
+    config.limiter.reply_bytes = Rate { per_second: 500, burst: 3_000 };
     config.server.peers_per_info_hash = 6;
     config.server.peers_per_reply = 4;
     config.server.items_per_network = 3;
@@ -52,15 +53,15 @@ pub fn config(number: u8) -> Config {
             // One user, one query in flight, one of everything.
             config.capacity = Capacity {
                 contacts: 2,
-                pending: 1,
-                lookups: 1,
+                newcomers: 1,
+                operations: 1,
                 candidates: 8,
                 transactions: 1,
                 peers: 1,
                 items: 1,
                 value_bytes: 1024,
                 replies: 1,
-                inbox: 1,
+                results: 1,
                 meters: 8,
             };
             config.local()
@@ -75,10 +76,10 @@ pub fn config(number: u8) -> Config {
         }
         _ => {
             // Roomy, and with more users than the transactions can serve at once.
-            config.capacity.lookups = 5;
+            config.capacity.operations = 5;
             config.capacity.contacts = 30;
             config.capacity.candidates = 30;
-            config.capacity.inbox = 4;
+            config.capacity.results = 4;
             config.local()
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use honeyguide::Config;
 use honeyguide::base::Rng;
 use honeyguide::dht::DropReason::Limited;
+use honeyguide::dht::Rate;
 use honeyguide::dht::{LinkId, Reason};
 use honeyguide::internals::krpc::item;
 use honeyguide::{Endpoint, Id};
@@ -88,8 +89,8 @@ fn r76_queries_to_nodes_unverified_have_a_budget() {
         lab.run(Duration::from_millis(100));
     }
     let unverified = lab.sent.iter().filter(|packet| !friends.contains(&packet.to)).count() as u64;
-    let (rate, burst) = lab.node.config().lookup.unverified_query_rate;
-    let allowed = u64::from(burst) + u64::from(rate) * lab.now.since(started).as_secs();
+    let Rate { per_second, burst } = lab.node.config().lookup.unverified_query_rate;
+    let allowed = u64::from(burst) + u64::from(per_second) * lab.now.since(started).as_secs();
     assert!(unverified <= allowed, "{unverified} packets, {allowed} allowed");
     assert!(unverified > allowed / 2, "the test would not notice: {unverified}");
 }

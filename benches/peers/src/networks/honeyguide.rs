@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
+use honeyguide::Config;
 use honeyguide::adapters::Handle;
 use honeyguide::adapters::testnet::Testnet;
-use honeyguide::Config;
-use honeyguide::dht::Freshness;
 use honeyguide::dht::DropReason;
+use honeyguide::dht::Freshness;
 use honeyguide::krpc::Item;
 use tokio::runtime::Runtime;
 

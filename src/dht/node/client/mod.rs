@@ -20,7 +20,7 @@ use arrayvec::ArrayVec;
 
 use crate::base::bitset::BitSet;
 use crate::base::deadlines::Deadlines;
-use crate::base::rate::TokenBucket;
+use crate::base::rate::{Flow, TokenBucket};
 use crate::base::ring::Ring;
 use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
@@ -43,7 +43,7 @@ use crate::krpc::id::Id;
 use crate::krpc::message::{Method, Response};
 
 use answers::Arrival;
-use goal::{Goal, Request};
+use goal::{CheckedCommand, Goal};
 use operation::Todo;
 use results::Results;
 
@@ -107,7 +107,7 @@ impl<'s> Client<'s> {
     ) -> Result<OpId, CallError> {
         let at = links.get(link).ok_or(CallError::NoLink(link))?;
         let verifications = &mut cx.stats_mut().verifications;
-        let request = Request::of(command, *at.own(), at.family(), verifications)?;
+        let request = CheckedCommand::of(command, *at.own(), at.family(), verifications)?;
         if let Command::Bootstrap { nodes } = command {
             self.remember(nodes);
             self.bootstrap_others(cx.now(), links, link);
@@ -365,16 +365,17 @@ impl<'s> Client<'s> {
     /// to be asked again.
     fn step(&mut self, out: &mut Outlet<'_, '_>, key: SlabKey, buf: &mut Buffer) -> Option<Plan> {
         let now = out.cx.now();
-        let rate = out.cx.config().lookup.unverified_query_rate;
-        let allowed = out.cx.is_local() || self.unverified_budget.has(now, rate);
+        let rate = Flow::from(out.cx.config().lookup.unverified_query_rate);
+        let budget = self.unverified_budget.minus_one(now, &rate);
+        let allowed = out.cx.is_local() || budget.is_some();
         let rules = out.rpc.rules(out.cx.config());
         let mut active = self.operations.active(key)?;
         let family = out.links.get(active.operation().link()).map(|link| link.family());
         match active.next(now, family, &self.bootstrap_nodes, &rules, allowed) {
             Todo::End(reason) => self.finish(out, key, reason, buf),
             Todo::Ask { to, id, stage, unverified } => {
-                if unverified {
-                    self.unverified_budget.take(now, rate);
+                if unverified && let Some(budget) = budget {
+                    self.unverified_budget = budget;
                 }
                 self.ask(out, key, (to, id), stage, buf)
             }

@@ -6,11 +6,11 @@
 
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
-use crate::dht::config::{Config, K};
+use crate::dht::config::{Config, K, MAX_SAMPLES};
 use crate::dht::items::Items;
 use crate::dht::node::link::Links;
 use crate::dht::node::server::reply::{HeldItem, Reply, ReplyBody};
-use crate::dht::peers::{MAX_SAMPLES, PeerStore};
+use crate::dht::peers::PeerStore;
 use crate::krpc::compact::{self, Values};
 use crate::krpc::endpoint::Family;
 use crate::krpc::id::Id;
@@ -258,8 +258,8 @@ impl<'a> Head<'a> {
 
     #[inline(never)]
     fn with_samples(&self, sources: &mut Sources<'_, '_>, budget: Budget<'_>, buf: &mut [u8]) -> Option<usize> {
-        let mut samples = [0; MAX_SAMPLES * Id::LEN];
-        let most = usize::from(sources.config.server.samples).min(MAX_SAMPLES);
+        let mut samples = [0; MAX_SAMPLES as usize * Id::LEN];
+        let most = usize::from(sources.config.server.samples);
         let mut len = 0;
         sources.peers.sample_infohashes(sources.now, sources.rng, most, |hash| {
             samples[len..len + Id::LEN].copy_from_slice(hash.as_bytes());

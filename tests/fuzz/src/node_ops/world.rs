@@ -162,7 +162,7 @@ impl World {
                 assert_eq!(self.node.op(op).map(|view| view.tag), Some(tag));
             }
             Err(CallError::Full) => {
-                let places = self.node.config().capacity.lookups;
+                let places = self.node.config().capacity.operations;
                 assert!(self.running.len() >= places, "a user has all the places that were promised");
             }
             Err(_) => {}

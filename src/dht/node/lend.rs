@@ -1,0 +1,360 @@
+//! Storage without an allocator: memory of the embedder, as large as [`storage!`](crate::storage) is told.
+
+use core::fmt;
+
+use heapless::Vec;
+
+use crate::base::arena::Block;
+use crate::base::deadlines::{Deadline, DeadlinesMemory};
+use crate::base::list::List;
+use crate::base::lru::LruLink;
+use crate::base::slab::SlabEntry;
+use crate::dht::config::{Capacity, K, MAX_LINKS};
+use crate::dht::contact::Contact;
+use crate::dht::items::{ItemEntry, ItemsMemory};
+use crate::dht::limiter::Meter;
+use crate::dht::lookup::{Candidate, TokenCell};
+use crate::dht::node::client::{OperationState, Payload, WaitingResult};
+use crate::dht::node::link::LinkMemory;
+use crate::dht::node::server::Reply;
+use crate::dht::node::storage::{Storage, UPKEEP};
+use crate::dht::peers::{PeerEntry, PeersMemory};
+use crate::dht::table::{BUCKETS, Bucket, ID_CHANGES, IdChange, Newcomer, TableMemory};
+use crate::dht::transactions::{TransactionEntry, TransactionsMemory};
+use crate::dht::votes::{VOTERS, Vote};
+
+/// Memory for a node without an allocator.
+///
+/// Named capacities in any order, separated by commas; those that are left out are as in [`Config::tiny`]. They have the
+/// names of [`Capacity`], and there are two more: `links`, how many the configuration has (1), and `replicas`, the largest
+/// `lookup.replicas` that is meant (8). Contacts and newcomers are counted for each link, candidates for each operation.
+///
+/// ```
+/// use honeyguide::{Config, Node};
+///
+/// let mut memory = honeyguide::storage! { contacts: 32, operations: 1, items: 4 };
+/// let node = Node::new(Config::tiny(), [7; 32], memory.lend())?;
+/// # drop(node);
+/// # Ok::<(), honeyguide::base::ConfigError>(())
+/// ```
+///
+/// A static needs its type: that is the same macro with `type` and braces. Fresh memory holds nothing but zeros, so a static
+/// of it takes no flash.
+///
+/// ```
+/// use std::sync::Mutex;
+///
+/// type Memory = honeyguide::storage!(type { contacts: 32, operations: 1, items: 4 });
+/// static MEMORY: Mutex<Memory> = Mutex::new(Memory::new());
+/// ```
+///
+/// [`Capacity`]: crate::dht::config::Capacity
+/// [`Config::tiny`]: crate::dht::config::Config::tiny
+#[macro_export]
+macro_rules! storage {
+    (type { $($name:ident: $count:expr),* $(,)? }) => {
+        $crate::__private::StorageBuf<
+            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.links },
+            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.contacts },
+            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.newcomers },
+            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.operations },
+            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.all_operations() },
+            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.all_candidates() },
+            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.tokens() },
+            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.transactions },
+            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.peers },
+            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.items },
+            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.value_blocks() },
+            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.replies },
+            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.results },
+            { $crate::__private::StorageSizes { $($name: $count,)* ..$crate::__private::StorageSizes::TINY }.meters },
+        >
+    };
+    ($($name:ident: $count:expr),* $(,)?) => {
+        <$crate::storage!(type { $($name: $count),* })>::new()
+    };
+}
+
+/// What [`storage!`](crate::storage) is told.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the capacities of these names, see the macro")]
+pub struct StorageSizes {
+    pub links: usize,
+    pub contacts: usize,
+    pub newcomers: usize,
+    pub operations: usize,
+    pub candidates: usize,
+    pub replicas: usize,
+    pub transactions: usize,
+    pub peers: usize,
+    pub items: usize,
+    pub value_bytes: usize,
+    pub replies: usize,
+    pub results: usize,
+    pub meters: usize,
+}
+
+impl StorageSizes {
+    /// What the configuration for microcontrollers needs, on one link.
+    pub const TINY: StorageSizes = {
+        let c = Capacity::TINY;
+        StorageSizes {
+            links: 1,
+            contacts: c.contacts,
+            newcomers: c.newcomers,
+            operations: c.operations,
+            candidates: c.candidates,
+            replicas: K,
+            transactions: c.transactions,
+            peers: c.peers,
+            items: c.items,
+            value_bytes: c.value_bytes,
+            replies: c.replies,
+            results: c.results,
+            meters: c.meters,
+        }
+    };
+
+    /// Operations of the user and of the node's own upkeep.
+    pub const fn all_operations(self) -> usize {
+        self.operations + UPKEEP
+    }
+
+    /// Candidates of all operations.
+    pub const fn all_candidates(self) -> usize {
+        self.candidates * self.all_operations()
+    }
+
+    /// Tokens of all operations of the user.
+    pub const fn tokens(self) -> usize {
+        self.replicas * self.operations
+    }
+
+    /// Blocks for the values of items.
+    pub const fn value_blocks(self) -> usize {
+        Block::count_for(self.value_bytes)
+    }
+}
+
+/// The memory that [`storage!`](crate::storage) makes.
+pub struct StorageBuf<
+    const LINKS: usize,
+    const CONTACTS: usize,
+    const NEWCOMERS: usize,
+    const OPERATIONS: usize,
+    const ALL_OPERATIONS: usize,
+    const CANDIDATES: usize,
+    const TOKENS: usize,
+    const TRANSACTIONS: usize,
+    const PEERS: usize,
+    const ITEMS: usize,
+    const BLOCKS: usize,
+    const REPLIES: usize,
+    const RESULTS: usize,
+    const METERS: usize,
+> {
+    links: [LinkBuf<CONTACTS, NEWCOMERS>; LINKS],
+    operations: Vec<SlabEntry<OperationState>, ALL_OPERATIONS>,
+    candidates: Vec<Candidate, CANDIDATES>,
+    tokens: Vec<TokenCell, TOKENS>,
+    payloads: Vec<Payload, OPERATIONS>,
+    wakes: DeadlinesBuf<ALL_OPERATIONS>,
+    transactions: Vec<TransactionEntry, TRANSACTIONS>,
+    transaction_links: Vec<LruLink, TRANSACTIONS>,
+    soft_timeouts: DeadlinesBuf<TRANSACTIONS>,
+    items: Vec<ItemEntry, ITEMS>,
+    item_links: Vec<LruLink, ITEMS>,
+    items_by_target: Vec<u16, ITEMS>,
+    items_by_network: Vec<u16, ITEMS>,
+    blocks: Vec<Block, BLOCKS>,
+    peers: Vec<PeerEntry, PEERS>,
+    peer_links: Vec<LruLink, PEERS>,
+    peer_order: Vec<u16, PEERS>,
+    replies: Vec<Reply, REPLIES>,
+    results: Vec<WaitingResult, RESULTS>,
+    meters: Vec<Meter, METERS>,
+}
+
+impl<
+    const LINKS: usize,
+    const CONTACTS: usize,
+    const NEWCOMERS: usize,
+    const OPERATIONS: usize,
+    const ALL_OPERATIONS: usize,
+    const CANDIDATES: usize,
+    const TOKENS: usize,
+    const TRANSACTIONS: usize,
+    const PEERS: usize,
+    const ITEMS: usize,
+    const BLOCKS: usize,
+    const REPLIES: usize,
+    const RESULTS: usize,
+    const METERS: usize,
+>
+    StorageBuf<
+        LINKS,
+        CONTACTS,
+        NEWCOMERS,
+        OPERATIONS,
+        ALL_OPERATIONS,
+        CANDIDATES,
+        TOKENS,
+        TRANSACTIONS,
+        PEERS,
+        ITEMS,
+        BLOCKS,
+        REPLIES,
+        RESULTS,
+        METERS,
+    >
+{
+    /// Fresh memory. It holds nothing but lengths of zero, so a static of it takes no flash.
+    #[expect(clippy::new_without_default, reason = "fourteen parameters again, and nothing is generic over this")]
+    pub const fn new() -> Self {
+        StorageBuf {
+            links: [const { LinkBuf::new() }; LINKS],
+            operations: Vec::new(),
+            candidates: Vec::new(),
+            tokens: Vec::new(),
+            payloads: Vec::new(),
+            wakes: DeadlinesBuf::new(),
+            transactions: Vec::new(),
+            transaction_links: Vec::new(),
+            soft_timeouts: DeadlinesBuf::new(),
+            items: Vec::new(),
+            item_links: Vec::new(),
+            items_by_target: Vec::new(),
+            items_by_network: Vec::new(),
+            blocks: Vec::new(),
+            peers: Vec::new(),
+            peer_links: Vec::new(),
+            peer_order: Vec::new(),
+            replies: Vec::new(),
+            results: Vec::new(),
+            meters: Vec::new(),
+        }
+    }
+
+    /// Lends it to a node, for as long as the node lives.
+    pub fn lend(&mut self) -> Storage<'_> {
+        Storage {
+            links: self.links.iter_mut().take(MAX_LINKS).map(LinkBuf::lend).collect(),
+            operations: List::Lent(&mut self.operations),
+            candidates: List::Lent(&mut self.candidates),
+            tokens: List::Lent(&mut self.tokens),
+            payloads: List::Lent(&mut self.payloads),
+            wakes: self.wakes.lend(),
+            transactions: TransactionsMemory {
+                entries: List::Lent(&mut self.transactions),
+                links: List::Lent(&mut self.transaction_links),
+            },
+            soft_timeouts: self.soft_timeouts.lend(),
+            items: ItemsMemory {
+                entries: List::Lent(&mut self.items),
+                links: List::Lent(&mut self.item_links),
+                by_target: List::Lent(&mut self.items_by_target),
+                by_network: List::Lent(&mut self.items_by_network),
+                blocks: List::Lent(&mut self.blocks),
+            },
+            peers: PeersMemory {
+                entries: List::Lent(&mut self.peers),
+                links: List::Lent(&mut self.peer_links),
+                order: List::Lent(&mut self.peer_order),
+            },
+            replies: List::Lent(&mut self.replies),
+            results: List::Lent(&mut self.results),
+            meters: List::Lent(&mut self.meters),
+        }
+    }
+}
+
+impl<
+    const LINKS: usize,
+    const CONTACTS: usize,
+    const NEWCOMERS: usize,
+    const OPERATIONS: usize,
+    const ALL_OPERATIONS: usize,
+    const CANDIDATES: usize,
+    const TOKENS: usize,
+    const TRANSACTIONS: usize,
+    const PEERS: usize,
+    const ITEMS: usize,
+    const BLOCKS: usize,
+    const REPLIES: usize,
+    const RESULTS: usize,
+    const METERS: usize,
+> fmt::Debug
+    for StorageBuf<
+        LINKS,
+        CONTACTS,
+        NEWCOMERS,
+        OPERATIONS,
+        ALL_OPERATIONS,
+        CANDIDATES,
+        TOKENS,
+        TRANSACTIONS,
+        PEERS,
+        ITEMS,
+        BLOCKS,
+        REPLIES,
+        RESULTS,
+        METERS,
+    >
+{
+    /// How large it is; what is in it is nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StorageBuf").field("bytes", &size_of::<Self>()).finish_non_exhaustive()
+    }
+}
+
+/// Memory for one link.
+struct LinkBuf<const CONTACTS: usize, const NEWCOMERS: usize> {
+    contacts: Vec<Contact, CONTACTS>,
+    prefixes: Vec<u64, CONTACTS>,
+    newcomers: Vec<Newcomer, NEWCOMERS>,
+    buckets: Vec<Bucket, BUCKETS>,
+    id_changes: Vec<IdChange, ID_CHANGES>,
+    votes: Vec<Vote, VOTERS>,
+}
+
+impl<const CONTACTS: usize, const NEWCOMERS: usize> LinkBuf<CONTACTS, NEWCOMERS> {
+    const fn new() -> Self {
+        LinkBuf {
+            contacts: Vec::new(),
+            prefixes: Vec::new(),
+            newcomers: Vec::new(),
+            buckets: Vec::new(),
+            id_changes: Vec::new(),
+            votes: Vec::new(),
+        }
+    }
+
+    fn lend(&mut self) -> LinkMemory<'_> {
+        LinkMemory {
+            table: TableMemory {
+                contacts: List::Lent(&mut self.contacts),
+                prefixes: List::Lent(&mut self.prefixes),
+                newcomers: List::Lent(&mut self.newcomers),
+                buckets: List::Lent(&mut self.buckets),
+                id_changes: List::Lent(&mut self.id_changes),
+            },
+            votes: List::Lent(&mut self.votes),
+        }
+    }
+}
+
+/// Memory for the deadlines of so many keys.
+struct DeadlinesBuf<const KEYS: usize> {
+    heap: Vec<Deadline, KEYS>,
+    places: Vec<u16, KEYS>,
+}
+
+impl<const KEYS: usize> DeadlinesBuf<KEYS> {
+    const fn new() -> Self {
+        DeadlinesBuf { heap: Vec::new(), places: Vec::new() }
+    }
+
+    fn lend(&mut self) -> DeadlinesMemory<'_> {
+        DeadlinesMemory { heap: List::Lent(&mut self.heap), places: List::Lent(&mut self.places) }
+    }
+}
