@@ -60,8 +60,8 @@ impl Limits {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ReconcilerConfig {
-    /// Bytes of our messages at most, at least [`MIN_FRAME`]; 0 leaves it to the length of the buffer that each is written
-    /// to, which bounds it in any case.
+    /// Bytes of our messages at most, at least [`MIN_FRAME`]; 0 leaves it to the length of the buffer that each is
+    /// written to, which bounds it in any case.
     pub frame_limit: usize,
     /// How ranges that differ are split.
     pub splitting: Splitting,
