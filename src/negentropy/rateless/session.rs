@@ -81,7 +81,8 @@ impl RatelessInitiator {
     /// Bytes of our longest message.
     pub const MESSAGE_LEN: usize = 2 + 16 + varint::MAX_LEN + 16 + CELLS;
 
-    /// A session that receives at most `most` symbols (37 bytes each, and as much memory again). `key` has to be random.
+    /// A session that receives at most `most` symbols (37 bytes each, and as much memory again). `key` has to be
+    /// random.
     #[must_use]
     pub fn new(key: [u8; 16], most: u64) -> Self {
         let key = SessionKey(key);
@@ -104,8 +105,8 @@ impl RatelessInitiator {
         Ok(out.len())
     }
 
-    /// Handles an answer. The set has to be the one that the session began with. Differences are reported to `sink` all at
-    /// once, when they are complete and verified.
+    /// Handles an answer. The set has to be the one that the session began with. Differences are reported to `sink` all
+    /// at once, when they are complete and verified.
     ///
     /// # Errors
     ///

@@ -126,8 +126,8 @@ impl<'s> Reconciler<'s> {
         Ok(len)
     }
 
-    /// How long a buffer must be so that the answer of a set of `entries` to a message of `message` bytes is not cut: at
-    /// most 64 bytes for each entry, and the bounds that the message has.
+    /// How long a buffer must be so that the answer of a set of `entries` to a message of `message` bytes is not cut:
+    /// at most 64 bytes for each entry, and the bounds that the message has.
     #[must_use]
     pub const fn answer_len(entries: usize, message: usize) -> usize {
         MIN_FRAME.saturating_add(entries.saturating_mul(64)).saturating_add(message.saturating_mul(8))
@@ -149,8 +149,8 @@ impl<'s> Reconciler<'s> {
     ///
     /// # Errors
     ///
-    /// When the message is malformed or costs more than the limits allow, when `out` is too short, and when no message is
-    /// expected. The session has ended then.
+    /// When the message is malformed or costs more than the limits allow, when `out` is too short, and when no message
+    /// is expected. The session has ended then.
     pub fn reconcile<S: SortedSet>(
         &mut self,
         set: &S,
