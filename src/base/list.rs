@@ -200,15 +200,6 @@ impl<T> Memory<'_, T> {
     pub fn empty() -> Self {
         Memory::Lent(&mut [])
     }
-
-    /// Allocates `len` default values.
-    #[cfg(feature = "alloc")]
-    pub fn allocate(len: usize) -> Self
-    where
-        T: Default,
-    {
-        Memory::Owned((0..len).map(|_| T::default()).collect())
-    }
 }
 
 impl<'s, T> From<&'s mut [T]> for Memory<'s, T> {

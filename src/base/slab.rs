@@ -2,7 +2,6 @@
 //! so a stale handle can never reach another value.
 
 use crate::base::list::List;
-pub use crate::base::list::{Memory, SmallList};
 
 /// Most entries of anything that is addressed by 16-bit numbers, of which some mean "none".
 pub const MAX_ENTRIES: usize = u16::MAX as usize - 1;
@@ -108,6 +107,7 @@ impl<'s, T> Slab<'s, T> {
     }
 
     /// Whether there is no value.
+    #[allow(dead_code, reason = "asked by tests only")]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -305,17 +305,17 @@ impl<'b> FrameWriter<'b> {
 
     /// How many bytes there are so far.
     pub fn len(&self) -> usize {
-        self.out.len()
+        self.out.written()
     }
 
     /// Whether there is only the version byte.
     pub fn is_empty(&self) -> bool {
-        self.out.len() <= 1
+        self.out.written() <= 1
     }
 
     /// The present place.
     pub fn mark(&self) -> Mark {
-        Mark { len: self.out.len(), last_timestamp: self.last_timestamp }
+        Mark { len: self.out.written(), last_timestamp: self.last_timestamp }
     }
 
     /// Forgets what was written since `mark`.
@@ -363,12 +363,16 @@ impl<'b> FrameWriter<'b> {
     }
 
     fn number(&mut self, value: u64) -> Result<(), NoRoom> {
-        if self.out.len() + varint::len(value) > self.limit { Err(NoRoom) } else { varint::write(value, &mut self.out) }
+        if self.out.written() + varint::len(value) > self.limit {
+            Err(NoRoom)
+        } else {
+            varint::write(value, &mut self.out)
+        }
     }
 
     #[inline]
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {
-        if self.out.len() + bytes.len() > self.limit { Err(NoRoom) } else { self.out.put(bytes) }
+        if self.out.written() + bytes.len() > self.limit { Err(NoRoom) } else { self.out.put(bytes) }
     }
 }
 

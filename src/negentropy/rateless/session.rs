@@ -102,7 +102,7 @@ impl RatelessInitiator {
         out.put(&set.fingerprint(0..set.len()).0)?;
         out.put(&cells(set, &self.key))?;
         self.asked = true;
-        Ok(out.len())
+        Ok(out.written())
     }
 
     /// Handles an answer. The set has to be the one that the session began with. Differences are reported to `sink` all
@@ -157,7 +157,7 @@ impl RatelessInitiator {
         varint::write(have, &mut out)?;
         varint::write(more, &mut out)?;
         self.asked = true;
-        Ok(RatelessStep::Send(out.len()))
+        Ok(RatelessStep::Send(out.written()))
     }
 }
 
@@ -194,7 +194,7 @@ impl RatelessResponder {
                 if count == set.len() as u64 && theirs == fingerprint.0 =>
             {
                 out.put(&[VERSION, EQUAL])?;
-                return Ok(out.len());
+                return Ok(out.written());
             }
             Request::Hello { key, count, cells: theirs, .. } => {
                 let net = (set.len() as i64).saturating_sub(i64::try_from(count).unwrap_or(i64::MAX));
@@ -205,7 +205,7 @@ impl RatelessResponder {
         let end = from.saturating_add(symbols);
         if end > self.most || symbols > space as u64 {
             out.put(&[message::VERSION])?;
-            return Ok(out.len());
+            return Ok(out.written());
         }
         let mut sums = vec![Symbol::default(); symbols as usize];
         encode(set, &key, from..end, &mut sums, 1);
@@ -218,7 +218,7 @@ impl RatelessResponder {
             symbol.write(&mut bytes);
             out.put(&bytes)?;
         }
-        Ok(out.len())
+        Ok(out.written())
     }
 }
 
