@@ -6,7 +6,8 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fixtures::{Message, NAMES, hand};
 use honeyguide::Id;
-use honeyguide::krpc::{self, Decoded, Method, Query, Want};
+use honeyguide::krpc;
+use honeyguide::krpc::{Decoded, Method, Query, Want};
 
 #[path = "fixtures/mod.rs"]
 mod fixtures;

@@ -3,10 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
-use honeyguide::negentropy::message::Entry;
-use honeyguide::negentropy::{Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree};
+use honeyguide::base::Rng;
+use honeyguide::negentropy::{Entry, Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree};
 
 const N: usize = 100_000;
 
@@ -54,7 +52,7 @@ fn sessions(c: &mut Criterion) {
             let name = format!("session, d = {d}, {}", if adaptive { "adaptive" } else { "as the reference" });
             c.bench_function(&name, |b| {
                 b.iter(|| {
-                    let mut client = Reconciler::initiator(config.clone(), Memory::from(&mut scratch[..])).unwrap();
+                    let mut client = Reconciler::initiator_in(config.clone(), &mut scratch).unwrap();
                     let mut server = Reconciler::responder(config.clone()).unwrap();
                     let mut told = 0;
                     let mut len = client.initiate(&sets[0], &mut up).unwrap();

@@ -4,14 +4,16 @@ use std::hint::black_box;
 use std::net::Ipv4Addr;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use honeyguide::base::list::List;
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::{Duration, Instant};
-use honeyguide::dht::config::{Config, Network, TableConfig};
-use honeyguide::dht::contact::Contact;
-use honeyguide::dht::limiter::Limiter;
-use honeyguide::dht::table::{BUCKETS, ID_CHANGES, Table, TableMemory};
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::dht::{Network, TableConfig};
+use honeyguide::internals::base::list::List;
+use honeyguide::internals::dht::contact::Contact;
+use honeyguide::internals::dht::limiter::Limiter;
+use honeyguide::internals::dht::table::{BUCKETS, ID_CHANGES, Table, TableMemory};
 use honeyguide::{Endpoint, Id};
+use std::time::Duration;
 
 const RTT: Option<Duration> = Some(Duration::from_millis(80));
 

@@ -19,3 +19,80 @@ pub mod krpc {
         pub use crate::krpc::message::*;
     }
 }
+
+pub mod base {
+    pub mod arena {
+        pub use crate::base::arena::*;
+    }
+    pub mod bitset {
+        pub use crate::base::bitset::*;
+    }
+    pub mod bytes {
+        pub use crate::base::bytes::*;
+    }
+    pub mod deadlines {
+        pub use crate::base::deadlines::*;
+    }
+    pub mod list {
+        pub use crate::base::list::*;
+    }
+    pub mod lru {
+        pub use crate::base::lru::*;
+    }
+    pub mod rate {
+        pub use crate::base::rate::*;
+    }
+    pub mod ring {
+        pub use crate::base::ring::*;
+    }
+    pub mod slab {
+        pub use crate::base::slab::*;
+    }
+}
+
+pub mod dht {
+    pub mod contact {
+        pub use crate::dht::contact::*;
+    }
+    pub mod items {
+        pub use crate::dht::items::*;
+    }
+    pub mod limiter {
+        pub use crate::dht::limiter::*;
+    }
+    pub mod lookup {
+        pub use crate::dht::lookup::*;
+    }
+    pub mod outage {
+        pub use crate::dht::outage::*;
+    }
+    pub mod peers {
+        pub use crate::dht::peers::*;
+    }
+    pub mod size {
+        pub use crate::dht::size::*;
+    }
+    pub mod table {
+        pub use crate::dht::table::*;
+    }
+    pub mod tokens {
+        pub use crate::dht::tokens::*;
+    }
+    pub mod transactions {
+        pub use crate::dht::transactions::*;
+    }
+    pub mod votes {
+        pub use crate::dht::votes::*;
+    }
+    pub mod config {
+        pub use crate::dht::config::K;
+    }
+    pub mod node {
+        pub use crate::dht::node::storage::{MAX_OPERATIONS, UPKEEP};
+    }
+}
+
+/// Parts of the reconciliation.
+pub mod negentropy {
+    pub use crate::negentropy::message::*;
+}

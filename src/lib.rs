@@ -8,8 +8,8 @@
 //!
 //! 1. Give the machine ONE input, with `now`: a datagram, a refusal, a timeout, a command. Commands are inputs too, and
 //!    are legal in the middle of a drain.
-//! 2. Drain it: call [`poll_output(&mut buf)`](dht::Node::poll_output) until it returns
-//!    [`Output::Timeout`](dht::node::Output::Timeout). A drain is finite. One datagram, one drain: batch the sends,
+//! 2. Drain it: call [`poll_output(&mut buf)`](Node::poll_output) until it returns
+//!    [`Output::Timeout`](Output::Timeout). A drain is finite. One datagram, one drain: batch the sends,
 //!    never the inputs.
 //! 3. Send each `Transmit` at once, or drop it: loss is always legal.
 //! 4. Wait for a packet, a command of your own, or the deadline that `Timeout` named. After a `Timeout` input at t and its
@@ -20,10 +20,7 @@
 //! # A node in twenty lines
 //!
 //! ```
-//! use honeyguide::base::time::Instant;
-//! use honeyguide::dht::node::{Event, Input, Output, Storage};
-//! use honeyguide::dht::{Config, Node};
-//! use honeyguide::Id;
+//! use honeyguide::{Config, Event, Id, Input, Instant, Node, Output, Storage};
 //!
 //! let config = Config::small().local();
 //! let storage = Storage::allocate(&config);
@@ -48,7 +45,7 @@
 //! # Layout
 //!
 //! [`base`] knows no protocol; [`krpc`] turns bytes into values and back; [`dht`] holds the parts of the DHT and the
-//! [`Node`](dht::Node) that they make together; [`negentropy`] finds what two sets do not have in common; `adapters` (feature
+//! [`Node`] that they make together; [`negentropy`] finds what two sets do not have in common; `adapters` (feature
 //! `std`) drives the node on sockets. A file imports only from floors below its own: `spec/architecture.md`.
 //!
 //! # Features
@@ -57,7 +54,9 @@
 //! |---|---|
 //! | `std` (default) | the thread driver, name resolution, the clock; implies `alloc` |
 //! | `alloc` | storage that a machine allocates once, for itself |
+//! | `journal` | recording runs of a node, and replaying them |
 //! | `tokio` | the tokio driver and the loopback test network |
+//! | `serde` | `Serialize` and `Deserialize` for ids, endpoints, saved contacts, outcomes and counters |
 //! | `cli` | the program `honeyguide`; turns everything on |
 //!
 //! Without features the whole node is there, with lent storage, needing neither std nor an allocator.
@@ -79,6 +78,14 @@ pub mod dht;
 pub mod internals;
 pub mod krpc;
 pub mod negentropy;
+#[cfg(feature = "serde")]
+mod serde;
+
+pub use base::time::Instant;
+pub use dht::command::Command;
+pub use dht::config::Config;
+pub use dht::event::{Event, Input, Outcome, Output};
+pub use dht::node::{Node, Storage};
 
 /// What the macro [`storage!`] refers to. Not part of the API.
 #[doc(hidden)]

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use honeyguide::internals::krpc::{compact, item};
-use honeyguide::krpc::{self, Decoded, ErrorMessage, Method, Mutable, Query, Response};
+use honeyguide::krpc;
+use honeyguide::krpc::{Decoded, ErrorMessage, Method, Mutable, Query, Response};
 use serde_json::Value as Json;
 
 const OURS: &str = "honeyguide";

@@ -159,6 +159,25 @@ fn the_demo_does_its_steps_in_order_and_says_so() {
     assert_eq!(run.lines()[5], r#"{"step":"done","ok":true}"#);
 }
 
+/// The demo's last lines are commands that work as they are printed.
+#[cfg(unix)]
+#[test]
+fn what_the_demo_says_to_try_next_works() {
+    let run = honeyguide(&["demo", "--nodes", "4"]).done();
+    assert!(run.lines()[0].starts_with("step "), "headings come first: {run:?}");
+    let commands: Vec<_> = run.lines().into_iter().filter_map(|line| line.strip_prefix("  ")).collect();
+    let network = commands[0].strip_suffix(" testnet --port 6881 &").expect("a network first, in the background");
+    assert_eq!(network, PROGRAM);
+    let (_network, addr) = crate::network(6);
+    let folder = Folder::new();
+    for command in &commands[1..] {
+        let command = command.replace("127.0.0.1:6881", &addr);
+        let output = Command::new("sh").args(["-c", &command]).current_dir(&folder.0).output().unwrap();
+        assert!(output.status.success(), "{command}: {output:?}");
+    }
+    assert_eq!(commands.len(), 5, "{commands:?}");
+}
+
 #[test]
 fn the_demo_publishes_new_values_each_time_unless_it_is_seeded() {
     let relays = |args: &[&str]| {
@@ -288,7 +307,7 @@ fn an_immutable_item_comes_back_as_it_was_stored() {
 
 #[test]
 fn a_signed_item_is_updated_in_sequence_and_guarded() {
-    // SmallList enough that each of them holds each version.
+    // So few nodes that each of them holds each version.
     let (_network, addr) = network(6);
     let folder = Folder::new();
     let secret = folder.file("secret");
@@ -348,7 +367,7 @@ fn a_secret_is_made_once_and_kept_private() {
     let secret = fs::read_to_string(&path).unwrap();
     assert_eq!(secret.trim().len(), 64);
     let seed: [u8; 32] = hex::decode(secret.trim()).unwrap().try_into().unwrap();
-    assert_eq!(made["public_key"], hex::encode(honeyguide::krpc::public_key(&seed)));
+    assert_eq!(made["public_key"], hex::encode(honeyguide::krpc::SignedItem::public_key(&seed)));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -420,6 +439,15 @@ fn a_journal_replays_to_the_hash_of_its_recording() {
     honeyguide(&["replay", "/nonexistent/journal"]).failed(1, &["/nonexistent/journal"]);
 }
 
+/// One run, as programs of both formats recorded it: what they hold is the same.
+#[test]
+fn a_journal_of_the_present_format_replays_and_any_other_is_refused() {
+    let journals = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/journals");
+    let replay = |number: u32| honeyguide(&["replay", &format!("{journals}/format-{number}.journal")]);
+    assert_eq!(replay(2).done().out, "hash 2429efc1d269cac4a3bcfd8f98239fe6929920cf\n");
+    replay(1).failed(1, &["format-1.journal", "of format 1", "replays format 2 alone"]);
+}
+
 #[test]
 fn a_read_only_node_does_not_answer() {
     let mut running = Running::start(&["node", "--bind", "127.0.0.1:0", "--read-only", "--json"]);
@@ -465,7 +493,7 @@ fn inspect_answers_each_line_with_one_line() {
 #[test]
 fn inspect_judges_the_item_of_a_response_when_it_is_told_what_was_asked() {
     let secret = [3; 32];
-    let (key, value) = (honeyguide::krpc::public_key(&secret), b"5:hello");
+    let (key, value) = (honeyguide::krpc::SignedItem::public_key(&secret), b"5:hello");
     let item = honeyguide::krpc::Item::mutable(&secret, value).salt(b"salt").sign().unwrap();
     let signature = *item.mutable().signature;
     let head: &[u8] = b"d1:rd2:id20:abcdefghij01234567891:k32:";
@@ -474,7 +502,7 @@ fn inspect_judges_the_item_of_a_response_when_it_is_told_what_was_asked() {
         let run = honeyguide_with(&[&["inspect"], args].concat(), hex::encode(&reply).as_bytes()).done();
         run.objects()[0]["verdict"].as_str().unwrap().to_string()
     };
-    let target = honeyguide::krpc::mutable_target(&key, b"salt").to_string();
+    let target = honeyguide::krpc::Item::mutable_target(&key, b"salt").to_string();
     assert_eq!(verdict(&[]), "response");
     assert_eq!(verdict(&["--salt", "salt", "--target", &target]), "response");
     assert_eq!(verdict(&["--salt", "salt"]), "response");

@@ -5,17 +5,20 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use honeyguide::Config;
+use honeyguide::Endpoint;
 use honeyguide::Id;
-use honeyguide::adapters::handle::{Handle, Operation};
-use honeyguide::adapters::results::{Answer, Finished, FromEvent, OperationError, Signed};
 use honeyguide::adapters::testnet::Testnet;
-use honeyguide::adapters::{recording, std_thread, tokio as tokio_driver};
-use honeyguide::dht::config::{Config, LinkConfig};
-use honeyguide::dht::error::CallError;
-use honeyguide::dht::event::{LinkId, Reason};
-use honeyguide::dht::node::{Freshness, Node, Storage};
-use honeyguide::krpc::{Item, immutable_target, public_key};
+use honeyguide::adapters::{Answer, Finished, FromEvent, Handle, Operation, OperationError, replay};
+use honeyguide::adapters::{std_thread, tokio as tokio_driver};
+use honeyguide::dht::CallError;
+use honeyguide::dht::LinkConfig;
+use honeyguide::dht::SavedContact;
+use honeyguide::dht::{Freshness, PeerKind};
+use honeyguide::dht::{LinkId, Reason};
+use honeyguide::krpc::Item;
+use honeyguide::krpc::SignedItem;
+use honeyguide::{Node, Storage};
 use tokio::sync::Notify;
 
 /// Longer than anything here takes, unless it hangs.
@@ -67,7 +70,7 @@ impl Driver {
         let nodes: Vec<_> = (1..=nodes).map(|seed| self.node(seed)).collect();
         let join_all = || {
             for node in &nodes[1..] {
-                assert!(wait(node.bootstrap(nodes[0].addrs())).outcome.answered > 0);
+                assert!(wait(node.bootstrap(&[addr(&nodes[0])])).outcome.answered > 0);
             }
         };
         join_all();
@@ -80,7 +83,12 @@ impl Driver {
 }
 
 fn contacts(node: &Handle) -> usize {
-    node.observe(|node| node.contacts().count()).wait().unwrap()
+    node.contacts().wait().unwrap().len()
+}
+
+/// Where a node's first link is.
+fn addr(node: &Handle) -> Endpoint {
+    node.addrs()[0].into()
 }
 
 fn eventually(mut reached: impl FnMut() -> bool) {
@@ -108,30 +116,26 @@ fn wait<T: FromEvent>(operation: Operation<T>) -> Finished<T> {
     operation.wait_for(PATIENCE).unwrap()
 }
 
-fn signed(secret: &[u8; 32], seq: i64, value: &[u8]) -> Signed {
-    let item = Item::mutable(secret, value).salt(b"salt").seq(seq).sign().unwrap();
-    Signed { key: public_key(secret), salt: Bytes::from_static(b"salt"), seq, signature: *item.mutable().signature }
-}
-
 #[test]
 fn what_one_node_stores_another_finds() {
     for driver in Driver::both() {
         let nodes = driver.network(6);
         let (writer, reader) = (&nodes[1], &nodes[5]);
-        let value = Bytes::from_static(b"5:hello");
-        assert!(wait(writer.put_immutable(value.clone())).outcome.stored > 0);
-        let found = wait(reader.get_immutable(immutable_target(&value)));
+        let value = b"5:hello";
+        assert!(wait(writer.put_immutable(value)).outcome.stored > 0);
+        let found = wait(reader.get_immutable(Item::immutable_target(value)));
         assert_eq!(found.outcome.reason, Reason::Hit);
-        assert_eq!(found.results[0].value, value);
+        assert_eq!(found.results[0].value, value[..]);
         assert!(nodes.iter().any(|node| node.addrs()[0] == found.results[0].from));
 
-        let secret = [9; 32];
+        let secret_key = [9; 32];
+        let (key, salt) = (&SignedItem::public_key(&secret_key), b"salt");
         for (seq, value) in [(1, &b"3:one"[..]), (2, b"3:two")] {
-            let value = Bytes::from_static(value);
-            let put = writer.put_mutable(value.clone(), signed(&secret, seq, &value), (seq > 1).then_some(seq - 1));
+            let item = Item::mutable(&secret_key, value).salt(salt).seq(seq).sign().unwrap();
+            let put = writer.put_mutable(&item, (seq > 1).then_some(seq - 1));
             assert!(wait(put).outcome.stored > 0);
         }
-        let found = wait(reader.get_mutable(public_key(&secret), b"salt", None, Freshness::Newest));
+        let found = wait(reader.get_mutable(key, salt, None, Freshness::Newest));
         let newest = found.results.last().unwrap();
         assert_eq!((&newest.value[..], newest.mutable.as_ref().unwrap().seq), (&b"3:two"[..], 2));
         assert!(found.outcome.copies > 1);
@@ -143,7 +147,7 @@ fn an_announced_peer_is_found_and_counted() {
     for driver in Driver::both() {
         let nodes = driver.network(6);
         let info_hash = Id([0x42; 20]);
-        assert!(wait(nodes[1].announce(info_hash, Some(4242), true)).outcome.stored > 0);
+        assert!(wait(nodes[1].announce(info_hash, Some(4242), PeerKind::Seed)).outcome.stored > 0);
         let found = wait(nodes[4].get_peers(info_hash));
         assert!(found.results.iter().all(|list| list.peers[..] == ["127.0.0.1:4242".parse::<SocketAddr>().unwrap()]));
         assert!(!found.results.is_empty() && found.lost == 0);
@@ -158,8 +162,8 @@ fn an_announced_peer_is_found_and_counted() {
 fn a_ping_is_answered_with_an_id() {
     for driver in Driver::both() {
         let nodes = driver.network(2);
-        let answer: Answer = wait(nodes[0].ping(nodes[1].addrs()[0])).results[0].clone();
-        assert_eq!(Some(answer.id), nodes[1].observe(|node| node.id(LinkId(0))).wait().flatten());
+        let answer: Answer = wait(nodes[0].ping(addr(&nodes[1]))).results[0].clone();
+        assert_eq!(Some(answer.id), nodes[1].id(LinkId(0)).wait().flatten());
         assert_eq!(answer.from, nodes[1].addrs()[0]);
     }
 }
@@ -169,13 +173,16 @@ fn a_command_that_makes_no_sense_is_refused() {
     for driver in Driver::both() {
         let node = driver.node(1);
         let refused = |failure: OperationError| matches!(failure, OperationError::Refused(_));
-        assert!(refused(node.put_immutable(Bytes::from_static(b"no bencode")).wait().unwrap_err()));
-        assert_eq!(node.announce(Id([1; 20]), Some(0), false).wait(), Err(OperationError::Refused(CallError::BadPort)));
+        assert!(refused(node.put_immutable(b"no bencode").wait().unwrap_err()));
+        assert_eq!(
+            node.announce(Id([1; 20]), Some(0), PeerKind::Downloader).wait(),
+            Err(OperationError::Refused(CallError::BadPort))
+        );
         assert_eq!(
             node.on(LinkId(3)).lookup(Id([1; 20])).wait(),
             Err(OperationError::Refused(CallError::NoLink(LinkId(3))))
         );
-        assert!(refused(node.ping("[::1]:1".parse().unwrap()).wait().unwrap_err()));
+        assert!(refused(node.ping(Endpoint::v6([0xfd; 16], 1)).wait().unwrap_err()));
     }
 }
 
@@ -185,7 +192,7 @@ fn a_dropped_operation_is_cancelled() {
     for driver in Driver::both() {
         let silent = socket();
         let node = driver.node(1);
-        let to = silent.local_addr().unwrap();
+        let to = silent.local_addr().unwrap().into();
         let mut pending: Vec<Operation<Answer>> = Vec::new();
         let full = loop {
             let operation = node.ping(to);
@@ -209,7 +216,7 @@ fn a_dropped_operation_is_cancelled() {
 fn a_cancelled_operation_says_so() {
     for driver in Driver::both() {
         let silent = socket();
-        let operation = driver.node(1).ping(silent.local_addr().unwrap());
+        let operation = driver.node(1).ping(silent.local_addr().unwrap().into());
         operation.cancel();
         assert_eq!(wait(operation).outcome.reason, Reason::Cancelled);
     }
@@ -220,7 +227,7 @@ fn an_own_deadline_ends_the_wait_and_the_operation() {
     for driver in Driver::both() {
         let silent = socket();
         let node = driver.node(1);
-        let late = node.ping(silent.local_addr().unwrap()).wait_for(Duration::from_millis(1));
+        let late = node.ping(silent.local_addr().unwrap().into()).wait_for(Duration::from_millis(1));
         assert_eq!(late, Err(OperationError::Late));
     }
 }
@@ -230,7 +237,7 @@ fn a_shut_down_node_ends_everything_and_frees_its_port() {
     for driver in Driver::both() {
         let silent = socket();
         let node = driver.node(1);
-        let pending = node.ping(silent.local_addr().unwrap());
+        let pending = node.ping(silent.local_addr().unwrap().into());
         let mut notices = node.notices();
         node.shutdown().wait();
         assert_eq!(pending.wait(), Err(OperationError::Stopped));
@@ -246,16 +253,16 @@ fn the_last_handle_takes_the_node_with_it() {
     for driver in Driver::both() {
         let silent = socket();
         let node = driver.node(1);
-        let (addr, ended) = (node.addrs()[0], node.ended());
+        let (bound, ended) = (node.addrs()[0], node.ended());
         let second = node.clone();
         drop(node);
-        let operation = second.ping(silent.local_addr().unwrap());
+        let operation = second.ping(silent.local_addr().unwrap().into());
         drop(second);
         // A running operation keeps its node.
-        UdpSocket::bind(addr).expect_err("the node lives");
+        UdpSocket::bind(bound).expect_err("the node runs");
         drop(operation);
         ended.wait();
-        UdpSocket::bind(addr).expect("the port is free");
+        UdpSocket::bind(bound).expect("the port is free");
     }
 }
 
@@ -264,7 +271,7 @@ fn a_slow_consumer_loses_results_and_the_node_does_not_wait() {
     for driver in Driver::both() {
         let nodes = driver.network(8);
         let info_hash = Id([0x42; 20]);
-        assert!(wait(nodes[1].announce(info_hash, Some(4242), false)).outcome.stored > 2);
+        assert!(wait(nodes[1].announce(info_hash, Some(4242), PeerKind::Downloader)).outcome.stored > 2);
         let slow = nodes[7].with_backlog(1).get_peers(info_hash);
         // Nobody takes a result until all is over.
         eventually(|| slow.outcome().is_some());
@@ -281,13 +288,13 @@ fn each_link_speaks_from_its_own_socket() {
     for driver in Driver::both() {
         let (peer, one, two) = (driver.node(1), socket(), socket());
         let node = driver.spawn(Config::tiny().local(), 2, vec![one, two]);
-        let ids = node.observe(|node| [node.id(LinkId(0)), node.id(LinkId(1))]).wait().unwrap();
+        let ids = [0, 1].map(|i| node.id(LinkId(i)).wait().flatten());
         assert!(ids[0].is_some() && ids[1].is_some() && ids[0] != ids[1], "an id for each socket");
         let witness = socket();
         witness.set_read_timeout(Some(PATIENCE)).unwrap();
         for i in 0..2 {
-            assert_eq!(wait(node.on(LinkId(i)).ping(peer.addrs()[0])).results.len(), 1);
-            let _pending = node.on(LinkId(i)).ping(witness.local_addr().unwrap());
+            assert_eq!(wait(node.on(LinkId(i)).ping(addr(&peer))).results.len(), 1);
+            let _pending = node.on(LinkId(i)).ping(witness.local_addr().unwrap().into());
             let (_, from) = witness.recv_from(&mut [0; 1500]).unwrap();
             assert_eq!(from, node.addrs()[usize::from(i)]);
         }
@@ -301,8 +308,8 @@ fn links_of_both_families_work_side_by_side() {
         let four = driver.node(1);
         let node = driver.spawn(Config::tiny().local(), 2, vec![socket(), six.try_clone().unwrap()]);
         let other = driver.spawn(Config::tiny().local(), 3, vec![UdpSocket::bind("[::1]:0").unwrap()]);
-        assert_eq!(wait(node.ping(four.addrs()[0])).results.len(), 1);
-        assert_eq!(wait(node.ping(other.addrs()[0])).results.len(), 1);
+        assert_eq!(wait(node.ping(addr(&four))).results.len(), 1);
+        assert_eq!(wait(node.ping(addr(&other))).results.len(), 1);
         node.shutdown().wait();
     }
 }
@@ -321,16 +328,11 @@ fn sockets_that_do_not_fit_are_an_error() {
 fn contacts_of_an_earlier_run_are_taken_up() {
     for driver in Driver::both() {
         let nodes = driver.network(4);
-        let saved = nodes[0].observe(|node| {
-            let contacts = node.contacts().map(|(_, view)| view);
-            contacts
-                .map(|view| honeyguide::dht::contact::SavedContact { id: view.id, endpoint: view.endpoint })
-                .collect()
-        });
-        let saved: Vec<_> = saved.wait().unwrap();
+        let known = nodes[0].contacts().wait().unwrap().into_iter();
+        let saved: Vec<_> = known.map(|(_, view)| SavedContact { id: view.id, endpoint: view.endpoint }).collect();
         assert!(!saved.is_empty());
         let node = driver.node(9);
-        node.import(LinkId(0), saved);
+        node.import(LinkId(0), &saved);
         eventually(|| contacts(&node) >= 3);
     }
 }
@@ -342,23 +344,28 @@ fn a_recorded_run_replays_to_the_same_hash() {
     let journal = Journal::default();
     let config = Config::tiny().local().with_links(&[LinkConfig::V4]);
     let (node, recording) =
-        std_thread::spawn_recorded(config.clone(), [7; 32], vec![socket()], Box::new(journal.clone())).unwrap();
-    wait(node.bootstrap(nodes[0].addrs()));
-    wait(node.put_immutable(Bytes::from_static(b"4:life")));
-    assert!(node.announce(Id([1; 20]), Some(0), false).wait().is_err(), "a refused command is part of a run too");
+        std_thread::spawn_recorded(config.clone(), [7; 32], vec![socket()], journal.clone()).unwrap();
+    wait(node.bootstrap(&[addr(&nodes[0])]));
+    wait(node.put_immutable(b"4:life"));
+    assert!(
+        node.announce(Id([1; 20]), Some(0), PeerKind::Downloader).wait().is_err(),
+        "a refused command is part of a run too"
+    );
     node.shutdown();
     let hash = recording.wait().unwrap();
 
     let records = journal.0.lock().unwrap().clone();
-    let live_again = |records: &[u8]| {
+    let replayed = |records: &[u8]| {
         let mut node = Node::new(config.clone(), [7; 32], Storage::allocate(&config)).unwrap();
-        recording::replay(&mut node, records)
+        replay(&mut node, records)
     };
-    assert_eq!(live_again(&records), Some(hash));
-    assert_eq!(live_again(&records[..records.len() - 1]), None, "a cut journal is no journal");
-    let mut other = records.clone();
-    *other.last_mut().unwrap() ^= 1;
-    assert_ne!(live_again(&other[..records.len() / 2]), Some(hash));
+    assert_eq!(replayed(&records), Ok(hash));
+    let cut = replayed(&records[..records.len() - 1]).expect_err("a cut journal is no journal");
+    assert!(cut.sound() < records.len() && records.len() < cut.sound() + 20, "{cut}");
+    let longer = [&records[..], b"more"].concat();
+    assert_eq!(replayed(&longer).map_err(|error| error.sound()), Err(records.len()), "nothing follows an end");
+    let never = [&[0xff, 0xff, 0xff, 0xff, 0x0f], &records[1..]].concat();
+    assert_eq!(replayed(&never).map_err(|error| error.sound()), Err(0), "a drain ends");
 }
 
 #[derive(Clone, Default)]
@@ -380,9 +387,9 @@ fn tasks_await_operations_and_drop_them() {
     runtime().block_on(async {
         let testnet = Testnet::start(8, 0, [3; 32]).await.unwrap();
         let node = tokio_driver::spawn(Config::tiny().local(), [4; 32], vec![socket()]).unwrap();
-        assert!(node.bootstrap(&[testnet.bootstrap()]).await.unwrap().outcome.answered > 0);
+        assert!(node.bootstrap(&[testnet.bootstrap().into()]).await.unwrap().outcome.answered > 0);
         let info_hash = Id([0x33; 20]);
-        assert!(node.announce(info_hash, Some(33), false).await.unwrap().outcome.stored > 0);
+        assert!(node.announce(info_hash, Some(33), PeerKind::Downloader).await.unwrap().outcome.stored > 0);
         let mut lists = testnet.nodes()[0].get_peers(info_hash);
         let mut peers = Vec::new();
         while let Some(list) = lists.next().await {
@@ -392,7 +399,7 @@ fn tasks_await_operations_and_drop_them() {
         assert!(lists.outcome().unwrap().is_ok());
 
         let silent = socket();
-        let never = node.ping(silent.local_addr().unwrap());
+        let never = node.ping(silent.local_addr().unwrap().into());
         assert!(tokio::time::timeout(Duration::from_millis(1), never).await.is_err());
         testnet.stop().await;
         node.shutdown().await;
@@ -410,4 +417,38 @@ fn a_test_network_starts_on_the_port_that_was_asked_for() {
         assert!(Testnet::start(1, port, [3; 32]).await.is_err(), "the port is in use");
         testnet.stop().await;
     });
+}
+
+#[cfg(feature = "stream")]
+#[test]
+fn operations_and_notices_are_streams() {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use futures_core::Stream;
+
+    let node = Driver::threads().node(1);
+    let silent = socket();
+    let operation = node.ping(silent.local_addr().unwrap().into());
+    let (mut cx, mut operation, mut notices) =
+        (Context::from_waker(Waker::noop()), pin!(operation), pin!(node.notices()));
+    assert!(operation.as_mut().poll_next(&mut cx).is_pending() && notices.as_mut().poll_next(&mut cx).is_pending());
+    node.shutdown().wait();
+    assert!(operation.poll_next(&mut cx).is_ready() && notices.poll_next(&mut cx).is_ready(), "both have ended");
+}
+
+#[test]
+fn what_a_handle_gives_out_can_be_shown() {
+    let node = Driver::threads().node(1);
+    let silent = socket();
+    let shown = [
+        format!("{node:?}"),
+        format!("{:?}", node.ping(silent.local_addr().unwrap().into())),
+        format!("{:?}", node.notices()),
+        format!("{:?}", node.stats()),
+        format!("{:?}", node.ended()),
+    ];
+    for (shown, name) in shown.iter().zip(["Handle", "Operation", "Notices", "Observation", "Ended"]) {
+        assert!(shown.starts_with(name), "{shown}");
+    }
 }

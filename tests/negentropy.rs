@@ -3,10 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use honeyguide::base::slab::Memory;
-use honeyguide::negentropy::message::Entry;
 use honeyguide::negentropy::{
-    Difference, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step,
+    Difference, Entry, Limits, RatelessInitiator, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step,
 };
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
@@ -17,12 +15,12 @@ fn file() -> Json {
     serde_json::from_str(include_str!("../vectors/negentropy/negentropy.json")).unwrap()
 }
 
-/// The entries of an item set: single ones, and groups that are generated from a seed.
+/// The entries of an item set: pairs of their own, and groups that are generated from a seed.
 fn entries(items: &Json) -> Vec<Entry> {
     let mut out = Vec::new();
     for item in items.as_array().unwrap() {
-        if let Some(single) = item.as_array() {
-            out.push(Entry { timestamp: single[0].as_u64().unwrap(), id: id(single[1].as_str().unwrap()) });
+        if let Some(pair) = item.as_array() {
+            out.push(Entry { timestamp: pair[0].as_u64().unwrap(), id: id(pair[1].as_str().unwrap()) });
             continue;
         }
         let number = |key: &str, default: u64| item.get(key).map_or(default, |value| value.as_u64().unwrap());
@@ -51,8 +49,7 @@ fn config(case: &Json, frame: &str) -> ReconcilerConfig {
 }
 
 fn initiator(config: ReconcilerConfig) -> Reconciler<'static> {
-    let scratch = Memory::allocate(config.scratch_len());
-    Reconciler::initiator(config, scratch).unwrap()
+    Reconciler::initiator(config).unwrap()
 }
 
 /// What both sides say, and what the initiator finds.
@@ -191,4 +188,63 @@ fn a_responder_survives_a_message_of_a_future_version() {
     assert_eq!((step, out[0]), (Ok(Step::Reply(1)), 0x61));
     let step = party.reconcile(&set, &hex::decode("6100000200").unwrap(), &mut out, &mut |_| ());
     assert_eq!((step, &out[..5]), (Ok(Step::Reply(5)), &[0x61, 0, 0, 2, 0][..]));
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let secret: [u8; 32] = std::array::from_fn(|i| 0xa1 + i as u8);
+    let set = Sealed::build(
+        (0..100u32).map(|i| Entry { timestamp: 1, id: Sha256::digest(i.to_be_bytes()).into() }).collect(),
+    );
+    let (set, mut out) = (set.unwrap(), vec![0; BUFFER]);
+    let mut config = ReconcilerConfig::new(Limits::responder());
+    config.random_splits = Some(secret);
+    let mut sides = [initiator(config.clone()), Reconciler::responder(config.clone()).unwrap()];
+    let len = sides[0].initiate(&set, &mut out).unwrap();
+    let message = out[..len].to_vec();
+    sides[1].reconcile(&set, &message, &mut out, &mut |_| ()).unwrap();
+    let key: [u8; 16] = secret[..16].try_into().unwrap();
+    let mut rateless = RatelessInitiator::new(key, 100);
+    rateless.initiate(&set, &mut out).unwrap();
+
+    // Two bytes side by side, in either of the notations that a derived Debug has.
+    let pairs: Vec<String> = secret.windows(2).map(|two| format!("{}, {}", two[0], two[1])).collect();
+    let words: Vec<String> = secret.as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w).to_string()).collect();
+    for text in [format!("{config:?}"), format!("{:?}", sides[0]), format!("{:?}", sides[1]), format!("{rateless:?}")] {
+        for shown in pairs.iter().chain(&words).chain([&hex::encode(&secret[..4])]) {
+            assert!(!text.contains(shown), "{shown} in {text}");
+        }
+    }
+    assert!(format!("{config:?}").contains("random_splits: Some(\"secret\")"));
+}
+
+/// What a session that another responder began is taken up with: the number of its messages.
+#[test]
+fn a_session_is_taken_up_by_another_responder() {
+    let set = |range: std::ops::Range<u32>| {
+        let entry = |i: u32| Entry { timestamp: i.into(), id: Sha256::digest(i.to_be_bytes()).into() };
+        Sealed::build(range.map(entry).collect()).unwrap()
+    };
+    let (ours, theirs) = (set(0..5000), set(1..5000));
+    let config = ReconcilerConfig::new(Limits::trusting(BUFFER));
+    let transcripts = [false, true].map(|another| {
+        let (mut client, mut server) = (initiator(config.clone()), Reconciler::responder(config.clone()).unwrap());
+        let mut messages = Vec::new();
+        let (mut up, mut down) = (vec![0; BUFFER], vec![0; BUFFER]);
+        let mut len = client.initiate(&ours, &mut up).unwrap();
+        while let Ok(Step::Reply(reply)) = server.reconcile(&theirs, &up[..len], &mut down, &mut |_| ()) {
+            messages.extend([up[..len].to_vec(), down[..reply].to_vec()]);
+            let step = client.reconcile(&ours, &down[..reply], &mut up, &mut |_| ());
+            let Ok(Step::Reply(next)) = step else { break };
+            len = next;
+            if another {
+                let before = server.messages();
+                server = Reconciler::responder(config.clone()).unwrap();
+                server.resume(before);
+            }
+        }
+        messages
+    });
+    assert!(transcripts[0].len() > 4);
+    assert_eq!(transcripts[0], transcripts[1]);
 }

@@ -14,8 +14,8 @@ fn file() -> Json {
 fn lines(items: &Json) -> Vec<String> {
     let mut out = Vec::new();
     for item in items.as_array().unwrap() {
-        if let Some(single) = item.as_array() {
-            out.push(format!("{},{}", single[0], single[1].as_str().unwrap()));
+        if let Some(pair) = item.as_array() {
+            out.push(format!("{},{}", pair[0], pair[1].as_str().unwrap()));
             continue;
         }
         let number = |key: &str, default: u64| item.get(key).map_or(default, |value| value.as_u64().unwrap());

@@ -4,10 +4,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use honeyguide::Endpoint;
-use honeyguide::base::time::Instant;
-use honeyguide::dht::config::{Capacity, LinkConfig};
-use honeyguide::dht::node::{Buffer, Input, Output, Storage};
-use honeyguide::dht::{Config, Node};
+use honeyguide::Instant;
+use honeyguide::dht::{Buffer, Capacity, LinkConfig};
+use honeyguide::{Config, Node};
+use honeyguide::{Input, Output, Storage};
 
 #[test]
 fn each_stock_configuration_stays_within_its_memory() {

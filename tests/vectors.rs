@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use honeyguide::Id;
-use honeyguide::dht::config::Network;
+use honeyguide::dht::Network;
 use honeyguide::internals::krpc::{compact, item};
-use honeyguide::krpc::{self, Decoded, Method, Mutable, Query, Response};
+use honeyguide::krpc;
+use honeyguide::krpc::{Decoded, Method, Mutable, Query, Response};
 use serde_json::Value as Json;
 
 use generic::Tree;

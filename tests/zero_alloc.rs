@@ -14,16 +14,16 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::Instant;
-use honeyguide::dht::config::Config;
-use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::output_hash::OutputHash;
-use honeyguide::dht::node::{
-    Buffer, Command, Event, Freshness, Input, LinkId, Node, Outcome, Output, PeerKind, Reason, Storage,
-};
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::dht::journal::OutputHash;
+use honeyguide::dht::journal::{Call, Record};
+use honeyguide::dht::{Buffer, Freshness, LinkId, PeerKind, Reason};
 use honeyguide::internals::krpc::item;
-use honeyguide::krpc::{self, Decoded, Mutable};
+use honeyguide::krpc;
+use honeyguide::krpc::{Decoded, Mutable};
+use honeyguide::{Command, Event, Input, Node, Outcome, Output, Storage};
 use honeyguide::{Endpoint, Id};
 
 thread_local! {
@@ -176,7 +176,7 @@ impl Network {
 
     /// A call that changes the node: written into a journal record and read back, counted as well; then drained.
     fn change(&mut self, what: &'static str, i: usize, call: Call<'_>) {
-        let mut record = [0; MAX_RECORD];
+        let mut record = [0; Record::MAX_LEN];
         let mut nodes = [Endpoint::UNSPECIFIED; 16];
         let now = self.now;
         self.call("journal", i, |_, _| {
@@ -291,11 +291,11 @@ fn everything(network: &mut Network) {
     let info_hash = Id([0x77; 20]);
     let secret_key = [9; 32];
     let key = item::public_key(&secret_key);
-    let query = honeyguide::dht::node::DirectQuery::Ping;
+    let query = honeyguide::dht::DirectQuery::Ping;
 
     assert_eq!(network.operate(asker, 10, Command::Query { to, query }).reason, Reason::Hit);
     assert_eq!(network.operate(asker, 11, Command::Query { to: nobody, query }).timed_out, 1);
-    let find = honeyguide::dht::node::DirectQuery::FindNode { target: info_hash, want: Default::default() };
+    let find = honeyguide::dht::DirectQuery::FindNode { target: info_hash, want: Default::default() };
     assert_eq!(network.operate(asker, 12, Command::Query { to, query: find }).reason, Reason::Hit);
     assert_eq!(network.operate(asker, 13, Command::Lookup { target: info_hash }).reason, Reason::Converged);
 
@@ -444,10 +444,8 @@ fn an_allocating_call_would_be_told() {
 
 mod reconcile {
     use super::allocations;
-    use honeyguide::base::rng::Rng;
-    use honeyguide::base::slab::Memory;
-    use honeyguide::negentropy::message::Entry;
-    use honeyguide::negentropy::{Limits, Reconciler, ReconcilerConfig, Sealed, Step, Tree};
+    use honeyguide::base::Rng;
+    use honeyguide::negentropy::{Entry, Limits, Reconciler, ReconcilerConfig, Sealed, Step, Tree};
 
     /// Everything after the sets and the buffers are there: both ends of a whole session, sealed set and tree.
     #[test]
@@ -458,7 +456,7 @@ mod reconcile {
         let ours = Sealed::build([common.clone(), entries(40)].concat()).unwrap();
         let theirs = Tree::from_sorted(Sealed::build([common, entries(50)].concat()).unwrap().entries()).unwrap();
         let config = ReconcilerConfig::new(Limits::initiator()).frames(8192);
-        let mut client = Reconciler::initiator(config.clone(), Memory::allocate(config.scratch_len())).unwrap();
+        let mut client = Reconciler::initiator(config.clone()).unwrap();
         let mut server = Reconciler::responder(config).unwrap();
         let (mut up, mut down, mut told) = (vec![0; 8192], vec![0; 8192], 0);
         let ((), count) = allocations(|| {

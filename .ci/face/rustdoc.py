@@ -112,7 +112,7 @@ class Face:
     def impls(self, item):
         """The implementations that somebody wrote, or derived, for a type: none that it has without a word."""
         _, inner = self.inner(item)
-        for number in inner.get("impls", []):
+        for number in inner.get("impls", []) if isinstance(inner, dict) else []:
             found = self.index[number]["inner"]["impl"]
             if not found["is_synthetic"] and found["blanket_impl"] is None:
                 yield self.index[number]

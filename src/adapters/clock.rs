@@ -6,7 +6,7 @@ use crate::base::time::{Duration, Instant};
 
 /// A monotonic clock whose origin is the moment it was made. Copies share the origin.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock(time::Instant);
+pub(super) struct Clock(time::Instant);
 
 impl Clock {
     /// A clock that starts at zero now.
@@ -25,6 +25,7 @@ impl Clock {
     }
 
     /// The platform's own time of `at`, rounded up by no more than a microsecond so that a wait never ends early.
+    #[cfg(any(feature = "tokio", test))]
     pub fn platform(&self, at: Instant) -> time::Instant {
         let distance = Duration::from_micros(at.as_micros());
         // A deadline past what the platform can name is as good as a very late one.

@@ -1,19 +1,19 @@
 //! A mailbox: what a driver leaves for one consumer, and how it ends.
 //!
-//! Model: a bounded queue of results and one end. Whoever fills it never waits: when the queue is full the newest result
-//! is lost and counted, while the end always fits, and the first one holds. The consumer takes the results in order and
-//! then sees the end; it may block a thread or await, since a mailbox wakes both.
+//! Model: a bounded queue of results and one end. Whoever fills it never waits: when the queue is full the newest
+//! result is lost and counted, while the end always fits, and the first one holds. The consumer takes the results in
+//! order and then sees the end; it may block a thread or await, since a mailbox wakes both. No channel that is to be
+//! had counts what it loses, keeps a place for the end, and wakes both kinds.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
-
-use smallvec::SmallVec;
+use std::vec::Vec;
 
 /// A bounded queue of results of type `T` with one end of type `E`.
 #[derive(Debug)]
-pub struct Mailbox<T, E> {
+pub(super) struct Mailbox<T, E> {
     state: Mutex<MailboxState<T, E>>,
     arrived: Condvar,
     capacity: usize,
@@ -25,17 +25,17 @@ struct MailboxState<T, E> {
     lost: u64,
     end: Option<E>,
     /// Usually one; several tasks may wait for the same end.
-    wakers: SmallVec<[Waker; 1]>,
+    wakers: Vec<Waker>,
 }
 
 /// The deadline of a blocking wait passed before anything arrived.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Late;
+pub(super) struct Late;
 
 impl<T, E: Clone> Mailbox<T, E> {
     /// An empty mailbox for `capacity` results, at least one.
     pub fn new(capacity: usize) -> Arc<Self> {
-        let state = MailboxState { results: VecDeque::new(), lost: 0, end: None, wakers: SmallVec::new() };
+        let state = MailboxState { results: VecDeque::new(), lost: 0, end: None, wakers: Vec::new() };
         Arc::new(Mailbox { state: Mutex::new(state), arrived: Condvar::new(), capacity: capacity.max(1) })
     }
 

@@ -1,18 +1,31 @@
 //! Where the machines meet sockets, clocks and threads: floor 4, feature `std`.
 //!
-//! A driver owns sockets and waits; the node decides. Both drivers ([`std_thread`] and, with feature `tokio`, [`tokio`])
-//! give out the same [`Handle`](handle::Handle), whose [`Operation`](handle::Operation)s can be waited for by a thread
-//! and awaited by a task.
+//! A driver owns sockets and waits; the node decides. Both drivers ([`std_thread`] and, with feature `tokio`,
+//! [`tokio`]) give out the same [`Handle`], whose [`Operation`]s can be waited for by a thread and awaited by a task.
 
-pub mod clock;
-pub mod handle;
+mod clock;
+mod handle;
 mod mailbox;
-pub mod recording;
+mod message;
+mod operation;
+#[cfg(feature = "journal")]
+mod recording;
 pub mod resolve;
-pub mod results;
+mod results;
 mod runner;
 pub mod std_thread;
 #[cfg(feature = "tokio")]
 pub mod testnet;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+mod watch;
+
+pub use bytes;
+pub use handle::Handle;
+pub use operation::Operation;
+#[cfg(feature = "journal")]
+pub use recording::{Recording, ReplayError, replay};
+pub use results::{
+    Answer, Closest, Finished, Found, FromEvent, Notice, OperationError, PeerList, Sample, Signed, Swarm,
+};
+pub use watch::{Ended, Notices, Observation};

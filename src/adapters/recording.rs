@@ -1,9 +1,10 @@
 //! The journal of a driven node: written while it runs, read to replay it.
 //!
-//! The recorder sees every call and every output of the node, in their order, and the node sees nothing of it. A file that
-//! cannot be written ends the recording, not the node.
+//! The recorder sees every call and every output of the node, in their order, and the node sees nothing of it. A file
+//! that cannot be written ends the recording, not the node.
 
 use std::boxed::Box;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -11,10 +12,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::adapters::mailbox::Mailbox;
+use crate::adapters::runner::Observer;
 use crate::base::time::Instant;
+use crate::dht::config::MAX_BOOTSTRAP_NODES;
 use crate::dht::event::{Buffer, Output};
 use crate::dht::node::Node;
-use crate::dht::node::journal::{Call, MAX_RECORD, Record};
+use crate::dht::node::journal::{Call, Record};
 use crate::dht::node::output_hash::OutputHash;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -22,29 +25,28 @@ use crate::krpc::id::Id;
 /// Polls of one drain, at most; a journal that claims more is damaged.
 const MAX_POLLS: u32 = 1 << 20;
 
-/// Where a journal goes.
-pub type JournalSink = Box<dyn io::Write + Send>;
-
 /// The driver's side.
 pub(super) struct Recorder {
-    sink: JournalSink,
+    sink: Box<dyn io::Write + Send>,
     polls: u32,
-    trace: OutputHash,
+    outputs: OutputHash,
     fault: Option<io::Error>,
     now: Instant,
     hash: Arc<Mailbox<io::Result<Id>, ()>>,
 }
 
 impl Recorder {
-    pub(super) fn new(sink: JournalSink) -> (Self, Recording) {
+    pub(super) fn new(sink: Box<dyn io::Write + Send>) -> (Self, Recording) {
         let hash = Mailbox::new(1);
         let recording = Recording(hash.clone());
-        (Recorder { sink, polls: 0, trace: OutputHash::default(), fault: None, now: Instant::ZERO, hash }, recording)
+        (Recorder { sink, polls: 0, outputs: OutputHash::default(), fault: None, now: Instant::ZERO, hash }, recording)
     }
+}
 
-    pub(super) fn call(&mut self, now: Instant, call: Call<'_>) {
+impl Observer for Recorder {
+    fn call(&mut self, now: Instant, call: Call<'_>) {
         self.now = now;
-        let mut bytes = [0; MAX_RECORD];
+        let mut bytes = [0; Record::MAX_LEN];
         let record = Record { polls: std::mem::take(&mut self.polls), now, call };
         if self.fault.is_none() {
             let written = match record.encode(&mut bytes) {
@@ -55,9 +57,9 @@ impl Recorder {
         }
     }
 
-    pub(super) fn output(&mut self, output: &Output<'_>) {
+    fn output(&mut self, output: &Output<'_>) {
         self.polls += 1;
-        self.trace.add(output);
+        self.outputs.add(output);
     }
 }
 
@@ -68,16 +70,20 @@ impl Drop for Recorder {
             None => self.sink.flush(),
             Some(fault) => Err(fault),
         };
-        self.hash.put(written.map(|()| self.trace.finish()));
+        self.hash.put(written.map(|()| self.outputs.finish()));
         self.hash.finish(());
     }
 }
 
-/// The recording of a node that may still run.
+/// Future of a recording: completes when the node has ended, with the hash of all that it put out.
+#[must_use = "awaited or waited for, it says whether the journal is whole"]
 pub struct Recording(Arc<Mailbox<io::Result<Id>, ()>>);
 
 impl Recording {
-    /// Waits for the end of the node: the hash of all that it put out, or why its journal could not be written.
+    /// Waits for the end of the node. Blocks.
+    ///
+    /// # Errors
+    /// When the journal could not be written to its end.
     pub fn wait(self) -> io::Result<Id> {
         whole(self.0.wait_next(None).unwrap_or(None))
     }
@@ -91,29 +97,62 @@ impl Future for Recording {
     }
 }
 
+impl fmt::Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recording").field("ended", &self.0.end().is_some()).finish_non_exhaustive()
+    }
+}
+
 fn whole(hash: Option<io::Result<Id>>) -> io::Result<Id> {
     hash.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))
 }
 
 /// Replays `records` on a new node of the same configuration and seed; returns the hash of its outputs.
-/// `None` when the records are damaged, or when their end is missing.
-pub fn replay(node: &mut Node<'_>, mut records: &[u8]) -> Option<Id> {
-    let mut buffer: Buffer = [0; 1500];
-    let mut trace = OutputHash::default();
+///
+/// # Errors
+/// When the records are damaged or their end is missing.
+pub fn replay(node: &mut Node<'_>, records: &[u8]) -> Result<Id, ReplayError> {
+    let (mut buffer, mut outputs): (Buffer, _) = ([0; 1500], OutputHash::default());
+    let mut rest = records;
     loop {
-        let mut nodes = [Endpoint::UNSPECIFIED; 16];
-        let (record, rest) = Record::decode(records, &mut nodes)?;
-        let rest = rest.len();
+        let damaged = Err(ReplayError { at: records.len() - rest.len() });
+        let mut nodes = [Endpoint::UNSPECIFIED; MAX_BOOTSTRAP_NODES];
+        let Some((record, after)) = Record::decode(rest, &mut nodes) else { return damaged };
         if record.polls > MAX_POLLS {
-            return None;
+            return damaged;
         }
         for _ in 0..record.polls {
-            trace.add(&node.poll_output(&mut buffer));
-        }
-        if matches!(record.call, Call::End) {
-            return (rest == 0).then(|| trace.finish());
+            outputs.add(&node.poll_output(&mut buffer));
         }
         record.call.apply(node, record.now);
-        records = &records[records.len() - rest..];
+        let (left, is_end) = (after.len(), matches!(record.call, Call::End));
+        rest = &rest[rest.len() - left..];
+        match (is_end, rest.is_empty()) {
+            (false, _) => {}
+            (true, true) => return Ok(outputs.finish()),
+            (true, false) => return Err(ReplayError { at: records.len() - left }),
+        }
     }
 }
+
+/// Records that cannot be replayed to their end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReplayError {
+    at: usize,
+}
+
+impl ReplayError {
+    /// How many bytes of the records are sound.
+    #[must_use]
+    pub const fn sound(&self) -> usize {
+        self.at
+    }
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the records are damaged, or cut, after their first {} bytes", self.at)
+    }
+}
+
+impl std::error::Error for ReplayError {}

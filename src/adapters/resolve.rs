@@ -4,50 +4,96 @@
 //! ends when the system has answered, and whoever asked takes the answers as they come, for as long as it likes. A
 //! literal address needs no thread.
 
-use std::format;
+use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::string::{String, ToString};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
-
-use smallvec::SmallVec;
+use std::vec::Vec;
 
 use crate::adapters::mailbox::Mailbox;
 
 /// Names that one call resolves; those past it are answered with an error.
-pub const MAX_NAMES: usize = 16;
+const MAX_NAMES: usize = 16;
 /// Addresses that are kept of one name.
-pub const MAX_ADDRS: usize = 8;
+const MAX_ADDRS: usize = 8;
 
-/// Addresses of one name, or a sentence about why there are none.
+/// Addresses of one name, or why there are none.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Resolved {
     /// The name as it was given, `host:port`.
     pub name: String,
-    /// At least one address.
-    pub addrs: Result<SmallVec<[SocketAddr; 4]>, String>,
+    /// At least one address, at most eight.
+    pub addrs: Result<Vec<SocketAddr>, ResolveError>,
 }
 
+/// Why a name has no address: a sentence with the name in it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ResolveError {
+    name: String,
+    fault: ResolveFault,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum ResolveFault {
+    /// It is not of the form `host:port`.
+    Malformed(&'static str),
+    TooMany,
+    NoAddress,
+    /// What the system's resolver said.
+    Resolver(String),
+    /// Why there is no thread.
+    Thread(String),
+}
+
+impl fmt::Display for ResolveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        match &self.fault {
+            ResolveFault::Malformed(fault) => write!(f, "\"{name}\" {fault}: write it as host:port or address:port"),
+            ResolveFault::TooMany => write!(f, "\"{name}\" was not resolved: at most {MAX_NAMES} names are"),
+            ResolveFault::NoAddress => write!(f, "\"{name}\" has no address"),
+            ResolveFault::Resolver(error) => write!(f, "\"{name}\" could not be resolved: {error}"),
+            ResolveFault::Thread(error) => write!(f, "\"{name}\" was not resolved: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ResolveError {}
+
 /// Answers, in the order in which they come.
+#[must_use = "awaited or waited for, it gives the answers"]
 pub struct Resolution(Arc<Mailbox<Resolved, ()>>);
 
-/// Starts to resolve `names`, each `host:port` or an address with a port.
+/// Starts to resolve names, at most 16, each `host:port` or an address with a port.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use honeyguide::adapters::resolve::resolve;
+///
+/// let mut answers = resolve(["127.0.0.1:6881", "localhost"]);
+/// let deadline = Instant::now() + Duration::from_secs(5);
+/// assert_eq!(answers.wait_next(deadline).unwrap().addrs, Ok(vec!["127.0.0.1:6881".parse().unwrap()]));
+/// let error = answers.wait_next(deadline).unwrap().addrs.unwrap_err();
+/// assert_eq!(error.to_string(), "\"localhost\" has no port: write it as host:port or address:port");
+/// assert!(answers.wait_next(deadline).is_none());
+/// ```
 pub fn resolve<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Resolution {
-    // Room for every thread's answer and for as many refusals.
+    // So many answers of threads, and as many refusals.
     let mail = Mailbox::new(2 * MAX_NAMES);
     let asked = Arc::new(Asked(mail.clone()));
     for (i, name) in names.into_iter().enumerate() {
         let name = name.into();
         let literal = name.parse::<SocketAddr>().ok().filter(|addr| addr.port() > 0);
         if let Some(addr) = literal {
-            asked.answer(name, Ok(SmallVec::from_slice(&[addr])));
-        } else if let Some(fault) = fault(&name) {
-            let sentence = format!("\"{name}\" {fault}: write it as host:port or address:port");
-            asked.answer(name, Err(sentence));
+            asked.answer(name, Ok(std::vec![addr]));
+        } else if let Some(fault) = malformed(&name) {
+            asked.answer(name, Err(ResolveFault::Malformed(fault)));
         } else if i >= MAX_NAMES {
-            let sentence = format!("\"{name}\" was not resolved: at most {MAX_NAMES} names are");
-            asked.answer(name, Err(sentence));
+            asked.answer(name, Err(ResolveFault::TooMany));
         } else {
             let (thread_asked, thread_name) = (asked.clone(), name.clone());
             let body = move || {
@@ -55,8 +101,7 @@ pub fn resolve<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Resolutio
                 thread_asked.answer(thread_name, addrs);
             };
             if let Err(error) = thread::Builder::new().name("honeyguide-resolve".into()).spawn(body) {
-                let sentence = format!("\"{name}\" was not resolved: {error}");
-                asked.answer(name, Err(sentence));
+                asked.answer(name, Err(ResolveFault::Thread(error.to_string())));
             }
         }
     }
@@ -75,11 +120,18 @@ impl Resolution {
     }
 }
 
+impl fmt::Debug for Resolution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolution").field("ended", &self.0.end().is_some()).finish_non_exhaustive()
+    }
+}
+
 /// Shared by those who still owe an answer; the last of them ends the resolution.
 struct Asked(Arc<Mailbox<Resolved, ()>>);
 
 impl Asked {
-    fn answer(&self, name: String, addrs: Result<SmallVec<[SocketAddr; 4]>, String>) {
+    fn answer(&self, name: String, addrs: Result<Vec<SocketAddr>, ResolveFault>) {
+        let addrs = addrs.map_err(|fault| ResolveError { name: name.clone(), fault });
         self.0.put(Resolved { name, addrs });
     }
 }
@@ -90,7 +142,7 @@ impl Drop for Asked {
     }
 }
 
-fn fault(name: &str) -> Option<&'static str> {
+fn malformed(name: &str) -> Option<&'static str> {
     match name.rsplit_once(':') {
         None => Some("has no port"),
         Some((_, port)) if !port.parse::<u16>().is_ok_and(|port| port > 0) => Some("has no valid port"),
@@ -99,21 +151,17 @@ fn fault(name: &str) -> Option<&'static str> {
     }
 }
 
-fn ask_the_system(name: &str) -> Result<SmallVec<[SocketAddr; 4]>, String> {
-    match name.to_socket_addrs() {
-        Ok(addrs) => {
-            let addrs: SmallVec<_> = addrs.take(MAX_ADDRS).collect();
-            if addrs.is_empty() { Err(format!("\"{name}\" has no address")) } else { Ok(addrs) }
-        }
-        Err(error) => Err(format!("\"{name}\" could not be resolved: {}", error.to_string().trim_end_matches('.'))),
-    }
+fn ask_the_system(name: &str) -> Result<Vec<SocketAddr>, ResolveFault> {
+    let addrs = name.to_socket_addrs();
+    let addrs = addrs.map_err(|error| ResolveFault::Resolver(error.to_string().trim_end_matches('.').into()))?;
+    let addrs: Vec<_> = addrs.take(MAX_ADDRS).collect();
+    if addrs.is_empty() { Err(ResolveFault::NoAddress) } else { Ok(addrs) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
-    use std::vec::Vec;
 
     fn all(names: &[&str]) -> Vec<Resolved> {
         let mut resolution = resolve(names.iter().copied());
@@ -124,8 +172,8 @@ mod tests {
     #[test]
     fn addresses_need_no_resolver_and_keep_their_order() {
         let answers = all(&["127.0.0.1:6881", "[::1]:1"]);
-        assert_eq!(answers[0].addrs, Ok(SmallVec::from_slice(&["127.0.0.1:6881".parse().unwrap()])));
-        assert_eq!(answers[1].addrs, Ok(SmallVec::from_slice(&["[::1]:1".parse().unwrap()])));
+        assert_eq!(answers[0].addrs, Ok(std::vec!["127.0.0.1:6881".parse().unwrap()]));
+        assert_eq!(answers[1].addrs, Ok(std::vec!["[::1]:1".parse().unwrap()]));
     }
 
     #[test]
@@ -138,7 +186,7 @@ mod tests {
     fn faults_are_sentences_that_name_the_name() {
         for name in ["nothing", "host:", "host:99999", "host:0", ":1", "a:b:c:1", "127.0.0.1:0", ""] {
             let answers = all(&[name]);
-            let sentence = answers[0].addrs.as_ref().unwrap_err();
+            let sentence = answers[0].addrs.as_ref().unwrap_err().to_string();
             assert!(sentence.contains(name) && sentence.contains("host:port"), "{sentence}");
         }
     }

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::vec::Vec;
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 use crate::base::time::Duration;
 use crate::dht::error::CallError;
@@ -15,6 +14,7 @@ use crate::krpc::id::Id;
 
 /// A verified item and who returned it.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Found {
     /// Who returned it.
     pub from: SocketAddr,
@@ -26,6 +26,7 @@ pub struct Found {
 
 /// What makes an item mutable.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Signed {
     /// Ed25519 public key.
     pub key: [u8; 32],
@@ -39,22 +40,25 @@ pub struct Signed {
 
 /// Peers of an info-hash, as one responder listed them.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct PeerList {
     /// Who listed them.
     pub from: SocketAddr,
     /// The peers.
-    pub peers: SmallVec<[SocketAddr; 8]>,
+    pub peers: Vec<SocketAddr>,
 }
 
 /// The closest nodes that answered, nearest first.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Closest {
     /// Id and address of each.
-    pub nodes: SmallVec<[(Id, SocketAddr); 8]>,
+    pub nodes: Vec<(Id, SocketAddr)>,
 }
 
 /// The answer to a single query.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Answer {
     /// Who answered.
     pub from: SocketAddr,
@@ -63,11 +67,12 @@ pub struct Answer {
     /// Round-trip time.
     pub rtt: Duration,
     /// Nodes that it named.
-    pub nodes: SmallVec<[(Id, SocketAddr); 8]>,
+    pub nodes: Vec<(Id, SocketAddr)>,
 }
 
 /// Info-hashes that one responder holds (BEP 51).
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Sample {
     /// Who answered.
     pub from: SocketAddr,
@@ -83,6 +88,7 @@ pub struct Sample {
 
 /// Size of a swarm (BEP 33), estimated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Swarm {
     /// Seeds.
     pub seeds: u32,
@@ -94,6 +100,7 @@ pub struct Swarm {
 
 /// News that belongs to no operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Notice {
     /// Others agree on our address.
     ExternalAddr {
@@ -111,13 +118,22 @@ pub enum Notice {
     },
 }
 
-/// A result that is made from one kind of event.
-pub trait FromEvent: Sized + Send + 'static {
-    /// The result that `event` stands for, if it is of that kind.
-    fn from_event(event: &Event<'_>) -> Option<Self>;
+/// What an [`Operation`](crate::adapters::Operation) can deliver. The types are those of this module and no others.
+pub trait FromEvent: sealed::OfEvent {}
+
+impl<T: sealed::OfEvent> FromEvent for T {}
+
+mod sealed {
+    use crate::dht::event::Event;
+
+    /// A result that is made from one kind of event.
+    pub trait OfEvent: Sized + Send + 'static {
+        /// The result that `event` stands for, if it is of that kind.
+        fn from_event(event: &Event<'_>) -> Option<Self>;
+    }
 }
 
-impl FromEvent for Found {
+impl sealed::OfEvent for Found {
     fn from_event(event: &Event<'_>) -> Option<Self> {
         let Event::Value { from, item, .. } = *event else { return None };
         let mutable = item.mutable.map(|m| Signed {
@@ -130,42 +146,42 @@ impl FromEvent for Found {
     }
 }
 
-impl FromEvent for PeerList {
+impl sealed::OfEvent for PeerList {
     fn from_event(event: &Event<'_>) -> Option<Self> {
         let Event::Peers { from, peers, .. } = *event else { return None };
         Some(PeerList { from: from.into(), peers: peers.iter().map(SocketAddr::from).collect() })
     }
 }
 
-impl FromEvent for Closest {
+impl sealed::OfEvent for Closest {
     fn from_event(event: &Event<'_>) -> Option<Self> {
         let Event::Nodes { nodes, .. } = *event else { return None };
         Some(Closest { nodes: nodes.iter().map(|(id, addr)| (id, addr.into())).collect() })
     }
 }
 
-impl FromEvent for Answer {
+impl sealed::OfEvent for Answer {
     fn from_event(event: &Event<'_>) -> Option<Self> {
         let Event::Response { from, id, rtt, nodes, .. } = *event else { return None };
         Some(Answer { from: from.into(), id, rtt, nodes: nodes.iter().map(|(id, addr)| (id, addr.into())).collect() })
     }
 }
 
-impl FromEvent for Sample {
+impl sealed::OfEvent for Sample {
     fn from_event(event: &Event<'_>) -> Option<Self> {
         let Event::Samples { from, id, num, interval, samples, .. } = *event else { return None };
         Some(Sample { from: from.into(), id, num, interval, info_hashes: samples.iter().collect() })
     }
 }
 
-impl FromEvent for Swarm {
+impl sealed::OfEvent for Swarm {
     fn from_event(event: &Event<'_>) -> Option<Self> {
         let Event::Scrape { seeds, peers, responders, .. } = *event else { return None };
         Some(Swarm { seeds, peers, responders })
     }
 }
 
-impl FromEvent for Notice {
+impl sealed::OfEvent for Notice {
     fn from_event(event: &Event<'_>) -> Option<Self> {
         match *event {
             Event::ExternalAddr { link, addr, .. } => Some(Notice::ExternalAddr { link, addr: addr.into() }),
@@ -176,7 +192,7 @@ impl FromEvent for Notice {
 }
 
 /// An operation that has no results besides its outcome.
-impl FromEvent for Infallible {
+impl sealed::OfEvent for Infallible {
     fn from_event(_: &Event<'_>) -> Option<Self> {
         None
     }
@@ -184,9 +200,10 @@ impl FromEvent for Infallible {
 
 /// A whole operation: everything that it delivered and how it went.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Finished<T> {
     /// The results, in order of arrival.
-    pub results: SmallVec<[T; 2]>,
+    pub results: Vec<T>,
     /// How it went.
     pub outcome: Outcome,
     /// Results that were lost because their consumer was slow.

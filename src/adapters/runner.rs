@@ -1,20 +1,18 @@
 //! A node together with those who wait for its events: everything a driver does besides waiting.
 //!
-//! Each call gives the node one input and drains it, as the contract wants. Events go to the waiter whose tag they carry;
-//! datagrams go to the links at once. A send that fails is our own trouble: the node is told, except when the system
-//! has no room at the moment, which is ordinary loss.
+//! Each call gives the node one input and drains it, as the contract wants. Events go to the waiter whose tag they
+//! carry; datagrams go to the links at once. A send that fails is our own trouble: the node is told, except when the
+//! system has no room at the moment, which is ordinary loss.
 
+use std::boxed::Box;
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::ControlFlow;
 use std::vec::Vec;
 
-use smallvec::SmallVec;
-
 use crate::adapters::clock::Clock;
-use crate::adapters::handle::{Message, Waiter};
-use crate::adapters::recording::Recorder;
+use crate::adapters::message::{Message, Waiter};
 use crate::adapters::results::OperationError;
 use crate::base::time::Instant;
 use crate::dht::config::{Config, LinkConfig, MAX_LINKS};
@@ -31,6 +29,12 @@ pub(super) trait Links {
     fn send(&self, link: LinkId, to: SocketAddr, payload: &[u8]) -> io::Result<()>;
 }
 
+/// Sees every call and every output of the node, in their order, and is not seen by it.
+pub(super) trait Observer: Send {
+    fn call(&mut self, now: Instant, call: Call<'_>);
+    fn output(&mut self, output: &Output<'_>);
+}
+
 pub(super) struct Runner<L> {
     node: Node<'static>,
     links: L,
@@ -38,7 +42,7 @@ pub(super) struct Runner<L> {
     waiters: HashMap<u64, Waiter>,
     watchers: Vec<Waiter>,
     deadline: Option<Instant>,
-    recorder: Option<Recorder>,
+    observer: Option<Box<dyn Observer>>,
 }
 
 impl<L: Links> Runner<L> {
@@ -48,7 +52,7 @@ impl<L: Links> Runner<L> {
         rng_seed: [u8; 32],
         links: L,
         addrs: &[SocketAddr],
-        recorder: Option<Recorder>,
+        observer: Option<Box<dyn Observer>>,
     ) -> io::Result<Self> {
         if addrs.len() > MAX_LINKS {
             let sentence = std::format!("a node has at most {MAX_LINKS} sockets, not {}", addrs.len());
@@ -68,7 +72,7 @@ impl<L: Links> Runner<L> {
             Node::new(config, rng_seed, storage).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let (waiters, watchers) = (HashMap::new(), Vec::new());
         let clock = Clock::start();
-        let mut runner = Runner { node, links, clock, waiters, watchers, deadline: None, recorder };
+        let mut runner = Runner { node, links, clock, waiters, watchers, deadline: None, observer };
         runner.input(Input::Timeout);
         Ok(runner)
     }
@@ -106,8 +110,8 @@ impl<L: Links> Runner<L> {
             Message::Run { tag, link, start, waiter } => {
                 let now = self.clock.now();
                 let started = start(&mut |command| {
-                    if let Some(recorder) = &mut self.recorder {
-                        recorder.call(now, Call::Command { tag, link, command });
+                    if let Some(observer) = &mut self.observer {
+                        observer.call(now, Call::Command { tag, link, command });
                     }
                     match link {
                         Some(link) => self.node.command_on(now, tag, link, command),
@@ -133,19 +137,19 @@ impl<L: Links> Runner<L> {
 
     fn call(&mut self, call: Call<'_>) {
         let now = self.clock.now();
-        if let Some(recorder) = &mut self.recorder {
-            recorder.call(now, call);
+        if let Some(observer) = &mut self.observer {
+            observer.call(now, call);
         }
         call.apply(&mut self.node, now);
     }
 
     fn drain(&mut self) {
         let mut buffer: Buffer = [0; 1500];
-        let mut failed: SmallVec<[(LinkId, Endpoint); 2]> = SmallVec::new();
+        let mut failed: Vec<(LinkId, Endpoint)> = Vec::new();
         loop {
             let output = self.node.poll_output(&mut buffer);
-            if let Some(recorder) = &mut self.recorder {
-                recorder.output(&output);
+            if let Some(observer) = &mut self.observer {
+                observer.output(&output);
             }
             match output {
                 Output::Transmit { link, to, payload } => match self.links.send(link, to.into(), payload) {
@@ -191,6 +195,6 @@ fn is_ordinary_loss(error: &io::Error) -> bool {
 }
 
 /// Local addresses of the sockets.
-pub(super) fn addrs(sockets: &[UdpSocket]) -> io::Result<SmallVec<[SocketAddr; 2]>> {
+pub(super) fn addrs(sockets: &[UdpSocket]) -> io::Result<Vec<SocketAddr>> {
     sockets.iter().map(UdpSocket::local_addr).collect()
 }

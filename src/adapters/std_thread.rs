@@ -5,7 +5,27 @@
 //! comes while the node is busy waits in the system's own buffers, which drop what is too much. The third kind of
 //! thread blocks on the messages of the handles until the node's next deadline and at nothing else; a reader that
 //! brought the deadline forward says so. At the end a datagram to ourselves wakes each reader.
+//!
+//! ```
+//! use std::net::UdpSocket;
+//!
+//! use honeyguide::adapters::std_thread::spawn;
+//! use honeyguide::Config;
+//!
+//! let node = |rng_seed| {
+//!     let socket = UdpSocket::bind("127.0.0.1:0")?;
+//!     spawn(Config::small().local(), [rng_seed; 32], vec![socket]) // take 32 bytes from the system instead
+//! };
+//! let (one, other) = (node(1)?, node(2)?);
+//! let joined = one.bootstrap(&[other.addrs()[0].into()]).wait()?;
+//! assert_eq!(joined.outcome.answered, 1);
+//! let stored = one.put_immutable(b"5:hello").wait()?;
+//! assert_eq!(stored.outcome.stored, 1);
+//! other.shutdown().wait();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+use std::boxed::Box;
 use std::format;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -15,9 +35,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::vec::Vec;
 
-use crate::adapters::handle::{Handle, Message};
-use crate::adapters::recording::{JournalSink, Recorder, Recording};
-use crate::adapters::runner::{self, Links, RECEIVE, Runner};
+use crate::adapters::handle::Handle;
+use crate::adapters::message::Message;
+#[cfg(feature = "journal")]
+use crate::adapters::recording::{Recorder, Recording};
+use crate::adapters::runner::{self, Links, Observer, RECEIVE, Runner};
 use crate::base::time::Instant;
 use crate::dht::config::Config;
 use crate::dht::event::{Input, LinkId};
@@ -59,28 +81,29 @@ pub fn spawn(config: Config, rng_seed: [u8; 32], sockets: Vec<UdpSocket>) -> io:
 ///
 /// # Errors
 /// Those of [`spawn`].
+#[cfg(feature = "journal")]
 pub fn spawn_recorded(
     config: Config,
     rng_seed: [u8; 32],
     sockets: Vec<UdpSocket>,
-    journal: JournalSink,
+    journal: impl io::Write + Send + 'static,
 ) -> io::Result<(Handle, Recording)> {
-    let (recorder, recording) = Recorder::new(journal);
-    Ok((start(config, rng_seed, sockets, Some(recorder))?, recording))
+    let (recorder, recording) = Recorder::new(Box::new(journal));
+    Ok((start(config, rng_seed, sockets, Some(Box::new(recorder)))?, recording))
 }
 
 fn start(
     config: Config,
     rng_seed: [u8; 32],
     sockets: Vec<UdpSocket>,
-    recorder: Option<Recorder>,
+    observer: Option<Box<dyn Observer>>,
 ) -> io::Result<Handle> {
     let addrs = runner::addrs(&sockets)?;
     for socket in &sockets {
         socket.set_nonblocking(false)?;
     }
     let sockets: ThreadSockets = sockets.into();
-    let runner = Runner::new(config, rng_seed, sockets.clone(), &addrs, recorder)?;
+    let runner = Runner::new(config, rng_seed, sockets.clone(), &addrs, observer)?;
     let machine = Arc::new(Mutex::new(Machine { runner, armed: None, ended: false }));
     let (wakes, inbox) = channel();
     let readers = (0u8..)

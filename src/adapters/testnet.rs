@@ -27,6 +27,25 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const THREADS: usize = 4;
 
 /// A running network. When it is dropped, its nodes end.
+///
+/// ```
+/// use honeyguide::adapters::testnet::Testnet;
+/// use honeyguide::Id;
+/// use honeyguide::dht::PeerKind;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let network = Testnet::start(8, 0, [7; 32]).await?;
+/// let [author, .., stranger] = network.nodes() else { unreachable!() };
+/// let info_hash = Id([0x42; 20]);
+/// author.announce(info_hash, Some(6881), PeerKind::Downloader).await?;
+/// let found = stranger.get_peers(info_hash).await?;
+/// assert_eq!(found.results[0].peers, ["127.0.0.1:6881".parse().unwrap()]);
+/// network.stop().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
 pub struct Testnet {
     nodes: Vec<Handle>,
     threads: Vec<JoinHandle<()>>,
@@ -34,8 +53,8 @@ pub struct Testnet {
 }
 
 impl Testnet {
-    /// Starts `nodes` nodes, at least one, and returns when all have joined and know one another well enough. The first listens on `port` (0: any), the
-    /// others where the system likes.
+    /// Starts `nodes` nodes, at least one, and returns when all have joined and know one another well enough. The first
+    /// listens on `port` (0: any), the others where the system likes.
     ///
     /// # Errors
     /// When a socket or a thread cannot be had, for example because the port is in use.
@@ -50,18 +69,18 @@ impl Testnet {
     /// Those of [`start`](Testnet::start), and when the configuration makes no sense.
     pub async fn start_with(config: Config, nodes: usize, port: u16, rng_seed: [u8; 32]) -> io::Result<Testnet> {
         let mut rng = Rng::from_seed(rng_seed);
-        let mut seats = Vec::with_capacity(nodes.max(1));
+        let mut sockets = Vec::with_capacity(nodes.max(1));
         for i in 0..nodes.max(1) {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, if i == 0 { port } else { 0 }))?;
-            seats.push((socket, rng.bytes()));
+            sockets.push((socket, rng.bytes()));
         }
-        let first = seats[0].0.local_addr()?;
-        let mut testnet = Testnet { nodes: Vec::with_capacity(seats.len()), threads: Vec::new(), first };
+        let first = sockets[0].0.local_addr()?;
+        let mut testnet = Testnet { nodes: Vec::with_capacity(sockets.len()), threads: Vec::new(), first };
         let threads = thread::available_parallelism().map_or(1, |n| n.get().min(THREADS));
-        let share = seats.len().div_ceil(threads);
-        while !seats.is_empty() {
-            let rest = seats.split_off(share.min(seats.len()));
-            testnet.serve(&config, std::mem::replace(&mut seats, rest))?;
+        let share = sockets.len().div_ceil(threads);
+        while !sockets.is_empty() {
+            let rest = sockets.split_off(share.min(sockets.len()));
+            testnet.serve(&config, std::mem::replace(&mut sockets, rest))?;
         }
         testnet.join(&mut rng).await;
         testnet.settle().await;
@@ -69,11 +88,13 @@ impl Testnet {
     }
 
     /// Address of the first node.
+    #[must_use]
     pub fn bootstrap(&self) -> SocketAddr {
         self.first
     }
 
     /// The nodes, the first one first.
+    #[must_use]
     pub fn nodes(&self) -> &[Handle] {
         &self.nodes
     }
@@ -92,13 +113,13 @@ impl Testnet {
     }
 
     /// Starts a thread that serves these nodes until all of them have ended.
-    fn serve(&mut self, config: &Config, seats: Vec<(UdpSocket, [u8; 32])>) -> io::Result<()> {
+    fn serve(&mut self, config: &Config, sockets: Vec<(UdpSocket, [u8; 32])>) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (sender, started) = mpsc::channel();
         let config = config.clone();
         let body = move || {
             runtime.block_on(async move {
-                let nodes: io::Result<Vec<Handle>> = seats
+                let nodes: io::Result<Vec<Handle>> = sockets
                     .into_iter()
                     .map(|(socket, rng_seed)| spawn(config.clone(), rng_seed, [socket].into()))
                     .collect();
@@ -123,7 +144,7 @@ impl Testnet {
                 .iter()
                 .map(|node| {
                     let other = &self.nodes[rng.below(joined as u32) as usize];
-                    node.bootstrap(&[self.first, other.addrs()[0]])
+                    node.bootstrap(&[self.first.into(), other.addrs()[0].into()])
                 })
                 .collect();
             for operation in joining {

@@ -2,6 +2,33 @@
 //!
 //! The task waits for three things at once: a message of a handle, a readable socket, the node's deadline. After one
 //! readable event it takes several datagrams, each with a drain of its own, and looks at the rest again.
+//!
+//! ```
+//! use std::net::UdpSocket;
+//!
+//! use honeyguide::adapters::tokio::spawn;
+//! use honeyguide::Id;
+//! use honeyguide::Config;
+//! use honeyguide::dht::PeerKind;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let node = |rng_seed| {
+//!     let socket = UdpSocket::bind("127.0.0.1:0")?;
+//!     spawn(Config::small().local(), [rng_seed; 32], vec![socket]) // take 32 bytes from the system instead
+//! };
+//! let (one, other) = (node(1)?, node(2)?);
+//! one.bootstrap(&[other.addrs()[0].into()]).await?;
+//! let info_hash = Id([0x42; 20]);
+//! one.announce(info_hash, Some(6881), PeerKind::Downloader).await?;
+//! let mut lists = one.get_peers(info_hash);
+//! while let Some(list) = lists.next().await {
+//!     println!("{} knows {:?}", list.from, list.peers);
+//! }
+//! other.shutdown().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::boxed::Box;
 use std::future::{Future, poll_fn};
@@ -16,9 +43,11 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
-use crate::adapters::handle::{Handle, Lifetime, Message};
-use crate::adapters::recording::{JournalSink, Recorder, Recording};
-use crate::adapters::runner::{self, Links, RECEIVE, Runner};
+use crate::adapters::handle::Handle;
+use crate::adapters::message::{Lifetime, Message};
+#[cfg(feature = "journal")]
+use crate::adapters::recording::{Recorder, Recording};
+use crate::adapters::runner::{self, Links, Observer, RECEIVE, Runner};
 use crate::dht::config::Config;
 use crate::dht::event::{Input, LinkId};
 
@@ -59,21 +88,22 @@ pub fn spawn(config: Config, rng_seed: [u8; 32], sockets: Vec<std::net::UdpSocke
 ///
 /// # Panics
 /// Outside a tokio runtime.
+#[cfg(feature = "journal")]
 pub fn spawn_recorded(
     config: Config,
     rng_seed: [u8; 32],
     sockets: Vec<std::net::UdpSocket>,
-    journal: JournalSink,
+    journal: impl io::Write + Send + 'static,
 ) -> io::Result<(Handle, Recording)> {
-    let (recorder, recording) = Recorder::new(journal);
-    Ok((start(config, rng_seed, sockets, Some(recorder))?, recording))
+    let (recorder, recording) = Recorder::new(Box::new(journal));
+    Ok((start(config, rng_seed, sockets, Some(Box::new(recorder)))?, recording))
 }
 
 fn start(
     config: Config,
     rng_seed: [u8; 32],
     sockets: Vec<std::net::UdpSocket>,
-    recorder: Option<Recorder>,
+    observer: Option<Box<dyn Observer>>,
 ) -> io::Result<Handle> {
     let addrs = runner::addrs(&sockets)?;
     let sockets = sockets
@@ -84,7 +114,7 @@ fn start(
         })
         .collect::<io::Result<TaskSockets>>()?;
     // Boxes keep a task small: a future holds what it was given twice, and a channel has room for many messages.
-    let runner = Box::new(Runner::new(config, rng_seed, sockets, &addrs, recorder)?);
+    let runner = Box::new(Runner::new(config, rng_seed, sockets, &addrs, observer)?);
     let (sender, messages) = unbounded_channel();
     let (handle, lifetime) = Handle::new(addrs, move |message| {
         let _ = sender.send(Box::new(message));

@@ -1,93 +1,72 @@
-//! Byte slices read and written from front to back, without a length that anyone has to keep in step.
+//! Reading from a slice and writing into one, from front to back, checked at every step.
 
 use crate::base::error::NoRoom;
 
-/// A position in borrowed bytes.
+/// What is left to be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SliceReader<'a> {
-    rest: &'a [u8],
-}
+pub struct SliceReader<'a>(&'a [u8]);
 
 impl<'a> SliceReader<'a> {
-    /// A reader at the start of `bytes`.
-    pub const fn new(bytes: &'a [u8]) -> Self {
-        SliceReader { rest: bytes }
+    /// Reads `bytes` from the front.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        SliceReader(bytes)
     }
 
-    /// What has not been read yet.
-    pub const fn rest(&self) -> &'a [u8] {
-        self.rest
-    }
-
-    /// The next `count` bytes; nothing is read when fewer are left.
+    /// The next `len` bytes; nothing is read when fewer are left.
     #[inline]
-    pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.rest.split_at_checked(count)?;
-        self.rest = rest;
+    pub fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
         Some(taken)
     }
 
     /// The next `N` bytes; nothing is read when fewer are left.
     #[inline]
-    pub fn array<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
-        let (taken, rest) = self.rest.split_first_chunk()?;
-        self.rest = rest;
-        Some(taken)
+    pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*taken)
     }
 
-    /// The next byte.
+    /// All that has not been read.
     #[inline]
-    pub fn byte(&mut self) -> Option<u8> {
-        self.array().map(|[byte]| *byte)
+    pub fn rest(&self) -> &'a [u8] {
+        self.0
     }
 }
 
-/// Writes into a lent buffer. What does not fit is remembered and told by [`finish`](SliceWriter::finish), so that the
-/// calls between need no checks; what follows it is not written either.
-#[derive(Debug)]
+/// A slice of which the front is written.
+#[derive(PartialEq, Eq, Debug)]
 pub struct SliceWriter<'b> {
-    rest: &'b mut [u8],
-    size: usize,
-    full: bool,
+    out: &'b mut [u8],
+    len: usize,
 }
 
 impl<'b> SliceWriter<'b> {
-    /// A writer at the start of `buffer`.
-    pub const fn new(buffer: &'b mut [u8]) -> Self {
-        let size = buffer.len();
-        SliceWriter { rest: buffer, size, full: false }
+    /// Nothing is written yet.
+    pub fn new(out: &'b mut [u8]) -> Self {
+        SliceWriter { out, len: 0 }
     }
 
-    /// The next `count` bytes of the buffer, to be filled by the caller.
+    /// How many bytes are written.
     #[inline]
-    pub fn claim(&mut self, count: usize) -> Option<&'b mut [u8]> {
-        match core::mem::take(&mut self.rest).split_at_mut_checked(count) {
-            Some((claimed, rest)) => {
-                self.rest = rest;
-                Some(claimed)
-            }
-            None => {
-                self.full = true;
-                None
-            }
-        }
+    pub fn len(&self) -> usize {
+        self.len
     }
 
-    /// Writes `bytes`.
+    /// Writes all of `bytes`, or nothing when they do not fit.
     #[inline]
-    pub fn put(&mut self, bytes: &[u8]) {
-        if let Some(claimed) = self.claim(bytes.len()) {
-            claimed.copy_from_slice(bytes);
-        }
+    pub fn put(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {
+        let end = self.len.checked_add(bytes.len()).ok_or(NoRoom)?;
+        self.out.get_mut(self.len..end).ok_or(NoRoom)?.copy_from_slice(bytes);
+        self.len = end;
+        Ok(())
     }
 
-    /// The number of bytes written.
-    ///
-    /// # Errors
-    /// [`NoRoom`] when something did not fit.
+    /// Forgets what was written past `len`.
     #[inline]
-    pub fn finish(self) -> Result<usize, NoRoom> {
-        if self.full { Err(NoRoom) } else { Ok(self.size - self.rest.len()) }
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
     }
 }
 
@@ -96,26 +75,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_there_is_not_read() {
-        let mut reader = SliceReader::new(b"abcde");
-        assert_eq!((reader.byte(), reader.take(2), reader.array::<3>()), (Some(b'a'), Some(&b"bc"[..]), None));
-        assert_eq!((reader.take(3), reader.rest()), (None, &b"de"[..]));
-        assert_eq!((reader.array(), reader.byte(), reader.take(0)), (Some(b"de"), None, Some(&b""[..])));
+    fn what_is_not_there_whole_is_not_read_at_all() {
+        let mut reader = SliceReader::new(b"abcdef");
+        assert_eq!((reader.take(2), reader.array(), reader.rest()), (Some(&b"ab"[..]), Some(*b"cd"), &b"ef"[..]));
+        assert_eq!((reader.take(3), reader.array::<3>(), reader.rest()), (None, None, &b"ef"[..]));
+        assert_eq!((reader.take(2), reader.take(0), reader.take(1)), (Some(&b"ef"[..]), Some(&b""[..]), None));
     }
 
     #[test]
-    fn what_does_not_fit_is_told_at_the_end() {
-        let mut buffer = [0; 5];
-        let mut writer = SliceWriter::new(&mut buffer);
-        writer.put(b"abc");
-        writer.put(b"de");
-        assert_eq!(writer.finish(), Ok(5));
-        assert_eq!(&buffer, b"abcde");
-        let mut writer = SliceWriter::new(&mut buffer);
-        writer.put(b"xyz");
-        writer.put(b"xyz");
-        writer.put(b"x");
-        assert_eq!(writer.finish(), Err(NoRoom));
-        assert_eq!(&buffer, b"xyzde");
+    fn what_does_not_fit_whole_is_not_written_at_all() {
+        let mut out = [0; 4];
+        let mut writer = SliceWriter::new(&mut out);
+        assert_eq!((writer.put(b"abc"), writer.put(b"de"), writer.len()), (Ok(()), Err(NoRoom), 3));
+        writer.truncate(9);
+        writer.truncate(1);
+        assert_eq!((writer.put(b"xyz"), writer.len(), out), (Ok(()), 4, *b"axyz"));
     }
 }

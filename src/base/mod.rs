@@ -1,14 +1,17 @@
-//! Floor 0: time, random numbers, memory, errors. Knows no protocol.
+//! What every machine stands on: time, random numbers, errors. Knows no protocol.
 
-pub mod arena;
-pub mod bitset;
-pub mod bytes;
-pub mod deadlines;
-pub mod error;
-pub mod list;
-pub mod lru;
-pub mod rate;
-pub mod ring;
-pub mod rng;
-pub mod slab;
-pub mod time;
+pub(crate) mod arena;
+pub(crate) mod bitset;
+pub(crate) mod bytes;
+pub(crate) mod deadlines;
+pub(crate) mod error;
+pub(crate) mod list;
+pub(crate) mod lru;
+pub(crate) mod rate;
+pub(crate) mod ring;
+pub(crate) mod rng;
+pub(crate) mod slab;
+pub(crate) mod time;
+
+pub use error::{ConfigError, NoRoom};
+pub use rng::Rng;

@@ -42,7 +42,7 @@ impl<'s, T: Default> Ring<'s, T> {
         self.places.get_mut(at)
     }
 
-    /// Adds a place that was never used. (E4: the element passes over the stack once, in a frame of its own.)
+    /// Adds a place that was never used. Own stack frame (E1).
     #[inline(never)]
     fn grow(&mut self) {
         self.places.push(T::default());

@@ -2,7 +2,7 @@
 //!
 //! A machine never reads a clock. `now` is the first argument of every input and of every command, and
 //! a machine keeps the largest value it has seen, so a clock that steps back is clamped and harmless.
-//! Deadlines are `Option<Instant>`; they are combined with [`earliest`], never with `Option::min`, for
+//! Deadlines are `Option<Instant>`; they are combined with [`Instant::earliest`], never with `Option::min`, for
 //! which "no deadline" would win.
 
 use core::ops::{Add, AddAssign};
@@ -41,6 +41,14 @@ impl Instant {
         self.0 / 1_000_000
     }
 
+    /// The earlier of two deadlines, where `None` means "no deadline".
+    pub fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+        match (a, b) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
     /// How long ago `earlier` was; zero if it lies in the future.
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
@@ -63,14 +71,6 @@ impl AddAssign<Duration> for Instant {
     }
 }
 
-/// The earlier of two deadlines, where `None` means "no deadline".
-pub fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,10 +78,10 @@ mod tests {
     #[test]
     fn no_deadline_never_hides_a_deadline() {
         let t = Instant::from_secs(5);
-        assert_eq!(earliest(Some(t), None), Some(t));
-        assert_eq!(earliest(None, Some(t)), Some(t));
-        assert_eq!(earliest(None, None), None);
-        assert_eq!(earliest(Some(t), Some(Instant::ZERO)), Some(Instant::ZERO));
+        assert_eq!(Instant::earliest(Some(t), None), Some(t));
+        assert_eq!(Instant::earliest(None, Some(t)), Some(t));
+        assert_eq!(Instant::earliest(None, None), None);
+        assert_eq!(Instant::earliest(Some(t), Some(Instant::ZERO)), Some(Instant::ZERO));
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::krpc::endpoint::Family;
 pub use crate::krpc::endpoint::Network;
 use crate::krpc::id::Id;
 
+/// Most bootstrap nodes that a node remembers.
+pub const MAX_BOOTSTRAP_NODES: usize = 16;
 /// Most local sockets of one node.
 pub const MAX_LINKS: usize = 4;
 /// Nodes of one family in a reply, and the size of the set that a lookup has to close (BEP 5).
@@ -273,6 +275,13 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Most links of one node.
+    pub const MAX_LINKS: usize = MAX_LINKS;
+    /// Most bootstrap nodes that a node remembers.
+    pub const MAX_BOOTSTRAP_NODES: usize = MAX_BOOTSTRAP_NODES;
+    /// Most info-hashes in one sample (BEP 51).
+    pub const MAX_SAMPLES: u8 = MAX_SAMPLES;
+
     /// A node of a test network, a demonstration or a simulation: all its memory stays under 24 KiB.
     pub fn small() -> Self {
         let capacity = Capacity {
@@ -377,7 +386,7 @@ mod tests {
             ((|c| c.links.clear()) as fn(&mut Config), "links is 0; at least 1"),
             (|c| c.lookup.replicas = 4, "lookup.replicas is 4; at least lookup.k, 8"),
             (|c| c.table.bucket_sizes[2] = 0, "table.bucket_sizes is 0; at least 1"),
-            (|c| c.server.samples = 21, "server.samples is 21; at most 20"),
+            (|c| c.server.samples = MAX_SAMPLES + 1, "server.samples is 21; at most 20"),
             (
                 |c| c.lookup.hard_timeout = Duration::from_millis(500),
                 "lookup.hard_timeout is 500000 us; at least lookup.soft_timeout.most, 1000000 us",

@@ -237,15 +237,26 @@ pub enum Reason {
     Cancelled,
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Reason {
+    /// All of them.
+    pub const ALL: [Reason; 5] =
+        [Reason::Hit, Reason::Converged, Reason::Exhausted, Reason::Deadline, Reason::Cancelled];
+
+    /// The name in text.
+    pub const fn name(self) -> &'static str {
+        match self {
             Reason::Hit => "hit",
             Reason::Converged => "converged",
             Reason::Exhausted => "exhausted",
             Reason::Deadline => "deadline",
             Reason::Cancelled => "cancelled",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

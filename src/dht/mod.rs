@@ -1,23 +1,45 @@
-//! The Mainline DHT: its vocabulary, its parts and the [`Node`] that they make together.
+//! The Mainline DHT: what a [`Node`](crate::Node) is configured with, told, asked and answers.
+//!
+//! The node itself, and what its first loop needs, is at the root of the crate: [`Node`](crate::Node),
+//! [`Config`](crate::Config), [`Storage`](crate::Storage), [`Input`](crate::Input), [`Output`](crate::Output),
+//! [`Event`](crate::Event), [`Command`](crate::Command), [`Outcome`](crate::Outcome). The messages on the wire are in
+//! [`krpc`](crate::krpc).
 
-pub mod command;
-pub mod config;
-pub mod contact;
-pub mod error;
-pub mod event;
-pub mod items;
-pub mod limiter;
-pub mod lookup;
-pub mod node;
-pub mod outage;
-pub mod peers;
-pub mod size;
-pub mod stats;
-pub mod table;
-pub mod tokens;
-pub mod trace;
-pub mod transactions;
-pub mod votes;
+pub(crate) mod command;
+pub(crate) mod config;
+pub(crate) mod contact;
+pub(crate) mod error;
+pub(crate) mod event;
+pub(crate) mod items;
+pub(crate) mod limiter;
+pub(crate) mod lookup;
+pub(crate) mod node;
+pub(crate) mod outage;
+pub(crate) mod peers;
+pub(crate) mod size;
+pub(crate) mod stats;
+pub(crate) mod table;
+pub(crate) mod tokens;
+pub(crate) mod trace;
+pub(crate) mod transactions;
+pub(crate) mod votes;
 
-pub use config::Config;
-pub use node::Node;
+pub use crate::base::rate::Rate;
+pub use command::{DirectQuery, Freshness, PeerKind};
+pub use config::{Bounds, Capacity, LimiterConfig, LinkConfig, LookupConfig, Network, ServerConfig, TableConfig};
+pub use contact::{ContactView, Health, SavedContact};
+pub use error::CallError;
+pub use event::{Buffer, LinkId, OpId, OpView, Reason, Refusals};
+pub use node::inspect::{Inspector, Judgement, inspect};
+pub use node::{Part, Timer};
+pub use size::SizeEstimate;
+pub use stats::{DropReason, Dropped, Stats};
+pub use trace::{TraceEvent, TraceSink};
+
+/// A run of a node, recorded and replayed.
+pub mod journal {
+    pub use crate::dht::node::journal::Call;
+    #[cfg(feature = "journal")]
+    pub use crate::dht::node::journal::Record;
+    pub use crate::dht::node::output_hash::OutputHash;
+}

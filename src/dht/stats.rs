@@ -106,7 +106,12 @@ impl Dropped {
     }
 
     pub(crate) fn count(&mut self, reason: DropReason) {
-        self.0[reason.index()] += 1;
+        self.add(reason, 1);
+    }
+
+    pub(crate) fn add(&mut self, reason: DropReason, count: u64) {
+        let counter = &mut self.0[reason.index()];
+        *counter = counter.saturating_add(count);
     }
 }
 

@@ -58,6 +58,21 @@ pub struct Mutable<'a> {
 }
 
 impl<'a> Item<'a> {
+    /// The longest bencoded value that every node takes, in bytes.
+    pub const MAX_VALUE: usize = MAX_VALUE;
+    /// The longest salt, in bytes.
+    pub const MAX_SALT: usize = MAX_SALT;
+
+    /// Where an immutable item is stored: the SHA-1 of its bencoded value.
+    pub fn immutable_target(value: &[u8]) -> Id {
+        immutable_target(value)
+    }
+
+    /// Where a mutable item is stored: the SHA-1 of public key and salt.
+    pub fn mutable_target(key: &[u8; 32], salt: &[u8]) -> Id {
+        mutable_target(key, salt)
+    }
+
     /// An immutable item.
     ///
     /// # Errors
@@ -147,6 +162,11 @@ pub struct SignedItem<'a> {
 }
 
 impl<'a> SignedItem<'a> {
+    /// The public key of an ed25519 secret key.
+    pub fn public_key(secret_key: &[u8; 32]) -> [u8; 32] {
+        public_key(secret_key)
+    }
+
     /// The bencoded value.
     pub const fn value(&self) -> &'a [u8] {
         self.value

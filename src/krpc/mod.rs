@@ -18,14 +18,11 @@ mod value;
 pub use compact::Values;
 pub use endpoint::Family;
 pub use id::{Distance, IdError};
-pub use item::{
-    Item, ItemBuilder, ItemError, MAX_SALT, MAX_VALUE, Mutable, SignedItem, immutable_target, mutable_target,
-    public_key,
-};
+pub use item::{Item, ItemBuilder, ItemError, Mutable, SignedItem};
 pub use lists::{Entries, Nodes, Peers, Samples};
 pub use message::{
     Broken, Decoded, ErrorCode, ErrorMessage, Malformed, Method, Query, Refusal, Response, Want, decode,
 };
 #[cfg(feature = "alloc")]
 pub use owned::text_value;
-pub use value::{pointer, pointer_value, text};
+pub use value::text;

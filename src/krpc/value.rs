@@ -4,6 +4,7 @@ use crate::base::error::NoRoom;
 use crate::krpc::bencode::reader::Reader;
 use crate::krpc::bencode::writer::Writer;
 use crate::krpc::id::Id;
+use crate::krpc::item::Item;
 
 /// Length of the value of a pointer.
 pub const POINTER: usize = POINTER_HEAD.len() + Id::LEN + 1;
@@ -31,7 +32,7 @@ pub fn text<'b>(text: &str, buffer: &'b mut [u8]) -> Result<&'b [u8], NoRoom> {
 }
 
 /// The value of an item that points at a torrent (BEP 46).
-pub fn pointer_value(info_hash: &Id) -> [u8; POINTER] {
+fn pointer_value(info_hash: &Id) -> [u8; POINTER] {
     let mut value = [b'e'; POINTER];
     let (head, rest) = value.split_at_mut(POINTER_HEAD.len());
     head.copy_from_slice(POINTER_HEAD);
@@ -40,7 +41,7 @@ pub fn pointer_value(info_hash: &Id) -> [u8; POINTER] {
 }
 
 /// The torrent that a value points at (BEP 46): the `ih` of a dictionary, whatever else that holds.
-pub fn pointer(value: &[u8]) -> Option<Id> {
+fn pointer(value: &[u8]) -> Option<Id> {
     let mut reader = Reader::new(value);
     if !reader.open_dict().ok()? {
         return None;
@@ -54,6 +55,18 @@ pub fn pointer(value: &[u8]) -> Option<Id> {
         }
     }
     info_hash.filter(|_| reader.rest().is_empty())
+}
+
+impl Item<'_> {
+    /// The value of an item that points at a torrent (BEP 46).
+    pub fn pointer_value(info_hash: &Id) -> [u8; POINTER] {
+        pointer_value(info_hash)
+    }
+
+    /// The torrent that the item points at (BEP 46): the `ih` of a dictionary, whatever else that holds.
+    pub fn pointer(&self) -> Option<Id> {
+        pointer(self.value)
+    }
 }
 
 #[cfg(test)]

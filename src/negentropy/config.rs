@@ -1,10 +1,15 @@
 //! How a reconciliation behaves, and what a partner may cost.
 
-/// Smallest frame limit: every answer to one range has to fit (N7).
-pub const MIN_FRAME: usize = 4096;
+use core::fmt;
+
+use crate::negentropy::message::{ID_LEN, Strictness};
+
+/// See [`ReconcilerConfig::MIN_FRAME`].
+pub(crate) const MIN_FRAME: usize = ReconcilerConfig::MIN_FRAME;
 
 /// How ranges that differ are split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Splitting {
     /// As the reference does: 16 buckets, lists below 32 entries. The messages are the same, byte for byte.
     Conformance,
@@ -13,7 +18,7 @@ pub enum Splitting {
     Adaptive,
 }
 
-/// What a partner may cost at most. Each has its own error; defaults are for a partner who may be hostile.
+/// What a partner may cost at most. Each limit has an [error](crate::negentropy::ReconcileError) of its own (N30).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Limits {
@@ -32,44 +37,52 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// For the party that answers.
+    /// For the responder of a partner who may be hostile.
+    #[must_use]
     pub const fn responder() -> Self {
         Limits { message: 65_536, ranges: 16_384, rounds: 64, stalled: 32, needs: u64::MAX, work: 4_000_000 }
     }
 
-    /// For the party that asks and learns.
+    /// For the initiator whose partner may be hostile.
+    #[must_use]
     pub const fn initiator() -> Self {
         Limits { message: 1 << 20, ranges: 65_536, rounds: 64, stalled: 32, needs: 1_000_000, work: 16_000_000 }
     }
 
     /// For a partner who is trusted, with messages up to `message` bytes.
+    #[must_use]
     pub const fn trusting(message: usize) -> Self {
         Limits { message, ranges: usize::MAX, rounds: u32::MAX, stalled: u32::MAX, needs: u64::MAX, work: u64::MAX }
     }
 }
 
 /// What a [`Reconciler`](crate::negentropy::Reconciler) is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ReconcilerConfig {
-    /// Bytes of our messages at most, at least [`MIN_FRAME`]; 0 leaves it to the length of the buffer that each is written
+    /// Bytes of our messages at most, at least [`MIN_FRAME`](Self::MIN_FRAME); 0 leaves it to the length of the buffer that each is written
     /// to, which bounds it in any case.
     pub frame_limit: usize,
     /// How ranges that differ are split.
     pub splitting: Splitting,
-    /// Moves the points at which ranges are split at random from this seed, so that nobody can prepare entries whose sums
-    /// cancel out between them (N25). Adaptive only.
+    /// Moves the points at which ranges are split at random, drawn from these secret bytes, so that nobody can prepare
+    /// entries whose sums cancel out between them (N25). Adaptive only.
     pub random_splits: Option<[u8; 32]>,
-    /// Refuses messages that a sound partner would not write, though they can be read (N9).
-    pub strict: bool,
+    /// How messages are read.
+    pub strictness: Strictness,
     /// What the partner may cost.
     pub limits: Limits,
 }
 
 impl ReconcilerConfig {
-    /// Adaptive splitting, frames as long as the buffers, this much patience.
+    /// Smallest frame limit: every answer to one range has to fit (N7).
+    pub const MIN_FRAME: usize = 4096;
+
+    /// Adaptive splitting, frames as long as the buffers, lenient reading, and these limits.
+    #[must_use]
     pub const fn new(limits: Limits) -> Self {
-        ReconcilerConfig { frame_limit: 0, splitting: Splitting::Adaptive, random_splits: None, strict: false, limits }
+        let (splitting, strictness) = (Splitting::Adaptive, Strictness::Lenient);
+        ReconcilerConfig { frame_limit: 0, splitting, random_splits: None, strictness, limits }
     }
 
     /// The same, with the messages of the reference.
@@ -87,7 +100,22 @@ impl ReconcilerConfig {
     }
 
     /// How many words of scratch memory an initiator needs: one for each id that one list can have.
+    #[must_use]
     pub const fn scratch_len(&self) -> usize {
-        self.limits.message / crate::negentropy::message::ID_LEN
+        self.limits.message / ID_LEN
+    }
+}
+
+/// Says whether splits are random, and not from which bytes.
+impl fmt::Debug for ReconcilerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ReconcilerConfig { frame_limit, splitting, random_splits, strictness, limits } = self;
+        f.debug_struct("ReconcilerConfig")
+            .field("frame_limit", frame_limit)
+            .field("splitting", splitting)
+            .field("random_splits", &random_splits.map(|_| "secret"))
+            .field("strictness", strictness)
+            .field("limits", limits)
+            .finish()
     }
 }

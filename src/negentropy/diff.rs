@@ -6,6 +6,8 @@
 
 use core::ops::{ControlFlow, Range};
 
+use crate::base::error::NoRoom;
+use crate::negentropy::message::ID_LEN;
 use crate::negentropy::set::{Difference, SortedSet};
 
 /// How far ahead the walk looks in their list.
@@ -17,21 +19,19 @@ const FEW: usize = 4096;
 /// Set in a word of scratch memory: that id is settled.
 const SETTLED: u32 = 1 << 31;
 
-type Id = [u8; 32];
-
-/// The list has more ids than there is scratch memory for.
-#[derive(Debug)]
-pub struct TooLong;
-
 /// Reports what only one side has: our ids that `theirs` lacks as `Have`, theirs that we lack as `Need`, each id once.
+///
+/// # Errors
+///
+/// When the list has more ids than there are words of `scratch`.
 pub fn compare<S: SortedSet>(
     set: &S,
     range: Range<usize>,
-    theirs: &[Id],
+    theirs: &[[u8; ID_LEN]],
     scratch: &mut [u32],
     tell: &mut impl FnMut(Difference<'_>),
-) -> Result<(), TooLong> {
-    let words = scratch.get_mut(..theirs.len()).filter(|words| words.len() < SETTLED as usize).ok_or(TooLong)?;
+) -> Result<(), NoRoom> {
+    let words = scratch.get_mut(..theirs.len()).filter(|words| words.len() < SETTLED as usize).ok_or(NoRoom)?;
     for (place, word) in words.iter_mut().enumerate() {
         *word = place as u32;
     }
@@ -72,7 +72,7 @@ pub fn compare<S: SortedSet>(
     Ok(())
 }
 
-fn scan<S: SortedSet>(set: &S, range: Range<usize>, mut visit: impl FnMut(&Id)) {
+fn scan<S: SortedSet>(set: &S, range: Range<usize>, mut visit: impl FnMut(&[u8; ID_LEN])) {
     set.scan(range, |entry| {
         visit(&entry.id);
         ControlFlow::Continue(())
@@ -87,7 +87,7 @@ struct ListWalk {
 
 impl ListWalk {
     #[inline]
-    fn find(&mut self, theirs: &[Id], id: &Id) -> Option<usize> {
+    fn find(&mut self, theirs: &[[u8; ID_LEN]], id: &[u8; ID_LEN]) -> Option<usize> {
         let ahead = theirs.get(self.next..)?;
         let place = self.next + ahead.iter().take(AHEAD).position(|other| other == id)?;
         self.next = place + 1;
@@ -95,12 +95,12 @@ impl ListWalk {
     }
 }
 
-fn id_of(theirs: &[Id], word: u32) -> Option<&Id> {
+fn id_of(theirs: &[[u8; ID_LEN]], word: u32) -> Option<&[u8; ID_LEN]> {
     theirs.get((word & !SETTLED) as usize)
 }
 
 /// Settles what repeats a settled id or an earlier one.
-fn settle_repetitions(words: &mut [u32], theirs: &[Id]) {
+fn settle_repetitions(words: &mut [u32], theirs: &[[u8; ID_LEN]]) {
     for place in 0..words.len() {
         let repeats = |(other, word): (usize, &u32)| {
             (word & SETTLED != 0 || other < place) && other != place && theirs.get(other) == theirs.get(place)
@@ -112,7 +112,7 @@ fn settle_repetitions(words: &mut [u32], theirs: &[Id]) {
 }
 
 /// Sorts by id and keeps one word for each, settled if one of its repetitions was.
-fn sort<'w>(words: &'w mut [u32], theirs: &[Id]) -> &'w mut [u32] {
+fn sort<'w>(words: &'w mut [u32], theirs: &[[u8; ID_LEN]]) -> &'w mut [u32] {
     words.sort_unstable_by(|a, b| id_of(theirs, *a).cmp(&id_of(theirs, *b)));
     let mut kept = 0usize;
     for i in 0..words.len() {
@@ -129,7 +129,12 @@ fn sort<'w>(words: &'w mut [u32], theirs: &[Id]) -> &'w mut [u32] {
 }
 
 /// The word of an id that is not settled.
-fn find_open<'w>(words: &'w mut [u32], theirs: &[Id], id: &Id, sorted: bool) -> Option<&'w mut u32> {
+fn find_open<'w>(
+    words: &'w mut [u32],
+    theirs: &[[u8; ID_LEN]],
+    id: &[u8; ID_LEN],
+    sorted: bool,
+) -> Option<&'w mut u32> {
     let place = if sorted {
         words.binary_search_by(|word| id_of(theirs, *word).cmp(&Some(id))).ok()
     } else {
@@ -148,7 +153,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::vec::Vec;
 
-    fn differences(ours: &[Entry], theirs: &[Id]) -> (Vec<Id>, Vec<Id>) {
+    fn differences(ours: &[Entry], theirs: &[[u8; ID_LEN]]) -> (Vec<[u8; ID_LEN]>, Vec<[u8; ID_LEN]>) {
         let mut sums = std::vec![Sum::ZERO; ours.len()];
         let set = Sorted::new(ours, &mut sums).unwrap();
         let (mut have, mut need) = (Vec::new(), Vec::new());
@@ -166,9 +171,9 @@ mod tests {
         let mut rng = Rng::from_seed([3; 32]);
         for round in 0..600u32 {
             let n = [5, 40, 400][round as usize % 3];
-            let ids: Vec<Id> = (0..n).map(|_| rng.bytes()).collect();
+            let ids: Vec<[u8; ID_LEN]> = (0..n).map(|_| rng.bytes()).collect();
             let mut ours: Vec<Entry> = Vec::new();
-            let mut theirs: Vec<Id> = Vec::new();
+            let mut theirs: Vec<[u8; ID_LEN]> = Vec::new();
             for (i, id) in ids.iter().enumerate() {
                 let kind = rng.below([3, 8, 100][round as usize / 3 % 3]);
                 if kind != 0 {
@@ -190,8 +195,8 @@ mod tests {
                 }
                 _ => {}
             }
-            let a: BTreeSet<Id> = ours.iter().map(|entry| entry.id).collect();
-            let b: BTreeSet<Id> = theirs.iter().copied().collect();
+            let a: BTreeSet<[u8; ID_LEN]> = ours.iter().map(|entry| entry.id).collect();
+            let b: BTreeSet<[u8; ID_LEN]> = theirs.iter().copied().collect();
             let (mut have, mut need) = differences(&ours, &theirs);
             have.sort_unstable();
             need.sort_unstable();

@@ -1,12 +1,19 @@
 //! Negentropy V1 messages: the version byte, then ranges that follow one another without gaps.
 //!
-//! A message is read where it lies: a [`FrameReader`] yields one [`Range`] after the other, and what it hands out borrows from
-//! the message. Counts are compared with the bytes that remain, so no number of a stranger is ever multiplied or reserved
-//! for. A [`FrameWriter`] streams into a slice of the caller's and goes back to a [`Mark`] when what was begun does not fit.
-//! Rules N1 to N9 of `spec/negentropy.md`.
+//! ```text
+//! 61 | bound mode content | bound mode content | ..
+//!      up to bound: 0 skip | 1 fingerprint, 16 bytes | 2 number of ids, 32 bytes each
+//! ```
+//!
+//! A message is read where it lies: a [`FrameReader`] yields one [`Range`] after the other, and what it yields borrows
+//! from the message. Counts are compared with the bytes that remain before they are multiplied, and nothing is reserved
+//! by them. A [`FrameWriter`] writes into a slice of the caller's and goes back to a [`Mark`] when what was begun does not
+//! fit. Rules N1 to N9 of `spec/negentropy.md`.
 
 use core::fmt;
 
+use crate::base::bytes::{SliceReader, SliceWriter};
+use crate::base::error::NoRoom;
 use crate::negentropy::varint::{self, Unreadable};
 
 /// First byte of every V1 message.
@@ -18,12 +25,17 @@ pub const VERSIONS: core::ops::RangeInclusive<u8> = 0x60..=0x6f;
 /// Bytes of an id.
 pub const ID_LEN: usize = 32;
 
-/// Bytes of a bound at most: timestamp, length, prefix.
-pub const MAX_BOUND: usize = varint::MAX_LEN + 1 + ID_LEN;
-
 /// An element of a set: when, and which. Ordered by timestamp, then by id.
 ///
-/// The timestamp [`u64::MAX`] is reserved for the bound at infinity: stores refuse it.
+/// Ids have to be hashes, or as evenly spread as hashes are. A fingerprint stands for the *sum* of the ids of a range (N3),
+/// so ids that are counted up collide: 1 + 4 = 2 + 3, and ranges that differ would be taken for equal. A party that chooses
+/// its ids freely can still make sums equal on purpose, at a cost; [`ReconcilerConfig::random_splits`] is the remedy.
+///
+/// The timestamp [`u64::MAX`] is reserved for the bound at infinity: sets refuse it.
+///
+/// Exhaustive: the protocol knows these two fields, and entries are written as literals.
+///
+/// [`ReconcilerConfig::random_splits`]: crate::negentropy::ReconcilerConfig::random_splits
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct Entry {
     /// Seconds, or whatever both sides count in.
@@ -33,6 +45,8 @@ pub struct Entry {
 }
 
 /// 16 bytes that stand for the ids of a range.
+///
+/// Exhaustive: these are the bytes of the message.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Fingerprint(pub [u8; 16]);
 
@@ -51,11 +65,13 @@ impl Bound {
     pub const INFINITY: Bound = Bound { at: Entry { timestamp: u64::MAX, id: [0; ID_LEN] }, len: 0 };
 
     /// Exactly at `entry`, with its whole id.
+    #[must_use]
     pub fn exact(entry: &Entry) -> Bound {
         Bound { at: *entry, len: ID_LEN as u8 }
     }
 
     /// The shortest bound above `before` and not above `after`, where `before < after` (N4).
+    #[must_use]
     pub fn between(before: &Entry, after: &Entry) -> Bound {
         let mut at = Entry { timestamp: after.timestamp, id: [0; ID_LEN] };
         let mut len = 0;
@@ -104,6 +120,16 @@ pub struct Range<'a> {
     pub mode: Mode<'a>,
 }
 
+/// How messages are read (N9).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Strictness {
+    /// Whatever has a meaning is read: numbers longer than needed, bounds that do not ascend, ranges after infinity.
+    Lenient,
+    /// What a sound partner would not write is an error.
+    Strict,
+}
+
 /// Why a message cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -150,6 +176,10 @@ impl From<Unreadable> for MalformedFrame {
 }
 
 /// Splits the version byte off a message.
+///
+/// # Errors
+///
+/// When the message is empty, or its first byte stands for no version (N10).
 pub fn version(message: &[u8]) -> Result<(u8, &[u8]), MalformedFrame> {
     match message.split_first() {
         None => Err(MalformedFrame::Truncated),
@@ -161,32 +191,19 @@ pub fn version(message: &[u8]) -> Result<(u8, &[u8]), MalformedFrame> {
 /// Yields the ranges of a message, in order; after an error nothing more.
 #[derive(Clone, Debug)]
 pub struct FrameReader<'a> {
-    rest: &'a [u8],
+    input: SliceReader<'a>,
     last: Bound,
-    strict: bool,
+    strictness: Strictness,
 }
 
 impl<'a> FrameReader<'a> {
-    /// Reads the ranges of `body`: a message without its version byte. `strict` also refuses numbers that are longer than
-    /// needed, bounds that do not ascend, and ranges after infinity (N9).
-    pub fn new(body: &'a [u8], strict: bool) -> Self {
-        FrameReader { rest: body, last: Bound::ZERO, strict }
+    /// Reads the ranges of `body`: a message without its version byte.
+    pub fn new(body: &'a [u8], strictness: Strictness) -> Self {
+        FrameReader { input: SliceReader::new(body), last: Bound::ZERO, strictness }
     }
 
-    /// How many bytes have not been read.
-    pub fn remaining(&self) -> usize {
-        self.rest.len()
-    }
-
-    fn number(&mut self) -> Result<u64, MalformedFrame> {
-        let (value, shortest) = varint::take(&mut self.rest)?;
-        if self.strict && !shortest { Err(MalformedFrame::NotMinimal) } else { Ok(value) }
-    }
-
-    fn bytes(&mut self, len: usize) -> Result<&'a [u8], MalformedFrame> {
-        let (bytes, rest) = self.rest.split_at_checked(len).ok_or(MalformedFrame::Truncated)?;
-        self.rest = rest;
-        Ok(bytes)
+    fn range(&mut self) -> Result<Range<'a>, MalformedFrame> {
+        Ok(Range { bound: self.bound()?, mode: self.mode()? })
     }
 
     fn bound(&mut self) -> Result<Bound, MalformedFrame> {
@@ -201,7 +218,7 @@ impl<'a> FrameReader<'a> {
             *to = *from;
         }
         let bound = Bound { at: Entry { timestamp, id }, len: len as u8 };
-        if self.strict && bound.at <= self.last.at {
+        if self.strictness == Strictness::Strict && bound.at <= self.last.at {
             return Err(MalformedFrame::NotAscending);
         }
         self.last = bound;
@@ -211,14 +228,10 @@ impl<'a> FrameReader<'a> {
     fn mode(&mut self) -> Result<Mode<'a>, MalformedFrame> {
         match self.number()? {
             0 => Ok(Mode::Skip),
-            1 => {
-                let (fingerprint, rest) = self.rest.split_first_chunk().ok_or(MalformedFrame::Truncated)?;
-                self.rest = rest;
-                Ok(Mode::Fingerprint(Fingerprint(*fingerprint)))
-            }
+            1 => Ok(Mode::Fingerprint(Fingerprint(self.input.array().ok_or(MalformedFrame::Truncated)?))),
             2 => {
                 let count = self.number()?;
-                let space = self.rest.len() / ID_LEN;
+                let space = self.input.rest().len() / ID_LEN;
                 let count = usize::try_from(count).ok().filter(|n| *n <= space).ok_or(MalformedFrame::Truncated)?;
                 Ok(Mode::IdList(self.bytes(count * ID_LEN)?.as_chunks().0))
             }
@@ -226,8 +239,16 @@ impl<'a> FrameReader<'a> {
         }
     }
 
-    fn range(&mut self) -> Result<Range<'a>, MalformedFrame> {
-        Ok(Range { bound: self.bound()?, mode: self.mode()? })
+    fn number(&mut self) -> Result<u64, MalformedFrame> {
+        let (value, shortest) = varint::take(&mut self.input)?;
+        if self.strictness == Strictness::Strict && !shortest {
+            return Err(MalformedFrame::NotMinimal);
+        }
+        Ok(value)
+    }
+
+    fn bytes(&mut self, len: usize) -> Result<&'a [u8], MalformedFrame> {
+        self.input.take(len).ok_or(MalformedFrame::Truncated)
     }
 }
 
@@ -235,20 +256,16 @@ impl<'a> Iterator for FrameReader<'a> {
     type Item = Result<Range<'a>, MalformedFrame>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
+        if self.input.rest().is_empty() {
             return None;
         }
         let range = self.range();
         if range.is_err() {
-            self.rest = &[];
+            self.input = SliceReader::new(&[]);
         }
         Some(range)
     }
 }
-
-/// There is no room for what was to be written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Full;
 
 /// A place in a message to which a [`FrameWriter`] can go back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -257,11 +274,10 @@ pub struct Mark {
     last_timestamp: u64,
 }
 
-/// Writes a message into a slice. What returns [`Full`] has left an unfinished piece behind: go back to a mark.
+/// Writes a message into a slice. What returns [`NoRoom`] has left an unfinished range behind: go back to a mark.
 #[derive(Debug)]
 pub struct FrameWriter<'b> {
-    out: &'b mut [u8],
-    len: usize,
+    out: SliceWriter<'b>,
     /// Bytes that may be used; the caller moves it to hold room back.
     limit: usize,
     last_timestamp: u64,
@@ -269,54 +285,58 @@ pub struct FrameWriter<'b> {
 
 impl<'b> FrameWriter<'b> {
     /// Begins a message in `out` with its version byte.
-    pub fn new(out: &'b mut [u8]) -> Result<Self, Full> {
+    ///
+    /// # Errors
+    ///
+    /// When `out` is empty. The other methods fail in the same way: when what they write goes past the slice or the limit.
+    pub fn new(out: &'b mut [u8]) -> Result<Self, NoRoom> {
         let limit = out.len();
-        let mut writer = FrameWriter { out, len: 0, limit, last_timestamp: 0 };
+        let mut writer = FrameWriter { out: SliceWriter::new(out), limit, last_timestamp: 0 };
         writer.bytes(&[VERSION])?;
         Ok(writer)
     }
 
     /// From now on, no byte past `limit` is written.
     pub fn set_limit(&mut self, limit: usize) {
-        self.limit = limit.min(self.out.len());
+        self.limit = limit;
     }
 
     /// How many bytes there are so far.
     pub fn len(&self) -> usize {
-        self.len
+        self.out.len()
     }
 
     /// Whether there is only the version byte.
     pub fn is_empty(&self) -> bool {
-        self.len <= 1
+        self.out.len() <= 1
     }
 
     /// The present place.
     pub fn mark(&self) -> Mark {
-        Mark { len: self.len, last_timestamp: self.last_timestamp }
+        Mark { len: self.out.len(), last_timestamp: self.last_timestamp }
     }
 
     /// Forgets what was written since `mark`.
     pub fn go_back(&mut self, mark: Mark) {
-        self.len = mark.len.min(self.len);
+        self.out.truncate(mark.len);
         self.last_timestamp = mark.last_timestamp;
     }
 
     /// A range without content.
-    pub fn skip(&mut self, bound: &Bound) -> Result<(), Full> {
+    pub fn skip(&mut self, bound: &Bound) -> Result<(), NoRoom> {
         self.bound(bound)?;
         self.bytes(&[0])
     }
 
     /// A range and its fingerprint.
-    pub fn fingerprint(&mut self, bound: &Bound, fingerprint: &Fingerprint) -> Result<(), Full> {
+    pub fn fingerprint(&mut self, bound: &Bound, fingerprint: &Fingerprint) -> Result<(), NoRoom> {
         self.bound(bound)?;
         self.bytes(&[1])?;
         self.bytes(&fingerprint.0)
     }
 
     /// A range of which `count` ids follow, each by [`id`](FrameWriter::id).
-    pub fn id_list(&mut self, bound: &Bound, count: usize) -> Result<(), Full> {
+    pub fn id_list(&mut self, bound: &Bound, count: usize) -> Result<(), NoRoom> {
         self.bound(bound)?;
         self.bytes(&[2])?;
         self.number(count as u64)
@@ -324,17 +344,11 @@ impl<'b> FrameWriter<'b> {
 
     /// One id of a list.
     #[inline]
-    pub fn id(&mut self, id: &[u8; ID_LEN]) -> Result<(), Full> {
+    pub fn id(&mut self, id: &[u8; ID_LEN]) -> Result<(), NoRoom> {
         self.bytes(id)
     }
 
-    fn number(&mut self, value: u64) -> Result<(), Full> {
-        let place = self.out.get_mut(self.len..self.limit).ok_or(Full)?;
-        self.len += varint::put(value, place).ok_or(Full)?;
-        Ok(())
-    }
-
-    fn bound(&mut self, bound: &Bound) -> Result<(), Full> {
+    fn bound(&mut self, bound: &Bound) -> Result<(), NoRoom> {
         let timestamp = bound.at.timestamp;
         if bound.is_infinity() {
             self.number(0)?;
@@ -346,13 +360,13 @@ impl<'b> FrameWriter<'b> {
         self.bytes(bound.prefix())
     }
 
+    fn number(&mut self, value: u64) -> Result<(), NoRoom> {
+        if self.out.len() + varint::len(value) > self.limit { Err(NoRoom) } else { varint::write(value, &mut self.out) }
+    }
+
     #[inline]
-    fn bytes(&mut self, bytes: &[u8]) -> Result<(), Full> {
-        let end = self.len + bytes.len();
-        let place = self.out.get_mut(self.len..end).filter(|_| end <= self.limit).ok_or(Full)?;
-        place.copy_from_slice(bytes);
-        self.len = end;
-        Ok(())
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {
+        if self.out.len() + bytes.len() > self.limit { Err(NoRoom) } else { self.out.put(bytes) }
     }
 }
 
@@ -377,8 +391,8 @@ mod tests {
         let len = writer.len();
         let (version, body) = version(&out[..len]).unwrap();
         assert_eq!(version, VERSION);
-        for strict in [false, true] {
-            let read: Result<std::vec::Vec<_>, _> = FrameReader::new(body, strict).collect();
+        for strictness in [Strictness::Lenient, Strictness::Strict] {
+            let read: Result<std::vec::Vec<_>, _> = FrameReader::new(body, strictness).collect();
             let read = read.unwrap();
             assert_eq!(read.iter().map(|range| range.bound).collect::<std::vec::Vec<_>>(), bounds);
             assert_eq!(read[1].mode, Mode::Fingerprint(Fingerprint([7; 16])));
@@ -408,12 +422,12 @@ mod tests {
         writer.fingerprint(&Bound::between(&entry(0, 0), &entry(100, 0)), &Fingerprint([1; 16])).unwrap();
         let mark = writer.mark();
         let far = Bound::between(&entry(0, 0), &entry(1 << 40, 0));
-        assert_eq!(writer.fingerprint(&far, &Fingerprint([2; 16])), Err(Full));
+        assert_eq!(writer.fingerprint(&far, &Fingerprint([2; 16])), Err(NoRoom));
         writer.go_back(mark);
         writer.set_limit(64);
         writer.skip(&Bound::between(&entry(0, 0), &entry(101, 0))).unwrap();
         let len = writer.len();
-        let read: Result<std::vec::Vec<_>, _> = FrameReader::new(&out[1..len], true).collect();
+        let read: Result<std::vec::Vec<_>, _> = FrameReader::new(&out[1..len], Strictness::Strict).collect();
         assert_eq!(read.unwrap()[1].bound.entry().timestamp, 101);
     }
 
@@ -421,7 +435,7 @@ mod tests {
     fn a_count_is_compared_with_what_remains() {
         for count in [&b"\x01"[..], b"\x02", b"\xc0\x80\x80\x80\x00", b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\x7f"] {
             let body = [&b"\x00\x00\x02"[..], count, &[0; 31]].concat();
-            assert_eq!(FrameReader::new(&body, false).next(), Some(Err(MalformedFrame::Truncated)));
+            assert_eq!(FrameReader::new(&body, Strictness::Lenient).next(), Some(Err(MalformedFrame::Truncated)));
         }
     }
 
@@ -434,8 +448,8 @@ mod tests {
             (b"\x05\x00\x00\x01\x00\x00", MalformedFrame::NotAscending),
             (b"\x05\x01\x09\x00\x01\x01\x08\x00", MalformedFrame::NotAscending),
         ] {
-            assert!(FrameReader::new(body, false).all(|range| range.is_ok()), "{body:?}");
-            assert!(FrameReader::new(body, true).any(|range| range == Err(why)), "{body:?}");
+            assert!(FrameReader::new(body, Strictness::Lenient).all(|range| range.is_ok()), "{body:?}");
+            assert!(FrameReader::new(body, Strictness::Strict).any(|range| range == Err(why)), "{body:?}");
         }
     }
 
@@ -444,7 +458,7 @@ mod tests {
         let far = b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\x7f";
         let body = [&far[..], b"\x00\x00", far, b"\x00\x00", b"\x01\x00\x00"].concat();
         let ends: std::vec::Vec<u64> =
-            FrameReader::new(&body, false).map(|range| range.unwrap().bound.entry().timestamp).collect();
+            FrameReader::new(&body, Strictness::Lenient).map(|range| range.unwrap().bound.entry().timestamp).collect();
         assert_eq!(ends, [u64::MAX - 1, u64::MAX, u64::MAX]);
     }
 }

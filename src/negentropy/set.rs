@@ -1,13 +1,14 @@
 //! What the protocol needs of a set: entries in order, found by place and by value, and the sum of any stretch of them.
 //!
 //! The fingerprint of a range is a hash of the sum of its ids and of their number (N3). Sums of neighbouring ranges add up,
-//! so whoever keeps sums of stretches answers for any range at the cost of its two edges.
+//! so a set that keeps sums of stretches answers for any range at the cost of its two edges.
 
 use core::ops::{ControlFlow, Range};
 
 use sha2::block_api::compress256;
 
 use crate::negentropy::message::{Entry, Fingerprint};
+use crate::negentropy::varint;
 
 /// The sum of ids as 256-bit whole numbers, little-endian, modulo 2^256.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -22,12 +23,14 @@ impl Sum {
 
     /// Of these entries' ids.
     #[inline]
+    #[must_use]
     pub fn of(entries: &[Entry]) -> Sum {
         entries.iter().fold(Sum::ZERO, |sum, entry| sum.plus(Sum::from_id(&entry.id)))
     }
 
     /// Of one id.
     #[inline]
+    #[must_use]
     pub fn from_id(id: &[u8; 32]) -> Sum {
         let half = |bytes: Option<&[u8; 16]>| bytes.map_or(0, |bytes| u128::from_le_bytes(*bytes));
         Sum { low: half(id.first_chunk()), high: half(id.last_chunk()) }
@@ -52,6 +55,7 @@ impl Sum {
     /// The fingerprint of `count` ids with this sum: the first half of the SHA-256 of both (N3).
     ///
     /// What is hashed has 33 to 42 bytes, so it is always one block, padded here.
+    #[must_use]
     pub fn fingerprint(self, count: usize) -> Fingerprint {
         const START: [u32; 8] =
             [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
@@ -60,7 +64,7 @@ impl Sum {
         let (low, high) = sum.split_at_mut(16);
         low.copy_from_slice(&self.low.to_le_bytes());
         high.copy_from_slice(&self.high.to_le_bytes());
-        let len = crate::negentropy::varint::put(count as u64, rest).unwrap_or_default();
+        let len = varint::put(count as u64, rest).unwrap_or_default();
         if let Some(end) = rest.get_mut(len) {
             *end = 0x80;
         }
@@ -78,7 +82,9 @@ impl Sum {
     }
 }
 
-/// What only one side has. The same one may be told again in a later message of a session with frames.
+/// What only one side has. The same one may be reported again in a later message of a session with frames.
+///
+/// Exhaustive: what differs is on one side or on the other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Difference<'a> {
     /// We have it, the partner lacks it.
@@ -88,6 +94,9 @@ pub enum Difference<'a> {
 }
 
 /// Entries in ascending order, without repetition. Places past the end mean the end.
+///
+/// [`Sorted`](crate::negentropy::Sorted), `Sealed` and `Tree` are such sets; a database that keeps its entries in order can be
+/// one too.
 pub trait SortedSet {
     /// How many entries there are.
     fn len(&self) -> usize;
@@ -194,6 +203,7 @@ pub struct Window<S> {
 
 impl<S: SortedSet> Window<S> {
     /// The entries of `set` that are not below `from` and below `to`.
+    #[must_use]
     pub fn new(set: S, from: &Entry, to: &Entry) -> Self {
         let start = set.lower_bound(from, 0, 0);
         let end = set.lower_bound(to, start, start);
@@ -201,6 +211,7 @@ impl<S: SortedSet> Window<S> {
     }
 
     /// The entries of `set` with a timestamp in `range`.
+    #[must_use]
     pub fn of_time(set: S, range: Range<u64>) -> Self {
         let at = |timestamp| Entry { timestamp, id: [0; 32] };
         Window::new(set, &at(range.start), &at(range.end))
@@ -266,7 +277,7 @@ mod tests {
             let sum = Sum::from_id(&core::array::from_fn(|i| (i * 7) as u8));
             let mut text = std::vec::Vec::from(core::array::from_fn::<u8, 32, _>(|i| (i * 7) as u8));
             let mut number = [0; 10];
-            let len = crate::negentropy::varint::put(count as u64, &mut number).unwrap();
+            let len = varint::put(count as u64, &mut number).unwrap();
             text.extend_from_slice(&number[..len]);
             assert_eq!(sum.fingerprint(count).0, Sha256::digest(&text)[..16]);
         }

@@ -1,34 +1,16 @@
-//! Building a [`Sealed`] set quickly where an allocator is at hand.
+//! Sorting entries quickly where an allocator is at hand.
 //!
-//! Sorting 40-byte entries moves each of them many times. Sorted instead are 64-bit words: the first bits of the entry
-//! (its timestamp above the smallest, then its id) with its place behind them; then every entry moves once. Words with
+//! Entries have 40 bytes, and sorting moves each of them many times. Sorted instead are 64-bit words: the first bits of the
+//! entry (its timestamp above the smallest, then its id) with its place behind them; then every entry moves once. Words with
 //! equal first bits may stand in the wrong order; such runs are sorted by the whole entries, which also makes the result
 //! right for every input, however its timestamps lie.
 
-use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::base::slab::Memory;
 use crate::negentropy::message::Entry;
-use crate::negentropy::set::Sum;
-use crate::negentropy::sorted::{NotASet, Sealed, sums_len};
-
-impl Sealed<'static> {
-    /// The set of these entries, in any order, repetitions dropped. 42 bytes an entry, and up to twelve more while it is
-    /// built.
-    pub fn build(mut entries: Vec<Entry>) -> Result<Self, NotASet> {
-        if !entries.is_sorted_by(|a, b| a < b) {
-            sort(&mut entries);
-        }
-        let len = entries.len();
-        let sums: Box<[Sum]> = vec![Sum::ZERO; sums_len(len)].into();
-        Sealed::from_ascending(Memory::Owned(entries.into_boxed_slice()), len, Memory::Owned(sums))
-    }
-}
 
 /// Puts the entries in ascending order and drops repetitions.
-fn sort(entries: &mut Vec<Entry>) {
+pub fn sort(entries: &mut Vec<Entry>) {
     let (lowest, highest) = entries
         .iter()
         .fold((u64::MAX, 0), |(lowest, highest), entry| (lowest.min(entry.timestamp), highest.max(entry.timestamp)));
@@ -59,16 +41,17 @@ fn sort(entries: &mut Vec<Entry>) {
     }
 }
 
-/// How many walkers move entries at the same time.
+/// How many walkers move entries by turns. With a million entries in random order a move took 171 ns with one walker, 107
+/// with two, 79 with four, 60 with 16, and no less with more.
 const WALKERS: usize = 16;
 
-/// Somebody has come by here.
+/// A walk has come by this place.
 const DONE: u32 = u32::MAX;
 
-/// A walk began here; the other bits say which, and the entry that was here is kept aside.
+/// A walk began at this place; the other bits say which. The entry that lay here is kept aside.
 const HEAD: u32 = 1 << 31;
 
-/// Follows a cycle of the permutation: what is at `from` belongs to `to`.
+/// Follows a cycle of the permutation: what lies at `from` belongs to `to`.
 #[derive(Clone, Copy)]
 struct Walker {
     to: usize,
@@ -77,9 +60,28 @@ struct Walker {
 
 /// Puts the entry from `places[i]` at `i`, for every i; places are below 2^31.
 ///
-/// In the memory that is there, along the cycles of the permutation: a second copy would cost more for its fresh pages than
-/// all the moves. Every move waits for the memory to say where to go next, so several walkers take turns; each ends where
-/// one of them began.
+/// Within the memory that is there, along the cycles of the permutation: a second copy would cost more for its fresh pages
+/// than all the moves. Every move waits for memory to say where the next entry lies, so several walkers take turns, and their
+/// waits overlap. With two walkers, six entries become a b c d e f like this:
+///
+/// ```text
+///                                                entries              places
+///                                          0  1  2  3  4  5    0  1  2  3  4  5
+/// what belongs at 0 lies at 3, and so on   d  b  e  a  f  c    3  1  5  0  2  4
+/// walker 0 begins at 0, keeps d aside                          H0
+/// walker 1 finds 1 right, begins at 2,
+///          keeps e aside                                             H1
+/// 0 moves a from 3 to 0                    a                            --
+/// 1 moves c from 5 to 2                          c                            --
+/// 0 finds H0 at 0: d goes to 3; it begins           d          --          H0
+///          anew at 4, keeps f aside
+/// 1 finds H0 at 4: f goes to 5; nothing                   f                --
+///          is left to begin with
+/// 0 finds H1 at 2: e goes to 4                         e             --
+/// ```
+///
+/// As in the last lines, two walkers may be on one cycle: each ends at the mark of the other, takes the entry that was kept
+/// there to its place, and begins anew under the number of that mark. Every mark is found once, so no entry is lost.
 fn permute(entries: &mut [Entry], places: &mut [u32]) {
     let mut heads = [Entry::default(); WALKERS];
     let mut walkers = [None; WALKERS];
@@ -111,7 +113,7 @@ fn permute(entries: &mut [Entry], places: &mut [u32]) {
     }
 }
 
-/// Sends a walker off from the next place that nobody has come by and whose entry belongs elsewhere.
+/// Begins a walk at the next place that no walk has come by and whose entry belongs elsewhere.
 fn begin(unseen: &mut usize, index: u32, entries: &[Entry], places: &mut [u32], head: &mut Entry) -> Option<Walker> {
     loop {
         let to = *unseen;
@@ -153,31 +155,6 @@ mod tests {
                 let mut entries: Vec<Entry> = (0..n).map(|i| Entry { timestamp: i.into(), id: [0; 32] }).collect();
                 permute(&mut entries, &mut places.clone());
                 assert!(entries.iter().zip(&places).all(|(entry, place)| entry.timestamp == u64::from(*place)));
-            }
-        }
-    }
-
-    #[test]
-    fn any_input_is_sorted_as_by_comparing_entries() {
-        let mut rng = Rng::from_seed([4; 32]);
-        let shapes: [(u64, usize); 7] =
-            [(0, 32), (0, 1), (5, 0), (1 << 20, 32), (u64::MAX - 1, 32), (u64::MAX - 1, 0), (3, 2)];
-        for (spread, id_bytes) in shapes {
-            for n in [0, 1, 2, 3, 17, 255, 256, 257, 2000] {
-                let mut entries: Vec<Entry> = (0..n)
-                    .map(|_| {
-                        let mut id = [0; 32];
-                        rng.fill(&mut id[32 - id_bytes..]);
-                        Entry { timestamp: if spread == 0 { 9 } else { rng.next_u64() % spread }, id }
-                    })
-                    .collect();
-                if n > 2 {
-                    entries[1].timestamp = spread.saturating_sub(1);
-                }
-                let built = Sealed::build(entries.clone()).unwrap();
-                entries.sort_unstable();
-                entries.dedup();
-                assert_eq!(built.entries(), entries, "{spread} {id_bytes} {n}");
             }
         }
     }

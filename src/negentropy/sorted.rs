@@ -1,27 +1,24 @@
-//! The set that does not change: entries in one sorted slice, and a running sum at every sixteenth.
+//! The set that does not change: entries in one sorted slice, and a running sum after every sixteenth.
 //!
-//! The fingerprint of any range costs two running sums and at most eight ids at either edge, whatever its length. Sixteen
+//! ```text
+//! entries  0 .. 15 | 16 .. 31 | 32 .. 47 | 48 49
+//! sums            S0         S1         S2            S1 = the sum of entries 0 to 31
+//! ```
+//!
+//! The sum of any range costs two running sums and at most eight ids at either edge, whatever its length. Sixteen
 //! is where the sums (2 bytes an entry) still fit a cache and the edges cost no more than the hash.
-//!
-//! [`Sorted`] looks at slices that lie somewhere, in flash too; [`Sealed`] has them in [`Memory`], lent or owned.
 
 use core::fmt;
 use core::ops::{ControlFlow, Range};
 
-use crate::base::slab::Memory;
 use crate::negentropy::message::Entry;
 use crate::negentropy::set::{SortedSet, Sum, gallop};
 
 /// How many entries lie between two running sums.
-pub const BLOCK: usize = 16;
+const BLOCK: usize = 16;
 
 /// Up to so many entries, adding up is quicker than looking for running sums.
 const NARROW: usize = BLOCK;
-
-/// How many running sums `entries` entries need.
-pub const fn sums_len(entries: usize) -> usize {
-    entries / BLOCK
-}
 
 /// Why entries are no set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,7 +28,7 @@ pub enum NotASet {
     Unsorted,
     /// One has the timestamp that stands for infinity (N5).
     Reserved,
-    /// There is no room for the running sums: see [`sums_len`].
+    /// There are fewer running sums than [`Sorted::sums_len`] says.
     SumsTooShort,
 }
 
@@ -47,22 +44,48 @@ impl fmt::Display for NotASet {
 
 impl core::error::Error for NotASet {}
 
-/// A sorted slice with its running sums.
+/// A sorted slice with its running sums, in memory that is lent; the entries may lie in flash.
 #[derive(Clone, Copy, Debug)]
 pub struct Sorted<'a> {
-    entries: &'a [Entry],
+    pub(super) entries: &'a [Entry],
     /// Element k is the sum of the first (k + 1) * [`BLOCK`] ids.
-    sums: &'a [Sum],
+    pub(super) sums: &'a [Sum],
 }
 
 impl<'a> Sorted<'a> {
-    /// Looks at `entries`, which must ascend, and fills `sums`.
+    /// The set of `entries`, which must ascend. Fills `sums`.
+    ///
+    /// # Errors
+    ///
+    /// When the entries do not ascend, one of them has the reserved timestamp, or there are too few sums.
     pub fn new(entries: &'a [Entry], sums: &'a mut [Sum]) -> Result<Self, NotASet> {
         if !entries.is_sorted_by(|a, b| a < b) {
             return Err(NotASet::Unsorted);
         }
         fill(entries, sums)?;
         Ok(Sorted { entries, sums })
+    }
+
+    /// The set of `entries` in any order: sorts them where they are, and drops repetitions. Fills `sums`.
+    ///
+    /// # Errors
+    ///
+    /// When an entry has the reserved timestamp, or there are too few sums.
+    pub fn sort(entries: &'a mut [Entry], sums: &'a mut [Sum]) -> Result<Self, NotASet> {
+        let mut len = entries.len();
+        if !entries.is_sorted_by(|a, b| a < b) {
+            entries.sort_unstable();
+            len = without_repetitions(entries);
+        }
+        let entries = entries.get(..len).unwrap_or_default();
+        fill(entries, sums)?;
+        Ok(Sorted { entries, sums })
+    }
+
+    /// How many running sums so many entries need.
+    #[must_use]
+    pub const fn sums_len(entries: usize) -> usize {
+        entries / BLOCK
     }
 
     /// The entries, ascending.
@@ -127,78 +150,6 @@ impl SortedSet for Sorted<'_> {
     }
 }
 
-/// A set in memory of its own. Made once from entries in any order; never changes.
-#[derive(Debug)]
-pub struct Sealed<'s> {
-    entries: Memory<'s, Entry>,
-    len: usize,
-    sums: Memory<'s, Sum>,
-}
-
-impl<'s> Sealed<'s> {
-    /// Sorts `entries` in place unless they are sorted, drops repetitions, and fills `sums`, of which there have to be
-    /// [`sums_len`].
-    pub fn new(mut entries: Memory<'s, Entry>, sums: Memory<'s, Sum>) -> Result<Self, NotASet> {
-        let mut len = entries.len();
-        if !entries.is_sorted_by(|a, b| a < b) {
-            entries.sort_unstable();
-            len = without_repetitions(&mut entries);
-        }
-        Sealed::from_ascending(entries, len, sums)
-    }
-
-    /// The first `len` entries ascend already.
-    pub(super) fn from_ascending(
-        entries: Memory<'s, Entry>,
-        len: usize,
-        mut sums: Memory<'s, Sum>,
-    ) -> Result<Self, NotASet> {
-        fill(entries.get(..len).unwrap_or_default(), &mut sums)?;
-        Ok(Sealed { entries, len, sums })
-    }
-
-    /// The set as slices.
-    pub fn view(&self) -> Sorted<'_> {
-        Sorted { entries: self.entries.get(..self.len).unwrap_or_default(), sums: &self.sums }
-    }
-
-    /// The entries, ascending.
-    pub fn entries(&self) -> &[Entry] {
-        self.view().entries
-    }
-
-    /// Gives the memory back.
-    pub fn into_memory(self) -> (Memory<'s, Entry>, Memory<'s, Sum>) {
-        (self.entries, self.sums)
-    }
-}
-
-impl SortedSet for Sealed<'_> {
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    fn entry(&self, index: usize) -> Option<Entry> {
-        self.view().entry(index)
-    }
-
-    fn lower_bound(&self, bound: &Entry, from: usize, near: usize) -> usize {
-        self.view().lower_bound(bound, from, near)
-    }
-
-    fn prefix(&self, index: usize) -> Sum {
-        self.view().prefix(index)
-    }
-
-    fn sum(&self, range: Range<usize>) -> Sum {
-        self.view().sum(range)
-    }
-
-    fn scan(&self, range: Range<usize>, visit: impl FnMut(&Entry) -> ControlFlow<()>) {
-        self.view().scan(range, visit);
-    }
-}
-
 /// Moves the first of each run of equal entries to the front; returns how many there are.
 fn without_repetitions(entries: &mut [Entry]) -> usize {
     let mut kept = 0;
@@ -215,11 +166,11 @@ fn without_repetitions(entries: &mut [Entry]) -> usize {
 }
 
 /// Fills the running sums of ascending entries.
-fn fill(entries: &[Entry], sums: &mut [Sum]) -> Result<(), NotASet> {
+pub(super) fn fill(entries: &[Entry], sums: &mut [Sum]) -> Result<(), NotASet> {
     if entries.last().is_some_and(|last| last.timestamp == u64::MAX) {
         return Err(NotASet::Reserved);
     }
-    let places = sums.get_mut(..sums_len(entries.len())).ok_or(NotASet::SumsTooShort)?;
+    let places = sums.get_mut(..Sorted::sums_len(entries.len())).ok_or(NotASet::SumsTooShort)?;
     let mut sum = Sum::ZERO;
     for (block, place) in entries.chunks_exact(BLOCK).zip(places) {
         sum = sum.plus(Sum::of(block));
@@ -274,12 +225,12 @@ mod tests {
     }
 
     #[test]
-    fn sealing_sorts_and_drops_repetitions_in_lent_memory() {
+    fn sorting_drops_repetitions_in_lent_memory() {
         let (mut memory, mut sums) = (entries(40), [Sum::ZERO; 5]);
         memory.reverse();
         memory.extend_from_within(3..20);
         memory.extend_from_within(3..20);
-        let set = Sealed::new(Memory::from(&mut memory[..]), Memory::from(&mut sums[..])).unwrap();
+        let set = Sorted::sort(&mut memory, &mut sums).unwrap();
         assert_eq!(set.len(), 40);
         let mut model = entries(40);
         model.sort_unstable();
@@ -297,6 +248,6 @@ mod tests {
         let reserved = Entry { timestamp: u64::MAX, id: [0; 32] };
         assert_eq!(Sorted::new(&[few[1], reserved], &mut []).unwrap_err(), NotASet::Reserved);
         let mut both = [reserved, few[1]];
-        assert_eq!(Sealed::new(Memory::from(&mut both[..]), Memory::empty()).unwrap_err(), NotASet::Reserved);
+        assert_eq!(Sorted::sort(&mut both, &mut []).unwrap_err(), NotASet::Reserved);
     }
 }

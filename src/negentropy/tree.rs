@@ -1,5 +1,13 @@
 //! The set that changes: a B+ tree whose parents know of each child how many entries it has and what their ids add up to.
 //!
+//! ```text
+//!            | first, 100, sum | first, 55, sum |            inner nodes, shared by snapshots
+//!               /                        \
+//!   | first, 60, sum | first, 40, sum |  | first, 55, sum |
+//!        /                   \                /
+//!   60 entries           40 entries       55 entries         leaves
+//! ```
+//!
 //! So a place, a bound and the sum of any range are found on one path from the root, and inserting or erasing an entry
 //! touches one path. Inner nodes are shared: a [snapshot](Tree::snapshot) costs nothing and stays as it is, while the tree
 //! copies those parts that it changes from then on. Leaves are as long as what they hold, in steps of six entries, so that a
@@ -49,6 +57,25 @@ enum Inserted {
 }
 
 /// A changing set.
+///
+/// ```
+/// use honeyguide::negentropy::{Entry, SortedSet, Tree};
+/// use sha2::{Digest, Sha256};
+///
+/// let entry = |n: u64| Entry { timestamp: n, id: Sha256::digest(n.to_be_bytes()).into() };
+/// let mut set = Tree::new();
+/// for n in [30, 10, 20] {
+///     assert!(set.insert(entry(n))?);
+/// }
+/// assert!(!set.insert(entry(10))?, "it is there already");
+///
+/// // A session works on the set as it was when it began.
+/// let snapshot = set.snapshot();
+/// assert!(set.erase(&entry(20)));
+/// assert_eq!((set.len(), snapshot.len()), (2, 3));
+/// assert_eq!(set.entry(1), Some(entry(30)));
+/// # Ok::<(), honeyguide::negentropy::NotASet>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tree {
     root: TreeNode,
@@ -64,11 +91,16 @@ impl Default for Tree {
 
 impl Tree {
     /// The empty set.
+    #[must_use]
     pub fn new() -> Self {
         Tree { root: TreeNode::Leaf(Vec::new()), len: 0, sum: Sum::ZERO }
     }
 
     /// The set of `entries`, which must ascend: in one pass, without searching.
+    ///
+    /// # Errors
+    ///
+    /// When the entries do not ascend, or one has the timestamp that stands for infinity.
     pub fn from_sorted(entries: &[Entry]) -> Result<Self, NotASet> {
         if !entries.is_sorted_by(|a, b| a < b) {
             return Err(NotASet::Unsorted);
@@ -89,7 +121,11 @@ impl Tree {
         }
     }
 
-    /// Puts an entry in. `false`: it was there already. Fails for the timestamp that stands for infinity.
+    /// Puts an entry in. `false`: it was there already.
+    ///
+    /// # Errors
+    ///
+    /// When its timestamp is the one that stands for infinity.
     pub fn insert(&mut self, entry: Entry) -> Result<bool, NotASet> {
         if entry.timestamp == u64::MAX {
             return Err(NotASet::Reserved);

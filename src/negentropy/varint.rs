@@ -4,6 +4,11 @@
 //! the caller asks for the shortest form. Nothing is ever read past the end: a number that stops in the middle is an
 //! error, not the value so far.
 
+use core::fmt;
+
+use crate::base::bytes::{SliceReader, SliceWriter};
+use crate::base::error::NoRoom;
+
 /// Most bytes of one number.
 pub const MAX_LEN: usize = 10;
 
@@ -16,25 +21,41 @@ pub enum Unreadable {
     TooLarge,
 }
 
-/// Reads a number off the front of `input`. The second value tells whether it was written in the fewest bytes.
-pub fn take(input: &mut &[u8]) -> Result<(u64, bool), Unreadable> {
-    if let Some((&byte, rest)) = input.split_first().filter(|(byte, _)| **byte < 0x80) {
-        *input = rest;
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unreadable::Truncated => "the input ends before the number does",
+            Unreadable::TooLarge => "the number has more than ten bytes, or more than 64 bits",
+        })
+    }
+}
+
+impl core::error::Error for Unreadable {}
+
+/// Reads a number. The second value tells whether it was written in the fewest bytes.
+///
+/// # Errors
+///
+/// When the input ends before the number does, and when the number has more than ten bytes or 64 bits.
+pub fn take(input: &mut SliceReader<'_>) -> Result<(u64, bool), Unreadable> {
+    let bytes = input.rest();
+    if let Some(&byte) = bytes.first().filter(|byte| **byte < 0x80) {
+        input.take(1);
         return Ok((u64::from(byte), true));
     }
-    let shortest = input.first() != Some(&0x80);
+    let shortest = bytes.first() != Some(&0x80);
     let mut value = 0u64;
-    for (i, &byte) in input.iter().take(MAX_LEN).enumerate() {
+    for (i, &byte) in bytes.iter().take(MAX_LEN).enumerate() {
         if value > u64::MAX >> 7 {
             return Err(Unreadable::TooLarge);
         }
         value = value << 7 | u64::from(byte & 0x7f);
         if byte < 0x80 {
-            *input = input.get(i + 1..).unwrap_or_default();
+            input.take(i + 1);
             return Ok((value, shortest));
         }
     }
-    Err(if input.len() < MAX_LEN { Unreadable::Truncated } else { Unreadable::TooLarge })
+    Err(if bytes.len() < MAX_LEN { Unreadable::Truncated } else { Unreadable::TooLarge })
 }
 
 /// How many bytes the shortest form of `value` has.
@@ -42,16 +63,31 @@ pub fn len(value: u64) -> usize {
     (70 - (value | 1).leading_zeros() as usize) / 7
 }
 
-/// Writes the shortest form of `value` to the front of `out` and returns its length; `None` when it does not fit.
-pub fn put(value: u64, out: &mut [u8]) -> Option<usize> {
+/// Writes the shortest form of `value` to the front of `out` and returns its length.
+///
+/// # Errors
+///
+/// When it does not fit; then nothing is written.
+pub fn put(value: u64, out: &mut [u8]) -> Result<usize, NoRoom> {
     let len = len(value);
-    let place = out.get_mut(..len)?;
+    let place = out.get_mut(..len).ok_or(NoRoom)?;
     let mut rest = value;
     for (i, byte) in place.iter_mut().rev().enumerate() {
         *byte = (rest & 0x7f) as u8 | if i == 0 { 0 } else { 0x80 };
         rest >>= 7;
     }
-    Some(len)
+    Ok(len)
+}
+
+/// Writes the shortest form of `value`.
+///
+/// # Errors
+///
+/// When it does not fit; then nothing is written.
+pub fn write(value: u64, out: &mut SliceWriter<'_>) -> Result<(), NoRoom> {
+    let mut digits = [0; MAX_LEN];
+    let len = put(value, &mut digits)?;
+    out.put(digits.get(..len).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -66,32 +102,34 @@ mod tests {
             let n = put(value, &mut out).unwrap();
             assert_eq!(n, len(value));
             assert!(n == 1 || value >> (7 * (n - 1)) != 0);
-            let mut input = &out[..n];
+            let mut input = SliceReader::new(&out[..n]);
             assert_eq!(take(&mut input), Ok((value, true)));
-            assert!(input.is_empty());
-            assert_eq!(put(value, &mut out[..n - 1]), None);
+            assert!(input.rest().is_empty());
+            assert_eq!(put(value, &mut out[..n - 1]), Err(NoRoom));
         }
     }
 
     #[test]
     fn a_number_that_stops_in_the_middle_is_no_number() {
         for input in [&b""[..], b"\x80", b"\xff\xff\xff", b"\x81\x80\x80\x80\x80\x80\x80\x80\x80"] {
-            assert_eq!(take(&mut &*input), Err(Unreadable::Truncated));
+            assert_eq!(take(&mut SliceReader::new(input)), Err(Unreadable::Truncated));
         }
     }
 
     #[test]
     fn ten_bytes_and_64_bits_are_the_most() {
-        assert_eq!(take(&mut &b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\x7f"[..]), Ok((u64::MAX, true)));
-        assert_eq!(take(&mut &b"\x82\x80\x80\x80\x80\x80\x80\x80\x80\x00"[..]), Err(Unreadable::TooLarge));
-        assert_eq!(take(&mut &b"\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x00"[..]), Err(Unreadable::TooLarge));
-        assert_eq!(take(&mut &[0x80; 30][..]), Err(Unreadable::TooLarge));
+        assert_eq!(take(&mut SliceReader::new(b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\x7f")), Ok((u64::MAX, true)));
+        assert_eq!(take(&mut SliceReader::new(b"\x82\x80\x80\x80\x80\x80\x80\x80\x80\x00")), Err(Unreadable::TooLarge));
+        assert_eq!(
+            take(&mut SliceReader::new(b"\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x00")),
+            Err(Unreadable::TooLarge)
+        );
+        assert_eq!(take(&mut SliceReader::new(&[0x80; 30])), Err(Unreadable::TooLarge));
     }
 
     #[test]
     fn leading_zero_digits_are_read_and_told() {
-        let mut input = &b"\x80\x80\x05\x07"[..];
-        assert_eq!(take(&mut input), Ok((5, false)));
-        assert_eq!(input, b"\x07");
+        let mut input = SliceReader::new(b"\x80\x80\x05\x07");
+        assert_eq!((take(&mut input), input.rest()), (Ok((5, false)), &b"\x07"[..]));
     }
 }

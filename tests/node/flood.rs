@@ -9,14 +9,16 @@
 
 use std::time::Duration;
 
-use honeyguide::base::rate::Rate;
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::Instant;
-use honeyguide::dht::config::{Config, LinkConfig};
-use honeyguide::dht::node::{LinkId, Reason};
-use honeyguide::dht::stats::DropReason::{Limited, Unsolicited};
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::dht::DropReason::{Limited, Unsolicited};
+use honeyguide::dht::LinkConfig;
+use honeyguide::dht::Rate;
+use honeyguide::dht::{LinkId, Reason};
 use honeyguide::internals::krpc::item;
-use honeyguide::krpc::{self, Decoded};
+use honeyguide::krpc;
+use honeyguide::krpc::Decoded;
 use honeyguide::{Endpoint, Id};
 
 use crate::lab::{Lab, config, error, pair, query_of, raw, reply, string};
@@ -427,11 +429,7 @@ fn time_that_does_not_move_gives_a_flood_nothing() {
         // Every clock that an attacker could wish for, except one that runs ahead.
         lab.node.handle_input(
             Instant::from_micros(n * 7919 % 1_000_000_000),
-            honeyguide::dht::node::Input::Datagram {
-                link: LinkId(0),
-                from: source(&mut rng),
-                payload: &packet(&mut rng),
-            },
+            honeyguide::Input::Datagram { link: LinkId(0), from: source(&mut rng), payload: &packet(&mut rng) },
         );
         lab.drain();
     }

@@ -16,7 +16,7 @@ mod transactions;
 use std::time::Duration;
 
 use honeyguide::Endpoint;
-use honeyguide::dht::stats::DropReason;
+use honeyguide::dht::DropReason;
 
 use crate::lab::{Lab, Packet, show};
 

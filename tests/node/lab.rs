@@ -8,15 +8,19 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::Instant;
-use honeyguide::dht::config::{Config, K, LinkConfig, Network};
-use honeyguide::dht::contact::Health;
-use honeyguide::dht::node::{Buffer, Input, LinkId, Node, Outcome, Output, Storage};
-use honeyguide::dht::stats::{DropReason, Stats};
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::dht::Health;
+use honeyguide::dht::{Buffer, LinkId};
+use honeyguide::dht::{DropReason, Stats};
+use honeyguide::dht::{LinkConfig, Network};
+use honeyguide::internals::dht::config::K;
 use honeyguide::internals::krpc::compact;
-use honeyguide::krpc::{self, Decoded, ErrorMessage, Family, Method, Query, Response};
+use honeyguide::krpc;
+use honeyguide::krpc::{Decoded, ErrorMessage, Family, Method, Query, Response};
 use honeyguide::{Endpoint, Id};
+use honeyguide::{Input, Node, Outcome, Output, Storage};
 
 use crate::world::{News, keep};
 

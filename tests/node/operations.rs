@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use honeyguide::base::time::Instant;
-use honeyguide::dht::config::{Capacity, Config};
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, Node, Output, PeerKind, Reason, Storage};
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::dht::Capacity;
+use honeyguide::dht::{Buffer, Freshness, PeerKind, Reason};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::Item;
+use honeyguide::{Command, Event, Input, Node, Output, Storage};
 use honeyguide::{Endpoint, Id};
 
 use crate::world::{News, World};
@@ -23,13 +25,7 @@ fn network() -> World {
     World::settled(60, &config)
 }
 
-fn put_version(
-    world: &mut World,
-    i: usize,
-    seq: i64,
-    value: &[u8],
-    cas: Option<i64>,
-) -> honeyguide::dht::node::Outcome {
+fn put_version(world: &mut World, i: usize, seq: i64, value: &[u8], cas: Option<i64>) -> honeyguide::Outcome {
     let item = Item::mutable(&SECRET_KEY, value).salt(b"salt").seq(seq).sign().unwrap();
     let (outcome, _) = world.operate(i, |node, now| {
         node.put_mutable(now, 5, &item, cas).unwrap();
@@ -37,7 +33,7 @@ fn put_version(
     outcome
 }
 
-fn newest(world: &mut World, i: usize) -> (honeyguide::dht::node::Outcome, Option<(Vec<u8>, i64)>) {
+fn newest(world: &mut World, i: usize) -> (honeyguide::Outcome, Option<(Vec<u8>, i64)>) {
     let key = item::public_key(&SECRET_KEY);
     let (outcome, news) = world.operate(i, |node, now| {
         node.get_mutable(now, 6, &key, b"salt", None, Freshness::Newest).unwrap();
@@ -164,7 +160,7 @@ fn a_lookup_returns_the_closest_nodes_that_answer() {
     let target = Id([0x3c; 20]);
     let dead = {
         let mut order: Vec<usize> = (0..world.hosts.len()).collect();
-        order.sort_by_key(|&i| world.hosts[i].node.id(honeyguide::dht::node::LinkId(0)).unwrap().distance(&target));
+        order.sort_by_key(|&i| world.hosts[i].node.id(honeyguide::dht::LinkId(0)).unwrap().distance(&target));
         order
     };
     world.stop(dead[0]);
@@ -177,7 +173,7 @@ fn a_lookup_returns_the_closest_nodes_that_answer() {
         .iter()
         .filter(|&&i| world.hosts[i].alive)
         .take(8)
-        .map(|&i| world.hosts[i].node.id(honeyguide::dht::node::LinkId(0)).unwrap())
+        .map(|&i| world.hosts[i].node.id(honeyguide::dht::LinkId(0)).unwrap())
         .collect();
     let got = news.iter().find_map(|n| match n {
         News::Nodes { nodes, .. } => Some(nodes.iter().map(|(id, _)| *id).collect::<Vec<_>>()),

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::Instant;
-use honeyguide::dht::config::LinkConfig;
-use honeyguide::dht::contact::Health;
-use honeyguide::dht::error::CallError;
-use honeyguide::dht::node::{Buffer, Command, DirectQuery, Freshness, Input, LinkId, Output, PeerKind, Reason};
-use honeyguide::dht::stats::DropReason::{InboxOverflow, ReadOnly, ReplyOverflow, Unsolicited};
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::dht::CallError;
+use honeyguide::dht::DropReason::{InboxOverflow, ReadOnly, ReplyOverflow, Unsolicited};
+use honeyguide::dht::Health;
+use honeyguide::dht::LinkConfig;
+use honeyguide::dht::{Buffer, DirectQuery, Freshness, LinkId, PeerKind, Reason};
 use honeyguide::internals::krpc::{compact, item};
 use honeyguide::krpc::{Family, Item, ItemError, Method};
+use honeyguide::{Command, Input, Output};
 use honeyguide::{Endpoint, Id};
 
 use crate::lab::{LATENCY, Lab, config, nodes, pair, query, query_of, raw, reply, string};
@@ -295,7 +296,7 @@ fn skipped_drains_lose_results_and_count_them_and_never_the_end() {
             loop {
                 match lab.node.poll_output(&mut buf) {
                     Output::Transmit { to, payload, .. } => answers.push((to, payload.to_vec())),
-                    Output::Event(honeyguide::dht::node::Event::Finished { outcome, .. }) => break 'run outcome,
+                    Output::Event(honeyguide::Event::Finished { outcome, .. }) => break 'run outcome,
                     Output::Event(_) => results += 1,
                     Output::Timeout(at) => {
                         lab.deadline = at;

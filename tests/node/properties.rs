@@ -7,17 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::Instant;
-use honeyguide::dht::config::{Config, LinkConfig};
-use honeyguide::dht::contact::SavedContact;
-use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::output_hash::OutputHash;
-use honeyguide::dht::node::{
-    Buffer, Command, DirectQuery, Event, Freshness, Input, LinkId, Node, Output, PeerKind, Storage,
-};
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::dht::LinkConfig;
+use honeyguide::dht::SavedContact;
+use honeyguide::dht::journal::OutputHash;
+use honeyguide::dht::journal::{Call, Record};
+use honeyguide::dht::{Buffer, DirectQuery, Freshness, LinkId, PeerKind};
 use honeyguide::internals::krpc::item;
-use honeyguide::krpc::{self, Decoded, Family, Method, Query, Want};
+use honeyguide::krpc;
+use honeyguide::krpc::{Decoded, Family, Method, Query, Want};
+use honeyguide::{Command, Event, Input, Node, Output, Storage};
 use honeyguide::{Endpoint, Id};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use sha1::{Digest, Sha1};
@@ -185,7 +186,7 @@ impl Run {
     }
 
     fn call(&mut self, call: Call<'_>) {
-        let mut out = [0; MAX_RECORD];
+        let mut out = [0; Record::MAX_LEN];
         let record = Record { polls: std::mem::take(&mut self.polls), now: self.clock, call };
         let len = record.encode(&mut out).expect("every call fits a record");
         self.journal.extend(&out[..len]);

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use honeyguide::dht::config::{LinkConfig, Network};
-use honeyguide::dht::node::inspect::{Inspector, Judgement, inspect};
-use honeyguide::dht::node::{Command, DirectQuery, Freshness, Outcome, PeerKind, Reason};
-use honeyguide::dht::stats::DropReason;
+use honeyguide::dht::DropReason;
+use honeyguide::dht::{DirectQuery, Freshness, PeerKind, Reason};
+use honeyguide::dht::{Inspector, Judgement, inspect};
+use honeyguide::dht::{LinkConfig, Network};
 use honeyguide::internals::krpc::item;
-use honeyguide::krpc::{self, Decoded, ErrorMessage, Method, Mutable, Query, Response, Values, Want};
+use honeyguide::krpc;
+use honeyguide::krpc::{Decoded, ErrorMessage, Method, Mutable, Query, Response, Values, Want};
+use honeyguide::{Command, Outcome};
 use honeyguide::{Endpoint, Id};
 use serde_json::Value as Json;
 

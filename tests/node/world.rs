@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use honeyguide::base::time::Instant;
-use honeyguide::dht::config::{Config, LinkConfig};
-use honeyguide::dht::node::{Buffer, Event, Input, LinkId, Node, Outcome, Output, Storage};
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::dht::LinkConfig;
+use honeyguide::dht::{Buffer, LinkId};
 use honeyguide::{Endpoint, Id};
+use honeyguide::{Event, Input, Node, Outcome, Output, Storage};
 
 /// What an event said, kept.
 #[derive(Clone, Debug, PartialEq)]

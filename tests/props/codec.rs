@@ -3,7 +3,7 @@
 use bendy::decoding::{Decoder, Object};
 use bendy::encoding::{Error as BendyError, SingleItemEncoder, ToBencode};
 use bendy::state_tracker::Token;
-use honeyguide::base::error::NoRoom;
+use honeyguide::base::NoRoom;
 use honeyguide::internals::krpc::bencode::{MAX_VALUE_DEPTH, MAX_VALUE_TOKENS, Reader, Writer, is_canonical};
 use honeyguide::internals::krpc::bloom::Bloom;
 use honeyguide::internals::krpc::{compact, item};
@@ -659,7 +659,7 @@ fn survive(bytes: &[u8]) -> TestResult {
         Decoded::Query(query) => {
             if let Method::Put { item, .. } = query.method {
                 assert!(is_canonical(item.value) && item.value.len() <= item::MAX_VALUE);
-                let _ = honeyguide::krpc::pointer(item.value);
+                let _ = item.pointer();
                 item.target();
             }
             query.encode(&mut out)
@@ -668,7 +668,9 @@ fn survive(bytes: &[u8]) -> TestResult {
             assert!(compact::nodes4(response.nodes.unwrap_or_default()).count() <= compact::MAX_NODES);
             assert!(compact::nodes6(response.nodes6.unwrap_or_default()).count() <= compact::MAX_NODES);
             assert!(response.values.peers().count() <= compact::MAX_PEERS);
-            let _ = response.value.map(|value| (is_canonical(value), honeyguide::krpc::pointer(value)));
+            let _ = response
+                .value
+                .map(|value| (is_canonical(value), honeyguide::krpc::Item { value, mutable: None }.pointer()));
             response.encode(&mut out)
         }
         Decoded::Error(error) => error.encode(&mut out),

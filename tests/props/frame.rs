@@ -1,17 +1,18 @@
 //! The codec of negentropy messages: what is written is read again, what is read never panics.
 
-use honeyguide::negentropy::message::{Bound, Entry, Fingerprint, FrameReader, FrameWriter, Mode, VERSION, version};
+use honeyguide::internals::negentropy::{Bound, FrameReader, FrameWriter, Mode, VERSION, version};
+use honeyguide::negentropy::{Entry, Fingerprint, Strictness};
 use quickcheck::quickcheck;
 
 fn strict_refuses(body: &[u8]) -> bool {
-    FrameReader::new(body, true).any(|range| range.is_err())
+    FrameReader::new(body, Strictness::Strict).any(|range| range.is_err())
 }
 
 quickcheck! {
     /// N1, N2, N9: every byte string is read to an end or an error, strictly read ones leniently too and alike.
     fn any_bytes_are_ranges_or_an_error(body: Vec<u8>) -> bool {
-        let lenient: Vec<_> = FrameReader::new(&body, false).collect();
-        let strict: Result<Vec<_>, _> = FrameReader::new(&body, true).collect();
+        let lenient: Vec<_> = FrameReader::new(&body, Strictness::Lenient).collect();
+        let strict: Result<Vec<_>, _> = FrameReader::new(&body, Strictness::Strict).collect();
         let few = lenient.len() <= body.len() / 3 + 1;
         few && (strict_refuses(&body) || strict.is_ok_and(|strict| strict.into_iter().map(Ok).eq(lenient)))
     }
@@ -42,7 +43,7 @@ quickcheck! {
         }
         let len = writer.len();
         let Ok((VERSION, body)) = version(&out[..len]) else { return false };
-        let read: Result<Vec<_>, _> = FrameReader::new(body, true).collect();
+        let read: Result<Vec<_>, _> = FrameReader::new(body, Strictness::Strict).collect();
         read.is_ok_and(|read| read.iter().map(|range| (range.bound, match range.mode {
             Mode::Skip => 0,
             Mode::Fingerprint(_) => 1,

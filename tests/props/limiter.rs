@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use honeyguide::Config;
 use honeyguide::Endpoint;
-use honeyguide::base::list::List;
-use honeyguide::base::rate::Rate;
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::{Duration, Instant};
-use honeyguide::dht::config::{Config, LimiterConfig, Network};
-use honeyguide::dht::limiter::{Limiter, Verdict};
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::dht::Rate;
+use honeyguide::dht::{LimiterConfig, Network};
+use honeyguide::internals::base::list::List;
+use honeyguide::internals::dht::limiter::{Limiter, Verdict};
 use quickcheck::quickcheck;
+use std::time::Duration;
 
 const ENDLESS: Rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
 /// Rates that divide a second into whole nanoseconds, so that both sides are exact.

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::{Duration, Instant};
-use honeyguide::dht::config::{Config, LookupConfig, Network};
-use honeyguide::dht::lookup::{Candidate, Class, Lookup, LookupWindow, Next, Offer, Rules, SHARE, TokenCell};
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::dht::{LookupConfig, Network};
+use honeyguide::internals::dht::lookup::{
+    Candidate, Class, Lookup, LookupWindow, Next, Offer, Rules, SHARE, TokenCell,
+};
 use honeyguide::{Endpoint, Id};
 use quickcheck::{QuickCheck, TestResult};
+use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Fate {

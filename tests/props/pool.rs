@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use honeyguide::base::arena::{Arena, Block, Chain};
-use honeyguide::base::deadlines::{Deadlines, DeadlinesMemory};
-use honeyguide::base::list::List;
-use honeyguide::base::slab::{Slab, SlabKey};
-use honeyguide::base::time::Instant;
+use honeyguide::Instant;
+use honeyguide::internals::base::arena::{Arena, Block, Chain};
+use honeyguide::internals::base::deadlines::{Deadlines, DeadlinesMemory};
+use honeyguide::internals::base::list::List;
+use honeyguide::internals::base::slab::{Slab, SlabKey};
 use quickcheck::quickcheck;
 
 quickcheck! {

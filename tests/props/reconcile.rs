@@ -1,13 +1,11 @@
-//! Sessions of any two sets: the differences are found, in few rounds, with any frames, any stores, any splitting, and
+//! Sessions of any two sets: the differences are found, in few rounds, with any frames, any kind of set, any splitting, and
 //! with the `negentropy` crate on the other side.
 
 use std::collections::BTreeSet;
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
-use honeyguide::negentropy::message::Entry;
+use honeyguide::base::Rng;
 use honeyguide::negentropy::{
-    Difference, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree, Window,
+    Difference, Entry, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree, Window,
 };
 use negentropy::{Id, Negentropy, NegentropyStorageVector, Storage};
 
@@ -34,9 +32,7 @@ struct Ours<'a, S> {
 
 impl<'a, S: SortedSet> Ours<'a, S> {
     fn new(initiates: bool, config: ReconcilerConfig, set: &'a S) -> Self {
-        let scratch = Memory::allocate(config.scratch_len());
-        let party =
-            if initiates { Reconciler::initiator(config, scratch) } else { Reconciler::responder(config) }.unwrap();
+        let party = if initiates { Reconciler::initiator(config) } else { Reconciler::responder(config) }.unwrap();
         Ours { party, set }
     }
 }
@@ -249,8 +245,7 @@ fn a_set_may_change_between_rounds() {
             list.dedup();
             Tree::from_sorted(&list).unwrap()
         });
-        let scratch = Memory::allocate(BUFFER / 32);
-        let mut client = Reconciler::initiator(config(4096, true, &mut rng), scratch).unwrap();
+        let mut client = Reconciler::initiator(config(4096, true, &mut rng)).unwrap();
         let mut server = Reconciler::responder(config(4096, true, &mut rng)).unwrap();
         let (mut up, mut down) = (vec![0; BUFFER], vec![0; BUFFER]);
         let mut len = client.initiate(&trees[0], &mut up).unwrap();
@@ -272,7 +267,7 @@ fn a_set_may_change_between_rounds() {
     }
 }
 
-/// Hostile partners: whatever they send, a session ends by itself or by one of its limits (N30 to N36).
+/// Hostile partners: whatever they send, a session ends by itself or by one of its limits (N30 to N32).
 #[test]
 fn a_hostile_partner_costs_at_most_its_budget() {
     let mut rng = Rng::from_seed([24; 32]);
@@ -284,8 +279,7 @@ fn a_hostile_partner_costs_at_most_its_budget() {
     let mut ends = BTreeSet::new();
     for kind in 0..5 {
         let config = ReconcilerConfig::new(limits).frames(4096);
-        let scratch = Memory::allocate(config.scratch_len());
-        let mut client = Reconciler::initiator(config, scratch).unwrap();
+        let mut client = Reconciler::initiator(config).unwrap();
         let len = client.initiate(&set, &mut out).unwrap();
         let mut message = out[..len].to_vec();
         let mut told = 0u64;
@@ -294,17 +288,17 @@ fn a_hostile_partner_costs_at_most_its_budget() {
             rounds += 1;
             assert!(rounds < 10_000);
             match kind {
-                0 => {}                                                             // an echo (row 35)
-                1 => message = [&[0x61, 0, 0, 1][..], &rng.bytes::<16>()].concat(), // random fingerprints (36)
+                0 => {}                                                             // an echo
+                1 => message = [&[0x61, 0, 0, 1][..], &rng.bytes::<16>()].concat(), // random fingerprints
                 2 => {
-                    // ids that do not exist, for ever (37)
+                    // ids that do not exist, without end
                     let list: Vec<u8> = (0..100).flat_map(|_| rng.bytes::<32>()).collect();
                     message = [&[0x61, 1, 1, 0, 2, 100][..], &list, &[0, 0, 1], &rng.bytes::<16>()].concat();
                 }
                 3 => message = vec![0x61; 1 << 21],
                 _ => {
                     message = vec![0x61];
-                    message.extend([1, 0, 0].repeat(70_000)); // more ranges than allowed (28)
+                    message.extend([1, 0, 0].repeat(70_000)); // more ranges than allowed
                 }
             }
             match client.reconcile(&set, &message, &mut out, &mut |_| told += 1) {
@@ -331,7 +325,7 @@ fn a_hostile_partner_costs_at_most_its_budget() {
     assert!(ends.len() >= 4);
 }
 
-/// Rows 28 to 31: an answer stays within its frame and its work within what the message is long.
+/// An answer stays within its frame, and its work within what the length of the message justifies (N7, N33).
 #[test]
 fn a_responder_answers_the_costliest_messages_within_its_limits() {
     let mut rng = Rng::from_seed([25; 32]);

@@ -3,14 +3,13 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use honeyguide::base::list::List;
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::Instant;
-use honeyguide::dht::config::{Config, Network};
-use honeyguide::dht::limiter::Limiter;
-use honeyguide::dht::node::{Node, Storage};
-use honeyguide::dht::tokens::Tokens;
-use honeyguide::dht::transactions::{Transactions, TransactionsMemory};
+use honeyguide::base::Rng;
+use honeyguide::dht::Network;
+use honeyguide::internals::base::list::List;
+use honeyguide::internals::dht::limiter::Limiter;
+use honeyguide::internals::dht::tokens::Tokens;
+use honeyguide::internals::dht::transactions::{Transactions, TransactionsMemory};
+use honeyguide::{Config, Instant, Node, Storage};
 
 const SEED: [u8; 32] = *b"thirty-two bytes nobody may see.";
 

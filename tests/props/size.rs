@@ -1,11 +1,13 @@
 //! How far the two estimates of the network's size are off, over seeded runs.
 
-use honeyguide::base::list::List;
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::Instant;
-use honeyguide::dht::config::{Config, Network, TableConfig};
-use honeyguide::dht::size::{LookupDensity, SizeEstimate};
-use honeyguide::dht::table::{BUCKETS, Table, TableMemory};
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::dht::SizeEstimate;
+use honeyguide::dht::{Network, TableConfig};
+use honeyguide::internals::base::list::List;
+use honeyguide::internals::dht::size::LookupDensity;
+use honeyguide::internals::dht::table::{BUCKETS, Table, TableMemory};
 use honeyguide::{Endpoint, Id};
 use quickcheck::quickcheck;
 

@@ -4,19 +4,23 @@ use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use honeyguide::base::arena::Block;
-use honeyguide::base::list::List;
-use honeyguide::base::lru::Lru;
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::{Duration, Instant};
-use honeyguide::dht::config::{Config, Network, ServerConfig};
-use honeyguide::dht::items::{self, Items, ItemsMemory, Put, PutOutcome, Rejection};
-use honeyguide::dht::peers::{self, Announced, PeerStore, PeersMemory};
-use honeyguide::dht::tokens::Tokens;
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::dht::{Network, ServerConfig};
+use honeyguide::internals::base::arena::Block;
+use honeyguide::internals::base::list::List;
+use honeyguide::internals::base::lru::Lru;
+use honeyguide::internals::dht::items;
+use honeyguide::internals::dht::items::{Items, ItemsMemory, Put, PutOutcome, Rejection};
+use honeyguide::internals::dht::peers;
+use honeyguide::internals::dht::peers::{Announced, PeerStore, PeersMemory};
+use honeyguide::internals::dht::tokens::Tokens;
 use honeyguide::internals::krpc::item;
-use honeyguide::krpc::{Family, Item, MAX_VALUE, Mutable};
+use honeyguide::krpc::{Family, Item, Mutable};
 use honeyguide::{Endpoint, Id};
 use quickcheck::{Arbitrary, Gen, quickcheck};
+use std::time::Duration;
 
 // --- Tokens -----------------------------------------------------------------------------------------------------
 
@@ -197,7 +201,7 @@ quickcheck! {
             assert_eq!(store.sweep_at(), next.map(|put_at| Instant::from_secs(put_at + ITEM_LIFETIME)));
             for held in &model {
                 let shadowed = !held.mutable && model.iter().any(|other| other.target == held.target && other.mutable);
-                let mut buf = [0; MAX_VALUE];
+                let mut buf = [0; Item::MAX_VALUE];
                 let stored = store.view(store.find(&held.target).unwrap(), &mut buf).unwrap();
                 assert!(shadowed || (stored.value, stored.mutable.map_or(0, |m| m.seq)) == (&held.value[..], held.seq));
             }
@@ -278,7 +282,7 @@ fn step(
     let needed = Block::count_for(value.len());
     let place = model.iter().position(|held| held.target == target && held.mutable == random.key.is_some());
     let expected = match place.map(|place| &mut model[place]) {
-        _ if value.len() > MAX_VALUE => PutOutcome::Rejected(Rejection::Size),
+        _ if value.len() > Item::MAX_VALUE => PutOutcome::Rejected(Rejection::Size),
         Some(held) if !held.mutable => {
             held.put_at = now;
             PutOutcome::Identical

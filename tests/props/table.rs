@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use honeyguide::base::list::List;
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::{Duration, Instant};
-use honeyguide::dht::config::{Config, Network, TableConfig};
-use honeyguide::dht::contact::{Health, QueryKind};
-use honeyguide::dht::table::{Admission, AdmissionRefusal, BUCKETS, Failed, ID_CHANGES, Table, TableMemory};
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::dht::Health;
+use honeyguide::dht::{Network, TableConfig};
+use honeyguide::internals::base::list::List;
+use honeyguide::internals::dht::contact::QueryKind;
+use honeyguide::internals::dht::table::{Admission, AdmissionRefusal, BUCKETS, Failed, ID_CHANGES, Table, TableMemory};
 use honeyguide::{Endpoint, Id};
 use quickcheck::{TestResult, quickcheck};
+use std::time::Duration;
 
 const RTT: Option<Duration> = Some(Duration::from_millis(80));
 const OWN: Id = Id([0x5a; 20]);

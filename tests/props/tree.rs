@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use honeyguide::negentropy::message::Entry;
-use honeyguide::negentropy::{Sealed, SortedSet, Tree};
+use honeyguide::negentropy::{Entry, Sealed, SortedSet, Tree};
 use quickcheck::quickcheck;
 
 fn entry((timestamp, id): (u16, u8)) -> Entry {

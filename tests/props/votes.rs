@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use honeyguide::Endpoint;
-use honeyguide::base::list::List;
-use honeyguide::base::time::{Duration, Instant};
-use honeyguide::dht::config::Network;
-use honeyguide::dht::votes::{VOTERS, Votes};
+use honeyguide::Instant;
+use honeyguide::dht::Network;
+use honeyguide::internals::base::list::List;
+use honeyguide::internals::dht::votes::{VOTERS, Votes};
 use quickcheck::quickcheck;
+use std::time::Duration;
 
 /// What more than half of at least three say.
 fn majority<T: Ord + Copy>(votes: impl Iterator<Item = T>) -> Option<(T, usize)> {

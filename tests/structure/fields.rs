@@ -19,7 +19,7 @@ const PLAIN: &[(&str, &str)] = &[
     ("LinkMemory", "what a link is made of"),
     ("Newcomer", "a row of the list of newcomers"),
     ("Outlet", "the parts by which a query leaves, lent for one drain"),
-    ("Request", "a command, checked"),
+    ("CheckedCommand", "a command, checked"),
     ("Requester", "who asks, by value"),
     ("Sources", "the parts that a reply is looked up in, lent for one drain"),
     ("Storage", "lists on the way to their owners; only `Node::new` takes it apart"),
@@ -27,7 +27,7 @@ const PLAIN: &[(&str, &str)] = &[
 
 /// Files that are handed a `Node` or add to its methods, and use its public methods like anybody else, with the reason.
 const HANDED: &[(&str, &str)] = &[
-    ("src/dht/node/journal.rs", "a replay makes the recorded calls to a node"),
+    ("src/dht/node/journal/call.rs", "a replay makes the recorded calls to a node"),
     ("src/dht/node/named.rs", "sugar for `Node::command`"),
 ];
 
@@ -126,12 +126,12 @@ fn open_fields_and_hands_in_the_node_are_found() {
         src/dht/node/client.rs fn f(node: &mut Node<'_>) { node.g() }
         src/dht/node/client.rs impl A { fn f(&self, them: Option<&super::Node>) {} }
         src/dht/node/client.rs fn f() { g(|n: &Node| n) }
-        src/dht/node/journal.rs fn replay(node: &mut Node) { node.config.a() }
-        src/dht/node/journal.rs fn replay(&self) { self.node.config.a() }",
+        src/dht/node/journal/call.rs fn replay(node: &mut Node) { node.config.a() }
+        src/dht/node/journal/call.rs fn replay(&self) { self.node.config.a() }",
         r"src/dht/node/mod.rs pub struct Node { config: Config } impl Node { pub(super) fn f(&self) { self.config } }
         src/dht/table/routing.rs pub struct View { pub id: Id }
         src/dht/peers.rs struct Peers { pub(super) own: Id }
-        src/dht/node/journal.rs fn replay(node: &mut Node) { node.handle_input(now) }
+        src/dht/node/journal/call.rs fn replay(node: &mut Node) { node.handle_input(now) }
         src/dht/node/client.rs impl Client { fn f(&self, node: &Contact) {} }
         src/dht/node/client.rs #[cfg(test)] fn f(node: &Node) {}",
         |file| check(&[file]),

@@ -3,6 +3,7 @@
 //! Each check is a function from files to complaints, with violations planted beside it.
 
 mod circles;
+mod faces;
 mod fields;
 mod floors;
 mod imports;
@@ -37,6 +38,11 @@ fn no_name_has_a_word_that_is_out() {
 #[test]
 fn owners_keep_their_fields_to_themselves() {
     hold(fields::check(&repository().0));
+}
+
+#[test]
+fn node_and_handle_have_one_face() {
+    hold(faces::check(&repository().0));
 }
 
 #[test]

@@ -60,6 +60,7 @@ const STAYS: &[(&str, &str, &str, &str)] = &[
     ("seed", "seed seeds noseed is_seed Seeds", "src/krpc src/dht src/adapters", "a complete peer (BEP 33)"),
     ("seed", "SEED SEEDS", "src/krpc/message", "its keys on the wire"),
     ("seed", "", "src/bin", "`--seed`"),
+    ("single", "SingleItemEncoder", "tests", "a type of the bencode library beside ours"),
     ("seed", "", "tests benches", "what a simulated run is drawn from; what fuzzing begins with"),
     ("slot", "slots_good slots_unverified slots_bad", "src tests benches", "a lookup's places, configured"),
     ("slot", "", "src/dht/lookup tests/props/lookup.rs", "a lookup's place for a query in flight"),

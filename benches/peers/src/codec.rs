@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use bendy::decoding::{Decoder, Object};
 use bendy::encoding::{AsString, Encoder};
-use honeyguide::krpc::{self, Decoded};
+use honeyguide::krpc;
+use honeyguide::krpc::Decoded;
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
 

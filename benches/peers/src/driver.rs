@@ -10,12 +10,12 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use honeyguide::Config;
 use honeyguide::Id;
-use honeyguide::adapters::handle::Handle;
+use honeyguide::adapters::Handle;
 use honeyguide::adapters::std_thread;
 use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::tokio::spawn;
-use honeyguide::dht::Config;
 
 use crate::measure::{GroupResult, Record};
 use crate::node::server::{OPEN, find_nodes};
@@ -44,7 +44,7 @@ pub fn results(rounds: usize) -> Vec<GroupResult> {
     let (node, on_tokio) = (on_threads(), on_tokio());
     for node in [&node, &on_tokio] {
         // So that its table fills a reply.
-        node.bootstrap(&[testnet.bootstrap()]).wait().expect("a network");
+        node.bootstrap(&[testnet.bootstrap().into()]).wait().expect("a network");
     }
     let queries = find_nodes(Id([7; 20]), 256);
     let client = Client::new();

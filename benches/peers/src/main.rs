@@ -26,7 +26,7 @@ mod settings;
 mod table;
 
 fn groups() -> Vec<Group> {
-    [codec::groups(), table::groups(), node::groups()].into_iter().flatten().collect()
+    [codec::groups(), node::groups()].into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use honeyguide::adapters::handle::Handle;
+use honeyguide::adapters::Handle;
 use honeyguide::adapters::testnet::Testnet;
 
 use crate::measure::{GroupResult, Record};

@@ -6,8 +6,10 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 
 use bendy::decoding::{Decoder, Object};
-use honeyguide::Id;
-use honeyguide::krpc::{Item, Method, Want, immutable_target, mutable_target, public_key};
+use honeyguide::base::Rng;
+use honeyguide::krpc::SignedItem;
+use honeyguide::krpc::{Item, Method, Want};
+use honeyguide::{Endpoint, Id};
 use mainline::SigningKey;
 
 use crate::codec::fixtures::hand;
@@ -25,6 +27,7 @@ pub fn groups() -> Vec<Group> {
         Group::new(format!("find_node answered with {contacts} contacts"), move || find_node(contacts))
     });
     let others = [
+        Group::new("find_node answered, 65,536 strangers in turn", find_node_of_strangers),
         Group::new("get of a mutable item (500 bytes) answered", get),
         Group::new("put of a newer mutable item (500 bytes) accepted", put_newer),
         Group::new("put of a mutable item that is held accepted", put_held),
@@ -49,6 +52,27 @@ fn find_node(contacts: usize) -> Contenders {
     } else {
         contenders.and("mainline 8.0, closest(20) alone", table::mainline())
     }
+}
+
+/// Each query comes from an address that has not been heard of for 65,535 queries, and under an id that is no contact's: a
+/// meter, a newcomer's place and two keyed hashes more.
+fn find_node_of_strangers() -> Contenders {
+    let [mut to_strangers, mut to_a_contact] = [Server::new(1280), Server::new(1280)];
+    let (contact, address) = to_a_contact.contact();
+    let mut rng = Rng::from_seed([6; 32]);
+    let of_strangers: Vec<_> = (0..1024).flat_map(|_| find_nodes(Id::random(&mut rng), 1)).collect();
+    let of_a_contact = find_nodes(contact, 1024);
+    let strangers = |i: u16| Endpoint::v4([60, i.to_be_bytes()[0], i.to_be_bytes()[1], 7], 6881);
+    let strangers: Vec<Endpoint> = (0..=u16::MAX).map(strangers).collect();
+    let (mut i, mut k) = (0, 0);
+    Contenders::first("honeyguide", move || {
+        i = (i + 1) % strangers.len();
+        to_strangers.serve(strangers[i], black_box(&of_strangers[i % of_strangers.len()])).len()
+    })
+    .and("honeyguide, one contact", move || {
+        k = (k + 1) % of_a_contact.len();
+        to_a_contact.serve(address, black_box(&of_a_contact[k])).len()
+    })
 }
 
 fn get() -> Contenders {
@@ -105,7 +129,7 @@ fn put_immutable() -> Contenders {
     let values = (0u32..900).map(|i| [b"500:".to_vec(), vec![b'x'; 496], i.to_be_bytes().to_vec()].concat());
     let puts: Vec<Vec<u8>> = values
         .map(|value| {
-            let token = server.token(asker, immutable_target(&value));
+            let token = server.token(asker, Item::immutable_target(&value));
             put(asker.0, &token, Item { value: &value, mutable: None })
         })
         .collect();
@@ -130,11 +154,11 @@ struct Versions {
 impl Versions {
     fn new() -> Versions {
         let value = [b"500:".to_vec(), vec![b'v'; 500]].concat();
-        Versions { key: public_key(&SECRET_KEY), value, seq: 0 }
+        Versions { key: SignedItem::public_key(&SECRET_KEY), value, seq: 0 }
     }
 
     fn target(&self) -> Id {
-        mutable_target(&self.key, b"")
+        Item::mutable_target(&self.key, b"")
     }
 
     fn next_put(&mut self, id: Id, token: &[u8]) -> Vec<u8> {

@@ -5,11 +5,11 @@
 
 use std::time::{Duration, Instant};
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
-use honeyguide::negentropy::message::Entry;
-use honeyguide::negentropy::rateless::{self, Asker};
-use honeyguide::negentropy::{Difference, Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree};
+use honeyguide::base::Rng;
+use honeyguide::negentropy::{
+    Difference, Entry, Limits, RatelessInitiator, RatelessResponder, RatelessStep, Reconciler, ReconcilerConfig,
+    Sealed, SortedSet, Step, Tree,
+};
 use negentropy::{Id, Negentropy, NegentropyStorageVector, Storage};
 
 const N: usize = 1_000_000;
@@ -52,7 +52,7 @@ fn entries(rng: &mut Rng, n: usize) -> Vec<Entry> {
     (0..n).map(|_| Entry { timestamp: u64::from(rng.below(N as u32)), id: rng.bytes() }).collect()
 }
 
-fn build(entries: &[Entry]) -> Sealed<'static> {
+fn build(entries: &[Entry]) -> Sealed {
     let mut own = Vec::with_capacity(entries.len());
     entries.iter().for_each(|entry| own.push(*entry));
     Sealed::build(own).expect("random timestamps are small")
@@ -107,7 +107,7 @@ fn batch(mut session: impl FnMut() -> Traffic) -> Duration {
 
 /// Two sets on either implementation.
 struct Pair {
-    sets: [Sealed<'static>; 2],
+    sets: [Sealed; 2],
     theirs: [NegentropyStorageVector; 2],
     d: usize,
 }
@@ -155,20 +155,21 @@ impl Pair {
     }
 
     fn rateless(&self, rng: &mut Rng) {
-        let mut asker = Asker::new(rng.bytes(), 1 << 20);
-        let (mut up, mut down) = (vec![0; 3000], vec![0; LONGEST]);
+        let (mut initiator, responder) =
+            (RatelessInitiator::new(rng.bytes(), 1 << 20), RatelessResponder::new(1 << 20));
+        let (mut up, mut down) = (vec![0; RatelessInitiator::MESSAGE_LEN], vec![0; LONGEST]);
         let (mut rounds, mut told) = (0, 0);
         let start = Instant::now();
-        let mut len = asker.initiate(&self.sets[0], &mut up).expect("room");
+        let mut len = initiator.initiate(&self.sets[0], &mut up).expect("room");
         let mut bytes = 0;
         loop {
             rounds += 1;
-            let reply = rateless::answer(&self.sets[1], &up[..len], 1 << 20, &mut down).expect("sound");
+            let reply = responder.answer(&self.sets[1], &up[..len], &mut down).expect("sound");
             bytes += len + reply;
-            match asker.handle(&self.sets[0], &down[..reply], &mut up, &mut |_| told += 1).expect("sound") {
-                rateless::RatelessStep::Send(next) => len = next,
-                rateless::RatelessStep::Done => break,
-                rateless::RatelessStep::FallBack => panic!("fell back"),
+            match initiator.reconcile(&self.sets[0], &down[..reply], &mut up, &mut |_| told += 1).expect("sound") {
+                RatelessStep::Send(next) => len = next,
+                RatelessStep::Done => break,
+                RatelessStep::FallBack => panic!("fell back"),
             }
         }
         assert_eq!(told, self.d);
@@ -210,7 +211,7 @@ struct Buffers {
     scratch: Vec<u32>,
 }
 
-fn session(sets: &[Sealed<'static>; 2], frames: (usize, usize), adaptive: bool, buffers: &mut Buffers) -> Traffic {
+fn session(sets: &[Sealed; 2], frames: (usize, usize), adaptive: bool, buffers: &mut Buffers) -> Traffic {
     let config = |frame| {
         let config = ReconcilerConfig::new(Limits::trusting(LONGEST)).frames(frame);
         if adaptive { config } else { config.conformance() }
@@ -218,8 +219,7 @@ fn session(sets: &[Sealed<'static>; 2], frames: (usize, usize), adaptive: bool, 
     buffers.up.resize(LONGEST, 0);
     buffers.down.resize(LONGEST, 0);
     buffers.scratch.resize(config(0).scratch_len(), 0);
-    let scratch = Memory::from(&mut buffers.scratch[..]);
-    let mut client = Reconciler::initiator(config(frames.0), scratch).expect("sound");
+    let mut client = Reconciler::initiator_in(config(frames.0), &mut buffers.scratch).expect("sound");
     let mut server = Reconciler::responder(config(frames.1)).expect("sound");
     let mut traffic = Traffic::default();
     let mut found: Vec<(bool, [u8; 32])> = Vec::new();
@@ -280,9 +280,7 @@ fn session_theirs(sets: &[NegentropyStorageVector; 2], frames: (usize, usize)) -
 fn memory(unsorted: &[Entry]) {
     let own = unsorted.to_vec();
     let set = Sealed::build(own).expect("sound");
-    let (entries, sums) = set.into_memory();
-    let bytes = size_of_val::<[_]>(&entries) + size_of_val::<[_]>(&sums);
-    println!("{:<36} {:.1} bytes an entry", "memory, sealed", bytes as f64 / N as f64);
+    println!("{:<36} {:.1} bytes an entry", "memory, sealed", set.memory() as f64 / N as f64);
 }
 
 fn tree(rng: &mut Rng, unsorted: &[Entry]) {

@@ -1,8 +1,10 @@
 use honeyguide::Id;
+use honeyguide::dht::PeerKind;
 use serde_json::json;
 
 use crate::client::{self, ended};
-use crate::options::{self, Failed, Options};
+use crate::failed::Failed;
+use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text, refused_json, refused_text};
 
 /// Announce a peer of an info-hash
@@ -21,18 +23,19 @@ pub struct Args {
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let node = client::joined(options).await?;
+    let kind = if args.seeding { PeerKind::Seed } else { PeerKind::Downloader };
     let progress = options.progress("announcing");
-    let outcome = ended(node.announce(args.info_hash, Some(args.port), args.seeding).await)?.outcome;
+    let outcome = ended(node.announce(args.info_hash, Some(args.port), kind).await)?.outcome;
     progress.finish_and_clear();
     options.out().line(
         format_args!("stored {}\nrefused {}", outcome.stored, refused_text(&outcome)),
-        &[
-            ("info_hash", json!(args.info_hash.to_string())),
-            ("port", json!(args.port)),
-            ("stored", json!(outcome.stored)),
-            ("refused", refused_json(&outcome)),
-            ("outcome", outcome_json(&outcome)),
-        ],
+        json!({
+            "info_hash": args.info_hash.to_string(),
+            "port": args.port,
+            "stored": outcome.stored,
+            "refused": refused_json(&outcome),
+            "outcome": outcome_json(&outcome),
+        }),
     )?;
     if outcome.stored == 0 {
         return Err(format!("no node took the announcement ({})", outcome_text(&outcome)).into());

@@ -3,14 +3,16 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use honeyguide::adapters::handle::Handle;
+use honeyguide::Config;
+use honeyguide::Endpoint;
 use honeyguide::adapters::resolve::{Resolved, resolve};
-use honeyguide::adapters::results::{Finished, OperationError};
 use honeyguide::adapters::tokio::spawn;
-use honeyguide::dht::config::{Config, Network};
+use honeyguide::adapters::{Finished, Handle, OperationError};
+use honeyguide::dht::Network;
 use tokio::time::{Instant, timeout_at};
 
-use crate::options::{Failed, NetworkName, Options};
+use crate::failed::Failed;
+use crate::options::{NetworkName, Options};
 
 /// Where strangers enter the public network.
 const ROUTERS: [&str; 4] = [
@@ -51,7 +53,7 @@ pub async fn addresses(names: impl IntoIterator<Item = String>) -> Result<Vec<So
                 limit = limit.min(Instant::now() + RESOLVE_LIMITS.1);
                 addrs.extend(found);
             }
-            Ok(Some(Resolved { addrs: Err(fault), .. })) => faults.push(fault),
+            Ok(Some(Resolved { addrs: Err(fault), .. })) => faults.push(fault.to_string()),
             Ok(None) => break,
             Err(_) => {
                 faults.push("the name service did not answer".into());
@@ -85,12 +87,16 @@ pub async fn joined(options: &Options) -> Result<Handle, Failed> {
     let start = start(options).await?;
     let node = node(options, &start, options.rng()?.bytes())?;
     let progress = options.progress("joining the network");
-    let outcome = ended(node.bootstrap(&start.routers).await)?.outcome;
+    let outcome = ended(node.bootstrap(&endpoints(&start.routers)).await)?.outcome;
     progress.finish_and_clear();
     if outcome.answered == 0 {
         return Err(no_answer(&start.routers).into());
     }
     Ok(node)
+}
+
+pub fn endpoints(addrs: &[SocketAddr]) -> Vec<Endpoint> {
+    addrs.iter().map(|&addr| addr.into()).collect()
 }
 
 /// Why nothing can be done without a node that answers.

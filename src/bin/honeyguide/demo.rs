@@ -3,22 +3,20 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use bendy::decoding::FromBencode;
-use bendy::encoding::ToBencode;
-use bytes::Bytes;
 use honeyguide::Id;
-use honeyguide::adapters::handle::Handle;
-use honeyguide::adapters::results::{Found, Signed};
+use honeyguide::Outcome;
+use honeyguide::adapters::Handle;
 use honeyguide::adapters::testnet::Testnet;
-use honeyguide::base::rng::Rng;
-use honeyguide::dht::command::Freshness;
-use honeyguide::dht::config::Network;
-use honeyguide::dht::event::Outcome;
-use honeyguide::krpc::{Item, Mutable, public_key};
+use honeyguide::base::Rng;
+use honeyguide::dht::Network;
+use honeyguide::dht::{Freshness, PeerKind};
+use honeyguide::krpc::Item;
+use honeyguide::krpc::SignedItem;
 use serde_json::json;
 
 use crate::client::{self, Start};
-use crate::options::{Failed, Options};
+use crate::failed::Failed;
+use crate::options::Options;
 use crate::print::{Out, millis, outcome_text};
 use crate::testnet;
 
@@ -37,69 +35,130 @@ pub struct Args {
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let out = options.out();
-    let mut rng = options.rng()?;
-    let begin = Instant::now();
-    let progress = options.progress("starting the nodes");
-    let (testnet, start) = if options.bootstrap.is_empty() {
-        let testnet = testnet::start(args.nodes, 0, rng.bytes()).await?;
-        let start = Start { routers: vec![testnet.bootstrap()], network: Network::Local };
-        (Some(testnet), start)
-    } else {
-        (None, client::start(options).await?)
-    };
-    let author = client::node(options, &start, rng.bytes())?;
-    let stranger = client::node(options, &start, rng.bytes())?;
-    progress.finish_and_clear();
+    let (out, begin, mut rng) = (options.out(), Instant::now(), options.rng()?);
+    out.text_only("step          time  queries  acks  hops  what was done")?;
+    let demo = Demo::start(options, &args, begin, &mut rng).await?;
+    let (first, second) = (relay_list(&mut rng), relay_list(&mut rng));
 
     let mut step = Step::default();
-    let joined = join(&mut step, &[&author, &stranger], &start.routers).await;
-    // Starting the network is more than the two operations at its end.
-    step.elapsed = begin.elapsed();
-    step.report(
-        out,
-        "start",
-        joined.map(|()| match &testnet {
-            Some(testnet) => format!("{} nodes on loopback; an author and a stranger joined", testnet.nodes().len()),
-            None => "an author and a stranger joined".into(),
-        }),
-    )?;
-
-    let secret: [u8; 32] = rng.bytes();
-    let first = relay_list(&mut rng);
-    let mut step = Step::default();
-    let published = publish(&mut step, &author, &secret, &first, 1, None).await;
+    let published = demo.publish(&mut step, &first, 1, None).await;
     step.report(out, "publish", published.map(|()| format!("the author signed {} relays", first.len())))?;
 
-    if let (true, Some(testnet)) = (args.stop_holders, &testnet) {
-        stop_holders(testnet).await;
+    if args.stop_holders {
+        demo.stop_holders().await;
     }
-    // From here on the stranger uses the public key and nothing else.
-    let key = public_key(&secret);
     let mut step = Step::default();
-    let resolved = resolve(&mut step, &stranger, key, 1).await.and_then(|relays| same(relays, &first));
-    step.report(out, "resolve", resolved.map(|relays| format!("the stranger found {}", relays.join(" "))))?;
-
-    let second = relay_list(&mut rng);
-    let mut step = Step::default();
-    let updated = async {
-        publish(&mut step, &author, &secret, &second, 2, Some(1)).await?;
-        same(resolve(&mut step, &stranger, key, 2).await?, &second)
-    };
-    let updated = updated.await;
-    step.report(out, "update", updated.map(|relays| format!("the stranger now finds {}", relays.join(" "))))?;
+    let resolved = demo.resolve(&mut step, &first, 1).await;
+    step.report(out, "resolve", resolved.map(|()| format!("the stranger found {}", first.join(" "))))?;
 
     let mut step = Step::default();
-    let met = meet(&mut step, &author, &stranger, Id::random(&mut rng), 1 + rng.below(65_535) as u16).await;
+    let updated = demo.update(&mut step, &second).await;
+    step.report(out, "update", updated.map(|()| format!("the stranger now finds {}", second.join(" "))))?;
+
+    let mut step = Step::default();
+    let met = demo.meet(&mut step, Id::random(&mut rng), 1 + rng.below(65_535) as u16).await;
     step.report(out, "peers", met.map(|peer| format!("the stranger found the author's peer {peer}")))?;
 
-    author.shutdown().await;
-    stranger.shutdown().await;
-    if let Some(testnet) = testnet {
-        testnet.stop().await;
+    demo.stop().await;
+    out.line(format_args!("done     {:6.1} ms", millis(begin.elapsed())), json!({ "step": "done", "ok": true }))?;
+    out.text_only(next_steps())
+}
+
+/// Who takes part.
+struct Demo {
+    testnet: Option<Testnet>,
+    author: Handle,
+    /// Knows the public key and nothing else.
+    stranger: Handle,
+    secret_key: [u8; 32],
+}
+
+impl Demo {
+    async fn start(options: &Options, args: &Args, begin: Instant, rng: &mut Rng) -> Result<Demo, Failed> {
+        let progress = options.progress("starting the nodes");
+        let (testnet, start) = if options.bootstrap.is_empty() {
+            let testnet = testnet::start(args.nodes, 0, rng.bytes()).await?;
+            let start = Start { routers: vec![testnet.bootstrap()], network: Network::Local };
+            (Some(testnet), start)
+        } else {
+            (None, client::start(options).await?)
+        };
+        let author = client::node(options, &start, rng.bytes())?;
+        let stranger = client::node(options, &start, rng.bytes())?;
+        progress.finish_and_clear();
+
+        let mut step = Step::default();
+        let joined = join(&mut step, &[&author, &stranger], &start.routers).await;
+        // Starting the network is more than the two operations at its end.
+        step.elapsed = begin.elapsed();
+        let done = match &testnet {
+            Some(testnet) => format!("{} nodes on loopback; an author and a stranger joined", testnet.nodes().len()),
+            None => "an author and a stranger joined".into(),
+        };
+        step.report(options.out(), "start", joined.map(|()| done))?;
+        Ok(Demo { testnet, author, stranger, secret_key: rng.bytes() })
     }
-    let took = millis(begin.elapsed());
-    out.line(format_args!("done     {took:8.1} ms"), &[("step", json!("done")), ("ok", json!(true))])
+
+    async fn publish(&self, step: &mut Step, relays: &[String], seq: i64, cas: Option<i64>) -> Result<(), String> {
+        let value = bendy::serde::to_bytes(relays).map_err(|error| error.to_string())?;
+        let item = Item::mutable(&self.secret_key, &value).salt(SALT).seq(seq).sign();
+        let item = item.map_err(|error| error.to_string())?;
+        let put = self.author.put_mutable(&item, cas).await.map_err(|failure| failure.to_string())?;
+        step.count(&put.outcome, put.outcome.stored);
+        if put.outcome.stored == 0 {
+            return Err(format!("no node stored the list ({})", outcome_text(&put.outcome)));
+        }
+        Ok(())
+    }
+
+    /// The stranger has to find these relays, in this version.
+    async fn resolve(&self, step: &mut Step, relays: &[String], seq: i64) -> Result<(), String> {
+        let key = SignedItem::public_key(&self.secret_key);
+        let got = self.stranger.get_mutable(&key, SALT, None, Freshness::Newest).await;
+        let got = got.map_err(|failure| failure.to_string())?;
+        step.count(&got.outcome, got.outcome.answered);
+        let none = || format!("no node returned the list ({})", outcome_text(&got.outcome));
+        let found = got.results.last().ok_or_else(none)?;
+        match found.mutable.as_ref().map(|signed| signed.seq) {
+            Some(found) if found == seq => {}
+            other => return Err(format!("version {other:?} was found instead of {seq}")),
+        }
+        let list: Vec<String> =
+            bendy::serde::from_bytes(&found.value).map_err(|error| format!("the list cannot be read: {error}"))?;
+        if list == relays { Ok(()) } else { Err("the list that was found is not the one that was published".into()) }
+    }
+
+    async fn update(&self, step: &mut Step, relays: &[String]) -> Result<(), String> {
+        self.publish(step, relays, 2, Some(1)).await?;
+        self.resolve(step, relays, 2).await
+    }
+
+    async fn meet(&self, step: &mut Step, info_hash: Id, port: u16) -> Result<SocketAddr, String> {
+        let announced = self.author.announce(info_hash, Some(port), PeerKind::Downloader).await;
+        let announced = announced.map_err(|failure| failure.to_string())?;
+        step.count(&announced.outcome, announced.outcome.stored);
+        let found = self.stranger.get_peers(info_hash).await.map_err(|failure| failure.to_string())?;
+        step.count(&found.outcome, found.outcome.answered);
+        let mut peers = found.results.iter().flat_map(|list| list.peers.iter());
+        let none = || format!("the announced peer was not found ({})", outcome_text(&found.outcome));
+        peers.find(|peer| peer.port() == port).copied().ok_or_else(none)
+    }
+
+    async fn stop_holders(&self) {
+        for node in self.testnet.iter().flat_map(Testnet::nodes) {
+            if node.held().await.is_some_and(|(items, _)| items > 0) {
+                node.shutdown().await;
+            }
+        }
+    }
+
+    async fn stop(self) {
+        self.author.shutdown().await;
+        self.stranger.shutdown().await;
+        if let Some(testnet) = self.testnet {
+            testnet.stop().await;
+        }
+    }
 }
 
 /// What the operations of one step cost.
@@ -121,18 +180,11 @@ impl Step {
 
     fn report(&self, out: Out, name: &str, result: Result<String, String>) -> Result<(), Failed> {
         let Step { queries, acks, hops, .. } = self;
-        let ms = millis(self.elapsed);
+        let (ms, ok) = (millis(self.elapsed), result.is_ok());
         let text = result.as_deref().unwrap_or("failed");
         out.line(
-            format_args!("{name:8} {ms:8.1} ms  {queries:3} queries  {acks:3} acks  {hops} hops  {text}"),
-            &[
-                ("step", json!(name)),
-                ("ok", json!(result.is_ok())),
-                ("ms", json!(ms)),
-                ("queries", json!(queries)),
-                ("acks", json!(acks)),
-                ("hops", json!(hops)),
-            ],
+            format_args!("{name:8} {ms:6.1} ms  {queries:7}  {acks:4}  {hops:4}  {text}"),
+            json!({ "step": name, "ok": ok, "ms": ms, "queries": queries, "acks": acks, "hops": hops }),
         )?;
         result.map(drop).map_err(|why| format!("the step \"{name}\" failed: {why}").into())
     }
@@ -140,7 +192,8 @@ impl Step {
 
 async fn join(step: &mut Step, nodes: &[&Handle], routers: &[SocketAddr]) -> Result<(), String> {
     for node in nodes {
-        let outcome = node.bootstrap(routers).await.map_err(|failure| failure.to_string())?.outcome;
+        let joined = node.bootstrap(&client::endpoints(routers)).await;
+        let outcome = joined.map_err(|failure| failure.to_string())?.outcome;
         step.count(&outcome, outcome.answered);
         if outcome.answered == 0 {
             return Err(client::no_answer(routers));
@@ -149,67 +202,23 @@ async fn join(step: &mut Step, nodes: &[&Handle], routers: &[SocketAddr]) -> Res
     Ok(())
 }
 
-async fn publish(
-    step: &mut Step,
-    author: &Handle,
-    secret: &[u8; 32],
-    relays: &[String],
-    seq: i64,
-    cas: Option<i64>,
-) -> Result<(), String> {
-    let value = relays.to_vec().to_bencode().map_err(|error| error.to_string())?;
-    let item = Item::mutable(secret, &value).salt(SALT).seq(seq).sign().map_err(|error| error.to_string())?;
-    let Mutable { key, signature, .. } = item.mutable();
-    let signed = Signed { key: *key, salt: Bytes::from_static(SALT), seq, signature: *signature };
-    let put = author.put_mutable(value.into(), signed, cas).await.map_err(|failure| failure.to_string())?;
-    step.count(&put.outcome, put.outcome.stored);
-    if put.outcome.stored == 0 {
-        return Err(format!("no node stored the list ({})", outcome_text(&put.outcome)));
-    }
-    Ok(())
-}
-
-async fn resolve(step: &mut Step, stranger: &Handle, key: [u8; 32], seq: i64) -> Result<Vec<String>, String> {
-    let got = stranger.get_mutable(key, SALT, None, Freshness::Newest).await.map_err(|failure| failure.to_string())?;
-    step.count(&got.outcome, got.outcome.answered);
-    let none = || format!("no node returned the list ({})", outcome_text(&got.outcome));
-    let found: &Found = got.results.last().ok_or_else(none)?;
-    match found.mutable.as_ref().map(|signed| signed.seq) {
-        Some(found) if found == seq => {}
-        other => return Err(format!("version {other:?} was found instead of {seq}")),
-    }
-    Vec::<String>::from_bencode(&found.value).map_err(|error| format!("the list cannot be read: {error}"))
-}
-
-fn same(found: Vec<String>, published: &[String]) -> Result<Vec<String>, String> {
-    if found == published { Ok(found) } else { Err("the list that was found is not the one that was published".into()) }
-}
-
-async fn meet(
-    step: &mut Step,
-    author: &Handle,
-    stranger: &Handle,
-    info_hash: Id,
-    port: u16,
-) -> Result<SocketAddr, String> {
-    let announced = author.announce(info_hash, Some(port), false).await.map_err(|failure| failure.to_string())?;
-    step.count(&announced.outcome, announced.outcome.stored);
-    let found = stranger.get_peers(info_hash).await.map_err(|failure| failure.to_string())?;
-    step.count(&found.outcome, found.outcome.answered);
-    let mut peers = found.results.iter().flat_map(|list| list.peers.iter());
-    let none = || format!("the announced peer was not found ({})", outcome_text(&found.outcome));
-    peers.find(|peer| peer.port() == port).copied().ok_or_else(none)
-}
-
-async fn stop_holders(testnet: &Testnet) {
-    for node in testnet.nodes() {
-        if node.observe(|node| node.held().0 > 0).await == Some(true) {
-            node.shutdown().await;
-        }
-    }
-}
-
 /// Three relays that nobody has seen before.
 fn relay_list(rng: &mut Rng) -> Vec<String> {
     (0..3).map(|_| format!("wss://relay-{:08x}.example/", rng.next_u32())).collect()
+}
+
+/// Commands that can be copied: this program as it was called, and a network of one's own.
+fn next_steps() -> String {
+    let program = std::env::args().next().unwrap_or("honeyguide".into());
+    let target = Item::immutable_target(b"5:hello");
+    format!(
+        "\nTry next, with a network of your own:\n  \
+         {program} testnet --port 6881 &\n  \
+         {program} put hello --bootstrap 127.0.0.1:6881\n  \
+         {program} get {target} --bootstrap 127.0.0.1:6881\n\
+         A signed item, which you alone can change:\n  \
+         {program} keygen secret.key\n  \
+         {program} put --secret secret.key --salt relays \"wss://relay.example/\" --bootstrap 127.0.0.1:6881\n\
+         `{program} --help` lists the rest."
+    )
 }

@@ -2,7 +2,8 @@ use honeyguide::Id;
 use serde_json::json;
 
 use crate::client::{self, ended};
-use crate::options::{self, Failed, Options};
+use crate::failed::Failed;
+use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text};
 
 /// Find the nodes that are closest to an id
@@ -21,14 +22,13 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     progress.finish_and_clear();
     let nodes: Vec<_> = finished.results.iter().flat_map(|closest| closest.nodes.iter()).collect();
     for (id, addr) in &nodes {
-        let fields = [("id", json!(id.to_string())), ("addr", json!(addr.to_string()))];
-        out.line(format_args!("{id} {addr}"), &fields)?;
+        out.line(format_args!("{id} {addr}"), json!({ "id": id.to_string(), "addr": addr.to_string() }))?;
     }
-    out.json_only(&[
-        ("target", json!(args.id.to_string())),
-        ("nodes", json!(nodes.len())),
-        ("outcome", outcome_json(&finished.outcome)),
-    ])?;
+    out.json_only(json!({
+        "target": args.id.to_string(),
+        "nodes": nodes.len(),
+        "outcome": outcome_json(&finished.outcome),
+    }))?;
     if nodes.is_empty() {
         return Err(format!("no node was found near {} ({})", args.id, outcome_text(&finished.outcome)).into());
     }

@@ -1,12 +1,13 @@
 use honeyguide::Id;
-use honeyguide::adapters::handle::Operation;
-use honeyguide::adapters::results::Found;
-use honeyguide::dht::command::Freshness;
-use honeyguide::krpc::mutable_target;
+use honeyguide::adapters::{Found, Operation};
+use honeyguide::dht::Freshness;
+use honeyguide::krpc::Item;
+
 use serde_json::json;
 
 use crate::client::{self, ended};
-use crate::options::{self, Failed, Options};
+use crate::failed::Failed;
+use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text};
 
 /// Find a stored item: an immutable one by its target, a signed one by its public key (BEP 44)
@@ -35,7 +36,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (target, operation): (Id, Operation<Found>) = match (args.target, args.key) {
         (_, Some(key)) => {
             let salt = args.salt.as_bytes();
-            (mutable_target(&key, salt), node.get_mutable(key, salt, None, freshness))
+            (Item::mutable_target(&key, salt), node.get_mutable(&key, salt, None, freshness))
         }
         (Some(target), None) => (target, node.get_immutable(target)),
         (None, None) => return Err(Failed::usage("name a target or --key")),
@@ -51,16 +52,16 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let text = text(&found.value);
     options.out().line(
         text.unwrap_or(&hex::encode(&found.value)),
-        &[
-            ("target", json!(target.to_string())),
-            ("k", json!(found.mutable.as_ref().map(|m| hex::encode(m.key)))),
-            ("seq", json!(found.mutable.as_ref().map(|m| m.seq))),
-            ("salt", json!(args.key.map(|_| args.salt))),
-            ("v_hex", json!(hex::encode(&found.value))),
-            ("text", json!(text)),
-            ("copies", json!(outcome.copies)),
-            ("outcome", outcome_json(outcome)),
-        ],
+        json!({
+            "target": target.to_string(),
+            "k": found.mutable.as_ref().map(|m| hex::encode(m.key)),
+            "seq": found.mutable.as_ref().map(|m| m.seq),
+            "salt": args.key.map(|_| args.salt),
+            "v_hex": hex::encode(&found.value),
+            "text": text,
+            "copies": outcome.copies,
+            "outcome": outcome_json(outcome),
+        }),
     )
 }
 

@@ -1,21 +1,25 @@
 use std::io::{BufRead, Read};
 
 use honeyguide::Id;
-use honeyguide::dht::node::inspect::{Inspector, Judgement, inspect};
+use honeyguide::dht::{Inspector, Judgement, inspect};
 use honeyguide::krpc::{Method, Query};
 use serde_json::{Value, json};
 
-use crate::options::{self, Failed, Options};
+use crate::failed::Failed;
+use crate::options::{self, Options};
 use crate::print;
 
 /// Longest line that is looked at: the hex of any datagram that UDP can carry, and a bit.
 const LONGEST: u64 = 2 * 65_536;
 
+/// `mnopqrstuvwxyz123456`, the id of BEP 5's examples.
+const STOCK_ID: &str = "6d6e6f707172737475767778797a313233343536";
+
 /// Tell what a node would make of datagrams: hex on standard input, one a line
 #[derive(clap::Args)]
 pub struct Args {
     /// Our own id
-    #[arg(long, value_name = "HEX", value_parser = options::id, default_value = "6d6e6f707172737475767778797a313233343536")]
+    #[arg(long, value_name = "HEX", value_parser = options::id, default_value = STOCK_ID)]
     id: Id,
     /// Loopback addresses are usable
     #[arg(long)]
@@ -41,10 +45,10 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     while read_line(&mut input, &mut line).map_err(|error| format!("standard input cannot be read: {error}"))? {
         lines += 1;
         match hex::decode(&line) {
-            Ok(datagram) => print::object(&fields(&inspect(&judge, &datagram)))?,
+            Ok(datagram) => print::line(object(&inspect(&judge, &datagram)))?,
             Err(error) => {
                 bad += 1;
-                print::object(&[("verdict", json!("bad_input")), ("reason", json!(error.to_string()))])?;
+                print::line(json!({ "verdict": "bad_input", "reason": error.to_string() }))?;
             }
         }
     }
@@ -77,47 +81,41 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bo
     Ok(true)
 }
 
-fn fields(verdict: &Judgement<'_>) -> Vec<(&'static str, Value)> {
-    match *verdict {
-        Judgement::Query(query) => query_fields(&query),
-        Judgement::Refuse { tid, error, text } => vec![
-            ("verdict", json!("refuse")),
-            ("tid", json!(hex::encode(tid))),
-            ("code", json!(error.code())),
-            ("message", json!(text)),
-        ],
-        Judgement::Response { response, genuine: Some(false), .. } => vec![
-            ("verdict", json!("fail_query")),
-            ("tid", json!(hex::encode(response.tid))),
-            ("reason", json!("bad_item")),
-        ],
-        Judgement::Response { response, kept_nodes, kept_values, .. } => vec![
-            ("verdict", json!("response")),
-            ("tid", json!(hex::encode(response.tid))),
-            ("id", json!(response.id.to_string())),
-            ("kept_nodes", json!(kept_nodes)),
-            ("kept_values", json!(kept_values)),
-        ],
-        Judgement::Error(error) => vec![
-            ("verdict", json!("error")),
-            ("tid", json!(hex::encode(error.tid))),
-            ("code", json!(error.code)),
-            ("message", json!(String::from_utf8_lossy(error.text))),
-        ],
-        Judgement::FailQuery { tid, reason } => {
-            vec![("verdict", json!("fail_query")), ("tid", json!(hex::encode(tid))), ("reason", json!(reason.name()))]
+fn object(judgement: &Judgement<'_>) -> Value {
+    match *judgement {
+        Judgement::Query(query) => query_object(&query),
+        Judgement::Refuse { tid, error, text } => {
+            json!({ "verdict": "refuse", "tid": hex::encode(tid), "code": error.code(), "message": text })
         }
-        Judgement::Drop(reason) => vec![("verdict", json!("drop")), ("reason", json!(reason.name()))],
+        Judgement::Response { response, genuine: Some(false), .. } => {
+            json!({ "verdict": "fail_query", "tid": hex::encode(response.tid), "reason": "bad_item" })
+        }
+        Judgement::Response { response, kept_nodes, kept_values, .. } => json!({
+            "verdict": "response",
+            "tid": hex::encode(response.tid),
+            "id": response.id.to_string(),
+            "kept_nodes": kept_nodes,
+            "kept_values": kept_values,
+        }),
+        Judgement::Error(error) => json!({
+            "verdict": "error",
+            "tid": hex::encode(error.tid),
+            "code": error.code,
+            "message": String::from_utf8_lossy(error.text),
+        }),
+        Judgement::FailQuery { tid, reason } => {
+            json!({ "verdict": "fail_query", "tid": hex::encode(tid), "reason": reason.name() })
+        }
+        Judgement::Drop(reason) => json!({ "verdict": "drop", "reason": reason.name() }),
     }
 }
 
-fn query_fields(query: &Query<'_>) -> Vec<(&'static str, Value)> {
-    let method = String::from_utf8_lossy(query.method.name()).into_owned();
-    let mut fields = vec![("verdict", json!("query")), ("method", json!(method))];
+fn query_object(query: &Query<'_>) -> Value {
+    let mut object = json!({ "verdict": "query", "method": String::from_utf8_lossy(query.method.name()) });
     let target = match query.method {
         Method::Ping => None,
         Method::Unknown { target, .. } => {
-            fields.push(("served_as", json!("find_node")));
+            object["served_as"] = json!("find_node");
             Some(target)
         }
         Method::FindNode { target, .. } | Method::Get { target, .. } | Method::SampleInfohashes { target, .. } => {
@@ -127,10 +125,12 @@ fn query_fields(query: &Query<'_>) -> Vec<(&'static str, Value)> {
         Method::Put { item, .. } => Some(item.target()),
         _ => None,
     };
-    fields.push(("tid", json!(hex::encode(query.tid))));
-    fields.push(("id", json!(query.id.to_string())));
-    fields.extend(target.map(|target| ("target", json!(target.to_string()))));
-    fields
+    object["tid"] = json!(hex::encode(query.tid));
+    object["id"] = json!(query.id.to_string());
+    if let Some(target) = target {
+        object["target"] = json!(target.to_string());
+    }
+    object
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 mod announce;
 mod client;
 mod demo;
+mod failed;
+mod file;
 mod find_node;
 mod get;
 mod inspect;
@@ -16,6 +18,7 @@ mod ping;
 mod print;
 mod put;
 mod reconcile;
+mod reconcilers;
 mod replay;
 mod sample;
 mod scrape;
@@ -26,7 +29,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::options::{Failed, Options};
+use crate::failed::Failed;
+use crate::options::Options;
 
 #[derive(Parser)]
 #[command(name = "honeyguide", version, about = "A Mainline DHT node and its tools")]

@@ -1,13 +1,11 @@
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 
-use honeyguide::base::slab::Memory;
-use honeyguide::negentropy::message::Entry;
-use honeyguide::negentropy::{Difference, Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Splitting, Step};
+use honeyguide::negentropy::{Difference, Entry, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step};
 
-use crate::options::{self, Failed, Options};
-
-/// Longest message: a list of all ids of 32 million entries. Memory is only touched as far as it is needed.
-pub const LONGEST: usize = 1 << 30;
+use crate::failed::Failed;
+use crate::options::Options;
+use crate::print;
+use crate::reconcilers::{config, entry, grow, initiator, responder};
 
 /// Be one side of a reconciliation: the line protocol of the conformance suite on standard input and output
 #[derive(clap::Args)]
@@ -32,43 +30,9 @@ pub fn run(_options: &Options, args: Args) -> Result<(), Failed> {
     Ok(())
 }
 
-/// For a partner who is trusted, since both files or processes are the user's.
-pub fn config(adaptive: bool, frame: usize) -> ReconcilerConfig {
-    let mut config = ReconcilerConfig::new(Limits::trusting(LONGEST)).conformance().frames(frame);
-    if adaptive {
-        config.splitting = Splitting::Adaptive;
-    }
-    config
-}
-
-pub fn initiator(config: ReconcilerConfig) -> Result<Reconciler<'static>, Failed> {
-    let scratch = Memory::Owned(vec![0; config.scratch_len()].into_boxed_slice());
-    Reconciler::initiator(config, scratch).map_err(|error| Failed::usage(error.to_string()))
-}
-
-pub fn responder(config: ReconcilerConfig) -> Result<Reconciler<'static>, Failed> {
-    Reconciler::responder(config).map_err(|error| Failed::usage(error.to_string()))
-}
-
-/// Makes the buffer long enough that without a frame limit no message is cut.
-pub fn make_room(out: &mut Vec<u8>, entries: usize, message: usize) {
-    let room = Reconciler::answer_len(entries, message);
-    if out.len() < room {
-        *out = vec![0; room];
-    }
-}
-
-/// `timestamp,id` with the id in hex.
-pub fn entry(text: &str) -> Result<Entry, Failed> {
-    let (timestamp, id) = text.split_once(',').ok_or("an entry is not of the form timestamp,id")?;
-    let timestamp = timestamp.trim().parse().map_err(|_| format!("{timestamp:?} is not a timestamp"))?;
-    let id = options::hex_array(id.trim()).map_err(|error| format!("the id of an entry: {error}"))?;
-    Ok(Entry { timestamp, id })
-}
-
 enum Side {
     Collecting(Vec<Entry>, ReconcilerConfig),
-    Sealed { set: Sealed<'static>, config: ReconcilerConfig, party: Option<Box<Reconciler<'static>>>, out: Vec<u8> },
+    Sealed { set: Sealed, config: ReconcilerConfig, party: Option<Box<Reconciler<'static>>>, out: Vec<u8> },
 }
 
 impl Side {
@@ -87,9 +51,9 @@ impl Side {
             }
             ("initiate", Side::Sealed { set, config, party: None, mut out }) => {
                 let mut party = initiator(config.clone())?;
-                make_room(&mut out, set.len(), 0);
+                grow(&mut out, set.len(), 0);
                 let len = party.initiate(&set, &mut out).map_err(|error| error.to_string())?;
-                print(&format!("msg,{}", hex::encode(&out[..len])))?;
+                print::line(format_args!("msg,{}", hex::encode(&out[..len])))?;
                 Ok(Side::Sealed { set, config, party: Some(Box::new(party)), out })
             }
             ("msg", Side::Sealed { set, config, party, mut out }) => {
@@ -98,7 +62,7 @@ impl Side {
                     None => Box::new(responder(config.clone())?),
                 };
                 let message = hex::decode(rest).map_err(|error| format!("the message is not hex: {error}"))?;
-                make_room(&mut out, set.len(), message.len());
+                grow(&mut out, set.len(), message.len());
                 let mut found = String::new();
                 let step = party.reconcile(&set, &message, &mut out, &mut |difference| {
                     let (side, id) = match difference {
@@ -111,17 +75,10 @@ impl Side {
                     Step::Reply(len) => format!("msg,{}", hex::encode(&out[..len])),
                     Step::Done => "done".to_string(),
                 };
-                print(&(found + &answer))?;
+                print::line(found + &answer)?;
                 Ok(Side::Sealed { set, config, party: Some(party), out })
             }
             _ => Err(format!("{word:?} is no command, or not one for now").into()),
         }
     }
-}
-
-fn print(lines: &str) -> Result<(), Failed> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{lines}")
-        .and_then(|()| out.flush())
-        .map_err(|error| format!("standard output cannot be written: {error}").into())
 }

@@ -3,20 +3,20 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use honeyguide::adapters::handle::Handle;
-use honeyguide::adapters::results::Notice;
+use honeyguide::Config;
+use honeyguide::Id;
 use honeyguide::adapters::tokio::{spawn, spawn_recorded};
-use honeyguide::dht::config::{LinkConfig, MAX_LINKS, Network};
-use honeyguide::dht::contact::SavedContact;
-use honeyguide::dht::event::LinkId;
-use honeyguide::{Endpoint, Id};
+use honeyguide::adapters::{Handle, Notice};
+use honeyguide::dht::LinkId;
+use honeyguide::dht::Network;
 use serde_json::json;
 
 use crate::client::{self, ended};
-use crate::journal::{self, Head};
-use crate::options::{Failed, Options};
+use crate::failed::Failed;
+use crate::journal::{self, Head, HeadLink};
+use crate::options::Options;
 use crate::print::{Out, outcome_json, outcome_text};
-use crate::state::State;
+use crate::state::{State, StateContact};
 
 /// How often the state is saved besides at the end.
 const SAVE_EVERY: Duration = Duration::from_secs(300);
@@ -41,24 +41,27 @@ pub struct Args {
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let ending = options.ending();
     let binds = if args.bind.is_empty() { vec![SocketAddr::from(([0, 0, 0, 0], 0))] } else { args.bind };
-    if binds.len() > MAX_LINKS {
-        return Err(Failed::usage(format!("a node has at most {MAX_LINKS} links, not {}", binds.len())));
+    if binds.len() > Config::MAX_LINKS {
+        return Err(Failed::usage(format!("a node has at most {} links, not {}", Config::MAX_LINKS, binds.len())));
     }
-    let saved = args.state.as_deref().map(State::load).transpose()?.flatten().unwrap_or_default();
+    let saved = args.state.as_deref().map(State::load).transpose()?.flatten();
     let loopback = binds.iter().any(|addr| addr.ip().is_loopback());
     let start = match options.network(loopback) {
         // A local network may begin with this very node.
         Network::Local if options.bootstrap.is_empty() => client::Start { routers: vec![], network: Network::Local },
         network => match client::start(options).await {
             // A node that knows others needs no router, and no name service either.
-            Err(_) if !saved.contacts.is_empty() => client::Start { routers: vec![], network },
+            Err(_) if saved.as_ref().is_some_and(|saved| !saved.contacts.is_empty()) => {
+                client::Start { routers: vec![], network }
+            }
             start => start?,
         },
     };
     let network = if loopback { options.network(true) } else { start.network };
     let sockets = binds.iter().map(|addr| client::bind(*addr)).collect::<Result<Vec<_>, _>>()?;
+    let mut ids = saved.iter().flat_map(State::ids).map(|id| id.0);
     let head = Head {
-        links: binds.iter().zip(0..).map(|(addr, i)| link(addr, saved.ids.get(i))).collect(),
+        links: binds.iter().map(|addr| HeadLink { id: ids.next(), v6: addr.is_ipv6() }).collect(),
         local: network == Network::Local,
         read_only: args.read_only,
         rng_seed: options.rng()?.bytes(),
@@ -66,41 +69,42 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let journal = args.journal.as_deref().map(|path| journal::create(path, &head)).transpose()?;
     let started = match journal {
         None => spawn(head.config(), head.rng_seed, sockets).map(|node| (node, None)),
-        Some(sink) => spawn_recorded(head.config(), head.rng_seed, sockets, Box::new(sink))
-            .map(|(node, recording)| (node, Some(recording))),
+        Some(sink) => {
+            spawn_recorded(head.config(), head.rng_seed, sockets, sink).map(|(node, recording)| (node, Some(recording)))
+        }
     };
     let (node, recording) = started.map_err(|error| format!("the node could not be started: {error}"))?;
     let out = options.out();
     for (i, addr) in (0u8..).zip(node.addrs()) {
-        let id = node.observe(move |node| node.id(LinkId(i))).await.flatten().map(|id| id.to_string());
+        let id = node.id(LinkId(i)).await.flatten().map(|id| id.to_string());
         let text = format!("link {i} {addr} id {}", id.as_deref().unwrap_or("none"));
-        out.line(text, &[("link", json!(i)), ("addr", json!(addr.to_string())), ("id", json!(id))])?;
+        out.line(text, json!({ "link": i, "addr": addr.to_string(), "id": id }))?;
     }
     for (i, _) in (0u8..).zip(node.addrs()) {
-        let contacts = saved.contacts.iter().filter(|(link, _)| *link == i).map(|(_, contact)| *contact).collect();
-        node.import(LinkId(i), contacts);
+        let contacts = saved.iter().flat_map(|saved| &saved.contacts).filter(|contact| contact.link == i);
+        let contacts: Vec<_> = contacts.filter_map(StateContact::contact).collect();
+        node.import(LinkId(i), &contacts);
     }
-    let store = args.state.as_deref().map(|path| Store { path, before: &saved });
+    let store = args.state.as_deref().map(|path| Store { path, before: saved.as_ref() });
     // Written at once, so that a place where nothing can be saved is noticed now.
     save(&node, &store).await?;
-    let lived = live(out, &node, &start.routers, &store, ending).await;
+    let ran = until_interrupted(out, &node, &start.routers, &store, ending).await;
     let kept = save(&node, &store).await;
     node.shutdown().await;
     if let Some(recording) = recording {
         let hash = recording.await.map_err(|error| format!("the journal could not be written to its end: {error}"))?;
         report_hash(out, hash)?;
     }
-    lived.and(kept)
+    ran.and(kept)
 }
 
 /// The hash of all that a node put out, in the same words for a recording and its replay.
 pub fn report_hash(out: Out, hash: Id) -> Result<(), Failed> {
     let hash = hash.to_string();
-    out.line(format_args!("hash {hash}"), &[("hash", json!(hash))])
+    out.line(format_args!("hash {hash}"), json!({ "hash": hash }))
 }
 
-/// From the first packet to the interruption.
-async fn live(
+async fn until_interrupted(
     out: Out,
     node: &Handle,
     routers: &[SocketAddr],
@@ -117,7 +121,11 @@ async fn live(
             result = &mut joining, if !joined => { result?; joined = true; }
             Some(notice) = notices.next() => print(out, notice)?,
             // A full disk can have room again at the next time; only at the end it is a failure.
-            _ = save_at.tick() => if let Err(failed) = save(node, store).await { eprintln!("honeyguide: {}", failed.sentence) },
+            _ = save_at.tick() => {
+                if let Err(failed) = save(node, store).await {
+                    eprintln!("honeyguide: {}", failed.sentence);
+                }
+            }
             () = &mut ending => return Ok(()),
         }
     }
@@ -129,7 +137,7 @@ async fn join(out: Out, node: &Handle, routers: &[SocketAddr]) -> Result<(), Fai
         .zip(node.addrs())
         .map(|(i, addr)| {
             let routers: Vec<_> = routers.iter().copied().filter(|router| router.is_ipv4() == addr.is_ipv4()).collect();
-            (i, node.on(LinkId(i)).bootstrap(&routers))
+            (i, node.on(LinkId(i)).bootstrap(&client::endpoints(&routers)))
         })
         .collect();
     for (i, operation) in joining {
@@ -138,7 +146,7 @@ async fn join(out: Out, node: &Handle, routers: &[SocketAddr]) -> Result<(), Fai
         let contacts = contacts.await.unwrap_or(0);
         out.line(
             format_args!("link {i} joined with {contacts} contacts ({})", outcome_text(&outcome)),
-            &[("link", json!(i)), ("contacts", json!(contacts)), ("outcome", outcome_json(&outcome))],
+            json!({ "link": i, "contacts": contacts, "outcome": outcome_json(&outcome) }),
         )?;
     }
     Ok(())
@@ -146,43 +154,35 @@ async fn join(out: Out, node: &Handle, routers: &[SocketAddr]) -> Result<(), Fai
 
 fn print(out: Out, notice: Notice) -> Result<(), Failed> {
     match notice {
-        Notice::ExternalAddr { link, addr } => out.line(
-            format_args!("link {} is seen at {addr}", link.0),
-            &[("link", json!(link.0)), ("external", json!(addr.to_string()))],
-        ),
-        Notice::IdChanged { link, id } => out.line(
-            format_args!("link {} has the new id {id}", link.0),
-            &[("link", json!(link.0)), ("id", json!(id.to_string()))],
-        ),
+        Notice::ExternalAddr { link: LinkId(link), addr } => out
+            .line(format_args!("link {link} is seen at {addr}"), json!({ "link": link, "external": addr.to_string() })),
+        Notice::IdChanged { link: LinkId(link), id } => {
+            out.line(format_args!("link {link} has the new id {id}"), json!({ "link": link, "id": id.to_string() }))
+        }
+        _ => Ok(()),
     }
-}
-
-fn link(addr: &SocketAddr, id: Option<&Id>) -> LinkConfig {
-    let stock = if Endpoint::from(*addr).is_v4() { LinkConfig::V4 } else { LinkConfig::V6 };
-    LinkConfig { id: id.copied(), ..stock }
 }
 
 /// Where the state goes, and what it was at the start.
 struct Store<'a> {
     path: &'a Path,
-    before: &'a State,
+    before: Option<&'a State>,
 }
 
 async fn save(node: &Handle, store: &Option<Store<'_>>) -> Result<(), Failed> {
     let Some(Store { path, before }) = store else { return Ok(()) };
     let links = node.addrs().len() as u8;
-    let state = node.observe(move |node| State {
-        ids: (0..links).filter_map(|i| node.id(LinkId(i))).collect(),
-        contacts: node
-            .contacts()
-            .map(|(link, view)| (link.0, SavedContact { id: view.id, endpoint: view.endpoint }))
-            .collect(),
+    let state = node.observe(move |node| {
+        let contacts = node.contacts().map(|(link, view)| StateContact::new(link.0, view.id, view.endpoint));
+        ((0..links).filter_map(|i| node.id(LinkId(i))).collect::<Vec<_>>(), contacts.collect::<Vec<_>>())
     });
-    let mut state = state.await.ok_or("the node has ended before its state was saved")?;
+    let (mut ids, mut contacts) = state.await.ok_or("the node has ended before its state was saved")?;
     // A link that has reached nobody yet, or that is not there this time, has learned nothing better than before.
-    state.ids.extend(before.ids.iter().skip(state.ids.len()));
-    let reached = |link: u8| state.contacts.iter().any(|(other, _)| *other == link);
-    let old: Vec<_> = before.contacts.iter().filter(|(link, _)| !reached(*link)).copied().collect();
-    state.contacts.extend(old);
-    state.save(path)
+    if let Some(before) = before {
+        ids.extend(before.ids().skip(ids.len()));
+        let reached = |link: u8| contacts.iter().any(|contact| contact.link == link);
+        let old: Vec<_> = before.contacts.iter().filter(|contact| !reached(contact.link)).cloned().collect();
+        contacts.extend(old);
+    }
+    State::new(ids.into_iter(), contacts).save(path)
 }

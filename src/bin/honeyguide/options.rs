@@ -1,16 +1,16 @@
-//! What every subcommand understands: the options, how a command ends, and the chance that it plays with.
+//! What every subcommand understands: the options, how long a command runs, and where its random numbers come from.
 
-use std::fmt::Display;
 use std::future::Future;
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use honeyguide::Id;
-use honeyguide::base::rng::Rng;
-use honeyguide::dht::config::Network;
+use honeyguide::base::Rng;
+use honeyguide::dht::Network;
 use indicatif::ProgressBar;
 
+use crate::failed::Failed;
 use crate::print::Out;
 
 #[derive(Args, Clone)]
@@ -28,7 +28,7 @@ pub struct Options {
     /// Time for the whole command
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
-    /// Makes a run repeatable where chance plays a part
+    /// Makes a run repeatable where random numbers play a part
     #[arg(long, global = true, value_name = "N")]
     pub seed: Option<u64>,
 }
@@ -37,31 +37,6 @@ pub struct Options {
 pub enum NetworkName {
     Public,
     Local,
-}
-
-/// How a command failed: one sentence, and the exit code 1 (failed) or 2 (wrong usage).
-#[derive(Debug)]
-pub struct Failed {
-    pub sentence: String,
-    pub code: u8,
-}
-
-impl Failed {
-    pub fn usage(sentence: impl Display) -> Self {
-        Failed { sentence: sentence.to_string(), code: 2 }
-    }
-}
-
-impl From<String> for Failed {
-    fn from(sentence: String) -> Self {
-        Failed { sentence, code: 1 }
-    }
-}
-
-impl From<&str> for Failed {
-    fn from(sentence: &str) -> Self {
-        sentence.to_owned().into()
-    }
 }
 
 impl Options {
@@ -90,7 +65,7 @@ impl Options {
         Ok(Rng::from_seed(rng_seed))
     }
 
-    /// A sign of life on a terminal, for what may take long.
+    /// What is being done, on a terminal, for what may take long.
     pub fn progress(&self, what: &'static str) -> ProgressBar {
         if self.json || !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
@@ -188,7 +163,7 @@ pub fn key(text: &str) -> Result<[u8; 32], String> {
 }
 
 pub fn salt(text: &str) -> Result<String, String> {
-    let max = honeyguide::krpc::MAX_SALT;
+    let max = honeyguide::krpc::Item::MAX_SALT;
     if text.len() > max { Err(format!("a salt has at most {max} bytes, not {}", text.len())) } else { Ok(text.into()) }
 }
 

@@ -4,7 +4,8 @@ use honeyguide::Id;
 use serde_json::json;
 
 use crate::client::{self, ended};
-use crate::options::{self, Failed, Options};
+use crate::failed::Failed;
+use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text};
 
 /// Find the peers of an info-hash
@@ -24,17 +25,17 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     while let Some(list) = operation.next().await {
         for peer in list.peers {
             if seen.insert(peer) {
-                progress.suspend(|| out.line(peer, &[("peer", json!(peer.to_string()))]))?;
+                progress.suspend(|| out.line(peer, json!({ "peer": peer.to_string() })))?;
             }
         }
     }
     let finished = ended(operation.await)?;
     progress.finish_and_clear();
-    out.json_only(&[
-        ("info_hash", json!(args.info_hash.to_string())),
-        ("peers", json!(seen.len())),
-        ("outcome", outcome_json(&finished.outcome)),
-    ])?;
+    out.json_only(json!({
+        "info_hash": args.info_hash.to_string(),
+        "peers": seen.len(),
+        "outcome": outcome_json(&finished.outcome),
+    }))?;
     if seen.is_empty() {
         return Err(format!("no peer of {} was found ({})", args.info_hash, outcome_text(&finished.outcome)).into());
     }

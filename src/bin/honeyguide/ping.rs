@@ -1,7 +1,8 @@
 use serde_json::json;
 
 use crate::client::{self, Start, ended};
-use crate::options::{Failed, Options};
+use crate::failed::Failed;
+use crate::options::Options;
 use crate::print::{millis, outcome_json, outcome_text};
 
 /// Ask one node whether it is there
@@ -17,18 +18,18 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let to = *addrs.iter().find(|addr| addr.is_ipv4()).unwrap_or(&addrs[0]);
     let start = Start { routers: vec![to], network: options.network(to.ip().is_loopback()) };
     let node = client::node(options, &start, options.rng()?.bytes())?;
-    let finished = ended(node.ping(to).await)?;
+    let finished = ended(node.ping(to.into()).await)?;
     match finished.results.first() {
         Some(answer) => {
             let rtt = millis(answer.rtt);
             options.out().line(
                 format_args!("{} answered in {rtt:.3} ms, id {}", answer.from, answer.id),
-                &[
-                    ("addr", json!(answer.from.to_string())),
-                    ("id", json!(answer.id.to_string())),
-                    ("rtt_ms", json!(rtt)),
-                    ("outcome", outcome_json(&finished.outcome)),
-                ],
+                json!({
+                    "addr": answer.from.to_string(),
+                    "id": answer.id.to_string(),
+                    "rtt_ms": rtt,
+                    "outcome": outcome_json(&finished.outcome),
+                }),
             )
         }
         None => Err(format!("{to} did not answer ({})", outcome_text(&finished.outcome)).into()),

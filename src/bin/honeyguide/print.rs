@@ -3,10 +3,10 @@
 use std::fmt::Display;
 use std::io::Write;
 
-use honeyguide::dht::event::Outcome;
-use serde_json::{Map, Value, json};
+use honeyguide::Outcome;
+use serde_json::{Value, json};
 
-use crate::options::Failed;
+use crate::failed::Failed;
 
 #[derive(Clone, Copy)]
 pub struct Out {
@@ -14,28 +14,28 @@ pub struct Out {
 }
 
 impl Out {
-    /// One result: `text` for a reader, or these fields as an object, in this order.
-    pub fn line(self, text: impl Display, fields: &[(&str, Value)]) -> Result<(), Failed> {
-        if self.json { object(fields) } else { write(&text.to_string()) }
+    /// One result: `text` for a reader, or this object.
+    pub fn line(self, text: impl Display, object: Value) -> Result<(), Failed> {
+        if self.json { line(object) } else { line(text) }
     }
 
     /// Something that only a program wants to know.
-    pub fn json_only(self, fields: &[(&str, Value)]) -> Result<(), Failed> {
-        if self.json { object(fields) } else { Ok(()) }
+    pub fn json_only(self, object: Value) -> Result<(), Failed> {
+        if self.json { line(object) } else { Ok(()) }
+    }
+
+    /// Something that only a reader wants to know.
+    pub fn text_only(self, text: impl Display) -> Result<(), Failed> {
+        if self.json { Ok(()) } else { line(text) }
     }
 }
 
-fn write(line: &str) -> Result<(), Failed> {
+/// A text with its end, whatever is asked for. A reader may stop between any two of them.
+pub fn line(text: impl Display) -> Result<(), Failed> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")
+    writeln!(out, "{text}")
         .and_then(|()| out.flush())
         .map_err(|error| format!("standard output cannot be written: {error}").into())
-}
-
-/// An object with its fields in the given order, which a map would sort.
-pub fn object(fields: &[(&str, Value)]) -> Result<(), Failed> {
-    let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{}:{value}", Value::from(*name))).collect();
-    write(&format!("{{{}}}", fields.join(",")))
 }
 
 /// Milliseconds with three digits after the point.
@@ -45,27 +45,26 @@ pub fn millis(duration: std::time::Duration) -> f64 {
 
 pub fn outcome_json(outcome: &Outcome) -> Value {
     json!({
-        "reason": outcome.reason.to_string(),
-        "queried": outcome.queried,
         "answered": outcome.answered,
-        "late": outcome.late,
-        "timed_out": outcome.timed_out,
-        "errored": outcome.errored,
-        "invalid": outcome.invalid,
-        "results": outcome.results,
         "copies": outcome.copies,
         "dropped_results": outcome.dropped_results,
-        "hops": outcome.hops,
-        "stored": outcome.stored,
-        "refused": refused_json(outcome),
         "elapsed_ms": millis(outcome.elapsed),
+        "errored": outcome.errored,
+        "hops": outcome.hops,
+        "invalid": outcome.invalid,
+        "late": outcome.late,
+        "queried": outcome.queried,
+        "reason": outcome.reason.to_string(),
+        "refused": refused_json(outcome),
+        "results": outcome.results,
+        "stored": outcome.stored,
+        "timed_out": outcome.timed_out,
     })
 }
 
 /// Refusals by code; `other` for codes without a meaning of their own.
 pub fn refused_json(outcome: &Outcome) -> Value {
-    let refused = outcome.refused.by_code();
-    Value::Object(refused.map(|(code, n)| (code_name(code), n.into())).collect::<Map<_, _>>())
+    outcome.refused.by_code().map(|(code, n)| (code_name(code), n)).collect()
 }
 
 /// `301: 2, 302: 1`, or `none`.

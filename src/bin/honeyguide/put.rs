@@ -2,15 +2,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-use honeyguide::adapters::handle::Handle;
-use honeyguide::adapters::results::Signed;
-use honeyguide::dht::command::Freshness;
-use honeyguide::krpc::{Item, ItemError, MAX_VALUE, Mutable, immutable_target, public_key};
+use honeyguide::adapters::Handle;
+use honeyguide::dht::Freshness;
+use honeyguide::krpc::SignedItem;
+use honeyguide::krpc::{Item, ItemError};
 use serde_json::json;
 
 use crate::client::{self, ended};
-use crate::options::{self, Failed, Options};
+use crate::failed::Failed;
+use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text, refused_json, refused_text};
 
 /// Store an item, immutable or signed (BEP 44)
@@ -55,17 +55,15 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let progress = options.progress("storing");
     let salt = args.salt.as_bytes();
     let (target, key, seq, operation) = match secret {
-        None => (immutable_target(&value), None, None, node.put_immutable(value.clone())),
+        None => (Item::immutable_target(&value), None, None, node.put_immutable(&value)),
         Some(secret) => {
+            let key = SignedItem::public_key(&secret);
             let seq = match args.seq {
                 Some(seq) => seq,
-                None => next_seq(&node, public_key(&secret), salt).await?,
+                None => next_seq(&node, &key, salt).await?,
             };
             let item = Item::mutable(&secret, &value).salt(salt).seq(seq).sign().map_err(|error| error.to_string())?;
-            let (target, Mutable { key, signature, .. }) = (item.target(), item.mutable());
-            let (key, signature) = (*key, *signature);
-            let signed = Signed { key, salt: Bytes::copy_from_slice(salt), seq, signature };
-            (target, Some(key), Some(seq), node.put_mutable(value.clone(), signed, args.cas))
+            (item.target(), Some(key), Some(seq), node.put_mutable(&item, args.cas))
         }
     };
     let outcome = ended(operation.await)?.outcome;
@@ -74,15 +72,15 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (stored, refused) = (outcome.stored, refused_text(&outcome));
     options.out().line(
         format_args!("target {target}\n{seq_text}stored {stored}\nrefused {refused}"),
-        &[
-            ("target", json!(target.to_string())),
-            ("k", json!(key.map(hex::encode))),
-            ("seq", json!(seq)),
-            ("salt", json!(key.map(|_| args.salt))),
-            ("stored", json!(stored)),
-            ("refused", refused_json(&outcome)),
-            ("outcome", outcome_json(&outcome)),
-        ],
+        json!({
+            "target": target.to_string(),
+            "k": key.map(hex::encode),
+            "seq": seq,
+            "salt": key.map(|_| args.salt),
+            "stored": stored,
+            "refused": refused_json(&outcome),
+            "outcome": outcome_json(&outcome),
+        }),
     )?;
     if stored == 0 {
         return Err(format!("no node stored the item (refused: {refused}; {})", outcome_text(&outcome)).into());
@@ -91,26 +89,20 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
 }
 
 /// The bencoded value.
-fn value(args: &Args) -> Result<Bytes, Failed> {
+fn value(args: &Args) -> Result<Vec<u8>, Failed> {
     let raw = match (&args.value, &args.file) {
         (Some(text), _) if text != "-" => text.clone().into_bytes(),
         (_, Some(path)) => read(path, "the value")?,
         _ => read(Path::new("-"), "the value")?,
     };
-    let value = if args.bencode {
-        raw
-    } else {
-        let mut value = format!("{}:", raw.len()).into_bytes();
-        value.extend(raw);
-        value
-    };
+    let value = if args.bencode { raw } else { [format!("{}:", raw.len()).as_bytes(), &raw].concat() };
     match Item::immutable(&value) {
-        Ok(_) => Ok(value.into()),
+        Ok(_) => Ok(value),
         Err(ItemError::NotCanonical) => {
             Err("the value is not canonical bencode (sorted keys, shortest numbers, nothing after it)".into())
         }
         Err(_) => {
-            let (len, max) = (value.len(), MAX_VALUE);
+            let (len, max) = (value.len(), Item::MAX_VALUE);
             Err(format!("the value has {len} bytes when bencoded, and {max} is the most that a node stores").into())
         }
     }
@@ -140,7 +132,7 @@ fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failed> {
     Ok(bytes)
 }
 
-async fn next_seq(node: &Handle, key: [u8; 32], salt: &[u8]) -> Result<i64, Failed> {
+async fn next_seq(node: &Handle, key: &[u8; 32], salt: &[u8]) -> Result<i64, Failed> {
     let found = ended(node.get_mutable(key, salt, None, Freshness::Newest).await)?;
     match found.results.iter().filter_map(|found| found.mutable.as_ref()).map(|m| m.seq).max() {
         None => Ok(1),

@@ -3,13 +3,14 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use honeyguide::negentropy::{Difference, Sealed, SortedSet, Step};
+use honeyguide::negentropy::{Difference, Reconciler, Sealed, SortedSet, Step};
 use indicatif::ProgressBar;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::negentropy_harness::{config, entry, initiator, make_room, responder};
-use crate::options::{Failed, Options};
-use crate::print::millis;
+use crate::failed::Failed;
+use crate::options::Options;
+use crate::print::{Out, millis};
+use crate::reconcilers::{config, entry, grow, initiator, responder};
 
 /// Find what two files of `timestamp,id` lines do not have in common, by the messages that two machines would exchange
 #[derive(clap::Args)]
@@ -29,6 +30,38 @@ pub struct Args {
     list: bool,
 }
 
+pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    let mut config = config(args.adaptive, args.frame);
+    if options.seed.is_some() && args.adaptive {
+        config.random_splits = Some(options.rng()?.bytes());
+    }
+    // A frame limit that is too small is reported before the files are read.
+    let sides = (initiator(config.clone())?, responder(config)?);
+    let bar = options.progress("reading");
+    let mut exchange = Exchange::default();
+    let a = read(&args.a, &bar, &mut exchange.times)?;
+    let b = read(&args.b, &bar, &mut exchange.times)?;
+    bar.set_message("reconciling");
+    exchange.run(sides, &a, &b, &bar)?;
+    bar.finish_and_clear();
+    let out = options.out();
+    if args.list {
+        exchange.list(out)?;
+    }
+    exchange.report(out)
+}
+
+/// What two sides said to each other, and what came of it.
+#[derive(Default)]
+struct Exchange {
+    have: BTreeSet<[u8; 32]>,
+    need: BTreeSet<[u8; 32]>,
+    rounds: u64,
+    up: usize,
+    down: usize,
+    times: Times,
+}
+
 #[derive(Default)]
 struct Times {
     build: Duration,
@@ -37,91 +70,82 @@ struct Times {
     server: Duration,
 }
 
-pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let mut config = config(args.adaptive, args.frame);
-    if options.seed.is_some() && args.adaptive {
-        config.random_splits = Some(options.rng()?.bytes());
-    }
-    let (mut client, mut server) = (initiator(config.clone())?, responder(config)?);
-    let bar = options.progress("reading");
-    let mut times = Times::default();
-    let a = read(&args.a, &bar, &mut times)?;
-    let b = read(&args.b, &bar, &mut times)?;
-
-    bar.set_message("reconciling");
-    let (mut have, mut need) = (BTreeSet::new(), BTreeSet::new());
-    let (mut out, mut answer) = (Vec::new(), Vec::new());
-    make_room(&mut out, a.len(), 0);
-    let mut len = timed(&mut times.initiate, || client.initiate(&a, &mut out)).map_err(|error| error.to_string())?;
-    let (mut rounds, mut up, mut down) = (0u64, 0, 0);
-    loop {
-        rounds += 1;
-        up += len;
-        make_room(&mut answer, b.len(), len);
-        let step = timed(&mut times.server, || server.reconcile(&b, &out[..len], &mut answer, &mut |_| ()));
-        let Step::Reply(reply) = step.map_err(|error| error.to_string())? else { break };
-        down += reply;
-        make_room(&mut out, a.len(), reply);
-        let mut found = Vec::new();
-        let step = timed(&mut times.client, || {
-            client.reconcile(&a, &answer[..reply], &mut out, &mut |difference| {
-                found.push(match difference {
-                    Difference::Have(id) => (true, *id),
-                    Difference::Need(id) => (false, *id),
-                });
-            })
-        });
-        for (ours, id) in found {
-            if ours {
-                have.insert(id)
-            } else {
-                need.insert(id)
-            };
-        }
-        bar.set_message(format!("round {rounds}: have {}, need {}", have.len(), need.len()));
-        match step.map_err(|error| error.to_string())? {
-            Step::Reply(next) => len = next,
-            Step::Done => break,
-        }
-    }
-    bar.finish_and_clear();
-
-    let out = options.out();
-    if args.list {
-        for (side, ids) in [("have", &have), ("need", &need)] {
-            for id in ids {
-                let id = hex::encode(id);
-                out.line(format_args!("{side},{id}"), &[(side, json!(id))])?;
+impl Exchange {
+    fn run(
+        &mut self,
+        (mut client, mut server): (Reconciler<'_>, Reconciler<'_>),
+        a: &Sealed,
+        b: &Sealed,
+        bar: &ProgressBar,
+    ) -> Result<(), Failed> {
+        let (mut message, mut answer) = (Vec::new(), Vec::new());
+        grow(&mut message, a.len(), 0);
+        let len = timed(&mut self.times.initiate, || client.initiate(a, &mut message));
+        let mut len = len.map_err(|error| error.to_string())?;
+        loop {
+            self.rounds += 1;
+            self.up += len;
+            grow(&mut answer, b.len(), len);
+            let step = timed(&mut self.times.server, || server.reconcile(b, &message[..len], &mut answer, &mut |_| ()));
+            let Step::Reply(reply) = step.map_err(|error| error.to_string())? else { return Ok(()) };
+            self.down += reply;
+            grow(&mut message, a.len(), reply);
+            let mut found = Vec::new();
+            let step = timed(&mut self.times.client, || {
+                client.reconcile(a, &answer[..reply], &mut message, &mut |difference| {
+                    found.push(match difference {
+                        Difference::Have(id) => (true, *id),
+                        Difference::Need(id) => (false, *id),
+                    });
+                })
+            });
+            for (ours, id) in found {
+                if ours {
+                    self.have.insert(id)
+                } else {
+                    self.need.insert(id)
+                };
+            }
+            bar.set_message(format!("round {}: have {}, need {}", self.rounds, self.have.len(), self.need.len()));
+            match step.map_err(|error| error.to_string())? {
+                Step::Reply(next) => len = next,
+                Step::Done => return Ok(()),
             }
         }
     }
-    let ms = |duration| json!(millis(duration));
-    let text = format!(
-        "{} only in A, {} only in B; {rounds} rounds, {up} bytes up, {down} bytes down; build {:.1} ms, initiate {:.3} ms, \
-         client {:.3} ms, server {:.3} ms",
-        have.len(),
-        need.len(),
-        millis(times.build),
-        millis(times.initiate),
-        millis(times.client),
-        millis(times.server)
-    );
-    let fields: [(&str, Value); 6] = [
-        ("have", json!(have.len())),
-        ("need", json!(need.len())),
-        ("rounds", json!(rounds)),
-        ("bytes_up", json!(up)),
-        ("bytes_down", json!(down)),
-        (
-            "ms",
-            json!({"build": ms(times.build), "initiate": ms(times.initiate), "client": ms(times.client),
-                   "server": ms(times.server)}),
-        ),
-    ];
-    out.line(text, &fields)
+
+    fn list(&self, out: Out) -> Result<(), Failed> {
+        for (side, ids) in [("have", &self.have), ("need", &self.need)] {
+            for id in ids.iter().map(hex::encode) {
+                out.line(format_args!("{side},{id}"), json!({ side: id }))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&self, out: Out) -> Result<(), Failed> {
+        let Exchange { have, need, rounds, up, down, times } = self;
+        let (have, need) = (have.len(), need.len());
+        let (build, initiate) = (millis(times.build), millis(times.initiate));
+        let (client, server) = (millis(times.client), millis(times.server));
+        out.line(
+            format_args!(
+                "{have} only in A, {need} only in B; {rounds} rounds, {up} bytes up, {down} bytes down; \
+                 build {build:.1} ms, initiate {initiate:.3} ms, client {client:.3} ms, server {server:.3} ms"
+            ),
+            json!({
+                "have": have,
+                "need": need,
+                "rounds": rounds,
+                "bytes_up": up,
+                "bytes_down": down,
+                "ms": { "build": build, "initiate": initiate, "client": client, "server": server },
+            }),
+        )
+    }
 }
 
-fn read(path: &Path, bar: &ProgressBar, times: &mut Times) -> Result<Sealed<'static>, Failed> {
+fn read(path: &Path, bar: &ProgressBar, times: &mut Times) -> Result<Sealed, Failed> {
     let name = path.display();
     let file = std::fs::File::open(path).map_err(|error| format!("{name} cannot be opened: {error}"))?;
     let mut entries = Vec::new();

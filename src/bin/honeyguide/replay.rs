@@ -1,11 +1,12 @@
 use std::path::PathBuf;
 
-use honeyguide::adapters::recording;
-use honeyguide::dht::node::{Node, Storage};
+use honeyguide::adapters::replay;
+use honeyguide::{Node, Storage};
 
+use crate::failed::Failed;
 use crate::journal;
 use crate::node::report_hash;
-use crate::options::{Failed, Options};
+use crate::options::Options;
 
 /// Run a journal again and print the hash of the output stream
 #[derive(clap::Args)]
@@ -20,8 +21,6 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let storage = Storage::allocate(&config);
     let mut node =
         Node::new(config, head.rng_seed, storage).map_err(|error| format!("the node cannot be made: {error}"))?;
-    match recording::replay(&mut node, &records) {
-        Some(hash) => report_hash(options.out(), hash),
-        None => Err(format!("the records in {} are damaged or their end is missing", args.file.display()).into()),
-    }
+    let hash = replay(&mut node, &records).map_err(|error| format!("{}: {error}", args.file.display()))?;
+    report_hash(options.out(), hash)
 }

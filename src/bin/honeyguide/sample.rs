@@ -4,7 +4,8 @@ use honeyguide::Id;
 use serde_json::json;
 
 use crate::client::{self, ended};
-use crate::options::{self, Failed, Options};
+use crate::failed::Failed;
+use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text};
 
 /// Collect info-hashes from the nodes around an id (BEP 51)
@@ -26,22 +27,22 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         distinct.extend(sample.info_hashes.iter().copied());
         let head = format!("{} {} holds {}", sample.id, sample.from, sample.num);
         let text = hashes.iter().fold(head, |text, hash| format!("{text}\n  {hash}"));
-        let fields = [
-            ("id", json!(sample.id.to_string())),
-            ("addr", json!(sample.from.to_string())),
-            ("num", json!(sample.num)),
-            ("interval", json!(sample.interval.as_secs())),
-            ("samples", json!(hashes)),
-        ];
-        progress.suspend(|| out.line(text, &fields))?;
+        let object = json!({
+            "id": sample.id.to_string(),
+            "addr": sample.from.to_string(),
+            "num": sample.num,
+            "interval": sample.interval.as_secs(),
+            "samples": hashes,
+        });
+        progress.suspend(|| out.line(text, object))?;
     }
     let finished = ended(operation.await)?;
     progress.finish_and_clear();
-    out.json_only(&[
-        ("target", json!(args.id.to_string())),
-        ("info_hashes", json!(distinct.len())),
-        ("outcome", outcome_json(&finished.outcome)),
-    ])?;
+    out.json_only(json!({
+        "target": args.id.to_string(),
+        "info_hashes": distinct.len(),
+        "outcome": outcome_json(&finished.outcome),
+    }))?;
     if distinct.is_empty() {
         return Err(format!("no node near {} gave an info-hash ({})", args.id, outcome_text(&finished.outcome)).into());
     }

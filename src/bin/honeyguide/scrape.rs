@@ -2,7 +2,8 @@ use honeyguide::Id;
 use serde_json::json;
 
 use crate::client::{self, ended};
-use crate::options::{self, Failed, Options};
+use crate::failed::Failed;
+use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text};
 
 /// Estimate how many seeds and peers an info-hash has (BEP 33)
@@ -22,13 +23,13 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     match finished.results.first().filter(|swarm| swarm.responders > 0) {
         Some(swarm) => options.out().line(
             format_args!("seeds {}\npeers {}\nresponders {}", swarm.seeds, swarm.peers, swarm.responders),
-            &[
-                ("info_hash", json!(args.info_hash.to_string())),
-                ("seeds", json!(swarm.seeds)),
-                ("peers", json!(swarm.peers)),
-                ("responders", json!(swarm.responders)),
-                ("outcome", outcome_json(outcome)),
-            ],
+            json!({
+                "info_hash": args.info_hash.to_string(),
+                "seeds": swarm.seeds,
+                "peers": swarm.peers,
+                "responders": swarm.responders,
+                "outcome": outcome_json(outcome),
+            }),
         ),
         None => Err(format!("no node knows a swarm of {} ({})", args.info_hash, outcome_text(outcome)).into()),
     }

@@ -4,35 +4,71 @@
 //! { "contacts": [ { "id": 20 bytes, "ip": 4 or 16 bytes, "link": n, "port": n } .. ], "ids": [ 20 bytes a link .. ],
 //!   "state": 1 }
 //! ```
-//! It is replaced as a whole: a new file beside it takes its name once it is safely written. A file that cannot be read
-//! or understood is reported and left alone.
+//! It is replaced as a whole. A file that cannot be read or understood is reported and left alone.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use bendy::decoding::{DictDecoder, Error, FromBencode, Object, ResultExt};
-use bendy::encoding::{AsString, SingleItemEncoder, ToBencode};
+use bendy::serde::Deserializer;
+use honeyguide::Endpoint;
 use honeyguide::Id;
-use honeyguide::dht::contact::SavedContact;
+use honeyguide::dht::SavedContact;
+use serde::{Deserialize, Serialize};
+use serde_bytes::{ByteArray, ByteBuf};
 
-use crate::options::Failed;
+use crate::failed::Failed;
+use crate::file;
 
 /// Larger files are not ours: four full tables fit several times.
 const MOST_BYTES: u64 = 1 << 20;
 /// The layout that this program writes and reads.
 const LAYOUT: u8 = 1;
 
-#[derive(Default, PartialEq, Debug)]
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
 pub struct State {
-    /// Ids, in the order of the links.
-    pub ids: Vec<Id>,
-    /// Contacts and the number of their link.
-    pub contacts: Vec<(u8, SavedContact)>,
+    /// The link of each contact is a number.
+    pub contacts: Vec<StateContact>,
+    /// In the order of the links.
+    ids: Vec<ByteArray<20>>,
+    /// The layout.
+    state: u8,
+}
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+pub struct StateContact {
+    id: ByteArray<20>,
+    ip: ByteBuf,
+    pub link: u8,
+    port: u16,
+}
+
+impl StateContact {
+    pub fn new(link: u8, id: Id, addr: Endpoint) -> Self {
+        let (ip, port) = (ByteBuf::from(addr.ip_bytes()), addr.port());
+        StateContact { id: ByteArray::new(id.0), ip, link, port }
+    }
+
+    /// The contact, if its address is one.
+    pub fn contact(&self) -> Option<SavedContact> {
+        let ip = match self.ip.len() {
+            4 => IpAddr::from(<[u8; 4]>::try_from(self.ip.as_slice()).ok()?),
+            _ => IpAddr::from(<[u8; 16]>::try_from(self.ip.as_slice()).ok()?),
+        };
+        Some(SavedContact { id: Id(*self.id), endpoint: SocketAddr::new(ip, self.port).into() })
+    }
 }
 
 impl State {
+    pub fn new(ids: impl Iterator<Item = Id>, contacts: Vec<StateContact>) -> State {
+        State { contacts, ids: ids.map(|id| ByteArray::new(id.0)).collect(), state: LAYOUT }
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = Id> {
+        self.ids.iter().map(|id| Id(**id))
+    }
+
     /// Reads the file; `None` when there is none yet.
     pub fn load(path: &Path) -> Result<Option<State>, Failed> {
         let shown = path.display();
@@ -45,7 +81,8 @@ impl State {
         match State::decode(&bytes) {
             Some(state) => Ok(Some(state)),
             None => Err(format!(
-                "the state file {shown} is damaged or not a state file; it was left as it is: move it away to start anew"
+                "the state file {shown} is damaged or not a state file; it was left as it is: move it away to begin \
+                 another"
             )
             .into()),
         }
@@ -53,119 +90,16 @@ impl State {
 
     /// Replaces the file.
     pub fn save(&self, path: &Path) -> Result<(), Failed> {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".new");
-        let beside = PathBuf::from(beside);
-        let replaced = self.to_bencode().map_err(std::io::Error::other).and_then(|bytes| {
-            let mut file = File::create(&beside)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            fs::rename(&beside, path)
-        });
-        replaced.map_err(|error| {
-            let _ = fs::remove_file(&beside);
-            format!("the state file {} cannot be written: {error}", path.display()).into()
-        })
+        let bytes = bendy::serde::to_bytes(self).map_err(io::Error::other);
+        let replaced = bytes.and_then(|bytes| file::replace(path, &bytes));
+        replaced.map_err(|error| format!("the state file {} cannot be written: {error}", path.display()).into())
     }
 
     fn decode(bytes: &[u8]) -> Option<State> {
         let whole = u64::try_from(bytes.len()).is_ok_and(|len| len <= MOST_BYTES);
-        // The decoder stops at the end of the first value, so what follows it has to be looked for.
-        let mut decoder = bendy::decoding::Decoder::new(bytes).with_max_depth(State::EXPECTED_RECURSION_DEPTH);
-        let state = State::decode_bencode_object(decoder.next_object().ok()??).ok()?;
-        (whole && matches!(decoder.next_object(), Ok(None))).then_some(state)
-    }
-}
-
-impl ToBencode for State {
-    const MAX_DEPTH: usize = 3;
-
-    fn encode(&self, encoder: SingleItemEncoder<'_>) -> Result<(), bendy::encoding::Error> {
-        encoder.emit_dict(|mut dict| {
-            dict.emit_pair_with(b"contacts", |encoder| {
-                encoder.emit_list(|list| {
-                    self.contacts
-                        .iter()
-                        .try_for_each(|contact| list.emit_with(|encoder| encode_contact(contact, encoder)))
-                })
-            })?;
-            dict.emit_pair_with(b"ids", |encoder| {
-                encoder.emit_list(|list| self.ids.iter().try_for_each(|id| list.emit(AsString(id.as_bytes()))))
-            })?;
-            dict.emit_pair(b"state", LAYOUT)
-        })
-    }
-}
-
-fn encode_contact(
-    (link, contact): &(u8, SavedContact),
-    encoder: SingleItemEncoder<'_>,
-) -> Result<(), bendy::encoding::Error> {
-    encoder.emit_dict(|mut dict| {
-        dict.emit_pair(b"id", AsString(contact.id.as_bytes()))?;
-        dict.emit_pair(b"ip", AsString(contact.endpoint.ip_bytes()))?;
-        dict.emit_pair(b"link", *link)?;
-        dict.emit_pair(b"port", contact.endpoint.port())
-    })
-}
-
-impl FromBencode for State {
-    const EXPECTED_RECURSION_DEPTH: usize = 3;
-
-    fn decode_bencode_object(object: Object<'_, '_>) -> Result<Self, Error> {
-        let mut state = State::default();
-        let mut layout = None;
-        let mut dict = object.try_into_dictionary()?;
-        while let Some((name, value)) = dict.next_pair()? {
-            match name {
-                b"contacts" => {
-                    let mut list = value.try_into_list()?;
-                    while let Some(contact) = list.next_object()? {
-                        state.contacts.push(decode_contact(contact.try_into_dictionary()?)?);
-                    }
-                }
-                b"ids" => {
-                    let mut list = value.try_into_list()?;
-                    while let Some(id) = list.next_object()? {
-                        state.ids.push(decode_id(id)?);
-                    }
-                }
-                b"state" => layout = Some(u8::decode_bencode_object(value)?),
-                _ => {}
-            }
-        }
-        if layout == Some(LAYOUT) { Ok(state) } else { Err(Error::missing_field("state")) }
-    }
-}
-
-fn decode_contact(mut dict: DictDecoder<'_, '_>) -> Result<(u8, SavedContact), Error> {
-    let (mut id, mut ip, mut link, mut port) = (None, None, None, None);
-    while let Some((name, value)) = dict.next_pair()? {
-        match name {
-            b"id" => id = Some(decode_id(value)?),
-            b"ip" => ip = Some(decode_ip(value.try_into_bytes()?).ok_or_else(|| Error::unexpected_field("ip"))?),
-            b"link" => link = Some(u8::decode_bencode_object(value).context("link")?),
-            b"port" => port = Some(u16::decode_bencode_object(value).context("port")?),
-            _ => {}
-        }
-    }
-    match (id, ip, link, port) {
-        (Some(id), Some(ip), Some(link), Some(port)) => {
-            Ok((link, SavedContact { id, endpoint: SocketAddr::new(ip, port).into() }))
-        }
-        _ => Err(Error::missing_field("contact")),
-    }
-}
-
-fn decode_id(value: Object<'_, '_>) -> Result<Id, Error> {
-    Id::try_from(value.try_into_bytes()?).map_err(|_| Error::unexpected_field("id"))
-}
-
-fn decode_ip(bytes: &[u8]) -> Option<IpAddr> {
-    match bytes.len() {
-        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
-        16 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
-        _ => None,
+        let state: State = Deserializer::from_bytes(bytes).with_forbid_trailing_bytes(true).deserialize().ok()?;
+        let sound = state.state == LAYOUT && state.contacts.iter().all(|contact| contact.contact().is_some());
+        (whole && sound).then_some(state)
     }
 }
 
@@ -176,23 +110,32 @@ mod tests {
     fn state() -> State {
         let contact = |text: &str, n| {
             let endpoint = text.parse::<SocketAddr>().unwrap().into();
-            (n, SavedContact { id: Id([n; 20]), endpoint })
+            StateContact::new(n, Id([b'a' + n; 20]), endpoint)
         };
-        State {
-            ids: vec![Id([7; 20]), Id([8; 20])],
-            contacts: vec![contact("1.2.3.4:5", 0), contact("[2001:db8::1]:65535", 1)],
-        }
+        let ids = [Id([b'x'; 20]), Id([b'y'; 20])].into_iter();
+        State::new(ids, vec![contact("49.50.51.52:5", 0), contact("[3031:3233::3435]:65535", 1)])
     }
 
     #[test]
     fn a_state_comes_back_as_it_was_saved() {
-        let bytes = state().to_bencode().unwrap();
+        let bytes = bendy::serde::to_bytes(&state()).unwrap();
         assert_eq!(State::decode(&bytes), Some(state()));
+        let first = "d2:id20:aaaaaaaaaaaaaaaaaaaa2:ip4:12344:linki0e4:porti5ee";
+        let ip = format!("0123{}45", "\0".repeat(10));
+        let second = format!("d2:id20:bbbbbbbbbbbbbbbbbbbb2:ip16:{ip}4:linki1e4:porti65535ee");
+        let ids = "20:xxxxxxxxxxxxxxxxxxxx20:yyyyyyyyyyyyyyyyyyyy";
+        let text = format!("d8:contactsl{first}{second}e3:idsl{ids}e5:statei1ee");
+        assert_eq!(bytes.escape_ascii().to_string(), text.as_bytes().escape_ascii().to_string());
+    }
+
+    #[test]
+    fn what_a_later_program_adds_is_passed_over() {
+        assert!(State::decode(b"d8:contactsle3:idsle4:morel1:ad1:bi1eee5:statei1ee").is_some());
     }
 
     #[test]
     fn no_damaged_file_is_taken_for_a_state() {
-        let bytes = state().to_bencode().unwrap();
+        let bytes = bendy::serde::to_bytes(&state()).unwrap();
         for cut in 0..bytes.len() {
             assert_eq!(State::decode(&bytes[..cut]), None, "cut at {cut}");
         }
@@ -201,5 +144,7 @@ mod tests {
         assert_eq!(State::decode(b"de"), None);
         assert_eq!(State::decode(b"d8:contactsle3:idsle5:statei2ee"), None);
         assert_eq!(State::decode(b"d8:contactsle3:idsl3:abce5:statei1ee"), None);
+        let contact = b"d8:contactsld2:id20:aaaaaaaaaaaaaaaaaaaa2:ip3:1234:linki0e4:porti5eee3:idsle5:statei1ee";
+        assert_eq!(State::decode(contact), None);
     }
 }

@@ -1,7 +1,8 @@
 use honeyguide::adapters::testnet::Testnet;
 use serde_json::json;
 
-use crate::options::{Failed, Options};
+use crate::failed::Failed;
+use crate::options::Options;
 
 /// Run a network of nodes on the loopback interface until it is interrupted
 #[derive(clap::Args)]
@@ -22,7 +23,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         let testnet = start(args.nodes, args.port, rng_seed).await?;
         progress.finish_and_clear();
         let bootstrap = testnet.bootstrap().to_string();
-        options.out().line(format_args!("bootstrap {bootstrap}"), &[("bootstrap", json!(bootstrap))])?;
+        options.out().line(format_args!("bootstrap {bootstrap}"), json!({ "bootstrap": bootstrap }))?;
         Ok::<_, Failed>(testnet)
     };
     let testnet = tokio::select! {

@@ -31,12 +31,12 @@ use crate::dht::votes::{VOTERS, Vote};
 /// operation.
 ///
 /// ```
-/// use honeyguide::dht::{Config, Node};
+/// use honeyguide::{Config, Node};
 ///
 /// let mut memory = honeyguide::storage! { contacts: 32, operations: 1, items: 4 };
 /// let node = Node::new(Config::tiny(), [7; 32], memory.lend())?;
 /// # drop(node);
-/// # Ok::<(), honeyguide::base::error::ConfigError>(())
+/// # Ok::<(), honeyguide::base::ConfigError>(())
 /// ```
 ///
 /// A static needs its type: that is the same macro with `type` and braces. Fresh memory holds nothing but zeros, so a

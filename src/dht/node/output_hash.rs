@@ -1,7 +1,8 @@
 //! One number for everything that a node puts out, so that two runs can be compared.
 //!
-//! Every output is written field by field, in a form of its own: renaming a type or a field changes no hash, and a field
-//! that is added has to be written here before this compiles. Numbers are little-endian; a byte string has its length in front.
+//! Every output is written field by field, in a form of its own: renaming a type or a field changes no hash, and a
+//! field that is added has to be written here before this compiles. Numbers are little-endian; a byte string has its
+//! length in front.
 
 use sha1::{Digest, Sha1};
 

@@ -38,12 +38,12 @@ pub const UPKEEP: usize = 2;
 /// With an allocator `Storage::allocate` makes it, as large as the configuration says. Without one it is lent:
 ///
 /// ```
-/// use honeyguide::dht::{Config, Node};
+/// use honeyguide::{Config, Node};
 ///
 /// let mut memory = honeyguide::storage! { contacts: 32, operations: 1, items: 4 };
 /// let node = Node::new(Config::tiny(), [7; 32], memory.lend())?;
 /// # drop(node);
-/// # Ok::<(), honeyguide::base::error::ConfigError>(())
+/// # Ok::<(), honeyguide::base::ConfigError>(())
 /// ```
 pub struct Storage<'s> {
     pub(super) links: ArrayVec<LinkMemory<'s>, MAX_LINKS>,

@@ -6,7 +6,7 @@
 
 use super::members::Members;
 use super::newcomers::Newcomers;
-use crate::base::time::{Duration, Instant, earliest};
+use crate::base::time::{Duration, Instant};
 use crate::dht::contact::{Contact, Health, seconds, seconds_up};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -33,7 +33,7 @@ pub(super) struct Schedule {
 impl Schedule {
     /// A node is due at `at`.
     pub(super) fn wake(&mut self, at: Instant) {
-        self.due = earliest(self.due, Some(at));
+        self.due = Instant::earliest(self.due, Some(at));
     }
 
     /// A node may be due already.

@@ -50,7 +50,7 @@ impl core::error::Error for ReadError {}
 
 /// A value that was stepped over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Value<'a> {
+pub struct RawValue<'a> {
     /// Its exact bytes.
     pub raw: &'a [u8],
     /// Whether there is no other spelling of it: keys ascend strictly, numbers have no superfluous digits or signs
@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
 
     /// Steps over one value, however it is spelled, as long as it is plain where it ends.
     #[inline(always)]
-    pub fn value(&mut self) -> Result<Value<'a>, ReadError> {
+    pub fn value(&mut self) -> Result<RawValue<'a>, ReadError> {
         let (value, after) = self.clone().any()?;
         *self = after;
         Ok(value)
@@ -212,18 +212,18 @@ impl<'a> Reader<'a> {
 
     /// The work of [`skip`](Reader::skip) and [`value`](Reader::value), out of the way of the common paths.
     #[inline(never)]
-    fn any(mut self) -> Result<(Value<'a>, Self), ReadError> {
+    fn any(mut self) -> Result<(RawValue<'a>, Self), ReadError> {
         if !self.peek().is_ascii_digit() {
             return self.nested();
         }
         let before = self.rest;
         self.string()?;
         let raw = before.get(..before.len() - self.rest.len()).unwrap_or_default();
-        Ok((Value { raw, canonical: canonical_length(before), readable: true }, self))
+        Ok((RawValue { raw, canonical: canonical_length(before), readable: true }, self))
     }
 
     /// The same for a value of any type: one loop, whose stack is a bit and a key for each open container.
-    fn nested(mut self) -> Result<(Value<'a>, Self), ReadError> {
+    fn nested(mut self) -> Result<(RawValue<'a>, Self), ReadError> {
         let (before, depth, tokens) = (self.rest, self.depth, self.tokens);
         let (mut canonical, mut readable) = (true, true);
         // The dictionary that encloses the next value, and the last key of each open dictionary.
@@ -270,7 +270,7 @@ impl<'a> Reader<'a> {
         }
         let raw = before.get(..before.len() - self.rest.len()).unwrap_or_default();
         let canonical = canonical && self.tokens - tokens <= MAX_VALUE_TOKENS;
-        Ok((Value { raw, canonical, readable }, self))
+        Ok((RawValue { raw, canonical, readable }, self))
     }
 }
 
@@ -478,7 +478,7 @@ mod tests {
     fn a_value_is_well_delimited_even_where_its_numbers_are_not_readable() {
         for odd in [&b"ie"[..], b"i-e", b"i99999999999999999999e", b"l0:iee"] {
             let value = Reader::new(odd).value().unwrap();
-            assert_eq!(value, Value { raw: odd, canonical: false, readable: false });
+            assert_eq!(value, RawValue { raw: odd, canonical: false, readable: false });
             assert_eq!(skip_all(odd), Err(ReadError::Syntax));
         }
         assert_eq!(Reader::new(b"i-x").value(), Err(ReadError::Syntax));

@@ -1,29 +1,44 @@
 //! Bencode (BEP 3), written in place.
 
-use crate::base::bytes::SliceWriter;
 use crate::base::error::NoRoom;
 
 /// Writes bencode into a lent buffer. A write that does not fit is remembered and reported by
 /// [`finish`](Writer::finish), so that the calls between need no checks. The order of keys is the caller's.
 #[derive(Debug)]
-pub struct Writer<'b>(SliceWriter<'b>);
+pub struct Writer<'b> {
+    rest: &'b mut [u8],
+    size: usize,
+    full: bool,
+}
 
 impl<'b> Writer<'b> {
     /// A writer at the start of `buffer`.
     pub fn new(buffer: &'b mut [u8]) -> Self {
-        Writer(SliceWriter::new(buffer))
+        let size = buffer.len();
+        Writer { rest: buffer, size, full: false }
     }
 
     /// The next `count` bytes of the buffer, to be filled by the caller.
     #[inline]
     pub fn claim(&mut self, count: usize) -> Option<&mut [u8]> {
-        self.0.claim(count)
+        match core::mem::take(&mut self.rest).split_at_mut_checked(count) {
+            Some((claimed, rest)) => {
+                self.rest = rest;
+                Some(claimed)
+            }
+            None => {
+                self.full = true;
+                None
+            }
+        }
     }
 
     /// Bytes that are bencode already.
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
-        self.0.put(bytes);
+        if let Some(claimed) = self.claim(bytes.len()) {
+            claimed.copy_from_slice(bytes);
+        }
     }
 
     /// A byte string.
@@ -69,7 +84,7 @@ impl<'b> Writer<'b> {
     /// # Errors
     /// [`NoRoom`] when something did not fit.
     pub fn finish(self) -> Result<usize, NoRoom> {
-        self.0.finish()
+        if self.full { Err(NoRoom) } else { Ok(self.size - self.rest.len()) }
     }
 }
 

@@ -7,7 +7,7 @@
 use super::{
     Broken, Decoded, ErrorCode, ErrorMessage, MAX_TID, MAX_TOKEN, Malformed, Method, Query, Refusal, Response, Want,
 };
-use crate::krpc::bencode::reader::{MAX_BYTES, MAX_TOKENS, ReadError, Reader, Value};
+use crate::krpc::bencode::reader::{MAX_BYTES, MAX_TOKENS, RawValue, ReadError, Reader};
 use crate::krpc::compact::Values;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -243,7 +243,7 @@ impl<'a> Envelope<'a> {
     #[inline]
     fn require_readable_value(&self) -> Result<(), Malformed> {
         match &self.arguments {
-            Some(Arguments { value: Some(Value { readable: false, .. }), .. }) => Err(Malformed::Syntax),
+            Some(Arguments { value: Some(RawValue { readable: false, .. }), .. }) => Err(Malformed::Syntax),
             _ => Ok(()),
         }
     }
@@ -354,7 +354,7 @@ mod arguments {
 struct Arguments<'a> {
     fields: Fields<'a, 7, 7>,
     want: Want,
-    value: Option<Value<'a>>,
+    value: Option<RawValue<'a>>,
 }
 
 impl<'a> Arguments<'a> {

@@ -5,9 +5,10 @@
 
 use core::time::Duration;
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::time::Instant;
-use honeyguide::krpc::{self, Decoded, Item, Method, Query, Response, SignedItem};
+use honeyguide::Instant;
+use honeyguide::base::Rng;
+use honeyguide::krpc;
+use honeyguide::krpc::{Decoded, Item, Method, Query, Response, SignedItem};
 use honeyguide::{Endpoint, Id};
 
 const LATENCY: Duration = Duration::from_millis(20);
@@ -35,7 +36,7 @@ impl Held {
     pub const EVERYWHERE: u32 = (1 << PEERS) - 1;
 
     fn target(&self) -> Id {
-        krpc::mutable_target(&self.key, self.salt)
+        krpc::Item::mutable_target(&self.key, self.salt)
     }
 }
 

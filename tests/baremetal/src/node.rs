@@ -4,13 +4,13 @@ use core::fmt::Write;
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
-use honeyguide::base::time::Instant;
-use honeyguide::dht::config::Config;
-use honeyguide::dht::node::output_hash::OutputHash;
-use honeyguide::dht::node::{
-    Buffer, Command, Event, Freshness, Input, LinkId, Node, Outcome, Output, Part, Reason, Storage,
-};
-use honeyguide::krpc::{self, Decoded, Item, Method, Response, Want};
+use honeyguide::Config;
+use honeyguide::Instant;
+use honeyguide::dht::journal::OutputHash;
+use honeyguide::dht::{Buffer, Freshness, LinkId, Part, Reason};
+use honeyguide::krpc;
+use honeyguide::krpc::{Decoded, Item, Method, Response, Want};
+use honeyguide::{Command, Event, Input, Node, Outcome, Output, Storage};
 use honeyguide::{Endpoint, Id};
 
 use crate::network::{Held, NODE, Network, address};
@@ -76,7 +76,7 @@ fn prepare<'r, 'n, 's>(
     vector: &Held,
 ) -> &'r mut Run<'n, 's> {
     let ours = Held {
-        key: krpc::public_key(&SECRET),
+        key: krpc::SignedItem::public_key(&SECRET),
         salt: b"relays",
         seq: 1,
         signature: [0; 64],

@@ -3,10 +3,9 @@
 use core::fmt::Write;
 
 use heapless::spsc::Queue;
-use honeyguide::base::time::Instant;
-use honeyguide::dht::node::{Buffer, Input, LinkId, Output};
-use honeyguide::dht::{Config, Node};
+use honeyguide::dht::{Buffer, LinkId};
 use honeyguide::krpc::{self, Decoded};
+use honeyguide::{Config, Input, Instant, Node, Output};
 
 use crate::hash::{Hash, report};
 use crate::radio::{self, DATAGRAMS, Radio, Received};

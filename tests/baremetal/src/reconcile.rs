@@ -2,16 +2,13 @@
 
 use core::fmt::Write;
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
-use honeyguide::negentropy::message::Entry;
-use honeyguide::negentropy::set::Sum;
-use honeyguide::negentropy::sorted::sums_len;
-use honeyguide::negentropy::{Difference, Limits, Reconciler, ReconcilerConfig, Sealed, Sorted, Step};
+use honeyguide::base::Rng;
+use honeyguide::negentropy::{Difference, Entry, Limits, Reconciler, ReconcilerConfig, Sorted, Step, Sum};
 
 use crate::hash::{Hash, report};
 
 const ENTRIES: usize = 256;
+const SUMS: usize = Sorted::sums_len(ENTRIES);
 const FRAME: usize = 4096;
 
 /// Runs everything; a check that fails panics, which the machine turns into an exit code.
@@ -35,15 +32,15 @@ fn session(rng: &mut Rng, mut see: impl FnMut(&[u8])) -> (usize, usize) {
     theirs.reverse();
 
     // One side looks at a sorted slice that could as well lie in flash, the other one sorts what it was lent.
-    let (mut our_sums, mut their_sums) = ([Sum::ZERO; sums_len(ENTRIES)], [Sum::ZERO; sums_len(ENTRIES)]);
+    let (mut our_sums, mut their_sums) = ([Sum::ZERO; SUMS], [Sum::ZERO; SUMS]);
     let ours = Sorted::new(&ours, &mut our_sums).expect("ascending");
-    let theirs = Sealed::new(Memory::from(&mut theirs[..]), Memory::from(&mut their_sums[..])).expect("a set");
+    let theirs = Sorted::sort(&mut theirs, &mut their_sums).expect("a set");
 
     let mut limits = Limits::initiator();
     limits.message = FRAME;
     let config = ReconcilerConfig::new(limits).frames(FRAME);
     let mut scratch = [0; FRAME / 32];
-    let mut client = Reconciler::initiator(config.clone(), Memory::from(&mut scratch[..])).expect("sound");
+    let mut client = Reconciler::initiator_in(config.clone(), &mut scratch).expect("sound");
     let mut server = Reconciler::responder(config).expect("sound");
     let (mut up, mut down) = ([0; FRAME], [0; FRAME]);
     let (mut have, mut need) = (0, 0);

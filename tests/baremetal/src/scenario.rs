@@ -3,8 +3,9 @@
 use core::fmt::Write;
 
 use honeyguide::Id;
-use honeyguide::base::rng::Rng;
-use honeyguide::krpc::{self, Decoded, Item, Method, Mutable, Query, SignedItem};
+use honeyguide::base::Rng;
+use honeyguide::krpc;
+use honeyguide::krpc::{Decoded, Item, Method, Mutable, Query, SignedItem};
 
 use crate::hash::{Hash, report};
 use crate::network::Held;
@@ -74,7 +75,7 @@ fn items(hash: &mut Hash) {
         let mutable = Mutable { key: &KEY, salt, seq: 1, signature };
         assert!(fits(mutable, value), "the signature of a published vector");
         assert!(!fits(Mutable { seq: 2, ..mutable }, value), "the signature of another seq");
-        assert_eq!(krpc::mutable_target(&KEY, salt), Id(*target));
+        assert_eq!(krpc::Item::mutable_target(&KEY, salt), Id(*target));
         hash.eat(target);
     }
     let secret_key = [42; 32];

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use honeyguide::Endpoint;
-use honeyguide::base::time::Instant;
-use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::{Buffer, Command, Event, Freshness, Input, LinkId, Node, Output, PeerKind, Storage};
+use honeyguide::Instant;
+use honeyguide::dht::journal::{Call, Record};
+use honeyguide::dht::{Buffer, Freshness, LinkId, PeerKind};
 use honeyguide::krpc::{Decoded, Method, decode};
+use honeyguide::{Command, Event, Input, Node, Output, Storage};
 use honeyguide_fuzz::run::newborn;
 use honeyguide_fuzz::setting::{SIGNED, TARGETS, VALUES, config};
 
@@ -226,7 +227,7 @@ impl Network {
 
     fn record(&mut self, call: Call<'_>) {
         let record = Record { polls: std::mem::take(&mut self.polls), now: self.now, call };
-        let mut out = [0; MAX_RECORD];
+        let mut out = [0; Record::MAX_LEN];
         let len = record.encode(&mut out).expect("there is room for any record");
         self.journal.extend_from_slice(&out[..len]);
     }

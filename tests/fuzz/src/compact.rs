@@ -1,7 +1,7 @@
 //! Compact lists of nodes and peers, and the normalised lists of events.
 
-use honeyguide::base::error::NoRoom;
-use honeyguide::dht::config::Network;
+use honeyguide::base::NoRoom;
+use honeyguide::dht::Network;
 use honeyguide::internals::krpc::bencode::Reader;
 use honeyguide::internals::krpc::compact::{
     MAX_NODES, MAX_PEERS, NODE4, NODE6, PEER4, PEER6, nodes4, nodes6, peer, put_node4, put_node6, put_peer,

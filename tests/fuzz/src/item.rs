@@ -3,9 +3,8 @@
 use arbitrary::Unstructured;
 use honeyguide::Id;
 use honeyguide::internals::krpc::item::{MAX_SIGNABLE, sign, signable, verify};
-use honeyguide::krpc::{
-    Item, MAX_SALT, MAX_VALUE, Mutable, immutable_target, mutable_target, pointer, pointer_value, public_key,
-};
+use honeyguide::krpc::SignedItem;
+use honeyguide::krpc::{Item, Mutable};
 
 /// Signs what the bytes say and verifies it; after any change it does not verify. Any key and any signature are survived.
 pub fn item(data: &[u8]) {
@@ -23,15 +22,15 @@ fn check(mut u: Unstructured<'_>) -> arbitrary::Result<()> {
     let value = u.take_rest();
 
     let Ok(signature) = sign(&secret_key, salt, seq, value) else {
-        assert!(salt.len() > MAX_SALT || value.len() > MAX_VALUE);
+        assert!(salt.len() > Item::MAX_SALT || value.len() > Item::MAX_VALUE);
         return Ok(());
     };
-    assert!(salt.len() <= MAX_SALT && value.len() <= MAX_VALUE);
-    let key = public_key(&secret_key);
+    assert!(salt.len() <= Item::MAX_SALT && value.len() <= Item::MAX_VALUE);
+    let key = SignedItem::public_key(&secret_key);
     let mutable = Mutable { key: &key, salt, seq, signature: &signature };
     assert!(verify(&mutable, value));
-    assert_eq!(Item { value, mutable: Some(mutable) }.target(), mutable_target(&key, salt));
-    assert_eq!(Item { value, mutable: None }.target(), immutable_target(value));
+    assert_eq!(Item { value, mutable: Some(mutable) }.target(), Item::mutable_target(&key, salt));
+    assert_eq!(Item { value, mutable: None }.target(), Item::immutable_target(value));
 
     let place = usize::from(place);
     let changed = |bytes: &[u8]| {
@@ -62,13 +61,13 @@ fn check_foreign(mut u: Unstructured<'_>) -> arbitrary::Result<()> {
     let value = u.take_rest();
     let mut text = [0; MAX_SIGNABLE];
     let fits = signable(salt, seq, value, &mut text);
-    assert!(fits.is_ok() || salt.len() > MAX_SALT || value.len() > MAX_VALUE);
+    assert!(fits.is_ok() || salt.len() > Item::MAX_SALT || value.len() > Item::MAX_VALUE);
     verify(&Mutable { key: &key, salt, seq, signature: &signature }, value);
 
-    if let Some(info_hash) = pointer(value) {
+    if let Some(info_hash) = Item { value, mutable: None }.pointer() {
         assert!(value.windows(Id::LEN).any(|window| window == info_hash.as_bytes()), "it stands there");
     }
     let info_hash = Id(*key.first_chunk().expect("32 bytes have 20"));
-    assert_eq!(pointer(&pointer_value(&info_hash)), Some(info_hash));
+    assert_eq!(Item { value: &Item::pointer_value(&info_hash), mutable: None }.pointer(), Some(info_hash));
     Ok(())
 }

@@ -1,14 +1,15 @@
 //! Datagrams: decoded, encoded again, and judged.
 
 use honeyguide::Id;
-use honeyguide::dht::config::Network;
-use honeyguide::dht::node::inspect::{Inspector, Judgement, inspect};
-use honeyguide::dht::stats::DropReason;
+use honeyguide::dht::DropReason;
+use honeyguide::dht::Network;
+use honeyguide::dht::{Inspector, Judgement, inspect};
 use honeyguide::internals::krpc::bencode::{MAX_BYTES, is_canonical};
 use honeyguide::internals::krpc::compact::{MAX_NODES, MAX_PEERS, nodes4, nodes6};
 use honeyguide::internals::krpc::item;
 use honeyguide::internals::krpc::message::{MAX_TID, MAX_TOKEN};
-use honeyguide::krpc::{Decoded, MAX_SALT, MAX_VALUE, Malformed, Method, Query, Response, decode};
+use honeyguide::krpc::Item;
+use honeyguide::krpc::{Decoded, Malformed, Method, Query, Response, decode};
 
 /// Decodes a datagram; what is decoded keeps every promise of its type, encodes to one spelling that decodes to the same,
 /// and the inspector sees in it what the decoder saw.
@@ -68,9 +69,9 @@ fn check_query(query: &Query<'_>) {
     match query.method {
         Method::AnnouncePeer { port, implied_port, .. } => assert!(port > 0 || implied_port),
         Method::Put { item, cas, .. } => {
-            assert!(is_canonical(item.value) && item.value.len() <= MAX_VALUE);
+            assert!(is_canonical(item.value) && item.value.len() <= Item::MAX_VALUE);
             match item.mutable {
-                Some(mutable) => assert!(mutable.salt.len() <= MAX_SALT && mutable.seq >= 0),
+                Some(mutable) => assert!(mutable.salt.len() <= Item::MAX_SALT && mutable.seq >= 0),
                 None => assert!(cas.is_none()),
             }
         }
@@ -87,7 +88,11 @@ fn check_response(response: &Response<'_>) {
     assert!(response.seq.is_none_or(|seq| seq >= 0) && response.num.is_none_or(|num| num >= 0));
     assert!(response.interval.is_none_or(|seconds| (0..=21_600).contains(&seconds)));
     if let Some(value) = response.value {
-        let _ = (is_canonical(value), honeyguide::krpc::pointer(value), item::immutable_target(value));
+        let _ = (
+            is_canonical(value),
+            honeyguide::krpc::Item { value, mutable: None }.pointer(),
+            item::immutable_target(value),
+        );
     }
 }
 

@@ -1,9 +1,10 @@
 //! Journals: any bytes as the run of a node.
 
 use honeyguide::Endpoint;
-use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::output_hash::OutputHash;
-use honeyguide::dht::node::{Buffer, Node, Output, Storage};
+use honeyguide::dht::Buffer;
+use honeyguide::dht::journal::OutputHash;
+use honeyguide::dht::journal::{Call, Record};
+use honeyguide::{Node, Output, Storage};
 
 use crate::setting::{RNG_SEED, config};
 
@@ -67,16 +68,16 @@ fn drain(node: &mut Node<'_>, polls: usize, trace: &mut OutputHash, checked: boo
 }
 
 fn check_record(record: &Record<'_>, bytes: &[u8]) {
-    let mut out = [0; MAX_RECORD];
+    let mut out = [0; Record::MAX_LEN];
     let Some(len) = record.encode(&mut out) else {
-        assert!(bytes.len() > MAX_RECORD, "whatever a journal may hold, there is room for it");
+        assert!(bytes.len() > Record::MAX_LEN, "whatever a journal may hold, there is room for it");
         return;
     };
     // Flags that mean nothing are lost, so it is the second writing that has to be the same as the first.
     let mut nodes = [Endpoint::UNSPECIFIED; 16];
     let (again, rest) = Record::decode(&out[..len], &mut nodes).expect("what was written can be read");
     assert!(rest.is_empty() && len <= bytes.len());
-    let mut twice = [0; MAX_RECORD];
+    let mut twice = [0; Record::MAX_LEN];
     assert_eq!(again.encode(&mut twice), Some(len));
     assert_eq!(out[..len], twice[..len]);
 }

@@ -3,9 +3,10 @@
 
 use std::sync::LazyLock;
 
-use honeyguide::base::rate::Rate;
-use honeyguide::base::rng::Rng;
-use honeyguide::dht::config::{Capacity, Config, LinkConfig};
+use honeyguide::Config;
+use honeyguide::base::Rng;
+use honeyguide::dht::Rate;
+use honeyguide::dht::{Capacity, LinkConfig};
 use honeyguide::internals::krpc::item;
 use honeyguide::{Endpoint, Id};
 

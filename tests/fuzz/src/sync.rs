@@ -1,23 +1,23 @@
 use std::collections::BTreeSet;
 
-use honeyguide::base::rng::Rng;
-use honeyguide::base::slab::Memory;
-use honeyguide::negentropy::message::{Entry, FrameReader, version};
+use honeyguide::base::Rng;
+use honeyguide::internals::negentropy::{FrameReader, version};
 use honeyguide::negentropy::{
-    Difference, Limits, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree, rateless,
+    Difference, Entry, Limits, RatelessInitiator, RatelessResponder, Reconciler, ReconcilerConfig, Sealed, SortedSet,
+    Step, Strictness, Tree,
 };
 
 /// Any message is read to an end or an error; strict reading accepts nothing that lenient reading does not.
 pub fn frame(data: &[u8]) {
     let Ok((_, body)) = version(data) else { return };
-    let lenient: Vec<_> = FrameReader::new(body, false).collect();
+    let lenient: Vec<_> = FrameReader::new(body, Strictness::Lenient).collect();
     assert!(lenient.len() <= body.len() / 3 + 1);
-    if let Ok(strict) = FrameReader::new(body, true).collect::<Result<Vec<_>, _>>() {
+    if let Ok(strict) = FrameReader::new(body, Strictness::Strict).collect::<Result<Vec<_>, _>>() {
         assert!(strict.into_iter().map(Ok).eq(lenient));
     }
 }
 
-/// One entry from two bytes: crowded timestamps, ids that share most of their bytes.
+/// One entry from two bytes: dense timestamps, ids that share most of their bytes.
 fn entry(a: u8, b: u8) -> Entry {
     let mut id = [b >> 6; 32];
     id[31] = b;
@@ -29,8 +29,8 @@ pub fn reconciler(data: &[u8]) {
     let [mode, sizes, seed, rest @ ..] = data else { return };
     let mut lists = [BTreeSet::new(), BTreeSet::new()];
     for three in rest.chunks_exact(3) {
-        // Ids as hashes are: V1 adds them up, so ids in arithmetic progression would have equal sums (N-rules of the
-        // specification: a crafted set can hide differences). One timestamp for each id, as in all sound sets.
+        // Ids as hashes are: sums of ids in arithmetic progression would be equal (N25). One timestamp for each id, as in
+        // all sound sets.
         let mut number = [0; 32];
         number[..2].copy_from_slice(&three[..2]);
         let id: [u8; 32] = Rng::from_seed(number).bytes();
@@ -48,8 +48,7 @@ pub fn reconciler(data: &[u8]) {
         config.random_splits = (bits & 2 == 0).then_some([*seed; 32]);
         if bits & 4 == 0 { config } else { config.conformance() }
     };
-    let scratch = Memory::allocate(config(0).scratch_len());
-    let mut client = Reconciler::initiator(config(*mode), scratch).unwrap();
+    let mut client = Reconciler::initiator(config(*mode)).unwrap();
     let mut server = Reconciler::responder(config(mode >> 4)).unwrap();
     let (mut up, mut down) = (vec![0; 1 << 17], vec![0; 1 << 17]);
     let (mut have, mut need) = (BTreeSet::new(), BTreeSet::new());
@@ -114,15 +113,14 @@ pub fn hostile_partner(data: &[u8]) {
     let mut party = if mode & 2 == 0 {
         Reconciler::responder(config).unwrap()
     } else {
-        let scratch = Memory::allocate(config.scratch_len());
-        let mut party = Reconciler::initiator(config, scratch).unwrap();
+        let mut party = Reconciler::initiator(config).unwrap();
         party.initiate(&set, &mut out).unwrap();
         party
     };
-    let _ = rateless::answer(&set, rest, 500, &mut out);
-    let mut asker = rateless::Asker::new([*mode; 16], 500);
-    asker.initiate(&set, &mut out).unwrap();
-    let _ = asker.handle(&set, rest, &mut out, &mut |_| ());
+    let _ = RatelessResponder::new(500).answer(&set, rest, &mut out);
+    let mut initiator = RatelessInitiator::new([*mode; 16], 500);
+    initiator.initiate(&set, &mut out).unwrap();
+    let _ = initiator.reconcile(&set, rest, &mut out, &mut |_| ());
     // Messages of the length that their first byte says, each with the version byte that most need.
     let mut rest = rest;
     while let Some((len, after)) = rest.split_first() {

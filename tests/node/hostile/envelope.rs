@@ -1,7 +1,7 @@
 //! Datagrams that are no message, and messages that are spelled oddly.
 
 use honeyguide::Id;
-use honeyguide::dht::stats::DropReason;
+use honeyguide::dht::DropReason;
 use honeyguide::krpc::Malformed::{
     Empty, NoKind, NoTid, NotADictionary, Oversize, RepeatedKey, Syntax, TooDeep, TooManyTokens, Trailing,
 };

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use honeyguide::dht::node::{DirectQuery, LinkId, Outcome, Reason};
+use honeyguide::Outcome;
+use honeyguide::dht::{DirectQuery, LinkId, Reason};
 use honeyguide::krpc::{Family, Want};
 use honeyguide::{Endpoint, Id};
 
@@ -111,7 +112,7 @@ fn r68_nodes_that_are_an_integer_are_ignored_and_the_rest_is_used() {
         let body = body.clone();
         lab.minds.insert(friend, Box::new(move |query| Some(reply(query.tid, &id, &body))));
         let outcome = lab.operate(|node, now| {
-            node.announce(now, 1, TARGET, Some(6881), honeyguide::dht::node::PeerKind::Downloader).unwrap();
+            node.announce(now, 1, TARGET, Some(6881), honeyguide::dht::PeerKind::Downloader).unwrap();
         });
         assert_eq!(outcome.stored, 1, "{outcome:?}");
         lab.serves();
@@ -190,7 +191,7 @@ fn r73_a_node_at_our_own_address_is_skipped() {
 
 #[test]
 fn r73_a_query_that_claims_to_come_from_our_own_address_makes_us_ask_nobody() {
-    use honeyguide::dht::config::LinkConfig;
+    use honeyguide::dht::LinkConfig;
     let home = Endpoint::v4([90, 1, 2, 3], 6881);
     let link = LinkConfig { external: Some(home.into()), ..LinkConfig::V4 };
     let mut lab = Lab::new(crate::lab::config().with_links(&[link]));

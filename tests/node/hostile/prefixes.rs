@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use honeyguide::base::rate::Rate;
-use honeyguide::base::rng::Rng;
-use honeyguide::dht::config::Config;
-use honeyguide::dht::node::{LinkId, Reason};
-use honeyguide::dht::stats::DropReason::Limited;
+use honeyguide::Config;
+use honeyguide::base::Rng;
+use honeyguide::dht::DropReason::Limited;
+use honeyguide::dht::Rate;
+use honeyguide::dht::{LinkId, Reason};
 use honeyguide::internals::krpc::item;
 use honeyguide::{Endpoint, Id};
 

@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
-use honeyguide::dht::node::{Command, Freshness, Outcome, Reason};
-use honeyguide::dht::stats::DropReason::InboxOverflow;
+use honeyguide::dht::DropReason::InboxOverflow;
+use honeyguide::dht::{Freshness, Reason};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Item, Method};
+use honeyguide::{Command, Outcome};
 use honeyguide::{Endpoint, Id};
 
 use crate::lab::{Lab, nodes, pair, raw, reply, string};
@@ -127,7 +128,7 @@ fn r82_more_samples_than_any_node_should_send_are_not_lost() {
         let body = [raw(b"interval", b"i60e"), raw(b"num", b"i99e"), pair(b"samples", &[8; 20 * 60 + 3])].concat();
         lab.minds.insert(friend, Box::new(move |query| Some(reply(query.tid, &id, &body))));
         let outcome = lab.operate(|node, now| {
-            let query = honeyguide::dht::node::DirectQuery::Sample { target: HASH };
+            let query = honeyguide::dht::DirectQuery::Sample { target: HASH };
             node.command(now, 1, Command::Query { to: friend, query }).unwrap();
         });
         assert_eq!((outcome.results, outcome.dropped_results, lab.dropped(InboxOverflow)), (1, 0, 0));
@@ -151,7 +152,7 @@ fn r90_values_that_are_a_string_and_a_token_that_is_a_list_are_absent() {
         let body = [nodes(&[(near, named)]), raw(b"token", b"l3:toke"), pair(b"values", b"abcdef")].concat();
         lab.minds.insert(friend, Box::new(move |query| Some(reply(query.tid, &id, &body))));
         let outcome = lab.operate(|node, now| {
-            node.announce(now, 1, target, Some(6881), honeyguide::dht::node::PeerKind::Downloader).unwrap();
+            node.announce(now, 1, target, Some(6881), honeyguide::dht::PeerKind::Downloader).unwrap();
         });
         assert_eq!((outcome.reason, outcome.invalid), (Reason::Converged, 0));
         assert_eq!(outcome.stored, 7, "the others of the nearest eight took it: {outcome:?}");

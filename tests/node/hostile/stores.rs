@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use honeyguide::dht::node::Input;
+use honeyguide::Input;
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Item, Mutable};
 use honeyguide::{Endpoint, Id};

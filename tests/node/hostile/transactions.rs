@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use honeyguide::dht::node::{DirectQuery, Reason};
-use honeyguide::dht::stats::DropReason::Unsolicited;
+use honeyguide::dht::DropReason::Unsolicited;
+use honeyguide::dht::{DirectQuery, Reason};
 use honeyguide::krpc::Want;
 use honeyguide::{Endpoint, Id};
 
@@ -33,8 +33,7 @@ fn r60_a_thousand_guesses_of_the_tid_of_an_open_query_find_nothing() {
             guesses += 1;
         }
         assert!(
-            guesses > 90
-                && lab.dropped(Unsolicited) + lab.dropped(honeyguide::dht::stats::DropReason::Limited) == guesses
+            guesses > 90 && lab.dropped(Unsolicited) + lab.dropped(honeyguide::dht::DropReason::Limited) == guesses
         );
         assert_eq!(lab.outcome(), None, "the query is still open");
         lab.run(Duration::from_secs(30));

@@ -2,13 +2,11 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
-use honeyguide::adapters::handle::Handle;
-use honeyguide::adapters::results::Signed;
+use honeyguide::Config;
+use honeyguide::adapters::Handle;
 use honeyguide::adapters::testnet::Testnet;
-use honeyguide::dht::Config;
-use honeyguide::dht::node::Freshness;
-use honeyguide::dht::stats::DropReason;
+use honeyguide::dht::DropReason;
+use honeyguide::dht::Freshness;
 use honeyguide::krpc::Item;
 use tokio::runtime::Runtime;
 
@@ -48,12 +46,11 @@ impl Network for Ours {
     }
 
     fn put(&mut self, task: &Task) -> Result<f64, String> {
-        let (key, secret_key) = (task.signer.verifying_key().to_bytes(), task.signer.to_bytes());
+        let secret_key = task.signer.to_bytes();
         let item = Item::mutable(&secret_key, &task.value).sign().expect("a short value");
-        let signed = Signed { key, salt: Bytes::new(), seq: 1, signature: *item.mutable().signature };
-        let (node, value) = (self.node(task.writer()), Bytes::copy_from_slice(&task.value));
+        let node = self.node(task.writer());
         let begin = Instant::now();
-        let put = self.runtime.block_on(node.put_mutable(value, signed, None));
+        let put = self.runtime.block_on(node.put_mutable(&item, None));
         let elapsed = begin.elapsed();
         let stored = put.map_err(|failure| failure.to_string())?.outcome.stored;
         self.stored = self.stored.min(stored);
@@ -63,7 +60,7 @@ impl Network for Ours {
     fn get(&mut self, task: &Task) -> Result<f64, String> {
         let (node, key) = (self.node(task.reader()), task.signer.verifying_key().to_bytes());
         let begin = Instant::now();
-        let found = self.runtime.block_on(node.get_mutable(key, b"", None, Freshness::First).next());
+        let found = self.runtime.block_on(node.get_mutable(&key, b"", None, Freshness::First).next());
         let elapsed = begin.elapsed();
         if found.is_none_or(|found| found.value != task.value) {
             return Err("nobody has it".into());

@@ -36,13 +36,13 @@ pub(super) enum Goal {
 }
 
 /// What a command asks for, checked.
-pub(super) struct Request<'a> {
+pub(super) struct CheckedCommand<'a> {
     pub goal: Goal,
     pub target: Id,
     pub carried: Carried<'a>,
 }
 
-impl<'a> Request<'a> {
+impl<'a> CheckedCommand<'a> {
     /// Checks a command that is to run on a link of `family`, where our id is `own`. Counts the signatures that are checked.
     pub(super) fn of(
         command: &Command<'a>,
@@ -50,7 +50,7 @@ impl<'a> Request<'a> {
         family: Family,
         verifications: &mut u64,
     ) -> Result<Self, CallError> {
-        let plain = |goal, target| Request { goal, target, carried: Carried::Nothing };
+        let plain = |goal, target| CheckedCommand { goal, target, carried: Carried::Nothing };
         Ok(match *command {
             Command::Bootstrap { .. } => plain(Goal::Bootstrap, own),
             Command::Query { to, query } => {
@@ -64,13 +64,13 @@ impl<'a> Request<'a> {
             Command::GetMutable { key, salt, newer_than, freshness } => {
                 check_salt(salt)?;
                 let goal = Goal::Mutable { newer_than, freshness };
-                Request { goal, target: item::mutable_target(key, salt), carried: Carried::Key { key, salt } }
+                CheckedCommand { goal, target: item::mutable_target(key, salt), carried: Carried::Key { key, salt } }
             }
             Command::GetPeers { info_hash } => plain(Goal::Peers, info_hash),
             Command::PutImmutable { value } => {
                 check_value(value)?;
                 let item = Item { value, mutable: None };
-                Request { goal: Goal::PutImmutable, target: item.target(), carried: Carried::Item(item) }
+                CheckedCommand { goal: Goal::PutImmutable, target: item.target(), carried: Carried::Item(item) }
             }
             Command::PutMutable { value, key, salt, seq, signature, cas } => {
                 check_value(value)?;
@@ -85,7 +85,7 @@ impl<'a> Request<'a> {
                     return Err(ItemError::BadSignature.into());
                 }
                 let item = Item { value, mutable: Some(mutable) };
-                Request { goal: Goal::PutMutable { cas }, target: item.target(), carried: Carried::Item(item) }
+                CheckedCommand { goal: Goal::PutMutable { cas }, target: item.target(), carried: Carried::Item(item) }
             }
             Command::Announce { info_hash, port, kind } => {
                 if port == Some(0) {

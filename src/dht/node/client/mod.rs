@@ -25,7 +25,7 @@ use crate::base::ring::Ring;
 use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
 use crate::dht::command::Command;
-use crate::dht::config::K;
+use crate::dht::config::{K, MAX_BOOTSTRAP_NODES};
 use crate::dht::error::CallError;
 use crate::dht::event::{Buffer, Event, LinkId, OpId, OpView, Reason};
 use crate::dht::limiter::Limiter;
@@ -43,12 +43,9 @@ use crate::krpc::id::Id;
 use crate::krpc::message::{Method, Response};
 
 use answers::Arrival;
-use goal::{Goal, Request};
+use goal::{CheckedCommand, Goal};
 use operation::Todo;
 use results::Results;
-
-/// Most bootstrap nodes that a node remembers.
-pub const MAX_BOOTSTRAP_NODES: usize = 16;
 
 /// Contacts of the table that a lookup starts from.
 const START_FROM: usize = 20;
@@ -107,7 +104,7 @@ impl<'s> Client<'s> {
     ) -> Result<OpId, CallError> {
         let at = links.get(link).ok_or(CallError::NoLink(link))?;
         let verifications = &mut cx.stats_mut().verifications;
-        let request = Request::of(command, *at.own(), at.family(), verifications)?;
+        let request = CheckedCommand::of(command, *at.own(), at.family(), verifications)?;
         if let Command::Bootstrap { nodes } = command {
             self.remember(nodes);
             self.bootstrap_others(cx.now(), links, link);

@@ -1,8 +1,8 @@
 //! Answers to the queries of the node, from honest to absurd.
 
 use arbitrary::{Result, Unstructured};
-use honeyguide::base::error::NoRoom;
-use honeyguide::dht::node::LinkId;
+use honeyguide::base::NoRoom;
+use honeyguide::dht::LinkId;
 use honeyguide::internals::krpc::compact::{put_node4, put_node6, put_peer};
 use honeyguide::krpc::{ErrorMessage, Family, Method, Query, Response, Values};
 use honeyguide::{Endpoint, Id};

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use honeyguide::Endpoint;
-use honeyguide::base::time::Instant;
-use honeyguide::dht::contact::SavedContact;
-use honeyguide::dht::node::journal::Call;
-use honeyguide::dht::node::{Command, DirectQuery, Freshness, Input, LinkId, PeerKind};
+use honeyguide::Instant;
+use honeyguide::dht::SavedContact;
+use honeyguide::dht::journal::Call;
+use honeyguide::dht::{DirectQuery, Freshness, LinkId, PeerKind};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Decoded, Item, Method, Mutable, Query, Want, decode};
+use honeyguide::{Command, Input};
 
 use super::answers::{Manner, answer};
 use super::world::{Sent, Wish, World};

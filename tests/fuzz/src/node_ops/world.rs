@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use honeyguide::base::time::Instant;
-use honeyguide::dht::config::Network;
-use honeyguide::dht::error::CallError;
-use honeyguide::dht::node::journal::{Call, MAX_RECORD, Record};
-use honeyguide::dht::node::output_hash::OutputHash;
-use honeyguide::dht::node::{Buffer, Command, Event, Input, LinkId, Node, OpId, Outcome, Output, Reason, Timer};
+use honeyguide::Instant;
+use honeyguide::dht::CallError;
+use honeyguide::dht::Network;
+use honeyguide::dht::journal::OutputHash;
+use honeyguide::dht::journal::{Call, Record};
+use honeyguide::dht::{Buffer, LinkId, OpId, Reason, Timer};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Decoded, Item, Mutable, decode};
+use honeyguide::{Command, Event, Input, Node, Outcome, Output};
 use honeyguide::{Endpoint, Id};
 
 use crate::run::LONGEST_DRAIN;
@@ -171,7 +172,7 @@ impl World {
     fn record(&mut self, call: Call<'_>) {
         let Some(journal) = &mut self.journal else { return };
         let record = Record { polls: std::mem::take(&mut journal.polls), now: self.now, call };
-        let mut out = [0; MAX_RECORD];
+        let mut out = [0; Record::MAX_LEN];
         match record.encode(&mut out) {
             Some(len) => journal.records.extend_from_slice(&out[..len]),
             None => self.journal = None,

@@ -1,0 +1,110 @@
+//! What handles and a driver say to each other.
+//!
+//! Model: the node lives with its driver; handles send it messages and share nothing with it. Whoever waits for an
+//! answer has a mailbox; the driver has the other end of it, and however it loses that, the mailbox ends.
+
+use std::boxed::Box;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use crate::adapters::mailbox::Mailbox;
+use crate::adapters::results::{FromEvent, OperationError};
+use crate::dht::command::Command;
+use crate::dht::contact::SavedContact;
+use crate::dht::error::CallError;
+use crate::dht::event::{Event, LinkId, OpId, Outcome};
+use crate::dht::node::Node;
+
+/// What the driver is told.
+pub(super) enum Message {
+    Run { tag: u64, link: Option<LinkId>, start: Start, waiter: Waiter },
+    Cancel { tag: u64 },
+    Import { link: LinkId, contacts: Vec<SavedContact> },
+    Observe(Box<dyn FnOnce(&Node<'static>) + Send>),
+    Watch(Waiter),
+    Shutdown,
+}
+
+/// What takes a command: the node, by way of its driver.
+pub(super) type Submit<'a> = &'a mut dyn FnMut(Command<'_>) -> Result<OpId, CallError>;
+
+/// Submits a command that borrows from what the closure owns, so that no second set of commands is needed.
+pub(super) type Start = Box<dyn FnOnce(Submit<'_>) -> Result<OpId, CallError> + Send>;
+
+/// How an operation ends for its consumer.
+pub(super) type End = Result<Outcome, OperationError>;
+
+/// The driver's side of a mailbox. However it is lost, the consumer sees an end.
+pub(super) struct Waiter(Arc<dyn Deliver>);
+
+trait Deliver: Send + Sync {
+    fn event(&self, event: &Event<'_>);
+    fn finish(&self, end: End);
+}
+
+impl<T: FromEvent> Deliver for Mailbox<T, End> {
+    fn event(&self, event: &Event<'_>) {
+        if let Some(result) = T::from_event(event) {
+            self.put(result);
+        }
+    }
+
+    fn finish(&self, end: End) {
+        Mailbox::finish(self, end);
+    }
+}
+
+impl Waiter {
+    pub(super) fn new<T: FromEvent>(mail: Arc<Mailbox<T, End>>) -> Self {
+        Waiter(mail)
+    }
+
+    pub(super) fn event(&self, event: &Event<'_>) {
+        self.0.event(event);
+    }
+
+    pub(super) fn finish(self, end: End) {
+        self.0.finish(end);
+    }
+
+    /// Whether the consumer is still there.
+    pub(super) fn is_wanted(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.0.finish(Err(OperationError::Stopped));
+    }
+}
+
+/// Ends with the driver, whatever ends the driver.
+pub(super) struct Lifetime(pub Arc<Mailbox<Infallible, ()>>);
+
+impl Drop for Lifetime {
+    fn drop(&mut self) {
+        self.0.finish(());
+    }
+}
+
+/// How a message reaches the driver. When nobody can send one any more, the driver ends.
+pub(super) struct Post(Box<dyn Fn(Message) + Send + Sync>);
+
+impl Post {
+    pub(super) fn new(post: impl Fn(Message) + Send + Sync + 'static) -> Self {
+        Post(Box::new(post))
+    }
+
+    /// A driver that has ended drops the message, and with it the waiter inside.
+    pub(super) fn send(&self, message: Message) {
+        (self.0)(message);
+    }
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        self.send(Message::Shutdown);
+    }
+}

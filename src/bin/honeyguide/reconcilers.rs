@@ -1,0 +1,41 @@
+//! The two sides of a reconciliation between partners who trust each other, since files and processes are the user's.
+
+use honeyguide::negentropy::{Entry, Limits, Reconciler, ReconcilerConfig, Splitting};
+
+use crate::failed::Failed;
+use crate::options;
+
+/// Longest message: a list of all ids of 32 million entries. Memory is only touched as far as it is needed.
+const LONGEST: usize = 1 << 30;
+
+pub fn config(adaptive: bool, frame: usize) -> ReconcilerConfig {
+    let mut config = ReconcilerConfig::new(Limits::trusting(LONGEST)).conformance().frames(frame);
+    if adaptive {
+        config.splitting = Splitting::Adaptive;
+    }
+    config
+}
+
+pub fn initiator(config: ReconcilerConfig) -> Result<Reconciler<'static>, Failed> {
+    Reconciler::initiator(config).map_err(|error| Failed::usage(error.to_string()))
+}
+
+pub fn responder(config: ReconcilerConfig) -> Result<Reconciler<'static>, Failed> {
+    Reconciler::responder(config).map_err(|error| Failed::usage(error.to_string()))
+}
+
+/// Makes the buffer long enough that without a frame limit no message is cut.
+pub fn grow(out: &mut Vec<u8>, entries: usize, message: usize) {
+    let len = Reconciler::answer_len(entries, message);
+    if out.len() < len {
+        *out = vec![0; len];
+    }
+}
+
+/// `timestamp,id` with the id in hex.
+pub fn entry(text: &str) -> Result<Entry, Failed> {
+    let (timestamp, id) = text.split_once(',').ok_or("an entry is not of the form timestamp,id")?;
+    let timestamp = timestamp.trim().parse().map_err(|_| format!("{timestamp:?} is not a timestamp"))?;
+    let id = options::hex_array(id.trim()).map_err(|error| format!("the id of an entry: {error}"))?;
+    Ok(Entry { timestamp, id })
+}

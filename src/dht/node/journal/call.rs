@@ -1,0 +1,56 @@
+//! A call to a node, as a value.
+
+use crate::base::time::Instant;
+use crate::dht::command::Command;
+use crate::dht::contact::SavedContact;
+use crate::dht::event::{Input, LinkId};
+use crate::dht::node::Node;
+
+/// A call that changes a node.
+#[derive(Clone, Copy, Debug)]
+pub enum Call<'a> {
+    /// [`Node::handle_input`].
+    Input(Input<'a>),
+    /// [`Node::command_on`], or [`Node::command`] when `link` is `None`.
+    Command {
+        /// The caller's tag.
+        tag: u64,
+        /// The link.
+        link: Option<LinkId>,
+        /// The command.
+        command: Command<'a>,
+    },
+    /// [`Node::cancel`].
+    Cancel {
+        /// The caller's tag.
+        tag: u64,
+    },
+    /// [`Node::import`] of one contact.
+    Import {
+        /// The link.
+        link: LinkId,
+        /// The contact.
+        contact: SavedContact,
+    },
+    /// The end of the journal: no call, only polls.
+    End,
+}
+
+impl Call<'_> {
+    /// Makes the call.
+    pub fn apply(&self, node: &mut Node<'_>, now: Instant) {
+        match *self {
+            Call::Input(input) => node.handle_input(now, input),
+            // What the call returned was for the caller; a refused command is refused again.
+            Call::Command { tag, link: Some(link), command } => {
+                let _ = node.command_on(now, tag, link, command);
+            }
+            Call::Command { tag, link: None, command } => {
+                let _ = node.command(now, tag, command);
+            }
+            Call::Cancel { tag } => node.cancel(now, tag),
+            Call::Import { link, contact } => node.import(now, link, &[contact]),
+            Call::End => {}
+        }
+    }
+}

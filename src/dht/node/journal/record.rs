@@ -1,0 +1,290 @@
+//! Records: calls as bytes, and back.
+//!
+//! A record is a [`StoredRecord`] in `postcard`'s form: integers as varints, byte strings with their length in front, a
+//! variant as its place in the list. The stored types mirror those of the node, so that these may change without the
+//! format; whoever changes the stored ones gives [`Record::FORMAT`] a new number.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::time::Instant;
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
+use crate::dht::config::MAX_BOOTSTRAP_NODES;
+use crate::dht::contact::SavedContact;
+use crate::dht::event::{Input, LinkId};
+use crate::dht::node::journal::call::Call;
+use crate::krpc::bencode::reader::MAX_BYTES;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::item::{MAX_SALT, MAX_VALUE};
+use crate::krpc::message::Want;
+
+/// One call to a node.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// Polls since the record before.
+    pub polls: u32,
+    /// The `now` of the call.
+    pub now: Instant,
+    /// The call.
+    pub call: Call<'a>,
+}
+
+impl<'a> Record<'a> {
+    /// The number of the format that records are written and read in.
+    pub const FORMAT: u32 = 2;
+    /// A buffer of this size has place for any record.
+    pub const MAX_LEN: usize = 2048;
+
+    /// Writes the record; bytes written, or `None` when `out` is too small ([`Record::MAX_LEN`] never is).
+    pub fn encode(&self, out: &mut [u8]) -> Option<usize> {
+        let mut nodes = [0; ADDRESS * MAX_BOOTSTRAP_NODES];
+        let call = StoredCall::from_call(self.call, &mut nodes);
+        let record = StoredRecord { polls: self.polls, now: self.now.as_micros(), call };
+        postcard::to_slice(&record, out).ok().map(|written| written.len())
+    }
+
+    /// Reads the first record; it and what follows, or `None` when the bytes are no record. The nodes of a bootstrap
+    /// are put into `nodes`, since their form in the journal is not that in memory.
+    pub fn decode(bytes: &'a [u8], nodes: &'a mut [Endpoint; MAX_BOOTSTRAP_NODES]) -> Option<(Record<'a>, &'a [u8])> {
+        let (StoredRecord { polls, now, call }, rest) = postcard::take_from_bytes(bytes).ok()?;
+        Some((Record { polls, now: Instant::from_micros(now), call: call.into_call(nodes)? }, rest))
+    }
+}
+
+/// Bytes of a stored address.
+const ADDRESS: usize = 18;
+
+type Address = [u8; ADDRESS];
+
+#[derive(Serialize, Deserialize)]
+struct StoredRecord<'a> {
+    polls: u32,
+    now: u64,
+    #[serde(borrow)]
+    call: StoredCall<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum StoredCall<'a> {
+    End,
+    Datagram { link: u8, from: Address, payload: &'a [u8] },
+    Refused { link: u8, to: Address },
+    SendFailed { link: u8, to: Address },
+    Timeout,
+    Cancel { tag: u64 },
+    Import { link: u8, id: [u8; 20], endpoint: Address },
+    Command { tag: u64, link: Option<u8>, command: StoredCommand<'a> },
+}
+
+#[derive(Serialize, Deserialize)]
+enum StoredCommand<'a> {
+    /// Addresses back to back.
+    Bootstrap(&'a [u8]),
+    Ping {
+        to: Address,
+    },
+    FindNode {
+        to: Address,
+        target: [u8; 20],
+        v4: bool,
+        v6: bool,
+    },
+    SampleOne {
+        to: Address,
+        target: [u8; 20],
+    },
+    Lookup([u8; 20]),
+    GetImmutable([u8; 20]),
+    GetMutable {
+        key: &'a [u8],
+        salt: &'a [u8],
+        newer_than: Option<i64>,
+        first: bool,
+    },
+    GetPeers([u8; 20]),
+    PutImmutable(&'a [u8]),
+    PutMutable {
+        value: &'a [u8],
+        key: &'a [u8],
+        salt: &'a [u8],
+        seq: i64,
+        signature: &'a [u8],
+        cas: Option<i64>,
+    },
+    Announce {
+        info_hash: [u8; 20],
+        port: Option<u16>,
+        seed: bool,
+    },
+    Scrape([u8; 20]),
+    Sample([u8; 20]),
+}
+
+impl<'a> StoredCall<'a> {
+    fn from_call(call: Call<'a>, nodes: &'a mut [u8; ADDRESS * MAX_BOOTSTRAP_NODES]) -> Self {
+        match call {
+            Call::End => StoredCall::End,
+            Call::Input(Input::Datagram { link: LinkId(link), from, payload }) => {
+                StoredCall::Datagram { link, from: from.to_bytes(), payload: cut(payload, MAX_BYTES) }
+            }
+            Call::Input(Input::Refused { link: LinkId(link), to }) => StoredCall::Refused { link, to: to.to_bytes() },
+            Call::Input(Input::SendFailed { link: LinkId(link), to }) => {
+                StoredCall::SendFailed { link, to: to.to_bytes() }
+            }
+            Call::Input(Input::Timeout) => StoredCall::Timeout,
+            Call::Cancel { tag } => StoredCall::Cancel { tag },
+            Call::Import { link: LinkId(link), contact: SavedContact { id, endpoint } } => {
+                StoredCall::Import { link, id: id.0, endpoint: endpoint.to_bytes() }
+            }
+            Call::Command { tag, link, command } => {
+                let command = StoredCommand::from_command(command, nodes);
+                StoredCall::Command { tag, link: link.map(|LinkId(link)| link), command }
+            }
+        }
+    }
+
+    fn into_call(self, nodes: &'a mut [Endpoint; MAX_BOOTSTRAP_NODES]) -> Option<Call<'a>> {
+        let endpoint = Endpoint::from_bytes;
+        Some(match self {
+            StoredCall::End => Call::End,
+            StoredCall::Datagram { link, from, payload } => {
+                Call::Input(Input::Datagram { link: LinkId(link), from: endpoint(from), payload })
+            }
+            StoredCall::Refused { link, to } => Call::Input(Input::Refused { link: LinkId(link), to: endpoint(to) }),
+            StoredCall::SendFailed { link, to } => {
+                Call::Input(Input::SendFailed { link: LinkId(link), to: endpoint(to) })
+            }
+            StoredCall::Timeout => Call::Input(Input::Timeout),
+            StoredCall::Cancel { tag } => Call::Cancel { tag },
+            StoredCall::Import { link, id, endpoint: addr } => {
+                Call::Import { link: LinkId(link), contact: SavedContact { id: Id(id), endpoint: endpoint(addr) } }
+            }
+            StoredCall::Command { tag, link, command } => {
+                Call::Command { tag, link: link.map(LinkId), command: command.into_command(nodes)? }
+            }
+        })
+    }
+}
+
+impl<'a> StoredCommand<'a> {
+    fn from_command(command: Command<'a>, stored: &'a mut [u8; ADDRESS * MAX_BOOTSTRAP_NODES]) -> Self {
+        match command {
+            Command::Bootstrap { nodes } => {
+                let places = stored.chunks_exact_mut(ADDRESS);
+                let count = places.zip(nodes).map(|(place, node)| place.copy_from_slice(&node.to_bytes())).count();
+                StoredCommand::Bootstrap(&stored[..count * ADDRESS])
+            }
+            Command::Query { to, query: DirectQuery::Ping } => StoredCommand::Ping { to: to.to_bytes() },
+            Command::Query { to, query: DirectQuery::FindNode { target, want: Want { v4, v6 } } } => {
+                StoredCommand::FindNode { to: to.to_bytes(), target: target.0, v4, v6 }
+            }
+            Command::Query { to, query: DirectQuery::Sample { target } } => {
+                StoredCommand::SampleOne { to: to.to_bytes(), target: target.0 }
+            }
+            Command::Lookup { target } => StoredCommand::Lookup(target.0),
+            Command::GetImmutable { target } => StoredCommand::GetImmutable(target.0),
+            Command::GetMutable { key, salt, newer_than, freshness } => {
+                let first = freshness == Freshness::First;
+                StoredCommand::GetMutable { key, salt: cut(salt, MAX_SALT), newer_than, first }
+            }
+            Command::GetPeers { info_hash } => StoredCommand::GetPeers(info_hash.0),
+            Command::PutImmutable { value } => StoredCommand::PutImmutable(cut(value, MAX_VALUE)),
+            Command::PutMutable { value, key, salt, seq, signature, cas } => {
+                let (value, salt) = (cut(value, MAX_VALUE), cut(salt, MAX_SALT));
+                StoredCommand::PutMutable { value, key, salt, seq, signature, cas }
+            }
+            Command::Announce { info_hash, port, kind } => {
+                StoredCommand::Announce { info_hash: info_hash.0, port, seed: kind == PeerKind::Seed }
+            }
+            Command::Scrape { info_hash } => StoredCommand::Scrape(info_hash.0),
+            Command::Sample { target } => StoredCommand::Sample(target.0),
+        }
+    }
+
+    fn into_command(self, nodes: &'a mut [Endpoint; MAX_BOOTSTRAP_NODES]) -> Option<Command<'a>> {
+        let query = |to, query| Command::Query { to: Endpoint::from_bytes(to), query };
+        Some(match self {
+            StoredCommand::Bootstrap(stored) => {
+                let (stored, rest) = stored.as_chunks();
+                let nodes = nodes.get_mut(..stored.len()).filter(|_| rest.is_empty())?;
+                nodes.iter_mut().zip(stored).for_each(|(node, stored)| *node = Endpoint::from_bytes(*stored));
+                Command::Bootstrap { nodes }
+            }
+            StoredCommand::Ping { to } => query(to, DirectQuery::Ping),
+            StoredCommand::FindNode { to, target, v4, v6 } => {
+                query(to, DirectQuery::FindNode { target: Id(target), want: Want { v4, v6 } })
+            }
+            StoredCommand::SampleOne { to, target } => query(to, DirectQuery::Sample { target: Id(target) }),
+            StoredCommand::Lookup(target) => Command::Lookup { target: Id(target) },
+            StoredCommand::GetImmutable(target) => Command::GetImmutable { target: Id(target) },
+            StoredCommand::GetMutable { key, salt, newer_than, first } => {
+                let freshness = if first { Freshness::First } else { Freshness::Newest };
+                Command::GetMutable { key: key.try_into().ok()?, salt, newer_than, freshness }
+            }
+            StoredCommand::GetPeers(info_hash) => Command::GetPeers { info_hash: Id(info_hash) },
+            StoredCommand::PutImmutable(value) => Command::PutImmutable { value },
+            StoredCommand::PutMutable { value, key, salt, seq, signature, cas } => {
+                let (key, signature) = (key.try_into().ok()?, signature.try_into().ok()?);
+                Command::PutMutable { value, key, salt, seq, signature, cas }
+            }
+            StoredCommand::Announce { info_hash, port, seed } => {
+                let kind = if seed { PeerKind::Seed } else { PeerKind::Downloader };
+                Command::Announce { info_hash: Id(info_hash), port, kind }
+            }
+            StoredCommand::Scrape(info_hash) => Command::Scrape { info_hash: Id(info_hash) },
+            StoredCommand::Sample(target) => Command::Sample { target: Id(target) },
+        })
+    }
+}
+
+/// So much of it that a node refuses what is too long for the same reason.
+fn cut(bytes: &[u8], longest: usize) -> &[u8] {
+    &bytes[..bytes.len().min(longest + 1)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_the_longest_calls() {
+        let long = [b'x'; 5000];
+        let link = LinkId(u8::MAX);
+        let datagram = Call::Input(Input::Datagram { link, from: Endpoint::UNSPECIFIED, payload: &long });
+        let command = |command| Call::Command { tag: u64::MAX, link: Some(link), command };
+        let put = Command::PutMutable {
+            value: &long,
+            key: &[0; 32],
+            salt: &long,
+            seq: i64::MIN,
+            signature: &[0; 64],
+            cas: Some(i64::MIN),
+        };
+        let bootstrap = Command::Bootstrap { nodes: &[Endpoint::UNSPECIFIED; 2 * MAX_BOOTSTRAP_NODES] };
+        for call in [datagram, command(put), command(bootstrap)] {
+            let record = Record { polls: u32::MAX, now: Instant::from_micros(u64::MAX), call };
+            let (mut bytes, mut nodes) = ([0; Record::MAX_LEN], [Endpoint::UNSPECIFIED; MAX_BOOTSTRAP_NODES]);
+            let len = record.encode(&mut bytes).expect("there is room");
+            let (again, rest) = Record::decode(&bytes[..len], &mut nodes).expect("a record");
+            let mut twice = [0; Record::MAX_LEN];
+            assert_eq!((again.encode(&mut twice), rest.len()), (Some(len), 0));
+            assert_eq!(bytes, twice);
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_record_are_refused() {
+        let mut nodes = [Endpoint::UNSPECIFIED; MAX_BOOTSTRAP_NODES];
+        let is_record = |bytes: &[u8], nodes: &mut _| Record::decode(bytes, nodes).is_some();
+        assert!(is_record(&[0, 0, 0], &mut nodes), "an end without polls at time zero");
+        assert!(!is_record(&[0, 0, 8], &mut nodes), "an unknown call");
+        let bootstrap = |bytes: u8| [&[0, 0, 7, 1, 0, 0, bytes][..], &[0; 255][..usize::from(bytes)]].concat();
+        for (bytes, is_one) in [(0, true), (18, true), (17, false), (19, false)] {
+            assert_eq!(is_record(&bootstrap(bytes), &mut nodes), is_one, "{bytes} bytes of addresses");
+        }
+        let long = [&[0, 0, 7, 1, 0, 0, 0xb2, 2][..], &[0; 17 * ADDRESS]].concat();
+        assert!(!is_record(&long, &mut nodes), "more nodes than any bootstrap has");
+        let short_key = [&[0, 0, 7, 1, 0, 6, 31][..], &[0; 31], &[0, 0, 0]].concat();
+        assert!(!is_record(&short_key, &mut nodes));
+    }
+}

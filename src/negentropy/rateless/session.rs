@@ -1,0 +1,393 @@
+//! Both sides of a session in the rateless mode, and their messages (N40 to N43).
+
+use alloc::vec;
+
+use crate::base::bytes::{SliceReader, SliceWriter};
+use crate::negentropy::error::ReconcileError;
+use crate::negentropy::message::{self, MalformedFrame};
+use crate::negentropy::rateless::estimate::{self, CELLS, cells};
+use crate::negentropy::rateless::sketch::{SYMBOL_LEN, SessionKey, Sketch, Symbol, encode};
+use crate::negentropy::set::{Difference, SortedSet};
+use crate::negentropy::varint;
+
+/// First byte of all messages of this mode.
+const VERSION: u8 = 0x6f;
+
+/// Kinds of request: the first one, and the one for more symbols.
+const HELLO: u8 = 0;
+const MORE: u8 = 1;
+
+/// Kinds of answer.
+const EQUAL: u8 = 0;
+const SYMBOLS: u8 = 1;
+
+/// Symbols from there on do not exist.
+const MOST: u64 = 1 << 30;
+
+/// What an initiator does next.
+///
+/// Exhaustive: every session has to handle all three.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RatelessStep {
+    /// Send the first so many bytes of the buffer.
+    Send(usize),
+    /// All differences were reported.
+    Done,
+    /// This mode does not help here: begin anew in V1.
+    FallBack,
+}
+
+/// The side that asks and learns.
+///
+/// ```
+/// use honeyguide::negentropy::{Difference, Entry, RatelessInitiator, RatelessResponder, RatelessStep, Sealed};
+/// use sha2::{Digest, Sha256};
+///
+/// let entry = |n: u64| Entry { timestamp: n, id: Sha256::digest(n.to_be_bytes()).into() };
+/// let ours = Sealed::build((0..1000).map(entry).collect())?;
+/// let theirs = Sealed::build((1..1001).map(entry).collect())?;
+///
+/// // Both would rather begin anew than use more than 5000 symbols. The key has to be random, and new for each session.
+/// let key = [0x5e; 16];
+/// let (mut initiator, responder) = (RatelessInitiator::new(key, 5000), RatelessResponder::new(5000));
+/// let (mut up, mut down) = ([0; RatelessInitiator::MESSAGE_LEN], vec![0; responder.answer_len()]);
+/// let (mut have, mut need) = (vec![], vec![]);
+///
+/// let mut len = initiator.initiate(&ours, &mut up)?;
+/// loop {
+///     let reply = responder.answer(&theirs, &up[..len], &mut down)?; // on the other side
+///     let step = initiator.reconcile(&ours, &down[..reply], &mut up, &mut |difference| match difference {
+///         Difference::Have(id) => have.push(*id),
+///         Difference::Need(id) => need.push(*id),
+///     })?;
+///     match step {
+///         RatelessStep::Send(next) => len = next,
+///         RatelessStep::Done => break,
+///         RatelessStep::FallBack => panic!("as two reconcilers then"),
+///     }
+/// }
+/// assert_eq!((have, need), (vec![entry(0).id], vec![entry(1000).id]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct RatelessInitiator {
+    key: SessionKey,
+    most: u64,
+    sketch: Sketch,
+    asked: bool,
+}
+
+impl RatelessInitiator {
+    /// Bytes of our longest message.
+    pub const MESSAGE_LEN: usize = 2 + 16 + varint::MAX_LEN + 16 + CELLS;
+
+    /// A session that receives at most `most` symbols (37 bytes each, and as much memory again). `key` has to be random.
+    #[must_use]
+    pub fn new(key: [u8; 16], most: u64) -> Self {
+        let key = SessionKey(key);
+        RatelessInitiator { key, most, sketch: Sketch::new(key), asked: false }
+    }
+
+    /// Writes the first message.
+    ///
+    /// # Errors
+    ///
+    /// When `out` is shorter than the message.
+    pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, ReconcileError> {
+        let mut out = SliceWriter::new(out);
+        out.put(&[VERSION, HELLO])?;
+        out.put(&self.key.0)?;
+        varint::write(set.len() as u64, &mut out)?;
+        out.put(&set.fingerprint(0..set.len()).0)?;
+        out.put(&cells(set, &self.key))?;
+        self.asked = true;
+        Ok(out.len())
+    }
+
+    /// Handles an answer. The set has to be the one that the session began with. Differences are reported to `sink` all at
+    /// once, when they are complete and verified.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is malformed, when nothing was asked, and when `out` is too short.
+    pub fn reconcile<S: SortedSet>(
+        &mut self,
+        set: &S,
+        message: &[u8],
+        out: &mut [u8],
+        sink: &mut impl FnMut(Difference<'_>),
+    ) -> Result<RatelessStep, ReconcileError> {
+        if !core::mem::take(&mut self.asked) {
+            return Err(ReconcileError::Misuse);
+        }
+        let (count, fingerprint, received) = match RatelessAnswer::read(message)? {
+            RatelessAnswer::V1 => return Ok(RatelessStep::FallBack),
+            RatelessAnswer::Equal => return Ok(RatelessStep::Done),
+            RatelessAnswer::Symbols { count, fingerprint, symbols } => (count, fingerprint, symbols),
+        };
+        if received.is_empty() || self.sketch.len() + received.len() as u64 > self.most {
+            return Ok(RatelessStep::FallBack);
+        }
+        self.sketch.receive(set, received);
+        if !self.sketch.peel() {
+            return Ok(RatelessStep::FallBack);
+        }
+        if !self.sketch.is_complete() {
+            return self.ask_for_more(out);
+        }
+        if !self.sketch.is_right(set, count, &fingerprint) {
+            return Ok(RatelessStep::FallBack);
+        }
+        for (id, is_theirs) in self.sketch.found() {
+            sink(if is_theirs { Difference::Need(&id) } else { Difference::Have(&id) });
+        }
+        Ok(RatelessStep::Done)
+    }
+
+    fn ask_for_more(&mut self, out: &mut [u8]) -> Result<RatelessStep, ReconcileError> {
+        let have = self.sketch.len();
+        let more = (have / 16).max(16);
+        if have + more > self.most {
+            return Ok(RatelessStep::FallBack);
+        }
+        let mut out = SliceWriter::new(out);
+        out.put(&[VERSION, MORE])?;
+        out.put(&self.key.0)?;
+        varint::write(have, &mut out)?;
+        varint::write(more, &mut out)?;
+        self.asked = true;
+        Ok(RatelessStep::Send(out.len()))
+    }
+}
+
+/// The side that answers. It keeps nothing between messages.
+#[derive(Clone, Copy, Debug)]
+pub struct RatelessResponder {
+    most: u64,
+}
+
+impl RatelessResponder {
+    /// Serves sessions of up to `most` symbols. Others are answered with the single byte `61`: begin anew in V1.
+    #[must_use]
+    pub fn new(most: u64) -> Self {
+        RatelessResponder { most: most.min(MOST) }
+    }
+
+    /// Bytes of the longest answer. With a shorter buffer, what does not fit is answered with the single byte `61`.
+    pub fn answer_len(&self) -> usize {
+        let symbols = usize::try_from(self.most).unwrap_or(usize::MAX);
+        symbols.saturating_mul(SYMBOL_LEN).saturating_add(RatelessAnswer::HEAD)
+    }
+
+    /// Writes the answer to a message into `out` and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// When the message is malformed, and when `out` is shorter than an answer without symbols.
+    pub fn answer<S: SortedSet>(&self, set: &S, message: &[u8], out: &mut [u8]) -> Result<usize, ReconcileError> {
+        let space = out.len().saturating_sub(RatelessAnswer::HEAD) / SYMBOL_LEN;
+        let fingerprint = set.fingerprint(0..set.len());
+        let mut out = SliceWriter::new(out);
+        let (key, from, symbols) = match Request::read(message)? {
+            Request::Hello { count, fingerprint: theirs, .. }
+                if count == set.len() as u64 && theirs == fingerprint.0 =>
+            {
+                out.put(&[VERSION, EQUAL])?;
+                return Ok(out.len());
+            }
+            Request::Hello { key, count, cells: theirs, .. } => {
+                let net = (set.len() as i64).saturating_sub(i64::try_from(count).unwrap_or(i64::MAX));
+                (key, 0, estimate::symbols(&cells(set, &key), theirs, net))
+            }
+            Request::More { key, from, symbols } => (key, from, symbols),
+        };
+        let end = from.saturating_add(symbols);
+        if end > self.most || symbols > space as u64 {
+            out.put(&[message::VERSION])?;
+            return Ok(out.len());
+        }
+        let mut sums = vec![Symbol::default(); symbols as usize];
+        encode(set, &key, from..end, &mut sums, 1);
+        out.put(&[VERSION, SYMBOLS])?;
+        varint::write(set.len() as u64, &mut out)?;
+        out.put(&fingerprint.0)?;
+        varint::write(symbols, &mut out)?;
+        for symbol in &sums {
+            let mut bytes = [0; SYMBOL_LEN];
+            symbol.write(&mut bytes);
+            out.put(&bytes)?;
+        }
+        Ok(out.len())
+    }
+}
+
+/// What an initiator sends.
+enum Request<'m> {
+    Hello { key: SessionKey, count: u64, fingerprint: [u8; 16], cells: &'m [u8] },
+    More { key: SessionKey, from: u64, symbols: u64 },
+}
+
+impl<'m> Request<'m> {
+    fn read(message: &'m [u8]) -> Result<Self, MalformedFrame> {
+        let mut input = SliceReader::new(message);
+        let [version, kind] = array(&mut input)?;
+        if version != VERSION {
+            return Err(MalformedFrame::Version);
+        }
+        let key = SessionKey(array(&mut input)?);
+        let request = match kind {
+            HELLO => Request::Hello {
+                key,
+                count: varint::take(&mut input)?.0,
+                fingerprint: array(&mut input)?,
+                cells: input.take(CELLS).ok_or(MalformedFrame::Truncated)?,
+            },
+            MORE => Request::More { key, from: varint::take(&mut input)?.0, symbols: varint::take(&mut input)?.0 },
+            _ => return Err(MalformedFrame::Mode),
+        };
+        if input.rest().is_empty() { Ok(request) } else { Err(MalformedFrame::Truncated) }
+    }
+}
+
+/// What a responder sends.
+enum RatelessAnswer<'m> {
+    /// It speaks V1 only, or does not serve this session.
+    V1,
+    Equal,
+    Symbols {
+        count: u64,
+        fingerprint: [u8; 16],
+        symbols: &'m [[u8; SYMBOL_LEN]],
+    },
+}
+
+impl<'m> RatelessAnswer<'m> {
+    /// Bytes besides the symbols, at most.
+    const HEAD: usize = 2 + varint::MAX_LEN + 16 + varint::MAX_LEN;
+
+    fn read(message: &'m [u8]) -> Result<Self, MalformedFrame> {
+        let mut input = match message {
+            [message::VERSION] => return Ok(RatelessAnswer::V1),
+            [VERSION, EQUAL] => return Ok(RatelessAnswer::Equal),
+            [VERSION, SYMBOLS, after @ ..] => SliceReader::new(after),
+            [] | [VERSION] => return Err(MalformedFrame::Truncated),
+            [VERSION, ..] => return Err(MalformedFrame::Mode),
+            _ => return Err(MalformedFrame::Version),
+        };
+        let (count, _) = varint::take(&mut input)?;
+        let fingerprint = array(&mut input)?;
+        let (number, _) = varint::take(&mut input)?;
+        let (symbols, odd) = input.rest().as_chunks();
+        if symbols.len() as u64 != number || !odd.is_empty() {
+            return Err(MalformedFrame::Truncated);
+        }
+        Ok(RatelessAnswer::Symbols { count, fingerprint, symbols })
+    }
+}
+
+fn array<const N: usize>(input: &mut SliceReader<'_>) -> Result<[u8; N], MalformedFrame> {
+    input.array().ok_or(MalformedFrame::Truncated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::rng::Rng;
+    use crate::negentropy::message::Entry;
+    use crate::negentropy::sealed::Sealed;
+    use alloc::vec;
+    use std::collections::BTreeSet;
+    use std::vec::Vec;
+
+    fn entries(rng: &mut Rng, n: usize) -> Vec<Entry> {
+        (0..n).map(|_| Entry { timestamp: rng.next_u64() >> 40, id: rng.bytes() }).collect()
+    }
+
+    /// Bytes and round trips, or nothing for a fall-back.
+    fn run(a: &[Entry], b: &[Entry], key: [u8; 16], most: u64) -> Option<(usize, usize)> {
+        let sets = [a, b].map(|list| Sealed::build(list.to_vec()).unwrap());
+        let mut initiator = RatelessInitiator::new(key, most);
+        let (mut up, mut down) = (vec![0; 3000], vec![0; 1 << 20]);
+        let mut len = initiator.initiate(&sets[0], &mut up).unwrap();
+        let (mut have, mut need) = (BTreeSet::new(), BTreeSet::new());
+        let (mut bytes, mut rounds) = (0, 0);
+        loop {
+            let reply = RatelessResponder::new(most).answer(&sets[1], &up[..len], &mut down).unwrap();
+            bytes += len + reply;
+            rounds += 1;
+            let step = initiator.reconcile(&sets[0], &down[..reply], &mut up, &mut |difference| match difference {
+                Difference::Have(id) => assert!(have.insert(*id)),
+                Difference::Need(id) => assert!(need.insert(*id)),
+            });
+            match step.unwrap() {
+                RatelessStep::Send(next) => len = next,
+                RatelessStep::Done => break,
+                RatelessStep::FallBack => return None,
+            }
+        }
+        let [a, b] = [a, b].map(|list| list.iter().map(|entry| entry.id).collect::<BTreeSet<_>>());
+        assert_eq!(have, a.difference(&b).copied().collect());
+        assert_eq!(need, b.difference(&a).copied().collect());
+        Some((bytes, rounds))
+    }
+
+    #[test]
+    fn scattered_differences_are_found_in_few_bytes_and_round_trips() {
+        let mut rng = Rng::from_seed([31; 32]);
+        for (n, ours, theirs) in
+            [(0, 0, 0), (3000, 0, 0), (3000, 1, 0), (0, 0, 7), (3000, 50, 50), (2000, 500, 500), (500, 0, 700)]
+        {
+            for _ in 0..5 {
+                let common = entries(&mut rng, n);
+                let [a, b] = [ours, theirs].map(|n| [common.clone(), entries(&mut rng, n)].concat());
+                let (bytes, rounds) = run(&a, &b, rng.bytes(), 10_000).unwrap();
+                let d = ours + theirs;
+                assert!(bytes <= 2150 + 37 * (40 + 2 * d), "{n} {ours} {theirs}: {bytes}");
+                assert!(rounds <= 4, "{n} {ours} {theirs}: {rounds}");
+            }
+        }
+    }
+
+    #[test]
+    fn too_many_differences_and_older_partners_lead_to_v1() {
+        let mut rng = Rng::from_seed([32; 32]);
+        let [a, b] = [300, 300].map(|n| entries(&mut rng, n));
+        assert_eq!(run(&a, &b, [1; 16], 100), None);
+        let set = Sealed::build(a).unwrap();
+        let mut initiator = RatelessInitiator::new([1; 16], 100);
+        let mut out = vec![0; 3000];
+        initiator.initiate(&set, &mut out).unwrap();
+        assert_eq!(initiator.reconcile(&set, b"\x61", &mut out, &mut |_| ()), Ok(RatelessStep::FallBack));
+        assert_eq!(initiator.reconcile(&set, b"\x61", &mut out, &mut |_| ()), Err(ReconcileError::Misuse));
+    }
+
+    #[test]
+    fn wrong_symbols_tell_nothing_wrong() {
+        let mut rng = Rng::from_seed([33; 32]);
+        let sets = [300, 310].map(|n| Sealed::build(entries(&mut rng, n)).unwrap());
+        let mut out = vec![0; 1 << 20];
+        let responder = RatelessResponder::new(5000);
+        for _ in 0..300 {
+            let mut initiator = RatelessInitiator::new(rng.bytes(), 5000);
+            let mut up = vec![0; 3000];
+            let len = initiator.initiate(&sets[0], &mut up).unwrap();
+            let reply = responder.answer(&sets[1], &up[..len], &mut out).unwrap();
+            let mut message = out[..reply].to_vec();
+            match rng.below(3) {
+                0 => message.truncate(rng.below(reply as u32) as usize),
+                1 => {
+                    let at = 2 + rng.below(reply as u32 - 2) as usize;
+                    message[at] ^= 1 << rng.below(8);
+                }
+                _ => rng.fill(&mut message[40..]),
+            }
+            let mut told = 0;
+            let step = initiator.reconcile(&sets[0], &message, &mut up, &mut |_| told += 1);
+            // A flaw in a symbol that nothing depended on does no harm.
+            assert_eq!(told, if step == Ok(RatelessStep::Done) { 610 } else { 0 });
+            let mut any = rng.bytes::<64>();
+            (any[0], any[1]) = (VERSION, any[1] % 3);
+            let _ = responder.answer(&sets[1], &any, &mut out);
+        }
+    }
+}

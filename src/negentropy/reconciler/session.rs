@@ -1,0 +1,240 @@
+//! One side of one session, from the first message to the end.
+
+use crate::base::error::ConfigError;
+use crate::negentropy::config::{MIN_FRAME, ReconcilerConfig, Splitting};
+use crate::negentropy::error::ReconcileError;
+use crate::negentropy::message::{self, FrameReader, VERSION};
+use crate::negentropy::reconciler::party::{Party, Role, Scratch};
+use crate::negentropy::reconciler::survey::survey;
+use crate::negentropy::reconciler::turn::{Turn, Written};
+use crate::negentropy::set::{Difference, SortedSet};
+
+/// What to do after a message was handled.
+///
+/// Exhaustive: every session has to handle both.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Send the first so many bytes of the buffer.
+    Reply(usize),
+    /// Nothing is left to ask (initiator).
+    Done,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum SessionPhase {
+    Fresh,
+    Open,
+    Ended,
+}
+
+/// One side of one session. The set is passed to every call; it may change between them, and then what is found is a
+/// difference from one of its states.
+///
+/// Two sets in one process; between machines, each message travels:
+///
+/// ```
+/// use honeyguide::negentropy::{Difference, Entry, Limits, Reconciler, ReconcilerConfig, Sealed, Step};
+/// use sha2::{Digest, Sha256};
+///
+/// // When, and which: 32 bytes that are a hash of the element.
+/// let entry = |n: u64| Entry { timestamp: 1_700_000_000 + n, id: Sha256::digest(n.to_be_bytes()).into() };
+/// let ours = Sealed::build((0..1000).map(entry).collect())?;
+/// let theirs = Sealed::build((1..1002).map(entry).collect())?;
+///
+/// let mut initiator = Reconciler::initiator(ReconcilerConfig::new(Limits::initiator()))?;
+/// let mut responder = Reconciler::responder(ReconcilerConfig::new(Limits::responder()))?;
+/// let (mut up, mut down) = ([0; 16_384], [0; 16_384]);
+/// let (mut have, mut need) = (vec![], vec![]);
+///
+/// let mut len = initiator.initiate(&ours, &mut up)?;
+/// loop {
+///     // On the other side. A responder answers every message, and learns nothing.
+///     let Step::Reply(reply) = responder.reconcile(&theirs, &up[..len], &mut down, &mut |_| ())? else { break };
+///     // On this side again.
+///     let step = initiator.reconcile(&ours, &down[..reply], &mut up, &mut |difference| match difference {
+///         Difference::Have(id) => have.push(*id), // to be sent
+///         Difference::Need(id) => need.push(*id), // to be asked for
+///     })?;
+///     match step {
+///         Step::Reply(next) => len = next,
+///         Step::Done => break,
+///     }
+/// }
+/// need.sort_unstable_by_key(|id| *id == entry(1001).id);
+/// assert_eq!(have, [entry(0).id]);
+/// assert_eq!(need, [entry(1000).id, entry(1001).id]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Reconciler<'s> {
+    party: Party<'s>,
+    phase: SessionPhase,
+    /// Fewest own entries in ranges that differed, of any answer so far.
+    narrowest: usize,
+    /// Messages in a row without progress.
+    stalled: u32,
+}
+
+impl<'s> Reconciler<'s> {
+    /// The side that asks and learns, in lent memory: `scratch` has one word for each id that a received list may have,
+    /// [`ReconcilerConfig::scratch_len`]. `Reconciler::initiator` (feature `alloc`) allocates it.
+    ///
+    /// # Errors
+    ///
+    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME).
+    pub fn initiator_in(config: ReconcilerConfig, scratch: &'s mut [u32]) -> Result<Self, ConfigError> {
+        Reconciler::asking(config, Scratch::from(scratch))
+    }
+
+    pub(super) fn asking(config: ReconcilerConfig, scratch: Scratch<'s>) -> Result<Self, ConfigError> {
+        Reconciler::new(Party::new(Role::Initiator, config, scratch), SessionPhase::Fresh)
+    }
+
+    /// The side that answers.
+    ///
+    /// # Errors
+    ///
+    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME).
+    pub fn responder(config: ReconcilerConfig) -> Result<Self, ConfigError> {
+        Reconciler::new(Party::new(Role::Responder, config, Scratch::empty()), SessionPhase::Open)
+    }
+
+    fn new(party: Party<'s>, phase: SessionPhase) -> Result<Self, ConfigError> {
+        if (1..MIN_FRAME).contains(&party.config.frame_limit) {
+            return Err(ConfigError::new(
+                "frame_limit",
+                party.config.frame_limit as u64,
+                "0 or at least",
+                MIN_FRAME as u64,
+            ));
+        }
+        Ok(Reconciler { party, phase, narrowest: usize::MAX, stalled: 0 })
+    }
+
+    /// Writes the first message into `out` and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// When `out` is shorter than [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), and for a responder, or a session that has begun.
+    pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, ReconcileError> {
+        if self.party.role != Role::Initiator || self.phase != SessionPhase::Fresh {
+            return Err(ReconcileError::Misuse);
+        }
+        let len = Turn::new(&mut self.party, set, out, None)?.first_message()?;
+        self.phase = SessionPhase::Open;
+        self.party.messages = 1;
+        Ok(len)
+    }
+
+    /// How long a buffer must be so that the answer of a set of `entries` to a message of `message` bytes is not cut: at
+    /// most 64 bytes for each entry, and the bounds that the message has.
+    #[must_use]
+    pub const fn answer_len(entries: usize, message: usize) -> usize {
+        MIN_FRAME.saturating_add(entries.saturating_mul(64)).saturating_add(message.saturating_mul(8))
+    }
+
+    /// Takes up a session whose first messages another reconciler handled: `messages` of both sides, as
+    /// [`messages`](Reconciler::messages) of that one said.
+    pub fn resume(&mut self, messages: u32) {
+        self.phase = SessionPhase::Open;
+        self.party.messages = messages;
+    }
+
+    /// Messages of both sides so far.
+    pub fn messages(&self) -> u32 {
+        self.party.messages
+    }
+
+    /// Handles a message: reports what is found to `sink` (initiator) and writes the answer into `out`.
+    ///
+    /// # Errors
+    ///
+    /// When the message is malformed or costs more than the limits allow, when `out` is too short, and when no message is
+    /// expected. The session has ended then.
+    pub fn reconcile<S: SortedSet>(
+        &mut self,
+        set: &S,
+        message: &[u8],
+        out: &mut [u8],
+        sink: &mut impl FnMut(Difference<'_>),
+    ) -> Result<Step, ReconcileError> {
+        if self.phase != SessionPhase::Open {
+            return Err(ReconcileError::Misuse);
+        }
+        let result = self.answer(set, message, out, sink);
+        if matches!(result, Err(_) | Ok(Step::Done)) {
+            self.phase = SessionPhase::Ended;
+        }
+        result
+    }
+
+    fn answer<S: SortedSet>(
+        &mut self,
+        set: &S,
+        message: &[u8],
+        out: &mut [u8],
+        sink: &mut impl FnMut(Difference<'_>),
+    ) -> Result<Step, ReconcileError> {
+        if message.len() > self.party.config.limits.message {
+            return Err(ReconcileError::MessageTooLong);
+        }
+        let (version, body) = message::version(message)?;
+        if version != VERSION {
+            return match (self.party.role, out.first_mut()) {
+                (Role::Initiator, _) => Err(ReconcileError::Version(version)),
+                (Role::Responder, None) => Err(ReconcileError::BufferTooSmall),
+                (Role::Responder, Some(byte)) => {
+                    *byte = VERSION;
+                    Ok(Step::Reply(1))
+                }
+            };
+        }
+        self.party.messages = self.party.messages.saturating_add(1);
+        self.check_rounds(set.len(), out.len())?;
+        let ranges = FrameReader::new(body, self.party.config.strictness);
+        let survey = match self.party.config.splitting {
+            Splitting::Conformance => None,
+            Splitting::Adaptive => Some(survey(set, ranges.clone())?),
+        };
+        let mut turn = Turn::new(&mut self.party, set, out, survey)?;
+        for range in ranges {
+            if turn.range(&range?, sink)?.is_break() {
+                break;
+            }
+        }
+        let Written { len, asks, open, told, cut } = turn.finish();
+        self.party.messages = self.party.messages.saturating_add(1);
+        self.party.framed |= cut;
+        if self.party.role == Role::Initiator {
+            if !asks {
+                return Ok(Step::Done);
+            }
+            self.check_progress(open, told)?;
+        }
+        Ok(Step::Reply(len))
+    }
+
+    /// A round moves a frame of entries, or else the session is in its levels of splitting (N31).
+    fn check_rounds(&self, len: usize, space: usize) -> Result<(), ReconcileError> {
+        let limits = &self.party.config.limits;
+        let frame = if self.party.config.frame_limit == 0 { space } else { space.min(self.party.config.frame_limit) };
+        let entries = (len as u64).saturating_add(self.party.needs);
+        let justified = entries.saturating_mul(4) / (frame as u64 / 64).max(1);
+        let rounds = u64::from(self.party.messages / 2);
+        if rounds > u64::from(limits.rounds).saturating_add(justified) {
+            Err(ReconcileError::TooManyRounds)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check_progress(&mut self, open: usize, told: bool) -> Result<(), ReconcileError> {
+        if told || open < self.narrowest {
+            self.stalled = 0;
+            self.narrowest = self.narrowest.min(open);
+            return Ok(());
+        }
+        self.stalled = self.stalled.saturating_add(1);
+        if self.stalled > self.party.config.limits.stalled { Err(ReconcileError::NoProgress) } else { Ok(()) }
+    }
+}

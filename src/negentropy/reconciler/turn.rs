@@ -1,0 +1,344 @@
+//! The answer to one message, range by range.
+
+use core::ops::ControlFlow;
+
+use crate::base::error::NoRoom;
+use crate::negentropy::config::{MIN_FRAME, Splitting};
+use crate::negentropy::diff;
+use crate::negentropy::error::ReconcileError;
+use crate::negentropy::message::{self, Bound, Fingerprint, FrameWriter, Mark, Mode, Range};
+use crate::negentropy::reconciler::party::{Party, Role};
+use crate::negentropy::set::{Difference, SortedSet, Sum};
+use crate::negentropy::split::{MessageSurvey, Situation, SplitPlan, plan};
+
+/// Bytes at the end of a frame that ranges leave free, so that a last list and the rest always fit.
+const SLACK: usize = 200;
+
+/// Up to so many entries are added up one by one.
+const NARROW: usize = 12;
+
+/// An answer that has been written.
+pub struct Written {
+    /// Its bytes.
+    pub len: usize,
+    /// Whether it says anything.
+    pub asks: bool,
+    /// Own entries in ranges that stay open.
+    pub open: usize,
+    /// Whether a difference was reported.
+    pub told: bool,
+    /// Whether it was cut at the frame limit.
+    pub cut: bool,
+}
+
+/// The answer to one message while it is being written.
+pub struct Turn<'t, 's, 'b, S> {
+    party: &'t mut Party<'s>,
+    set: &'t S,
+    writer: FrameWriter<'b>,
+    frame: usize,
+    survey: Option<MessageSurvey>,
+    /// Where the range before this one ended.
+    index: usize,
+    bound: Bound,
+    /// A place and the sum before it, as far as the last fingerprint went.
+    edge: (usize, Sum),
+    /// How many entries the last ranges had.
+    width: usize,
+    skipped_width: usize,
+    /// Whether ranges up to there are to be skipped and that is not yet written.
+    skip: bool,
+    /// Place of the last bound that stays written.
+    emitted: usize,
+    /// The place in the message where that bound ends.
+    kept: Mark,
+    /// Own entries in ranges that stay open.
+    open: usize,
+    told: bool,
+    cut: bool,
+    /// Ranges of the message so far.
+    ranges: usize,
+    /// What the answer to a range cost.
+    steps: u64,
+    work: u64,
+}
+
+impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
+    /// Begins the answer in `out`.
+    ///
+    /// # Errors
+    ///
+    /// When `out` is shorter than the smallest frame.
+    pub fn new(
+        party: &'t mut Party<'s>,
+        set: &'t S,
+        out: &'b mut [u8],
+        survey: Option<MessageSurvey>,
+    ) -> Result<Self, ReconcileError> {
+        let limit = if party.config.frame_limit == 0 { out.len() } else { party.config.frame_limit };
+        let frame = limit.min(out.len());
+        if frame < MIN_FRAME {
+            return Err(ReconcileError::BufferTooSmall);
+        }
+        let mut writer = FrameWriter::new(out)?;
+        writer.set_limit(frame - SLACK);
+        let kept = writer.mark();
+        Ok(Turn {
+            party,
+            set,
+            writer,
+            frame,
+            survey,
+            index: 0,
+            bound: Bound::ZERO,
+            edge: (usize::MAX, Sum::ZERO),
+            width: 0,
+            skipped_width: 0,
+            skip: false,
+            emitted: 0,
+            kept,
+            open: 0,
+            told: false,
+            cut: false,
+            ranges: 0,
+            steps: 0,
+            work: 0,
+        })
+    }
+
+    /// The first message of a session: the whole set in parts.
+    ///
+    /// # Errors
+    ///
+    /// When it does not fit, which the smallest frame excludes.
+    pub fn first_message(mut self) -> Result<usize, ReconcileError> {
+        self.split(0, self.set.len(), &Bound::INFINITY)?;
+        Ok(self.writer.len())
+    }
+
+    /// Handles one range; breaks when the answer is cut and the rest of the message is to be left.
+    ///
+    /// # Errors
+    ///
+    /// When the message costs more than the limits allow.
+    pub fn range(
+        &mut self,
+        Range { bound, mode }: &Range<'_>,
+        sink: &mut impl FnMut(Difference<'_>),
+    ) -> Result<ControlFlow<()>, ReconcileError> {
+        self.ranges += 1;
+        if self.ranges > self.party.config.limits.ranges {
+            return Err(ReconcileError::TooManyRanges);
+        }
+        let lower = self.index;
+        // Skipped ranges are as wide as others before them, and so are the rest.
+        let width = if *mode == Mode::Skip { &mut self.skipped_width } else { &mut self.width };
+        let upper = self.set.lower_bound(bound.entry(), lower, lower.saturating_add(*width));
+        *width = upper - lower;
+        self.spend(1)?;
+        let written = match mode {
+            Mode::Skip => {
+                self.skip = true;
+                Ok(())
+            }
+            Mode::Fingerprint(theirs) if self.fingerprint(lower, upper) == *theirs => {
+                self.skip = true;
+                Ok(())
+            }
+            Mode::Fingerprint(_) => {
+                self.open += upper - lower;
+                let written = self.flush_skip().and_then(|()| self.split(lower, upper, bound));
+                self.spend(self.steps)?;
+                written
+            }
+            Mode::IdList(theirs) if self.party.role == Role::Initiator => {
+                self.learn(lower, upper, theirs, sink)?;
+                self.skip = true;
+                Ok(())
+            }
+            Mode::IdList(theirs)
+                if self.party.is_adaptive() && theirs.len() == upper - lower && self.same(lower, theirs) =>
+            {
+                self.spend(theirs.len() as u64)?;
+                self.skip = true;
+                Ok(())
+            }
+            Mode::IdList(_) => {
+                let before = self.emitted;
+                let written = self.list_what_fits(lower, upper, bound);
+                self.spend(self.emitted.saturating_sub(before) as u64)?;
+                written
+            }
+        };
+        (self.index, self.bound) = (upper, *bound);
+        if written.is_ok() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        self.cut_off()?;
+        Ok(ControlFlow::Break(()))
+    }
+
+    /// What the answer has become.
+    pub fn finish(self) -> Written {
+        let Turn { writer, open, told, cut, .. } = self;
+        Written { len: writer.len(), asks: !writer.is_empty(), open, told, cut }
+    }
+
+    /// The fingerprint of a range, which mostly begins where the one before it ended.
+    fn fingerprint(&mut self, from: usize, to: usize) -> Fingerprint {
+        let known = (self.edge.0 == from).then_some(self.edge.1);
+        // With one edge known, the other one costs less than adding up even a short range.
+        let narrow = if known.is_some() { NARROW / 2 } else { NARROW };
+        let (start, sum) = if to - from.min(to) <= narrow {
+            (known, self.set.sum(from..to))
+        } else {
+            let start = known.unwrap_or_else(|| self.set.prefix(from));
+            (Some(start), self.set.prefix(to).minus(start))
+        };
+        if let Some(start) = start {
+            self.edge = (to, start.plus(sum));
+        }
+        sum.fingerprint(to - from.min(to))
+    }
+
+    fn spend(&mut self, steps: u64) -> Result<(), ReconcileError> {
+        self.work = self.work.saturating_add(steps);
+        if self.work > self.party.config.limits.work { Err(ReconcileError::TooMuchWork) } else { Ok(()) }
+    }
+
+    /// What was written so far, up to the entry at `place`, stays.
+    fn keep(&mut self, place: usize) {
+        self.emitted = place;
+        self.kept = self.writer.mark();
+    }
+
+    fn flush_skip(&mut self) -> Result<(), NoRoom> {
+        if core::mem::take(&mut self.skip) { self.writer.skip(&self.bound) } else { Ok(()) }
+    }
+
+    /// Ends the message with one fingerprint of everything that is not answered (N8).
+    fn cut_off(&mut self) -> Result<(), ReconcileError> {
+        let end = self.set.len();
+        self.writer.go_back(self.kept);
+        self.writer.set_limit(self.frame);
+        self.cut = true;
+        self.open += end - self.emitted.min(end);
+        let rest = self.fingerprint(self.emitted, end);
+        Ok(self.writer.fingerprint(&Bound::INFINITY, &rest)?)
+    }
+
+    /// Writes the parts of a range, or its ids. The adaptive mode keeps the parts that fit, the reference all or none.
+    fn split(&mut self, lower: usize, upper: usize, bound: &Bound) -> Result<(), NoRoom> {
+        let n = upper - lower;
+        let at = Situation {
+            message: self.party.messages.saturating_add(1),
+            lists_end_it: self.party.role == Role::Responder,
+            framed: self.party.framed,
+            survey: self.survey,
+        };
+        match plan(self.party.config.splitting, n, at) {
+            SplitPlan::List => {
+                self.steps = n as u64;
+                self.list(lower, upper, bound)?;
+            }
+            SplitPlan::Buckets(buckets) => {
+                self.steps = buckets as u64;
+                self.buckets(lower, upper, bound, buckets)?;
+            }
+        }
+        self.keep(upper);
+        Ok(())
+    }
+
+    fn buckets(&mut self, lower: usize, upper: usize, bound: &Bound, buckets: usize) -> Result<(), NoRoom> {
+        let n = upper - lower;
+        let (width, wider) = (n / buckets, n % buckets);
+        let mut from = lower;
+        for bucket in 0..buckets {
+            // The first ones are one wider, so that the widths add up.
+            let even = lower + (bucket + 1) * width + (bucket + 1).min(wider);
+            let to = if bucket + 1 == buckets { upper } else { even + self.nudge(width) };
+            let end = match (to < upper, to.checked_sub(1).and_then(|last| self.set.entry(last)), self.set.entry(to)) {
+                (true, Some(before), Some(after)) => Bound::between(&before, &after),
+                _ => *bound,
+            };
+            let fingerprint = self.fingerprint(from, to);
+            self.writer.fingerprint(&end, &fingerprint)?;
+            if self.party.is_adaptive() {
+                self.keep(to);
+            }
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// By how much a split point moves: less than half a bucket, so that none gets empty.
+    fn nudge(&mut self, width: usize) -> usize {
+        match &mut self.party.random {
+            Some(random) if self.party.config.splitting == Splitting::Adaptive => {
+                random.below(u32::try_from(width / 2).unwrap_or(u32::MAX)) as usize
+            }
+            _ => 0,
+        }
+    }
+
+    fn list(&mut self, lower: usize, upper: usize, bound: &Bound) -> Result<(), NoRoom> {
+        self.writer.id_list(bound, upper - lower)?;
+        let (set, writer, mut full) = (self.set, &mut self.writer, false);
+        set.scan(lower..upper, |entry| {
+            full = writer.id(&entry.id).is_err();
+            if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        if full { Err(NoRoom) } else { Ok(()) }
+    }
+
+    /// All own ids of a range, or as many as the frame takes, and then a bound at the first that is missing (N7).
+    fn list_what_fits(&mut self, lower: usize, upper: usize, bound: &Bound) -> Result<(), NoRoom> {
+        let space = self.frame - SLACK;
+        let fit = space.checked_sub(self.writer.len()).map_or(0, |free| free / message::ID_LEN + 1);
+        let end = upper.min(lower.saturating_add(fit));
+        let bound = match self.set.entry(end) {
+            Some(first_left) if end < upper => Bound::exact(&first_left),
+            _ => *bound,
+        };
+        self.writer.set_limit(self.frame);
+        self.flush_skip()?;
+        self.list(lower, end, &bound)?;
+        self.keep(end);
+        self.writer.set_limit(space);
+        if self.writer.len() > space { Err(NoRoom) } else { Ok(()) }
+    }
+
+    /// Whether the own ids from `lower` on are these, in this order.
+    fn same(&self, lower: usize, theirs: &[[u8; 32]]) -> bool {
+        let mut left = theirs.iter();
+        let mut same = true;
+        self.set.scan(lower..lower + theirs.len(), |entry| {
+            same = left.next() == Some(&entry.id);
+            if same { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        same
+    }
+
+    /// Reports what a list and the own entries of the range do not have in common.
+    fn learn(
+        &mut self,
+        lower: usize,
+        upper: usize,
+        theirs: &[[u8; 32]],
+        sink: &mut impl FnMut(Difference<'_>),
+    ) -> Result<(), ReconcileError> {
+        self.spend((upper - lower).saturating_add(theirs.len()) as u64)?;
+        let Turn { party: Party { scratch, needs, config, .. }, told, .. } = self;
+        let most = config.limits.needs;
+        let mut tell = |difference: Difference<'_>| {
+            *needs += u64::from(matches!(difference, Difference::Need(_)));
+            *told = true;
+            if *needs <= most {
+                sink(difference);
+            }
+        };
+        diff::compare(self.set, lower..upper, theirs, scratch, &mut tell).map_err(|_| ReconcileError::ListTooLong)?;
+        if *needs > most { Err(ReconcileError::TooManyNeeds) } else { Ok(()) }
+    }
+}

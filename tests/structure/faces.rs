@@ -1,0 +1,120 @@
+//! A node and the handle of one have one face: the same methods with the same arguments.
+//!
+//! The node's operations take the time and a tag in front and say what was started; the handle's say what to wait for. What
+//! either has besides is its own.
+
+use std::collections::BTreeMap;
+
+use quote::ToTokens;
+
+use crate::source::{Complaint, Source, planted};
+
+const NODE: &str = "src/dht/node/";
+const HANDLE: &str = "src/adapters/handle.rs";
+
+/// Methods of the node that take any command, which the handle has no need of, since it has the named ones.
+const ANY: &[&str] = &["command", "command_on"];
+
+struct Method {
+    at: String,
+    /// Types, without those that the node has in front.
+    arguments: Vec<String>,
+    is_operation: bool,
+}
+
+pub fn check(files: &[Source]) -> Vec<Complaint> {
+    let ships = || files.iter().filter(|file| file.ships());
+    let node = methods(ships().filter(|file| file.path.starts_with(NODE)), "Node");
+    let handle = methods(ships().filter(|file| file.path == HANDLE), "Handle");
+    let mut complaints = Vec::new();
+    let mut complain = |name: &str, method: &Method, what: String| {
+        complaints.push(Complaint::new(format!("face {name}"), &method.at, what));
+    };
+    for (has, lacks, who) in [(&node, &handle, "handle"), (&handle, &node, "node")] {
+        for (name, method) in has.iter().filter(|(name, method)| method.is_operation && !lacks.contains_key(*name)) {
+            complain(name, method, format!("the {who} has no `{name}`"));
+        }
+    }
+    for (name, on_node) in &node {
+        if let Some(on_handle) = handle.get(name).filter(|on_handle| on_handle.arguments != on_node.arguments) {
+            let (these, those) = (on_handle.arguments.join(", "), on_node.arguments.join(", "));
+            complain(name, on_handle, format!("takes ({these}), and the node's takes ({those})"));
+        }
+    }
+    complaints
+}
+
+/// Public methods of a type.
+fn methods<'a>(files: impl Iterator<Item = &'a Source>, of: &str) -> BTreeMap<String, Method> {
+    let mut all = BTreeMap::new();
+    for file in files {
+        let items = file.parsed(file.tokens_without_tests()).items.into_iter();
+        let is_of = |item: &syn::ItemImpl| match &*item.self_ty {
+            syn::Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == of),
+            _ => false,
+        };
+        let impls = items.filter_map(|item| match item {
+            syn::Item::Impl(item) if item.trait_.is_none() && is_of(&item) => Some(item),
+            _ => None,
+        });
+        for method in impls.flat_map(|item| item.items) {
+            let syn::ImplItem::Fn(syn::ImplItemFn { vis: syn::Visibility::Public(_), sig, .. }) = method else {
+                continue;
+            };
+            let name = sig.ident.to_string();
+            if sig.receiver().is_some() && !ANY.contains(&&*name) {
+                all.insert(name, read(file.at(sig.ident.span().start().line), &sig));
+            }
+        }
+    }
+    all
+}
+
+fn read(at: String, signature: &syn::Signature) -> Method {
+    let types = signature.inputs.iter().filter_map(|argument| match argument {
+        syn::FnArg::Typed(argument) => Some(shown(&argument.ty)),
+        syn::FnArg::Receiver(_) => None,
+    });
+    let mut arguments: Vec<String> = types.collect();
+    for in_front in ["Instant", "u64"] {
+        if arguments.first().is_some_and(|first| first == in_front) {
+            arguments.remove(0);
+        }
+    }
+    let output = shown(&signature.output);
+    Method { at, arguments, is_operation: output.contains("OpId") || output.contains("Operation<") }
+}
+
+fn shown(tokens: &impl ToTokens) -> String {
+    tokens.to_token_stream().to_string().replace(' ', "")
+}
+
+#[test]
+fn a_method_that_differs_or_is_missing_is_found() {
+    let check = |node: &str, handle: &str| {
+        let node = format!(
+            "src/dht/node/a.rs impl Node<'_> {{ {node} pub fn poll_output(&mut self) {{}} fn start(&mut self) -> OpId {{}} \
+             pub fn command(&mut self, now: Instant, tag: u64, command: Command<'_>) -> Result<OpId, CallError> {{}} }}"
+        );
+        check(&planted(&format!("{node}\n{HANDLE} impl Handle {{ {handle} pub fn shutdown(&self) -> Ended {{}} }}")))
+            .len()
+    };
+    let ping = "pub fn ping(&mut self, now: Instant, tag: u64, to: Endpoint) -> Result<OpId, CallError> {}";
+    let id = "pub fn id(&self, via: LinkId) -> Option<Id> {}";
+    let import = "pub fn import(&mut self, now: Instant, via: LinkId, contacts: &[SavedContact]) {}";
+    for (found, node, handle) in [
+        (0, ping, "pub fn ping(&self, to: Endpoint) -> Operation<Answer> {}"),
+        (1, ping, ""),
+        (1, "", "pub fn ping(&self, to: Endpoint) -> Operation<Answer> {}"),
+        (1, ping, "pub fn ping(&self, to: SocketAddr) -> Operation<Answer> {}"),
+        (1, ping, "pub fn ping(&self, to: Endpoint, twice: bool) -> Operation<Answer> {}"),
+        (1, ping, "fn ping(&self, to: Endpoint) -> Operation<Answer> {}"),
+        (0, id, "pub fn id(&self, link: LinkId) -> Observation<Option<Id>> {}"),
+        (0, id, ""),
+        (1, id, "pub fn id(&self) -> Observation<Option<Id>> {}"),
+        (0, import, "pub fn import(&self, link: LinkId, contacts: &[SavedContact]) {}"),
+        (1, import, "pub fn import(&self, link: LinkId, contacts: Vec<SavedContact>) {}"),
+    ] {
+        assert_eq!(check(node, handle), found, "{node} {handle}");
+    }
+}
