@@ -1,7 +1,7 @@
 //! Where the machines meet sockets, clocks and threads: floor 4, feature `std`.
 //!
-//! A driver owns sockets and waits; the node decides. Both drivers ([`std_thread`] and, with feature `tokio`,
-//! [`tokio`]) give out the same [`Handle`], whose [`Operation`]s can be waited for by a thread and awaited by a task.
+//! A driver owns sockets and waits; the node decides. Both drivers ([`std_thread`] and, with feature `tokio`, `tokio`)
+//! give out the same [`Handle`], whose [`Operation`]s can be waited for by a thread and awaited by a task.
 
 mod clock;
 mod handle;

@@ -10,7 +10,6 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use crate::imports::{Modules, module_of};
 use crate::source::{Complaint, Source, flat, judge, planted, repository};
-use crate::temporary;
 
 /// Floors, lowest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,7 +107,7 @@ fn check_one(file: &Source, modules: &Modules) -> Vec<Complaint> {
             let out = NOT_FOR_THE_CORE.split(' ').find(is_named);
             found.extend(out.map(|out| (*line, format!("the core does not use `{out}`"))));
         }
-        let may_ask = FEATURE_FILES.iter().chain(temporary::FEATURE_FILES).any(|(path, _)| *path == file.path);
+        let may_ask = FEATURE_FILES.iter().any(|(path, _)| *path == file.path);
         if !may_ask && !file.path.ends_with("mod.rs") {
             let lines = feature_switches(tokens).into_iter();
             found.extend(lines.map(|line| (line, "cfg(feature) belongs into lib.rs, mod.rs or floor 4".to_string())));
@@ -125,7 +124,7 @@ fn check_one(file: &Source, modules: &Modules) -> Vec<Complaint> {
 
 /// The floor of a module, and the folder or part of the table that it is in.
 fn place(module: &str) -> Option<(Floor, &str)> {
-    let rows = || FLOORS.iter().chain(temporary::FLOORS);
+    let rows = || FLOORS.iter();
     let mut parts = rows().flat_map(|(floor, parts)| parts.split(' ').map(|part| (*floor, part)));
     let gathers = || rows().any(|(_, parts)| parts.split(' ').any(|part| is_below(part, module)));
     match module {
@@ -144,14 +143,14 @@ fn is_in(module: &str, part: &str) -> bool {
 
 /// Why `from` may not import `to`, if it may not.
 fn objection(from: &str, to: &str) -> Option<String> {
-    let is_listed = EXCEPTIONS.iter().chain(temporary::EXCEPTIONS).any(|&(f, t, _)| f == from && t == to);
+    let is_listed = EXCEPTIONS.iter().any(|&(f, t, _)| f == from && t == to);
     // A mod.rs re-exports its children, so what lies below a module is always its own.
     if is_listed || from.is_empty() || is_below(to, from) {
         return None;
     }
     let ((floor, part), (to_floor, to_part)) = (place(from)?, place(to)?);
     let folder = from.split("::").next()?;
-    let mut known = KNOWN.iter().chain(temporary::KNOWN).filter(|(who, _)| is_in(from, who));
+    let mut known = KNOWN.iter().filter(|(who, _)| is_in(from, who));
     let why = match to_floor.cmp(&floor) {
         Ordering::Greater => "a higher floor",
         Ordering::Equal if floor == Leaf && part != to_part => "leaves never import one another",
@@ -184,9 +183,9 @@ fn feature_switches(tokens: TokenStream) -> Vec<usize> {
 #[test]
 fn every_exception_is_needed() {
     let modules = Modules::read(&repository().0);
-    for (from, to, _) in EXCEPTIONS.iter().chain(temporary::EXCEPTIONS) {
+    for (from, to, _) in EXCEPTIONS.iter() {
         let is_needed = modules.imports(from).iter().any(|import| import.to == *to);
-        assert!(is_needed || temporary::is_allowed(&format!("exception {from}")), "{from} does not import {to}");
+        assert!(is_needed, "{from} does not import {to}");
     }
 }
 

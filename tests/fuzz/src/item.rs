@@ -64,7 +64,7 @@ fn check_foreign(mut u: Unstructured<'_>) -> arbitrary::Result<()> {
     assert!(fits.is_ok() || salt.len() > Item::MAX_SALT || value.len() > Item::MAX_VALUE);
     verify(&Mutable { key: &key, salt, seq, signature: &signature }, value);
 
-    if let Some(info_hash) = Item { value, mutable: None }.pointer() {
+    if let Some(info_hash) = (Item { value, mutable: None }).pointer() {
         assert!(value.windows(Id::LEN).any(|window| window == info_hash.as_bytes()), "it stands there");
     }
     let info_hash = Id(*key.first_chunk().expect("32 bytes have 20"));
