@@ -1,7 +1,8 @@
-//! Pure state machines for the Mainline DHT: packets, timers and commands go in; packets, events and deadlines come out.
+//! Pure state machines for the Mainline DHT: packets, timers and commands go in; packets, events and deadlines come
+//! out.
 //!
-//! The library owns no socket, no clock, no thread and no global state. Whoever embeds it owns the sockets, the clock and
-//! the threads; the library decides what to send, to whom and when. Everything a machine does is a function of its
+//! The library owns no socket, no clock, no thread and no global state. Whoever embeds it owns the sockets, the clock
+//! and the threads; the library decides what to send, to whom and when. Everything a machine does is a function of its
 //! configuration, a 32-byte seed, its storage and the calls made to it: same calls, same bytes, on every platform.
 //!
 //! # The contract
@@ -12,8 +13,8 @@
 //!    [`Output::Timeout`](Output::Timeout). A drain is finite. One datagram, one drain: batch the sends,
 //!    never the inputs.
 //! 3. Send each `Transmit` at once, or drop it: loss is always legal.
-//! 4. Wait for a packet, a command of your own, or the deadline that `Timeout` named. After a `Timeout` input at t and its
-//!    drain, the next deadline is later than t.
+//! 4. Wait for a packet, a command of your own, or the deadline that `Timeout` named. After a `Timeout` input at t and
+//!    its drain, the next deadline is later than t.
 //! 5. Early, late and repeated timeouts are free and safe; a clock that steps back is clamped.
 //! 6. Skipping a drain can lose a reply or an intermediate result, both counted; never a `Finished`, and never state.
 //!

@@ -1,7 +1,7 @@
 //! What can be kept or sent on by means of serde: ids, endpoints, saved contacts, counters and outcomes.
 //!
-//! Ids and endpoints are texts where people read (JSON) and bytes elsewhere. Of counters, those that are missing are 0 and
-//! those that nobody knows are ignored, so that an older version's are read and a newer one's too.
+//! Ids and endpoints are texts where people read (JSON) and bytes elsewhere. Of counters, those that are missing are 0
+//! and those that nobody knows are ignored, so that an older version's are read and a newer one's too.
 
 use core::fmt;
 use core::marker::PhantomData;

@@ -25,7 +25,7 @@ use crate::krpc::endpoint::{Endpoint, Family};
 pub(super) const RECEIVE: usize = 1501;
 
 /// The sockets, seen from the node: they send and never wait.
-pub(super) trait Links {
+pub(super) trait Sockets {
     fn send(&self, link: LinkId, to: SocketAddr, payload: &[u8]) -> io::Result<()>;
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Runner<L> {
     observer: Option<Box<dyn Observer>>,
 }
 
-impl<L: Links> Runner<L> {
+impl<L: Sockets> Runner<L> {
     /// Makes the node. The number and the families of its links are those of the sockets.
     pub(super) fn new(
         mut config: Config,

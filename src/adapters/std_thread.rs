@@ -39,7 +39,7 @@ use crate::adapters::handle::Handle;
 use crate::adapters::message::Message;
 #[cfg(feature = "journal")]
 use crate::adapters::recording::{Recorder, Recording};
-use crate::adapters::runner::{self, Links, Observer, RECEIVE, Runner};
+use crate::adapters::runner::{self, Observer, RECEIVE, Runner, Sockets};
 use crate::base::time::Instant;
 use crate::dht::config::Config;
 use crate::dht::event::{Input, LinkId};
@@ -62,7 +62,7 @@ struct Machine {
 
 type ThreadSockets = Arc<[UdpSocket]>;
 
-impl Links for ThreadSockets {
+impl Sockets for ThreadSockets {
     fn send(&self, link: LinkId, to: SocketAddr, payload: &[u8]) -> io::Result<()> {
         let socket = self.get(usize::from(link.0)).ok_or(io::ErrorKind::NotConnected)?;
         socket.send_to(payload, to).map(drop)

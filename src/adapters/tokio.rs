@@ -47,7 +47,7 @@ use crate::adapters::handle::Handle;
 use crate::adapters::message::{Lifetime, Message};
 #[cfg(feature = "journal")]
 use crate::adapters::recording::{Recorder, Recording};
-use crate::adapters::runner::{self, Links, Observer, RECEIVE, Runner};
+use crate::adapters::runner::{self, Observer, RECEIVE, Runner, Sockets};
 use crate::dht::config::Config;
 use crate::dht::event::{Input, LinkId};
 
@@ -56,7 +56,7 @@ const BURST: usize = 32;
 
 type TaskSockets = Arc<[UdpSocket]>;
 
-impl Links for TaskSockets {
+impl Sockets for TaskSockets {
     fn send(&self, link: LinkId, to: SocketAddr, payload: &[u8]) -> io::Result<()> {
         let socket = self.get(usize::from(link.0)).ok_or(io::ErrorKind::NotConnected)?;
         socket.try_send_to(payload, to).map(drop)

@@ -50,7 +50,7 @@ impl<'b> SliceWriter<'b> {
 
     /// How many bytes are written.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub fn written(&self) -> usize {
         self.len
     }
 
@@ -86,9 +86,9 @@ mod tests {
     fn what_does_not_fit_whole_is_not_written_at_all() {
         let mut out = [0; 4];
         let mut writer = SliceWriter::new(&mut out);
-        assert_eq!((writer.put(b"abc"), writer.put(b"de"), writer.len()), (Ok(()), Err(NoRoom), 3));
+        assert_eq!((writer.put(b"abc"), writer.put(b"de"), writer.written()), (Ok(()), Err(NoRoom), 3));
         writer.truncate(9);
         writer.truncate(1);
-        assert_eq!((writer.put(b"xyz"), writer.len(), out), (Ok(()), 4, *b"axyz"));
+        assert_eq!((writer.put(b"xyz"), writer.written(), out), (Ok(()), 4, *b"axyz"));
     }
 }

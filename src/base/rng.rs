@@ -20,9 +20,9 @@ impl fmt::Debug for Rng {
 }
 
 impl Rng {
-    /// Starts the stream of `seed`.
-    pub fn from_seed(seed: [u8; 32]) -> Self {
-        Rng(ChaCha8Rng::from_seed(seed))
+    /// Starts the stream of `rng_seed`.
+    pub fn from_seed(rng_seed: [u8; 32]) -> Self {
+        Rng(ChaCha8Rng::from_seed(rng_seed))
     }
 
     /// The next 32 bits.

@@ -2,7 +2,6 @@
 //! so a stale handle can never reach another value.
 
 use crate::base::list::List;
-pub use crate::base::list::{Memory, SmallList};
 
 /// Most entries of anything that is addressed by 16-bit numbers, of which some mean "none".
 pub const MAX_ENTRIES: usize = u16::MAX as usize - 1;

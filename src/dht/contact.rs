@@ -1,14 +1,14 @@
 //! Other nodes, as our routing table knows them, and how well they answer.
 //!
 //! A [`Contact`] is a node that has answered one of our queries from this endpoint under this id; a name that others
-//! gave us is unverified and is never a contact. It is packed into one cache line, since a table of hundreds is walked for
-//! every query that we answer.
+//! gave us is unverified and is never a contact. It is packed into one cache line, since a table of hundreds is walked
+//! for every query that we answer.
 //!
-//! Its [`AnswerHistory`] is `Unknown` until the first answer, `Good` while the last query was answered, `Suspect` after one failure
-//! in a row and `Bad` after two. Each failure of a data query doubles the time for which a bad node is left alone (30 s,
-//! 1 min, 2 min, .. 8.5 h); a failed check never lengthens it, since a check is sent to find out, not because
-//! somebody needed the answer. One answer heals everything. Round-trip times are smoothed as TCP does it (RFC 6298), in
-//! units of 100 us, so that a record takes 16 bytes.
+//! Its [`AnswerHistory`] is `Unknown` until the first answer, `Good` while the last query was answered, `Suspect` after
+//! one failure in a row and `Bad` after two. Each failure of a data query doubles the time for which a bad node is left
+//! alone (30 s, 1 min, 2 min, .. 8.5 h); a failed check never lengthens it, since a check is sent to find out, not
+//! because somebody needed the answer. One answer heals everything. Round-trip times are smoothed as TCP does it (RFC
+//! 6298), in units of 100 us, so that a record takes 16 bytes.
 
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Bounds;

@@ -1,8 +1,8 @@
 //! The lists that events carry: one shape for both address families.
 //!
-//! [`Nodes`], [`Peers`] and [`Samples`] are fixed-size entries in a buffer of the caller's, as cheap to copy as the slice
-//! that they are. They are not iterators themselves: walking a copy of an iterator would leave the original where it was,
-//! which looks like a list that can be walked twice and is none.
+//! [`Nodes`], [`Peers`] and [`Samples`] are fixed-size entries in a buffer of the caller's, as cheap to copy as the
+//! slice that they are. They are not iterators themselves: walking a copy of an iterator would leave the original where
+//! it was, which looks like a list that can be walked twice and is none.
 
 use core::fmt;
 use core::slice::ChunksExact;

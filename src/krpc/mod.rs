@@ -1,7 +1,8 @@
 //! The messages of the Mainline DHT: bytes to values and back. No time, and no randomness but for new ids.
 //!
-//! [`decode`] reads a datagram, and the `encode` of [`Query`], [`Response`] and [`ErrorMessage`] writes one. [`Item`] is what
-//! the DHT stores (BEP 44). Ids and addresses are at the root: [`Id`](crate::Id), [`Endpoint`](crate::Endpoint).
+//! [`decode`] reads a datagram, and the `encode` of [`Query`], [`Response`] and [`ErrorMessage`] writes one. [`Item`]
+//! is what the DHT stores (BEP 44). Ids and addresses are at the root: [`Id`](crate::Id),
+//! [`Endpoint`](crate::Endpoint).
 
 pub(crate) mod bencode;
 pub(crate) mod bloom;

@@ -1,8 +1,8 @@
 //! Comparing a list of ids with a stretch of the own set, without hashing and without an allocator.
 //!
-//! Sound partners list ids in the order of their entries, so a walk along both that looks a few ids ahead pairs nearly all
-//! of them. What is left is settled exactly: a few by looking at all, many by sorting. No list can be made that costs more
-//! than (ours + theirs) times the logarithm of theirs, as there is no hash to collide in.
+//! Sound partners list ids in the order of their entries, so a walk along both that looks a few ids ahead pairs nearly
+//! all of them. What is left is settled exactly: a few by looking at all, many by sorting. No list can be made that
+//! costs more than (ours + theirs) times the logarithm of theirs, as there is no hash to collide in.
 
 use core::ops::{ControlFlow, Range};
 

@@ -7,8 +7,8 @@
 //!
 //! A message is read where it lies: a [`FrameReader`] yields one [`Range`] after the other, and what it yields borrows
 //! from the message. Counts are compared with the bytes that remain before they are multiplied, and nothing is reserved
-//! by them. A [`FrameWriter`] writes into a slice of the caller's and goes back to a [`Mark`] when what was begun does not
-//! fit. Rules N1 to N9 of `spec/negentropy.md`.
+//! by them. A [`FrameWriter`] writes into a slice of the caller's and goes back to a [`Mark`] when what was begun does
+//! not fit. Rules N1 to N9 of `spec/negentropy.md`.
 
 use core::fmt;
 
@@ -27,9 +27,10 @@ pub const ID_LEN: usize = 32;
 
 /// An element of a set: when, and which. Ordered by timestamp, then by id.
 ///
-/// Ids have to be hashes, or as evenly spread as hashes are. A fingerprint stands for the *sum* of the ids of a range (N3),
-/// so ids that are counted up collide: 1 + 4 = 2 + 3, and ranges that differ would be taken for equal. A party that chooses
-/// its ids freely can still make sums equal on purpose, at a cost; [`ReconcilerConfig::random_splits`] is the remedy.
+/// Ids have to be hashes, or as evenly spread as hashes are. A fingerprint stands for the *sum* of the ids of a range
+/// (N3), so ids that are counted up collide: 1 + 4 = 2 + 3, and ranges that differ would be taken for equal. A party
+/// that chooses its ids freely can still make sums equal on purpose, at a cost; [`ReconcilerConfig::random_splits`] is
+/// the remedy.
 ///
 /// The timestamp [`u64::MAX`] is reserved for the bound at infinity: sets refuse it.
 ///
@@ -288,7 +289,8 @@ impl<'b> FrameWriter<'b> {
     ///
     /// # Errors
     ///
-    /// When `out` is empty. The other methods fail in the same way: when what they write goes past the slice or the limit.
+    /// When `out` is empty. The other methods fail in the same way: when what they write goes past the slice or the
+    /// limit.
     pub fn new(out: &'b mut [u8]) -> Result<Self, NoRoom> {
         let limit = out.len();
         let mut writer = FrameWriter { out: SliceWriter::new(out), limit, last_timestamp: 0 };
@@ -303,17 +305,17 @@ impl<'b> FrameWriter<'b> {
 
     /// How many bytes there are so far.
     pub fn len(&self) -> usize {
-        self.out.len()
+        self.out.written()
     }
 
     /// Whether there is only the version byte.
     pub fn is_empty(&self) -> bool {
-        self.out.len() <= 1
+        self.out.written() <= 1
     }
 
     /// The present place.
     pub fn mark(&self) -> Mark {
-        Mark { len: self.out.len(), last_timestamp: self.last_timestamp }
+        Mark { len: self.out.written(), last_timestamp: self.last_timestamp }
     }
 
     /// Forgets what was written since `mark`.
@@ -361,12 +363,16 @@ impl<'b> FrameWriter<'b> {
     }
 
     fn number(&mut self, value: u64) -> Result<(), NoRoom> {
-        if self.out.len() + varint::len(value) > self.limit { Err(NoRoom) } else { varint::write(value, &mut self.out) }
+        if self.out.written() + varint::len(value) > self.limit {
+            Err(NoRoom)
+        } else {
+            varint::write(value, &mut self.out)
+        }
     }
 
     #[inline]
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {
-        if self.out.len() + bytes.len() > self.limit { Err(NoRoom) } else { self.out.put(bytes) }
+        if self.out.written() + bytes.len() > self.limit { Err(NoRoom) } else { self.out.put(bytes) }
     }
 }
 

@@ -34,8 +34,8 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// The set of these entries, in any order, repetitions dropped. 42 bytes an entry, and up to twelve more while it is
-    /// built.
+    /// The set of these entries, in any order, repetitions dropped. 42 bytes an entry, and up to twelve more while it
+    /// is built.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! What the protocol needs of a set: entries in order, found by place and by value, and the sum of any stretch of them.
 //!
-//! The fingerprint of a range is a hash of the sum of its ids and of their number (N3). Sums of neighbouring ranges add up,
-//! so a set that keeps sums of stretches answers for any range at the cost of its two edges.
+//! The fingerprint of a range is a hash of the sum of its ids and of their number (N3). Sums of neighbouring ranges add
+//! up, so a set that keeps sums of stretches answers for any range at the cost of its two edges.
 
 use core::ops::{ControlFlow, Range};
 
@@ -95,8 +95,8 @@ pub enum Difference<'a> {
 
 /// Entries in ascending order, without repetition. Places past the end mean the end.
 ///
-/// [`Sorted`](crate::negentropy::Sorted), `Sealed` and `Tree` are such sets; a database that keeps its entries in order can be
-/// one too.
+/// [`Sorted`](crate::negentropy::Sorted), `Sealed` and `Tree` are such sets; a database that keeps its entries in order
+/// can be one too.
 pub trait SortedSet {
     /// How many entries there are.
     fn len(&self) -> usize;
@@ -109,7 +109,8 @@ pub trait SortedSet {
     /// The entry at a place.
     fn entry(&self, index: usize) -> Option<Entry>;
 
-    /// The first place, not below `from`, whose entry is not below `bound`. It is quickest when that is close to `near`.
+    /// The first place, not below `from`, whose entry is not below `bound`. It is quickest when that is close to
+    /// `near`.
     fn lower_bound(&self, bound: &Entry, from: usize, near: usize) -> usize;
 
     /// The sum of the ids before a place. Only differences of two such sums mean something.
@@ -156,8 +157,8 @@ impl<S: SortedSet + ?Sized> SortedSet for &S {
     }
 }
 
-/// The first place of `from..=len` that is not `below`, where all that are come first. Gallops away from `near`, so that
-/// a good guess costs a step or two and a wrong one little more than none.
+/// The first place of `from..=len` that is not `below`, where all that are come first. Gallops away from `near`, so
+/// that a good guess costs a step or two and a wrong one little more than none.
 #[inline]
 pub(super) fn gallop(from: usize, len: usize, near: usize, below: impl Fn(usize) -> bool) -> usize {
     let near = near.clamp(from.min(len), len);

@@ -1,9 +1,9 @@
 //! Sorting entries quickly where an allocator is at hand.
 //!
-//! Entries have 40 bytes, and sorting moves each of them many times. Sorted instead are 64-bit words: the first bits of the
-//! entry (its timestamp above the smallest, then its id) with its place behind them; then every entry moves once. Words with
-//! equal first bits may stand in the wrong order; such runs are sorted by the whole entries, which also makes the result
-//! right for every input, however its timestamps lie.
+//! Entries have 40 bytes, and sorting moves each of them many times. Sorted instead are 64-bit words: the first bits of
+//! the entry (its timestamp above the smallest, then its id) with its place behind them; then every entry moves once.
+//! Words with equal first bits may stand in the wrong order; such runs are sorted by the whole entries, which also
+//! makes the result right for every input, however its timestamps lie.
 
 use alloc::vec::Vec;
 
@@ -41,8 +41,8 @@ pub fn sort(entries: &mut Vec<Entry>) {
     }
 }
 
-/// How many walkers move entries by turns. With a million entries in random order a move took 171 ns with one walker, 107
-/// with two, 79 with four, 60 with 16, and no less with more.
+/// How many walkers move entries by turns. With a million entries in random order a move took 171 ns with one walker,
+/// 107 with two, 79 with four, 60 with 16, and no less with more.
 const WALKERS: usize = 16;
 
 /// A walk has come by this place.
@@ -60,9 +60,9 @@ struct Walker {
 
 /// Puts the entry from `places[i]` at `i`, for every i; places are below 2^31.
 ///
-/// Within the memory that is there, along the cycles of the permutation: a second copy would cost more for its fresh pages
-/// than all the moves. Every move waits for memory to say where the next entry lies, so several walkers take turns, and their
-/// waits overlap. With two walkers, six entries become a b c d e f like this:
+/// Within the memory that is there, along the cycles of the permutation: a second copy would cost more for its fresh
+/// pages than all the moves. Every move waits for memory to say where the next entry lies, so several walkers take
+/// turns, and their waits overlap. With two walkers, six entries become a b c d e f like this:
 ///
 /// ```text
 ///                                                entries              places
@@ -80,8 +80,9 @@ struct Walker {
 /// 0 finds H1 at 2: e goes to 4                         e             --
 /// ```
 ///
-/// As in the last lines, two walkers may be on one cycle: each ends at the mark of the other, takes the entry that was kept
-/// there to its place, and begins anew under the number of that mark. Every mark is found once, so no entry is lost.
+/// As in the last lines, two walkers may be on one cycle: each ends at the mark of the other, takes the entry that was
+/// kept there to its place, and begins anew under the number of that mark. Every mark is found once, so no entry is
+/// lost.
 fn permute(entries: &mut [Entry], places: &mut [u32]) {
     let mut heads = [Entry::default(); WALKERS];
     let mut walkers = [None; WALKERS];

@@ -1,8 +1,9 @@
 //! Into how many buckets a range is split that differs: rules N20 to N24 of `spec/negentropy.md`.
 //!
-//! Every level of splitting costs about 20 bytes a bucket and half a round trip, and a list costs 32 bytes an entry. The
-//! plan is to reach lists of a few entries with the eighth message, the answer of the fourth round trip, and to spread the
-//! splits evenly over the messages until then. Where nearly everything differs, wide splits get there sooner and no dearer.
+//! Every level of splitting costs about 20 bytes a bucket and half a round trip, and a list costs 32 bytes an entry.
+//! The plan is to reach lists of a few entries with the eighth message, the answer of the fourth round trip, and to
+//! spread the splits evenly over the messages until then. Where nearly everything differs, wide splits get there sooner
+//! and no dearer.
 
 use crate::negentropy::config::Splitting;
 

@@ -1,4 +1,5 @@
-//! The set that changes: a B+ tree whose parents know of each child how many entries it has and what their ids add up to.
+//! The set that changes: a B+ tree whose parents know of each child how many entries it has and what their ids add up
+//! to.
 //!
 //! ```text
 //!            | first, 100, sum | first, 55, sum |            inner nodes, shared by snapshots
@@ -9,9 +10,9 @@
 //! ```
 //!
 //! So a place, a bound and the sum of any range are found on one path from the root, and inserting or erasing an entry
-//! touches one path. Inner nodes are shared: a [snapshot](Tree::snapshot) costs nothing and stays as it is, while the tree
-//! copies those parts that it changes from then on. Leaves are as long as what they hold, in steps of six entries, so that a
-//! tree filled in random order needs little more memory than the entries themselves.
+//! touches one path. Inner nodes are shared: a [snapshot](Tree::snapshot) costs nothing and stays as it is, while the
+//! tree copies those parts that it changes from then on. Leaves are as long as what they hold, in steps of six entries,
+//! so that a tree filled in random order needs little more memory than the entries themselves.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -299,8 +300,8 @@ fn find(entries: &[Entry], entry: &Entry) -> Result<usize, usize> {
     if entries.get(place) == Some(entry) { Ok(place) } else { Err(place) }
 }
 
-/// Where an entry would be if the timestamps of a node were spread evenly: a node has many cache lines, and this looks at
-/// two of them instead of at half a dozen.
+/// Where an entry would be if the timestamps of a node were spread evenly: a node has many cache lines, and this looks
+/// at two of them instead of at half a dozen.
 fn guess<'a>(len: usize, key: impl Fn(usize) -> Option<&'a Entry>, entry: &Entry) -> usize {
     let (Some(first), Some(last)) = (key(0), key(len.saturating_sub(1))) else { return 0 };
     let shift = 44u32.saturating_sub((last.timestamp - first.timestamp).leading_zeros().min(44));

@@ -1,8 +1,8 @@
 //! Negentropy's whole numbers: base 128, the most significant digit first, a high bit on every byte but the last.
 //!
-//! Rule N2 of `spec/negentropy.md`. A number has at most ten bytes and fits 64 bits; leading zero digits are legal unless
-//! the caller asks for the shortest form. Nothing is ever read past the end: a number that stops in the middle is an
-//! error, not the value so far.
+//! Rule N2 of `spec/negentropy.md`. A number has at most ten bytes and fits 64 bits; leading zero digits are legal
+//! unless the caller asks for the shortest form. Nothing is ever read past the end: a number that stops in the middle
+//! is an error, not the value so far.
 
 use core::fmt;
 

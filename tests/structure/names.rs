@@ -57,8 +57,14 @@ const OUT: &str = "pantry pantries, shelf shelves, hopper hoppers, entrance entr
 const STAYS: &[(&str, &str, &str, &str)] = &[
     ("room", "NoRoom", "src tests benches", "the error of all memory that is full"),
     ("seed", "rng_seed from_seed", "src", "the 32 bytes that a random stream begins with"),
-    ("seed", "seed seeds noseed is_seed Seeds", "src/krpc src/dht src/adapters", "a complete peer (BEP 33)"),
+    (
+        "seed",
+        "seed seeds noseed is_seed Seed Seeds SEED all_seeds",
+        "src/krpc src/dht src/adapters",
+        "a complete peer (BEP 33)",
+    ),
     ("seed", "SEED SEEDS", "src/krpc/message", "its keys on the wire"),
+    ("seed", "DeserializeSeed next_key_seed", "src/serde.rs", "serde's own names"),
     ("seed", "", "src/bin", "`--seed`"),
     ("single", "SingleItemEncoder", "tests", "a type of the bencode library beside ours"),
     ("seed", "", "tests benches", "what a simulated run is drawn from; what fuzzing begins with"),

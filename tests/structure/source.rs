@@ -47,14 +47,13 @@ impl Source {
 
 /// Something that is wrong.
 pub struct Complaint {
-    /// What it is about, in words that stay the same when lines move.
-    pub about: String,
     text: String,
 }
 
 impl Complaint {
+    /// `about` names the rule, or what is wrong, in words that stay the same when lines move.
     pub fn new(about: impl fmt::Display, at: impl fmt::Display, what: impl fmt::Display) -> Complaint {
-        Complaint { about: about.to_string(), text: format!("{at}: {what} [{about}]") }
+        Complaint { text: format!("{at}: {what} [{about}]") }
     }
 }
 

@@ -1,8 +1,9 @@
 //! What to do next, and when it is over.
 
 use super::candidate::{Candidate, CandidateState, Class, LookupWindow, NO_TOKEN, Offer, Version};
+use super::rules::Rules;
 use crate::base::time::{Duration, Instant};
-use crate::dht::config::{LookupConfig, Network};
+use crate::dht::config::Network;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::{Distance, Id};
 use crate::krpc::message::MAX_TOKEN;
@@ -540,31 +541,6 @@ impl Lookup {
         }
         assert_eq!(self.in_flight, in_flight, "slots are freed and taken by queries alone");
         assert_eq!(usize::from(self.unidentified), unidentified, "none is waited for that was not asked");
-    }
-}
-
-/// The rules that hold for a lookup.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules<'a> {
-    /// Numbers.
-    pub config: &'a LookupConfig,
-    /// How long after the last query late answers are waited for, when fewer than k have answered and nobody is left.
-    pub patience: Duration,
-    /// Nodes whose id does not fit their address never count for closure (BEP 42).
-    pub enforce_secure_ids: bool,
-}
-
-impl Rules<'_> {
-    fn counts(&self, c: &Candidate) -> bool {
-        c.secure || !self.enforce_secure_ids
-    }
-
-    fn slots(&self, class: Class) -> u8 {
-        match class {
-            Class::Good => self.config.slots_good,
-            Class::Unverified => self.config.slots_unverified,
-            Class::Bad => self.config.slots_bad,
-        }
     }
 }
 

@@ -27,6 +27,8 @@
 
 mod candidate;
 mod engine;
+mod rules;
 
 pub use candidate::{Candidate, Class, LookupWindow, Offer, SHARE, TokenCell, Version};
-pub use engine::{Lookup, Next, Rules};
+pub use engine::{Lookup, Next};
+pub use rules::Rules;

@@ -1,7 +1,7 @@
 //! Our sockets: each has an id, a table, votes on its address, and a suspicion of being cut off.
 //!
-//! A link is told what came of the queries that left by it, and says when its table wants a check, a refresh or a bootstrap.
-//! It sends nothing itself.
+//! A link is told what came of the queries that left by it, and says when its table wants a check, a refresh or a
+//! bootstrap. It sends nothing itself.
 
 use crate::base::list::{List, SmallList};
 use crate::base::rng::Rng;
@@ -173,8 +173,8 @@ impl<'s> Link<'s> {
         }
     }
 
-    /// A query failed. It is charged to the contact, unless that was our own trouble; true when our own link is suspected
-    /// instead.
+    /// A query failed. It is charged to the contact, unless that was our own trouble; true when our own link is
+    /// suspected instead.
     pub(super) fn on_failure(&mut self, now: Instant, open: &Open, failure: QueryFailure) -> bool {
         if let (QueryFailure::WrongId, Some(expected)) = (failure, open.id) {
             self.table.on_wrong_id(now, &expected, open.to);
@@ -239,7 +239,8 @@ impl<'s> Link<'s> {
         }
     }
 
-    /// An operation ended and the table is still empty: the next bootstrap is planned, later and later while that is futile.
+    /// An operation ended and the table is still empty: the next bootstrap is planned, later and later while that is
+    /// futile.
     pub(super) fn plan_bootstrap(&mut self, now: Instant) {
         if self.table.is_empty() && self.bootstrap_at.is_none() {
             let wait = Duration::from_secs(1 << self.futile.min(5));
@@ -367,8 +368,8 @@ impl<'s> Links<'s> {
         self.0.iter().any(|link| link.family == family)
     }
 
-    /// The link that a command suits: that of `family`, where the command has one, otherwise the first whose table is not
-    /// empty.
+    /// The link that a command suits: that of `family`, where the command has one, otherwise the first whose table is
+    /// not empty.
     pub(super) fn suitable(&self, family: Option<Family>) -> Option<LinkId> {
         match family {
             Some(family) => self.iter().find(|(_, link)| link.family == family),

@@ -15,10 +15,10 @@
 //!   out, in this order: replies, results, queries of operations, checks, news, the next deadline
 //! ```
 //!
-//! Each part owns what it works on, and none knows the node: it is handed the surroundings ([`context`]) and the parts below
-//! it. Control goes down once and comes back once. There is no queue behind the drain: replies and results wait in places of
-//! fixed number, operations are asked for their next query when there is somebody to send it to, news is level-triggered,
-//! and every packet is encoded when it is handed out, straight into the caller's buffer.
+//! Each part owns what it works on, and none knows the node: it is handed the surroundings ([`context`]) and the parts
+//! below it. Control goes down once and comes back once. There is no queue behind the drain: replies and results wait
+//! in places of fixed number, operations are asked for their next query when there is somebody to send it to, news is
+//! level-triggered, and every packet is encoded when it is handed out, straight into the caller's buffer.
 
 #[cfg(feature = "alloc")]
 mod allocate;
@@ -89,8 +89,8 @@ pub struct Node<'s> {
 }
 
 impl<'s> Node<'s> {
-    /// Makes a node. All randomness comes from `rng_seed`: two nodes with the same configuration, seed, storage sizes and
-    /// calls do the same.
+    /// Makes a node. All randomness comes from `rng_seed`: two nodes with the same configuration, seed, storage sizes
+    /// and calls do the same.
     ///
     /// # Errors
     /// No links, a capacity that is zero or too large, or a rule that makes no sense.

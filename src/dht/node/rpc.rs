@@ -1,7 +1,8 @@
 //! Our open queries: sent, late, answered or failed, and whether somebody waits for a free transaction.
 //!
-//! A query opens a transaction, a soft timeout and a credit with the limiter. Whatever ends it goes through [`Rpc::close`], so
-//! that all three go together. The link is told what came of it; whom the query was for is the caller's to tell.
+//! A query opens a transaction, a soft timeout and a credit with the limiter. Whatever ends it goes through
+//! [`Rpc::close`], so that all three go together. The link is told what came of it; whom the query was for is the
+//! caller's to tell.
 
 use crate::base::bitset::BitSet;
 use crate::base::deadlines::Deadlines;

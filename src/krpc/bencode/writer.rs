@@ -5,8 +5,8 @@ use crate::base::error::NoRoom;
 /// Writes bencode into a lent buffer. A write that does not fit is remembered and reported by
 /// [`finish`](Writer::finish), so that the calls between need no checks. The order of keys is the caller's.
 ///
-/// It does not wrap a [`SliceWriter`](crate::base::bytes::SliceWriter), whose few lines it repeats: measured, one more type
-/// in between costs encoding three instructions in a hundred.
+/// It does not wrap a [`SliceWriter`](crate::base::bytes::SliceWriter), whose few lines it repeats: measured, one more
+/// type in between costs encoding three instructions in a hundred.
 #[derive(Debug)]
 pub struct Writer<'b> {
     rest: &'b mut [u8],

@@ -1,8 +1,9 @@
 //! Bytes to messages, in one pass.
 //!
 //! Keys stand in any order, so what a field means is often known only after it was read: `a` comes before `q`. The pass
-//! therefore puts each value into the place of its key ([`Fields`]), whichever message it belongs to, and the message is
-//! judged at the end. A known key of which two stand in one dictionary has two meanings, and the datagram is dropped.
+//! therefore puts each value into the place of its key ([`Fields`]), whichever message it belongs to, and the message
+//! is judged at the end. A known key of which two stand in one dictionary has two meanings, and the datagram is
+//! dropped.
 
 use super::{
     Broken, Decoded, ErrorCode, ErrorMessage, MAX_TID, MAX_TOKEN, Malformed, Method, Query, Refusal, Response, Want,
@@ -52,8 +53,8 @@ impl From<ReadError> for Malformed {
     }
 }
 
-/// The values of one dictionary by the places of their keys: first those of `T` strings, then those of `N` numbers, then
-/// those of keys that are read in ways of their own. A place that was seen and is empty held another type.
+/// The values of one dictionary by the places of their keys: first those of `T` strings, then those of `N` numbers,
+/// then those of keys that are read in ways of their own. A place that was seen and is empty held another type.
 struct Fields<'a, const T: usize, const N: usize> {
     seen: u32,
     texts: [Option<&'a [u8]>; T],
@@ -187,8 +188,8 @@ impl<'a> Envelope<'a> {
         Ok(())
     }
 
-    /// Always inlined, with [`MessageBody::response`], so that a response is built in the place where it is returned: it is a
-    /// few hundred bytes, and copying it once more takes a fifth of the time of decoding it.
+    /// Always inlined, with [`MessageBody::response`], so that a response is built in the place where it is returned:
+    /// it is a few hundred bytes, and copying it once more takes a fifth of the time of decoding it.
     #[inline(always)]
     fn judge(&self) -> Result<Decoded<'a>, Malformed> {
         let tid = self.fields.text(top::TID).filter(|tid| tid.len() <= MAX_TID).ok_or(Malformed::NoTid)?;

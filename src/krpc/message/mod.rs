@@ -158,7 +158,8 @@ pub enum Method<'a> {
     },
 }
 
-/// A response. Lists are kept as they stand on the wire; [`contacts`](Response::contacts) and [`Values::peers`] read them.
+/// A response. Lists are kept as they stand on the wire; [`contacts`](Response::contacts) and [`Values::peers`] read
+/// them.
 ///
 /// Exhaustive: plain data that users write, as a change of [`Response::new`], which stays right when a field is added.
 #[derive(Clone, Copy, PartialEq, Debug)]

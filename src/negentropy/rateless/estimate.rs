@@ -42,8 +42,8 @@ fn differences(ours: &[u8], theirs: &[u8], net: i64) -> u64 {
     (squares - over * over / CELLS as i64).max(net.abs()).unsigned_abs()
 }
 
-/// How many symbols show so many differences nearly always: what is needed on average, the error of the estimate, and the
-/// spread of small numbers.
+/// How many symbols show so many differences nearly always: what is needed on average, the error of the estimate, and
+/// the spread of small numbers.
 fn symbols_for(differences: u64) -> u64 {
     differences.saturating_mul(142) / 100 + differences.isqrt() + 8
 }

@@ -10,13 +10,13 @@
 //!                            <-------         more symbols
 //! ```
 //!
-//! The parts get smaller along the stream of symbols. About 1.4 symbols a difference are enough, wherever the differences
-//! lie, and more can be had when they are not.
+//! The parts get smaller along the stream of symbols. About 1.4 symbols a difference are enough, wherever the
+//! differences lie, and more can be had when they are not.
 //!
-//! The result is believed only if the own set with the differences applied has the fingerprint that the responder named.
-//! Everything else ends in [`RatelessStep::FallBack`]: too many differences, sums that lead nowhere, or a partner that speaks
-//! V1 only and says so by the byte `61`. Then the session begins anew with a [`Reconciler`](crate::negentropy::Reconciler).
-//! Rules N40 to N48 of `spec/negentropy.md`.
+//! The result is believed only if the own set with the differences applied has the fingerprint that the responder
+//! named. Everything else ends in [`RatelessStep::FallBack`]: too many differences, sums that lead nowhere, or a
+//! partner that speaks V1 only and says so by the byte `61`. Then the session begins anew with a
+//! [`Reconciler`](crate::negentropy::Reconciler). Rules N40 to N48 of `spec/negentropy.md`.
 //!
 //! An answer costs the responder a walk over its whole set: enable it for partners whom you know.
 

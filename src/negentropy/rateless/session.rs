@@ -81,7 +81,8 @@ impl RatelessInitiator {
     /// Bytes of our longest message.
     pub const MESSAGE_LEN: usize = 2 + 16 + varint::MAX_LEN + 16 + CELLS;
 
-    /// A session that receives at most `most` symbols (37 bytes each, and as much memory again). `key` has to be random.
+    /// A session that receives at most `most` symbols (37 bytes each, and as much memory again). `key` has to be
+    /// random.
     #[must_use]
     pub fn new(key: [u8; 16], most: u64) -> Self {
         let key = SessionKey(key);
@@ -101,11 +102,11 @@ impl RatelessInitiator {
         out.put(&set.fingerprint(0..set.len()).0)?;
         out.put(&cells(set, &self.key))?;
         self.asked = true;
-        Ok(out.len())
+        Ok(out.written())
     }
 
-    /// Handles an answer. The set has to be the one that the session began with. Differences are reported to `sink` all at
-    /// once, when they are complete and verified.
+    /// Handles an answer. The set has to be the one that the session began with. Differences are reported to `sink` all
+    /// at once, when they are complete and verified.
     ///
     /// # Errors
     ///
@@ -156,7 +157,7 @@ impl RatelessInitiator {
         varint::write(have, &mut out)?;
         varint::write(more, &mut out)?;
         self.asked = true;
-        Ok(RatelessStep::Send(out.len()))
+        Ok(RatelessStep::Send(out.written()))
     }
 }
 
@@ -193,7 +194,7 @@ impl RatelessResponder {
                 if count == set.len() as u64 && theirs == fingerprint.0 =>
             {
                 out.put(&[VERSION, EQUAL])?;
-                return Ok(out.len());
+                return Ok(out.written());
             }
             Request::Hello { key, count, cells: theirs, .. } => {
                 let net = (set.len() as i64).saturating_sub(i64::try_from(count).unwrap_or(i64::MAX));
@@ -204,7 +205,7 @@ impl RatelessResponder {
         let end = from.saturating_add(symbols);
         if end > self.most || symbols > space as u64 {
             out.put(&[message::VERSION])?;
-            return Ok(out.len());
+            return Ok(out.written());
         }
         let mut sums = vec![Symbol::default(); symbols as usize];
         encode(set, &key, from..end, &mut sums, 1);
@@ -217,7 +218,7 @@ impl RatelessResponder {
             symbol.write(&mut bytes);
             out.put(&bytes)?;
         }
-        Ok(out.len())
+        Ok(out.written())
     }
 }
 

@@ -75,8 +75,8 @@ impl Sketch {
         }
     }
 
-    /// Finds what stands alone and takes it out of all other symbols, as long as there is any. `false`: more differences
-    /// than symbols, which no sound partner sends.
+    /// Finds what stands alone and takes it out of all other symbols, as long as there is any. `false`: more
+    /// differences than symbols, which no sound partner sends.
     pub fn peel(&mut self) -> bool {
         let mut open: Vec<usize> = (0..self.symbols.len()).rev().collect();
         let range = 0..self.symbols.len() as u64;

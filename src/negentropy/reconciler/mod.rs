@@ -8,15 +8,15 @@
 //!     nothing is left to ask: done
 //! ```
 //!
-//! A message speaks of ranges, one after the other from the lowest entry to the highest: skip it, this is the fingerprint
-//! of what I have there, these are all the ids I have there. A range whose fingerprint differs is answered by those of its
-//! parts, or by its ids when they are few; the initiator compares such lists with its own and learns. When it has nothing
-//! left to ask, it is done. The responder keeps nothing between messages but counters.
+//! A message speaks of ranges, one after the other from the lowest entry to the highest: skip it, this is the
+//! fingerprint of what I have there, these are all the ids I have there. A range whose fingerprint differs is answered
+//! by those of its parts, or by its ids when they are few; the initiator compares such lists with its own and learns.
+//! When it has nothing left to ask, it is done. The responder keeps nothing between messages but counters.
 //!
-//! Why it ends: an answer to a range either lists it, or splits it into parts that are smaller on the side that split it;
-//! what was cut at the frame limit is a range again, and what came before it was not cut. Why nothing is lost: a range is
-//! skipped only when both fingerprints are equal or one side knows all ids of the other there, and the fingerprint of what
-//! was cut begins at the last bound that was written (N8).
+//! Why it ends: an answer to a range either lists it, or splits it into parts that are smaller on the side that split
+//! it; what was cut at the frame limit is a range again, and what came before it was not cut. Why nothing is lost: a
+//! range is skipped only when both fingerprints are equal or one side knows all ids of the other there, and the
+//! fingerprint of what was cut begins at the last bound that was written (N8).
 
 #[cfg(feature = "alloc")]
 mod owned;

@@ -1,7 +1,7 @@
 //! What one side knows all along a session.
 
+use crate::base::list::Memory;
 use crate::base::rng::Rng;
-use crate::base::slab::Memory;
 use crate::negentropy::config::{ReconcilerConfig, Splitting};
 
 /// Lent or owned.

@@ -83,7 +83,7 @@ impl<'s> Reconciler<'s> {
     ///
     /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME).
     pub fn initiator_in(config: ReconcilerConfig, scratch: &'s mut [u32]) -> Result<Self, ConfigError> {
-        Reconciler::asking(config, Scratch::from(scratch))
+        Reconciler::asking(config, Scratch::Lent(scratch))
     }
 
     pub(super) fn asking(config: ReconcilerConfig, scratch: Scratch<'s>) -> Result<Self, ConfigError> {
@@ -96,7 +96,7 @@ impl<'s> Reconciler<'s> {
     ///
     /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME).
     pub fn responder(config: ReconcilerConfig) -> Result<Self, ConfigError> {
-        Reconciler::new(Party::new(Role::Responder, config, Scratch::empty()), SessionPhase::Open)
+        Reconciler::new(Party::new(Role::Responder, config, Scratch::Lent(&mut [])), SessionPhase::Open)
     }
 
     fn new(party: Party<'s>, phase: SessionPhase) -> Result<Self, ConfigError> {
@@ -126,8 +126,8 @@ impl<'s> Reconciler<'s> {
         Ok(len)
     }
 
-    /// How long a buffer must be so that the answer of a set of `entries` to a message of `message` bytes is not cut: at
-    /// most 64 bytes for each entry, and the bounds that the message has.
+    /// How long a buffer must be so that the answer of a set of `entries` to a message of `message` bytes is not cut:
+    /// at most 64 bytes for each entry, and the bounds that the message has.
     #[must_use]
     pub const fn answer_len(entries: usize, message: usize) -> usize {
         MIN_FRAME.saturating_add(entries.saturating_mul(64)).saturating_add(message.saturating_mul(8))
@@ -149,8 +149,8 @@ impl<'s> Reconciler<'s> {
     ///
     /// # Errors
     ///
-    /// When the message is malformed or costs more than the limits allow, when `out` is too short, and when no message is
-    /// expected. The session has ended then.
+    /// When the message is malformed or costs more than the limits allow, when `out` is too short, and when no message
+    /// is expected. The session has ended then.
     pub fn reconcile<S: SortedSet>(
         &mut self,
         set: &S,

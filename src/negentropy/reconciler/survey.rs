@@ -7,8 +7,8 @@ use crate::negentropy::split::MessageSurvey;
 /// Most fingerprints that are compared.
 const SURVEYED: usize = 64;
 
-/// Compares some of the fingerprints of a message, evenly chosen. Reads the message to its end, so that a malformed one is
-/// refused before anything was reported.
+/// Compares some of the fingerprints of a message, evenly chosen. Reads the message to its end, so that a malformed one
+/// is refused before anything was reported.
 ///
 /// # Errors
 ///

@@ -43,7 +43,8 @@ pub(super) struct CheckedCommand<'a> {
 }
 
 impl<'a> CheckedCommand<'a> {
-    /// Checks a command that is to run on a link of `family`, where our id is `own`. Counts the signatures that are checked.
+    /// Checks a command that is to run on a link of `family`, where our id is `own`. Counts the signatures that are
+    /// checked.
     pub(super) fn of(
         command: &Command<'a>,
         own: Id,
@@ -110,8 +111,8 @@ impl Goal {
         matches!(self, Goal::PutMutable { cas: Some(_) })
     }
 
-    /// The query that finds closer nodes. `both` families are wanted while a node that has both is bootstrapped, otherwise
-    /// that of the query.
+    /// The query that finds closer nodes. `both` families are wanted while a node that has both is bootstrapped,
+    /// otherwise that of the query.
     pub(super) fn query(&self, target: Id, both: bool) -> Method<'static> {
         let want = Want::default();
         match *self {

@@ -1,8 +1,8 @@
 //! The client: operations, from their commands to their ends, and what they need of the network.
 //!
-//! Each operation is a lookup with a goal. An answer goes to the lookup, and what it is worth to the results that wait; a
-//! drain asks each operation that may have something to do what it wants next. What the node does for itself (bootstrap,
-//! refresh) are operations too, in places of their own, which never take a user's.
+//! Each operation is a lookup with a goal. An answer goes to the lookup, and what it is worth to the results that wait;
+//! a drain asks each operation that may have something to do what it wants next. What the node does for itself
+//! (bootstrap, refresh) are operations too, in places of their own, which never take a user's.
 
 mod answers;
 mod goal;
@@ -152,8 +152,8 @@ impl<'s> Client<'s> {
         }
     }
 
-    /// Claims a place, and offers the nearest contacts to the new lookup. Asks the bootstrap nodes too while the table is
-    /// poor.
+    /// Claims a place, and offers the nearest contacts to the new lookup. Asks the bootstrap nodes too while the table
+    /// is poor.
     fn start(&mut self, cx: &mut Context<'_>, links: &Links<'_>, operation: OperationState) -> Option<SlabKey> {
         let key = match self.operations.insert(operation) {
             Some(key) => key,
@@ -302,8 +302,8 @@ impl<'s> Client<'s> {
         }
     }
 
-    /// Starts the lookups that keep a table alive: from the bootstrap nodes while it is empty, for a bucket without news
-    /// later.
+    /// Starts the lookups that keep a table alive: from the bootstrap nodes while it is empty, for a bucket without
+    /// news later.
     pub(super) fn keep_up(&mut self, cx: &mut Context<'_>, links: &mut Links<'_>) {
         let now = cx.now();
         for id in links.ids() {
@@ -358,8 +358,8 @@ impl<'s> Client<'s> {
         None
     }
 
-    /// The next thing that one operation wants; `None` when it has to wait (it is not ready any more then), or when it is
-    /// to be asked again.
+    /// The next thing that one operation wants; `None` when it has to wait (it is not ready any more then), or when it
+    /// is to be asked again.
     fn step(&mut self, out: &mut Outlet<'_, '_>, key: SlabKey, buf: &mut Buffer) -> Option<Plan> {
         let now = out.cx.now();
         let rate = Flow::from(out.cx.config().lookup.unverified_query_rate);

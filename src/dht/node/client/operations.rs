@@ -1,7 +1,7 @@
 //! The table of operations.
 //!
-//! Its memory is flat: the place of an operation in the slab is the place of its window of candidates; operations of users
-//! have a payload and tokens besides.
+//! Its memory is flat: the place of an operation in the slab is the place of its window of candidates; operations of
+//! users have a payload and tokens besides.
 
 use crate::base::bitset::BitSet;
 use crate::base::list::List;

@@ -1,8 +1,8 @@
 //! Replies on the wire: what a reply carries is looked up once, and left out bit by bit until it fits.
 //!
 //! A reply never helps to attack a third party with a forged source: past its network's budget of reply bytes, a source
-//! that has not proved itself gets at most 3.2 times the bytes it sent (rule S20 of `spec/server.md`). Leaving out takes no
-//! second look at the stores: the same parts are encoded again, fewer of them each time.
+//! that has not proved itself gets at most 3.2 times the bytes it sent (rule S20 of `spec/server.md`). Leaving out
+//! takes no second look at the stores: the same parts are encoded again, fewer of them each time.
 
 use crate::base::rng::Rng;
 use crate::base::time::Instant;

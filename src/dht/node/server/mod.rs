@@ -1,8 +1,8 @@
 //! The server: what we hold for others, and what their queries are answered with.
 //!
-//! A query changes the stores at once and leaves a small [`Reply`]: handles and numbers, no bytes. It waits in a place of its
-//! own until the drain, which encodes it straight into the caller's buffer. If what it was to carry is gone by then, it is
-//! dropped and counted.
+//! A query changes the stores at once and leaves a small [`Reply`]: handles and numbers, no bytes. It waits in a place
+//! of its own until the drain, which encodes it straight into the caller's buffer. If what it was to carry is gone by
+//! then, it is dropped and counted.
 
 mod encode;
 mod reply;
@@ -167,7 +167,8 @@ struct Stores<'a, 's> {
 }
 
 impl Stores<'_, '_> {
-    /// What a query is answered with; `own` is our id on the link it came in by. Counts the signatures that were checked.
+    /// What a query is answered with; `own` is our id on the link it came in by. Counts the signatures that were
+    /// checked.
     fn answer(self, now: Instant, own: &Id, from: Endpoint, method: &Method<'_>, verifications: &mut u64) -> ReplyBody {
         match *method {
             Method::Ping => ReplyBody::Pong,
