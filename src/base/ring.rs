@@ -34,7 +34,8 @@ impl<'s, T: Default> Ring<'s, T> {
         if self.len >= capacity {
             return None;
         }
-        let at = (self.first + self.len) % capacity;
+        let behind = self.first + self.len;
+        let at = if behind < capacity { behind } else { behind - capacity };
         if at >= self.places.len() {
             self.grow();
         }
