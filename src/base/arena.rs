@@ -149,9 +149,9 @@ impl<'s> Arena<'s> {
 
     /// The pieces of a value, in order, each as long as a block but the last.
     pub fn chunks(&self, chain: Chain) -> impl Iterator<Item = &[u8]> {
-        let (mut at, mut left) = (chain.first, chain.len());
+        let (blocks, mut at, mut left) = (&self.blocks[..], chain.first, chain.len());
         core::iter::from_fn(move || {
-            let block = self.blocks.get(usize::from(at)).filter(|_| left > 0)?;
+            let block = blocks.get(usize::from(at)).filter(|_| left > 0)?;
             let piece = &block.bytes[..left.min(Block::BYTES)];
             left -= piece.len();
             at = block.next;

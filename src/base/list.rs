@@ -185,7 +185,8 @@ impl<T, const N: usize> DerefMut for SmallList<T, N> {
     }
 }
 
-/// A slice of fixed length, lent or owned.
+/// A slice of fixed length, lent or owned: words that the set reconciler overwrites in any order. It is lent as a plain
+/// slice, and has no length of its own.
 #[derive(Debug)]
 pub enum Memory<'s, T> {
     /// Lent by the embedder.
@@ -193,19 +194,6 @@ pub enum Memory<'s, T> {
     /// Allocated once.
     #[cfg(feature = "alloc")]
     Owned(alloc::boxed::Box<[T]>),
-}
-
-impl<T> Memory<'_, T> {
-    /// No memory at all.
-    pub fn empty() -> Self {
-        Memory::Lent(&mut [])
-    }
-}
-
-impl<'s, T> From<&'s mut [T]> for Memory<'s, T> {
-    fn from(slice: &'s mut [T]) -> Self {
-        Memory::Lent(slice)
-    }
 }
 
 impl<T> Deref for Memory<'_, T> {

@@ -111,9 +111,10 @@ impl<'s> Lru<'s> {
     }
 
     fn append(&mut self, entry: u16) {
+        let links = &mut self.links[..];
         let link = LruLink { older: self.newest, newer: NONE };
-        self.links[usize::from(entry)] = link;
-        match self.links.get_mut(usize::from(link.older)) {
+        links[usize::from(entry)] = link;
+        match links.get_mut(usize::from(link.older)) {
             Some(older) => older.newer = entry,
             None => self.oldest = entry,
         }
@@ -121,12 +122,13 @@ impl<'s> Lru<'s> {
     }
 
     fn unlink(&mut self, entry: u16) {
-        let LruLink { older, newer } = self.links[usize::from(entry)];
-        match self.links.get_mut(usize::from(older)) {
+        let links = &mut self.links[..];
+        let LruLink { older, newer } = links[usize::from(entry)];
+        match links.get_mut(usize::from(older)) {
             Some(link) => link.newer = newer,
             None => self.oldest = newer,
         }
-        match self.links.get_mut(usize::from(newer)) {
+        match links.get_mut(usize::from(newer)) {
             Some(link) => link.older = older,
             None => self.newest = older,
         }

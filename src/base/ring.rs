@@ -29,7 +29,8 @@ impl<'s, T: Default> Ring<'s, T> {
         if self.len >= capacity {
             return None;
         }
-        let at = (self.first + self.len) % capacity;
+        let behind = self.first + self.len;
+        let at = if behind < capacity { behind } else { behind - capacity };
         if at >= self.places.len() {
             self.grow();
         }
@@ -37,7 +38,7 @@ impl<'s, T: Default> Ring<'s, T> {
         self.places.get_mut(at)
     }
 
-    /// Adds a place that was never used. (E4: the element passes over the stack once, in a frame of its own.)
+    /// Adds a place that was never used. Own stack frame (E1).
     #[inline(never)]
     fn grow(&mut self) {
         self.places.push(T::default());

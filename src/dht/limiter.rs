@@ -115,8 +115,9 @@ impl<'s> Limiter<'s> {
     /// Whether a datagram from this endpoint is to be looked at. One that is not costs its sender nothing.
     pub fn judge(&mut self, now: Instant, from: &Endpoint) -> Verdict {
         let tag = self.endpoint_tag(from);
-        let known = self.find(tag);
-        if known.is_some_and(|index| has_credit(&self.meters[index], seconds(now))) {
+        let meters = &self.meters[..];
+        let known = find(meters, tag);
+        if known.is_some_and(|index| has_credit(&meters[index], seconds(now))) {
             return Verdict::Expected;
         }
         match self.admit_stranger(now, from, tag, known) {
@@ -128,31 +129,34 @@ impl<'s> Limiter<'s> {
     /// Whether the buckets admit a datagram from this endpoint, whatever it is owed.
     pub fn admit(&mut self, now: Instant, from: &Endpoint) -> bool {
         let tag = self.endpoint_tag(from);
-        let known = self.find(tag);
+        let known = find(&self.meters, tag);
         self.admit_stranger(now, from, tag, known).is_some()
     }
 
     /// It answered a query of ours: that was what it had credit for.
     pub fn on_answer(&mut self, from: &Endpoint) {
-        if let Some(index) = self.find(self.endpoint_tag(from)) {
-            let (until, count) = credits(&self.meters[index]);
-            set_credits(&mut self.meters[index], until, count.saturating_sub(1));
+        let tag = self.endpoint_tag(from);
+        let meters = &mut self.meters[..];
+        if let Some(index) = find(meters, tag) {
+            let (until, count) = credits(&meters[index]);
+            set_credits(&mut meters[index], until, count.saturating_sub(1));
         }
     }
 
     /// Takes one packet from each of the buckets, or from none.
     fn admit_stranger(&mut self, now: Instant, from: &Endpoint, tag: u64, known: Option<usize>) -> Option<()> {
         let everybody = self.everybody.minus_one(now, &self.per_node)?;
-        if !self.meters.is_empty() {
-            let of_endpoint = self.packets(known).minus_one(now, &self.per_endpoint)?;
-            if self.network == Network::Public {
-                let tag = self.network_tag(from);
-                let known = self.find(tag);
-                let of_network = self.packets(known).minus_one(now, &self.per_network)?;
-                self.meter(now, tag, known)[PACKETS] = of_network.full_at();
+        let network_tag = (self.network == Network::Public).then(|| self.network_tag(from));
+        let meters = &mut self.meters[..];
+        if !meters.is_empty() {
+            let of_endpoint = bucket(meters, known, PACKETS).minus_one(now, &self.per_endpoint)?;
+            if let Some(tag) = network_tag {
+                let known = find(meters, tag);
+                let of_network = bucket(meters, known, PACKETS).minus_one(now, &self.per_network)?;
+                meter(meters, now, tag, known)[PACKETS] = of_network.full_at();
             }
             // Its place may have been taken by the meter of its network.
-            self.meter(now, tag, known)[PACKETS] = of_endpoint.full_at();
+            meter(meters, now, tag, known)[PACKETS] = of_endpoint.full_at();
         }
         self.everybody = everybody;
         Some(())
@@ -160,12 +164,13 @@ impl<'s> Limiter<'s> {
 
     /// We are sending a query there: for a while, one answer more from that endpoint is awaited.
     pub fn expect(&mut self, now: Instant, to: &Endpoint) {
-        if self.meters.is_empty() {
+        let tag = self.endpoint_tag(to);
+        let meters = &mut self.meters[..];
+        if meters.is_empty() {
             return;
         }
-        let tag = self.endpoint_tag(to);
-        let known = self.find(tag);
-        let meter = self.meter(now, tag, known);
+        let known = find(meters, tag);
+        let meter = meter(meters, now, tag, known);
         let valid = if has_credit(meter, seconds(now)) { credits(meter).1 } else { 0 };
         set_credits(meter, seconds(now).saturating_add(CREDIT_LIFETIME), valid.saturating_add(1));
     }
@@ -176,47 +181,12 @@ impl<'s> Limiter<'s> {
             return true;
         }
         let tag = self.network_tag(to);
-        let known = self.find(tag);
-        let bucket = known.map_or(TokenBucket::default(), |index| TokenBucket::until(self.meters[index][BYTES]));
-        let Some(bucket) = bucket.minus(now, bytes as u64, &self.reply_bytes) else { return false };
-        self.meter(now, tag, known)[BYTES] = bucket.full_at();
+        let meters = &mut self.meters[..];
+        let known = find(meters, tag);
+        let bucket = bucket(meters, known, BYTES).minus(now, bytes as u64, &self.reply_bytes);
+        let Some(bucket) = bucket else { return false };
+        meter(meters, now, tag, known)[BYTES] = bucket.full_at();
         true
-    }
-
-    /// The bucket of a meter, or the full one where there is none.
-    fn packets(&self, known: Option<usize>) -> TokenBucket {
-        known.map_or(TokenBucket::default(), |index| TokenBucket::until(self.meters[index][PACKETS]))
-    }
-
-    /// The meter of `tag`: where it was found, or in the place of the one in its set that is worth least. There must be
-    /// any meters.
-    fn meter(&mut self, now: Instant, tag: u64, known: Option<usize>) -> &mut Meter {
-        let index = match known.filter(|&index| self.meters[index][TAG] == tag) {
-            Some(index) => index,
-            None => {
-                let set = self.set(tag);
-                let (start, second) = (set.start, seconds(now));
-                let way = self.meters[set].iter().enumerate().min_by_key(|(_, meter)| worth(meter, second));
-                let index = start + way.map_or(0, |(way, _)| way);
-                self.meters[index] = Meter::default();
-                self.meters[index][TAG] = tag;
-                index
-            }
-        };
-        &mut self.meters[index]
-    }
-
-    fn find(&self, tag: u64) -> Option<usize> {
-        let set = self.set(tag);
-        let start = set.start;
-        self.meters[set].iter().position(|meter| meter[TAG] == tag).map(|way| start + way)
-    }
-
-    /// The places in which the meter of `tag` may be.
-    fn set(&self, tag: u64) -> Range<usize> {
-        let sets = (self.meters.len() / WAYS).max(1) as u64;
-        let start = (((tag >> 32) * sets) >> 32) as usize * WAYS;
-        start..(start + WAYS).min(self.meters.len())
     }
 
     fn endpoint_tag(&self, endpoint: &Endpoint) -> u64 {
@@ -231,6 +201,42 @@ impl<'s> Limiter<'s> {
     fn tag(&self, whom: &[u8]) -> u64 {
         SipHasher13::new_with_keys(self.keys[0], self.keys[1]).hash(whom).max(1)
     }
+}
+
+/// A bucket of a meter, or the full one where there is no meter.
+fn bucket(meters: &[Meter], known: Option<usize>, which: usize) -> TokenBucket {
+    known.map_or(TokenBucket::default(), |index| TokenBucket::until(meters[index][which]))
+}
+
+/// The meter of `tag`: where it was found, or in the place of the one in its set that is worth least. There must be
+/// any meters.
+fn meter(meters: &mut [Meter], now: Instant, tag: u64, known: Option<usize>) -> &mut Meter {
+    let index = match known.filter(|&index| meters[index][TAG] == tag) {
+        Some(index) => index,
+        None => {
+            let set = set(meters.len(), tag);
+            let (start, second) = (set.start, seconds(now));
+            let way = meters[set].iter().enumerate().min_by_key(|(_, meter)| worth(meter, second));
+            let index = start + way.map_or(0, |(way, _)| way);
+            meters[index] = Meter::default();
+            meters[index][TAG] = tag;
+            index
+        }
+    };
+    &mut meters[index]
+}
+
+fn find(meters: &[Meter], tag: u64) -> Option<usize> {
+    let set = set(meters.len(), tag);
+    let start = set.start;
+    meters[set].iter().position(|meter| meter[TAG] == tag).map(|way| start + way)
+}
+
+/// The places in which the meter of `tag` may be.
+fn set(meters: usize, tag: u64) -> Range<usize> {
+    let sets = (meters / WAYS).max(1) as u64;
+    let start = (((tag >> 32) * sets) >> 32) as usize * WAYS;
+    start..(start + WAYS).min(meters)
 }
 
 #[cfg(test)]

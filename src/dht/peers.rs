@@ -342,11 +342,12 @@ impl<'s> PeerStore<'s> {
 
     /// The places of all entries whose `part` of what they are sorted by is `wanted`.
     fn range<K: Ord>(&self, wanted: K, part: impl Fn(&PeerEntry) -> K) -> Range<usize> {
-        let numbers = &self.order;
-        let start = numbers.partition_point(|&number| part(self.entry(number)) < wanted);
+        let (numbers, entries) = (&self.order[..], &self.entries[..]);
+        let part = |number: u16| part(&entries[usize::from(number)]);
+        let start = numbers.partition_point(|&number| part(number) < wanted);
         // No info-hash has more entries than it has places, so the end is not far.
         let rest = numbers.get(start..numbers.len().min(start + self.places)).unwrap_or_default();
-        start..start + rest.partition_point(|&number| part(self.entry(number)) <= wanted)
+        start..start + rest.partition_point(|&number| part(number) <= wanted)
     }
 
     fn numbers(&self, places: Range<usize>) -> &[u16] {

@@ -3,15 +3,13 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use honeyguide::Config;
-use honeyguide::Instant;
 use honeyguide::base::Rng;
 use honeyguide::dht::Network;
 use honeyguide::internals::base::list::List;
 use honeyguide::internals::dht::limiter::Limiter;
 use honeyguide::internals::dht::tokens::Tokens;
 use honeyguide::internals::dht::transactions::{Transactions, TransactionsMemory};
-use honeyguide::{Node, Storage};
+use honeyguide::{Config, Instant, Node, Storage};
 
 const SEED: [u8; 32] = *b"thirty-two bytes nobody may see.";
 

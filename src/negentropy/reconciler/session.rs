@@ -83,7 +83,7 @@ impl<'s> Reconciler<'s> {
     ///
     /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME).
     pub fn initiator_in(config: ReconcilerConfig, scratch: &'s mut [u32]) -> Result<Self, ConfigError> {
-        Reconciler::asking(config, Scratch::from(scratch))
+        Reconciler::asking(config, Scratch::Lent(scratch))
     }
 
     pub(super) fn asking(config: ReconcilerConfig, scratch: Scratch<'s>) -> Result<Self, ConfigError> {
@@ -96,7 +96,7 @@ impl<'s> Reconciler<'s> {
     ///
     /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME).
     pub fn responder(config: ReconcilerConfig) -> Result<Self, ConfigError> {
-        Reconciler::new(Party::new(Role::Responder, config, Scratch::empty()), SessionPhase::Open)
+        Reconciler::new(Party::new(Role::Responder, config, Scratch::Lent(&mut [])), SessionPhase::Open)
     }
 
     fn new(party: Party<'s>, phase: SessionPhase) -> Result<Self, ConfigError> {
@@ -115,7 +115,8 @@ impl<'s> Reconciler<'s> {
     ///
     /// # Errors
     ///
-    /// When `out` is shorter than [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), and for a responder, or a session that has begun.
+    /// When `out` is shorter than [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), and for a responder, or a session that
+    /// has begun.
     pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, ReconcileError> {
         if self.party.role != Role::Initiator || self.phase != SessionPhase::Fresh {
             return Err(ReconcileError::Misuse);

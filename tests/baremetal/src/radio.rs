@@ -4,9 +4,8 @@
 //! moment on each, so a datagram says itself when it came.
 
 use heapless::spsc::Producer;
-use honeyguide::Instant;
 use honeyguide::krpc::{Method, Query, Want};
-use honeyguide::{Endpoint, Id};
+use honeyguide::{Endpoint, Id, Instant};
 
 /// Datagrams that come.
 pub const DATAGRAMS: u32 = 200;

@@ -3,12 +3,9 @@
 use core::fmt::Write;
 
 use heapless::spsc::Queue;
-use honeyguide::Instant;
 use honeyguide::dht::{Buffer, LinkId};
-use honeyguide::{Input, Output};
-use honeyguide::{Config, Node};
-use honeyguide::krpc;
-use honeyguide::krpc::Decoded;
+use honeyguide::krpc::{self, Decoded};
+use honeyguide::{Config, Input, Instant, Node, Output};
 
 use crate::hash::{Hash, report};
 use crate::radio::{self, DATAGRAMS, Radio, Received};

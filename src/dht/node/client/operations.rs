@@ -55,7 +55,7 @@ impl<'s> Operations<'s> {
     }
 
     /// Memory is touched when a payload is carried for the first time.
-    // Own stack frame (E4): a new payload passes over the stack once.
+    // Own stack frame (E1): a new payload passes over the stack once.
     #[inline(never)]
     fn grow_to_payload(&mut self, payloads: usize) {
         self.tokens.grow_to(share_of(&self.tokens, self.payloads.capacity()) * payloads);
