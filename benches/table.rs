@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use honeyguide::Config;
 use honeyguide::Instant;
 use honeyguide::base::Rng;
-use honeyguide::dht::{Network, TableConfig};
+use honeyguide::dht::Network;
 use honeyguide::internals::base::list::List;
 use honeyguide::internals::dht::contact::Contact;
 use honeyguide::internals::dht::limiter::Limiter;
@@ -19,7 +19,8 @@ const RTT: Option<Duration> = Some(Duration::from_millis(80));
 
 /// A table of exactly so many random contacts.
 fn table(contacts: usize, rng: &mut Rng) -> Table<'static> {
-    let config = TableConfig { bucket_sizes: [contacts as u16; 5], ..Config::default().table };
+    let mut config = Config::default().table;
+    config.bucket_sizes = [contacts as u16; 5];
     let memory = TableMemory {
         contacts: List::with_capacity(contacts),
         prefixes: List::with_capacity(contacts),

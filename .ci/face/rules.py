@@ -60,7 +60,9 @@ def nameable(face):
     for path, part in signatures(face):
         for number in sorted(set(face.mentioned(part))):
             known = face.paths.get(number)
-            if known and known["crate_id"] == OWN and number not in face.names and known["kind"] != "module":
+            # A trait without a public path seals: nobody outside can implement what asks for it.
+            hidden = known and known["crate_id"] == OWN and number not in face.names
+            if hidden and known["kind"] not in ("module", "trait"):
                 yield f"{path} names {'::'.join(known['path'])}"
 
 

@@ -7,6 +7,8 @@ use crate::base::time::Instant;
 
 /// How much is allowed: so much a second on average, and so much at once after a pause. A rate of zero a second lets
 /// nothing through.
+///
+/// Exhaustive: a token bucket has these two numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Rate {
     /// Units a second.

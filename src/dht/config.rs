@@ -23,6 +23,8 @@ pub const MAX_LINKS: usize = 4;
 pub const K: usize = 8;
 
 /// One local socket.
+///
+/// Exhaustive: it is written as a literal over [`V4`](Self::V4) or [`V6`](Self::V6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LinkConfig {
     /// Address family of the socket.
@@ -44,6 +46,8 @@ impl LinkConfig {
 pub const MAX_SAMPLES: u8 = 20;
 
 /// A time that is measured, and within what it is believed.
+///
+/// Exhaustive: an interval has two ends.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Bounds {
     /// The shortest.
@@ -54,6 +58,8 @@ pub struct Bounds {
 
 /// How many entries each table holds. Memory is reserved at construction and used as it is needed; no table grows past
 /// it.
+///
+/// Exhaustive: each table takes memory, so firmware that says how much for each is not to overlook a new one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Capacity {
     /// Verified contacts, for each link.
@@ -98,6 +104,7 @@ impl Capacity {
 
 /// Rules of the routing table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct TableConfig {
     /// Contacts of the buckets 0, 1, 2, ..; the last number holds for all deeper buckets.
     pub bucket_sizes: [u16; 5],
@@ -121,6 +128,7 @@ pub struct TableConfig {
 
 /// Rules of a lookup.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct LookupConfig {
     /// The closest live contacts that must have answered.
     pub k: u8,
@@ -148,6 +156,7 @@ pub struct LookupConfig {
 
 /// Rules for strangers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct LimiterConfig {
     /// Packets of one endpoint.
     pub per_endpoint: Rate,
@@ -161,6 +170,7 @@ pub struct LimiterConfig {
 
 /// Limits of what we hold for others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct ServerConfig {
     /// Peers of one info-hash.
     pub peers_per_info_hash: u16,
@@ -184,8 +194,8 @@ pub struct ServerConfig {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// Local sockets; the position in this list is the [`LinkId`](crate::dht::node::LinkId).
-    pub links: ArrayVec<LinkConfig, MAX_LINKS>,
+    /// Local sockets: the position in this list is the link's id.
+    pub(crate) links: ArrayVec<LinkConfig, MAX_LINKS>,
     /// Public network or local one.
     pub network: Network,
     /// Ask, but do not answer (BEP 43).
@@ -320,6 +330,11 @@ impl Config {
         self.table.check_every = Duration::from_millis(20);
         self.lookup.initial_stagger = Duration::ZERO;
         self
+    }
+
+    /// The local sockets, in the order of their link ids.
+    pub fn links(&self) -> &[LinkConfig] {
+        &self.links
     }
 
     /// The same configuration with these local sockets.

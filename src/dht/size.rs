@@ -17,6 +17,7 @@ const WINDOW: u64 = 1024;
 
 /// An estimate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct SizeEstimate {
     /// Nodes in the network, ourselves included.
     pub n: u64,

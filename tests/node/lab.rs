@@ -118,7 +118,7 @@ pub fn config() -> Config {
 impl Lab {
     pub fn new(config: Config) -> Lab {
         let storage = Storage::allocate(&config);
-        let links = config.links.iter().map(|link| link.family).collect();
+        let links = config.links().iter().map(|link| link.family).collect();
         let node = Node::new(config, [7; 32], storage).unwrap();
         let mut lab = Lab {
             node,

@@ -227,7 +227,7 @@ impl Run {
                 Output::Transmit { link, to, payload } => {
                     assert!(payload.len() <= LARGEST, "{} bytes", payload.len());
                     assert!(to.port() != 0);
-                    let family = self.node.config().links[usize::from(link.0)].family;
+                    let family = self.node.config().links()[usize::from(link.0)].family;
                     assert_eq!(to.family(), family, "a packet leaves by a link of its family");
                     let payload = payload.to_vec();
                     self.sent(link, to, &payload);
@@ -285,7 +285,7 @@ impl Run {
             assert!(self.answered.contains(&(link, contact.id, contact.endpoint)), "{contact:?} never answered");
             assert!(Some(contact.id) != self.node.id(link));
         }
-        assert!(count <= capacity.contacts * self.node.config().links.len());
+        assert!(count <= capacity.contacts * self.node.config().links().len());
         let (items, peers) = self.node.held();
         assert!(items <= capacity.items && peers <= capacity.peers);
         assert!(
@@ -418,8 +418,8 @@ impl Run {
 
     /// One of a few dozen parties, sometimes an address that nobody can have.
     fn somebody(&mut self) -> (LinkId, Endpoint) {
-        let link = LinkId(self.rng.below(self.node.config().links.len() as u32) as u8);
-        let family = self.node.config().links[usize::from(link.0)].family;
+        let link = LinkId(self.rng.below(self.node.config().links().len() as u32) as u8);
+        let family = self.node.config().links()[usize::from(link.0)].family;
         (link, self.endpoint(family))
     }
 

@@ -18,7 +18,7 @@ use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::tokio::spawn;
 
 use crate::measure::{GroupResult, Record};
-use crate::node::server::{OPEN, find_nodes};
+use crate::node::server::{find_nodes, open};
 
 pub const TIME: &str = "find_node through a loopback socket, client included";
 pub const WORK: &str = "find_node through a loopback socket, threads of the server";
@@ -78,7 +78,7 @@ pub fn results(rounds: usize) -> Vec<GroupResult> {
 
 fn config() -> Config {
     let mut config = Config::default().local();
-    config.limiter = OPEN;
+    open(&mut config.limiter);
     config
 }
 

@@ -6,7 +6,10 @@
 use std::time::{Duration, Instant};
 
 use honeyguide::base::Rng;
-use honeyguide::negentropy::{Difference, Entry, Limits, RatelessInitiator, RatelessResponder, RatelessStep, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree};
+use honeyguide::negentropy::{
+    Difference, Entry, Limits, RatelessInitiator, RatelessResponder, RatelessStep, Reconciler, ReconcilerConfig,
+    Sealed, SortedSet, Step, Tree,
+};
 use negentropy::{Id, Negentropy, NegentropyStorageVector, Storage};
 
 const N: usize = 1_000_000;

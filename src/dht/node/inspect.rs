@@ -12,6 +12,8 @@ use crate::krpc::message::{self, Broken, Decoded, ErrorCode, ErrorMessage, Metho
 use crate::krpc::{compact, item};
 
 /// Who judges.
+///
+/// Exhaustive: users write it.
 #[derive(Clone, Copy, Debug)]
 pub struct Inspector<'a> {
     /// Our id.
@@ -25,6 +27,8 @@ pub struct Inspector<'a> {
 }
 
 /// The judgement.
+///
+/// Exhaustive: whoever asks has to handle every verdict.
 #[derive(Clone, Copy, Debug)]
 pub enum Judgement<'a> {
     /// The query would be served.

@@ -70,6 +70,7 @@ impl fmt::Debug for Storage<'_> {
 
 /// One list of a node's memory, or the lists of all links together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Part {
     /// What it holds.
     pub name: &'static str,

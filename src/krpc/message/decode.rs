@@ -19,7 +19,11 @@ const WANT_ENTRIES: u32 = 4;
 /// The longest time between two samplings of one node, in seconds (BEP 51).
 const MAX_INTERVAL: i64 = 21_600;
 
-/// Reads one datagram. `Err` means: stay silent and change nothing.
+/// Reads one datagram.
+///
+/// # Errors
+///
+/// When it is no message, or no whole one: stay silent, and change nothing.
 pub fn decode(datagram: &[u8]) -> Result<Decoded<'_>, Malformed> {
     if datagram.is_empty() {
         return Err(Malformed::Empty);

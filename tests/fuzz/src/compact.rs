@@ -3,7 +3,9 @@
 use honeyguide::base::NoRoom;
 use honeyguide::dht::Network;
 use honeyguide::internals::krpc::bencode::Reader;
-use honeyguide::internals::krpc::compact::{MAX_NODES, MAX_PEERS, NODE4, NODE6, PEER4, PEER6, nodes4, nodes6, peer, put_node4, put_node6, put_peer};
+use honeyguide::internals::krpc::compact::{
+    MAX_NODES, MAX_PEERS, NODE4, NODE6, PEER4, PEER6, nodes4, nodes6, peer, put_node4, put_node6, put_peer,
+};
 use honeyguide::krpc::{Family, Nodes, Peers, Samples, Values};
 use honeyguide::{Endpoint, Id};
 

@@ -2,7 +2,10 @@ use std::collections::BTreeSet;
 
 use honeyguide::base::Rng;
 use honeyguide::internals::negentropy::{FrameReader, version};
-use honeyguide::negentropy::{Difference, Entry, Limits, RatelessInitiator, RatelessResponder, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Strictness, Tree};
+use honeyguide::negentropy::{
+    Difference, Entry, Limits, RatelessInitiator, RatelessResponder, Reconciler, ReconcilerConfig, Sealed, SortedSet,
+    Step, Strictness, Tree,
+};
 
 /// Any message is read to an end or an error; strict reading accepts nothing that lenient reading does not.
 pub fn frame(data: &[u8]) {

@@ -7,6 +7,8 @@ use crate::dht::event::{Input, LinkId};
 use crate::dht::node::Node;
 
 /// A call that changes a node.
+///
+/// Exhaustive: a new one is a new format.
 #[derive(Clone, Copy, Debug)]
 pub enum Call<'a> {
     /// [`Node::handle_input`].

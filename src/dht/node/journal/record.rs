@@ -19,6 +19,8 @@ use crate::krpc::item::{MAX_SALT, MAX_VALUE};
 use crate::krpc::message::Want;
 
 /// One call to a node.
+///
+/// Exhaustive: anything more is a new format.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     /// Polls since the record before.

@@ -124,7 +124,7 @@ fn store(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
 
 fn deliver(world: &mut World, who: u8, query: Vec<u8>) {
     let from = world.neighbour(who).endpoint;
-    let links = &world.node.config().links;
+    let links = world.node.config().links();
     let link = links.iter().position(|link| link.family == from.family()).unwrap_or(0) as u8;
     world.datagram(LinkId(link), from, query);
 }

@@ -223,7 +223,7 @@ impl World {
         let capacity = self.node.config().capacity;
         let (items, peers) = self.node.held();
         assert!(items <= capacity.items && peers <= capacity.peers);
-        for link in 0..self.node.config().links.len() as u8 {
+        for link in 0..self.node.config().links().len() as u8 {
             assert!(self.node.size_estimate(LinkId(link)).is_some());
         }
         for (&op, &(tag, _)) in &self.running {
@@ -254,7 +254,7 @@ impl World {
 
     fn on_transmit(&mut self, link: LinkId, to: Endpoint, payload: &[u8]) {
         let config = self.node.config();
-        let family = config.links[usize::from(link.0)].family;
+        let family = config.links()[usize::from(link.0)].family;
         assert!(to.is_usable(Network::Local) && to.family() == family, "{to} can be sent to");
         assert!(payload.len() <= LARGEST);
         let own = self.node.id(link).expect("a link of ours");
