@@ -103,8 +103,9 @@ impl Capacity {
 }
 
 /// Rules of the routing table.
+///
+/// Exhaustive: it is written as a literal over that of a stock configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub struct TableConfig {
     /// Contacts of the buckets 0, 1, 2, ..; the last number holds for all deeper buckets.
     pub bucket_sizes: [u16; 5],
@@ -127,8 +128,9 @@ pub struct TableConfig {
 }
 
 /// Rules of a lookup.
+///
+/// Exhaustive: it is written as a literal over that of a stock configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub struct LookupConfig {
     /// The closest live contacts that must have answered.
     pub k: u8,
@@ -155,8 +157,9 @@ pub struct LookupConfig {
 }
 
 /// Rules for strangers.
+///
+/// Exhaustive: it is written as a literal over that of a stock configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub struct LimiterConfig {
     /// Packets of one endpoint.
     pub per_endpoint: Rate,
@@ -169,8 +172,9 @@ pub struct LimiterConfig {
 }
 
 /// Limits of what we hold for others.
+///
+/// Exhaustive: it is written as a literal over that of a stock configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub struct ServerConfig {
     /// Peers of one info-hash.
     pub peers_per_info_hash: u16,

@@ -16,8 +16,9 @@ use crate::krpc::id::{Distance, Id};
 const WINDOW: u64 = 1024;
 
 /// An estimate.
+///
+/// Exhaustive: a number, how sure it is, and why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub struct SizeEstimate {
     /// Nodes in the network, ourselves included.
     pub n: u64,

@@ -59,7 +59,7 @@ pub fn run(out: &mut dyn Write, vector: &Held) {
 /// Says what the lent memory consists of.
 #[inline(never)]
 fn list(out: &mut dyn Write, storage: &Storage<'_>) {
-    for Part { name, size, count } in storage.parts() {
+    for Part { name, size, count, .. } in storage.parts() {
         writeln!(out, "lent: {name}: {count} x {size} = {} bytes", size * count).expect("the console takes everything");
     }
 }
