@@ -9,9 +9,8 @@
 //!
 //! 1. Give the machine ONE input, with `now`: a datagram, a refusal, a timeout, a command. Commands are inputs too, and
 //!    are legal in the middle of a drain.
-//! 2. Drain it: call [`poll_output(&mut buf)`](Node::poll_output) until it returns
-//!    [`Output::Timeout`](Output::Timeout). A drain is finite. One datagram, one drain: batch the sends,
-//!    never the inputs.
+//! 2. Drain it: call [`poll_output(&mut buf)`](Node::poll_output) until it returns [`Output::Timeout`]. A drain is
+//!    finite. One datagram, one drain: batch the sends, never the inputs.
 //! 3. Send each `Transmit` at once, or drop it: loss is always legal.
 //! 4. Wait for a packet, a command of your own, or the deadline that `Timeout` named. After a `Timeout` input at t and
 //!    its drain, the next deadline is later than t.

@@ -190,7 +190,7 @@ pub struct ServerConfig {
     pub token_rotation: Duration,
     /// A sample of info-hashes stays the same for this long (BEP 51).
     pub sample_interval: Duration,
-    /// Info-hashes in one sample, at most [`MAX_SAMPLES`].
+    /// Info-hashes in one sample, at most [`Config::MAX_SAMPLES`].
     pub samples: u8,
 }
 

@@ -8,7 +8,7 @@ use crate::krpc::id::Id;
 use crate::krpc::item::Item;
 use crate::krpc::lists::{Nodes, Peers, Samples};
 
-/// The buffer that the caller lends to [`poll_output`](super::Node::poll_output). One per loop is enough.
+/// The buffer that the caller lends to [`poll_output`](crate::Node::poll_output). One per loop is enough.
 pub type Buffer = [u8; 1500];
 
 /// One of our sockets: an index into [`Config::links`](crate::dht::config::Config::links).

@@ -4,8 +4,8 @@ use core::fmt;
 
 use crate::negentropy::message::{ID_LEN, Strictness};
 
-/// Smallest frame limit: every answer to one range has to fit (N7).
-pub const MIN_FRAME: usize = 4096;
+/// See [`ReconcilerConfig::MIN_FRAME`].
+pub(crate) const MIN_FRAME: usize = ReconcilerConfig::MIN_FRAME;
 
 /// How ranges that differ are split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,8 +60,8 @@ impl Limits {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ReconcilerConfig {
-    /// Bytes of our messages at most, at least [`MIN_FRAME`]; 0 leaves it to the length of the buffer that each is
-    /// written to, which bounds it in any case.
+    /// Bytes of our messages at most, at least [`MIN_FRAME`](Self::MIN_FRAME); 0 leaves it to the length of the buffer
+    /// that each is written to, which bounds it in any case.
     pub frame_limit: usize,
     /// How ranges that differ are split.
     pub splitting: Splitting,
@@ -75,6 +75,9 @@ pub struct ReconcilerConfig {
 }
 
 impl ReconcilerConfig {
+    /// Smallest frame limit: every answer to one range has to fit (N7).
+    pub const MIN_FRAME: usize = 4096;
+
     /// Adaptive splitting, frames as long as the buffers, lenient reading, and these limits.
     #[must_use]
     pub const fn new(limits: Limits) -> Self {

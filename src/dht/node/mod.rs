@@ -186,7 +186,8 @@ impl<'s> Node<'s> {
         self.client.on_command(&mut self.cx, &mut self.links, tag, link, &command)
     }
 
-    /// Ends every operation of a user with this tag: each says `Finished` with [`Reason::Cancelled`] at the next drain.
+    /// Ends every operation of a user with this tag: each says `Finished` with
+    /// [`Reason::Cancelled`](crate::dht::Reason::Cancelled) at the next drain.
     pub fn cancel(&mut self, now: Instant, tag: u64) {
         self.cx.advance(now);
         self.client.cancel(tag);

@@ -24,7 +24,7 @@ pub struct TableMemory<'s> {
     pub prefixes: List<'s, u64>,
     /// Nodes that wait to be checked.
     pub newcomers: List<'s, Newcomer>,
-    /// [`BUCKETS`] of them.
+    /// [`BUCKETS`](super::BUCKETS) of them.
     pub buckets: List<'s, Bucket>,
     /// Endpoints that changed their ids; [`ID_CHANGES`](super::ID_CHANGES) are enough.
     pub id_changes: List<'s, IdChange>,

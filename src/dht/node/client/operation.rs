@@ -3,7 +3,7 @@
 use crate::base::time::Instant;
 use crate::dht::config::{K, Network};
 use crate::dht::event::{Event, LinkId, OpId, OpView, Outcome, Reason, Refusals};
-use crate::dht::lookup::{Candidate, Class, Lookup, LookupWindow, Next, Offer, Rules};
+use crate::dht::lookup::{Class, Lookup, LookupWindow, Next, Offer, Rules};
 use crate::dht::node::client::goal::Goal;
 use crate::dht::node::client::payload::Payload;
 use crate::dht::node::link::QueryFailure;
@@ -190,7 +190,7 @@ impl OperationState {
     #[cfg(any(test, debug_assertions))]
     pub(super) fn check_invariants(
         &self,
-        candidates: &[Candidate],
+        candidates: &[crate::dht::lookup::Candidate],
         tokens: usize,
         asked: impl Fn(&Id, &Endpoint) -> bool,
         storing: impl Fn(&Id, &Endpoint) -> bool,
