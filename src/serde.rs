@@ -221,8 +221,8 @@ fields!(
 );
 fields!(
     Stats, zero,
-    rx rx_bytes tx tx_bytes queries refused trimmed rpc_sent rpc_ok rpc_late rpc_errors rpc_broken rpc_timeouts verifications
-    operations dropped
+    rx rx_bytes tx tx_bytes queries refused trimmed rpc_sent rpc_ok rpc_late rpc_errors rpc_broken rpc_timeouts
+    verifications operations dropped
 );
 
 /// Reads what stands in a struct or a map.

@@ -166,6 +166,7 @@ impl<'s> Arena<'s> {
     }
 
     /// Bytes for which there is room, if they come in one value.
+    #[allow(dead_code, reason = "asked by tests only")]
     pub fn free_bytes(&self) -> usize {
         self.free * Block::BYTES
     }

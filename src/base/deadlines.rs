@@ -53,6 +53,7 @@ impl<'s> Deadlines<'s> {
     }
 
     /// Whether no key has a deadline.
+    #[allow(dead_code, reason = "asked by tests only")]
     pub fn is_empty(&self) -> bool {
         self.heap.is_empty()
     }

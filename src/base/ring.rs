@@ -17,11 +17,6 @@ impl<'s, T: Default> Ring<'s, T> {
         Ring { places, first: 0, len: 0 }
     }
 
-    /// Elements that wait.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -75,7 +70,7 @@ mod tests {
             for i in 0..3 {
                 *ring.claim().unwrap() = round * 3 + i;
             }
-            assert!(ring.claim().is_none() && ring.len() == 3);
+            assert!(ring.claim().is_none() && ring.len == 3);
             for i in 0..3 {
                 assert_eq!(ring.front().copied(), Some(round * 3 + i));
                 ring.pop();

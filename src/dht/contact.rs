@@ -81,11 +81,6 @@ impl Contact {
             secure: self.secure,
         }
     }
-
-    /// What is worth keeping over a restart.
-    pub fn saved(&self) -> SavedContact {
-        SavedContact { id: self.id, endpoint: self.endpoint }
-    }
 }
 
 /// A snapshot of a contact.
@@ -274,7 +269,6 @@ mod tests {
         assert!(contact.is_secure() && contact.health() == Health::Unknown);
         assert!(!Contact::new(Id([0x55; 20]), endpoint).is_secure());
         assert_eq!(contact.view().last_answer, None);
-        assert_eq!(contact.saved(), SavedContact { id: contact.id, endpoint });
     }
 
     fn at(secs: u64) -> Instant {

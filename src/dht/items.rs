@@ -67,6 +67,7 @@ pub enum PutOutcome {
 
 impl PutOutcome {
     /// Whether the item that was put is held now.
+    #[allow(dead_code, reason = "asked by tests only")]
     pub fn is_held(self) -> bool {
         matches!(self, PutOutcome::Stored | PutOutcome::Replaced | PutOutcome::Identical)
     }
@@ -192,16 +193,13 @@ impl<'s> Items<'s> {
     }
 
     /// Whether no item is held.
+    #[allow(dead_code, reason = "asked by tests only")]
     pub fn is_empty(&self) -> bool {
         self.recency.is_empty()
     }
 
-    /// How many items there is room for.
-    pub fn capacity(&self) -> usize {
-        self.recency.capacity()
-    }
-
     /// Bytes of all values together.
+    #[allow(dead_code, reason = "asked by tests only")]
     pub fn bytes(&self) -> usize {
         self.bytes
     }

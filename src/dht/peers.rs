@@ -52,6 +52,7 @@ pub enum Announced {
 
 impl Announced {
     /// Whether the peer that was announced is held now.
+    #[allow(dead_code, reason = "asked by tests only")]
     pub fn is_held(self) -> bool {
         matches!(self, Announced::New | Announced::Updated)
     }
@@ -144,13 +145,9 @@ impl<'s> PeerStore<'s> {
     }
 
     /// Whether no peer is held.
+    #[allow(dead_code, reason = "asked by tests only")]
     pub fn is_empty(&self) -> bool {
         self.recency.is_empty()
-    }
-
-    /// How many peers there is room for.
-    pub fn capacity(&self) -> usize {
-        self.recency.capacity()
     }
 
     /// How many info-hashes have peers: the `num` of BEP 51.

@@ -46,6 +46,7 @@ impl<'s> Votes<'s> {
     }
 
     /// The address that was agreed on last; its port is 0 while there is no agreement on one.
+    #[allow(dead_code, reason = "asked by tests only")]
     pub fn agreed(&self) -> Option<Endpoint> {
         self.agreed
     }

@@ -24,12 +24,15 @@ pub fn check(files: &[Source], paths: &BTreeSet<String>) -> Vec<Complaint> {
     for file in files {
         let is_page = !file.is_rust() && (!file.path.contains('/') || file.path.starts_with("spec/"));
         let is_read = is_page || file.path.starts_with("src/");
+        let mut is_sample = false;
         for (i, line) in file.text.lines().enumerate() {
+            is_sample ^= is_page && line.trim_start().starts_with("```");
             let mut complain = |about: &str, what: String| {
                 complaints.push(Complaint::new(format!("{about} {}", file.path), file.at(i + 1), what));
             };
-            // A row of a table cannot be broken.
-            if is_read && line.chars().count() > WIDTH && !line.starts_with('|') {
+            // A row of a table cannot be broken, nor a command that is to be copied.
+            let can_be_broken = !line.starts_with('|') && !is_sample;
+            if is_read && line.chars().count() > WIDTH && can_be_broken {
                 complain("lines of", format!("longer than {WIDTH} characters"));
             }
             if let Some(word) = jargon(line).filter(|_| is_read) {

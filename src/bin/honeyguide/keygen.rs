@@ -18,5 +18,5 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let secret: [u8; 32] = options.rng()?.bytes();
     file::write_new(&args.file, format!("{}\n", hex::encode(secret)).as_bytes())?;
     let key = hex::encode(SignedItem::public_key(&secret));
-    options.out().line(&key, json!({ "SignedItem::public_key": key }))
+    options.out().line(&key, json!({ "public_key": key }))
 }

@@ -115,7 +115,8 @@ impl<'s> Reconciler<'s> {
     ///
     /// # Errors
     ///
-    /// When `out` is shorter than [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), and for a responder, or a session that has begun.
+    /// When `out` is shorter than [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), and for a responder, or a session that
+    /// has begun.
     pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, ReconcileError> {
         if self.party.role != Role::Initiator || self.phase != SessionPhase::Fresh {
             return Err(ReconcileError::Misuse);

@@ -343,7 +343,8 @@ fn a_response_needs_a_body_with_an_id() {
 #[test]
 fn fields_of_a_response_with_another_type_or_size_are_absent() {
     let wrong = response(
-        "5:nodesi1e6:nodes6le6:values2:ab5:tokenle1:k3:abc3:sigi1e3:seq1:18:interval1:13:numle7:samplesi0e4:BFsd3:abc4:BFpede",
+        "5:nodesi1e6:nodes6le6:values2:ab5:tokenle1:k3:abc3:sigi1e3:seq1:18:interval1:13:numle7:samplesi0e4:\
+         BFsd3:abc4:BFpede",
     );
     let mut read = answer(&wrong);
     assert_eq!(read.values, Values::Absent);
