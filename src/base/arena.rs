@@ -86,7 +86,8 @@ impl<'s> Arena<'s> {
         if needed > self.free {
             return None;
         }
-        // The value takes the front of the free chain as it is linked; behind the last free block come those never used.
+        // The value takes the front of the free chain as it is linked; behind the last free block come those never
+        // used.
         let mut at = self.first_free;
         let first = if at == NO_BLOCK { self.blocks.len() as u16 } else { at };
         let mut pieces = value.chunks(Block::BYTES);
