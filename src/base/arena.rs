@@ -86,32 +86,34 @@ impl<'s> Arena<'s> {
         if needed > self.free {
             return None;
         }
+        // The value takes the front of the free chain as it is linked; behind the last free block come those never
+        // used.
+        let mut at = self.first_free;
+        let first = if at == NO_BLOCK { self.blocks.len() as u16 } else { at };
+        let mut pieces = value.chunks(Block::BYTES);
+        while let Some(piece) = pieces.next() {
+            let (is_last, unused) = (pieces.len() == 0, self.blocks.len() as u16);
+            match self.blocks.get_mut(usize::from(at)) {
+                Some(block) => {
+                    block.bytes[..piece.len()].copy_from_slice(piece);
+                    at = block.next;
+                    block.next = match at {
+                        _ if is_last => NO_BLOCK,
+                        NO_BLOCK => unused,
+                        next => next,
+                    };
+                }
+                None => {
+                    let next = if is_last { NO_BLOCK } else { unused + 1 };
+                    let mut block = Block { bytes: [0; Block::BYTES], next };
+                    block.bytes[..piece.len()].copy_from_slice(piece);
+                    self.blocks.push(block);
+                }
+            }
+        }
+        self.first_free = at;
         self.free -= needed;
-        let mut chain = Chain { first: NO_BLOCK, len };
-        let mut last = NO_BLOCK;
-        for piece in value.chunks(Block::BYTES) {
-            let number = self.claim();
-            let block = self.blocks.get_mut(usize::from(number))?;
-            block.bytes[..piece.len()].copy_from_slice(piece);
-            block.next = NO_BLOCK;
-            match self.blocks.get_mut(usize::from(last)) {
-                Some(block) => block.next = number,
-                None => chain.first = number,
-            }
-            last = number;
-        }
-        Some(chain)
-    }
-
-    /// The number of a free block, which is free no longer.
-    fn claim(&mut self) -> u16 {
-        match self.blocks.get(usize::from(self.first_free)) {
-            Some(block) => core::mem::replace(&mut self.first_free, block.next),
-            None => {
-                self.blocks.push(Block { bytes: [0; Block::BYTES], next: NO_BLOCK });
-                (self.blocks.len() - 1) as u16
-            }
-        }
+        Some(Chain { first: if needed == 0 { NO_BLOCK } else { first }, len })
     }
 
     /// Frees the blocks of a value. The chain must not be used afterwards.

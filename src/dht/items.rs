@@ -435,16 +435,16 @@ impl<'s> Items<'s> {
     /// Where an item is, or would be, in the order by target.
     fn place_of(&self, target: &Id, kind: Kind) -> usize {
         let entries = &self.entries[..];
-        self.by_target.partition_point(|&number| {
+        self.by_target.partition_point(move |&number| {
             let entry = &entries[usize::from(number)];
-            (entry.target, entry.kind) < (*target, kind)
+            (&entry.target, entry.kind) < (target, kind)
         })
     }
 
     /// Where an item is, or would be, in the order by network.
     fn place_in_network(&self, network: u64, number: u16) -> usize {
         let entries = &self.entries[..];
-        self.by_network.partition_point(|&other| (entries[usize::from(other)].network, other) < (network, number))
+        self.by_network.partition_point(move |&other| (entries[usize::from(other)].network, other) < (network, number))
     }
 
     fn held_for(&self, network: u64) -> usize {
