@@ -5,8 +5,10 @@
 //! IPv4 addresses written as mapped IPv6 ones are skipped (they would bring IPv4 endpoints into an IPv6 list), and no
 //! more than [`MAX_NODES`] or [`MAX_PEERS`] entries are looked at. Whether an endpoint is usable is not judged here.
 
+use core::slice::ChunksExact;
+
 use crate::krpc::bencode::reader::Reader;
-use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
 /// Bytes of a compact IPv4 peer.
@@ -76,19 +78,26 @@ pub enum Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// Reads the peers. Entries that are no peers are skipped one by one.
+    /// Reads the peers. ValueItems that are no peers are skipped one by one.
     pub fn peers(&self) -> impl Iterator<Item = Endpoint> + use<'a> {
-        let (mut list, packed, stride) = match *self {
-            Values::Absent => (Reader::new(&[]), &[][..], PEER4),
-            Values::List(items) => (Reader::new(items), &[][..], PEER4),
-            Values::Packed { bytes, stride } => (Reader::new(&[]), bytes, stride.max(1)),
+        let mut entries = match *self {
+            Values::Absent => ValueItems::Packed([].chunks_exact(PEER4)),
+            Values::List(items) => ValueItems::List(Reader::new(items)),
+            Values::Packed { bytes, stride } => ValueItems::Packed(bytes.chunks_exact(stride.max(1))),
         };
-        core::iter::from_fn(move || list.string_or_skip().ok())
-            .map(|entry| entry.unwrap_or_default())
-            .chain(packed.chunks_exact(stride))
-            .take(MAX_PEERS)
-            .filter_map(peer)
+        core::iter::from_fn(move || match &mut entries {
+            ValueItems::List(items) => items.string_or_skip().ok().map(Option::unwrap_or_default),
+            ValueItems::Packed(peers) => peers.next(),
+        })
+        .take(MAX_PEERS)
+        .filter_map(peer)
     }
+}
+
+/// What is left of a list of values. An item that is no string is an entry of no bytes.
+enum ValueItems<'a> {
+    List(Reader<'a>),
+    Packed(ChunksExact<'a, u8>),
 }
 
 /// Copies `parts` to the front of `out` and returns how many bytes that are; 0 when they do not fit.
@@ -104,21 +113,15 @@ fn put(out: &mut [u8], parts: [&[u8]; 3]) -> usize {
     total
 }
 
-/// Writes a compact IPv4 node to the front of `out` and returns its length: [`NODE4`], or 0 when there is no room or
-/// the endpoint is not IPv4.
-pub fn put_node4(out: &mut [u8], id: &Id, endpoint: &Endpoint) -> usize {
-    match endpoint.family() {
-        Family::V4 => put(out, [id.as_bytes(), endpoint.ip_bytes(), &endpoint.port().to_be_bytes()]),
-        Family::V6 => 0,
-    }
-}
-
-/// Writes a compact IPv6 node to the front of `out` and returns its length: [`NODE6`], or 0 when there is no room or
-/// the endpoint is not IPv6.
-pub fn put_node6(out: &mut [u8], id: &Id, endpoint: &Endpoint) -> usize {
-    match endpoint.family() {
-        Family::V4 => 0,
-        Family::V6 => put(out, [id.as_bytes(), endpoint.ip_bytes(), &endpoint.port().to_be_bytes()]),
+/// Writes a compact node to the front of `out` and returns its length: [`NODE4`] or [`NODE6`] by family, or 0 when
+/// there is no room.
+pub fn put_node(out: &mut [u8], id: &Id, endpoint: &Endpoint) -> usize {
+    // Once for each family, so that the lengths to copy are constants.
+    let (ip, port) = (endpoint.ip_bytes(), endpoint.port().to_be_bytes());
+    match (ip.first_chunk::<4>(), ip.first_chunk::<16>()) {
+        (_, Some(ip)) => put(out, [id.as_bytes(), ip, &port]),
+        (Some(ip), None) => put(out, [id.as_bytes(), ip, &port]),
+        (None, None) => 0,
     }
 }
 
@@ -142,21 +145,19 @@ mod tests {
     #[test]
     fn nodes_are_read_as_they_were_written() {
         let mut buffer = [0; 100];
-        assert_eq!(put_node4(&mut buffer, &ID, &V4), 26);
-        assert_eq!(put_node4(&mut buffer[26..], &ID, &V4), 26);
+        assert_eq!(put_node(&mut buffer, &ID, &V4), 26);
+        assert_eq!(put_node(&mut buffer[26..], &ID, &V4), 26);
         assert_eq!(nodes4(&buffer[..52 + 25]).collect::<Vec<_>>(), [(ID, V4), (ID, V4)]);
-        assert_eq!(put_node6(&mut buffer, &ID, &V6), 38);
+        assert_eq!(put_node(&mut buffer, &ID, &V6), 38);
         assert_eq!(nodes6(&buffer[..38]).collect::<Vec<_>>(), [(ID, V6)]);
         assert_eq!(nodes4(b"def456...").count(), 0);
     }
 
     #[test]
-    fn nothing_is_written_without_room_or_in_the_wrong_family() {
+    fn nothing_is_written_without_room() {
         let mut buffer = [0; 38];
-        assert_eq!(put_node4(&mut buffer[..25], &ID, &V4), 0);
-        assert_eq!(put_node4(&mut buffer, &ID, &V6), 0);
-        assert_eq!(put_node6(&mut buffer[..37], &ID, &V6), 0);
-        assert_eq!(put_node6(&mut buffer, &ID, &V4), 0);
+        assert_eq!(put_node(&mut buffer[..25], &ID, &V4), 0);
+        assert_eq!(put_node(&mut buffer[..37], &ID, &V6), 0);
         assert_eq!(put_peer(&mut buffer[..5], &V4), 0);
         assert_eq!(put_peer(&mut buffer[..17], &V6), 0);
         assert_eq!(buffer, [0; 38]);
@@ -166,9 +167,9 @@ mod tests {
     #[test]
     fn no_more_than_forty_nodes_of_a_family_are_read() {
         let mut entry = [0; NODE6];
-        put_node4(&mut entry, &ID, &V4);
+        put_node(&mut entry, &ID, &V4);
         assert_eq!(nodes4(&entry[..NODE4].repeat(41)).count(), 40);
-        put_node6(&mut entry, &ID, &V6);
+        put_node(&mut entry, &ID, &V6);
         assert_eq!(nodes6(&entry.repeat(41)).count(), 40);
     }
 

@@ -146,6 +146,7 @@ impl<'s> Link<'s> {
     // ---- facts ----
 
     /// A query came in; whether its sender is a contact that answered us.
+    #[inline]
     pub(super) fn on_query(&mut self, now: Instant, query: &Query<'_>, from: Endpoint) -> bool {
         match query.read_only {
             true => self.table.find(&query.id).is_some_and(|contact| contact.endpoint() == from),
@@ -288,10 +289,6 @@ impl<'s> Link<'s> {
         }
     }
 
-    pub(super) fn is_check_due(&self) -> bool {
-        self.check_due
-    }
-
     /// The contact or newcomer to check now.
     pub(super) fn next_check(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
         let next = self.table.next_check(now);
@@ -394,14 +391,22 @@ impl<'s> Links<'s> {
         self.iter().flat_map(|(id, link)| link.table.contacts().map(move |view| (id, view)))
     }
 
+    /// The first link whose table has a check to send.
+    pub(super) fn next_with_check(&mut self) -> Option<(LinkId, &mut Link<'s>)> {
+        self.iter_mut().find(|(_, link)| link.check_due)
+    }
+
     /// What the user was not told of yet, of the first link that has something.
     pub(super) fn next_news(&mut self) -> Option<Event<'static>> {
         self.iter_mut().find_map(|(id, link)| link.take_news(id))
     }
 
-    /// Recounts every table.
+    /// Recounts every table. Its contacts are of its link's family, as what is handed out of it has to be.
     #[cfg(any(test, debug_assertions))]
     pub(super) fn check_invariants(&self) {
-        self.0.iter().for_each(|link| link.table.check_invariants());
+        for link in self.0.iter() {
+            link.table.check_invariants();
+            assert!(link.table.contacts().all(|contact| contact.endpoint.family() == link.family));
+        }
     }
 }

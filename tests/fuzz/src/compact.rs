@@ -4,15 +4,15 @@ use honeyguide::base::NoRoom;
 use honeyguide::dht::Network;
 use honeyguide::internals::krpc::bencode::Reader;
 use honeyguide::internals::krpc::compact::{
-    MAX_NODES, MAX_PEERS, NODE4, NODE6, PEER4, PEER6, nodes4, nodes6, peer, put_node4, put_node6, put_peer,
+    MAX_NODES, MAX_PEERS, NODE4, NODE6, PEER4, PEER6, nodes4, nodes6, peer, put_node, put_peer,
 };
 use honeyguide::krpc::{Family, Nodes, Peers, Samples, Values};
 use honeyguide::{Endpoint, Id};
 
 /// Reads the bytes as every kind of list; each whole entry is one that was there, and is written back as it was.
 pub fn compact(data: &[u8]) {
-    check_nodes(data, NODE4, nodes4(data).collect(), Family::V4, put_node4);
-    check_nodes(data, NODE6, nodes6(data).collect(), Family::V6, put_node6);
+    check_nodes(data, NODE4, nodes4(data).collect(), Family::V4);
+    check_nodes(data, NODE6, nodes6(data).collect(), Family::V6);
     check_values(data);
     check_lists(data);
     if let Some(bytes) = data.first_chunk::<18>() {
@@ -20,9 +20,7 @@ pub fn compact(data: &[u8]) {
     }
 }
 
-type Put = fn(&mut [u8], &Id, &Endpoint) -> usize;
-
-fn check_nodes(data: &[u8], size: usize, nodes: Vec<(Id, Endpoint)>, family: Family, put: Put) {
+fn check_nodes(data: &[u8], size: usize, nodes: Vec<(Id, Endpoint)>, family: Family) {
     let entries: Vec<&[u8]> = data.chunks_exact(size).take(MAX_NODES).collect();
     // Mapped addresses in an IPv6 list are the only entries that are skipped.
     let kept: Vec<&[u8]> = entries.iter().filter(|e| peer(&e[Id::LEN..]).is_some()).copied().collect();
@@ -31,9 +29,9 @@ fn check_nodes(data: &[u8], size: usize, nodes: Vec<(Id, Endpoint)>, family: Fam
     for ((id, endpoint), entry) in nodes.iter().zip(kept) {
         assert_eq!(endpoint.family(), family);
         let mut out = vec![0; size];
-        assert_eq!(put(&mut out, id, endpoint), size);
+        assert_eq!(put_node(&mut out, id, endpoint), size);
         assert_eq!(out, entry);
-        assert_eq!(put(&mut out[..size - 1], id, endpoint), 0);
+        assert_eq!(put_node(&mut out[..size - 1], id, endpoint), 0);
     }
 }
 

@@ -85,20 +85,28 @@ fn fit(budget: Budget<'_>, encode: &mut dyn FnMut(Trim) -> Option<usize>) -> Opt
 
 impl Reply {
     /// Encodes into `buf`. `budget` is told the length and says to how many bytes the reply has to be cut, if at all.
-    pub(super) fn encode(&self, sources: &mut Sources<'_, '_>, budget: Budget<'_>, buf: &mut [u8]) -> Option<usize> {
-        let mut nodes = [0; K * (NODE[0] + NODE[1])];
-        let head = match *self.body() {
+    pub(super) fn encode<'a>(
+        &'a self,
+        sources: &mut Sources<'a, '_>,
+        budget: Budget<'_>,
+        buf: &mut [u8],
+    ) -> Option<usize> {
+        let (target, want) = match *self.body() {
             ReplyBody::Error(code, text) | ReplyBody::NotStored(code, text) => {
                 return fit(budget, &mut |trim| self.encode_error(sources.config, code, text, trim, buf));
             }
-            ReplyBody::Pong | ReplyBody::Stored => Head::new(self, sources, None, &mut nodes),
+            ReplyBody::Pong | ReplyBody::Stored => {
+                let head = Head::new(self, sources);
+                return fit(budget, &mut |trim| head.response(trim, None).encode(buf).ok());
+            }
             ReplyBody::Nodes { target, want }
             | ReplyBody::Item { target, want, .. }
             | ReplyBody::Samples { target, want }
-            | ReplyBody::Peers { info_hash: target, want, .. } => {
-                Head::new(self, sources, Some((&target, want)), &mut nodes)
-            }
+            | ReplyBody::Peers { info_hash: target, want, .. } => (target, want),
         };
+        let mut nodes = [0; K * (NODE[0] + NODE[1])];
+        let mut head = Head::new(self, sources);
+        head.add_nodes(sources, &target, want, &mut nodes);
         match *self.body() {
             ReplyBody::Peers { info_hash, token, noseed, scrape, .. } => {
                 let wanted = PeersWanted { info_hash: &info_hash, noseed, scrape };
@@ -108,7 +116,7 @@ impl Reply {
                 head.with_item(sources.items, found, token.as_ref().map(|t| &t[..]), budget, buf)
             }
             ReplyBody::Samples { .. } => head.with_samples(sources, budget, buf),
-            _ => fit(budget, &mut |trim| head.response(trim).encode(buf).ok()),
+            _ => fit(budget, &mut |trim| head.response(trim, None).encode(buf).ok()),
         }
     }
 
@@ -131,40 +139,47 @@ struct PeersWanted<'a> {
 struct Head<'a> {
     reply: &'a Reply,
     own: Id,
-    version: [u8; 4],
+    version: &'a [u8],
     /// Families that are asked for; none without contacts.
     want: Option<Want>,
     nodes: [&'a [u8]; 2],
 }
 
 impl<'a> Head<'a> {
-    fn new(
-        reply: &'a Reply,
-        sources: &Sources<'_, '_>,
-        nodes_wanted: Option<(&Id, Want)>,
-        buf: &'a mut [u8; K * (NODE[0] + NODE[1])],
-    ) -> Self {
-        let (four, six) = buf.split_at_mut(K * NODE[0]);
-        let (mut lens, mut want) = ([0; 2], None);
-        if let Some((target, asked)) = nodes_wanted {
-            let (_, to) = reply.destination();
-            let families = families(to.family(), asked, Trim::Nothing);
-            want = Some(asked);
-            if families.v4 {
-                lens[0] = closest(reply, sources, Family::V4, target, four);
-            }
-            if families.v6 {
-                lens[1] = closest(reply, sources, Family::V6, target, six);
-            }
-        }
-        let nodes = [&four[..lens[0]], &six[..lens[1]]];
-        Head { reply, own: sources.own, version: sources.config.version, want, nodes }
+    fn new(reply: &'a Reply, sources: &Sources<'a, '_>) -> Self {
+        Head { reply, own: sources.own, version: &sources.config.version, want: None, nodes: [&[]; 2] }
     }
 
-    fn response(&self, trim: Trim) -> Response<'_> {
+    /// Adds the contacts nearest to `target`, which are written to `buf`.
+    #[inline]
+    fn add_nodes(
+        &mut self,
+        sources: &Sources<'_, '_>,
+        target: &Id,
+        want: Want,
+        buf: &'a mut [u8; K * (NODE[0] + NODE[1])],
+    ) {
+        let (_, to) = self.reply.destination();
+        let families = families(to.family(), want, Trim::Nothing);
+        let (four, six) = buf.split_at_mut(K * NODE[0]);
+        self.want = Some(want);
+        if families.v4 {
+            let len = closest(self.reply, sources, Family::V4, target, four);
+            self.nodes[0] = &four[..len];
+        }
+        if families.v6 {
+            let len = closest(self.reply, sources, Family::V6, target, six);
+            self.nodes[1] = &six[..len];
+        }
+    }
+
+    /// Always inlined, so that a response is built in place: copying it takes as long as encoding a part of it.
+    #[inline(always)]
+    fn response<'r>(&'r self, trim: Trim, token: Option<&'r [u8]>) -> Response<'r> {
         let (_, to) = self.reply.destination();
         let mut response = Response::new(self.reply.tid(), self.own);
-        response.version = (trim < Trim::Version).then_some(&self.version[..]);
+        response.token = token;
+        response.version = (trim < Trim::Version).then_some(self.version);
         response.ip = Some(to);
         if let Some(want) = self.want.filter(|_| trim < Trim::Nodes) {
             let families = families(to.family(), want, trim);
@@ -196,7 +211,7 @@ impl<'a> Head<'a> {
         });
         let mut shuffled = false;
         fit(budget, &mut |trim| {
-            let mut response = Response { token, ..self.response(trim) };
+            let mut response = self.response(trim, token);
             if trim < Trim::Payload {
                 (response.seeds, response.peers) = (seeds, downloaders);
             }
@@ -231,11 +246,13 @@ impl<'a> Head<'a> {
     ) -> Option<usize> {
         let key = match found {
             HeldItem::Nothing => {
-                return fit(budget, &mut |trim| Response { token, ..self.response(trim) }.encode(buf).ok());
+                return fit(budget, &mut |trim| self.response(trim, token).encode(buf).ok());
             }
             HeldItem::SeqOnly(seq) => {
                 return fit(budget, &mut |trim| {
-                    Response { token, seq: Some(seq), ..self.response(trim) }.encode(buf).ok()
+                    let mut response = self.response(trim, token);
+                    response.seq = Some(seq);
+                    response.encode(buf).ok()
                 });
             }
             HeldItem::Item(key) => key,
@@ -243,7 +260,7 @@ impl<'a> Head<'a> {
         let mut value = [0; MAX_VALUE];
         let stored = items.view(key, &mut value)?;
         fit(budget, &mut |trim| {
-            let mut response = Response { token, ..self.response(trim) };
+            let mut response = self.response(trim, token);
             if trim < Trim::Payload {
                 response.value = Some(stored.value);
                 if let Some(mutable) = stored.mutable {
@@ -268,8 +285,10 @@ impl<'a> Head<'a> {
         let num = i64::try_from(sources.peers.info_hashes()).ok();
         let interval = i64::try_from(sources.peers.interval_left(sources.now).as_secs()).ok();
         fit(budget, &mut |trim| {
-            let samples = if trim < Trim::Values { &samples[..len] } else { &[] };
-            Response { samples: Some(samples), num, interval, ..self.response(trim) }.encode(buf).ok()
+            let mut response = self.response(trim, None);
+            response.samples = Some(if trim < Trim::Values { &samples[..len] } else { &[] });
+            (response.num, response.interval) = (num, interval);
+            response.encode(buf).ok()
         })
     }
 }
@@ -290,10 +309,7 @@ fn closest(reply: &Reply, sources: &Sources<'_, '_>, family: Family, target: &Id
     let Some(table) = sources.links.table_of(link, family) else { return 0 };
     let mut len = 0;
     table.closest(target, Some(&to), K, |contact| {
-        len += match family {
-            Family::V4 => compact::put_node4(&mut out[len..], contact.id(), &contact.endpoint()),
-            Family::V6 => compact::put_node6(&mut out[len..], contact.id(), &contact.endpoint()),
-        };
+        len += compact::put_node(&mut out[len..], contact.id(), &contact.endpoint());
     });
     len
 }

@@ -3,7 +3,7 @@
 use arbitrary::{Result, Unstructured};
 use honeyguide::base::NoRoom;
 use honeyguide::dht::LinkId;
-use honeyguide::internals::krpc::compact::{put_node4, put_node6, put_peer};
+use honeyguide::internals::krpc::compact::{NODE4, put_node, put_peer};
 use honeyguide::krpc::{ErrorMessage, Family, Method, Query, Response, Values};
 use honeyguide::{Endpoint, Id};
 
@@ -188,10 +188,8 @@ impl Lists {
                 id = own;
             }
             let mut entry = [0; 38];
-            let len = put_node4(&mut entry, &id, &endpoint);
-            lists.nodes4.extend_from_slice(&entry[..len]);
-            let len = put_node6(&mut entry, &id, &endpoint);
-            lists.nodes6.extend_from_slice(&entry[..len]);
+            let len = put_node(&mut entry, &id, &endpoint);
+            if len == NODE4 { &mut lists.nodes4 } else { &mut lists.nodes6 }.extend_from_slice(&entry[..len]);
             let len = put_peer(&mut entry, &endpoint);
             if len == 6 { &mut lists.peers4 } else { &mut lists.peers6 }.extend_from_slice(&entry[..len]);
         }
