@@ -57,7 +57,7 @@ impl<'s> Lru<'s> {
 
     /// Makes a taken entry the newest. Does nothing to a free one.
     pub fn refresh(&mut self, entry: u16) {
-        if self.is_taken(entry) {
+        if entry != self.newest && self.is_taken(entry) {
             self.unlink(entry);
             self.append(entry);
         }

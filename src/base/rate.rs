@@ -80,7 +80,7 @@ impl TokenBucket {
 
 /// Nanoseconds since the origin; saturates after five centuries.
 fn nanos(at: Instant) -> u64 {
-    at.as_micros().saturating_mul(1_000)
+    at.as_micros().min(u64::MAX / 1_000) * 1_000
 }
 
 #[cfg(test)]

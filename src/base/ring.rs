@@ -18,7 +18,6 @@ impl<'s, T: Default> Ring<'s, T> {
     }
 
     /// Whether nothing waits.
-    #[allow(dead_code, reason = "asked by tests and the recount of invariants only")]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -44,16 +44,16 @@ impl Tokens {
 
     /// The token with which the node at `ip` may store something under `target`.
     pub fn issue(&self, ip: &Endpoint, target: &Id) -> [u8; Tokens::LEN] {
-        mac(&self.current, ip, target).to_le_bytes()
+        mac(&self.current, &MacInput::new(ip, target)).to_le_bytes()
     }
 
     /// Whether `token` was issued for this address and target lately enough. Takes the same time for every token of
     /// the right length.
     pub fn verify(&self, ip: &Endpoint, target: &Id, token: &[u8]) -> bool {
         let Ok(token) = <[u8; Tokens::LEN]>::try_from(token) else { return false };
-        let token = u64::from_le_bytes(token);
-        let current = token ^ mac(&self.current, ip, target);
-        let previous = token ^ mac(&self.previous, ip, target);
+        let (token, text) = (u64::from_le_bytes(token), MacInput::new(ip, target));
+        let current = token ^ mac(&self.current, &text);
+        let previous = token ^ mac(&self.previous, &text);
         (current == 0) | (previous == 0)
     }
 
@@ -79,14 +79,27 @@ impl Tokens {
     }
 }
 
-/// The two families cannot be confused: SipHash takes the length in.
-fn mac(secret: &[u8; 16], ip: &Endpoint, target: &Id) -> u64 {
-    let mut text = [0; 16 + Id::LEN];
-    let address = ip.ip_bytes();
-    let (front, rest) = text.split_at_mut(address.len());
-    front.copy_from_slice(address);
-    rest[..Id::LEN].copy_from_slice(target.as_bytes());
-    SipHasher24::new_with_key(secret).hash(&text[..address.len() + Id::LEN])
+/// What a token is the MAC of: the address and the target. The two families cannot be confused, since SipHash takes the
+/// length in.
+struct MacInput {
+    bytes: [u8; 16 + Id::LEN],
+    len: usize,
+}
+
+impl MacInput {
+    fn new(ip: &Endpoint, target: &Id) -> Self {
+        let address = ip.ip_bytes();
+        let len = address.len() + Id::LEN;
+        let mut bytes = [0; 16 + Id::LEN];
+        let (front, rest) = bytes.split_at_mut(address.len());
+        front.copy_from_slice(address);
+        rest[..Id::LEN].copy_from_slice(target.as_bytes());
+        MacInput { bytes, len }
+    }
+}
+
+fn mac(secret: &[u8; 16], text: &MacInput) -> u64 {
+    SipHasher24::new_with_key(secret).hash(&text.bytes[..text.len])
 }
 
 #[cfg(test)]

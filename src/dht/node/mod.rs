@@ -325,8 +325,7 @@ impl<'s> Node<'s> {
     fn next_check(&mut self, buf: &mut Buffer) -> Option<Plan> {
         let Node { cx, links, rpc, limiter, .. } = self;
         let now = cx.now();
-        for id in links.ids() {
-            let Some(link) = links.get_mut(id).filter(|link| link.is_check_due()) else { continue };
+        while let Some((id, link)) = links.next_with_check() {
             if !rpc.has_one_for_upkeep() {
                 link.hold_checks(now + CHECK_LATER);
                 continue;
@@ -352,6 +351,7 @@ impl<'s> Node<'s> {
     // ---- the views ----
 
     /// The next deadline and what it is for.
+    #[inline]
     pub fn next_timer(&self) -> Option<(Timer, Instant)> {
         let mut earliest = Earliest::default();
         earliest.consider(Timer::HardTimeout, self.rpc.hard_deadline());

@@ -70,7 +70,9 @@ impl ClosestWalk<'_> {
                 }
                 (Some(_), None) => return true,
             };
-            let go_on = if end - start <= LEAF {
+            let go_on = if end - start == 1 {
+                visit(&self.contacts[start])
+            } else if end - start <= LEAF {
                 self.leaf(start, end, t, visit)
             } else if first_differing == 0 {
                 self.twins(start, end, visit)

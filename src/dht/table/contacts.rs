@@ -46,9 +46,9 @@ impl<'s> Contacts<'s> {
 
     /// Where `id` is, or where it would be.
     pub(super) fn search(&self, id: &Id) -> Result<usize, usize> {
-        let prefix = id.prefix();
+        let (contacts, prefix) = (self.all(), id.prefix());
         let mut index = self.prefixes().partition_point(|&p| p < prefix);
-        while let Some(contact) = self.all().get(index) {
+        while let Some(contact) = contacts.get(index) {
             match contact.id.cmp(id) {
                 core::cmp::Ordering::Less => index += 1,
                 core::cmp::Ordering::Equal => return Ok(index),

@@ -216,6 +216,7 @@ fn want(writer: &mut Writer<'_>, want: Want) {
     }
 }
 
+#[inline]
 fn values(writer: &mut Writer<'_>, values: &Values<'_>) {
     match *values {
         Values::Absent => {}

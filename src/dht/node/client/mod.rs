@@ -338,10 +338,11 @@ impl<'s> Client<'s> {
 
     /// The next result that waits.
     pub(super) fn next_result(&mut self, network: Network, buf: &mut Buffer) -> Option<Note> {
-        self.results.next(&mut self.operations, network, buf)
+        if self.results.is_empty() { None } else { self.results.next(&mut self.operations, network, buf) }
     }
 
     /// The next query or event of the operations that may have something to do.
+    #[inline]
     pub(super) fn next(&mut self, out: &mut Outlet<'_, '_>, buf: &mut Buffer) -> Option<Plan> {
         if let Some(mut unblocked) = out.rpc.take_unblocked() {
             self.ready.take_all(&mut unblocked);

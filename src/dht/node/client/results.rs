@@ -65,7 +65,6 @@ impl<'s> Results<'s> {
         Results(places)
     }
 
-    #[cfg(any(test, debug_assertions))]
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

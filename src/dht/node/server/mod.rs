@@ -93,6 +93,7 @@ impl<'s> Server<'s> {
     }
 
     /// Encodes the next reply: the link it goes out by, to whom, and its length.
+    #[inline]
     pub(super) fn next_reply(
         &mut self,
         cx: &mut Context<'_>,
@@ -100,28 +101,41 @@ impl<'s> Server<'s> {
         limiter: &mut Limiter<'_>,
         buf: &mut [u8],
     ) -> Option<(LinkId, Endpoint, usize)> {
-        while let Some(reply) = self.replies.front() {
-            let (link, to) = reply.destination();
-            let now = cx.now();
-            let own = links.get(link).map(|link| *link.own()).unwrap_or_default();
-            let mut trimmed = false;
-            let mut budget = |len: usize| {
-                let limit = reply.limit();
-                let over = !reply.is_proven() && !limiter.charge(now, &to, len) && len > limit;
-                trimmed |= over;
-                over.then_some(limit)
-            };
-            let (config, rng) = cx.config_and_rng();
-            let mut sources = Sources { items: &self.items, peers: &mut self.peers, links, now, config, rng, own };
-            let len = reply.encode(&mut sources, &mut budget, buf);
-            cx.stats_mut().trimmed += u64::from(trimmed);
+        while !self.replies.is_empty() {
+            let reply = self.encode_first(cx, links, limiter, buf);
             self.replies.pop();
-            match len {
-                Some(len) => return Some((link, to, len)),
+            match reply {
+                Some(reply) => return Some(reply),
                 None => cx.drop(DropReason::StaleReply),
             }
         }
         None
+    }
+
+    /// Encodes the reply that waits longest; `None` when what it was to carry is gone.
+    fn encode_first(
+        &mut self,
+        cx: &mut Context<'_>,
+        links: &Links<'s>,
+        limiter: &mut Limiter<'_>,
+        buf: &mut [u8],
+    ) -> Option<(LinkId, Endpoint, usize)> {
+        let reply = self.replies.front()?;
+        let (link, to) = reply.destination();
+        let now = cx.now();
+        let own = links.get(link).map(|link| *link.own()).unwrap_or_default();
+        let mut trimmed = false;
+        let mut budget = |len: usize| {
+            let limit = reply.limit();
+            let over = !reply.is_proven() && !limiter.charge(now, &to, len) && len > limit;
+            trimmed |= over;
+            over.then_some(limit)
+        };
+        let (config, rng) = cx.config_and_rng();
+        let mut sources = Sources { items: &self.items, peers: &mut self.peers, links, now, config, rng, own };
+        let len = reply.encode(&mut sources, &mut budget, buf)?;
+        cx.stats_mut().trimmed += u64::from(trimmed);
+        Some((link, to, len))
     }
 
     /// Takes out of service what is too old to serve: secrets, peers, items. Each query is preceded by this, so that a
@@ -205,13 +219,9 @@ impl Stores<'_, '_> {
 
     /// The item that a `get` is answered with; one that is no newer than what was asked for is told by its number.
     fn find(&self, target: &Id, asked: Option<i64>) -> HeldItem {
-        match self.items.find(target) {
-            None => HeldItem::Nothing,
-            Some(key) => match (asked, self.items.seq(key)) {
-                (Some(asked), Some(stored)) if stored <= asked => HeldItem::SeqOnly(stored),
-                _ => HeldItem::Item(key),
-            },
-        }
+        let Some(key) = self.items.find(target) else { return HeldItem::Nothing };
+        let stored = asked.and_then(|asked| self.items.seq(key).filter(|&stored| stored <= asked));
+        stored.map_or(HeldItem::Item(key), HeldItem::SeqOnly)
     }
 
     fn announce(self, now: Instant, info_hash: &Id, peer: Endpoint, seed: bool) -> ReplyBody {
