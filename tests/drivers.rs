@@ -342,7 +342,7 @@ fn a_recorded_run_replays_to_the_same_hash() {
     let driver = Driver::threads();
     let nodes = driver.network(3);
     let journal = Journal::default();
-    let config = Config::tiny().local().with_links(&[LinkConfig::V4]);
+    let config = Config::tiny().local().with_links(&[LinkConfig::V4]).unwrap();
     let (node, recording) =
         std_thread::spawn_recorded(config.clone(), [7; 32], vec![socket()], journal.clone()).unwrap();
     wait(node.bootstrap(&[addr(&nodes[0])]));

@@ -36,7 +36,7 @@ fn the_macro_without_capacities_makes_the_memory_of_the_tiny_configuration() {
 
 #[test]
 fn named_capacities_are_those_that_the_node_gets() {
-    let mut config = Config::tiny().with_links(&[LinkConfig::V4, LinkConfig::V6]);
+    let mut config = Config::tiny().with_links(&[LinkConfig::V4, LinkConfig::V6]).unwrap();
     let capacity = Capacity { contacts: 32, operations: 1, items: 4, value_bytes: 1000, ..config.capacity };
     (config.capacity, config.lookup.replicas) = (capacity, 12);
     let mut memory =

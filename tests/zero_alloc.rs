@@ -381,7 +381,7 @@ fn hours_of_upkeep_do_not_allocate() {
         network.run_for(TICK);
     }
     network.assert_silent();
-    assert!(network.nodes.iter().all(|node| node.held() == (0, 0)), "something outlived its time");
+    assert!(network.nodes.iter().all(|node| node.items_held() + node.peers_held() == 0), "something outlived its time");
 }
 
 #[test]
@@ -428,7 +428,14 @@ fn looking_at_a_node_does_not_allocate() {
     let address = |i| Endpoint::v4([10, 0, 0, i as u8 + 1], 6881);
     let mut network = Network::of(8, &Config::small().local(), address);
     let seen = network.call("observation", 1, |node, _| {
-        (node.contacts().count(), node.stats(), node.size_estimate(LINK), node.next_timer(), node.id(LINK), node.held())
+        (
+            node.contacts().count(),
+            node.stats(),
+            node.size_estimate(LINK),
+            node.next_timer(),
+            node.id(LINK),
+            node.items_held(),
+        )
     });
     assert!(seen.0 > 0);
     network.assert_silent();

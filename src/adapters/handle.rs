@@ -166,9 +166,14 @@ impl Handle {
         self.observe(Node::stats)
     }
 
-    /// Items and peers that we hold for others.
-    pub fn held(&self) -> Observation<(usize, usize)> {
-        self.observe(Node::held)
+    /// How many items the node holds for others.
+    pub fn items_held(&self) -> Observation<usize> {
+        self.observe(Node::items_held)
+    }
+
+    /// How many peers the node holds for others.
+    pub fn peers_held(&self) -> Observation<usize> {
+        self.observe(Node::peers_held)
     }
 
     /// Runs `look` on the node, between two inputs, and returns what it says. It runs on the driver's thread: it has to

@@ -342,9 +342,16 @@ impl Config {
     }
 
     /// The same configuration with these local sockets.
-    pub fn with_links(mut self, links: &[LinkConfig]) -> Self {
-        self.links = links.iter().take(MAX_LINKS).copied().collect();
-        self
+    ///
+    /// # Errors
+    ///
+    /// When they are none, or more than [`MAX_LINKS`](Config::MAX_LINKS).
+    pub fn with_links(self, links: &[LinkConfig]) -> Result<Self, ConfigError> {
+        at_least("links", links.len() as u64, 1)?;
+        match links.try_into() {
+            Ok(links) => Ok(Config { links, ..self }),
+            Err(_) => Err(ConfigError::new("links", links.len() as u64, "at most", MAX_LINKS as u64)),
+        }
     }
 
     /// Whether the rules make sense together.
@@ -412,6 +419,17 @@ mod tests {
             ),
         ] {
             assert_eq!(check(change), Err(text.into()));
+        }
+    }
+
+    #[test]
+    fn a_node_has_between_one_and_four_links() {
+        let links =
+            |count| Config::default().with_links(&[LinkConfig::V6; 9][..count]).map(|config| config.links().len());
+        assert_eq!([links(1), links(4)], [Ok(1), Ok(4)]);
+        for (count, text) in [(0, "links is 0; at least 1"), (5, "links is 5; at most 4"), (9, "links is 9; at most 4")]
+        {
+            assert_eq!(links(count).unwrap_err().to_string(), text);
         }
     }
 }

@@ -178,7 +178,7 @@ fn forged_packets_in_the_name_of_contacts_keep_none_of_their_answers_out() {
 
 /// A node that holds large things, has nodes of both families and no byte to spare for strangers.
 fn generous(limits: Rate) -> Lab {
-    let mut config = config().with_links(&[LinkConfig::V4, LinkConfig::V6]);
+    let mut config = config().with_links(&[LinkConfig::V4, LinkConfig::V6]).unwrap();
     config.capacity.peers = 512;
     config.capacity.items = 8;
     config.capacity.value_bytes = 8192;
@@ -214,7 +214,7 @@ fn generous(limits: Rate) -> Lab {
     let rest =
         [pair(b"k", &key), raw(b"seq", b"i9223372036854775807e"), pair(b"sig", &signature), raw(b"v", &value)].concat();
     give(&mut lab, from, b"target", item::mutable_target(&key, b""), b"put", &rest);
-    assert_eq!(lab.node.held(), (2, 480));
+    assert_eq!(lab.held(), (2, 480));
     lab.sent.clear();
     lab
 }

@@ -155,7 +155,7 @@ impl Lab {
 
     /// The same in the public IPv6 network.
     pub fn public6() -> Lab {
-        let mut lab = Lab::new(config().with_links(&[LinkConfig::V6]));
+        let mut lab = Lab::new(config().with_links(&[LinkConfig::V6]).unwrap());
         lab.befriend(16);
         lab
     }
@@ -328,9 +328,14 @@ impl Lab {
         self.node.contacts().any(|(_, contact)| contact.endpoint == endpoint)
     }
 
+    /// Items and peers that the node holds.
+    pub fn held(&self) -> (usize, usize) {
+        (self.node.items_held(), self.node.peers_held())
+    }
+
     pub fn belongings(&self) -> Belongings {
         let contacts = self.node.contacts().map(|(link, contact)| (link, contact.id, contact.endpoint)).collect();
-        Belongings { contacts, held: self.node.held() }
+        Belongings { contacts, held: self.held() }
     }
 
     /// Somebody new asks the usual things and gets the usual answers.

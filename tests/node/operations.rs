@@ -76,7 +76,7 @@ fn a_put_goes_on_in_the_background_until_all_replicas_hold_it() {
         node.put_immutable(now, 1, b"5:hello").unwrap();
     });
     world.run_for(Duration::from_secs(5));
-    let holders = world.hosts.iter().filter(|h| h.node.held().0 == 1).count();
+    let holders = world.hosts.iter().filter(|h| h.node.items_held() == 1).count();
     assert!(holders >= 18, "{holders} of 20");
 }
 

@@ -190,7 +190,7 @@ fn a_user_has_as_many_places_as_configured_and_not_one_more() {
 
 #[test]
 fn upkeep_never_takes_a_users_place_and_users_never_take_that_of_upkeep() {
-    let mut lab = Lab::new(config().with_links(&[LinkConfig::V4, LinkConfig::V6]));
+    let mut lab = Lab::new(config().with_links(&[LinkConfig::V4, LinkConfig::V6]).unwrap());
     let router = lab.stranger();
     // Nobody answers: both links bootstrap again and again.
     lab.node.bootstrap(lab.now, 9, &[router, Endpoint::v6([0x20; 16], 6881)]).unwrap();
@@ -272,7 +272,7 @@ fn skipped_drains_lose_replies_and_count_them_and_nothing_else() {
         lab.drain();
         assert_eq!(lab.sent_to(from), places);
         assert_eq!(lab.dropped(ReplyOverflow), 6 - places as u64);
-        assert_eq!(lab.node.held(), (0, 1), "what was not answered was not done either");
+        assert_eq!(lab.held(), (0, 1), "what was not answered was not done either");
         assert!(lab.ask(from, &query(b"announce_peer", &info)).response().tid == b"aa");
         lab.serves();
     }
@@ -681,7 +681,7 @@ fn of_two_changes_between_two_drains_the_latest_is_told() {
 
 #[test]
 fn a_reply_leaves_by_the_link_that_was_asked_with_its_id_and_its_contacts() {
-    let mut lab = Lab::new(config().with_links(&[LinkConfig::V4, LinkConfig::V4]));
+    let mut lab = Lab::new(config().with_links(&[LinkConfig::V4, LinkConfig::V4]).unwrap());
     let mut rng = Rng::from_seed([3; 32]);
     let mut of_link = [BTreeSet::new(), BTreeSet::new()];
     for n in 0..16 {
@@ -712,7 +712,7 @@ fn a_reply_leaves_by_the_link_that_was_asked_with_its_id_and_its_contacts() {
 
 #[test]
 fn an_answer_by_another_link_than_the_query_left_from_is_none() {
-    let mut lab = Lab::new(config().with_links(&[LinkConfig::V4, LinkConfig::V4]));
+    let mut lab = Lab::new(config().with_links(&[LinkConfig::V4, LinkConfig::V4]).unwrap());
     let to = lab.stranger();
     lab.node.command_on(lab.now, 1, LinkId(1), Command::Query { to, query: DirectQuery::Ping }).unwrap();
     lab.drain();
@@ -727,7 +727,7 @@ fn an_answer_by_another_link_than_the_query_left_from_is_none() {
 
 #[test]
 fn what_happens_on_one_link_is_not_charged_on_the_other() {
-    let mut lab = Lab::new(config().with_links(&[LinkConfig::V4, LinkConfig::V4]));
+    let mut lab = Lab::new(config().with_links(&[LinkConfig::V4, LinkConfig::V4]).unwrap());
     let mut ids = Vec::new();
     let both: Vec<_> = (0..8).map(|n| lab.addr(5, n)).collect();
     let mut rng = Rng::from_seed([3; 32]);

@@ -103,7 +103,7 @@ impl Script {
             2 => &[LinkConfig::V4, LinkConfig::V6],
             _ => &[LinkConfig::V4, LinkConfig::V4],
         };
-        let mut config = lab::config().with_links(links);
+        let mut config = lab::config().with_links(links).unwrap();
         config.capacity.operations = 2;
         config.read_only = self.read_only;
         if self.local { config.local() } else { config }
@@ -286,7 +286,7 @@ impl Run {
             assert!(Some(contact.id) != self.node.id(link));
         }
         assert!(count <= capacity.contacts * self.node.config().links().len());
-        let (items, peers) = self.node.held();
+        let (items, peers) = (self.node.items_held(), self.node.peers_held());
         assert!(items <= capacity.items && peers <= capacity.peers);
         assert!(
             !self.script.read_only || (self.askers.is_empty() || self.gift.is_empty()),

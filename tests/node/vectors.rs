@@ -72,7 +72,7 @@ impl Case {
     /// A node with the id that the cases assume, and nobody in its table.
     fn lab(&self) -> Lab {
         let link = LinkConfig { id: Some(self.own()), ..LinkConfig::V4 };
-        let config = config().with_links(&[link]);
+        let config = config().with_links(&[link]).unwrap();
         Lab::new(if self.local { config.local() } else { config })
     }
 
@@ -159,7 +159,7 @@ fn a_node_answers_every_query_case_as_inspect_says() {
                     Method::Put { .. } => (1, 0),
                     _ => (0, 0),
                 };
-                assert_eq!(lab.node.held(), held, "{name}");
+                assert_eq!(lab.held(), held, "{name}");
                 let names_nodes =
                     !matches!(query.method, Method::Ping | Method::AnnouncePeer { .. } | Method::Put { .. });
                 assert_eq!(response.nodes.is_some(), names_nodes, "{name}");
@@ -168,7 +168,7 @@ fn a_node_answers_every_query_case_as_inspect_says() {
                 assert_eq!(case.expect["code"], error.code(), "{name}");
                 let ErrorMessage { tid: echoed, code, text: said, .. } = answer.error();
                 assert_eq!((echoed, code, said), (tid, error.code(), text.as_bytes()), "{name}");
-                assert_eq!(lab.node.held(), (0, 0), "{name}");
+                assert_eq!(lab.held(), (0, 0), "{name}");
             }
             verdict => panic!("{name}: {verdict:?}"),
         }

@@ -86,7 +86,7 @@ impl World {
         let index = self.hosts.len();
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&(index as u64 + 1).to_le_bytes());
-        let config = config.with_links(&[LinkConfig { family: addr.family(), ..LinkConfig::V4 }]);
+        let config = config.with_links(&[LinkConfig { family: addr.family(), ..LinkConfig::V4 }]).unwrap();
         let storage = Storage::allocate(&config);
         let node = Node::new(config, seed, storage).unwrap();
         self.hosts.push(Host { node, addr, deadline: None, news: Vec::new(), sent: 0, alive: true });

@@ -146,7 +146,7 @@ impl Demo {
 
     async fn stop_holders(&self) {
         for node in self.testnet.iter().flat_map(Testnet::nodes) {
-            if node.held().await.is_some_and(|(items, _)| items > 0) {
+            if node.items_held().await.is_some_and(|items| items > 0) {
                 node.shutdown().await;
             }
         }

@@ -13,17 +13,17 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use bendy::serde::Deserializer;
-use honeyguide::Config;
-use honeyguide::Id;
+use honeyguide::base::ConfigError;
 use honeyguide::dht::LinkConfig;
 use honeyguide::dht::journal::Record;
-
-/// The number of the format that this program writes and replays.
-const FORMAT: u32 = Record::FORMAT;
+use honeyguide::{Config, Id};
 use serde::{Deserialize, Serialize};
 
 use crate::failed::Failed;
 use crate::file;
+
+/// The number of the format that this program writes and replays.
+const FORMAT: u32 = Record::FORMAT;
 
 const MAGIC: &str = "honeyguide journal ";
 
@@ -46,16 +46,16 @@ pub struct HeadLink {
 
 impl Head {
     /// The configuration.
-    pub fn config(&self) -> Config {
+    pub fn config(&self) -> Result<Config, ConfigError> {
         let links = self.links.iter().map(|link| {
             let mut config = if link.v6 { LinkConfig::V6 } else { LinkConfig::V4 };
             config.id = link.id.map(Id);
             config
         });
-        let stock = Config::default().with_links(&links.collect::<Vec<_>>());
+        let stock = Config::default().with_links(&links.collect::<Vec<_>>())?;
         let mut config = if self.local { stock.local() } else { stock };
         config.read_only = self.read_only;
-        config
+        Ok(config)
     }
 
     fn encode(&self) -> Result<Vec<u8>, bendy::serde::Error> {

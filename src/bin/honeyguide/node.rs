@@ -46,17 +46,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     }
     let saved = args.state.as_deref().map(State::load).transpose()?.flatten();
     let loopback = binds.iter().any(|addr| addr.ip().is_loopback());
-    let start = match options.network(loopback) {
-        // A local network may begin with this very node.
-        Network::Local if options.bootstrap.is_empty() => client::Start { routers: vec![], network: Network::Local },
-        network => match client::start(options).await {
-            // A node that knows others needs no router, and no name service either.
-            Err(_) if saved.as_ref().is_some_and(|saved| !saved.contacts.is_empty()) => {
-                client::Start { routers: vec![], network }
-            }
-            start => start?,
-        },
-    };
+    let start = start(options, loopback, saved.as_ref()).await?;
     let network = if loopback { options.network(true) } else { start.network };
     let sockets = binds.iter().map(|addr| client::bind(*addr)).collect::<Result<Vec<_>, _>>()?;
     let mut ids = saved.iter().flat_map(State::ids).map(|id| id.0);
@@ -67,10 +57,11 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         rng_seed: options.rng()?.bytes(),
     };
     let journal = args.journal.as_deref().map(|path| journal::create(path, &head)).transpose()?;
+    let config = head.config().map_err(|error| error.to_string())?;
     let started = match journal {
-        None => spawn(head.config(), head.rng_seed, sockets).map(|node| (node, None)),
+        None => spawn(config, head.rng_seed, sockets).map(|node| (node, None)),
         Some(sink) => {
-            spawn_recorded(head.config(), head.rng_seed, sockets, sink).map(|(node, recording)| (node, Some(recording)))
+            spawn_recorded(config, head.rng_seed, sockets, sink).map(|(node, recording)| (node, Some(recording)))
         }
     };
     let (node, recording) = started.map_err(|error| format!("the node could not be started: {error}"))?;
@@ -79,8 +70,6 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         let id = node.id(LinkId(i)).await.flatten().map(|id| id.to_string());
         let text = format!("link {i} {addr} id {}", id.as_deref().unwrap_or("none"));
         out.line(text, json!({ "link": i, "addr": addr.to_string(), "id": id }))?;
-    }
-    for (i, _) in (0u8..).zip(node.addrs()) {
         let contacts = saved.iter().flat_map(|saved| &saved.contacts).filter(|contact| contact.link == i);
         let contacts: Vec<_> = contacts.filter_map(StateContact::contact).collect();
         node.import(LinkId(i), &contacts);
@@ -96,6 +85,21 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         report_hash(out, hash)?;
     }
     ran.and(kept)
+}
+
+/// Where the node begins. One that knows others needs no router, and no name service either.
+async fn start(options: &Options, loopback: bool, saved: Option<&State>) -> Result<client::Start, Failed> {
+    let network = options.network(loopback);
+    if network == Network::Local && options.bootstrap.is_empty() {
+        // A local network may begin with this very node.
+        return Ok(client::Start { routers: vec![], network });
+    }
+    match client::start(options).await {
+        Err(_) if saved.is_some_and(|saved| !saved.contacts.is_empty()) => {
+            Ok(client::Start { routers: vec![], network })
+        }
+        start => start,
+    }
 }
 
 /// The hash of all that a node put out, in the same words for a recording and its replay.

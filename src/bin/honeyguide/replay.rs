@@ -17,10 +17,11 @@ pub struct Args {
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (head, records) = journal::open(&args.file)?;
-    let config = head.config();
-    let storage = Storage::allocate(&config);
-    let mut node =
-        Node::new(config, head.rng_seed, storage).map_err(|error| format!("the node cannot be made: {error}"))?;
+    let made = head.config().and_then(|config| {
+        let storage = Storage::allocate(&config);
+        Node::new(config, head.rng_seed, storage)
+    });
+    let mut node = made.map_err(|error| format!("{}: the node cannot be made: {error}", args.file.display()))?;
     let hash = replay(&mut node, &records).map_err(|error| format!("{}: {error}", args.file.display()))?;
     report_hash(options.out(), hash)
 }

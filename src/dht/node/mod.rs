@@ -398,9 +398,14 @@ impl<'s> Node<'s> {
         self.links.get(link).map(|link| link.size_estimate())
     }
 
-    /// Items and peers that we hold for others.
-    pub fn held(&self) -> (usize, usize) {
-        self.server.held()
+    /// How many items we hold for others.
+    pub fn items_held(&self) -> usize {
+        self.server.items_held()
+    }
+
+    /// How many peers we hold for others.
+    pub fn peers_held(&self) -> usize {
+        self.server.peers_held()
     }
 
     /// A running operation.

@@ -139,7 +139,7 @@ impl Run<'_, '_> {
         let mut token = [0; 8];
         self.ask(4, get, |response| token.copy_from_slice(response.token.expect("a token")));
         self.ask(4, Method::Put { token: &token, item, cas: None, target: None }, |_| {});
-        assert_eq!(self.node.held().0, 1);
+        assert_eq!(self.node.items_held(), 1);
         self.ask(5, get, |response| assert_eq!(response.value, Some(item.value)));
     }
 
@@ -167,7 +167,7 @@ impl Run<'_, '_> {
     /// Three hours of upkeep: contacts are checked, buckets refreshed, and what strangers put expires.
     fn keep(&mut self) {
         self.run_for(Duration::from_secs(3 * 3600));
-        assert_eq!(self.node.held().0, 0, "an item outlived its time");
+        assert_eq!(self.node.items_held(), 0, "an item outlived its time");
         assert!(self.node.contacts().count() >= 8);
     }
 

@@ -44,10 +44,10 @@ pub fn config(number: u8) -> Config {
     match number % CONFIGS {
         0 => config.local(),
         1 => config,
-        2 => config.local().with_links(&[LinkConfig::V4, LinkConfig::V6]),
+        2 => config.local().with_links(&[LinkConfig::V4, LinkConfig::V6]).unwrap(),
         3 => {
             config.enforce_secure_ids = true;
-            config.with_links(&[LinkConfig::V6, LinkConfig::V4])
+            config.with_links(&[LinkConfig::V6, LinkConfig::V4]).unwrap()
         }
         4 => {
             // One user, one query in flight, one of everything.
@@ -68,11 +68,11 @@ pub fn config(number: u8) -> Config {
         }
         5 => {
             config.read_only = true;
-            config.local().with_links(&[LinkConfig::V4, LinkConfig::V4])
+            config.local().with_links(&[LinkConfig::V4, LinkConfig::V4]).unwrap()
         }
         6 => {
             let external = Some(std::net::SocketAddr::from(([90, 1, 2, 3], 6881)));
-            config.with_links(&[LinkConfig { external, ..LinkConfig::V4 }])
+            config.with_links(&[LinkConfig { external, ..LinkConfig::V4 }]).unwrap()
         }
         _ => {
             // Roomy, and with more users than the transactions can serve at once.

@@ -115,7 +115,7 @@ fn r34_an_integer_with_leading_zeros_is_taken_outside_of_v() {
     let token = lab.token(from, &target);
     let announce = [pair(b"info_hash", &target.0), raw(b"port", b"i006881e"), pair(b"token", &token)].concat();
     lab.ask(from, &query(b"announce_peer", &announce)).response();
-    assert_eq!(lab.node.held(), (0, 1));
+    assert_eq!(lab.held(), (0, 1));
 }
 
 #[test]

@@ -194,7 +194,7 @@ fn r73_a_query_that_claims_to_come_from_our_own_address_makes_us_ask_nobody() {
     use honeyguide::dht::LinkConfig;
     let home = Endpoint::v4([90, 1, 2, 3], 6881);
     let link = LinkConfig { external: Some(home.into()), ..LinkConfig::V4 };
-    let mut lab = Lab::new(crate::lab::config().with_links(&[link]));
+    let mut lab = Lab::new(crate::lab::config().with_links(&[link]).unwrap());
     lab.befriend(16);
     lab.ask(home, &crate::lab::query(b"ping", b"")).response();
     is_never_added(&mut lab, home);

@@ -349,7 +349,7 @@ fn r94_a_storm_of_puts_from_one_network_pushes_out_no_more_than_its_quota() {
         assert!(put(&mut lab, from, seed));
         lab.now += Duration::from_secs(1);
     }
-    assert_eq!(lab.node.held().0, 24);
+    assert_eq!(lab.node.items_held(), 24);
     let mut stored = 0;
     for seed in 1000..1400 {
         let from = Endpoint::v4([66, 6, 6, seed as u8], 6881);
@@ -357,7 +357,7 @@ fn r94_a_storm_of_puts_from_one_network_pushes_out_no_more_than_its_quota() {
         lab.now += Duration::from_millis(250);
     }
     assert!((1..=5).contains(&stored), "{stored} of the storm were stored");
-    assert_eq!(lab.node.held().0, 24);
+    assert_eq!(lab.node.items_held(), 24);
     let survivors = (0..24).filter(|&seed: &u64| {
         let mut secret = [0; 32];
         secret[..8].copy_from_slice(&seed.to_le_bytes());

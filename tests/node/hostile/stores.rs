@@ -27,7 +27,7 @@ fn announce_is_refused(port: &str) {
         is_refused(&mut lab, from, &announce(port, &token), 203);
         is_refused(&mut lab, from, &announce(port, b""), 203);
         lab.ask(from, &announce("6881", &token)).response();
-        assert_eq!(lab.node.held(), (0, 1));
+        assert_eq!(lab.held(), (0, 1));
         lab.serves();
     }
 }
@@ -64,7 +64,7 @@ fn r47_an_announce_needs_a_token_of_its_own() {
             203,
         );
         lab.ask(from, &announce("6881", &token)).response();
-        assert_eq!(lab.node.held(), (0, 1));
+        assert_eq!(lab.held(), (0, 1));
         lab.serves();
     }
 }
@@ -137,7 +137,7 @@ fn put_is_refused(target: Id, bad: Put, code: i64, good: Put) {
         is_refused(&mut lab, from, &bad.clone().token(&token).bytes(), code);
         is_refused(&mut lab, from, &bad.bytes(), code);
         lab.ask(from, &good.clone().token(&token).bytes()).response();
-        assert_eq!(lab.node.held(), (1, 0));
+        assert_eq!(lab.held(), (1, 0));
         is_refused(&mut lab, from, &bad.clone().token(&token).bytes(), code);
         assert_eq!(held_value(&mut lab, &target), good.value);
         lab.serves();
@@ -197,7 +197,7 @@ fn r53_a_value_of_1000_bytes_is_taken_and_given_out() {
         let from = lab.stranger();
         let token = lab.token(from, &target);
         lab.ask(from, &Put::immutable(&value).token(&token).bytes()).response();
-        assert_eq!(lab.node.held(), (1, 0));
+        assert_eq!(lab.held(), (1, 0));
         assert_eq!(held_value(&mut lab, &target), Some(value.clone()));
         lab.serves();
     }
@@ -458,5 +458,5 @@ fn what_has_expired_is_not_given_out_even_if_timeouts_come_late() {
     lab.now += Duration::from_secs(75 * 60);
     assert_eq!(held_value(&mut lab, &target), None);
     lab.input(Input::Timeout);
-    assert_eq!(lab.node.held(), (0, 0));
+    assert_eq!(lab.held(), (0, 0));
 }

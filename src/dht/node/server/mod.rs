@@ -42,9 +42,12 @@ impl<'s> Server<'s> {
         Server { items, peers, tokens, replies }
     }
 
-    /// How many items and how many peers are held.
-    pub(super) fn held(&self) -> (usize, usize) {
-        (self.items.len(), self.peers.len())
+    pub(super) fn items_held(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(super) fn peers_held(&self) -> usize {
+        self.peers.len()
     }
 
     /// Serves a query: changes the stores and leaves a reply.

@@ -221,7 +221,7 @@ impl World {
             assert!(known, "{contact:?} is a contact, and never answered");
         }
         let capacity = self.node.config().capacity;
-        let (items, peers) = self.node.held();
+        let (items, peers) = (self.node.items_held(), self.node.peers_held());
         assert!(items <= capacity.items && peers <= capacity.peers);
         for link in 0..self.node.config().links().len() as u8 {
             assert!(self.node.size_estimate(LinkId(link)).is_some());
