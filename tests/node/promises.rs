@@ -177,6 +177,8 @@ fn a_user_has_as_many_places_as_configured_and_not_one_more() {
         let before = lab.stats();
         assert_eq!(lab.node.lookup(lab.now, 5, TARGET), Err(CallError::Full));
         assert_eq!(lab.node.put_immutable(lab.now, 5, b"5:hello"), Err(CallError::Full));
+        let router = lab.stranger();
+        assert_eq!(lab.node.bootstrap(lab.now, 5, &[router]), Err(CallError::Full));
         assert_eq!(lab.stats(), before);
         lab.drain();
         lab.run(Duration::from_secs(5));

@@ -105,12 +105,13 @@ impl<'s> Client<'s> {
         let at = links.get(link).ok_or(CallError::NoLink(link))?;
         let verifications = &mut cx.stats_mut().verifications;
         let request = CheckedCommand::of(command, *at.own(), at.family(), verifications)?;
+        if self.operations.count_for_users() >= self.operations.capacity().saturating_sub(UPKEEP) {
+            return Err(CallError::Full);
+        }
+        // From here on it is accepted.
         if let Command::Bootstrap { nodes } = command {
             self.remember(nodes);
             self.bootstrap_others(cx.now(), links, link);
-        }
-        if self.operations.count_for_users() >= self.operations.capacity().saturating_sub(UPKEEP) {
-            return Err(CallError::Full);
         }
         let deadline = cx.now() + cx.config().lookup.deadline;
         let operation = OperationState::new(cx.now(), tag, link, request.goal, request.target, deadline);
