@@ -51,6 +51,12 @@ pub mod base {
 }
 
 pub mod dht {
+    /// Recounts everything that has to hold in a node after a complete drain.
+    #[cfg(debug_assertions)]
+    pub fn check_invariants(node: &crate::Node<'_>) {
+        node.check_invariants();
+    }
+
     pub mod contact {
         pub use crate::dht::contact::*;
     }

@@ -383,7 +383,7 @@ impl Lab {
                 Output::Timeout(at) => {
                     #[cfg(debug_assertions)]
                     if self.drains < 64 || self.drains.is_multiple_of(1024) {
-                        self.node.check_invariants();
+                        honeyguide::internals::dht::check_invariants(&self.node);
                     }
                     self.drains += 1;
                     self.deadline = at;

@@ -241,7 +241,7 @@ impl Run {
                 }
                 Output::Timeout(at) => {
                     #[cfg(debug_assertions)]
-                    self.node.check_invariants();
+                    honeyguide::internals::dht::check_invariants(&self.node);
                     self.deadline = at;
                     return;
                 }

@@ -136,7 +136,7 @@ impl World {
                     // Now and then: a recount takes longer than what it counts took.
                     #[cfg(debug_assertions)]
                     if self.serial.is_multiple_of(8) {
-                        host.node.check_invariants();
+                        honeyguide::internals::dht::check_invariants(&host.node);
                     }
                     host.deadline = at;
                     if let Some(at) = at {

@@ -164,7 +164,10 @@ impl<'s> Node<'s> {
     pub fn command(&mut self, now: Instant, tag: u64, command: Command<'_>) -> Result<OpId, CallError> {
         let family = match &command {
             Command::Query { to, .. } => Some(to.family()),
-            Command::Bootstrap { nodes } => nodes.first().map(Endpoint::family),
+            Command::Bootstrap { nodes } => {
+                let reached = nodes.iter().find(|node| self.links.has_family(node.family()));
+                reached.or(nodes.first()).map(Endpoint::family)
+            }
             _ => None,
         };
         let link = self.links.suitable(family).ok_or(CallError::NoFamily(family.unwrap_or(Family::V4)))?;
@@ -415,7 +418,8 @@ impl<'s> Node<'s> {
 
     /// Recounts everything that has to hold after a complete drain.
     #[cfg(any(test, debug_assertions))]
-    pub fn check_invariants(&self) {
+    #[allow(dead_code, reason = "called by tests, by way of `internals`")]
+    pub(crate) fn check_invariants(&self) {
         self.links.check_invariants();
         self.rpc.check_invariants();
         self.client.check_invariants(&self.rpc);

@@ -213,7 +213,7 @@ impl World {
     }
 
     fn on_drained(&mut self, at: Option<Instant>) {
-        self.node.check_invariants();
+        honeyguide::internals::dht::check_invariants(&self.node);
         let stats = self.node.stats();
         assert_eq!((stats.rx, stats.tx), (self.received, self.transmitted));
         for (link, contact) in self.node.contacts() {
