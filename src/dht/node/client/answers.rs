@@ -5,7 +5,7 @@ use crate::base::time::Duration;
 use crate::dht::command::Freshness;
 use crate::dht::event::Reason;
 use crate::dht::lookup::Version;
-use crate::dht::node::client::goal::Goal;
+use crate::dht::node::client::goal::Sought;
 use crate::dht::node::client::operation::Active;
 use crate::dht::node::client::results::{MAX_LEN, ResultKind, Results};
 use crate::dht::node::context::Context;
@@ -36,17 +36,16 @@ impl Arrival<'_, '_> {
         results: &mut Results<'_>,
     ) {
         let mut delivery = Delivery { answer: self, cx, results };
-        match *active.operation().goal() {
-            Goal::Immutable => delivery.immutable(active),
-            Goal::Mutable { newer_than, freshness } => delivery.mutable(active, newer_than, freshness),
-            Goal::Peers => delivery.peers(active),
-            Goal::Scrape => delivery.filters(active),
-            Goal::Sample => delivery.samples(active),
-            Goal::Direct { .. } if self.response.samples.is_some() => delivery.samples(active),
-            Goal::Direct { .. } => delivery.direct(active, links),
-            Goal::PutImmutable => delivery.held(active, None),
-            Goal::PutMutable { cas } => delivery.held(active, cas),
-            Goal::Bootstrap | Goal::Nodes | Goal::Announce { .. } => {}
+        match active.operation().goal().seeks() {
+            Sought::Nothing => {}
+            Sought::Immutable => delivery.immutable(active),
+            Sought::Mutable { newer_than, freshness } => delivery.mutable(active, newer_than, freshness),
+            Sought::Held { cas } => delivery.held(active, cas),
+            Sought::Peers => delivery.peers(active),
+            Sought::Filters => delivery.filters(active),
+            Sought::Samples => delivery.samples(active),
+            Sought::Response if self.response.samples.is_some() => delivery.samples(active),
+            Sought::Response => delivery.direct(active, links),
         }
     }
 

@@ -1,4 +1,5 @@
-//! What an operation is for: made from its command, it says what is asked on the way and what is stored at the end.
+//! What an operation is for: made from its command, it says what is asked on the way, what is looked for in the
+//! answers, and what is stored at the end.
 
 use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
 use crate::dht::error::CallError;
@@ -33,6 +34,27 @@ pub(super) enum Goal {
     PutMutable { cas: Option<i64> },
     /// Store our address.
     Announce { port: Option<u16>, kind: PeerKind },
+}
+
+/// What is looked for in every answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sought {
+    /// Closer nodes, which every lookup takes.
+    Nothing,
+    /// The value with the target as its hash.
+    Immutable,
+    /// A newer version than the best so far.
+    Mutable { newer_than: Option<i64>, freshness: Freshness },
+    /// The version that a store would replace.
+    Held { cas: Option<i64> },
+    /// Peers.
+    Peers,
+    /// Filters of a swarm.
+    Filters,
+    /// Info-hashes.
+    Samples,
+    /// The answer itself.
+    Response,
 }
 
 /// What a command asks for, checked.
@@ -128,6 +150,21 @@ impl Goal {
             Goal::Sample => Method::SampleInfohashes { target, want },
             Goal::Mutable { newer_than, .. } => Method::Get { target, seq: newer_than, want },
             Goal::Immutable | Goal::PutImmutable | Goal::PutMutable { .. } => Method::Get { target, seq: None, want },
+        }
+    }
+
+    /// What is looked for in the answers to that query.
+    pub(super) fn seeks(&self) -> Sought {
+        match *self {
+            Goal::Direct { .. } => Sought::Response,
+            Goal::Bootstrap | Goal::Nodes | Goal::Announce { .. } => Sought::Nothing,
+            Goal::Immutable => Sought::Immutable,
+            Goal::Mutable { newer_than, freshness } => Sought::Mutable { newer_than, freshness },
+            Goal::Peers => Sought::Peers,
+            Goal::Scrape => Sought::Filters,
+            Goal::Sample => Sought::Samples,
+            Goal::PutImmutable => Sought::Held { cas: None },
+            Goal::PutMutable { cas } => Sought::Held { cas },
         }
     }
 
