@@ -296,6 +296,7 @@ mod tests {
     use crate::base::rng::Rng;
     use crate::negentropy::message::Entry;
     use crate::negentropy::sealed::Sealed;
+    use crate::negentropy::set::Sum;
     use alloc::vec;
     use std::collections::BTreeSet;
     use std::vec::Vec;
@@ -360,6 +361,40 @@ mod tests {
         initiator.initiate(&set, &mut out).unwrap();
         assert_eq!(initiator.reconcile(&set, b"\x61", &mut out, &mut |_| ()), Ok(RatelessStep::FallBack));
         assert_eq!(initiator.reconcile(&set, b"\x61", &mut out, &mut |_| ()), Err(ReconcileError::Misuse));
+    }
+
+    #[test]
+    fn a_partner_who_knows_the_set_cannot_make_up_differences() {
+        let mut rng = Rng::from_seed([34; 32]);
+        let own = entries(&mut rng, 100);
+        let set = Sealed::build(own.clone()).unwrap();
+        // As if one entry that we do not have were gone, one that we have were there again, and one were there twice.
+        let (strange, twice) = (rng.bytes(), rng.bytes());
+        for changes in [&[(strange, -1)][..], &[(own[7].id, 1)], &[(twice, 1), (twice, 1)]] {
+            let mut initiator = RatelessInitiator::new(rng.bytes(), 5000);
+            let mut up = vec![0; 3000];
+            initiator.initiate(&set, &mut up).unwrap();
+            let key = SessionKey(up[2..18].try_into().unwrap());
+            let (mut sum, mut count, mut symbols) = (Sum::of(&own), own.len() as i64, vec![Symbol::default(); 64]);
+            encode(&set, &key, 0..64, &mut symbols, 1);
+            for &(id, change) in changes {
+                let entry = Sealed::build(vec![Entry { timestamp: 0, id }]).unwrap();
+                encode(&entry, &key, 0..64, &mut symbols, change);
+                let id = Sum::from_id(&id);
+                sum = if change > 0 { sum.plus(id) } else { sum.minus(id) };
+                count += i64::from(change);
+            }
+            let mut answer = vec![VERSION, SYMBOLS, count as u8];
+            answer.extend(sum.fingerprint(count as usize).0);
+            answer.push(64);
+            for symbol in &symbols {
+                let mut bytes = [0; SYMBOL_LEN];
+                symbol.write(&mut bytes);
+                answer.extend(bytes);
+            }
+            let step = initiator.reconcile(&set, &answer, &mut up, &mut |difference| panic!("{difference:?}"));
+            assert_ne!(step, Ok(RatelessStep::Done));
+        }
     }
 
     #[test]

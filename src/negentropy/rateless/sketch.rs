@@ -1,5 +1,6 @@
 //! Symbols, and how differences are found in them (N44, N45, N47, N48).
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::hash::Hasher as _;
@@ -108,7 +109,36 @@ impl Sketch {
                 _ => (sum.minus(id), len.wrapping_sub(1)),
             };
         }
-        len == count && usize::try_from(len).is_ok_and(|len| sum.fingerprint(len).0 == *fingerprint)
+        let agrees = usize::try_from(len).is_ok_and(|len| sum.fingerprint(len).0 == *fingerprint);
+        len == count && agrees && self.is_possible(set)
+    }
+
+    /// Whether the own set has all that was found to be ours, and nothing of what is theirs, each once. The sum does not
+    /// tell: number and fingerprint are what the partner says.
+    fn is_possible<S: SortedSet>(&self, set: &S) -> bool {
+        let mut found: Vec<([u8; 32], bool)> = self.found().collect();
+        found.sort_unstable();
+        if found.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            return false;
+        }
+        // A bit for each start of two bytes, so that most entries need no search.
+        let mut starts = vec![0u64; 1 << 10];
+        let bit = |id: &[u8; 32]| (usize::from(id[0]) << 2 | usize::from(id[1]) >> 6, 1 << (id[1] & 63));
+        for (id, _) in &found {
+            let (word, mask) = bit(id);
+            starts[word] |= mask;
+        }
+        let (mut ours, mut theirs) = (0, 0);
+        set.scan(0..set.len(), |entry| {
+            let (word, mask) = bit(&entry.id);
+            if starts[word] & mask != 0
+                && let Ok(index) = found.binary_search_by_key(&entry.id, |(id, _)| *id)
+            {
+                *(if found[index].1 { &mut theirs } else { &mut ours }) += 1;
+            }
+            ControlFlow::Continue(())
+        });
+        theirs == 0 && ours == found.iter().filter(|(_, is_theirs)| !is_theirs).count()
     }
 }
 
