@@ -14,6 +14,7 @@ use honeyguide::adapters::{std_thread, tokio as tokio_driver};
 use honeyguide::dht::CallError;
 use honeyguide::dht::LinkConfig;
 use honeyguide::dht::SavedContact;
+use honeyguide::dht::journal::{Call, Record};
 use honeyguide::dht::{Freshness, PeerKind};
 use honeyguide::dht::{LinkId, Reason};
 use honeyguide::krpc::Item;
@@ -366,6 +367,27 @@ fn a_recorded_run_replays_to_the_same_hash() {
     assert_eq!(replayed(&longer).map_err(|error| error.sound()), Err(records.len()), "nothing follows an end");
     let never = [&[0xff, 0xff, 0xff, 0xff, 0x0f], &records[1..]].concat();
     assert_eq!(replayed(&never).map_err(|error| error.sound()), Err(0), "a drain ends");
+}
+
+#[test]
+fn looking_at_a_node_leaves_nothing_in_its_recording() {
+    let journal = Journal::default();
+    let config = Config::tiny().local();
+    let (node, recording) = std_thread::spawn_recorded(config, [7; 32], vec![socket()], journal.clone()).unwrap();
+    for _ in 0..1000 {
+        node.stats().wait().unwrap();
+        node.import(LinkId(0), &[]);
+    }
+    node.shutdown();
+    recording.wait().unwrap();
+    // The first timeout and the end, each with the polls before it.
+    let records = journal.0.lock().unwrap().clone();
+    let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
+    let (first, rest) = Record::decode(&records, &mut nodes).unwrap();
+    assert_eq!(first.polls, 0);
+    let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
+    let (end, rest) = Record::decode(rest, &mut nodes).unwrap();
+    assert!(end.polls < 10 && matches!(end.call, Call::End) && rest.is_empty(), "{end:?}");
 }
 
 #[derive(Clone, Default)]

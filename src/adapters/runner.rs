@@ -104,7 +104,7 @@ impl<L: Sockets> Runner<L> {
         self.drain();
     }
 
-    /// One message of a handle, one drain. Breaks when the node is to end.
+    /// One message of a handle and, if it is one to the node, one drain. Breaks when the node is to end.
     pub(super) fn handle_message(&mut self, message: Message) -> ControlFlow<()> {
         match message {
             Message::Run { tag, link, start, waiter } => {
@@ -124,11 +124,19 @@ impl<L: Sockets> Runner<L> {
                 }
             }
             Message::Cancel { tag } => self.call(Call::Cancel { tag }),
+            // No call, so nothing to drain: what is polled is polled after a call, as a replay expects it.
+            Message::Import { contacts, .. } if contacts.is_empty() => return ControlFlow::Continue(()),
             Message::Import { link, contacts } => {
                 contacts.into_iter().for_each(|contact| self.call(Call::Import { link, contact }));
             }
-            Message::Observe(look) => look(&self.node),
-            Message::Watch(waiter) => self.watchers.push(waiter),
+            Message::Observe(look) => {
+                look(&self.node);
+                return ControlFlow::Continue(());
+            }
+            Message::Watch(waiter) => {
+                self.watchers.push(waiter);
+                return ControlFlow::Continue(());
+            }
             Message::Shutdown => return ControlFlow::Break(()),
         }
         self.drain();
