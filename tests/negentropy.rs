@@ -248,3 +248,13 @@ fn a_session_is_taken_up_by_another_responder() {
     assert!(transcripts[0].len() > 4);
     assert_eq!(transcripts[0], transcripts[1]);
 }
+
+#[test]
+fn limits_that_no_memory_is_large_enough_for_are_refused() {
+    let made = |message| Reconciler::initiator(ReconcilerConfig::new(Limits::trusting(message)));
+    assert!(made(1 << 16).is_ok());
+    let error = made(usize::MAX).unwrap_err().to_string();
+    assert_eq!(error, "limits.message is 18446744073709551615; at most 1073741824");
+    let responder = |message| Reconciler::responder(ReconcilerConfig::new(Limits::trusting(message)));
+    assert!(responder(ReconcilerConfig::MAX_MESSAGE).is_ok() && responder(ReconcilerConfig::MAX_MESSAGE + 1).is_err());
+}

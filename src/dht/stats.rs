@@ -97,7 +97,7 @@ impl Dropped {
 
     /// All drops together.
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.iter().fold(0, |total, count| total.saturating_add(*count))
     }
 
     /// All counters with the names of their reasons.
@@ -248,6 +248,8 @@ mod tests {
         dropped.count(Malformed::NoMethod.into());
         assert_eq!((dropped.by(DropReason::Limited), dropped.total()), (2, 3));
         assert_eq!(dropped.to_string(), "no_method 1, limited 2");
+        dropped.0.fill(u64::MAX);
+        assert_eq!(dropped.total(), u64::MAX, "counters may come from a file");
     }
 
     #[test]

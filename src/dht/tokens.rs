@@ -17,6 +17,23 @@ use crate::base::time::{Duration, Instant};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
+/// A write token. Who knows it can store in the name of who it was issued to, so it is not shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct WriteToken([u8; Tokens::LEN]);
+
+impl WriteToken {
+    /// The token as it goes over the wire.
+    pub fn as_bytes(&self) -> &[u8; Tokens::LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for WriteToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WriteToken")
+    }
+}
+
 /// Issues and verifies write tokens.
 pub struct Tokens {
     current: [u8; 16],
@@ -43,8 +60,8 @@ impl Tokens {
     }
 
     /// The token with which the node at `ip` may store something under `target`.
-    pub fn issue(&self, ip: &Endpoint, target: &Id) -> [u8; Tokens::LEN] {
-        mac(&self.current, &MacInput::new(ip, target)).to_le_bytes()
+    pub fn issue(&self, ip: &Endpoint, target: &Id) -> WriteToken {
+        WriteToken(mac(&self.current, &MacInput::new(ip, target)).to_le_bytes())
     }
 
     /// Whether `token` was issued for this address and target lately enough. Takes the same time for every token of
@@ -122,7 +139,7 @@ mod tests {
     #[test]
     fn a_token_is_for_one_address_and_one_target() {
         let (tokens, _) = fixture();
-        let token = tokens.issue(&here(), &TARGET);
+        let token = *tokens.issue(&here(), &TARGET).as_bytes();
         assert!(tokens.verify(&here(), &TARGET, &token));
         assert!(tokens.verify(&here().with_port(1), &TARGET, &token), "whatever the port");
         assert!(!tokens.verify(&Endpoint::v4([192, 0, 2, 2], 6881), &TARGET, &token));
@@ -132,7 +149,7 @@ mod tests {
     #[test]
     fn no_other_bytes_are_a_token() {
         let (tokens, _) = fixture();
-        let token = tokens.issue(&here(), &TARGET);
+        let token = *tokens.issue(&here(), &TARGET).as_bytes();
         for bit in 0..64 {
             let mut other = token;
             other[bit / 8] ^= 1 << (bit % 8);
@@ -147,7 +164,7 @@ mod tests {
     #[test]
     fn a_token_outlives_one_rotation_and_never_two() {
         let (mut tokens, mut rng) = fixture();
-        let token = tokens.issue(&here(), &TARGET);
+        let token = *tokens.issue(&here(), &TARGET).as_bytes();
         for (secs, valid) in [(1_299, true), (1_300, true), (1_599, true), (1_600, false), (1_900, false)] {
             tokens.rotate(Instant::from_secs(secs), &mut rng);
             assert_eq!(tokens.verify(&here(), &TARGET, &token), valid, "{secs}");
@@ -158,7 +175,7 @@ mod tests {
     #[test]
     fn a_rotation_that_comes_two_late_drops_all_older_tokens() {
         let (mut tokens, mut rng) = fixture();
-        let token = tokens.issue(&here(), &TARGET);
+        let token = *tokens.issue(&here(), &TARGET).as_bytes();
         tokens.rotate(Instant::from_secs(1_600), &mut rng);
         assert!(!tokens.verify(&here(), &TARGET, &token));
         assert_eq!(tokens.rotate_at(), Instant::from_secs(1_900));

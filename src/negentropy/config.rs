@@ -77,6 +77,8 @@ pub struct ReconcilerConfig {
 impl ReconcilerConfig {
     /// Smallest frame limit: every answer to one range has to fit (N7).
     pub const MIN_FRAME: usize = 4096;
+    /// Largest limit of a message, since the scratch memory grows with it.
+    pub const MAX_MESSAGE: usize = 1 << 30;
 
     /// Adaptive splitting, frames as long as the buffers, lenient reading, and these limits.
     #[must_use]
@@ -102,7 +104,8 @@ impl ReconcilerConfig {
     /// How many words of scratch memory an initiator needs: one for each id that one list can have.
     #[must_use]
     pub const fn scratch_len(&self) -> usize {
-        self.limits.message / ID_LEN
+        let message = self.limits.message;
+        (if message < Self::MAX_MESSAGE { message } else { Self::MAX_MESSAGE }) / ID_LEN
     }
 }
 

@@ -1,5 +1,7 @@
 //! The window of a lookup: candidates, their write tokens, and what is known of each.
 
+use core::fmt;
+
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::{Distance, Id};
 use crate::krpc::message::MAX_TOKEN;
@@ -67,8 +69,28 @@ pub enum Version {
 
 pub(super) const NO_TOKEN: u8 = u8::MAX;
 
-/// A place for one write token.
-pub type TokenCell = heapless::Vec<u8, MAX_TOKEN, u8>;
+/// A place for one write token. Who knows it can store in our name, so it is not shown.
+#[derive(Clone, Default)]
+pub struct TokenCell(heapless::Vec<u8, MAX_TOKEN, u8>);
+
+impl TokenCell {
+    /// Puts a token in place of the one before; false, and the place is empty, when it is longer than any may be.
+    pub(super) fn set(&mut self, token: &[u8]) -> bool {
+        self.0.clear();
+        self.0.extend_from_slice(token).is_ok()
+    }
+
+    /// The token.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenCell({} bytes)", self.0.len())
+    }
+}
 
 /// The memory of one lookup, lent for one call.
 #[derive(Debug)]

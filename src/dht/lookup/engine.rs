@@ -1,6 +1,6 @@
 //! What to do next, and when it is over.
 
-use super::candidate::{Candidate, CandidateState, Class, LookupWindow, NO_TOKEN, Offer, Version};
+use super::candidate::{Candidate, CandidateState, Class, LookupWindow, NO_TOKEN, Offer, TokenCell, Version};
 use super::rules::Rules;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Network;
@@ -383,8 +383,7 @@ impl Lookup {
                 }
             }
         };
-        w.tokens[cell].clear();
-        if w.tokens[cell].extend_from_slice(token).is_ok() {
+        if w.tokens[cell].set(token) {
             w.candidates[place].token = cell as u8;
         }
     }
@@ -460,7 +459,7 @@ impl Lookup {
     /// The token that a node gave, if it is still kept.
     pub fn token<'w>(&self, w: &'w LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> Option<&'w [u8]> {
         let place = self.find(w, id, endpoint)?;
-        w.tokens.get(usize::from(w.candidates[place].token)).map(|token| &token[..])
+        w.tokens.get(usize::from(w.candidates[place].token)).map(TokenCell::bytes)
     }
 
     /// Referrals that led to a candidate.

@@ -12,7 +12,8 @@ impl Reconciler<'static> {
     ///
     /// # Errors
     ///
-    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME).
+    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), or messages may be
+    /// longer than [`MAX_MESSAGE`](ReconcilerConfig::MAX_MESSAGE).
     pub fn initiator(config: ReconcilerConfig) -> Result<Self, ConfigError> {
         let scratch = vec![0; config.scratch_len()];
         Reconciler::asking(config, Scratch::Owned(scratch.into()))

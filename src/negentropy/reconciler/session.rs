@@ -81,7 +81,8 @@ impl<'s> Reconciler<'s> {
     ///
     /// # Errors
     ///
-    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME).
+    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), or messages may be
+    /// longer than [`MAX_MESSAGE`](ReconcilerConfig::MAX_MESSAGE).
     pub fn initiator_in(config: ReconcilerConfig, scratch: &'s mut [u32]) -> Result<Self, ConfigError> {
         Reconciler::asking(config, Scratch::Lent(scratch))
     }
@@ -94,7 +95,8 @@ impl<'s> Reconciler<'s> {
     ///
     /// # Errors
     ///
-    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME).
+    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), or messages may be
+    /// longer than [`MAX_MESSAGE`](ReconcilerConfig::MAX_MESSAGE).
     pub fn responder(config: ReconcilerConfig) -> Result<Self, ConfigError> {
         Reconciler::new(Party::new(Role::Responder, config, Scratch::Lent(&mut [])), SessionPhase::Open)
     }
@@ -107,6 +109,11 @@ impl<'s> Reconciler<'s> {
                 "0 or at least",
                 MIN_FRAME as u64,
             ));
+        }
+        let message = party.config.limits.message;
+        if message > ReconcilerConfig::MAX_MESSAGE {
+            let most = ReconcilerConfig::MAX_MESSAGE as u64;
+            return Err(ConfigError::new("limits.message", message as u64, "at most", most));
         }
         Ok(Reconciler { party, phase, narrowest: usize::MAX, stalled: 0 })
     }

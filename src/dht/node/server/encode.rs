@@ -110,10 +110,10 @@ impl Reply {
         match *self.body() {
             ReplyBody::Peers { info_hash, token, noseed, scrape, .. } => {
                 let wanted = PeersWanted { info_hash: &info_hash, noseed, scrape };
-                head.with_peers(sources, &wanted, token.as_ref().map(|t| &t[..]), budget, buf)
+                head.with_peers(sources, &wanted, token.as_ref().map(|token| &token.as_bytes()[..]), budget, buf)
             }
             ReplyBody::Item { token, found, .. } => {
-                head.with_item(sources.items, found, token.as_ref().map(|t| &t[..]), budget, buf)
+                head.with_item(sources.items, found, token.as_ref().map(|token| &token.as_bytes()[..]), budget, buf)
             }
             ReplyBody::Samples { .. } => head.with_samples(sources, budget, buf),
             _ => fit(budget, &mut |trim| head.response(trim, None).encode(buf).ok()),

@@ -4,6 +4,7 @@ use heapless::Vec;
 
 use crate::base::slab::SlabKey;
 use crate::dht::event::LinkId;
+use crate::dht::tokens::WriteToken;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::message::{ErrorCode, MAX_TID, Want};
@@ -44,14 +45,14 @@ pub(super) enum ReplyBody {
     Peers {
         info_hash: Id,
         want: Want,
-        token: Option<[u8; 8]>,
+        token: Option<WriteToken>,
         noseed: bool,
         scrape: bool,
     },
     Item {
         target: Id,
         want: Want,
-        token: Option<[u8; 8]>,
+        token: Option<WriteToken>,
         found: HeldItem,
     },
     Samples {
