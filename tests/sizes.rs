@@ -70,6 +70,11 @@ fn a_capacity_that_can_be_numbered_is_taken_and_one_more_is_refused() {
     assert_eq!(refusal! { value_bytes: 65_535 * 64 }.unwrap(), "value_bytes is 4194240; at most 4194176");
     assert_eq!(refusal! { candidates: 256 }.unwrap(), "candidates is 256; at most 255");
     assert_eq!(refusal! { results: 0 }.unwrap(), "results is 0; at least 1");
+    let mut config = Config::tiny();
+    config.capacity.meters = usize::MAX;
+    let storage = Storage::allocate(&config);
+    let refused = Node::new(config, [1; 32], storage).unwrap_err().to_string();
+    assert_eq!(refused, "meters is 16777217; at most 16777216");
 }
 
 /// Most that the resident set of a process may grow by a node with the default configuration that has nothing to do.

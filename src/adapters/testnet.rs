@@ -58,6 +58,9 @@ impl Testnet {
     ///
     /// # Errors
     /// When a socket or a thread cannot be had, for example because the port is in use.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, and in one without a clock (`enable_time`).
     pub async fn start(nodes: usize, port: u16, rng_seed: [u8; 32]) -> io::Result<Testnet> {
         Testnet::start_with(Config::small().local(), nodes, port, rng_seed).await
     }
@@ -67,9 +70,12 @@ impl Testnet {
     ///
     /// # Errors
     /// Those of [`start`](Testnet::start), and when the configuration makes no sense.
+    ///
+    /// # Panics
+    /// As [`start`](Testnet::start).
     pub async fn start_with(config: Config, nodes: usize, port: u16, rng_seed: [u8; 32]) -> io::Result<Testnet> {
         let mut rng = Rng::from_seed(rng_seed);
-        let mut sockets = Vec::with_capacity(nodes.max(1));
+        let mut sockets = Vec::new();
         for i in 0..nodes.max(1) {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, if i == 0 { port } else { 0 }))?;
             sockets.push((socket, rng.bytes()));

@@ -8,7 +8,7 @@
 use core::slice::ChunksExact;
 
 use crate::krpc::bencode::reader::Reader;
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
 
 /// Bytes of a compact IPv4 peer.
@@ -72,8 +72,8 @@ pub enum Values<'a> {
     Packed {
         /// The peers.
         bytes: &'a [u8],
-        /// Bytes of one peer: 6 or 18.
-        stride: usize,
+        /// Their family.
+        family: Family,
     },
 }
 
@@ -83,7 +83,8 @@ impl<'a> Values<'a> {
         let mut entries = match *self {
             Values::Absent => ValueItems::Packed([].chunks_exact(PEER4)),
             Values::List(items) => ValueItems::List(Reader::new(items)),
-            Values::Packed { bytes, stride } => ValueItems::Packed(bytes.chunks_exact(stride.max(1))),
+            Values::Packed { bytes, family: Family::V4 } => ValueItems::Packed(bytes.chunks_exact(PEER4)),
+            Values::Packed { bytes, family: Family::V6 } => ValueItems::Packed(bytes.chunks_exact(PEER6)),
         };
         core::iter::from_fn(move || match &mut entries {
             ValueItems::List(items) => items.string_or_skip().ok().map(Option::unwrap_or_default),
@@ -209,6 +210,6 @@ mod tests {
         let list = b"6:\x01\x02\x03\x04\x1a\xe1".repeat(101);
         assert_eq!(Values::List(&list).peers().count(), 100);
         let packed = b"\x01\x02\x03\x04\x1a\xe1".repeat(101);
-        assert_eq!(Values::Packed { bytes: &packed, stride: 6 }.peers().count(), 100);
+        assert_eq!(Values::Packed { bytes: &packed, family: Family::V4 }.peers().count(), 100);
     }
 }

@@ -223,8 +223,8 @@ impl AnyResponse {
             nodes6,
             values: match &self.peers {
                 None => Values::Absent,
-                Some((Family::V4, bytes)) => Values::Packed { bytes, stride: 6 },
-                Some((Family::V6, bytes)) => Values::Packed { bytes, stride: 18 },
+                Some((Family::V4, bytes)) => Values::Packed { bytes, family: Family::V4 },
+                Some((Family::V6, bytes)) => Values::Packed { bytes, family: Family::V6 },
             },
             token: self.token.as_deref(),
             value: self.value.as_deref(),

@@ -7,7 +7,7 @@ use crate::base::slab::MAX_ENTRIES;
 use crate::dht::config::{Capacity, Config};
 use crate::dht::items::ItemsMemory;
 use crate::dht::node::link::LinkMemory;
-use crate::dht::node::storage::{Storage, UPKEEP};
+use crate::dht::node::storage::{MAX_METERS, Storage, UPKEEP};
 use crate::dht::peers::PeersMemory;
 use crate::dht::table::{BUCKETS, ID_CHANGES, TableMemory};
 use crate::dht::transactions::TransactionsMemory;
@@ -37,7 +37,7 @@ impl Storage<'static> {
             peers: PeersMemory { entries: list(c.peers), links: list(c.peers), order: list(c.peers) },
             replies: list(c.replies),
             results: list(c.results),
-            meters: List::zeroed(c.meters),
+            meters: List::zeroed(c.meters.min(MAX_METERS + 1)),
         }
     }
 }

@@ -30,6 +30,9 @@ use crate::dht::votes::Vote;
 /// Most operations at the same time, upkeep included.
 pub const MAX_OPERATIONS: usize = crate::base::bitset::BitSet::CAPACITY;
 
+/// Most meters of a node: half a GiB.
+pub const MAX_METERS: usize = 1 << 24;
+
 /// Operations that the node may run for itself beside those of its user.
 pub const UPKEEP: usize = 2;
 
@@ -149,7 +152,7 @@ impl Storage<'_> {
             ("value_bytes", self.items.blocks.capacity() * Block::BYTES, 0, MAX_ENTRIES * Block::BYTES),
             ("replies", self.replies.capacity(), 1, MAX_ENTRIES),
             ("results", self.results.capacity(), 1, MAX_ENTRIES),
-            ("meters", self.meters.capacity(), 8, usize::MAX),
+            ("meters", self.meters.capacity(), 8, MAX_METERS),
         ];
         for (what, have, least, most) in of_links.chain(of_node) {
             if have < least {

@@ -225,12 +225,11 @@ fn values(writer: &mut Writer<'_>, values: &Values<'_>) {
             writer.raw(items);
             writer.raw(b"e");
         }
-        Values::Packed { bytes, stride } => {
+        Values::Packed { bytes, family } => {
             writer.raw(b"6:valuesl");
-            match stride {
-                PEER4 => peers::<2, PEER4>(writer, b"6:", bytes),
-                PEER6 => peers::<3, PEER6>(writer, b"18:", bytes),
-                _ => debug_assert!(false, "a peer has 6 or 18 bytes"),
+            match family {
+                Family::V4 => peers::<2, PEER4>(writer, b"6:", bytes),
+                Family::V6 => peers::<3, PEER6>(writer, b"18:", bytes),
             }
             writer.raw(b"e");
         }

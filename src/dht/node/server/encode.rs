@@ -229,7 +229,7 @@ impl<'a> Head<'a> {
                 Trim::Payload | Trim::Version | Trim::Text => 0,
             };
             if kept > 0 {
-                response.values = Values::Packed { bytes: &bytes[..kept], stride };
+                response.values = Values::Packed { bytes: &bytes[..kept], family: to.family() };
             }
             response.encode(buf).ok()
         })

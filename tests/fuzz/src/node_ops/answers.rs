@@ -118,8 +118,8 @@ fn respond(
         Method::GetPeers { scrape, .. } => {
             response.token = manner.has(TOKEN).then_some(&token[..8]);
             if manner.has(PEERS) {
-                let (bytes, stride) = if four { (&lists.peers4[..], 6) } else { (&lists.peers6[..], 18) };
-                response.values = Values::Packed { bytes, stride };
+                let (bytes, family) = if four { (&lists.peers4, Family::V4) } else { (&lists.peers6, Family::V6) };
+                response.values = Values::Packed { bytes, family };
             }
             if scrape && manner.has(EXTRAS) {
                 (response.seeds, response.peers) = (Some(&filter), Some(&filter));
