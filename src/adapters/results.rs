@@ -11,6 +11,7 @@ use crate::base::time::Duration;
 use crate::dht::error::CallError;
 use crate::dht::event::{Event, LinkId, Outcome};
 use crate::krpc::id::Id;
+use crate::krpc::item::Item;
 
 /// A verified item and who returned it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,6 +23,14 @@ pub struct Found {
     pub value: Bytes,
     /// Present when the item is mutable.
     pub mutable: Option<Signed>,
+}
+
+impl Found {
+    /// The text, if the value is one byte string of UTF-8.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        Item { value: &self.value, mutable: None }.as_text()
+    }
 }
 
 /// What makes an item mutable.

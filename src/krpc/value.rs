@@ -57,7 +57,15 @@ fn pointer(value: &[u8]) -> Option<Id> {
     info_hash.filter(|_| reader.rest().is_empty())
 }
 
-impl Item<'_> {
+impl<'a> Item<'a> {
+    /// The text, if the value is one byte string of UTF-8.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&'a str> {
+        let mut reader = Reader::new(self.value);
+        let text = reader.string().ok().filter(|_| reader.rest().is_empty())?;
+        core::str::from_utf8(text).ok()
+    }
+
     /// The value of an item that points at a torrent (BEP 46).
     pub fn pointer_value(info_hash: &Id) -> [u8; POINTER] {
         pointer_value(info_hash)
@@ -93,5 +101,10 @@ mod tests {
         assert_eq!(text("hello", &mut buffer), Ok(&b"5:hello"[..]));
         assert_eq!(text("", &mut buffer), Ok(&b"0:"[..]));
         assert_eq!(text("hello, world", &mut buffer), Err(NoRoom));
+        let read = |value| Item { value, mutable: None }.as_text();
+        assert_eq!([read(b"5:hello"), read(b"0:")], [Some("hello"), Some("")]);
+        for other in [&b"5:hell"[..], b"5:hello!", b"i5e", b"2:\xff\xfe", b"", b"l5:helloe"] {
+            assert_eq!(read(other), None);
+        }
     }
 }

@@ -49,7 +49,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let Some(found) = finished.results.last() else {
         return Err(format!("no node returned the item {target} ({})", outcome_text(outcome)).into());
     };
-    let text = text(&found.value);
+    let text = found.as_text().filter(|text| is_printable(text));
     options.out().line(
         text.unwrap_or(&hex::encode(&found.value)),
         json!({
@@ -65,12 +65,9 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     )
 }
 
-/// The text of a value that is one byte string of printable characters.
-fn text(value: &[u8]) -> Option<&str> {
-    let value = std::str::from_utf8(value).ok()?;
-    let (len, text) = value.split_once(':')?;
-    let printable = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
-    (len.parse() == Ok(text.len()) && !text.is_empty() && text.chars().all(printable)).then_some(text)
+/// Whether a text can be shown as it is.
+fn is_printable(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t'))
 }
 
 #[cfg(test)]
@@ -78,11 +75,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_byte_string_of_printable_characters_is_text() {
-        assert_eq!(text(b"5:hello"), Some("hello"));
-        assert_eq!(text("3:h\u{e9}".as_bytes()), Some("h\u{e9}"));
-        for other in [&b"i42e"[..], b"l5:helloe", b"2:a\0", b"2:\xff\xfe", b"0:", b"4:abc"] {
-            assert_eq!(text(other), None);
-        }
+    fn only_printable_characters_are_shown_as_text() {
+        assert!(is_printable("hello") && is_printable("h\u{e9}\n"));
+        assert!(!is_printable("a\0") && !is_printable(""));
     }
 }
