@@ -113,8 +113,8 @@ impl Sketch {
         len == count && agrees && self.is_possible(set)
     }
 
-    /// Whether the own set has all that was found to be ours, and nothing of what is theirs, each once. The sum does not
-    /// tell: number and fingerprint are what the partner says.
+    /// Whether the own set has all that was found to be ours, and nothing of what is theirs, each once. The sum does
+    /// not tell: number and fingerprint are what the partner says.
     fn is_possible<S: SortedSet>(&self, set: &S) -> bool {
         let mut found: Vec<([u8; 32], bool)> = self.found().collect();
         found.sort_unstable();
