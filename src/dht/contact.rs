@@ -25,19 +25,19 @@ const BAD_AFTER: u8 = 2;
 /// A node of the routing table.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Contact {
-    pub(crate) id: Id,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) secure: bool,
+    id: Id,
+    endpoint: Endpoint,
+    secure: bool,
     /// Not checked before this second, since a check is under way.
-    pub(crate) checked_until: u32,
-    pub(crate) record: AnswerHistory,
+    checked_until: u32,
+    history: AnswerHistory,
 }
 
 impl Contact {
     /// A node that has not been heard of yet. Whether its id fits its address (BEP 42) is computed here, once.
     pub fn new(id: Id, endpoint: Endpoint) -> Self {
         let secure = id.is_secure_for(endpoint.ip());
-        Contact { id, endpoint, secure, checked_until: 0, record: AnswerHistory::default() }
+        Contact { id, endpoint, secure, checked_until: 0, history: AnswerHistory::default() }
     }
 
     /// Its id.
@@ -56,18 +56,33 @@ impl Contact {
     }
 
     /// Its answers and failures.
-    pub fn record(&self) -> &AnswerHistory {
-        &self.record
+    pub fn history(&self) -> &AnswerHistory {
+        &self.history
+    }
+
+    /// Where what it does is entered.
+    pub fn history_mut(&mut self) -> &mut AnswerHistory {
+        &mut self.history
+    }
+
+    /// Before this second it is not checked, since a check is under way.
+    pub fn checked_until(&self) -> u32 {
+        self.checked_until
+    }
+
+    /// A check is under way.
+    pub fn on_check(&mut self, until: u32) {
+        self.checked_until = until;
     }
 
     /// What we think of it.
     pub fn health(&self) -> Health {
-        self.record.health()
+        self.history.health()
     }
 
     /// Whether its last failure is long enough ago to ask it again.
     pub fn may_retry(&self, now: Instant) -> bool {
-        now >= self.record.retry_at()
+        now >= self.history.retry_at()
     }
 
     /// What users see of it.
@@ -76,8 +91,8 @@ impl Contact {
             id: self.id,
             endpoint: self.endpoint,
             health: self.health(),
-            rtt: self.record.rtt(),
-            last_answer: self.record.last_answer(),
+            rtt: self.history.rtt(),
+            last_answer: self.history.last_answer(),
             secure: self.secure,
         }
     }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use honeyguide::Config;
 use honeyguide::Instant;
-use honeyguide::dht::Capacity;
-use honeyguide::dht::{Buffer, Freshness, PeerKind, Reason};
+use honeyguide::dht::{Buffer, CallError, Capacity, Freshness, LinkConfig, PeerKind, Reason};
 use honeyguide::internals::krpc::item;
-use honeyguide::krpc::Item;
+use honeyguide::krpc::{Family, Item};
 use honeyguide::{Command, Event, Input, Node, Output, Storage};
 use honeyguide::{Endpoint, Id};
 
+use crate::lab::{self, Lab};
 use crate::world::{News, World};
 
 const SECRET_KEY: [u8; 32] = [9; 32];
@@ -237,4 +237,17 @@ fn a_clock_that_slept_past_the_end_of_an_operation_ends_it() {
         #[cfg(debug_assertions)]
         honeyguide::internals::dht::check_invariants(&node);
     }
+}
+
+#[test]
+fn bootstrap_nodes_of_a_family_without_a_link_are_skipped_wherever_they_stand() {
+    let (four, six) = (Endpoint::v4([40, 1, 2, 3], 6881), Endpoint::v6([0x20; 16], 6881));
+    for nodes in [[four, six], [six, four]] {
+        let mut lab = Lab::new(lab::config().with_links(&[LinkConfig::V4]).unwrap());
+        lab.node.bootstrap(lab.now, 1, &nodes).unwrap();
+        lab.drain();
+        assert_eq!((lab.sent_to(four), lab.sent_to(six)), (1, 0));
+    }
+    let mut lab = Lab::new(lab::config().with_links(&[LinkConfig::V4]).unwrap());
+    assert_eq!(lab.node.bootstrap(lab.now, 1, &[six]), Err(CallError::NoFamily(Family::V6)));
 }

@@ -168,19 +168,6 @@ fn every_event_of_an_operation_has_its_tag_and_two_operations_of_one_target_are_
 // Places.
 
 #[test]
-fn bootstrap_nodes_of_a_family_without_a_link_are_skipped_wherever_they_stand() {
-    let (four, six) = (Endpoint::v4([40, 1, 2, 3], 6881), Endpoint::v6([0x20; 16], 6881));
-    for nodes in [[four, six], [six, four]] {
-        let mut lab = Lab::new(config().with_links(&[LinkConfig::V4]).unwrap());
-        lab.node.bootstrap(lab.now, 1, &nodes).unwrap();
-        lab.drain();
-        assert_eq!((lab.sent_to(four), lab.sent_to(six)), (1, 0));
-    }
-    let mut lab = Lab::new(config().with_links(&[LinkConfig::V4]).unwrap());
-    assert_eq!(lab.node.bootstrap(lab.now, 1, &[six]), Err(CallError::NoFamily(Family::V6)));
-}
-
-#[test]
 fn a_user_has_as_many_places_as_configured_and_not_one_more() {
     for mut lab in Lab::each() {
         assert_eq!(lab.node.config().capacity.operations, 4);

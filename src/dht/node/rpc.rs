@@ -62,7 +62,7 @@ impl<'s> Rpc<'s> {
         let now = cx.now();
         let bounds = cx.config().lookup.soft_timeout;
         let soft = match id.and_then(|id| links.contact(link, &id, &to)) {
-            Some(contact) => contact.record().soft_timeout(bounds),
+            Some(contact) => contact.history().soft_timeout(bounds),
             None => self.rtt.soft_timeout(bounds),
         };
         let open = Open { to, link: link.0, id, purpose, sent: now, late: false };

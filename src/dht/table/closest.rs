@@ -138,7 +138,7 @@ impl ClosestWalk<'_> {
         let mut reached = None;
         while let Some((distance, contact)) = block
             .iter()
-            .map(|c| (self.target.distance(&c.id), c))
+            .map(|c| (self.target.distance(c.id()), c))
             .filter(|(d, _)| Some(*d) > reached)
             .min_by_key(|(d, _)| *d)
         {
@@ -151,7 +151,7 @@ impl ClosestWalk<'_> {
     }
 
     fn is_nearer(&self, a: usize, b: usize) -> bool {
-        self.target.distance(&self.contacts[a].id) < self.target.distance(&self.contacts[b].id)
+        self.target.distance(self.contacts[a].id()) < self.target.distance(self.contacts[b].id())
     }
 }
 

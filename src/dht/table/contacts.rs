@@ -49,7 +49,7 @@ impl<'s> Contacts<'s> {
         let (contacts, prefix) = (self.all(), id.prefix());
         let mut index = self.prefixes().partition_point(|&p| p < prefix);
         while let Some(contact) = contacts.get(index) {
-            match contact.id.cmp(id) {
+            match contact.id().cmp(id) {
                 core::cmp::Ordering::Less => index += 1,
                 core::cmp::Ordering::Equal => return Ok(index),
                 core::cmp::Ordering::Greater => break,
@@ -60,10 +60,10 @@ impl<'s> Contacts<'s> {
 
     /// Puts a contact into its place. False when there is no room or the id is there already.
     pub(super) fn insert(&mut self, contact: Contact) -> bool {
-        let Err(index) = self.search(&contact.id) else { return false };
+        let Err(index) = self.search(contact.id()) else { return false };
         self.len() < self.capacity()
             && self.contacts.insert(index, contact)
-            && self.prefixes.insert(index, contact.id.prefix())
+            && self.prefixes.insert(index, contact.id().prefix())
     }
 
     pub(super) fn remove(&mut self, index: usize) -> Option<Contact> {

@@ -111,7 +111,7 @@ impl<'s> Members<'s> {
     /// The contact with this id, if it is at this endpoint.
     pub(super) fn find_mut(&mut self, id: &Id, endpoint: Endpoint) -> Option<&mut Contact> {
         let index = self.search(id)?;
-        self.contacts.get_mut(index).filter(|contact| contact.endpoint == endpoint)
+        self.contacts.get_mut(index).filter(|contact| contact.endpoint() == endpoint)
     }
 
     /// A contact answered: its bucket has news.
@@ -136,7 +136,7 @@ impl<'s> Members<'s> {
             return;
         }
         self.contacts.nearest_first(target, |contact| {
-            if !contact.record.is_bad() && skip != Some(&contact.endpoint) {
+            if !contact.history().is_bad() && skip != Some(&contact.endpoint()) {
                 visit(contact);
                 left -= 1;
             }
@@ -157,14 +157,14 @@ impl<'s> Members<'s> {
     pub(super) fn insert(&mut self, now: Instant, contact: Contact) -> bool {
         let fits = self.contacts.insert(contact);
         if fits {
-            self.buckets.on_added(now, self.bucket_of(&contact.id));
+            self.buckets.on_added(now, self.bucket_of(contact.id()));
         }
         fits
     }
 
     pub(super) fn remove(&mut self, now: Instant, index: usize) -> Option<Contact> {
         let contact = self.contacts.remove(index)?;
-        self.buckets.on_removed(now, self.bucket_of(&contact.id));
+        self.buckets.on_removed(now, self.bucket_of(contact.id()));
         Some(contact)
     }
 
@@ -179,7 +179,7 @@ impl<'s> Members<'s> {
                 self.contacts.remove(index);
             }
         }
-        self.buckets.recount(self.contacts.all().iter().map(|c| Buckets::index(&own, &c.id)));
+        self.buckets.recount(self.contacts.all().iter().map(|c| Buckets::index(&own, c.id())));
     }
 
     /// Our address as others see it, which no contact may have.
@@ -208,11 +208,11 @@ impl<'s> Members<'s> {
 
     /// When a contact is to be asked.
     pub(super) fn due(&self, contact: &Contact) -> Instant {
-        let rule = match (contact.record.health(), contact.record.last_answer()) {
+        let rule = match (contact.history().health(), contact.history().last_answer()) {
             (Health::Good, Some(at)) => at + self.config.stale_after,
-            _ => contact.record.retry_at(),
+            _ => contact.history().retry_at(),
         };
-        rule.max(Instant::from_secs(contact.checked_until.into()))
+        rule.max(Instant::from_secs(contact.checked_until().into()))
     }
 
     // ---- the rules ----
@@ -247,13 +247,13 @@ impl<'s> Members<'s> {
         let in_bucket = self.contacts.bucket(&self.own, self.bucket_of(id));
         let mut rivals = Rivals { same_endpoint: None, same_ip: None, of_network_in_bucket: 0, of_network: 0 };
         for (index, contact) in self.contacts.all().iter().enumerate() {
-            if contact.endpoint == *endpoint {
+            if contact.endpoint() == *endpoint {
                 rivals.same_endpoint = Some(index);
             }
-            if self.network == Network::Local || contact.endpoint.network() != endpoint.network() {
+            if self.network == Network::Local || contact.endpoint().network() != endpoint.network() {
                 continue;
             }
-            if contact.endpoint.same_ip(endpoint) {
+            if contact.endpoint().same_ip(endpoint) {
                 rivals.same_ip = Some(index);
             } else if same_id != Some(index) {
                 rivals.of_network += 1;
@@ -265,7 +265,7 @@ impl<'s> Members<'s> {
 
     /// The rules for one prefix. A contact of the same address that is bad gives way.
     pub(super) fn prefix_refusal(&self, rivals: &Rivals) -> Option<AdmissionRefusal> {
-        let is_bad = |index: usize| self.contacts.all().get(index).is_some_and(|c| c.record.is_bad());
+        let is_bad = |index: usize| self.contacts.all().get(index).is_some_and(|c| c.history().is_bad());
         if rivals.same_ip.is_some_and(|index| !is_bad(index)) {
             return Some(AdmissionRefusal::SameIp);
         }
@@ -281,8 +281,8 @@ impl<'s> Members<'s> {
         let mut another = *id;
         another.0[0] ^= 0x80;
         let owns = id.is_secure_for(to.ip()) && !another.is_secure_for(to.ip());
-        let squats = |c: &Contact| self.network == Network::Public && !c.secure && owns;
-        self.contacts.all().get(index).is_none_or(|c| c.record.is_bad() || squats(c))
+        let squats = |c: &Contact| self.network == Network::Public && !c.is_secure() && owns;
+        self.contacts.all().get(index).is_none_or(|c| c.history().is_bad() || squats(c))
     }
 
     /// Whether it makes sense to ask newcomers of this bucket.
@@ -296,7 +296,7 @@ impl<'s> Members<'s> {
     /// Whether there are only a few contacts left and none of them answers. They are kept until one does, to start
     /// from when the network is back.
     pub(super) fn is_last_resort(&self) -> bool {
-        self.len() <= K && self.contacts.all().iter().all(|c| c.record.is_bad())
+        self.len() <= K && self.contacts.all().iter().all(|c| c.history().is_bad())
     }
 
     /// A contact whose place a new one of `bucket` may have, where it needs one. A full bucket gives up only a bad
@@ -304,7 +304,7 @@ impl<'s> Members<'s> {
     /// its worst.
     pub(super) fn place_for(&self, bucket: usize) -> Place {
         let given_up = if self.buckets.is_full(bucket) {
-            let bad = |index: &usize| self.contacts.all().get(*index).is_some_and(|c| c.record.is_bad());
+            let bad = |index: &usize| self.contacts.all().get(*index).is_some_and(|c| c.history().is_bad());
             self.worst(bucket).filter(bad)
         } else if self.len() < self.capacity() {
             return Place::Free;
@@ -328,7 +328,7 @@ impl<'s> Members<'s> {
 
     /// More failures first, then the longest silence.
     fn badness(contact: &Contact) -> impl Ord + use<> {
-        (contact.record.health(), Reverse(contact.record.last_answer()))
+        (contact.history().health(), Reverse(contact.history().last_answer()))
     }
 
     /// A contact that is too much in its bucket, if there is one: the worst of it, or of a network in it.
@@ -339,8 +339,8 @@ impl<'s> Members<'s> {
             return self.worst(bucket);
         }
         let of_network = |index: &usize| {
-            let network = contacts[*index].endpoint.network();
-            contacts[range.clone()].iter().filter(|c| c.endpoint.network() == network).count()
+            let network = contacts[*index].endpoint().network();
+            contacts[range.clone()].iter().filter(|c| c.endpoint().network() == network).count()
         };
         let over_quota = |index: &usize| of_network(index) > usize::from(self.config.per_network_in_bucket);
         let has_rules = self.network == Network::Public;
@@ -351,18 +351,22 @@ impl<'s> Members<'s> {
     #[cfg(any(test, debug_assertions))]
     pub(super) fn check_invariants(&self) {
         let contacts = self.contacts.all();
-        assert!(contacts.is_sorted_by(|a, b| a.id < b.id), "ids are distinct and in order");
-        assert!(contacts.iter().map(|c| c.id.prefix()).eq(self.contacts.prefixes().iter().copied()), "prefixes fit");
-        self.buckets.assert_counts(contacts.iter().map(|c| self.bucket_of(&c.id)));
+        assert!(contacts.is_sorted_by(|a, b| a.id() < b.id()), "ids are distinct and in order");
+        assert!(contacts.iter().map(|c| c.id().prefix()).eq(self.contacts.prefixes().iter().copied()), "prefixes fit");
+        self.buckets.assert_counts(contacts.iter().map(|c| self.bucket_of(c.id())));
         for bucket in 0..BUCKETS {
             assert_eq!(self.contacts.bucket(&self.own, bucket).len(), self.buckets.count(bucket), "bucket {bucket}");
         }
         for contact in contacts {
-            assert!(contact.id != self.own && contact.id.0 != [0; 20] && Some(contact.endpoint) != self.addr);
-            assert!(contact.endpoint.is_usable(self.network));
-            assert!(contact.record.last_answer().is_some(), "only who answered is a contact");
-            assert_eq!(contacts.iter().filter(|c| c.endpoint == contact.endpoint).count(), 1, "one id per endpoint");
-            let rivals = self.rivals(&contact.id, &contact.endpoint, None);
+            assert!(*contact.id() != self.own && contact.id().0 != [0; 20] && Some(contact.endpoint()) != self.addr);
+            assert!(contact.endpoint().is_usable(self.network));
+            assert!(contact.history().last_answer().is_some(), "only who answered is a contact");
+            assert_eq!(
+                contacts.iter().filter(|c| c.endpoint() == contact.endpoint()).count(),
+                1,
+                "one id per endpoint"
+            );
+            let rivals = self.rivals(contact.id(), &contact.endpoint(), None);
             assert_eq!(rivals.same_ip.is_some(), self.is_public(), "one contact per address");
             assert!(rivals.of_network_in_bucket < self.config.per_network_in_bucket.into());
             assert!(rivals.of_network < self.config.per_network.into());

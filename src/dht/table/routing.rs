@@ -105,7 +105,7 @@ impl<'s> Table<'s> {
     /// Our address as others see it. It never enters, and a contact at that address goes.
     pub fn set_addr(&mut self, now: Instant, addr: Option<Endpoint>) {
         self.members.set_addr(addr);
-        if let Some(index) = self.members.all().iter().position(|c| Some(c.endpoint) == addr) {
+        if let Some(index) = self.members.all().iter().position(|c| Some(c.endpoint()) == addr) {
             self.remove(now, index);
         }
     }
@@ -115,9 +115,9 @@ impl<'s> Table<'s> {
     pub fn on_query(&mut self, now: Instant, id: &Id, from: Endpoint) -> Seen {
         match self.members.search(id) {
             Some(index) => match self.members.get_mut(index) {
-                Some(contact) if contact.endpoint == from => {
-                    if contact.record.health() != Health::Good {
-                        contact.record.on_activity();
+                Some(contact) if contact.endpoint() == from => {
+                    if contact.history().health() != Health::Good {
+                        contact.history_mut().on_activity();
                         let contact = *contact;
                         self.schedule.wake(self.members.due(&contact));
                     }
@@ -174,7 +174,7 @@ impl<'s> Table<'s> {
     /// A node answered a query that was sent to `from`, under the id that was expected there, if one was.
     pub fn on_response(&mut self, now: Instant, id: &Id, from: Endpoint, rtt: Option<Duration>) -> Admission {
         if let Some(contact) = self.members.find_mut(id, from) {
-            contact.record.on_answer(now, rtt);
+            contact.history_mut().on_answer(now, rtt);
             self.members.on_news(now, id);
             return Admission::Updated;
         }
@@ -187,7 +187,7 @@ impl<'s> Table<'s> {
     /// A node answered with an error: a contact that does so is alive, a stranger proves nothing by it.
     pub fn on_alive(&mut self, now: Instant, id: &Id, from: Endpoint, rtt: Duration) {
         if let Some(contact) = self.members.find_mut(id, from) {
-            contact.record.on_answer(now, Some(rtt));
+            contact.history_mut().on_answer(now, Some(rtt));
             self.members.on_news(now, id);
         }
     }
@@ -230,7 +230,7 @@ impl<'s> Table<'s> {
         }
         self.forget(bucket, id);
         let mut contact = Contact::new(*id, from);
-        contact.record.on_answer(now, rtt);
+        contact.history_mut().on_answer(now, rtt);
         if !self.members.insert(now, contact) {
             return Admission::Full;
         }
@@ -244,14 +244,14 @@ impl<'s> Table<'s> {
         let Some(index) = self.members.search(id) else {
             return self.on_failed_check(id, &endpoint);
         };
-        let Some(contact) = self.members.get_mut(index).filter(|c| c.endpoint == endpoint) else {
+        let Some(contact) = self.members.get_mut(index).filter(|c| c.endpoint() == endpoint) else {
             return Failed::Stranger;
         };
-        contact.record.on_failure(now, kind);
+        contact.history_mut().on_failure(now, kind);
         let contact = *contact;
-        if contact.record.is_bad() && self.members.is_last_resort() {
+        if contact.history().is_bad() && self.members.is_last_resort() {
             self.schedule.wake_at_once();
-        } else if contact.record.is_bad() {
+        } else if contact.history().is_bad() {
             self.remove(now, index);
             // It may come back: it is asked once more, if no other waits for that place.
             self.wait(now, id, endpoint, self.members.quarantine());
@@ -273,7 +273,7 @@ impl<'s> Table<'s> {
     pub fn on_wrong_id(&mut self, now: Instant, expected: &Id, endpoint: Endpoint) {
         self.on_failed_check(expected, &endpoint);
         let Some(index) = self.members.search(expected) else { return };
-        if self.members.all().get(index).is_some_and(|c| c.endpoint == endpoint) {
+        if self.members.all().get(index).is_some_and(|c| c.endpoint() == endpoint) {
             self.remove(now, index);
             self.members.on_id_change(now, endpoint);
         }

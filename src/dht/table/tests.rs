@@ -83,7 +83,7 @@ fn only_an_answer_makes_a_contact() {
     assert_eq!(t.on_query(at(2), &id(0, 1), endpoint(1)), Seen::Contact);
     assert_eq!(t.len(), 1);
     let contact = t.find(&id(0, 1)).unwrap();
-    assert_eq!((contact.health(), contact.record().rtt()), (Health::Good, RTT));
+    assert_eq!((contact.health(), contact.history().rtt()), (Health::Good, RTT));
 }
 
 /// T2.
@@ -367,13 +367,13 @@ fn a_new_id_of_ours_keeps_the_contacts_that_still_fit() {
     t.check_invariants();
     assert!(t.len() > before / 3 && *t.own() == own);
     let contact = *t.find(&t.contacts().next().unwrap().id).unwrap();
-    t.set_own(contact.id);
+    t.set_own(*contact.id());
     t.check_invariants();
-    assert!(t.find(&contact.id).is_none());
+    assert!(t.find(contact.id()).is_none());
     let contact = *t.find(&t.contacts().next().unwrap().id).unwrap();
-    t.set_addr(at(302), Some(contact.endpoint));
+    t.set_addr(at(302), Some(contact.endpoint()));
     t.check_invariants();
-    assert!(t.find(&contact.id).is_none());
+    assert!(t.find(contact.id()).is_none());
 }
 
 /// T7.

@@ -83,21 +83,21 @@ impl Schedule {
 /// among equals those whose ids are not secure, then the longest overdue.
 fn check_contact(now: Instant, members: &mut Members<'_>, newcomers: &Newcomers<'_>) -> Option<(Id, Endpoint)> {
     let rank = |contact: &Contact| {
-        let bucket = members.bucket_of(&contact.id);
+        let bucket = members.bucket_of(contact.id());
         let wanted = || members.is_full(bucket) && !newcomers.run(bucket).is_empty();
-        match contact.record.health() {
+        match contact.history().health() {
             Health::Good if !wanted() => 2,
             Health::Good => 1,
             _ => 0,
         }
     };
-    let secure = |contact: &Contact| members.is_public() && contact.secure;
+    let secure = |contact: &Contact| members.is_public() && contact.is_secure();
     let due = members.all().iter().enumerate().filter(|(_, contact)| members.due(contact) <= now);
     let (index, _) = due.min_by_key(|(_, contact)| (rank(contact), secure(contact), members.due(contact)))?;
     let busy = asked_until(now, members);
     let contact = members.get_mut(index)?;
-    contact.checked_until = busy;
-    Some((contact.id, contact.endpoint))
+    contact.on_check(busy);
+    Some((*contact.id(), contact.endpoint()))
 }
 
 /// Asks the newcomer that waits longest for a bucket that has room, secure ones first, and forgets those that could
