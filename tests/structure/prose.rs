@@ -38,8 +38,9 @@ pub fn check(files: &[Source], paths: &BTreeSet<String>) -> Vec<Complaint> {
             if let Some(word) = jargon(line).filter(|_| is_read) {
                 complain("jargon in", format!("`{word}`"));
             }
-            let targets = links(line).into_iter().chain(files_named(line)).filter(|_| is_read || !file.is_rust());
-            for target in targets.filter(|target| file.path != PAST && !is_there(&file.path, target, paths)) {
+            let targets = links(line).into_iter().map(String::from).chain(files_named(line));
+            let targets = targets.filter(|_| (is_read || !file.is_rust()) && file.path != PAST);
+            for target in targets.filter(|target| !is_there(&file.path, target, paths)) {
                 complain("links of", format!("{target} is not there"));
             }
         }
@@ -60,10 +61,22 @@ fn links(line: &str) -> Vec<&str> {
     targets.filter(|target| target.contains(['.', '/']) && !target.contains([':', ' '])).collect()
 }
 
-/// Files that are named as `folder/file.rs` or `folder/file.md`.
-fn files_named(line: &str) -> Vec<&str> {
-    let is_file = |text: &&str| text.contains('/') && (text.ends_with(".rs") || text.ends_with(".md"));
-    line.split('`').skip(1).step_by(2).filter(is_file).filter(|text| !text.contains(['*', ' ', '{', ':'])).collect()
+/// Files that are named as `folder/file.rs`, `folder/file.md` or `folder/{one,two}.rs`.
+fn files_named(line: &str) -> Vec<String> {
+    let quoted = line.split('`').skip(1).step_by(2).flat_map(expanded);
+    let is_file = |text: &String| text.contains('/') && (text.ends_with(".rs") || text.ends_with(".md"));
+    quoted.filter(is_file).filter(|text| !text.contains(['*', ' ', ':'])).collect()
+}
+
+/// A name for each way to choose one of the names in each pair of braces.
+fn expanded(text: &str) -> Vec<String> {
+    let Some((before, (names, after))) =
+        text.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
+    else {
+        return vec![text.to_string()];
+    };
+    let choices = names.split(',').map(|name| format!("{before}{}{after}", name.trim()));
+    choices.flat_map(|chosen| expanded(&chosen)).collect()
 }
 
 /// A path is meant from the page's folder, from the root, or from the sources.
@@ -93,6 +106,8 @@ fn long_lines_dead_links_and_jargon_are_found() {
             spec/krpc.md [is gone](../gone/README.md#part)
             CONTRIBUTING.md [gone]: spec/gone.md
             src/a.rs /// See `spec/gone.md`.
+            spec/krpc.md Code: `src/base/{{time,gone}}.rs`.
+            spec/krpc.md Code: `src/{{base, krpc}}/time.rs`.
             spec/krpc.md The Hoppers.
             src/a.rs // what a liar says
             src/a.rs // the `hearsay_rate`"
@@ -101,7 +116,7 @@ fn long_lines_dead_links_and_jargon_are_found() {
             "README.md {}
             README.md | {long} |
             tests/interop/README.md {long}
-            README.md [one](spec/krpc.md#rules), [two](https://a.b/c.md), [three](#part), `spec/*.md`, `src/base/time.rs`
+            README.md [one](spec/krpc.md#rules), [two](https://a.b/c.md), [three](#part), `spec/*.md`, `{{src/base,base}}/time.rs`
             spec/krpc.md [up](../README.md), [beside](krpc.md), `base/time.rs`
             CHANGELOG.md `tests/gone.rs`
             spec/krpc.md There is no room for more, by chance: nodes that crowd around a key.
