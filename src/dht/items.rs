@@ -156,7 +156,6 @@ pub struct Items<'s> {
     by_target: List<'s, u16>,
     by_network: List<'s, u16>,
     arena: Arena<'s>,
-    bytes: usize,
     lifetime: Duration,
     quota: usize,
     latest: Instant,
@@ -177,7 +176,6 @@ impl<'s> Items<'s> {
             by_target,
             by_network,
             arena: Arena::new(blocks),
-            bytes: 0,
             lifetime: config.item_lifetime,
             quota: match network {
                 Network::Public => usize::from(config.items_per_network),
@@ -201,7 +199,7 @@ impl<'s> Items<'s> {
     /// Bytes of all values together.
     #[allow(dead_code, reason = "asked by tests only")]
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.recency.iter().map(|number| self.entry(number).value.len()).sum()
     }
 
     /// Stores the item of a put, or says why not (rules S6 to S16). `own` is our id on the link that the put came in
@@ -314,14 +312,12 @@ impl<'s> Items<'s> {
         }
         let old = held.value;
         self.arena.release(old);
-        self.bytes -= old.len();
         let Some(value) = self.arena.store(put.item.value) else {
             debug_assert!(false, "the room was counted");
             self.entries[usize::from(number)].value = Chain::EMPTY;
             self.remove(number);
             return PutOutcome::Rejected(Rejection::Space);
         };
-        self.bytes += value.len();
         let held = &mut self.entries[usize::from(number)];
         (held.value, held.seq, held.key, held.signature) = (value, mutable.seq, *mutable.key, *mutable.signature);
         self.refresh(number);
@@ -395,7 +391,6 @@ impl<'s> Items<'s> {
         self.by_target.insert(at, number);
         let at = self.place_in_network(network, number);
         self.by_network.insert(at, number);
-        self.bytes += value.len();
         let mutable = put.item.mutable.as_ref();
         let entry = ItemEntry {
             put_at: self.latest,
@@ -420,7 +415,6 @@ impl<'s> Items<'s> {
         self.by_target.remove(self.place_of(&target, kind));
         self.by_network.remove(self.place_in_network(network, number));
         self.arena.release(value);
-        self.bytes -= value.len();
         self.recency.release(number);
         let entry = &mut self.entries[usize::from(number)];
         entry.generation = entry.generation.wrapping_add(1);
@@ -482,9 +476,8 @@ impl<'s> Items<'s> {
         assert!(by_target.iter().all(|&number| self.held_for(self.entry(number).network) <= self.quota));
         assert!(self.recency.iter().is_sorted_by_key(|number| self.entry(number).put_at));
         assert!(self.recency.iter().all(|number| self.expires_at(number) > self.latest));
-        let values = || by_target.iter().map(|&number| self.entry(number).value);
-        assert_eq!(values().map(|value| value.len()).sum::<usize>(), self.bytes);
-        let free = self.arena.capacity_bytes() / Block::BYTES - values().map(|value| value.blocks()).sum::<usize>();
+        let taken: usize = by_target.iter().map(|&number| self.entry(number).value.blocks()).sum();
+        let free = self.arena.capacity_bytes() / Block::BYTES - taken;
         assert!(self.arena.free_blocks() <= free, "no block is used twice");
     }
 }
