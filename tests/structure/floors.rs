@@ -22,9 +22,9 @@ pub enum Floor {
     Vocabulary,
     /// 2b: state and verdicts; leaves do not see one another.
     Leaf,
-    /// 3a: the machines that own leaves.
+    /// 3: the machine that owns leaves.
     Composite,
-    /// 3b: the machines that own machines; and the `mod.rs` of a protocol, which only gathers.
+    /// The `mod.rs` of a protocol, which only gathers.
     Upper,
     /// 4: sockets, clocks, threads, files; traits of other crates for everything below.
     Outside,
@@ -37,33 +37,19 @@ use Floor::{Base, Codec, Composite, Leaf, Outside, Root, Upper, Vocabulary};
 /// What stands on which floor: folders, and parts of folders that stand on several.
 const FLOORS: &[(Floor, &str)] = &[
     (Root, "internals"),
-    (Outside, "adapters sim serde"),
-    (Upper, "nostr::directory nostr::relay circuit::relay circuit::peer"),
-    (Composite, "dht::node link::connection"),
+    (Outside, "adapters serde"),
+    (Composite, "dht::node"),
     (Leaf, "dht::table dht::lookup dht::transactions dht::tokens dht::peers dht::items dht::limiter dht::outage"),
-    (Leaf, "dht::votes dht::size dht::keeper negentropy::tree negentropy::reconciler negentropy::rateless"),
-    (Leaf, "nostr::fetch nostr::neg ring::discovery circuit::hop circuit::stop circuit::client circuit::bridge"),
-    (Leaf, "kad::registry kad::walk link::select link::noise link::yamux pnet::stream"),
+    (Leaf, "dht::votes dht::size negentropy::tree negentropy::reconciler negentropy::rateless"),
     (Vocabulary, "dht::config dht::event dht::command dht::error dht::stats dht::trace dht::contact"),
     (Vocabulary, "negentropy::config negentropy::error negentropy::set negentropy::sorted negentropy::sealed"),
     (Vocabulary, "negentropy::sort negentropy::split negentropy::diff"),
-    (Vocabulary, "nostr::keys nostr::event nostr::frame nostr::auth nostr::relay_list"),
-    (Vocabulary, "nostr::pointer ring::url ring::ring circuit::limits"),
-    (Codec, "krpc protobuf negentropy::message negentropy::varint pnet::psk"),
+    (Codec, "krpc negentropy::message negentropy::varint"),
     (Base, "base"),
 ];
 
-/// Which protocol, or which part of one, knows which others.
-const KNOWN: &[(&str, &str)] = &[
-    ("dht", "krpc"),
-    ("nostr::neg", "negentropy"),
-    ("nostr::relay", "negentropy"),
-    ("nostr::directory", "negentropy"),
-    ("ring", "nostr::keys"),
-    ("ring::discovery", "nostr"),
-    ("circuit", "link pnet kad protobuf"),
-    ("link", "pnet protobuf"),
-];
+/// Which protocol knows which other.
+const KNOWN: &[(&str, &str)] = &[("dht", "krpc")];
 
 /// Imports that the floors would forbid, with the reason for each.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
@@ -74,13 +60,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 const NOT_FOR_CODECS: &[&str] = &["base::time", "base::rng"];
 
 /// Files below floor 4, besides each `mod.rs`, that may ask for features, with the reason for each.
-const FEATURE_FILES: &[(&str, &str)] = &[
-    ("src/lib.rs", "the crate's modules"),
-    ("src/base/list.rs", "memory is lent or owned"),
-    ("src/dht/node/storage.rs", "memory is lent or owned"),
-    ("src/dht/trace.rs", "a sink is lent or boxed"),
-    ("src/nostr/schnorr.rs", "one of two libraries signs"),
-];
+const FEATURE_FILES: &[(&str, &str)] =
+    &[("src/base/list.rs", "memory is lent or owned"), ("src/dht/trace.rs", "a sink is lent or boxed")];
 
 /// What no file of the core names: it reads no clock, starts nothing, prints nothing, and hashes no maps.
 const NOT_FOR_THE_CORE: &str = "std::time Instant::now SystemTime HashMap HashSet thread thread_local print println \
@@ -99,19 +80,17 @@ fn check_one(file: &Source, modules: &Modules) -> Vec<Complaint> {
     };
     let mut found = Vec::new();
     if floor < Outside {
-        let tokens = file.tokens_without_tests();
-        let words = flat(tokens.clone());
+        let words = flat(file.tokens_without_tests());
         for (i, (line, _)) in words.iter().enumerate() {
             let path: String = words[i..].iter().take(3).map(|(_, word)| word.as_str()).collect();
             let is_named = |out: &&str| path == **out || (!out.contains("::") && words[i].1 == **out);
             let out = NOT_FOR_THE_CORE.split(' ').find(is_named);
             found.extend(out.map(|out| (*line, format!("the core does not use `{out}`"))));
         }
-        let may_ask = FEATURE_FILES.iter().any(|(path, _)| *path == file.path);
-        if !may_ask && !file.path.ends_with("mod.rs") {
-            let lines = feature_switches(tokens).into_iter();
-            found.extend(lines.map(|line| (line, "cfg(feature) belongs into lib.rs, mod.rs or floor 4".to_string())));
-        }
+    }
+    if !FEATURE_FILES.iter().any(|(path, _)| *path == file.path) {
+        let lines = switches_out_of_place(file).into_iter();
+        found.extend(lines.map(|line| (line, "cfg(feature) belongs into lib.rs, mod.rs or floor 4".to_string())));
     }
     for import in modules.imports(&module) {
         let why = objection(&module, &import.to);
@@ -163,6 +142,16 @@ fn objection(from: &str, to: &str) -> Option<String> {
     Some(why.to_string())
 }
 
+/// Lines that ask for a feature where only `FEATURE_FILES` may.
+fn switches_out_of_place(file: &Source) -> Vec<usize> {
+    match place(&module_of(&file.path)) {
+        Some((floor, _)) if floor < Outside && !file.path.ends_with("mod.rs") => {
+            feature_switches(file.tokens_without_tests())
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Lines with `cfg`, `cfg!` or `cfg_attr` that ask for a feature.
 fn feature_switches(tokens: TokenStream) -> Vec<usize> {
     let (mut lines, mut is_cfg) = (Vec::new(), false);
@@ -180,13 +169,50 @@ fn feature_switches(tokens: TokenStream) -> Vec<usize> {
     lines
 }
 
-#[test]
-fn every_exception_is_needed() {
-    let modules = Modules::read(&repository().0);
-    for (from, to, _) in EXCEPTIONS.iter() {
-        let is_needed = modules.imports(from).iter().any(|import| import.to == *to);
-        assert!(is_needed, "{from} does not import {to}");
+/// Rows of the tables that nothing in `files` needs.
+fn rows_for_nothing(files: &[Source]) -> Vec<String> {
+    let modules = Modules::read(files);
+    let files: Vec<_> = files.iter().filter(|file| file.is_of_the_library()).collect();
+    let is_imported = |whom: &str, from: &str| {
+        let importers = files.iter().map(|file| module_of(&file.path)).filter(|module| is_in(module, from));
+        importers.flat_map(|module| modules.imports(&module)).any(|import| is_in(&import.to, whom))
+    };
+    let mut rows = Vec::new();
+    let mut judge_row = |is_needed: bool, row: String| {
+        if !is_needed {
+            rows.push(row);
+        }
+    };
+    for part in FLOORS.iter().flat_map(|(_, parts)| parts.split(' ')) {
+        judge_row(files.iter().any(|file| is_in(&module_of(&file.path), part)), format!("floor of {part}"));
     }
+    for (who, whom) in KNOWN {
+        judge_row(is_imported(whom, who), format!("{who} knows {whom}"));
+    }
+    for (from, to, _) in EXCEPTIONS {
+        let imports = modules.imports(from);
+        judge_row(imports.iter().any(|import| import.to == *to), format!("{from} imports {to}"));
+    }
+    for (path, _) in FEATURE_FILES {
+        let asks = |file: &&Source| file.path == *path && !switches_out_of_place(file).is_empty();
+        judge_row(files.iter().any(asks), format!("features in {path}"));
+    }
+    rows
+}
+
+#[test]
+fn every_row_of_the_tables_is_needed() {
+    assert_eq!(rows_for_nothing(&repository().0), [""; 0]);
+}
+
+#[test]
+fn a_row_that_nothing_needs_is_found() {
+    let parts = FLOORS.iter().flat_map(|(_, parts)| parts.split(' ')).count();
+    let rows = parts + KNOWN.len() + EXCEPTIONS.len() + FEATURE_FILES.len();
+    assert_eq!(rows_for_nothing(&planted("src/lib.rs")).len(), rows, "a library of nothing needs none of them");
+    let (mut files, _) = repository();
+    files.iter_mut().filter(|file| file.path == "src/base/list.rs").for_each(|file| file.text.clear());
+    assert_eq!(rows_for_nothing(&files), ["features in src/base/list.rs"]);
 }
 
 #[test]
@@ -245,7 +271,7 @@ fn features_clocks_threads_maps_consoles_and_unsafe_are_found_in_the_core() {
         r#"src/dht/lookup.rs #[cfg(test)] mod tests { #[cfg(feature = "alloc")] fn f() {} }
         src/dht/lookup.rs #[cfg(all(test, feature = "alloc"))] mod tests { use crate::dht::Node; }
         src/dht/lookup.rs #[cfg(debug_assertions)] fn feature(now: Instant, thread_count: u8) { now.since(x); }
-        src/dht/node/storage.rs #[cfg(feature = "alloc")] fn f() {}
+        src/base/list.rs #[cfg(feature = "alloc")] fn f() {}
         src/base/mod.rs pub mod time; #[cfg(feature = "tokio")] pub mod rng;
         src/adapters/clock.rs #[cfg(feature = "tokio")] fn f() { std::time::Instant::now(); println!(); }"#,
     );
