@@ -1,3 +1,5 @@
+//! Set reconciliation: messages, two sets in step, a set that changes, and a partner that sends anything.
+
 use std::collections::BTreeSet;
 
 use honeyguide::base::Rng;
