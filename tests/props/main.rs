@@ -4,7 +4,7 @@ mod codec;
 mod frame;
 mod limiter;
 mod lookup;
-mod pool;
+mod memory;
 mod reconcile;
 mod secrets;
 mod size;

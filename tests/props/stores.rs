@@ -84,15 +84,15 @@ quickcheck! {
         true
     }
 
-    fn recency_is_a_queue_in_which_some_go_to_the_end(operations: Vec<(u8, u16)>, capacity: u8) -> bool {
+    fn an_lru_is_a_queue_in_which_some_go_to_the_end(operations: Vec<(u8, u16)>, capacity: u8) -> bool {
         let capacity = usize::from(capacity % 12);
-        let mut recency = Lru::new(List::with_capacity(capacity));
+        let mut lru = Lru::new(List::with_capacity(capacity));
         let mut model: Vec<u16> = Vec::new();
         for (operation, entry) in operations {
             let entry = entry % 14;
             let place = model.iter().position(|&other| other == entry);
             match operation % 4 {
-                0 | 1 => match recency.claim() {
+                0 | 1 => match lru.claim() {
                     Some(new) => {
                         assert!(usize::from(new) < capacity && !model.contains(&new));
                         model.push(new);
@@ -100,20 +100,20 @@ quickcheck! {
                     None => assert_eq!(model.len(), capacity),
                 },
                 2 => {
-                    recency.refresh(entry);
+                    lru.refresh(entry);
                     if let Some(place) = place {
                         let entry = model.remove(place);
                         model.push(entry);
                     }
                 }
                 _ => {
-                    recency.release(entry);
+                    lru.release(entry);
                     place.map(|place| model.remove(place));
                 }
             }
-            assert!(recency.iter().eq(model.iter().copied()));
-            assert_eq!((recency.len(), recency.oldest()), (model.len(), model.first().copied()));
-            assert_eq!((recency.is_full(), recency.is_empty()), (model.len() == capacity, model.is_empty()));
+            assert!(lru.iter().eq(model.iter().copied()));
+            assert_eq!((lru.len(), lru.oldest()), (model.len(), model.first().copied()));
+            assert_eq!((lru.is_full(), lru.is_empty()), (model.len() == capacity, model.is_empty()));
         }
         true
     }

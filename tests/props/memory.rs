@@ -10,15 +10,15 @@ use honeyguide::internals::base::slab::{Slab, SlabKey};
 use quickcheck::quickcheck;
 
 quickcheck! {
-    /// A key finds its value until it is removed and nothing from then on, whoever takes the slot.
-    fn a_pool_is_a_map_that_never_uses_a_key_twice(operations: Vec<(bool, u8)>, capacity: u8) -> bool {
+    /// A key finds its value until it is removed and nothing from then on, whoever takes its place.
+    fn a_slab_is_a_map_that_never_uses_a_key_twice(operations: Vec<(bool, u8)>, capacity: u8) -> bool {
         let capacity = usize::from(capacity % 12);
-        let mut pool = Slab::new(List::with_capacity(capacity));
+        let mut slab = Slab::new(List::with_capacity(capacity));
         let mut model: BTreeMap<SlabKey, usize> = BTreeMap::new();
         let mut issued: Vec<SlabKey> = Vec::new();
         for (value, (insert, choice)) in operations.into_iter().enumerate() {
             if insert {
-                match pool.insert(value) {
+                match slab.insert(value) {
                     Ok(key) => {
                         assert!(!issued.contains(&key), "every key is new");
                         issued.push(key);
@@ -28,23 +28,23 @@ quickcheck! {
                 }
             } else if !issued.is_empty() {
                 let key = issued[usize::from(choice) % issued.len()];
-                assert_eq!(pool.remove(key), model.remove(&key));
+                assert_eq!(slab.remove(key), model.remove(&key));
             }
-            assert_eq!((pool.len(), pool.is_full()), (model.len(), model.len() == capacity));
-            assert!(issued.iter().all(|&key| pool.get(key) == model.get(&key)));
-            assert!(pool.iter().map(|(key, &value)| (key, value)).eq(model.iter().map(|(&key, &value)| (key, value))));
-            assert!(pool.iter().all(|(key, _)| pool.key_at(key.index) == Some(key)));
+            assert_eq!((slab.len(), slab.is_full()), (model.len(), model.len() == capacity));
+            assert!(issued.iter().all(|&key| slab.get(key) == model.get(&key)));
+            assert!(slab.iter().map(|(key, &value)| (key, value)).eq(model.iter().map(|(&key, &value)| (key, value))));
+            assert!(slab.iter().all(|(key, _)| slab.key_at(key.index) == Some(key)));
         }
         true
     }
 
     /// A value stays where it is while others come and go.
     fn a_change_of_one_value_changes_no_other(values: Vec<u8>, choice: u8, new: u8) -> bool {
-        let mut pool = Slab::new(List::with_capacity(values.len()));
-        let keys: Vec<SlabKey> = values.iter().map(|&value| pool.insert(value).unwrap()).collect();
+        let mut slab = Slab::new(List::with_capacity(values.len()));
+        let keys: Vec<SlabKey> = values.iter().map(|&value| slab.insert(value).unwrap()).collect();
         let Some(chosen) = usize::from(choice).checked_rem(keys.len()) else { return true };
-        *pool.get_mut(keys[chosen]).unwrap() = new;
-        keys.iter().enumerate().all(|(i, &key)| pool.get(key) == Some(if i == chosen { &new } else { &values[i] }))
+        *slab.get_mut(keys[chosen]).unwrap() = new;
+        keys.iter().enumerate().all(|(i, &key)| slab.get(key) == Some(if i == chosen { &new } else { &values[i] }))
     }
 
     /// Set, clear and pop give what a sorted list of (deadline, key) gives.
