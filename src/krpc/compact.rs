@@ -78,7 +78,7 @@ pub enum Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// Reads the peers. ValueItems that are no peers are skipped one by one.
+    /// Reads the peers. Entries that are no peers are skipped one by one.
     pub fn peers(&self) -> impl Iterator<Item = Endpoint> + use<'a> {
         let mut entries = match *self {
             Values::Absent => ValueItems::Packed([].chunks_exact(PEER4)),

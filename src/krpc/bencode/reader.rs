@@ -1,4 +1,4 @@
-//! Bencode (BEP 3), read and written in place.
+//! Bencode (BEP 3), read in place.
 //!
 //! The [`Reader`] is a position in a borrowed buffer: it makes one pass, takes no memory, never recurses, and hands
 //! out slices of what it reads. It is lenient where deployed nodes are (unsorted and repeated keys, leading zeros,

@@ -39,7 +39,7 @@ fn random(hash: &mut Hash) {
     hash.eat(id.as_bytes());
 }
 
-/// SlabKey, value, and then salt, target and signature of the two signed items of BEP 44's test vectors.
+/// Key, value, and then salt, target and signature of the two signed items of BEP 44's test vectors.
 const KEY: [u8; 32] = unhex(b"77ff84905a91936367c01360803104f92432fcd904a43511876df5cdf3e7e548");
 const VALUE: &[u8] = b"12:Hello World!";
 const VECTORS: [(&[u8], [u8; 20], [u8; 64]); 2] = [

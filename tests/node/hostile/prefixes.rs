@@ -1,4 +1,4 @@
-//! Many false_nodes, many packets, many names: what one party can get out of a node is bounded.
+//! Many false nodes, many packets, many names: what one party can get out of a node is bounded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,8 +22,8 @@ fn near(bits: u32, rng: &mut Rng) -> Id {
     TARGET.random_in_bucket(bits, rng)
 }
 
-/// A network of false_nodes without end: whoever is asked names seven more of them, nearer and nearer, each in a network of
-/// his own, and `target` under yet another id.
+/// A network of false nodes without end: whoever is asked names seven more of them, nearer and nearer, each in a network
+/// of its own, and `target` under yet another id.
 fn refer_falsely(lab: &mut Lab, target: impl Fn(u32) -> Endpoint + 'static) {
     let mut rng = Rng::from_seed([1; 32]);
     let mut ids = BTreeMap::new();
@@ -56,7 +56,7 @@ fn r76_replies_that_all_name_one_target_cost_it_one_packet_in_a_lookup() {
     let outcome = lab.operate(|node, now| {
         node.lookup(now, 1, TARGET).unwrap();
     });
-    assert!(outcome.queried > 80, "false_nodes keep a lookup busy: {outcome:?}");
+    assert!(outcome.queried > 80, "false nodes keep a lookup busy: {outcome:?}");
     assert_eq!(lab.sent_to(target), 1);
     lab.serves();
 }
@@ -289,7 +289,7 @@ fn r83_lies_about_our_address_from_few_networks_change_nothing() {
         lab.ask(from, &[b"d1:ad2:id20:", &[1; 20][..], b"e", &ip, b"1:q4:ping1:t2:aa1:y1:qe"].concat());
     }
     assert_eq!(lab.node.external_addr(LinkId(0)), None);
-    // Three honest networks are a majority; and then the false_nodes change nothing.
+    // Three honest networks are a majority; and then the false nodes change nothing.
     let home = Endpoint::v4([90, 1, 2, 3], 6881);
     for i in 0..4 {
         let (id, friend) = lab.friends[i];

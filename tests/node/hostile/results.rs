@@ -16,7 +16,7 @@ const SECRET_KEY: [u8; 32] = [5; 32];
 const SALT: &[u8] = b"salt";
 const HASH: Id = Id([0x33; 20]);
 
-/// Everybody answers with this body besides id and nodes, the false_nodes; the others answer honestly.
+/// The nearest nodes, so many of them, lie: beside id and nodes they answer with this body. The others answer honestly.
 fn lie(lab: &mut Lab, false_nodes: usize, target: &Id, body: &[u8]) {
     let mut order: Vec<_> = lab.friends.to_vec();
     order.sort_by_key(|(id, _)| id.distance(target));
@@ -178,7 +178,7 @@ fn newest(lab: &mut Lab, bodies: &[Vec<u8>]) -> (Vec<(i64, Vec<u8>)>, Outcome) {
     let key = item::public_key(&SECRET_KEY);
     let target = item::mutable_target(&key, SALT);
     for (place, body) in bodies.iter().enumerate().rev() {
-        // Each but the last of these is overwritten by the next call, which has fewer false_nodes.
+        // Each but the last of these is overwritten by the next call, which has fewer false nodes.
         lie(lab, place + 1, &target, body);
     }
     let outcome = lab.operate(|node, now| {
@@ -312,7 +312,7 @@ fn r95_a_value_with_another_hash_is_none_and_its_sender_counts_as_invalid() {
         });
         assert_eq!((outcome.reason, outcome.results), (Reason::Converged, 0));
         assert!(outcome.invalid >= 8, "{outcome:?}");
-        // One honest node among false_nodes is enough.
+        // One honest node among false ones is enough.
         lie(&mut lab, 7, &target, &raw(b"v", b"5:hellO"));
         let (id, honest) = {
             let mut order = lab.friends.to_vec();

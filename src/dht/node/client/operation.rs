@@ -57,7 +57,7 @@ pub(super) enum Todo {
 }
 
 impl OperationState {
-    /// An operation that is about to begin; `payload` is where it carries its bytes.
+    /// An operation that is about to begin. It carries no bytes yet: see [`Self::set_payload`].
     pub(super) fn new(now: Instant, tag: u64, link: LinkId, goal: Goal, target: Id, deadline: Instant) -> Self {
         let lookup = Lookup::new(now, target, goal.stores());
         OperationState {
@@ -125,7 +125,7 @@ impl OperationState {
         }
     }
 
-    /// How many nodes the last count of answers names.
+    /// How many of its queries were answered so far.
     pub(super) fn answered(&self) -> u16 {
         self.outcome.answered
     }
