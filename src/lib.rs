@@ -56,8 +56,9 @@
 //! | `alloc` | storage that a machine allocates once, for itself |
 //! | `journal` | recording runs of a node, and replaying them |
 //! | `tokio` | the tokio driver and the loopback test network |
+//! | `stream` | `futures_core::Stream` for results and notices |
 //! | `serde` | `Serialize` and `Deserialize` for ids, endpoints, saved contacts, outcomes and counters |
-//! | `cli` | the program `honeyguide`; turns everything on |
+//! | `cli` | the program `honeyguide`; turns everything on but `internals` |
 //!
 //! Without features the whole node is there, with lent storage, needing neither std nor an allocator.
 #![no_std]
@@ -86,15 +87,14 @@ pub use dht::command::Command;
 pub use dht::config::Config;
 pub use dht::event::{Event, Input, Outcome, Output};
 pub use dht::node::{Node, Storage};
+pub use krpc::endpoint::Endpoint;
+pub use krpc::id::Id;
 
 /// What the macro [`storage!`] refers to. Not part of the API.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::dht::node::lend::{Sizes, StorageBuf};
 }
-
-pub use krpc::endpoint::Endpoint;
-pub use krpc::id::Id;
 
 /// The README's examples compile.
 #[cfg(all(doctest, feature = "tokio"))]

@@ -21,8 +21,10 @@ const ROUTERS: [&str; 4] = [
     "dht.transmissionbt.com:6881",
     "router.utorrent.com:6881",
 ];
-/// The first address is waited for so long, and the others so long after it.
-const RESOLVE_LIMITS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
+/// How long the first address is waited for.
+const FIRST_ADDRESS: Duration = Duration::from_secs(5);
+/// How long the others are waited for after it.
+const OTHER_ADDRESSES: Duration = Duration::from_secs(1);
 
 /// Addresses to join through, and the rules that follow from them.
 pub struct Start {
@@ -46,11 +48,11 @@ pub async fn start(options: &Options) -> Result<Start, Failed> {
 /// The addresses of all names that have one; an error when none has.
 pub async fn addresses(names: impl IntoIterator<Item = String>) -> Result<Vec<SocketAddr>, Failed> {
     let (mut addrs, mut faults) = (Vec::new(), Vec::new());
-    let (mut answers, mut limit) = (resolve(names), Instant::now() + RESOLVE_LIMITS.0);
+    let (mut answers, mut limit) = (resolve(names), Instant::now() + FIRST_ADDRESS);
     loop {
         match timeout_at(limit, answers.next()).await {
             Ok(Some(Resolved { addrs: Ok(found), .. })) => {
-                limit = limit.min(Instant::now() + RESOLVE_LIMITS.1);
+                limit = limit.min(Instant::now() + OTHER_ADDRESSES);
                 addrs.extend(found);
             }
             Ok(Some(Resolved { addrs: Err(fault), .. })) => faults.push(fault.to_string()),
