@@ -195,7 +195,7 @@ fn rows_for_nothing(files: &[Source]) -> Vec<String> {
     }
     for (path, _) in FEATURE_FILES {
         let asks = |file: &&Source| file.path == *path && !switches_out_of_place(file).is_empty();
-        judge_row(files.iter().any(|file| asks(file)), format!("features in {path}"));
+        judge_row(files.iter().any(asks), format!("features in {path}"));
     }
     rows
 }
