@@ -6,6 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream, Parser};
 
 /// A file: its path below the root of the repository, and its text.
 pub struct Source {
@@ -96,14 +98,12 @@ fn without_tests(tokens: TokenStream) -> TokenStream {
     let mut out = Vec::new();
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
-        if token.to_string() == "#" && tokens.next_if(is_cfg_test).is_some() {
-            // An item ends at a semicolon or with its first block.
-            let is_block = |t: &TokenTree| matches!(t, TokenTree::Group(g) if g.delimiter() == Delimiter::Brace);
-            let end = tokens.find(|token| token.to_string() == ";" || is_block(token));
-            if end.is_some_and(|token| is_block(&token)) {
-                tokens.next_if(|next| next.to_string() == ";");
-            }
-            continue;
+        if token.to_string() == "#" && tokens.peek().is_some_and(is_cfg_test) {
+            let line = token.span().start().line;
+            let left = [token].into_iter().chain(tokens).collect();
+            let rest = after_the_first.parse2(left).unwrap_or_else(|e| panic!("line {line}, what is `cfg(test)`? {e}"));
+            out.extend(without_tests(rest));
+            break;
         }
         let TokenTree::Group(group) = &token else {
             out.push(token);
@@ -114,6 +114,30 @@ fn without_tests(tokens: TokenStream) -> TokenStream {
         out.push(pruned.into());
     }
     out.into_iter().collect()
+}
+
+/// What is left behind whatever an attribute can stand at. Where it ends depends on what it is: an item with its block or
+/// a semicolon, a field before a comma that is in no `<>`.
+fn after_the_first(input: ParseStream) -> syn::Result<TokenStream> {
+    fn skip<T>(input: ParseStream, parse: impl FnOnce(ParseStream) -> syn::Result<T>, is_one_of_a_list: bool) -> bool {
+        let ahead = input.fork();
+        let is_it = parse(&ahead).is_ok() && (!is_one_of_a_list || ahead.is_empty() || ahead.peek(syn::Token![,]));
+        if is_it {
+            input.advance_to(&ahead);
+            _ = input.parse::<Option<syn::Token![,]>>();
+        }
+        is_it
+    }
+    let is_skipped = skip(input, syn::Item::parse, false)
+        || skip(input, syn::Field::parse_named, true)
+        || skip(input, syn::Field::parse_unnamed, true)
+        || skip(input, syn::Variant::parse, true)
+        || skip(input, syn::FieldValue::parse, true)
+        || skip(input, syn::FnArg::parse, true)
+        || skip(input, syn::Expr::parse, true)
+        || skip(input, syn::Arm::parse, false)
+        || skip(input, syn::Stmt::parse, false);
+    if is_skipped { input.parse() } else { Err(input.error("no item, part of one, or statement")) }
 }
 
 fn is_cfg_test(token: &TokenTree) -> bool {
@@ -167,10 +191,16 @@ pub fn judge(refused: &str, accepted: &str, check: impl Fn(Source) -> Vec<Compla
 #[test]
 fn tests_are_left_out_and_nothing_else() {
     let text = "use a;\\n#[cfg(test)] use b::{c, d}; #[cfg(all(test, unix))] mod tests { fn e() {} } #[cfg(test)] mod f; \
-                #[cfg(any(test, unix))] fn g() {}\\nimpl H { #[cfg(test)] fn i() {} fn j() {} }";
+                #[cfg(any(test, unix))] fn g() {}\\nimpl H { #[cfg(test)] fn i() {} fn j() {} } \
+                struct K { #[cfg(test)] pub l: B<c, d>, m: u8, #[cfg(test)] e: u8 } struct N(#[cfg(test)] B<c, d>, o); \
+                enum P { #[cfg(test)] B { c: u8 }, Q, #[cfg(test)] C(d) } fn r(#[cfg(test)] b: c, s: t) {} \
+                fn u() { #[cfg(test)] b(c, d); #[cfg(test)] let c = d; #[cfg(test)] if c { d() } else { e() } \
+                match v { #[cfg(test)] B { c, .. } if c < d => e(), #[cfg(test)] B => { c } w => x(), } \
+                y(#[cfg(test)] c < d, z) }";
     let words = flat(planted(&format!("src/x.rs {text}"))[0].tokens_without_tests());
     let has = |word: &str| words.iter().any(|(_, found)| found == word);
-    assert!(["a", "g", "H", "j"].into_iter().all(has), "{words:?}");
-    assert!(!["b", "c", "d", "e", "f", "i", "tests"].into_iter().any(has), "{words:?}");
+    let kept = "a g H j K m N o P Q r s t u v w x y z";
+    assert!(kept.split(' ').all(has), "{words:?}");
+    assert!(!["b", "B", "c", "C", "d", "e", "f", "i", "l", "tests", "let", "else"].into_iter().any(has), "{words:?}");
     assert!(words.contains(&(3, "j".to_string())), "lines are those of the file: {words:?}");
 }
