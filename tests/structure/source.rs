@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream, Parser};
 
@@ -13,6 +13,8 @@ use syn::parse::{Parse, ParseStream, Parser};
 pub struct Source {
     pub path: String,
     pub text: String,
+    /// Whether it is compiled for tests alone.
+    is_for_tests: bool,
 }
 
 impl Source {
@@ -22,7 +24,7 @@ impl Source {
 
     /// Whether this is code of the library or the program, and not a file of tests.
     pub fn ships(&self) -> bool {
-        self.is_rust() && self.path.starts_with("src/") && !self.path.ends_with("/tests.rs")
+        self.is_rust() && self.path.starts_with("src/") && !self.is_for_tests
     }
 
     pub fn is_of_the_library(&self) -> bool {
@@ -34,7 +36,7 @@ impl Source {
     }
 
     pub fn tokens(&self) -> TokenStream {
-        self.text.parse().unwrap_or_else(|error| panic!("{}: {error}", self.path))
+        cooked(self.text.parse().unwrap_or_else(|error| panic!("{}: {error}", self.path)))
     }
 
     /// Without the items under `#[cfg(test)]`: tests may use a map as a model, and import from above.
@@ -92,6 +94,23 @@ pub fn flat(tokens: TokenStream) -> Vec<(usize, String)> {
         }
     }
     out
+}
+
+/// `r#name` is the same name as `name`, unless that is a keyword.
+fn cooked(tokens: TokenStream) -> TokenStream {
+    let tokens = tokens.into_iter().map(|token| match token {
+        TokenTree::Group(group) => {
+            let mut cooked = Group::new(group.delimiter(), cooked(group.stream()));
+            cooked.set_span(group.span());
+            cooked.into()
+        }
+        TokenTree::Ident(raw) => {
+            let name = raw.to_string().strip_prefix("r#").and_then(|name| syn::parse_str::<Ident>(name).ok());
+            name.map_or(raw.clone(), |name| Ident::new(&name.to_string(), raw.span())).into()
+        }
+        token => token,
+    });
+    tokens.collect()
 }
 
 fn without_tests(tokens: TokenStream) -> TokenStream {
@@ -161,20 +180,51 @@ pub fn repository() -> (Vec<Source>, BTreeSet<String>) {
             if entry.path().is_dir() {
                 folders.push(entry.path());
             } else if path.ends_with(".rs") || path.ends_with(".md") {
-                sources.push(Source { text: fs::read_to_string(entry.path()).unwrap(), path });
+                sources.push(Source { text: fs::read_to_string(entry.path()).unwrap(), path, is_for_tests: false });
             }
         }
     }
     assert!(sources.len() > 100, "only {} files were found", sources.len());
     sources.sort_by(|a, b| a.path.cmp(&b.path));
+    find_tests(&mut sources);
     (sources, paths)
+}
+
+/// A file is one of tests if its parent says so, whatever its name; then the files below it are, too.
+fn find_tests(sources: &mut [Source]) {
+    let declared = |tokens| -> BTreeSet<String> {
+        let words = flat(tokens);
+        let files = words.windows(3).filter(|words| words[0].1 == "mod" && words[2].1 == ";");
+        files.map(|words| words[1].1.clone()).collect()
+    };
+    let mut tests = Vec::new();
+    let declares =
+        |file: &&Source| file.ships() && file.text.lines().any(|line| line.contains("mod ") && line.contains(';'));
+    for file in sources.iter().filter(declares) {
+        let stem = file.path.trim_end_matches(".rs");
+        let folder = ["mod", "lib", "main"].iter().find_map(|name| stem.strip_suffix(&format!("/{name}")));
+        let always = declared(file.tokens_without_tests());
+        let all = declared(file.tokens()).into_iter();
+        let for_tests = all.filter(|name| !always.contains(name));
+        tests.extend(for_tests.map(|name| format!("{}/{name}", folder.unwrap_or(stem))));
+    }
+    for file in sources {
+        let is_below = |rest: &str| rest == ".rs" || rest.starts_with('/');
+        file.is_for_tests = tests.iter().any(|test| file.path.strip_prefix(&**test).is_some_and(is_below));
+    }
 }
 
 /// Files written one in a line, the path before the text, with `\n` for the end of a line.
 pub fn planted(lines: &str) -> Vec<Source> {
     let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
     let halves = lines.map(|line| line.split_once(' ').unwrap_or((line, "")));
-    halves.map(|(path, text)| Source { path: path.to_string(), text: text.trim().replace("\\n", "\n") }).collect()
+    let sources = halves.map(|(path, text)| {
+        let text = text.trim().replace("\\n", "\n");
+        Source { path: path.to_string(), text, is_for_tests: false }
+    });
+    let mut sources = sources.collect::<Vec<_>>();
+    find_tests(&mut sources);
+    sources
 }
 
 /// Each planted line of `refused` has to get one complaint, each of `accepted` none.
@@ -203,4 +253,28 @@ fn tests_are_left_out_and_nothing_else() {
     assert!(kept.split(' ').all(has), "{words:?}");
     assert!(!["b", "B", "c", "C", "d", "e", "f", "i", "l", "tests", "let", "else"].into_iter().any(has), "{words:?}");
     assert!(words.contains(&(3, "j".to_string())), "lines are those of the file: {words:?}");
+}
+
+#[test]
+fn a_raw_name_is_the_name() {
+    let words = flat(planted("src/a.rs r#ring::r#type (r#b)")[0].tokens());
+    let words: Vec<_> = words.iter().map(|(_, word)| &**word).collect();
+    assert_eq!(words, ["ring", "::", "r#type", "(", "b", ")"]);
+}
+
+#[test]
+fn a_file_is_one_of_tests_if_its_parent_says_so() {
+    let files = planted(
+        "src/lib.rs pub mod tests; mod a; #[cfg(test)] mod b; #[cfg(test)] pub mod c; #[cfg(not(test))] pub mod c;
+        src/tests.rs
+        src/a.rs #[cfg(all(test, unix))] #[macro_use] pub(crate) mod tests;
+        src/a/tests.rs mod d;
+        src/a/tests/d.rs
+        src/b/mod.rs
+        src/b/e.rs
+        src/bb.rs
+        src/c.rs",
+    );
+    let ships: Vec<_> = files.iter().filter(|file| file.ships()).map(|file| &*file.path).collect();
+    assert_eq!(ships, ["src/lib.rs", "src/tests.rs", "src/a.rs", "src/bb.rs", "src/c.rs"]);
 }
