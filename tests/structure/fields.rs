@@ -68,6 +68,19 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
     }
 
+    /// Behind another name its fields would be touched unseen.
+    fn visit_item_type(&mut self, item: &'ast syn::ItemType) {
+        if self.is_beside_node && names_node(&item.ty) {
+            self.complain(&format!("node in {}", self.file.path), item.ident.span(), "another name for Node");
+        }
+    }
+
+    fn visit_use_rename(&mut self, rename: &'ast syn::UseRename) {
+        if self.is_beside_node && rename.ident == "Node" {
+            self.complain(&format!("node in {}", self.file.path), rename.rename.span(), "another name for Node");
+        }
+    }
+
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
         let is_listed = HANDED.iter().any(|(path, _)| *path == self.file.path);
         if self.is_beside_node && !is_listed && names_node(&item.self_ty) {
@@ -126,6 +139,9 @@ fn open_fields_and_hands_in_the_node_are_found() {
         src/dht/node/client.rs fn f(node: &mut Node<'_>) { node.g() }
         src/dht/node/client.rs impl A { fn f(&self, them: Option<&super::Node>) {} }
         src/dht/node/client.rs fn f() { g(|n: &Node| n) }
+        src/dht/node/client.rs type N2<'a> = super::Node<'a>; fn f(n: &N2) { n.config }
+        src/dht/node/journal/call.rs type N2<'a> = Option<&'a super::Node<'a>>;
+        src/dht/node/client.rs use super::{Link, Node as N2}; fn f(n: &N2) { n.config }
         src/dht/node/journal/call.rs fn replay(node: &mut Node) { node.config.a() }
         src/dht/node/journal/call.rs fn replay(&self) { self.node.config.a() }",
         r"src/dht/node/mod.rs pub struct Node { config: Config } impl Node { pub(super) fn f(&self) { self.config } }

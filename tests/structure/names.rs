@@ -11,7 +11,7 @@ use crate::source::{Complaint, Source, flat, judge, planted};
 
 // ---- types ----
 
-/// No two structs, enums, unions, traits or aliases of the library have one name.
+/// No two structs, enums, unions, traits or aliases of the library have one name, nor does a re-export give one again.
 pub fn check_types(files: &[Source]) -> Vec<Complaint> {
     let mut places = BTreeMap::<String, Vec<String>>::new();
     for file in files.iter().filter(|file| file.is_of_the_library()) {
@@ -36,10 +36,28 @@ impl<'ast> Visit<'ast> for Types {
         visit::visit_item(self, item);
     }
 
-    /// A macro may be given a whole definition.
+    /// `pub use Flow as Instant` makes another `Instant`.
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        if !matches!(item.vis, syn::Visibility::Inherited) {
+            visit::visit_item_use(self, item);
+        }
+    }
+
+    fn visit_use_rename(&mut self, rename: &'ast syn::UseRename) {
+        let name = rename.rename.to_string();
+        if name.starts_with(char::is_uppercase) {
+            self.0.push((rename.rename.span().start().line, name));
+        }
+    }
+
+    /// A macro may be given a whole definition. One that makes types of the names it is given is defined once, and may be
+    /// called anywhere: there must be none, which is why such a definition counts twice.
     fn visit_macro(&mut self, mac: &'ast syn::Macro) {
         let words = flat(mac.tokens.clone());
         let defines = |word: &str| ["struct", "enum", "union", "trait", "type"].contains(&word);
+        let made = words.windows(3).filter(|three| defines(&three[0].1) && three[1].1 == "$");
+        let made = made.filter(|_| mac.path.is_ident("macro_rules"));
+        self.0.extend(made.flat_map(|three| [0; 2].map(|_| (three[0].0, format!("${}", three[2].1)))));
         let is_named = |word: &str| word.starts_with(char::is_uppercase);
         let pairs = words.windows(2).filter(|pair| defines(&pair[0].1) && is_named(&pair[1].1));
         self.0.extend(pairs.map(|pair| pair[1].clone()));
@@ -142,6 +160,13 @@ fn a_type_that_is_defined_twice_is_found() {
         (1, "src/a.rs pub struct A;", "src/b.rs enum A {}"),
         (1, "src/a.rs mod inner { type A = u8; } trait A {}", ""),
         (1, "src/a.rs counters! { pub struct A { x } }", "src/b.rs union A { x: u8 }"),
+        (1, "src/a.rs struct A;", "src/b.rs mod inner { pub struct r#A; }"),
+        (1, "src/a.rs struct A;", "src/b.rs pub(crate) use super::{c, B as A};"),
+        (1, "src/a.rs struct A { #[cfg(test)] b: u8 } struct B;", "src/c.rs struct B;"),
+        (1, "src/lib.rs mod a; mod tests;\nsrc/a.rs struct A;", "src/tests.rs struct A;"),
+        (1, "src/a.rs macro_rules! a { ($name:ident) => { pub struct $name; } }", ""),
+        (0, "src/a.rs macro_rules! a { ($name:ident) => { impl B for C { type D = $name; } } }", ""),
+        (0, "src/a.rs struct A;", "src/b.rs use super::B as A; pub use super::A; pub use super::b as a;"),
         (0, "src/a.rs struct A;", "src/b.rs #[cfg(test)] mod tests { struct A; }"),
         (0, "src/a.rs struct A;", "src/b.rs impl Iterator for B { type A = u8; } fn a() -> A {}"),
         (0, "src/a.rs struct A;", "src/bin/honeyguide/a.rs struct A;"),
