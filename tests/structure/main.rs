@@ -8,6 +8,7 @@ mod fields;
 mod floors;
 mod imports;
 mod length;
+mod links;
 mod names;
 mod prose;
 mod source;
@@ -53,6 +54,11 @@ fn files_and_functions_are_short() {
 fn pages_and_comments_are_in_order() {
     let (files, paths) = repository();
     hold(prose::check(&files, &paths));
+}
+
+#[test]
+fn links_lead_to_headings_that_are_there() {
+    hold(links::check(&repository().0));
 }
 
 #[track_caller]
