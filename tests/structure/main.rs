@@ -13,7 +13,7 @@ mod names;
 mod prose;
 mod source;
 
-use source::{Complaint, repository};
+use source::{Complaint, repository, scripts};
 
 #[test]
 fn every_file_imports_only_from_the_floors_below_its_own() {
@@ -33,6 +33,7 @@ fn no_type_name_is_defined_twice() {
 #[test]
 fn no_name_has_a_word_that_is_out() {
     hold(names::check_words(&repository().0));
+    hold(names::check_words(&scripts()));
 }
 
 #[test]

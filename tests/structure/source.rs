@@ -22,6 +22,11 @@ impl Source {
         self.path.ends_with(".rs")
     }
 
+    pub fn is_python(&self) -> bool {
+        self.path.ends_with(".py")
+            || self.text.starts_with("#!") && self.text.lines().next().unwrap().contains("python")
+    }
+
     /// Whether this is code of the library or the program, and not a file of tests.
     pub fn ships(&self) -> bool {
         self.is_rust() && self.path.starts_with("src/") && !self.is_for_tests
@@ -135,8 +140,8 @@ fn without_tests(tokens: TokenStream) -> TokenStream {
     out.into_iter().collect()
 }
 
-/// What is left behind whatever an attribute can stand at. Where it ends depends on what it is: an item with its block or
-/// a semicolon, a field before a comma that is in no `<>`.
+/// What is left behind whatever an attribute can stand at. Where that ends depends on what it is: an item with its block
+/// or a semicolon, a field before a comma that is in no `<>`.
 fn after_the_first(input: ParseStream) -> syn::Result<TokenStream> {
     fn skip<T>(input: ParseStream, parse: impl FnOnce(ParseStream) -> syn::Result<T>, is_one_of_a_list: bool) -> bool {
         let ahead = input.fork();
@@ -168,26 +173,45 @@ fn is_cfg_test(token: &TokenTree) -> bool {
 
 /// What is in the repository: the Rust and Markdown files with their text, and the paths of all files and folders.
 pub fn repository() -> (Vec<Source>, BTreeSet<String>) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (mut sources, mut paths, mut folders) = (Vec::new(), BTreeSet::new(), vec![root.to_path_buf()]);
+    let paths = paths();
+    let is_read = |path: &&String| path.ends_with(".rs") || path.ends_with(".md");
+    let mut sources: Vec<_> = paths.iter().filter(is_read).filter_map(|path| read(path)).collect();
+    assert!(sources.len() > 100, "only {} files were found", sources.len());
+    find_tests(&mut sources);
+    (sources, paths)
+}
+
+/// The programs in Python.
+pub fn scripts() -> Vec<Source> {
+    let paths = paths();
+    let may_be = |path: &&String| path.ends_with(".py") || !path.rsplit('/').next().unwrap().contains('.');
+    paths.iter().filter(may_be).filter_map(|path| read(path)).filter(Source::is_python).collect()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `None` for what is no text.
+fn read(path: &str) -> Option<Source> {
+    let text = fs::read_to_string(root().join(path)).ok()?;
+    Some(Source { path: path.to_string(), text, is_for_tests: false })
+}
+
+fn paths() -> BTreeSet<String> {
+    let (mut paths, mut folders) = (BTreeSet::new(), vec![root().to_path_buf()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
             if [".git", "target", "node_modules"].iter().any(|name| entry.file_name() == *name) {
                 continue;
             }
-            let path = entry.path().strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
-            paths.insert(path.clone());
+            paths.insert(entry.path().strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/"));
             if entry.path().is_dir() {
                 folders.push(entry.path());
-            } else if path.ends_with(".rs") || path.ends_with(".md") {
-                sources.push(Source { text: fs::read_to_string(entry.path()).unwrap(), path, is_for_tests: false });
             }
         }
     }
-    assert!(sources.len() > 100, "only {} files were found", sources.len());
-    sources.sort_by(|a, b| a.path.cmp(&b.path));
-    find_tests(&mut sources);
-    (sources, paths)
+    paths
 }
 
 /// A file is one of tests if its parent says so, whatever its name; then the files below it are, too.
