@@ -69,8 +69,8 @@ impl<'ast> Visit<'ast> for Types {
 /// Words that are out as parts of names, each with its other forms.
 const OUT: &str = "pantry pantries, shelf shelves shelved shelving, hopper hoppers, entrance entrances, \
     starve starves starved starving, soften softens softened softening, obey obeys obeyed obeying, hearsay, \
-    liar liars, victim victims, crowd crowds crowding, life lives, chance chances chanced, driven, single singles singly, \
-    house houses housed housing, room rooms roomy, door doors, few, iface ifaces, seed seeds seeded seeding, \
+    liar liars, victim victims, crowd crowds crowding, life lives, chance chances chanced, driven, \
+    single singles singly, house houses housed housing, room rooms roomy, door doors, few, iface ifaces, seed seeds seeded seeding, \
     slot slots slotted";
 
 /// Where a word that is out stays: in these names (none given: all) below these paths, with the reason.
@@ -92,8 +92,8 @@ const STAYS: &[(&str, &str, &str, &str)] = &[
     ("slot", "", "src/dht/lookup tests/props/lookup.rs", "a lookup's place for a query in flight"),
 ];
 
-/// No identifier, no key of serde's and no file has a word in its name that is out. Names of tests are sentences of plain
-/// English.
+/// No identifier, no key of serde's and no file has a word in its name that is out. Names of tests are sentences of
+/// plain English.
 pub fn check_words(files: &[Source]) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     for file in files.iter().filter(|file| file.is_rust() || file.is_python()) {

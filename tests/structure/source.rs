@@ -140,8 +140,8 @@ fn without_tests(tokens: TokenStream) -> TokenStream {
     out.into_iter().collect()
 }
 
-/// What is left behind whatever an attribute can stand at. Where that ends depends on what it is: an item with its block
-/// or a semicolon, a field before a comma that is in no `<>`.
+/// What is left behind whatever an attribute can stand at. Where that ends depends on what it is: an item with its
+/// block or a semicolon, a field before a comma that is in no `<>`.
 fn after_the_first(input: ParseStream) -> syn::Result<TokenStream> {
     fn skip<T>(input: ParseStream, parse: impl FnOnce(ParseStream) -> syn::Result<T>, is_one_of_a_list: bool) -> bool {
         let ahead = input.fork();
