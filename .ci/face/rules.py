@@ -51,9 +51,25 @@ def limit(face, most):
 
 
 def paths(face):
-    for number, found in sorted(face.names.items(), key=lambda pair: min(pair[1])):
-        if len(found) > 1:
-            yield " and ".join(sorted(found))
+    face = face.whole
+    found = {number: set(paths) for number, paths in face.names.items()}
+    for path, item in face.own():
+        which, inner = face.inner(item)
+        if which == "variant":
+            found[item["id"]].add(f"its enum's {item['name']}")
+        if which == "type_alias" and (target := renamed(inner)) in found:
+            found[target].add(path)
+    for paths in sorted(map(sorted, found.values())):
+        if len(paths) > 1:
+            yield " and ".join(paths)
+
+
+def renamed(alias):
+    """The number of the type that an alias only gives another name, and no arguments."""
+    target = alias["type"].get("resolved_path", {"id": None, "args": None})
+    given = (target["args"] or {}).get("angle_bracketed", {"args": []})["args"]
+    own = all("lifetime" in argument or "generic" in argument.get("type", {}) for argument in given)
+    return target["id"] if own else None
 
 
 def nameable(face):

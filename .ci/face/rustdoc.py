@@ -8,6 +8,8 @@ import tempfile
 
 # What rustdoc of the compilers that this was tried with writes; another may have moved a field.
 FORMATS = range(56, 59)
+# What macros refer to has its paths there for them, and for nobody else.
+UNLISTED = {"__private"}
 OWN = 0  # the crate's number in its own JSON
 
 
@@ -29,9 +31,12 @@ def tool(folder):
 
 
 class Face:
-    """The items of a crate that can be reached from outside. `names` has the paths of each, by the item's number."""
+    """The items of a crate that can be reached from outside. `names` has the paths of each, by the item's number.
 
-    def __init__(self, manifest):
+    `whole` is the same with what is hidden in the documentation: a path that nobody is told of is one all the same."""
+
+    def __init__(self, manifest, hidden=False):
+        self.whole = self if hidden else Face(manifest, hidden=True)
         metadata = json.loads(cargo(manifest, "metadata", "--format-version", "1", "--all-features"))
         own = next(p for p in metadata["packages"] if p["id"] == metadata["resolve"]["root"])
         self.features = sorted(set(own["features"]) - {"default", "internals"})
@@ -45,6 +50,7 @@ class Face:
         with tempfile.TemporaryDirectory() as folder:
             arguments = ["--lib", "--no-default-features", "--features", ",".join(self.features), "--quiet"]
             options = ["-Zunstable-options", "--output-format=json", "--cap-lints=allow"]
+            options += ["--document-hidden-items"] if hidden else []
             cargo(manifest, "rustdoc", *arguments, "--", *options, RUSTDOC=tool(folder), RUSTDOCFLAGS="")
         name = next(t["name"] for t in own["targets"] if "lib" in t["kind"]).replace("-", "_")
         data = json.loads((pathlib.Path(metadata["target_directory"]) / "doc" / f"{name}.json").read_text())
@@ -67,6 +73,8 @@ class Face:
             if kind == "use":
                 self._use(inner, path, above)
             elif kind == "module":
+                if item["name"] in UNLISTED and "hidden" in str(item["attrs"]):
+                    continue
                 # One that re-exports a module around it would never end.
                 if number not in above:
                     self._walk(number, [*path, item["name"]], (*above, module))
@@ -82,6 +90,10 @@ class Face:
                 self._walk(use["id"], path, (*above, use["id"]))
         elif "module" in target["inner"]:
             self._walk(use["id"], [*path, use["name"]], above)
+        elif use["is_glob"]:
+            # Of an enum: what is named is each of its variants.
+            for number in target["inner"].get("enum", {"variants": []})["variants"]:
+                self._name(number, [*path, self.index[number]["name"]])
         elif "use" in target["inner"]:
             self._use({**target["inner"]["use"], "name": use["name"]}, path, above)
         else:

@@ -44,6 +44,22 @@ pub use inner::Internal;
 pub use inner::Hidden;
 pub use inner::Twice;
 pub use settled as of_another;
+pub use Closed::*;
+#[doc(hidden)]
+pub mod unseen {
+    pub use crate::Open;
+}
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::Sealed;
+}
+pub type Renamed = BareError;
+pub type Chosen = Lent<'static, u8>;
+
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Lent<'a, T>(pub &'a T);
+pub type Again<'a, T> = Lent<'a, T>;
 
 /// Public under a path of its own and at the root.
 pub mod open {
@@ -117,16 +133,24 @@ pub struct BareError;
 PAGE = """# Written by .ci/api --write. Features: more.
 
 planted
+  type Again<'a, T> = Lent<'a, T>
   #[non_exhaustive] struct BareError
     impl Debug
+  type Chosen = Lent<'static, u8>
   enum Closed
     Yes(u8)
     No { why: u16 }
     Perhaps
     impl Debug
+  #[non_exhaustive] struct Lent<'a, T>
+    0: &'a T
+    impl Debug
+  No { why: u16 }
   struct Open
     field: u8
     impl Debug
+  Perhaps
+  type Renamed = BareError
   struct Sealed
     fn get(&self) -> io::Result<u8>
     fn lent(&self, _: settled::Settled) -> Option<&early::Early>
@@ -134,6 +158,7 @@ planted
   #[non_exhaustive] struct Twice
     impl Debug
   #[non_exhaustive] struct Unprinted
+  Yes(u8)
 
 planted::open
   fn documented() -> Result<(), fmt::Error>
@@ -142,8 +167,16 @@ planted::open
 """
 
 FOUND = {
-    "limit": ["9 public names, at most 8 are wanted"],
-    "paths": ["planted::Twice and planted::open::Twice"],
+    "limit": ["16 public names, at most 8 are wanted"],
+    "paths": [
+        "its enum's No and planted::No",
+        "its enum's Perhaps and planted::Perhaps",
+        "its enum's Yes and planted::Yes",
+        "planted::Again and planted::Lent",
+        "planted::BareError and planted::Renamed",
+        "planted::Open and planted::unseen::Open",
+        "planted::Twice and planted::open::Twice",
+    ],
     "nameable": ["planted::open::leaking names planted::inner::Nameless"],
     "foreign": [
         "planted::Sealed, impl Iterator::Item names early::Early of early 0.3.1",

@@ -5,14 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::imports::Modules;
-use crate::source::{Complaint, Source, planted};
+use crate::source::{Complaint, Source, flat, judge, planted};
 
 /// For each file the files that it imports, with the line of the first time.
 type Graph = BTreeMap<String, BTreeMap<String, usize>>;
 
 pub fn check(files: &[Source]) -> Vec<Complaint> {
     let graph = graph(&Modules::read(files));
-    let (mut complaints, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut complaints = files.iter().filter(|file| file.ships()).flat_map(detours).collect::<Vec<_>>();
+    let mut seen = BTreeSet::new();
     for first in graph.keys() {
         let circle: Vec<_> =
             reach(&graph, first).into_iter().filter(|file| reach(&graph, file).contains(first)).collect();
@@ -26,6 +27,25 @@ pub fn check(files: &[Source]) -> Vec<Complaint> {
             }
         }
         complaints.push(Complaint::new(format!("circle {first}"), first, what));
+    }
+    complaints
+}
+
+/// Ways to a file that are not its name, which would lead past this check.
+fn detours(file: &Source) -> Vec<Complaint> {
+    const WAYS: &[(&str, &str)] = &[
+        ("extern crate self", "the crate under another name"),
+        // Literals are left out.
+        ("path = ]", "a file under another name"),
+        ("path = )", "a file under another name"),
+        ("include !", "a file inside of another"),
+    ];
+    let words = flat(file.tokens_without_tests());
+    let mut complaints = Vec::new();
+    for (way, what) in WAYS {
+        let way: Vec<_> = way.split(' ').collect();
+        let found = words.windows(way.len()).filter(|words| words.iter().map(|(_, word)| word).eq(&way));
+        complaints.extend(found.map(|words| Complaint::new("detour", file.at(words[0].0), what)));
     }
     complaints
 }
@@ -88,4 +108,35 @@ fn a_name_counts_as_the_file_that_defines_it_and_a_gathering_file_only_for_what_
         let found = check(&planted(&format!("{root}\n{a}\nsrc/t/mod.rs {gathering}\nsrc/t/b.rs {b}")));
         assert_eq!(found.len(), circles, "{gathering} / {b}");
     }
+}
+
+#[test]
+fn a_circle_is_found_however_a_name_is_taken() {
+    for (circles, b) in [
+        (1, "use crate::a::*; fn f() { assert!(helper()) }"),
+        (1, "use super::a; fn f() { assert!(a::helper()) }"),
+        (1, "fn f() { crate::r#a::helper() }"),
+        (1, "struct B { #[cfg(test)] c: u8, a: crate::a::A }"),
+        (1, "fn f() { match c { #[cfg(test)] 1 => d(), _ => crate::a::helper() } }"),
+        (0, "#[cfg(test)] mod tests { use crate::a::*; }"),
+        (0, "use crate::a;"),
+        (0, "use super::*;"),
+    ] {
+        let files = format!("src/lib.rs mod a; mod b;\nsrc/a.rs use crate::b; fn helper() {{ b::f() }}\nsrc/b.rs {b}");
+        assert_eq!(check(&planted(&files)).len(), circles, "{b}");
+    }
+}
+
+#[test]
+fn detours_are_found() {
+    judge(
+        r#"src/a.rs extern crate self as hg;
+        src/a.rs #[path = "ring.rs"] mod other;
+        src/a.rs #[cfg_attr(unix, path = "ring.rs")] mod other;
+        src/a.rs include!("ring.rs");"#,
+        r#"src/a.rs extern crate alloc; fn f(path: &str) { let path = "a"; include_str!("a.txt") }
+        src/a.rs #[cfg(test)] #[path = "b.rs"] mod tests;
+        tests/a.rs #[path = "ring.rs"] mod other;"#,
+        |file| check(&[file]),
+    );
 }

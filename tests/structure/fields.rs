@@ -33,7 +33,7 @@ const HANDED: &[(&str, &str)] = &[
 
 pub fn check(files: &[Source]) -> Vec<Complaint> {
     let mut complaints = Vec::new();
-    for file in files.iter().filter(|file| file.ships() && FOLDERS.iter().any(|folder| file.path.starts_with(folder))) {
+    for file in files.iter().filter(|file| file.ships() && file.path.starts_with("src/dht/")) {
         let is_beside_node = file.path.starts_with("src/dht/node/") && file.path != NODE;
         let mut reader = Reader { file, is_beside_node, is_in_node: false, complaints: &mut complaints };
         reader.visit_file(&file.parsed(file.tokens_without_tests()));
@@ -58,13 +58,27 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
         let name = item.ident.to_string();
         let is_public = matches!(item.vis, syn::Visibility::Public(_)) && name != "Node";
+        let is_here = FOLDERS.iter().any(|folder| self.file.path.starts_with(folder));
         let is_open = |field: &syn::Field| match field.vis {
             syn::Visibility::Inherited => false,
             syn::Visibility::Restricted(_) => true,
             syn::Visibility::Public(_) => !is_public, // what a user sees may have fields
         };
-        if item.fields.iter().any(is_open) && !PLAIN.iter().any(|(plain, _)| *plain == name) {
+        if is_here && item.fields.iter().any(is_open) && !PLAIN.iter().any(|(plain, _)| *plain == name) {
             self.complain(&format!("fields of {name}"), item.ident.span(), "open to the neighbours");
+        }
+    }
+
+    /// Behind another name its fields would be touched unseen.
+    fn visit_item_type(&mut self, item: &'ast syn::ItemType) {
+        if names_node(&item.ty) {
+            self.complain(&format!("node in {}", self.file.path), item.ident.span(), "another name for Node");
+        }
+    }
+
+    fn visit_use_rename(&mut self, rename: &'ast syn::UseRename) {
+        if rename.ident == "Node" {
+            self.complain(&format!("node in {}", self.file.path), rename.rename.span(), "another name for Node");
         }
     }
 
@@ -126,6 +140,11 @@ fn open_fields_and_hands_in_the_node_are_found() {
         src/dht/node/client.rs fn f(node: &mut Node<'_>) { node.g() }
         src/dht/node/client.rs impl A { fn f(&self, them: Option<&super::Node>) {} }
         src/dht/node/client.rs fn f() { g(|n: &Node| n) }
+        src/dht/node/client.rs type N2<'a> = super::Node<'a>; fn f(n: &N2) { n.config }
+        src/dht/node/journal/call.rs type N2<'a> = Option<&'a super::Node<'a>>;
+        src/dht/node/mod.rs struct Node; pub(super) type N2 = Node;
+        src/dht/config.rs pub type N2<'a> = super::node::Node<'a>;
+        src/dht/node/client.rs use super::{Link, Node as N2}; fn f(n: &N2) { n.config }
         src/dht/node/journal/call.rs fn replay(node: &mut Node) { node.config.a() }
         src/dht/node/journal/call.rs fn replay(&self) { self.node.config.a() }",
         r"src/dht/node/mod.rs pub struct Node { config: Config } impl Node { pub(super) fn f(&self) { self.config } }

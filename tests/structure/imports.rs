@@ -29,6 +29,8 @@ struct Mention {
     path: Vec<String>,
     /// `pub use`, with any visibility.
     re_export: bool,
+    /// `use module::*`: all that is in it may be used without another word.
+    glob: bool,
 }
 
 pub struct Import {
@@ -60,11 +62,12 @@ impl Modules {
     pub fn imports(&self, module: &str) -> Vec<Import> {
         let mut out = Vec::new();
         for (here, scope) in self.0.iter().filter(|(here, _)| self.file_of(here) == module) {
-            for Mention { line, path, re_export } in &scope.mentions {
+            for Mention { line, path, re_export, glob } in &scope.mentions {
                 let Some((to, whole)) = self.resolve(here, path, 16) else { continue };
                 let to = self.file_of(&to).to_string();
                 // A lone name that is a module's too is a variable or a type of another crate.
-                if to != module && !(whole && path.len() == 1) {
+                if to != module && (*glob || !(whole && path.len() == 1)) {
+                    let whole = whole && !glob;
                     out.push(Import { line: *line, to, re_export: *re_export, whole });
                 }
             }
@@ -164,7 +167,7 @@ impl Reader {
     }
 
     fn mention(&mut self, line: usize, path: &[String], re_export: bool) {
-        self.module().mentions.push(Mention { line, path: path.to_vec(), re_export });
+        self.module().mentions.push(Mention { line, path: path.to_vec(), re_export, glob: false });
     }
 
     fn use_tree(&mut self, tree: &syn::UseTree, mut path: Vec<String>, re_export: bool) {
@@ -177,7 +180,8 @@ impl Reader {
                 return group.items.iter().for_each(|tree| self.use_tree(tree, path.clone(), re_export));
             }
             syn::UseTree::Glob(glob) => {
-                self.mention(glob.star_token.spans[0].start().line, &path, re_export);
+                let line = glob.star_token.spans[0].start().line;
+                self.module().mentions.push(Mention { line, path: path.clone(), re_export, glob: true });
                 return self.module().globs.push(path);
             }
             syn::UseTree::Name(name) if name.ident == "self" => (&name.ident, path.last().cloned().unwrap_or_default()),

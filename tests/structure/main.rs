@@ -8,11 +8,12 @@ mod fields;
 mod floors;
 mod imports;
 mod length;
+mod links;
 mod names;
 mod prose;
 mod source;
 
-use source::{Complaint, repository};
+use source::{Complaint, repository, scripts};
 
 #[test]
 fn every_file_imports_only_from_the_floors_below_its_own() {
@@ -32,6 +33,7 @@ fn no_type_name_is_defined_twice() {
 #[test]
 fn no_name_has_a_word_that_is_out() {
     hold(names::check_words(&repository().0));
+    hold(names::check_words(&scripts()));
 }
 
 #[test]
@@ -53,6 +55,11 @@ fn files_and_functions_are_short() {
 fn pages_and_comments_are_in_order() {
     let (files, paths) = repository();
     hold(prose::check(&files, &paths));
+}
+
+#[test]
+fn links_lead_to_headings_that_are_there() {
+    hold(links::check(&repository().0));
 }
 
 #[track_caller]

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::links::targets;
 use crate::source::{Complaint, Source, judge};
 
 const WIDTH: usize = 120;
@@ -55,9 +56,7 @@ fn jargon(line: &str) -> Option<&'static str> {
 
 /// Files that Markdown links to, without the part of the page that is meant.
 fn links(line: &str) -> Vec<&str> {
-    let inline = line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
-    let defined = line.strip_prefix('[').and_then(|rest| rest.split_once("]: ")).map(|(_, target)| target);
-    let targets = inline.chain(defined).filter_map(|target| target.split('#').next());
+    let targets = targets(line).into_iter().filter_map(|target| target.split('#').next());
     targets.filter(|target| target.contains(['.', '/']) && !target.contains([':', ' '])).collect()
 }
 
@@ -105,6 +104,9 @@ fn long_lines_dead_links_and_jargon_are_found() {
             README.md A page that [is gone](spec/gone.md).
             spec/krpc.md [is gone](../gone/README.md#part)
             CONTRIBUTING.md [gone]: spec/gone.md
+            CONTRIBUTING.md [is gone]( spec/gone.md )
+            CONTRIBUTING.md <a href='spec/gone.md'>is gone</a>
+            src/a.rs /// [gone]: ../spec/gone.md
             src/a.rs /// See `spec/gone.md`.
             spec/krpc.md Code: `src/base/{{time,gone}}.rs`.
             spec/krpc.md Code: `src/{{base, krpc}}/time.rs`.

@@ -229,8 +229,8 @@ def stock_limits(report, tools):
         report.step("bootstrap", lambda: theirs.call("join", least=2, seconds=60))
         report.step(f"{WATCH} s together", lambda: time.sleep(WATCH))
         # Without this, silence about bans would mean nothing.
-        victim = theirs.addresses[1]
-        report.step("a flooder is banned", lambda: expect(not answers(host(200), victim, 200), "no ban"))
+        flooded = theirs.addresses[1]
+        report.step("a flooder is banned", lambda: expect(not answers(host(200), flooded, 200), "no ban"))
         report.step("nobody else is", lambda: nobody_banned(ours, theirs.addresses))
         with Program(tools.honeyguide, theirs.addresses[0]) as program:
             peers_step(report, program, 45557)
@@ -239,12 +239,12 @@ def stock_limits(report, tools):
 
 
 def public_nodes(running, tools, count, more=()):
-    """Nodes of ours in networks of their own; their addresses. The first two are each other's entrance, since a node on
-    a public network looks for one."""
+    """Nodes of ours in networks of their own; their addresses. The first two bootstrap from each other, since a node on
+    a public network needs somebody to."""
     addresses = [f"{host(i)}:6881" for i in range(1, count + 1)]
     for i, address in enumerate(addresses):
-        entrance = addresses[1:2] if i == 0 else addresses[:1]
-        running.enter_context(Node(tools.honeyguide, [address], entrance, more))
+        bootstrap = addresses[1:2] if i == 0 else addresses[:1]
+        running.enter_context(Node(tools.honeyguide, [address], bootstrap, more))
     return addresses
 
 
