@@ -375,7 +375,8 @@ fn a_secret_is_made_once_and_kept_private() {
     }
     honeyguide(&["keygen", &path]).failed(1, &[&path, "exists"]);
     assert_eq!(fs::read_to_string(&path).unwrap(), secret);
-    honeyguide(&["keygen", "/nonexistent/secret"]).failed(1, &["/nonexistent/secret"]);
+    let nowhere = honeyguide(&["keygen", "/nonexistent/secret"]).failed(1, &["/nonexistent/secret"]);
+    assert!(!nowhere.err.contains(".tmp"), "a name that nobody gave: {nowhere:?}");
 }
 
 #[test]
@@ -408,10 +409,37 @@ fn a_node_keeps_its_ids_and_contacts() {
     let folder_as_state = folder.0.to_str().unwrap();
     honeyguide(&["node", "--bind", "127.0.0.1:0", "--state", folder_as_state]).failed(1, &[folder_as_state]);
     let nowhere = "/nonexistent/state";
-    honeyguide(&["node", "--bind", "127.0.0.1:0", "--state", nowhere]).failed(1, &[nowhere]);
+    let run = honeyguide(&["node", "--bind", "127.0.0.1:0", "--state", nowhere]).failed(1, &[nowhere]);
+    assert!(!run.err.contains(".tmp"), "a name that nobody gave: {run:?}");
     let (_socket, used) = silent();
     honeyguide(&["node", "--bind", &used]).failed(1, &["in use"]);
     honeyguide(&["node", "--bind", "127.0.0.1"]).code.eq(&2).then_some(()).expect("an address has a port");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_journal_is_never_the_state_file_too_by_whatever_name() {
+    let folder = Folder::new();
+    let (file, link, dotted) = (folder.file("file"), folder.file("link"), folder.file("./file"));
+    std::os::unix::fs::symlink("file", &link).unwrap();
+    for (journal, state) in [(&file, &file), (&file, &link), (&file, &dotted), (&dotted, &link), (&link, &file)] {
+        let args = ["node", "--bind", "127.0.0.1:0", "--journal", journal, "--state", state, "--timeout", "1"];
+        honeyguide(&args).failed(2, &[journal, state, "one file"]);
+        assert!(!fs::exists(&file).unwrap() && fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_may_block_is_no_state_file_and_elsewhere_ends_in_time() {
+    let folder = Folder::new();
+    let pipe = folder.file("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    honeyguide(&["node", "--bind", "127.0.0.1:0", "--state", &pipe]).failed(1, &[&pipe, "not a regular file"]);
+    // A shell hands over the output of another program as a pipe, so commands that can wait for one do.
+    for args in [&["replay", &pipe][..], &["put", "--file", &pipe], &["reconcile", &pipe, &pipe]] {
+        honeyguide(&[args, &["--timeout", "0.1"]].concat()).failed(1, &["gave up after 0.1 s"]);
+    }
 }
 
 #[test]

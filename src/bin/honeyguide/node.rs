@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::client::{self, ended};
 use crate::failed::Failed;
+use crate::file;
 use crate::journal::{self, Head, HeadLink};
 use crate::options::Options;
 use crate::print::{Out, outcome_json, outcome_text};
@@ -43,6 +44,12 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let binds = if args.bind.is_empty() { vec![SocketAddr::from(([0, 0, 0, 0], 0))] } else { args.bind };
     if binds.len() > Config::MAX_LINKS {
         return Err(Failed::usage(format!("a node has at most {} links, not {}", Config::MAX_LINKS, binds.len())));
+    }
+    if let (Some(journal), Some(state)) = (&args.journal, &args.state)
+        && file::are_one(journal, state)
+    {
+        let (journal, state) = (journal.display(), state.display());
+        return Err(Failed::usage(format!("--journal {journal} and --state {state} are one file: name two")));
     }
     let saved = args.state.as_deref().map(State::load).transpose()?.flatten();
     let loopback = binds.iter().any(|addr| addr.ip().is_loopback());
