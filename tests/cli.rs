@@ -234,7 +234,7 @@ fn a_node_is_pinged() {
     honeyguide(&["ping", &format!("localhost:{port}")]).done();
     let (_socket, nobody) = silent();
     honeyguide(&["ping", &nobody]).failed(1, &[&nobody, "did not answer"]);
-    honeyguide(&["ping", "nowhere"]).failed(1, &["nowhere", "host:port"]);
+    honeyguide(&["ping", "nowhere"]).failed(2, &["nowhere", "host:port"]);
 }
 
 #[test]
@@ -347,9 +347,10 @@ fn a_signed_item_is_updated_in_sequence_and_guarded() {
 fn a_value_that_no_node_would_store_is_not_sent() {
     let (_socket, addr) = silent();
     let put = |args: &[&str]| honeyguide(&[&["put", "--bootstrap", &addr], args].concat());
-    put(&[&"x".repeat(1000)]).failed(1, &["1005", "1000"]);
-    put(&["--bencode", "i01e"]).failed(1, &["canonical"]);
-    put(&["--bencode", "d1:b0:1:a0:e"]).failed(1, &["canonical"]);
+    put(&[&"x".repeat(1000)]).failed(2, &["1005", "1000"]);
+    put(&["--bencode", "hello"]).failed(2, &["canonical"]);
+    put(&["--bencode", "i01e"]).failed(2, &["canonical"]);
+    put(&["--bencode", "d1:b0:1:a0:e"]).failed(2, &["canonical"]);
     put(&["--file", "/nonexistent/value"]).failed(1, &["/nonexistent/value"]);
     let folder = Folder::new();
     let bad = folder.file("bad");
@@ -372,6 +373,16 @@ fn a_secret_is_made_once_and_kept_private() {
     {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    // A key is there as a whole and its public key is known, or nothing is there.
+    let hasty = folder.file("hasty");
+    let made = honeyguide(&["keygen", &hasty, "--timeout", "1e-10"]).done();
+    assert_eq!((made.out.trim().len(), fs::exists(&hasty).unwrap()), (64, true));
+    #[cfg(target_os = "linux")]
+    {
+        let (unread, full) = (folder.file("unread"), fs::File::options().write(true).open("/dev/full").unwrap());
+        let status = Command::new(PROGRAM).args(["keygen", &unread]).stdout(full).stderr(Stdio::null()).status();
+        assert_eq!((status.unwrap().code(), fs::exists(&unread).unwrap()), (Some(1), false));
     }
     honeyguide(&["keygen", &path]).failed(1, &[&path, "exists"]);
     assert_eq!(fs::read_to_string(&path).unwrap(), secret);
@@ -549,8 +560,32 @@ fn a_network_that_does_not_answer_is_a_failure_with_a_reason() {
         }
     });
     honeyguide(&["peers", INFO_HASH, "--bootstrap", "no-such-host.invalid:6881"]).failed(1, &["no-such-host.invalid"]);
-    honeyguide(&["peers", INFO_HASH, "--bootstrap", "127.0.0.1"]).failed(1, &["127.0.0.1", "port"]);
+    // One that is malformed is wrong usage, whatever the others are.
+    for other in [&nobody[..], "no-such-host.invalid:6881"] {
+        let args = ["peers", INFO_HASH, "--bootstrap", other, "--bootstrap", "127.0.0.1"];
+        honeyguide(&args).failed(2, &["\"127.0.0.1\"", "port"]);
+    }
     honeyguide(&["peers", INFO_HASH, "--network", "local"]).failed(2, &["--bootstrap"]);
+}
+
+#[test]
+fn a_network_is_joined_through_any_one_of_many_addresses() {
+    let (_network, addr) = network(6);
+    let sockets: Vec<_> = (0..40).map(|_| silent()).collect();
+    let mut args = vec!["find-node", INFO_HASH];
+    args.extend(sockets.iter().flat_map(|(_, nobody)| ["--bootstrap", nobody.as_str()]));
+    args.extend(["--bootstrap", &addr]);
+    assert!(honeyguide(&args).done().lines().len() >= 6);
+}
+
+#[test]
+fn a_timeout_is_kept_however_short_and_its_limit_is_named() {
+    let (_socket, nobody) = silent();
+    honeyguide(&["ping", &nobody, "--timeout", "1e-10"]).failed(1, &["gave up"]);
+    for wrong in ["inf", "1000000001", "0", "NaN"] {
+        let run = honeyguide(&["ping", &nobody, "--timeout", wrong]);
+        assert!(run.code == 2 && run.err.contains("above 0 and at most 1000000000"), "{run:?}");
+    }
 }
 
 #[test]

@@ -192,8 +192,8 @@ impl Step {
 
 async fn join(step: &mut Step, nodes: &[&Handle], routers: &[SocketAddr]) -> Result<(), String> {
     for node in nodes {
-        let joined = node.bootstrap(&client::endpoints(routers)).await;
-        let outcome = joined.map_err(|failure| failure.to_string())?.outcome;
+        let joined = client::join(routers, |some| node.bootstrap(some)).await;
+        let outcome = joined.map_err(|failed| failed.sentence)?;
         step.count(&outcome, outcome.answered);
         if outcome.answered == 0 {
             return Err(client::no_answer(routers));

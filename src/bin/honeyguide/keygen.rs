@@ -15,8 +15,15 @@ pub struct Args {
 }
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    // From here on no signal and no `--timeout` ends the program at once: it could leave a secret without its public key.
+    let _ending = options.ending();
     let secret: [u8; 32] = options.rng()?.bytes();
     file::write_new(&args.file, format!("{}\n", hex::encode(secret)).as_bytes())?;
     let key = hex::encode(SignedItem::public_key(&secret));
-    options.out().line(&key, json!({ "public_key": key }))
+    let printed = options.out().line(&key, json!({ "public_key": key }));
+    if printed.is_err() {
+        // It was made just now, and nobody knows its key.
+        let _ = std::fs::remove_file(&args.file);
+    }
+    printed
 }

@@ -11,7 +11,7 @@ use honeyguide::dht::LinkId;
 use honeyguide::dht::Network;
 use serde_json::json;
 
-use crate::client::{self, ended};
+use crate::client;
 use crate::failed::Failed;
 use crate::file;
 use crate::journal::{self, Head, HeadLink};
@@ -102,7 +102,8 @@ async fn start(options: &Options, loopback: bool, saved: Option<&State>) -> Resu
         return Ok(client::Start { routers: vec![], network });
     }
     match client::start(options).await {
-        Err(_) if saved.is_some_and(|saved| !saved.contacts.is_empty()) => {
+        // Wrong usage stays wrong, whoever is known.
+        Err(Failed { code: 1, .. }) if saved.is_some_and(|saved| !saved.contacts.is_empty()) => {
             Ok(client::Start { routers: vec![], network })
         }
         start => start,
@@ -148,11 +149,11 @@ async fn join(out: Out, node: &Handle, routers: &[SocketAddr]) -> Result<(), Fai
         .zip(node.addrs())
         .map(|(i, addr)| {
             let routers: Vec<_> = routers.iter().copied().filter(|router| router.is_ipv4() == addr.is_ipv4()).collect();
-            (i, node.on(LinkId(i)).bootstrap(&client::endpoints(&routers)))
+            (i, client::join(&routers, move |some| node.on(LinkId(i)).bootstrap(some)))
         })
         .collect();
-    for (i, operation) in joining {
-        let outcome = ended(operation.await)?.outcome;
+    for (i, joined) in joining {
+        let outcome = joined.await?;
         let contacts = node.observe(move |node| node.contacts().filter(|(link, _)| *link == LinkId(i)).count());
         let contacts = contacts.await.unwrap_or(0);
         out.line(

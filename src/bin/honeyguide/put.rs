@@ -98,12 +98,15 @@ fn value(args: &Args) -> Result<Vec<u8>, Failed> {
     let value = if args.bencode { raw } else { [format!("{}:", raw.len()).as_bytes(), &raw].concat() };
     match Item::immutable(&value) {
         Ok(_) => Ok(value),
-        Err(ItemError::NotCanonical) => {
-            Err("the value is not canonical bencode (sorted keys, shortest numbers, nothing after it)".into())
-        }
+        Err(ItemError::NotCanonical) => Err(Failed::usage(
+            "the value is not canonical bencode (sorted keys, shortest numbers, nothing after it): correct it, or leave \
+             out --bencode to store it as text",
+        )),
         Err(_) => {
             let (len, max) = (value.len(), Item::MAX_VALUE);
-            Err(format!("the value has {len} bytes when bencoded, and {max} is the most that a node stores").into())
+            Err(Failed::usage(format!(
+                "the value has {len} bytes when bencoded, and {max} is the most that a node stores: shorten it"
+            )))
         }
     }
 }
