@@ -10,6 +10,7 @@ mod get;
 mod inspect;
 mod journal;
 mod keygen;
+mod lines;
 mod negentropy_harness;
 mod node;
 mod options;
