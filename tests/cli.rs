@@ -170,12 +170,14 @@ fn what_the_demo_says_to_try_next_works() {
     assert_eq!(network, PROGRAM);
     let (_network, addr) = crate::network(6);
     let folder = Folder::new();
-    for command in &commands[1..] {
+    // Nodes take a moment to start, and whoever pastes the lines does not wait.
+    assert_eq!(commands[1], "sleep 1");
+    for command in &commands[2..] {
         let command = command.replace("127.0.0.1:6881", &addr);
         let output = Command::new("sh").args(["-c", &command]).current_dir(&folder.0).output().unwrap();
         assert!(output.status.success(), "{command}: {output:?}");
     }
-    assert_eq!(commands.len(), 5, "{commands:?}");
+    assert_eq!(commands.len(), 6, "{commands:?}");
 }
 
 #[test]
@@ -301,6 +303,7 @@ fn an_immutable_item_comes_back_as_it_was_stored() {
     assert_eq!(get(&put(&["--bencode", "l3:onei2ee"], b"")), (format!("{list}\n"), list, Value::Null));
 
     let human = honeyguide(&["put", "Hello World!", "--bootstrap", &addr]).done();
+    assert_eq!(human.err, "", "enough nodes hold it");
     assert!(human.out.starts_with("target e5f96f6f38320f0f33959cb4d3d656452117aadb\nstored "), "{human:?}");
     honeyguide(&["get", INFO_HASH, "--bootstrap", &addr]).failed(1, &[INFO_HASH, "converged"]);
 }
@@ -320,7 +323,9 @@ fn a_signed_item_is_updated_in_sequence_and_guarded() {
         let got = run.objects().remove(0);
         (got["seq"].as_i64().unwrap(), got["text"].as_str().unwrap().to_string())
     };
-    let first = put(&["one"]).done().objects().remove(0);
+    let first = put(&["one"]).done();
+    assert!(first.err.starts_with("honeyguide: warning: the item was stored by 6, and 8 should"), "{first:?}");
+    let first = first.objects().remove(0);
     assert_eq!((&first["seq"], &first["k"], &first["salt"]), (&1.into(), &key.clone().into(), &"news".into()));
     assert_eq!(put(&["two"]).done().objects()[0]["seq"], 2);
     assert_eq!(get(&["--salt", "news"]), (2, "two".into()));
@@ -425,6 +430,16 @@ fn a_node_keeps_its_ids_and_contacts() {
     let (_socket, used) = silent();
     honeyguide(&["node", "--bind", &used]).failed(1, &["in use"]);
     honeyguide(&["node", "--bind", "127.0.0.1"]).code.eq(&2).then_some(()).expect("an address has a port");
+}
+
+#[test]
+fn a_node_that_was_alone_says_when_it_no_longer_is() {
+    let mut first = Running::start(&["node", "--bind", "127.0.0.1:0", "--json"]);
+    let mut line = || serde_json::from_str::<Value>(&first.line()).unwrap();
+    let addr = line()["addr"].as_str().unwrap().to_string();
+    assert_eq!(line()["contacts"], 0);
+    let _second = Running::start(&["node", "--bind", "127.0.0.1:0", "--bootstrap", &addr]);
+    assert_eq!(line()["contacts"], 1);
 }
 
 #[cfg(unix)]
@@ -565,6 +580,10 @@ fn a_network_that_does_not_answer_is_a_failure_with_a_reason() {
         let args = ["peers", INFO_HASH, "--bootstrap", other, "--bootstrap", "127.0.0.1"];
         honeyguide(&args).failed(2, &["\"127.0.0.1\"", "port"]);
     }
+    let public = ["--network", "public", "--bootstrap", &nobody];
+    let refused = |run: Run| run.failed(1, &[&nobody, "public network refuse", "--network local"]);
+    refused(honeyguide(&[&["get", INFO_HASH], &public[..]].concat()));
+    refused(honeyguide(&["ping", &nobody, "--network", "public"]));
     honeyguide(&["peers", INFO_HASH, "--network", "local"]).failed(2, &["--bootstrap"]);
 }
 

@@ -35,6 +35,18 @@ pub struct Start {
     pub network: Network,
 }
 
+impl Start {
+    /// Why nobody is asked, when the rules of the network rule out every address.
+    pub fn refused(&self) -> Option<String> {
+        let is_usable = |addr: &SocketAddr| Endpoint::from(*addr).is_usable(self.network);
+        let first = self.routers.first().filter(|_| !self.routers.iter().any(is_usable))?;
+        Some(format!(
+            "{first} was not asked: the rules of the public network refuse such an address; --network local allows a \
+             loopback address"
+        ))
+    }
+}
+
 /// The addresses given with `--bootstrap`, or those of the public routers.
 pub async fn start(options: &Options) -> Result<Start, Failed> {
     let routers = if !options.bootstrap.is_empty() {
@@ -96,7 +108,7 @@ pub async fn joined(options: &Options) -> Result<Handle, Failed> {
     let outcome = join(&start.routers, |some| node.bootstrap(some)).await?;
     progress.finish_and_clear();
     if outcome.answered == 0 {
-        return Err(no_answer(&start.routers).into());
+        return Err(no_answer(&start).into());
     }
     Ok(node)
 }
@@ -123,8 +135,11 @@ pub fn join<B: Fn(&[Endpoint]) -> Operation<Infallible>>(
 }
 
 /// Why nothing can be done without a node that answers.
-pub fn no_answer(routers: &[SocketAddr]) -> String {
-    let routers: Vec<_> = routers.iter().map(SocketAddr::to_string).collect();
+pub fn no_answer(start: &Start) -> String {
+    if let Some(refused) = start.refused() {
+        return refused;
+    }
+    let routers: Vec<_> = start.routers.iter().map(SocketAddr::to_string).collect();
     format!("no node answered at {}: check the address and whether UDP gets through", routers.join(", "))
 }
 

@@ -22,6 +22,9 @@ use crate::state::{State, StateContact};
 /// How often the state is saved besides at the end.
 const SAVE_EVERY: Duration = Duration::from_secs(300);
 
+/// How often a link that reached nobody is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Run one node until it is interrupted
 #[derive(clap::Args)]
 pub struct Args {
@@ -143,7 +146,7 @@ async fn until_interrupted(
     }
 }
 
-/// Each link has an id of its own and finds its own neighbours.
+/// Each link has an id of its own and finds its own neighbours. It is over when each has found some.
 async fn join(out: Out, node: &Handle, routers: &[SocketAddr]) -> Result<(), Failed> {
     let joining: Vec<_> = (0u8..)
         .zip(node.addrs())
@@ -152,16 +155,37 @@ async fn join(out: Out, node: &Handle, routers: &[SocketAddr]) -> Result<(), Fai
             (i, client::join(&routers, move |some| node.on(LinkId(i)).bootstrap(some)))
         })
         .collect();
+    let mut alone = Vec::new();
     for (i, joined) in joining {
         let outcome = joined.await?;
-        let contacts = node.observe(move |node| node.contacts().filter(|(link, _)| *link == LinkId(i)).count());
-        let contacts = contacts.await.unwrap_or(0);
+        let contacts = contacts(node, i).await;
         out.line(
             format_args!("link {i} joined with {contacts} contacts ({})", outcome_text(&outcome)),
             json!({ "link": i, "contacts": contacts, "outcome": outcome_json(&outcome) }),
         )?;
+        if contacts == 0 {
+            alone.push(i);
+        }
+    }
+    // The node goes on trying by itself, and others may find it.
+    while !alone.is_empty() {
+        tokio::time::sleep(LOOK_EVERY).await;
+        for i in std::mem::take(&mut alone) {
+            match contacts(node, i).await {
+                0 => alone.push(i),
+                n => out.line(
+                    format_args!("link {i} is no longer alone: {n} contacts"),
+                    json!({ "link": i, "contacts": n, "outcome": null }),
+                )?,
+            }
+        }
     }
     Ok(())
+}
+
+async fn contacts(node: &Handle, link: u8) -> usize {
+    let contacts = node.observe(move |node| node.contacts().filter(|(at, _)| *at == LinkId(link)).count());
+    contacts.await.unwrap_or(0)
 }
 
 fn print(out: Out, notice: Notice) -> Result<(), Failed> {
