@@ -15,7 +15,8 @@ pub struct Args {
 }
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    // From here on no signal and no `--timeout` ends the program at once: it could leave a secret without its public key.
+    // From here on no signal and no `--timeout` ends the program at once, which could leave a secret whose public key
+    // nobody was told.
     let _ending = options.ending();
     let secret: [u8; 32] = options.rng()?.bytes();
     file::write_new(&args.file, format!("{}\n", hex::encode(secret)).as_bytes())?;

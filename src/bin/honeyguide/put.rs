@@ -99,7 +99,7 @@ fn warning(stored: u16, refused: u64) -> Option<String> {
     if refused > u64::from(stored) {
         Some(format!("the item was refused by {refused} and stored by {stored}: who looks for it may miss it"))
     } else if stored < wanted {
-        Some(format!("the item was stored by {stored}, and {wanted} should hold it: put it again before they are gone"))
+        Some(format!("the item was stored by {stored}, and {wanted} should hold it: put it again, later"))
     } else {
         None
     }
@@ -116,8 +116,8 @@ fn value(args: &Args) -> Result<Vec<u8>, Failed> {
     match Item::immutable(&value) {
         Ok(_) => Ok(value),
         Err(ItemError::NotCanonical) => Err(Failed::usage(
-            "the value is not canonical bencode (sorted keys, shortest numbers, nothing after it): correct it, or leave \
-             out --bencode to store it as text",
+            "the value is not canonical bencode (sorted keys, shortest numbers, nothing after it): correct it, \
+             or store it as text, without --bencode",
         )),
         Err(_) => {
             let (len, max) = (value.len(), Item::MAX_VALUE);
