@@ -170,12 +170,14 @@ fn what_the_demo_says_to_try_next_works() {
     assert_eq!(network, PROGRAM);
     let (_network, addr) = crate::network(6);
     let folder = Folder::new();
-    for command in &commands[1..] {
+    // Nodes take a moment to start, and whoever pastes the lines does not wait.
+    assert_eq!(commands[1], "sleep 1");
+    for command in &commands[2..] {
         let command = command.replace("127.0.0.1:6881", &addr);
         let output = Command::new("sh").args(["-c", &command]).current_dir(&folder.0).output().unwrap();
         assert!(output.status.success(), "{command}: {output:?}");
     }
-    assert_eq!(commands.len(), 5, "{commands:?}");
+    assert_eq!(commands.len(), 6, "{commands:?}");
 }
 
 #[test]
@@ -234,7 +236,7 @@ fn a_node_is_pinged() {
     honeyguide(&["ping", &format!("localhost:{port}")]).done();
     let (_socket, nobody) = silent();
     honeyguide(&["ping", &nobody]).failed(1, &[&nobody, "did not answer"]);
-    honeyguide(&["ping", "nowhere"]).failed(1, &["nowhere", "host:port"]);
+    honeyguide(&["ping", "nowhere"]).failed(2, &["nowhere", "host:port"]);
 }
 
 #[test]
@@ -301,6 +303,7 @@ fn an_immutable_item_comes_back_as_it_was_stored() {
     assert_eq!(get(&put(&["--bencode", "l3:onei2ee"], b"")), (format!("{list}\n"), list, Value::Null));
 
     let human = honeyguide(&["put", "Hello World!", "--bootstrap", &addr]).done();
+    assert_eq!(human.err, "", "enough nodes hold it");
     assert!(human.out.starts_with("target e5f96f6f38320f0f33959cb4d3d656452117aadb\nstored "), "{human:?}");
     honeyguide(&["get", INFO_HASH, "--bootstrap", &addr]).failed(1, &[INFO_HASH, "converged"]);
 }
@@ -320,7 +323,9 @@ fn a_signed_item_is_updated_in_sequence_and_guarded() {
         let got = run.objects().remove(0);
         (got["seq"].as_i64().unwrap(), got["text"].as_str().unwrap().to_string())
     };
-    let first = put(&["one"]).done().objects().remove(0);
+    let first = put(&["one"]).done();
+    assert!(first.err.starts_with("honeyguide: warning: the item was stored by 6, and 8 should"), "{first:?}");
+    let first = first.objects().remove(0);
     assert_eq!((&first["seq"], &first["k"], &first["salt"]), (&1.into(), &key.clone().into(), &"news".into()));
     assert_eq!(put(&["two"]).done().objects()[0]["seq"], 2);
     assert_eq!(get(&["--salt", "news"]), (2, "two".into()));
@@ -347,9 +352,10 @@ fn a_signed_item_is_updated_in_sequence_and_guarded() {
 fn a_value_that_no_node_would_store_is_not_sent() {
     let (_socket, addr) = silent();
     let put = |args: &[&str]| honeyguide(&[&["put", "--bootstrap", &addr], args].concat());
-    put(&[&"x".repeat(1000)]).failed(1, &["1005", "1000"]);
-    put(&["--bencode", "i01e"]).failed(1, &["canonical"]);
-    put(&["--bencode", "d1:b0:1:a0:e"]).failed(1, &["canonical"]);
+    put(&[&"x".repeat(1000)]).failed(2, &["1005", "1000"]);
+    put(&["--bencode", "hello"]).failed(2, &["canonical"]);
+    put(&["--bencode", "i01e"]).failed(2, &["canonical"]);
+    put(&["--bencode", "d1:b0:1:a0:e"]).failed(2, &["canonical"]);
     put(&["--file", "/nonexistent/value"]).failed(1, &["/nonexistent/value"]);
     let folder = Folder::new();
     let bad = folder.file("bad");
@@ -373,9 +379,20 @@ fn a_secret_is_made_once_and_kept_private() {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
+    // A key is there as a whole and its public key is known, or nothing is there.
+    let hasty = folder.file("hasty");
+    let made = honeyguide(&["keygen", &hasty, "--timeout", "1e-10"]).done();
+    assert_eq!((made.out.trim().len(), fs::exists(&hasty).unwrap()), (64, true));
+    #[cfg(target_os = "linux")]
+    {
+        let (unread, full) = (folder.file("unread"), fs::File::options().write(true).open("/dev/full").unwrap());
+        let status = Command::new(PROGRAM).args(["keygen", &unread]).stdout(full).stderr(Stdio::null()).status();
+        assert_eq!((status.unwrap().code(), fs::exists(&unread).unwrap()), (Some(1), false));
+    }
     honeyguide(&["keygen", &path]).failed(1, &[&path, "exists"]);
     assert_eq!(fs::read_to_string(&path).unwrap(), secret);
-    honeyguide(&["keygen", "/nonexistent/secret"]).failed(1, &["/nonexistent/secret"]);
+    let nowhere = honeyguide(&["keygen", "/nonexistent/secret"]).failed(1, &["/nonexistent/secret"]);
+    assert!(!nowhere.err.contains(".tmp"), "a name that nobody gave: {nowhere:?}");
 }
 
 #[test]
@@ -408,10 +425,47 @@ fn a_node_keeps_its_ids_and_contacts() {
     let folder_as_state = folder.0.to_str().unwrap();
     honeyguide(&["node", "--bind", "127.0.0.1:0", "--state", folder_as_state]).failed(1, &[folder_as_state]);
     let nowhere = "/nonexistent/state";
-    honeyguide(&["node", "--bind", "127.0.0.1:0", "--state", nowhere]).failed(1, &[nowhere]);
+    let run = honeyguide(&["node", "--bind", "127.0.0.1:0", "--state", nowhere]).failed(1, &[nowhere]);
+    assert!(!run.err.contains(".tmp"), "a name that nobody gave: {run:?}");
     let (_socket, used) = silent();
     honeyguide(&["node", "--bind", &used]).failed(1, &["in use"]);
     assert_eq!(honeyguide(&["node", "--bind", "127.0.0.1"]).code, 2, "an address has a port");
+}
+
+#[test]
+fn a_node_that_was_alone_says_when_it_no_longer_is() {
+    let mut first = Running::start(&["node", "--bind", "127.0.0.1:0", "--json"]);
+    let mut line = || serde_json::from_str::<Value>(&first.line()).unwrap();
+    let addr = line()["addr"].as_str().unwrap().to_string();
+    assert_eq!(line()["contacts"], 0);
+    let _second = Running::start(&["node", "--bind", "127.0.0.1:0", "--bootstrap", &addr]);
+    assert_eq!(line()["contacts"], 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_journal_is_never_the_state_file_too_by_whatever_name() {
+    let folder = Folder::new();
+    let (file, link, dotted) = (folder.file("file"), folder.file("link"), folder.file("./file"));
+    std::os::unix::fs::symlink("file", &link).unwrap();
+    for (journal, state) in [(&file, &file), (&file, &link), (&file, &dotted), (&dotted, &link), (&link, &file)] {
+        let args = ["node", "--bind", "127.0.0.1:0", "--journal", journal, "--state", state, "--timeout", "1"];
+        honeyguide(&args).failed(2, &[journal, state, "one file"]);
+        assert!(!fs::exists(&file).unwrap() && fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_may_block_is_no_state_file_and_elsewhere_ends_in_time() {
+    let folder = Folder::new();
+    let pipe = folder.file("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    honeyguide(&["node", "--bind", "127.0.0.1:0", "--state", &pipe]).failed(1, &[&pipe, "not a regular file"]);
+    // A shell hands over the output of another program as a pipe, so commands that can wait for one do.
+    for args in [&["replay", &pipe][..], &["put", "--file", &pipe], &["reconcile", &pipe, &pipe]] {
+        honeyguide(&[args, &["--timeout", "0.1"]].concat()).failed(1, &["gave up after 0.1 s"]);
+    }
 }
 
 #[test]
@@ -521,8 +575,36 @@ fn a_network_that_does_not_answer_is_a_failure_with_a_reason() {
         }
     });
     honeyguide(&["peers", INFO_HASH, "--bootstrap", "no-such-host.invalid:6881"]).failed(1, &["no-such-host.invalid"]);
-    honeyguide(&["peers", INFO_HASH, "--bootstrap", "127.0.0.1"]).failed(1, &["127.0.0.1", "port"]);
+    // One that is malformed is wrong usage, whatever the others are.
+    for other in [&nobody[..], "no-such-host.invalid:6881"] {
+        let args = ["peers", INFO_HASH, "--bootstrap", other, "--bootstrap", "127.0.0.1"];
+        honeyguide(&args).failed(2, &["\"127.0.0.1\"", "port"]);
+    }
+    let public = ["--network", "public", "--bootstrap", &nobody];
+    let refused = |run: Run| run.failed(1, &[&nobody, "public network refuse", "--network local"]);
+    refused(honeyguide(&[&["get", INFO_HASH], &public[..]].concat()));
+    refused(honeyguide(&["ping", &nobody, "--network", "public"]));
     honeyguide(&["peers", INFO_HASH, "--network", "local"]).failed(2, &["--bootstrap"]);
+}
+
+#[test]
+fn a_network_is_joined_through_any_one_of_many_addresses() {
+    let (_network, addr) = network(6);
+    let sockets: Vec<_> = (0..40).map(|_| silent()).collect();
+    let mut args = vec!["find-node", INFO_HASH];
+    args.extend(sockets.iter().flat_map(|(_, nobody)| ["--bootstrap", nobody.as_str()]));
+    args.extend(["--bootstrap", &addr]);
+    assert!(honeyguide(&args).done().lines().len() >= 6);
+}
+
+#[test]
+fn a_timeout_is_kept_however_short_and_its_limit_is_named() {
+    let (_socket, nobody) = silent();
+    honeyguide(&["ping", &nobody, "--timeout", "1e-10"]).failed(1, &["gave up"]);
+    for wrong in ["inf", "1000000001", "0", "NaN"] {
+        let run = honeyguide(&["ping", &nobody, "--timeout", wrong]);
+        assert!(run.code == 2 && run.err.contains("above 0 and at most 1000000000"), "{run:?}");
+    }
 }
 
 #[test]

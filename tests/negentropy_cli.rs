@@ -100,3 +100,32 @@ fn reconcile_tells_what_two_files_do_not_share() {
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[cfg(unix)]
+#[test]
+fn a_line_without_end_is_refused_with_its_number_and_the_limit() {
+    let endless = || std::fs::File::open("/dev/zero").unwrap();
+    let program = || Command::new(env!("CARGO_BIN_EXE_honeyguide"));
+    let refused = |command: &mut Command| {
+        let output = command.args(["--timeout", "20"]).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("line 1") && error.contains("1024"), "{error}");
+    };
+    refused(program().args(["reconcile", "/dev/zero", "/dev/null"]));
+    refused(program().arg("negentropy-harness").stdin(endless()));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_frame_limit_that_is_no_number_is_wrong_usage() {
+    use std::os::unix::ffi::OsStrExt;
+    for limit in [&b"\xff"[..], b"many"] {
+        let limit = std::ffi::OsStr::from_bytes(limit);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_honeyguide"));
+        let output = command.arg("negentropy-harness").env("FRAMESIZELIMIT", limit).stdin(Stdio::null()).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8(output.stderr).unwrap().contains("FRAMESIZELIMIT"));
+    }
+}

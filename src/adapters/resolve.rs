@@ -1,21 +1,24 @@
 //! Names to addresses, while nothing else waits.
 //!
-//! The system's resolver blocks, sometimes for many seconds, and cannot be interrupted. So each name gets a thread that
-//! ends when the system has answered, and whoever asked takes the answers as they come, for as long as it likes. A
-//! literal address needs no thread.
+//! The system's resolver blocks, sometimes for many seconds, and cannot be interrupted. So names get threads, at most
+//! sixteen at a time, which end when the system has answered, and whoever asked takes the answers as they come, for as
+//! long as it likes. A literal address needs no thread.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::string::{String, ToString};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 use std::vec::Vec;
 
 use crate::adapters::mailbox::Mailbox;
 
-/// Names that one call resolves; those past it are answered with an error.
-const MAX_NAMES: usize = 16;
+/// Names that one call resolves; the first one past them is answered with an error, and the rest are not looked at.
+const MAX_NAMES: usize = 1024;
+/// Threads that wait for the system at a time; other names wait for one of them.
+const MAX_THREADS: usize = 16;
 /// Addresses that are kept of one name.
 const MAX_ADDRS: usize = 8;
 
@@ -53,7 +56,9 @@ impl fmt::Display for ResolveError {
         let name = &self.name;
         match &self.fault {
             ResolveFault::Malformed(fault) => write!(f, "\"{name}\" {fault}: write it as host:port or address:port"),
-            ResolveFault::TooMany => write!(f, "\"{name}\" was not resolved: at most {MAX_NAMES} names are"),
+            ResolveFault::TooMany => {
+                write!(f, "\"{name}\" was not resolved, nor what follows it: name at most {MAX_NAMES} at once")
+            }
             ResolveFault::NoAddress => write!(f, "\"{name}\" has no address"),
             ResolveFault::Resolver(error) => write!(f, "\"{name}\" could not be resolved: {error}"),
             ResolveFault::Thread(error) => write!(f, "\"{name}\" was not resolved: {error}"),
@@ -63,11 +68,18 @@ impl fmt::Display for ResolveError {
 
 impl std::error::Error for ResolveError {}
 
+impl ResolveError {
+    /// Whether the caller is at fault, so that asking again cannot help: the name is malformed, or one too many.
+    pub fn is_wrong_usage(&self) -> bool {
+        matches!(self.fault, ResolveFault::Malformed(_) | ResolveFault::TooMany)
+    }
+}
+
 /// Answers, in the order in which they come.
 #[must_use = "awaited or waited for, it gives the answers"]
 pub struct Resolution(Arc<Mailbox<Resolved, ()>>);
 
-/// Starts to resolve names, at most 16, each `host:port` or an address with a port.
+/// Starts to resolve names, at most 1,024, each `host:port` or an address with a port.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -82,30 +94,36 @@ pub struct Resolution(Arc<Mailbox<Resolved, ()>>);
 /// assert!(answers.wait_next(deadline).is_none());
 /// ```
 pub fn resolve<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Resolution {
-    // So many answers of threads, and as many refusals.
-    let mail = Mailbox::new(2 * MAX_NAMES);
-    let asked = Arc::new(Asked(mail.clone()));
-    for (i, name) in names.into_iter().enumerate() {
-        let name = name.into();
+    let mut names: Vec<String> = names.into_iter().take(MAX_NAMES + 1).map(Into::into).collect();
+    // A place for each answer: none is lost.
+    let asked = Arc::new(Asked { mail: Mailbox::new(names.len()), waiting: Mutex::default() });
+    let resolution = Resolution(asked.mail.clone());
+    let beyond = if names.len() > MAX_NAMES { names.pop() } else { None };
+    for name in names {
         let literal = name.parse::<SocketAddr>().ok().filter(|addr| addr.port() > 0);
         if let Some(addr) = literal {
             asked.answer(name, Ok(std::vec![addr]));
         } else if let Some(fault) = malformed(&name) {
             asked.answer(name, Err(ResolveFault::Malformed(fault)));
-        } else if i >= MAX_NAMES {
-            asked.answer(name, Err(ResolveFault::TooMany));
         } else {
-            let (thread_asked, thread_name) = (asked.clone(), name.clone());
-            let body = move || {
-                let addrs = ask_the_system(&thread_name);
-                thread_asked.answer(thread_name, addrs);
-            };
-            if let Err(error) = thread::Builder::new().name("honeyguide-resolve".into()).spawn(body) {
-                asked.answer(name, Err(ResolveFault::Thread(error.to_string())));
-            }
+            asked.waiting().push_back(name);
         }
     }
-    Resolution(mail)
+    if let Some(name) = beyond {
+        asked.answer(name, Err(ResolveFault::TooMany));
+    }
+    let threads = asked.waiting().len().min(MAX_THREADS);
+    for started in 0..threads {
+        let thread_asked = asked.clone();
+        let body = move || thread_asked.work();
+        match thread::Builder::new().name("honeyguide-resolve".into()).spawn(body) {
+            Ok(_) => {}
+            // Those that there are do it all.
+            Err(_) if started > 0 => break,
+            Err(error) => asked.give_up(&error.to_string()),
+        }
+    }
+    resolution
 }
 
 impl Resolution {
@@ -127,18 +145,47 @@ impl fmt::Debug for Resolution {
 }
 
 /// Shared by those who still owe an answer; the last of them ends the resolution.
-struct Asked(Arc<Mailbox<Resolved, ()>>);
+struct Asked {
+    mail: Arc<Mailbox<Resolved, ()>>,
+    /// Names that no thread has taken yet.
+    waiting: Mutex<VecDeque<String>>,
+}
 
 impl Asked {
     fn answer(&self, name: String, addrs: Result<Vec<SocketAddr>, ResolveFault>) {
         let addrs = addrs.map_err(|fault| ResolveError { name: name.clone(), fault });
-        self.0.put(Resolved { name, addrs });
+        self.mail.put(Resolved { name, addrs });
+    }
+
+    /// Takes one name after another, as long as somebody wants to know.
+    fn work(&self) {
+        let is_wanted = || Arc::strong_count(&self.mail) > 1;
+        while let Some(name) = self.next().filter(|_| is_wanted()) {
+            let addrs = ask_the_system(&name);
+            self.answer(name, addrs);
+        }
+    }
+
+    /// Answers all that wait with why there is no thread.
+    fn give_up(&self, error: &str) {
+        while let Some(name) = self.next() {
+            self.answer(name, Err(ResolveFault::Thread(error.into())));
+        }
+    }
+
+    fn next(&self) -> Option<String> {
+        self.waiting().pop_front()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<String>> {
+        // Nothing panics while it holds the lock.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.0.finish(());
+        self.mail.finish(());
     }
 }
 
@@ -192,9 +239,26 @@ mod tests {
     }
 
     #[test]
-    fn too_many_names_are_refused_one_by_one() {
-        let names: Vec<_> = (0..MAX_NAMES + 1).map(|_| "localhost:7").collect();
-        let refused = all(&names).into_iter().filter(|answer| answer.addrs.is_err()).count();
-        assert_eq!(refused, 1);
+    fn every_name_gets_its_answer_also_when_they_are_many() {
+        let literals: Vec<_> = (1..=MAX_NAMES).map(|port| std::format!("127.0.0.1:{port}")).collect();
+        let literals: Vec<_> = literals.iter().map(String::as_str).collect();
+        assert!(all(&literals).iter().map(|answer| &answer.name).eq(&literals));
+        let answers = all(&["localhost:7"; 3 * MAX_THREADS]);
+        assert_eq!(answers.iter().filter(|answer| answer.addrs.is_ok()).count(), 3 * MAX_THREADS);
+    }
+
+    #[test]
+    fn one_name_too_many_is_an_error_that_says_so() {
+        let mut resolution = resolve(std::iter::repeat("127.0.0.1:7"));
+        let last = std::iter::from_fn(|| resolution.wait_next(Instant::now())).last().unwrap();
+        let error = last.addrs.unwrap_err();
+        assert!(error.is_wrong_usage() && error.to_string().contains(&MAX_NAMES.to_string()), "{error}");
+    }
+
+    #[test]
+    fn what_the_system_does_not_know_is_no_wrong_usage() {
+        let errors = |name| all(&[name]).remove(0).addrs.unwrap_err();
+        assert!(errors("127.0.0.1").is_wrong_usage());
+        assert!(!errors("no-such-host.invalid:6881").is_wrong_usage());
     }
 }

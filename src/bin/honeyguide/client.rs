@@ -1,13 +1,15 @@
 //! A node for the length of one command: it asks, stores, and goes.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use honeyguide::Config;
 use honeyguide::Endpoint;
+use honeyguide::Outcome;
 use honeyguide::adapters::resolve::{Resolved, resolve};
 use honeyguide::adapters::tokio::spawn;
-use honeyguide::adapters::{Finished, Handle, OperationError};
+use honeyguide::adapters::{Finished, Handle, Operation, OperationError};
 use honeyguide::dht::Network;
 use tokio::time::{Instant, timeout_at};
 
@@ -26,10 +28,25 @@ const FIRST_ADDRESS: Duration = Duration::from_secs(5);
 /// How long the others are waited for after it.
 const OTHER_ADDRESSES: Duration = Duration::from_secs(1);
 
+/// An operation has at least so long, however soon the command is given up.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// Addresses to join through, and the rules that follow from them.
 pub struct Start {
     pub routers: Vec<SocketAddr>,
     pub network: Network,
+}
+
+impl Start {
+    /// Why nobody is asked, when the rules of the network rule out every address.
+    pub fn refused(&self) -> Option<String> {
+        let is_usable = |addr: &SocketAddr| Endpoint::from(*addr).is_usable(self.network);
+        let first = self.routers.first().filter(|_| !self.routers.iter().any(is_usable))?;
+        Some(format!(
+            "{first} was not asked: the rules of the public network refuse such an address; --network local allows a \
+             loopback address"
+        ))
+    }
 }
 
 /// The addresses given with `--bootstrap`, or those of the public routers.
@@ -45,7 +62,7 @@ pub async fn start(options: &Options) -> Result<Start, Failed> {
     Ok(Start { routers, network })
 }
 
-/// The addresses of all names that have one; an error when none has.
+/// The addresses of all names that have one; an error when none has, or when one is malformed.
 pub async fn addresses(names: impl IntoIterator<Item = String>) -> Result<Vec<SocketAddr>, Failed> {
     let (mut addrs, mut faults) = (Vec::new(), Vec::new());
     let (mut answers, mut limit) = (resolve(names), Instant::now() + FIRST_ADDRESS);
@@ -55,6 +72,7 @@ pub async fn addresses(names: impl IntoIterator<Item = String>) -> Result<Vec<So
                 limit = limit.min(Instant::now() + OTHER_ADDRESSES);
                 addrs.extend(found);
             }
+            Ok(Some(Resolved { addrs: Err(fault), .. })) if fault.is_wrong_usage() => return Err(Failed::usage(fault)),
             Ok(Some(Resolved { addrs: Err(fault), .. })) => faults.push(fault.to_string()),
             Ok(None) => break,
             Err(_) => {
@@ -78,7 +96,7 @@ pub fn node(options: &Options, start: &Start, rng_seed: [u8; 32]) -> Result<Hand
     config.lookup.report_at = config.lookup.replicas;
     if let Some(limit) = options.timeout {
         // The rest is for joining, so that an operation can still end by itself and say how far it came.
-        config.lookup.deadline = config.lookup.deadline.min(limit.mul_f64(0.75));
+        config.lookup.deadline = config.lookup.deadline.min(limit.mul_f64(0.75)).max(SHORTEST);
     }
     let socket = ephemeral(&start.routers)?;
     spawn(config, rng_seed, vec![socket]).map_err(|error| format!("a node could not be started: {error}").into())
@@ -89,21 +107,41 @@ pub async fn joined(options: &Options) -> Result<Handle, Failed> {
     let start = start(options).await?;
     let node = node(options, &start, options.rng()?.bytes())?;
     let progress = options.progress("joining the network");
-    let outcome = ended(node.bootstrap(&endpoints(&start.routers)).await)?.outcome;
+    let outcome = join(&start.routers, |some| node.bootstrap(some)).await?;
     progress.finish_and_clear();
     if outcome.answered == 0 {
-        return Err(no_answer(&start.routers).into());
+        return Err(no_answer(&start).into());
     }
     Ok(node)
 }
 
-pub fn endpoints(addrs: &[SocketAddr]) -> Vec<Endpoint> {
-    addrs.iter().map(|&addr| addr.into()).collect()
+/// Joins through the first of these addresses that answer. It begins with the call, not only when it is awaited.
+pub fn join<B: Fn(&[Endpoint]) -> Operation<Infallible>>(
+    addrs: &[SocketAddr],
+    bootstrap: B,
+) -> impl Future<Output = Result<Outcome, Failed>> + use<B> {
+    let nodes: Vec<Endpoint> = addrs.iter().map(|&addr| addr.into()).collect();
+    // A node keeps so many, and forgets those before them.
+    let (first, others) = nodes.split_at(nodes.len().min(Config::MAX_BOOTSTRAP_NODES));
+    let (joining, others) = (bootstrap(first), others.to_vec());
+    async move {
+        let mut outcome = ended(joining.await)?.outcome;
+        for more in others.chunks(Config::MAX_BOOTSTRAP_NODES) {
+            if outcome.answered > 0 {
+                break;
+            }
+            outcome = ended(bootstrap(more).await)?.outcome;
+        }
+        Ok(outcome)
+    }
 }
 
 /// Why nothing can be done without a node that answers.
-pub fn no_answer(routers: &[SocketAddr]) -> String {
-    let routers: Vec<_> = routers.iter().map(SocketAddr::to_string).collect();
+pub fn no_answer(start: &Start) -> String {
+    if let Some(refused) = start.refused() {
+        return refused;
+    }
+    let routers: Vec<_> = start.routers.iter().map(SocketAddr::to_string).collect();
     format!("no node answered at {}: check the address and whether UDP gets through", routers.join(", "))
 }
 

@@ -88,7 +88,7 @@ impl Demo {
         progress.finish_and_clear();
 
         let mut step = Step::default();
-        let joined = join(&mut step, &[&author, &stranger], &start.routers).await;
+        let joined = join(&mut step, &[&author, &stranger], &start).await;
         // Starting the network is more than the two operations at its end.
         step.elapsed = begin.elapsed();
         let done = match &testnet {
@@ -190,13 +190,13 @@ impl Step {
     }
 }
 
-async fn join(step: &mut Step, nodes: &[&Handle], routers: &[SocketAddr]) -> Result<(), String> {
+async fn join(step: &mut Step, nodes: &[&Handle], start: &Start) -> Result<(), String> {
     for node in nodes {
-        let joined = node.bootstrap(&client::endpoints(routers)).await;
-        let outcome = joined.map_err(|failure| failure.to_string())?.outcome;
+        let joined = client::join(&start.routers, |some| node.bootstrap(some)).await;
+        let outcome = joined.map_err(|failed| failed.sentence)?;
         step.count(&outcome, outcome.answered);
         if outcome.answered == 0 {
-            return Err(client::no_answer(routers));
+            return Err(client::no_answer(start));
         }
     }
     Ok(())
@@ -214,6 +214,7 @@ fn next_steps() -> String {
     format!(
         "\nTry next, with a network of your own:\n  \
          {program} testnet --port 6881 &\n  \
+         sleep 1\n  \
          {program} put hello --bootstrap 127.0.0.1:6881\n  \
          {program} get {target} --bootstrap 127.0.0.1:6881\n\
          A signed item, which you alone can change:\n  \

@@ -2,11 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 use crate::failed::Failed;
+
+/// As many links in a row as systems follow.
+const MOST_LINKS: usize = 40;
 
 /// A new file that only its owner can read, to be written little by little.
 pub fn create(path: &Path) -> Result<File, Failed> {
@@ -25,16 +28,61 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failed> {
 
 /// Replaces a file as a whole; where `path` is a link, the file that it leads to.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let target = fs::canonicalize(path);
-    let path = target.as_deref().unwrap_or(path);
+    let path = &target(path)?;
     beside(path, bytes)?.persist(path)?;
     sync_folder(path)
 }
 
+/// Opens a file to read it. A pipe or a device is refused: it can make its reader wait for ever.
+pub fn open(path: &Path) -> io::Result<File> {
+    // Asked before it is opened, since a pipe lets nobody in until somebody writes to it.
+    if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+/// Whether both paths lead to one file, however they are spelled, and also where none is there yet.
+pub fn are_one(a: &Path, b: &Path) -> bool {
+    let by_name = matches!((target(a), target(b)), (Ok(a), Ok(b)) if a == b);
+    by_name || are_one_by_number(a, b)
+}
+
+/// One file can have several names that are no links to each other.
+#[cfg(unix)]
+fn are_one_by_number(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let number = |path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    matches!((number(a), number(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(not(unix))]
+fn are_one_by_number(_: &Path, _: &Path) -> bool {
+    false
+}
+
+/// The file that a path leads to through all links, there or not; its folder is there.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::canonicalize(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            found => return found,
+        }
+        // The system follows no link into nothing, so each step is made here.
+        match fs::read_link(&path) {
+            Ok(next) => path = folder(&path).join(next),
+            Err(_) => {
+                let name = path.file_name().ok_or(ErrorKind::NotFound)?;
+                return Ok(fs::canonicalize(folder(&path))?.join(name));
+            }
+        }
+    }
+    Err(io::Error::other("too many links lead on from it"))
+}
+
 /// A file in the same folder, safely written; it vanishes unless it gets a name.
 fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
-    let mut file = NamedTempFile::new_in(folder(path))?;
-    file.write_all(bytes)?;
+    // The kind alone, since the error itself tells a name that the user never gave.
+    let mut file = NamedTempFile::new_in(folder(path)).map_err(|error| error.kind())?;
+    file.as_file_mut().write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)
 }
@@ -88,5 +136,51 @@ mod tests {
         #[cfg(unix)]
         assert_eq!(fs::read(&path).unwrap(), b"three");
         assert!(replace(Path::new("/nonexistent/file"), b"four").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_into_nothing_stays_a_link_and_its_file_is_made() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("below")).unwrap();
+        symlink("below/second", at("first")).unwrap();
+        symlink("../file", at("below/second")).unwrap();
+        replace(&at("first"), b"one").unwrap();
+        assert!(at("first").is_symlink() && at("below/second").is_symlink());
+        assert_eq!(fs::read(at("file")).unwrap(), b"one");
+
+        symlink("nowhere/file", at("lost")).unwrap();
+        assert_eq!(replace(&at("lost"), b"two").unwrap_err().kind(), ErrorKind::NotFound);
+        symlink("circle", at("circle")).unwrap();
+        replace(&at("circle"), b"three").unwrap_err();
+        assert!(at("lost").is_symlink() && at("circle").is_symlink());
+    }
+
+    #[test]
+    fn one_file_is_known_by_all_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("below")).unwrap();
+        let same = |a: &str, b: &str| are_one(&at(a), &at(b)) && are_one(&at(b), &at(a));
+        assert!(same("new", "new") && same("new", "./new") && same("new", "below/../new"));
+        assert!(!same("new", "other") && !same("new", "below/new") && !same("nowhere/new", "new"));
+        fs::write(at("file"), "").unwrap();
+        fs::write(at("other"), "").unwrap();
+        assert!(same("file", "below/../file") && !same("file", "other"));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("new", at("link")).unwrap();
+            std::os::unix::fs::symlink("below", at("also_below")).unwrap();
+            fs::hard_link(at("file"), at("twin")).unwrap();
+            assert!(same("link", "new") && same("file", "twin") && same("below/new", "also_below/new"));
+        }
+    }
+
+    #[test]
+    fn a_temporary_name_is_kept_out_of_errors() {
+        let error = write_new(Path::new("/nonexistent/folder/file"), b"one").unwrap_err().sentence;
+        assert!(error.contains("/nonexistent/folder/file") && !error.contains(".tmp"), "{error}");
     }
 }

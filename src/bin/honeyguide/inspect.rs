@@ -1,16 +1,15 @@
-use std::io::{BufRead, Read};
-
 use honeyguide::Id;
 use honeyguide::dht::{Inspector, Judgement, inspect};
 use honeyguide::krpc::{Method, Query};
 use serde_json::{Value, json};
 
 use crate::failed::Failed;
+use crate::lines::{self, Line};
 use crate::options::{self, Options};
 use crate::print;
 
 /// Longest line that is looked at: the hex of any datagram that UDP can carry, and a bit.
-const LONGEST: u64 = 2 * 65_536;
+const LONGEST: usize = 2 * 65_536;
 
 /// `mnopqrstuvwxyz123456`, the id of BEP 5's examples.
 const STOCK_ID: &str = "6d6e6f707172737475767778797a313233343536";
@@ -42,7 +41,7 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (mut lines, mut bad) = (0u64, 0u64);
     let mut input = std::io::stdin().lock();
     let mut line = Vec::new();
-    while read_line(&mut input, &mut line).map_err(|error| format!("standard input cannot be read: {error}"))? {
+    while next(&mut input, &mut line).map_err(|error| format!("standard input cannot be read: {error}"))? {
         lines += 1;
         match hex::decode(&line) {
             Ok(datagram) => print::line(object(&inspect(&judge, &datagram)))?,
@@ -55,30 +54,13 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     if bad > 0 { Err(format!("{bad} of {lines} lines were not hex").into()) } else { Ok(()) }
 }
 
-/// The next line, without its end; false after the last one. What passes [`LONGEST`] is read and forgotten.
-fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
-    line.clear();
-    if input.by_ref().take(LONGEST).read_until(b'\n', line)? == 0 {
-        return Ok(false);
+/// The next line; false after the last one. What passes [`LONGEST`] is read and forgotten.
+fn next(input: &mut impl std::io::BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    let read = lines::read(input, LONGEST, line)?;
+    if read == Line::Part {
+        lines::skip_rest(input)?;
     }
-    let mut ended = line.ends_with(b"\n");
-    while !ended {
-        let rest = input.fill_buf()?;
-        if rest.is_empty() {
-            break;
-        }
-        let skipped = rest.iter().position(|&byte| byte == b'\n');
-        ended = skipped.is_some();
-        let len = skipped.map_or(rest.len(), |at| at + 1);
-        input.consume(len);
-    }
-    if line.ends_with(b"\n") {
-        line.pop();
-    }
-    if line.ends_with(b"\r") {
-        line.pop();
-    }
-    Ok(true)
+    Ok(read != Line::None)
 }
 
 fn object(judgement: &Judgement<'_>) -> Value {
@@ -137,26 +119,12 @@ fn query_object(query: &Query<'_>) -> Value {
 mod tests {
     use super::*;
 
-    fn lines(mut input: &[u8]) -> Vec<Vec<u8>> {
-        let (mut line, mut all) = (Vec::new(), Vec::new());
-        while read_line(&mut input, &mut line).unwrap() {
-            all.push(line.clone());
-        }
-        all
-    }
-
-    #[test]
-    fn every_line_counts_and_an_end_is_no_line() {
-        assert_eq!(lines(b""), [b""; 0]);
-        assert_eq!(lines(b"\n"), [b""]);
-        assert_eq!(lines(b"aa\r\n\nbb"), [&b"aa"[..], b"", b"bb"]);
-    }
-
     #[test]
     fn a_line_without_end_costs_no_memory_and_stays_one_line() {
-        let endless = [vec![b'a'; 3 * LONGEST as usize], b"\nbb\n".to_vec()].concat();
-        let lines = lines(&endless);
-        assert_eq!(lines.len(), 2);
-        assert_eq!((lines[0].len() as u64, &lines[1][..]), (LONGEST, &b"bb"[..]));
+        let endless = [vec![b'a'; 3 * LONGEST], b"\nbb\n".to_vec()].concat();
+        let (mut input, mut line) = (&endless[..], Vec::new());
+        assert!(next(&mut input, &mut line).unwrap() && line.len() == LONGEST);
+        assert!(next(&mut input, &mut line).unwrap() && line == b"bb");
+        assert!(!next(&mut input, &mut line).unwrap());
     }
 }

@@ -8,6 +8,7 @@
 //! The number counts changes of head and records alike. The configuration is the stock one but for the head. The seed
 //! makes the file a secret as long as the node runs.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -28,7 +29,7 @@ const FORMAT: u32 = Record::FORMAT;
 const MAGIC: &str = "honeyguide journal ";
 
 /// Everything that a node of this program is made of.
-#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[derive(Serialize, Deserialize, Clone, PartialEq)]
 pub struct Head {
     pub links: Vec<HeadLink>,
     pub local: bool,
@@ -42,6 +43,15 @@ pub struct HeadLink {
     #[serde(with = "serde_bytes")]
     pub id: Option<[u8; 20]>,
     pub v6: bool,
+}
+
+/// Without the seed, from which every secret of the node follows.
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Head { links, local, read_only, rng_seed: _ } = self;
+        let mut head = f.debug_struct("Head");
+        head.field("links", links).field("local", local).field("read_only", read_only).finish_non_exhaustive()
+    }
 }
 
 impl Head {
@@ -85,7 +95,9 @@ fn decode(bytes: &[u8]) -> Result<(Head, &[u8]), String> {
     let rest = bytes.strip_prefix(MAGIC.as_bytes()).ok_or("is not a journal")?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, rest) = rest.split_at(digits);
-    let number = std::str::from_utf8(number).ok().and_then(|number| number.parse::<u32>().ok());
+    // There is one way to write a number.
+    let number = std::str::from_utf8(number).ok().filter(|number| *number == "0" || !number.starts_with('0'));
+    let number = number.and_then(|number| number.parse::<u32>().ok());
     match number {
         Some(FORMAT) => {}
         Some(number) => {
@@ -121,12 +133,19 @@ mod tests {
     }
 
     #[test]
+    fn a_head_is_shown_without_its_seed() {
+        let head = Head { links: vec![], local: true, read_only: false, rng_seed: [201; 32] };
+        let shown = format!("{head:?} {head:#?}");
+        assert!(shown.contains("local: true") && !shown.contains("201") && !shown.contains("seed"), "{shown}");
+    }
+
+    #[test]
     fn a_journal_of_another_format_is_refused_with_both_numbers() {
         for number in [0, 1, FORMAT + 1, u32::MAX] {
             let fault = decode(format!("{MAGIC}{number}\n").as_bytes()).unwrap_err();
             assert!(fault.contains(&format!("format {number},")) && fault.contains(&format!("format {FORMAT} ")));
         }
-        for other in ["", "\n", "x\n", "-1\n", "4294967296\n"] {
+        for other in ["", "\n", "x\n", "-1\n", "02\n", "00000000002\n", "00\n", "4294967296\n"] {
             assert!(decode(format!("{MAGIC}{other}").as_bytes()).unwrap_err().contains("not a journal"));
         }
     }

@@ -15,8 +15,16 @@ pub struct Args {
 }
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    // From here on no signal and no `--timeout` ends the program at once, which could leave a secret whose public key
+    // nobody was told.
+    let _ending = options.ending();
     let secret: [u8; 32] = options.rng()?.bytes();
     file::write_new(&args.file, format!("{}\n", hex::encode(secret)).as_bytes())?;
     let key = hex::encode(SignedItem::public_key(&secret));
-    options.out().line(&key, json!({ "public_key": key }))
+    let printed = options.out().line(&key, json!({ "public_key": key }));
+    if printed.is_err() {
+        // It was made just now, and nobody knows its key.
+        let _ = std::fs::remove_file(&args.file);
+    }
+    printed
 }

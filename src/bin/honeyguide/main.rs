@@ -10,6 +10,7 @@ mod get;
 mod inspect;
 mod journal;
 mod keygen;
+mod lines;
 mod negentropy_harness;
 mod node;
 mod options;
@@ -87,7 +88,7 @@ async fn run(options: Options, command: Command) -> Result<(), Failed> {
         Command::Get(args) => options.bounded(get::run(&options, args), 30.0).await,
         Command::Put(args) => options.bounded(put::run(&options, args), 30.0).await,
         Command::Replay(args) => options.blocking(move |options| replay::run(options, args)).await,
-        Command::Keygen(args) => options.blocking(move |options| keygen::run(options, args)).await,
+        Command::Keygen(args) => keygen::run(&options, args),
         Command::Inspect(args) => options.blocking(move |options| inspect::run(options, args)).await,
         Command::NegentropyHarness(args) => {
             options.blocking(move |options| negentropy_harness::run(options, args)).await

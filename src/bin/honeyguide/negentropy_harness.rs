@@ -1,11 +1,10 @@
-use std::io::BufRead;
-
 use honeyguide::negentropy::{Difference, Entry, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step};
 
 use crate::failed::Failed;
+use crate::lines::Lines;
 use crate::options::Options;
 use crate::print;
-use crate::reconcilers::{config, entry, grow, initiator, responder};
+use crate::reconcilers::{ENTRY_LINE, MESSAGE_LINE, config, entry, grow, initiator, responder};
 
 /// Be one side of a reconciliation: the line protocol of the conformance suite on standard input and output
 #[derive(clap::Args)]
@@ -16,15 +15,16 @@ pub struct Args {
 }
 
 pub fn run(_options: &Options, args: Args) -> Result<(), Failed> {
-    let frame = match std::env::var("FRAMESIZELIMIT") {
-        Ok(text) if !text.is_empty() => {
-            text.parse().map_err(|_| Failed::usage("FRAMESIZELIMIT is not a number of bytes"))?
+    let frame = match std::env::var_os("FRAMESIZELIMIT") {
+        Some(text) if !text.is_empty() => {
+            let number = text.to_str().and_then(|text| text.parse().ok());
+            number.ok_or_else(|| Failed::usage("FRAMESIZELIMIT is not a number of bytes"))?
         }
         _ => 0,
     };
     let mut side = Side::Collecting(Vec::new(), config(args.adaptive, frame));
-    for line in std::io::stdin().lock().lines() {
-        let line = line.map_err(|error| format!("standard input cannot be read: {error}"))?;
+    let mut lines = Lines::new(std::io::stdin().lock());
+    while let Some(line) = lines.next(side.longest_line()).map_err(|fault| format!("standard input, {fault}"))? {
         side = side.line(line.trim_end())?;
     }
     Ok(())
@@ -36,6 +36,14 @@ enum Side {
 }
 
 impl Side {
+    /// Messages come when there is a set.
+    fn longest_line(&self) -> usize {
+        match self {
+            Side::Collecting(..) => ENTRY_LINE,
+            Side::Sealed { .. } => MESSAGE_LINE,
+        }
+    }
+
     fn line(self, line: &str) -> Result<Side, Failed> {
         let (word, rest) = line.split_once(',').unwrap_or((line, ""));
         match (word, self) {

@@ -11,8 +11,9 @@ use honeyguide::dht::LinkId;
 use honeyguide::dht::Network;
 use serde_json::json;
 
-use crate::client::{self, ended};
+use crate::client;
 use crate::failed::Failed;
+use crate::file;
 use crate::journal::{self, Head, HeadLink};
 use crate::options::Options;
 use crate::print::{Out, outcome_json, outcome_text};
@@ -20,6 +21,9 @@ use crate::state::{State, StateContact};
 
 /// How often the state is saved besides at the end.
 const SAVE_EVERY: Duration = Duration::from_secs(300);
+
+/// How often a link that reached nobody is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Run one node until it is interrupted
 #[derive(clap::Args)]
@@ -43,6 +47,12 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let binds = if args.bind.is_empty() { vec![SocketAddr::from(([0, 0, 0, 0], 0))] } else { args.bind };
     if binds.len() > Config::MAX_LINKS {
         return Err(Failed::usage(format!("a node has at most {} links, not {}", Config::MAX_LINKS, binds.len())));
+    }
+    if let (Some(journal), Some(state)) = (&args.journal, &args.state)
+        && file::are_one(journal, state)
+    {
+        let (journal, state) = (journal.display(), state.display());
+        return Err(Failed::usage(format!("--journal {journal} and --state {state} are one file: name two")));
     }
     let saved = args.state.as_deref().map(State::load).transpose()?.flatten();
     let loopback = binds.iter().any(|addr| addr.ip().is_loopback());
@@ -95,7 +105,8 @@ async fn start(options: &Options, loopback: bool, saved: Option<&State>) -> Resu
         return Ok(client::Start { routers: vec![], network });
     }
     match client::start(options).await {
-        Err(_) if saved.is_some_and(|saved| !saved.contacts.is_empty()) => {
+        // Wrong usage stays wrong, whoever is known.
+        Err(Failed { code: 1, .. }) if saved.is_some_and(|saved| !saved.contacts.is_empty()) => {
             Ok(client::Start { routers: vec![], network })
         }
         start => start,
@@ -135,25 +146,46 @@ async fn until_interrupted(
     }
 }
 
-/// Each link has an id of its own and finds its own neighbours.
+/// Each link has an id of its own and finds its own neighbours. It is over when each has found some.
 async fn join(out: Out, node: &Handle, routers: &[SocketAddr]) -> Result<(), Failed> {
     let joining: Vec<_> = (0u8..)
         .zip(node.addrs())
         .map(|(i, addr)| {
             let routers: Vec<_> = routers.iter().copied().filter(|router| router.is_ipv4() == addr.is_ipv4()).collect();
-            (i, node.on(LinkId(i)).bootstrap(&client::endpoints(&routers)))
+            (i, client::join(&routers, move |some| node.on(LinkId(i)).bootstrap(some)))
         })
         .collect();
-    for (i, operation) in joining {
-        let outcome = ended(operation.await)?.outcome;
-        let contacts = node.observe(move |node| node.contacts().filter(|(link, _)| *link == LinkId(i)).count());
-        let contacts = contacts.await.unwrap_or(0);
+    let mut alone = Vec::new();
+    for (i, joined) in joining {
+        let outcome = joined.await?;
+        let contacts = contacts(node, i).await;
         out.line(
             format_args!("link {i} joined with {contacts} contacts ({})", outcome_text(&outcome)),
             json!({ "link": i, "contacts": contacts, "outcome": outcome_json(&outcome) }),
         )?;
+        if contacts == 0 {
+            alone.push(i);
+        }
+    }
+    // The node goes on trying by itself, and others may find it.
+    while !alone.is_empty() {
+        tokio::time::sleep(LOOK_EVERY).await;
+        for i in std::mem::take(&mut alone) {
+            match contacts(node, i).await {
+                0 => alone.push(i),
+                n => out.line(
+                    format_args!("link {i} is no longer alone: {n} contacts"),
+                    json!({ "link": i, "contacts": n, "outcome": null }),
+                )?,
+            }
+        }
     }
     Ok(())
+}
+
+async fn contacts(node: &Handle, link: u8) -> usize {
+    let contacts = node.observe(move |node| node.contacts().filter(|(at, _)| *at == LinkId(link)).count());
+    contacts.await.unwrap_or(0)
 }
 
 fn print(out: Out, notice: Notice) -> Result<(), Failed> {

@@ -146,9 +146,11 @@ async fn interrupted() {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
+    /// More than 31 years, and far below what clocks and timers can count.
+    const MOST: f64 = 1e9;
     match text.parse::<f64>() {
-        Ok(seconds) if seconds > 0.0 && seconds <= 1e9 => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("not a number of seconds above 0".into()),
+        Ok(seconds) if seconds > 0.0 && seconds <= MOST => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("not a number of seconds above 0 and at most {MOST}")),
     }
 }
 

@@ -32,6 +32,9 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
                 }),
             )
         }
-        None => Err(format!("{to} did not answer ({})", outcome_text(&finished.outcome)).into()),
+        None => {
+            let why = start.refused();
+            Err(why.unwrap_or_else(|| format!("{to} did not answer ({})", outcome_text(&finished.outcome))).into())
+        }
     }
 }

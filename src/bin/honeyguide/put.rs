@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use honeyguide::Config;
 use honeyguide::adapters::Handle;
 use honeyguide::dht::Freshness;
 use honeyguide::krpc::SignedItem;
@@ -85,7 +86,23 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     if stored == 0 {
         return Err(format!("no node stored the item (refused: {refused}; {})", outcome_text(&outcome)).into());
     }
+    if let Some(warning) = warning(stored, outcome.refused.by_code().map(|(_, n)| u64::from(n)).sum()) {
+        eprintln!("honeyguide: warning: {warning}");
+    }
     Ok(())
+}
+
+/// What is doubtful about an item that is stored.
+fn warning(stored: u16, refused: u64) -> Option<String> {
+    // So many are asked by those who look for it.
+    let wanted = u16::from(Config::default().lookup.k);
+    if refused > u64::from(stored) {
+        Some(format!("the item was refused by {refused} and stored by {stored}: who looks for it may miss it"))
+    } else if stored < wanted {
+        Some(format!("the item was stored by {stored}, and {wanted} should hold it: put it again, later"))
+    } else {
+        None
+    }
 }
 
 /// The bencoded value.
@@ -98,12 +115,15 @@ fn value(args: &Args) -> Result<Vec<u8>, Failed> {
     let value = if args.bencode { raw } else { [format!("{}:", raw.len()).as_bytes(), &raw].concat() };
     match Item::immutable(&value) {
         Ok(_) => Ok(value),
-        Err(ItemError::NotCanonical) => {
-            Err("the value is not canonical bencode (sorted keys, shortest numbers, nothing after it)".into())
-        }
+        Err(ItemError::NotCanonical) => Err(Failed::usage(
+            "the value is not canonical bencode (sorted keys, shortest numbers, nothing after it): correct it, \
+             or store it as text, without --bencode",
+        )),
         Err(_) => {
             let (len, max) = (value.len(), Item::MAX_VALUE);
-            Err(format!("the value has {len} bytes when bencoded, and {max} is the most that a node stores").into())
+            Err(Failed::usage(format!(
+                "the value has {len} bytes when bencoded, and {max} is the most that a node stores: shorten it"
+            )))
         }
     }
 }
@@ -140,5 +160,17 @@ async fn next_seq(node: &Handle, key: &[u8; 32], salt: &[u8]) -> Result<i64, Fai
             format!("sequence number {seq} is held, and none is higher: this key and salt can never change again")
                 .into()
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_that_most_refuse_or_too_few_hold_gets_a_warning() {
+        assert_eq!((warning(8, 0), warning(8, 8), warning(20, 3)), (None, None, None));
+        assert!(warning(8, 9).unwrap().contains("refused by 9 and"));
+        assert!(warning(7, 0).unwrap().contains("stored by 7, and 8 should"));
     }
 }

@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,10 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::failed::Failed;
+use crate::lines::Lines;
 use crate::options::Options;
 use crate::print::{Out, millis};
-use crate::reconcilers::{config, entry, grow, initiator, responder};
+use crate::reconcilers::{ENTRY_LINE, config, entry, grow, initiator, responder};
 
 /// Find what two files of `timestamp,id` lines do not have in common, by the messages that two machines would exchange
 #[derive(clap::Args)]
@@ -149,13 +150,11 @@ fn read(path: &Path, bar: &ProgressBar, times: &mut Times) -> Result<Sealed, Fai
     let name = path.display();
     let file = std::fs::File::open(path).map_err(|error| format!("{name} cannot be opened: {error}"))?;
     let mut entries = Vec::new();
-    for (number, line) in BufReader::new(file).lines().enumerate() {
-        let line = line.map_err(|error| format!("{name} cannot be read: {error}"))?;
-        if !line.trim().is_empty() {
-            let entry =
-                entry(&line).map_err(|Failed { sentence, .. }| format!("{name}, line {}: {sentence}", number + 1));
-            entries.push(entry?);
-        }
+    let mut lines = Lines::new(BufReader::new(file));
+    while let Some(line) = lines.next(ENTRY_LINE).map_err(|fault| format!("{name}, {fault}"))? {
+        let found = (!line.trim().is_empty()).then(|| entry(line)).transpose();
+        let number = lines.number;
+        entries.extend(found.map_err(|Failed { sentence, .. }| format!("{name}, line {number}: {sentence}"))?);
         if number % 65_536 == 0 {
             bar.set_message(format!("reading {name}: {number} lines"));
         }

@@ -8,6 +8,11 @@ use crate::options;
 /// Longest message: a list of all ids of 32 million entries. Memory is only touched as far as it is needed.
 const LONGEST: usize = 1 << 30;
 
+/// Longest line that holds an entry: both numbers, and blanks around them.
+pub const ENTRY_LINE: usize = 1024;
+/// Longest line that holds a message, in hex after a word.
+pub const MESSAGE_LINE: usize = 2 * LONGEST + ENTRY_LINE;
+
 pub fn config(adaptive: bool, frame: usize) -> ReconcilerConfig {
     let mut config = ReconcilerConfig::new(Limits::trusting(LONGEST)).conformance().frames(frame);
     if adaptive {

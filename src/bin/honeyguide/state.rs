@@ -6,7 +6,6 @@
 //! ```
 //! It is replaced as a whole. A file that cannot be read or understood is reported and left alone.
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -73,7 +72,7 @@ impl State {
     pub fn load(path: &Path) -> Result<Option<State>, Failed> {
         let shown = path.display();
         let mut bytes = Vec::new();
-        match File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)) {
+        match file::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)) {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(format!("the state file {shown} cannot be read: {error}").into()),
