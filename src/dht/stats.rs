@@ -23,7 +23,7 @@ pub enum DropReason {
     /// What a reply was to carry was gone before it was drained.
     StaleReply,
     /// Every place for intermediate results was taken: the embedder skipped drains.
-    InboxOverflow,
+    ResultOverflow,
 }
 
 impl DropReason {
@@ -35,7 +35,7 @@ impl DropReason {
         DropReason::Unsolicited,
         DropReason::ReplyOverflow,
         DropReason::StaleReply,
-        DropReason::InboxOverflow,
+        DropReason::ResultOverflow,
     ];
 
     /// All reasons, the decoder's first.
@@ -54,7 +54,7 @@ impl DropReason {
             DropReason::Unsolicited => FIRST + 3,
             DropReason::ReplyOverflow => FIRST + 4,
             DropReason::StaleReply => FIRST + 5,
-            DropReason::InboxOverflow => FIRST + 6,
+            DropReason::ResultOverflow => FIRST + 6,
         }
     }
 
@@ -68,7 +68,7 @@ impl DropReason {
             DropReason::Unsolicited => "unsolicited",
             DropReason::ReplyOverflow => "reply_overflow",
             DropReason::StaleReply => "stale_reply",
-            DropReason::InboxOverflow => "inbox_overflow",
+            DropReason::ResultOverflow => "result_overflow",
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use honeyguide::Instant;
 use honeyguide::base::Rng;
 use honeyguide::dht::CallError;
-use honeyguide::dht::DropReason::{InboxOverflow, ReadOnly, ReplyOverflow, Unsolicited};
+use honeyguide::dht::DropReason::{ReadOnly, ReplyOverflow, ResultOverflow, Unsolicited};
 use honeyguide::dht::Health;
 use honeyguide::dht::LinkConfig;
 use honeyguide::dht::{Buffer, DirectQuery, Freshness, LinkId, PeerKind, Reason};
@@ -316,7 +316,7 @@ fn skipped_drains_lose_results_and_count_them_and_never_the_end() {
         };
         assert_eq!(outcome.reason, Reason::Converged);
         assert_eq!(usize::from(outcome.results), results);
-        assert_eq!(u64::from(outcome.dropped_results), lab.dropped(InboxOverflow));
+        assert_eq!(u64::from(outcome.dropped_results), lab.dropped(ResultOverflow));
         assert_eq!(outcome.results + outcome.dropped_results, outcome.answered, "each answer brought one");
         if !lab.is_local() {
             continue;
