@@ -11,8 +11,7 @@ use arrayvec::ArrayVec;
 use crate::base::error::ConfigError;
 use crate::base::rate::Rate;
 use crate::base::time::Duration;
-use crate::krpc::endpoint::Family;
-pub use crate::krpc::endpoint::Network;
+use crate::krpc::endpoint::{Family, Network};
 use crate::krpc::id::Id;
 
 /// Most bootstrap nodes that a node remembers.
@@ -21,6 +20,8 @@ pub const MAX_BOOTSTRAP_NODES: usize = 16;
 pub const MAX_LINKS: usize = 4;
 /// Nodes of one family in a reply, and the size of the set that a lookup has to close (BEP 5).
 pub const K: usize = 8;
+/// Most info-hashes in one sample (BEP 51): with nodes beside them they still fit into one datagram.
+pub const MAX_SAMPLES: u8 = 20;
 
 /// One local socket.
 ///
@@ -41,9 +42,6 @@ impl LinkConfig {
     /// An IPv6 socket whose address and id are to be found out.
     pub const V6: LinkConfig = LinkConfig { family: Family::V6, external: None, id: None };
 }
-
-/// Most info-hashes in one sample (BEP 51): with nodes beside them they still fit into one datagram.
-pub const MAX_SAMPLES: u8 = 20;
 
 /// A time that is measured, and within what it is believed.
 ///

@@ -7,7 +7,7 @@
 use crate::base::bitset::BitSet;
 use crate::base::deadlines::Deadlines;
 use crate::base::time::{Duration, Instant};
-use crate::dht::config::{Config, Network};
+use crate::dht::config::Config;
 use crate::dht::contact::AnswerHistory;
 use crate::dht::event::LinkId;
 use crate::dht::limiter::Limiter;
@@ -16,7 +16,7 @@ use crate::dht::node::context::Context;
 use crate::dht::node::link::{Links, QueryFailure};
 use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Transactions};
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 use crate::krpc::message::{Decoded, ErrorMessage, Method, Query, Response};
 
