@@ -316,12 +316,14 @@ fn links_of_both_families_work_side_by_side() {
 
 #[test]
 fn sockets_that_do_not_fit_are_an_error() {
-    let many = || (0..5).map(|_| socket()).collect();
-    assert!(std_thread::spawn(Config::tiny(), [1; 32], many()).is_err());
-    assert!(std_thread::spawn(Config::tiny(), [1; 32], vec![]).is_err());
     let runtime = runtime();
     let _entered = runtime.enter();
-    assert!(tokio_driver::spawn(Config::tiny(), [1; 32], many()).is_err());
+    for (count, sentence) in [(5, "links is 5; at most 4"), (0, "links is 0; at least 1")] {
+        let sockets = || (0..count).map(|_| socket()).collect();
+        let threads = std_thread::spawn(Config::tiny(), [1; 32], sockets());
+        let tasks = tokio_driver::spawn(Config::tiny(), [1; 32], sockets());
+        assert_eq!([threads, tasks].map(|refused| refused.unwrap_err().to_string()), [sentence; 2]);
+    }
 }
 
 #[test]

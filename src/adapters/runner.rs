@@ -15,7 +15,7 @@ use crate::adapters::clock::Clock;
 use crate::adapters::message::{Message, Waiter};
 use crate::adapters::results::OperationError;
 use crate::base::time::Instant;
-use crate::dht::config::{Config, LinkConfig, MAX_LINKS};
+use crate::dht::config::{Config, LinkConfig};
 use crate::dht::event::{Buffer, Event, Input, LinkId, Output};
 use crate::dht::node::journal::Call;
 use crate::dht::node::{Node, Storage};
@@ -48,28 +48,25 @@ pub(super) struct Runner<L> {
 impl<L: Sockets> Runner<L> {
     /// Makes the node. The number and the families of its links are those of the sockets.
     pub(super) fn new(
-        mut config: Config,
+        config: Config,
         rng_seed: [u8; 32],
         links: L,
         addrs: &[SocketAddr],
         observer: Option<Box<dyn Observer>>,
     ) -> io::Result<Self> {
-        if addrs.len() > MAX_LINKS {
-            let sentence = std::format!("a node has at most {MAX_LINKS} sockets, not {}", addrs.len());
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, sentence));
-        }
-        let wanted = std::mem::take(&mut config.links);
-        config.links.extend(addrs.iter().enumerate().map(|(i, addr)| {
+        let of_sockets = addrs.iter().enumerate().map(|(i, addr)| {
             let family = Endpoint::from(*addr).family();
-            match wanted.get(i) {
+            match config.links().get(i) {
                 Some(link) if link.family == family => *link,
                 _ if family == Family::V4 => LinkConfig::V4,
                 _ => LinkConfig::V6,
             }
-        }));
+        });
+        let of_sockets: Vec<LinkConfig> = of_sockets.collect();
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let config = config.with_links(&of_sockets).map_err(invalid)?;
         let storage = Storage::allocate(&config);
-        let node =
-            Node::new(config, rng_seed, storage).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let node = Node::new(config, rng_seed, storage).map_err(invalid)?;
         let (waiters, watchers) = (HashMap::new(), Vec::new());
         let clock = Clock::start();
         let mut runner = Runner { node, links, clock, waiters, watchers, deadline: None, observer };

@@ -197,7 +197,7 @@ pub struct ServerConfig {
 #[non_exhaustive]
 pub struct Config {
     /// Local sockets: the position in this list is the link's id.
-    pub(crate) links: ArrayVec<LinkConfig, MAX_LINKS>,
+    links: ArrayVec<LinkConfig, MAX_LINKS>,
     /// Public network or local one.
     pub network: Network,
     /// Ask, but do not answer (BEP 43).

@@ -19,7 +19,7 @@ impl Storage<'static> {
         let c = &config.capacity;
         let operations = c.operations.saturating_add(UPKEEP);
         Storage {
-            links: config.links.iter().map(|_| link(c)).collect(),
+            links: config.links().iter().map(|_| link(c)).collect(),
             operations: list(operations),
             candidates: list(c.candidates.saturating_mul(operations)),
             tokens: list(c.operations.saturating_mul(config.lookup.replicas.into())),

@@ -336,7 +336,7 @@ impl<'s> Links<'s> {
         rng: &mut Rng,
         memory: impl IntoIterator<Item = LinkMemory<'s>>,
     ) -> Self {
-        let links = config.links.iter().zip(memory);
+        let links = config.links().iter().zip(memory);
         Links(links.map(|(link, memory)| Link::new(config, link, now, rng, memory)).collect())
     }
 
