@@ -72,6 +72,19 @@ fn a_capacity_that_can_be_numbered_is_taken_and_one_more_is_refused() {
     assert_eq!(refusal! { results: 0 }.unwrap(), "results is 0; at least 1");
 }
 
+#[test]
+fn lent_storage_has_a_token_for_each_replica_or_the_node_is_not_made() {
+    let mut config = Config::tiny();
+    config.lookup.replicas = 12;
+    let refusal = |storage| Node::new(config.clone(), [1; 32], storage).err().map(|error| error.to_string());
+    let mut enough = honeyguide::storage! { operations: 1, replicas: 12 };
+    assert_eq!(refusal(enough.lend()), None);
+    let mut too_few = honeyguide::storage! { operations: 1, replicas: 11 };
+    assert_eq!(refusal(too_few.lend()).unwrap(), "replicas is 11; at least lookup.replicas, 12");
+    let mut for_tiny = honeyguide::storage! { operations: 1 };
+    assert_eq!(refusal(for_tiny.lend()).unwrap(), "replicas is 8; at least lookup.replicas, 12");
+}
+
 /// Most that the resident set of a process may grow by a node with the default configuration that has nothing to do.
 const IDLE: usize = 256 << 10;
 

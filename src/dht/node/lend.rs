@@ -27,8 +27,8 @@ use crate::dht::votes::{VOTERS, Vote};
 ///
 /// Named capacities in any order, separated by commas; those that are left out are as in [`Config::tiny`]. They have
 /// the names of [`Capacity`], and there are two more: `links`, how many the configuration has (1), and `replicas`, the
-/// largest `lookup.replicas` that is meant (8). Contacts and newcomers are counted for each link, candidates for each
-/// operation.
+/// largest `lookup.replicas` that it may have (8). Contacts and newcomers are counted for each link, candidates for
+/// each operation.
 ///
 /// ```
 /// use honeyguide::{Config, Node};

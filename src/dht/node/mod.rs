@@ -96,7 +96,7 @@ impl<'s> Node<'s> {
     /// No links, a capacity that is zero or too large, or a rule that makes no sense.
     pub fn new(config: Config, rng_seed: [u8; 32], storage: Storage<'s>) -> Result<Node<'s>, ConfigError> {
         config.check()?;
-        storage.check(config.links().len())?;
+        storage.check(&config)?;
         let Storage {
             links,
             operations,
