@@ -89,11 +89,11 @@ impl Part {
 impl Storage<'_> {
     /// Bytes of all lists together.
     pub fn bytes(&self) -> usize {
-        self.parts().iter().map(|part| part.size * part.count).sum()
+        self.parts().map(|part| part.size * part.count).sum()
     }
 
     /// What the memory consists of.
-    pub fn parts(&self) -> [Part; 27] {
+    pub fn parts(&self) -> impl Iterator<Item = Part> {
         [
             self.of_links::<Contact>("contacts", |link| link.table.contacts.capacity()),
             self.of_links::<u64>("prefixes", |link| link.table.prefixes.capacity()),
@@ -123,6 +123,7 @@ impl Storage<'_> {
             Part::of("results", &self.results),
             Part::of("meters", &self.meters),
         ]
+        .into_iter()
     }
 
     fn of_links<T>(&self, name: &'static str, capacity: impl Fn(&LinkMemory<'_>) -> usize) -> Part {
