@@ -45,7 +45,7 @@ fn ids(list: &Json) -> BTreeSet<[u8; 32]> {
 
 fn config(case: &Json, frame: &str) -> ReconcilerConfig {
     let frame = case.get(frame).map_or(0, |limit| limit.as_u64().unwrap() as usize);
-    ReconcilerConfig::new(Limits::trusting(BUFFER)).conformance().frames(frame)
+    ReconcilerConfig::new(Limits::trusting(BUFFER)).conformance().with_frame_limit(frame)
 }
 
 fn initiator(config: ReconcilerConfig) -> Reconciler<'static> {
@@ -124,7 +124,8 @@ fn the_adaptive_mode_finds_the_same_with_and_without_frames() {
         let (have, need) = if case.get("true_have").is_some() { ("true_have", "true_need") } else { ("have", "need") };
         for seed in [None, Some([1; 32])] {
             let with = |side| {
-                let mut config = ReconcilerConfig::new(Limits::trusting(BUFFER)).frames(config(case, side).frame_limit);
+                let mut config =
+                    ReconcilerConfig::new(Limits::trusting(BUFFER)).with_frame_limit(config(case, side).frame_limit);
                 config.random_splits = seed;
                 config
             };

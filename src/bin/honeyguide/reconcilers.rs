@@ -9,7 +9,7 @@ use crate::options;
 const LONGEST: usize = 1 << 30;
 
 pub fn config(adaptive: bool, frame: usize) -> ReconcilerConfig {
-    let mut config = ReconcilerConfig::new(Limits::trusting(LONGEST)).conformance().frames(frame);
+    let mut config = ReconcilerConfig::new(Limits::trusting(LONGEST)).conformance().with_frame_limit(frame);
     if adaptive {
         config.splitting = Splitting::Adaptive;
     }

@@ -30,7 +30,7 @@ const MOST: u64 = 1 << 30;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RatelessStep {
     /// Send the first so many bytes of the buffer.
-    Send(usize),
+    Reply(usize),
     /// All differences were reported.
     Done,
     /// This mode does not help here: begin anew in V1.
@@ -61,7 +61,7 @@ pub enum RatelessStep {
 ///         Difference::Need(id) => need.push(*id),
 ///     })?;
 ///     match step {
-///         RatelessStep::Send(next) => len = next,
+///         RatelessStep::Reply(next) => len = next,
 ///         RatelessStep::Done => break,
 ///         RatelessStep::FallBack => panic!("as two reconcilers then"),
 ///     }
@@ -157,7 +157,7 @@ impl RatelessInitiator {
         varint::write(have, &mut out)?;
         varint::write(more, &mut out)?;
         self.asked = true;
-        Ok(RatelessStep::Send(out.written()))
+        Ok(RatelessStep::Reply(out.written()))
     }
 }
 
@@ -321,7 +321,7 @@ mod tests {
                 Difference::Need(id) => assert!(need.insert(*id)),
             });
             match step.unwrap() {
-                RatelessStep::Send(next) => len = next,
+                RatelessStep::Reply(next) => len = next,
                 RatelessStep::Done => break,
                 RatelessStep::FallBack => return None,
             }
