@@ -334,7 +334,10 @@ fn contacts_of_an_earlier_run_are_taken_up() {
         let saved: Vec<_> = known.map(|(_, view)| SavedContact { id: view.id, endpoint: view.endpoint }).collect();
         assert!(!saved.is_empty());
         let node = driver.node(9);
-        node.import(LinkId(0), &saved);
+        let refused = node.import(LinkId(1), &saved).wait().unwrap();
+        assert_eq!(refused, Err(CallError::NoLink(LinkId(1))));
+        assert_eq!(contacts(&node), 0);
+        assert_eq!(node.import(LinkId(0), &saved).wait(), Some(Ok(())));
         eventually(|| contacts(&node) >= 3);
     }
 }
@@ -353,6 +356,9 @@ fn a_recorded_run_replays_to_the_same_hash() {
         node.announce(Id([1; 20]), Some(0), PeerKind::Downloader).wait().is_err(),
         "a refused command is part of a run too"
     );
+    let saved = [SavedContact { id: Id([1; 20]), endpoint: addr(&nodes[1]) }];
+    assert_eq!(node.import(LinkId(1), &saved).wait(), Some(Err(CallError::NoLink(LinkId(1)))));
+    assert_eq!(node.import(LinkId(0), &saved).wait(), Some(Ok(())));
     node.shutdown();
     let hash = recording.wait().unwrap();
 

@@ -122,9 +122,12 @@ impl Handle {
         self.start(move |submit| submit(Command::Sample { target }))
     }
 
-    /// Offers contacts of an earlier run. They are unverified until they have answered.
-    pub fn import(&self, link: LinkId, contacts: &[SavedContact]) {
-        self.post.send(Message::Import { link, contacts: contacts.to_vec() });
+    /// Offers contacts of an earlier run; see [`Node::import`]. They are taken whether or not anybody waits.
+    pub fn import(&self, link: LinkId, contacts: &[SavedContact]) -> Observation<Result<(), CallError>> {
+        let (observation, reply) = Observation::new();
+        let reply = Box::new(move |taken| reply.send(taken));
+        self.post.send(Message::Import { link, contacts: contacts.to_vec(), reply });
+        observation
     }
 
     fn start<T: FromEvent>(

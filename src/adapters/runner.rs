@@ -16,6 +16,8 @@ use crate::adapters::message::{Message, Waiter};
 use crate::adapters::results::OperationError;
 use crate::base::time::Instant;
 use crate::dht::config::{Config, LinkConfig};
+use crate::dht::contact::SavedContact;
+use crate::dht::error::CallError;
 use crate::dht::event::{Buffer, Event, Input, LinkId, Output};
 use crate::dht::node::journal::Call;
 use crate::dht::node::{Node, Storage};
@@ -121,15 +123,20 @@ impl<L: Sockets> Runner<L> {
                 }
             }
             Message::Cancel { tag } => self.call(Call::Cancel { tag }),
-            Message::Import { link, contacts } => {
-                contacts.into_iter().for_each(|contact| self.call(Call::Import { link, contact }));
-            }
+            Message::Import { link, contacts, reply } => reply(self.import(link, contacts)),
             Message::Observe(look) => look(&self.node),
             Message::Watch(waiter) => self.watchers.push(waiter),
             Message::Shutdown => return ControlFlow::Break(()),
         }
         self.drain();
         ControlFlow::Continue(())
+    }
+
+    /// One call for each contact, as a journal has them; none for a link that does not exist.
+    fn import(&mut self, link: LinkId, contacts: Vec<SavedContact>) -> Result<(), CallError> {
+        self.node.id(link).ok_or(CallError::NoLink(link))?;
+        contacts.into_iter().for_each(|contact| self.call(Call::Import { link, contact }));
+        Ok(())
     }
 
     fn call(&mut self, call: Call<'_>) {

@@ -5,12 +5,14 @@ use std::time::Duration;
 use honeyguide::Config;
 use honeyguide::Instant;
 use honeyguide::dht::Capacity;
-use honeyguide::dht::{Buffer, Freshness, PeerKind, Reason};
+use honeyguide::dht::{Buffer, Freshness, LinkId, PeerKind, Reason};
+use honeyguide::dht::{CallError, SavedContact};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::Item;
 use honeyguide::{Command, Event, Input, Node, Output, Storage};
 use honeyguide::{Endpoint, Id};
 
+use crate::lab::Lab;
 use crate::world::{News, World};
 
 const SECRET_KEY: [u8; 32] = [9; 32];
@@ -236,4 +238,21 @@ fn a_clock_that_slept_past_the_end_of_an_operation_ends_it() {
         assert_eq!(ends(&mut node), [Reason::Deadline]);
         node.check_invariants();
     }
+}
+
+#[test]
+fn contacts_are_imported_at_a_link_that_exists_and_nowhere_else() {
+    let mut lab = Lab::local();
+    let stranger = lab.stranger();
+    let saved = [SavedContact { id: Id([1; 20]), endpoint: stranger }];
+    for none in [&saved[..], &[]] {
+        let refused = lab.node.import(lab.now, LinkId(1), none);
+        assert_eq!(refused, Err(CallError::NoLink(LinkId(1))));
+    }
+    lab.run(Duration::from_secs(60));
+    assert_eq!(lab.sent_to(stranger), 0);
+    assert_eq!(lab.node.import(lab.now, LinkId(0), &saved), Ok(()));
+    lab.drain();
+    lab.run(Duration::from_secs(60));
+    assert!(lab.sent_to(stranger) > 0);
 }

@@ -193,16 +193,20 @@ impl<'s> Node<'s> {
         self.client.cancel(tag);
     }
 
-    /// Offers contacts of an earlier run. They are unverified until they have answered.
-    pub fn import(&mut self, now: Instant, link: LinkId, contacts: &[SavedContact]) {
+    /// Offers contacts of an earlier run; those of another address family than the link's are left out. They are
+    /// unverified until they have answered.
+    ///
+    /// # Errors
+    /// [`CallError::NoLink`] when there is no such link; nothing was taken then.
+    pub fn import(&mut self, now: Instant, link: LinkId, contacts: &[SavedContact]) -> Result<(), CallError> {
         let now = self.cx.advance(now);
         let network = self.cx.config().network;
-        if let Some(link) = self.links.get_mut(link) {
-            let family = link.family();
-            for saved in contacts.iter().filter(|saved| saved.endpoint.family() == family) {
-                link.offer(now, network, &saved.id, saved.endpoint);
-            }
+        let link = self.links.get_mut(link).ok_or(CallError::NoLink(link))?;
+        let family = link.family();
+        for saved in contacts.iter().filter(|saved| saved.endpoint.family() == family) {
+            link.offer(now, network, &saved.id, saved.endpoint);
         }
+        Ok(())
     }
 
     fn on_datagram(&mut self, link: LinkId, from: Endpoint, payload: &[u8]) {
