@@ -177,7 +177,7 @@ impl<'s> Client<'s> {
             }
         }
         cx.stats_mut().operations += 1;
-        cx.trace(TraceEvent::Started { operation: key.index });
+        cx.trace(TraceEvent::Started { op: key.into() });
         self.wakes.set(key.index, operation.deadline());
         self.ready.insert(key.index);
         Some(key)
@@ -253,7 +253,7 @@ impl<'s> Client<'s> {
         response: &Response<'_>,
     ) {
         let (now, network) = (cx.now(), cx.config().network);
-        let Some(link) = links.get(LinkId(open.link)) else { return };
+        let Some(link) = links.get(open.link) else { return };
         let family = link.family();
         let Some(mut active) = self.operations.active(key) else { return };
         let hops = active.hops_behind(open);
@@ -461,7 +461,7 @@ impl<'s> Client<'s> {
         let operation = self.operations.get_mut(key)?;
         let outcome = operation.report(cx.now(), reason)?;
         let tag = operation.tag();
-        cx.trace(TraceEvent::Ended { operation: key.index, stored: outcome.stored });
+        cx.trace(TraceEvent::Ended { op: key.into(), stored: outcome.stored });
         Some(Plan::Note(Note::Plain(Event::Finished { op: key.into(), tag, outcome })))
     }
 
