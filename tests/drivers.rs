@@ -204,7 +204,7 @@ fn a_dropped_operation_is_cancelled() {
                 Some(end) => break end,
             }
         };
-        assert_eq!(full, Err(OperationError::Refused(CallError::Full)));
+        assert_eq!(full, Err(OperationError::Refused(CallError::Full(pending.len()))));
         assert!(!pending.is_empty());
         drop(pending);
         let again = node.ping(to);
@@ -321,12 +321,14 @@ fn links_of_both_families_work_side_by_side() {
 
 #[test]
 fn sockets_that_do_not_fit_are_an_error() {
-    let many = || (0..5).map(|_| socket()).collect();
-    assert!(std_thread::spawn(Config::tiny(), [1; 32], many()).is_err());
-    assert!(std_thread::spawn(Config::tiny(), [1; 32], vec![]).is_err());
     let runtime = runtime();
     let _entered = runtime.enter();
-    assert!(tokio_driver::spawn(Config::tiny(), [1; 32], many()).is_err());
+    for (count, sentence) in [(5, "links is 5; at most 4"), (0, "links is 0; at least 1")] {
+        let sockets = || (0..count).map(|_| socket()).collect();
+        let threads = std_thread::spawn(Config::tiny(), [1; 32], sockets());
+        let tasks = tokio_driver::spawn(Config::tiny(), [1; 32], sockets());
+        assert_eq!([threads, tasks].map(|refused| refused.unwrap_err().to_string()), [sentence; 2]);
+    }
 }
 
 #[test]
@@ -337,7 +339,10 @@ fn contacts_of_an_earlier_run_are_taken_up() {
         let saved: Vec<_> = known.map(|(_, view)| SavedContact { id: view.id, endpoint: view.endpoint }).collect();
         assert!(!saved.is_empty());
         let node = driver.node(9);
-        node.import(LinkId(0), &saved);
+        let refused = node.import(LinkId(1), &saved).wait().unwrap();
+        assert_eq!(refused, Err(CallError::NoLink(LinkId(1))));
+        assert_eq!(contacts(&node), 0);
+        assert_eq!(node.import(LinkId(0), &saved).wait(), Some(Ok(())));
         eventually(|| contacts(&node) >= 3);
     }
 }
@@ -356,6 +361,9 @@ fn a_recorded_run_replays_to_the_same_hash() {
         node.announce(Id([1; 20]), Some(0), PeerKind::Downloader).wait().is_err(),
         "a refused command is part of a run too"
     );
+    let saved = [SavedContact { id: Id([1; 20]), endpoint: addr(&nodes[1]) }];
+    assert_eq!(node.import(LinkId(1), &saved).wait(), Some(Err(CallError::NoLink(LinkId(1)))));
+    assert_eq!(node.import(LinkId(0), &saved).wait(), Some(Ok(())));
     node.shutdown();
     let hash = recording.wait().unwrap();
 
@@ -380,7 +388,7 @@ fn looking_at_a_node_leaves_nothing_in_its_recording() {
     let (node, recording) = std_thread::spawn_recorded(config, [7; 32], vec![socket()], journal.clone()).unwrap();
     for _ in 0..1000 {
         node.stats().wait().unwrap();
-        node.import(LinkId(0), &[]);
+        node.import(LinkId(0), &[]).wait().unwrap().unwrap();
     }
     node.shutdown();
     recording.wait().unwrap();

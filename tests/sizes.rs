@@ -31,7 +31,7 @@ fn each_stock_configuration_stays_within_its_memory() {
 #[test]
 fn the_macro_without_capacities_makes_the_memory_of_the_tiny_configuration() {
     let mut memory = honeyguide::storage!();
-    assert_eq!(memory.lend().parts(), Storage::allocate(&Config::tiny()).parts());
+    assert!(memory.lend().parts().eq(Storage::allocate(&Config::tiny()).parts()));
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn named_capacities_are_those_that_the_node_gets() {
     (config.capacity, config.lookup.replicas) = (capacity, 12);
     let mut memory =
         honeyguide::storage! { items: 4, contacts: 32, operations: 1, value_bytes: 1000, links: 2, replicas: 12 };
-    assert_eq!(memory.lend().parts(), Storage::allocate(&config).parts());
+    assert!(memory.lend().parts().eq(Storage::allocate(&config).parts()));
     assert!(Node::new(config, [1; 32], memory.lend()).is_ok());
 }
 
@@ -75,6 +75,19 @@ fn a_capacity_that_can_be_numbered_is_taken_and_one_more_is_refused() {
     let storage = Storage::allocate(&config);
     let refused = Node::new(config, [1; 32], storage).unwrap_err().to_string();
     assert_eq!(refused, "meters is 16777217; at most 16777216");
+}
+
+#[test]
+fn lent_storage_has_a_token_for_each_replica_or_the_node_is_not_made() {
+    let mut config = Config::tiny();
+    config.lookup.replicas = 12;
+    let refusal = |storage| Node::new(config.clone(), [1; 32], storage).err().map(|error| error.to_string());
+    let mut enough = honeyguide::storage! { operations: 1, replicas: 12 };
+    assert_eq!(refusal(enough.lend()), None);
+    let mut too_few = honeyguide::storage! { operations: 1, replicas: 11 };
+    assert_eq!(refusal(too_few.lend()).unwrap(), "replicas is 11; at least lookup.replicas, 12");
+    let mut for_tiny = honeyguide::storage! { operations: 1 };
+    assert_eq!(refusal(for_tiny.lend()).unwrap(), "replicas is 8; at least lookup.replicas, 12");
 }
 
 /// Most that the resident set of a process may grow by a node with the default configuration that has nothing to do.

@@ -462,7 +462,7 @@ mod reconcile {
         let common = entries(3000);
         let ours = Sealed::build([common.clone(), entries(40)].concat()).unwrap();
         let theirs = Tree::from_sorted(Sealed::build([common, entries(50)].concat()).unwrap().entries()).unwrap();
-        let config = ReconcilerConfig::new(Limits::initiator()).frames(8192);
+        let config = ReconcilerConfig::new(Limits::initiator()).with_frame_limit(8192);
         let mut client = Reconciler::initiator(config.clone()).unwrap();
         let mut server = Reconciler::responder(config).unwrap();
         let (mut up, mut down, mut told) = (vec![0; 8192], vec![0; 8192], 0);

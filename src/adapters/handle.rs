@@ -122,9 +122,12 @@ impl Handle {
         self.start(move |submit| submit(Command::Sample { target }))
     }
 
-    /// Offers contacts of an earlier run. They are unverified until they have answered.
-    pub fn import(&self, link: LinkId, contacts: &[SavedContact]) {
-        self.post.send(Message::Import { link, contacts: contacts.to_vec() });
+    /// Offers contacts of an earlier run; see [`Node::import`]. They are taken whether or not anybody waits.
+    pub fn import(&self, link: LinkId, contacts: &[SavedContact]) -> Observation<Result<(), CallError>> {
+        let (observation, reply) = Observation::new();
+        let reply = Box::new(move |taken| reply.send(taken));
+        self.post.send(Message::Import { link, contacts: contacts.to_vec(), reply });
+        observation
     }
 
     fn start<T: FromEvent>(
@@ -227,12 +230,14 @@ impl Handle {
     /// Shuts the node down, for every handle. Running operations end with
     /// [`OperationError::Stopped`](crate::adapters::OperationError::Stopped). The value that is returned tells when the
     /// sockets are closed; it need not be waited for.
+    #[allow(clippy::must_use_candidate, reason = "the node ends whether or not anybody waits for it")]
     pub fn shutdown(&self) -> Ended {
         self.post.send(Message::Shutdown);
         self.ended()
     }
 
     /// Tells when the node has ended, whoever ends it.
+    #[must_use]
     pub fn ended(&self) -> Ended {
         Ended(self.shared.ended.clone())
     }

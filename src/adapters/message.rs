@@ -20,11 +20,14 @@ use crate::dht::node::Node;
 pub(super) enum Message {
     Run { tag: u64, link: Option<LinkId>, start: Start, waiter: Waiter },
     Cancel { tag: u64 },
-    Import { link: LinkId, contacts: Vec<SavedContact> },
+    Import { link: LinkId, contacts: Vec<SavedContact>, reply: CallReply },
     Observe(Box<dyn FnOnce(&Node<'static>) + Send>),
     Watch(Waiter),
     Shutdown,
 }
+
+/// Hears whether a call was accepted.
+pub(super) type CallReply = Box<dyn FnOnce(Result<(), CallError>) + Send>;
 
 /// What takes a command: the node, by way of its driver.
 pub(super) type Submit<'a> = &'a mut dyn FnMut(Command<'_>) -> Result<OpId, CallError>;

@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use crate::adapters::mailbox::Mailbox;
 use crate::adapters::runner::Observer;
 use crate::base::time::Instant;
-use crate::dht::config::MAX_BOOTSTRAP_NODES;
+use crate::dht::config::Config;
 use crate::dht::event::{Buffer, Output};
 use crate::dht::node::Node;
 use crate::dht::node::journal::{Call, Record};
@@ -116,7 +116,7 @@ pub fn replay(node: &mut Node<'_>, records: &[u8]) -> Result<Id, ReplayError> {
     let mut idle = records.len();
     loop {
         let damaged = Err(ReplayError { at: records.len() - rest.len() });
-        let mut nodes = [Endpoint::UNSPECIFIED; MAX_BOOTSTRAP_NODES];
+        let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
         let Some((record, after)) = Record::decode(rest, &mut nodes) else { return damaged };
         let mut is_drained = false;
         for _ in 0..record.polls {

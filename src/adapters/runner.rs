@@ -15,7 +15,9 @@ use crate::adapters::clock::Clock;
 use crate::adapters::message::{Message, Waiter};
 use crate::adapters::results::OperationError;
 use crate::base::time::Instant;
-use crate::dht::config::{Config, LinkConfig, MAX_LINKS};
+use crate::dht::config::{Config, LinkConfig};
+use crate::dht::contact::SavedContact;
+use crate::dht::error::CallError;
 use crate::dht::event::{Buffer, Event, Input, LinkId, Output};
 use crate::dht::node::journal::Call;
 use crate::dht::node::{Node, Storage};
@@ -48,28 +50,25 @@ pub(super) struct Runner<L> {
 impl<L: Sockets> Runner<L> {
     /// Makes the node. The number and the families of its links are those of the sockets.
     pub(super) fn new(
-        mut config: Config,
+        config: Config,
         rng_seed: [u8; 32],
         links: L,
         addrs: &[SocketAddr],
         observer: Option<Box<dyn Observer>>,
     ) -> io::Result<Self> {
-        if addrs.len() > MAX_LINKS {
-            let sentence = std::format!("a node has at most {MAX_LINKS} sockets, not {}", addrs.len());
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, sentence));
-        }
-        let wanted = std::mem::take(&mut config.links);
-        config.links.extend(addrs.iter().enumerate().map(|(i, addr)| {
+        let of_sockets = addrs.iter().enumerate().map(|(i, addr)| {
             let family = Endpoint::from(*addr).family();
-            match wanted.get(i) {
+            match config.links().get(i) {
                 Some(link) if link.family == family => *link,
                 _ if family == Family::V4 => LinkConfig::V4,
                 _ => LinkConfig::V6,
             }
-        }));
+        });
+        let of_sockets: Vec<LinkConfig> = of_sockets.collect();
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let config = config.with_links(&of_sockets).map_err(invalid)?;
         let storage = Storage::allocate(&config);
-        let node =
-            Node::new(config, rng_seed, storage).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let node = Node::new(config, rng_seed, storage).map_err(invalid)?;
         let (waiters, watchers) = (HashMap::new(), Vec::new());
         let clock = Clock::start();
         let mut runner = Runner { node, links, clock, waiters, watchers, deadline: None, observer };
@@ -104,7 +103,8 @@ impl<L: Sockets> Runner<L> {
         self.drain();
     }
 
-    /// One message of a handle and, if it is one to the node, one drain. Breaks when the node is to end.
+    /// One message of a handle and, where it makes calls to the node, one drain after them: a replay expects no polls
+    /// without a call. Breaks when the node is to end.
     pub(super) fn handle_message(&mut self, message: Message) -> ControlFlow<()> {
         match message {
             Message::Run { tag, link, start, waiter } => {
@@ -122,25 +122,28 @@ impl<L: Sockets> Runner<L> {
                     Ok(_) => drop(self.waiters.insert(tag, waiter)),
                     Err(error) => waiter.finish(Err(OperationError::Refused(error))),
                 }
+                self.drain();
             }
-            Message::Cancel { tag } => self.call(Call::Cancel { tag }),
-            // No call, so nothing to drain: what is polled is polled after a call, as a replay expects it.
-            Message::Import { contacts, .. } if contacts.is_empty() => return ControlFlow::Continue(()),
-            Message::Import { link, contacts } => {
-                contacts.into_iter().for_each(|contact| self.call(Call::Import { link, contact }));
+            Message::Cancel { tag } => {
+                self.call(Call::Cancel { tag });
+                self.drain();
             }
-            Message::Observe(look) => {
-                look(&self.node);
-                return ControlFlow::Continue(());
-            }
-            Message::Watch(waiter) => {
-                self.watchers.push(waiter);
-                return ControlFlow::Continue(());
-            }
+            Message::Import { link, contacts, reply } => reply(self.import(link, contacts)),
+            Message::Observe(look) => look(&self.node),
+            Message::Watch(waiter) => self.watchers.push(waiter),
             Message::Shutdown => return ControlFlow::Break(()),
         }
-        self.drain();
         ControlFlow::Continue(())
+    }
+
+    /// One call for each contact, as a journal has them; none for a link that does not exist.
+    fn import(&mut self, link: LinkId, contacts: Vec<SavedContact>) -> Result<(), CallError> {
+        self.node.id(link).ok_or(CallError::NoLink(link))?;
+        if !contacts.is_empty() {
+            contacts.into_iter().for_each(|contact| self.call(Call::Import { link, contact }));
+            self.drain();
+        }
+        Ok(())
     }
 
     fn call(&mut self, call: Call<'_>) {

@@ -11,8 +11,7 @@ use arrayvec::ArrayVec;
 use crate::base::error::ConfigError;
 use crate::base::rate::Rate;
 use crate::base::time::Duration;
-use crate::krpc::endpoint::Family;
-pub use crate::krpc::endpoint::Network;
+use crate::krpc::endpoint::{Family, Network};
 use crate::krpc::id::Id;
 
 /// Most bootstrap nodes that a node remembers.
@@ -21,6 +20,10 @@ pub const MAX_BOOTSTRAP_NODES: usize = 16;
 pub const MAX_LINKS: usize = 4;
 /// Nodes of one family in a reply, and the size of the set that a lookup has to close (BEP 5).
 pub const K: usize = 8;
+/// Most nodes that a put or an announce is stored on.
+pub const MAX_REPLICAS: u8 = 20;
+/// Most info-hashes in one sample (BEP 51): with nodes beside them they still fit into one datagram.
+pub const MAX_SAMPLES: u8 = 20;
 
 /// One local socket.
 ///
@@ -41,9 +44,6 @@ impl LinkConfig {
     /// An IPv6 socket whose address and id are to be found out.
     pub const V6: LinkConfig = LinkConfig { family: Family::V6, external: None, id: None };
 }
-
-/// Most info-hashes in one sample (BEP 51): with nodes beside them they still fit into one datagram.
-pub const MAX_SAMPLES: u8 = 20;
 
 /// A time that is measured, and within what it is believed.
 ///
@@ -134,9 +134,11 @@ pub struct TableConfig {
 pub struct LookupConfig {
     /// The closest live contacts that must have answered.
     pub k: u8,
-    /// Nodes that a put or an announce is stored on, 8 to 20.
+    /// Nodes that a put or an announce is stored on: at least `k`, at most [`Config::MAX_REPLICAS`]. Lent storage has
+    /// room for so many tokens, or the node is not made.
     pub replicas: u8,
-    /// Confirmations after which a put or an announce is reported; the rest goes on in the background.
+    /// Confirmations after which a put or an announce is reported, at most `replicas`; the rest goes on in the
+    /// background.
     pub report_at: u8,
     /// Queries in flight to contacts that answered before.
     pub slots_good: u8,
@@ -199,7 +201,7 @@ pub struct ServerConfig {
 #[non_exhaustive]
 pub struct Config {
     /// Local sockets: the position in this list is the link's id.
-    pub(crate) links: ArrayVec<LinkConfig, MAX_LINKS>,
+    links: ArrayVec<LinkConfig, MAX_LINKS>,
     /// Public network or local one.
     pub network: Network,
     /// Ask, but do not answer (BEP 43).
@@ -257,7 +259,7 @@ impl Default for Config {
             },
             lookup: LookupConfig {
                 k: K as u8,
-                replicas: 20,
+                replicas: MAX_REPLICAS,
                 report_at: 8,
                 slots_good: 5,
                 slots_unverified: 3,
@@ -293,10 +295,13 @@ impl Config {
     pub const MAX_LINKS: usize = MAX_LINKS;
     /// Most bootstrap nodes that a node remembers.
     pub const MAX_BOOTSTRAP_NODES: usize = MAX_BOOTSTRAP_NODES;
+    /// Most nodes that a put or an announce is stored on.
+    pub const MAX_REPLICAS: u8 = MAX_REPLICAS;
     /// Most info-hashes in one sample (BEP 51).
     pub const MAX_SAMPLES: u8 = MAX_SAMPLES;
 
     /// A node of a test network, a demonstration or a simulation: all its memory stays under 24 KiB.
+    #[must_use]
     pub fn small() -> Self {
         let capacity = Capacity {
             contacts: 64,
@@ -319,6 +324,7 @@ impl Config {
 
     /// A node of a microcontroller: 128 contacts, 4 operations (two of its user, two for upkeep), 32 transactions, 16
     /// items.
+    #[must_use]
     pub fn tiny() -> Self {
         let mut config = Config { capacity: Capacity::TINY, ..Config::default() };
         config.table.bucket_sizes = [32, 32, 16, 16, 8];
@@ -328,6 +334,7 @@ impl Config {
 
     /// The same configuration for a network on one machine or in one laboratory: see [`Network::Local`]. Newcomers are
     /// checked at once, and first queries are not spread: on a loopback there are no NAT mappings to wait for.
+    #[must_use]
     pub fn local(mut self) -> Self {
         self.network = Network::Local;
         self.table.newcomer_delay = Duration::ZERO;
@@ -337,6 +344,7 @@ impl Config {
     }
 
     /// The local sockets, in the order of their link ids.
+    #[must_use]
     pub fn links(&self) -> &[LinkConfig] {
         &self.links
     }
@@ -362,7 +370,9 @@ impl Config {
         at_least("links", self.links.len() as u64, 1)?;
         at_least("lookup.k", l.k.into(), 1)?;
         at_least("lookup.replicas", l.replicas.into(), l.k.into()).map_err(|error| error.against("lookup.k"))?;
+        at_most("lookup.replicas", l.replicas, MAX_REPLICAS)?;
         at_least("lookup.report_at", l.report_at.into(), 1)?;
+        at_most("lookup.report_at", l.report_at, l.replicas).map_err(|error| error.against("lookup.replicas"))?;
         at_least("lookup.slots_good", l.slots_good.into(), 1)?;
         at_least("lookup.slots_unverified", l.slots_unverified.into(), 1)?;
         lasts("lookup.soft_timeout.least", l.soft_timeout.least, Duration::from_micros(1))?;
@@ -407,10 +417,21 @@ mod tests {
             change(&mut config);
             config.check().map_err(|error| error.to_string())
         };
-        assert_eq!(check(|_| {}), Ok(()));
+        for at_its_limit in [
+            (|_| {}) as fn(&mut Config),
+            |c| c.lookup.report_at = c.lookup.replicas,
+            |c| (c.lookup.k, c.lookup.replicas, c.lookup.report_at) = (1, 1, 1),
+            |c| c.lookup.k = c.lookup.replicas,
+            |c| c.server.samples = MAX_SAMPLES,
+        ] {
+            assert_eq!(check(at_its_limit), Ok(()));
+        }
         for (change, text) in [
             ((|c| c.links.clear()) as fn(&mut Config), "links is 0; at least 1"),
             (|c| c.lookup.replicas = 4, "lookup.replicas is 4; at least lookup.k, 8"),
+            (|c| c.lookup.replicas = 21, "lookup.replicas is 21; at most 20"),
+            (|c| c.lookup.report_at = 21, "lookup.report_at is 21; at most lookup.replicas, 20"),
+            (|c| (c.lookup.k, c.lookup.replicas) = (1, 1), "lookup.report_at is 8; at most lookup.replicas, 1"),
             (|c| c.table.bucket_sizes[2] = 0, "table.bucket_sizes is 0; at least 1"),
             (|c| c.server.samples = MAX_SAMPLES + 1, "server.samples is 21; at most 20"),
             (

@@ -23,8 +23,8 @@ use crate::base::list::List;
 use crate::base::lru::{Lru, LruLink};
 use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
-use crate::dht::config::{Network, ServerConfig};
-use crate::krpc::endpoint::Endpoint;
+use crate::dht::config::ServerConfig;
+use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 use crate::krpc::item::{Item, MAX_SALT, MAX_VALUE, Mutable};
 

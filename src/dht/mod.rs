@@ -25,8 +25,9 @@ pub(crate) mod transactions;
 pub(crate) mod votes;
 
 pub use crate::base::rate::Rate;
+pub use crate::krpc::endpoint::Network;
 pub use command::{DirectQuery, Freshness, PeerKind};
-pub use config::{Bounds, Capacity, LimiterConfig, LinkConfig, LookupConfig, Network, ServerConfig, TableConfig};
+pub use config::{Bounds, Capacity, LimiterConfig, LinkConfig, LookupConfig, ServerConfig, TableConfig};
 pub use contact::{ContactView, Health, SavedContact};
 pub use error::CallError;
 pub use event::{Buffer, LinkId, OpId, OpView, Reason, Refusals};

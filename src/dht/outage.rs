@@ -2,7 +2,7 @@
 //!
 //! An [`Outage`] watches a whole link. When several different contacts fail within a short time and nobody answers, it
 //! is far more likely that our own line is down than that all of them died together: their failures are then not
-//! charged, and only a probe now and then asks whether the line is back. What single contacts did is in their
+//! charged, and only a check now and then asks whether the line is back. What single contacts did is in their
 //! [`AnswerHistory`](crate::dht::contact::AnswerHistory)s.
 
 use crate::base::time::{Duration, Instant};
@@ -14,8 +14,8 @@ const WITNESSES: usize = 4;
 const WITHIN: Duration = Duration::from_secs(15);
 /// How long we then keep quiet.
 const QUIET: Duration = Duration::from_secs(45);
-/// How often one query is let through in the meantime.
-const PROBE_EVERY: Duration = Duration::from_secs(15);
+/// How often one check is let through in the meantime.
+const CHECK_EVERY: Duration = Duration::from_secs(15);
 
 /// Suspicion that one of our own links is down.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub struct Outage {
 #[derive(Clone, Copy, Debug)]
 struct Suspicion {
     until: Instant,
-    probe_at: Instant,
+    check_at: Instant,
 }
 
 impl Outage {
@@ -42,7 +42,7 @@ impl Outage {
         let silent = !self.last_answer.is_some_and(recent);
         if silent && self.witnesses.iter().all(|w| w.is_some_and(|(_, at)| recent(at))) {
             self.witnesses = Default::default();
-            self.suspected = Some(Suspicion { until: now + QUIET, probe_at: now });
+            self.suspected = Some(Suspicion { until: now + QUIET, check_at: now });
         }
         !self.is_suspected(now)
     }
@@ -56,11 +56,11 @@ impl Outage {
         }
     }
 
-    /// Somebody answered on this link. Whether this ends a suspicion.
-    pub fn on_success(&mut self, now: Instant) -> bool {
+    /// Somebody answered on this link: if it was suspected, it no longer is.
+    pub fn on_success(&mut self, now: Instant) {
         self.last_answer = Some(now);
         self.witnesses = Default::default();
-        self.suspected.take().is_some()
+        self.suspected = None;
     }
 
     /// Whether the link is thought to be down. The suspicion ends by itself after 45 s, so that contacts are asked
@@ -69,15 +69,15 @@ impl Outage {
         self.suspected.is_some_and(|s| now < s.until)
     }
 
-    /// When a query may be sent: `None`, at once. On a link that seems to be down one query in 15 s is let through, and
+    /// When a check may be sent: `None`, at once. On a link that seems to be down one check in 15 s is let through, and
     /// `None` is the permission for that one.
     pub fn ask_at(&mut self, now: Instant) -> Option<Instant> {
         let suspicion = self.suspected.as_mut().filter(|s| now < s.until)?;
-        if now >= suspicion.probe_at {
-            suspicion.probe_at = now + PROBE_EVERY;
+        if now >= suspicion.check_at {
+            suspicion.check_at = now + CHECK_EVERY;
             return None;
         }
-        Some(suspicion.probe_at.min(suspicion.until))
+        Some(suspicion.check_at.min(suspicion.until))
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn four_contacts_that_fail_together_are_not_charged_and_the_link_is_suspected() {
         let mut o = Outage::default();
-        assert!(!o.on_success(at(0)));
+        o.on_success(at(0));
         assert!(o.on_failure(at(16), &endpoint(1)));
         assert!(o.on_failure(at(17), &endpoint(1)), "one contact is one witness");
         assert!(o.on_failure(at(18), &endpoint(2)));
@@ -104,9 +104,11 @@ mod tests {
         assert!(!o.is_suspected(at(19)));
         assert!(!o.on_failure(at(20), &endpoint(4)));
         assert!(o.is_suspected(at(20)));
-        assert_eq!((o.ask_at(at(20)), o.ask_at(at(21))), (None, Some(at(35))), "one probe");
+        assert_eq!((o.ask_at(at(20)), o.ask_at(at(21))), (None, Some(at(35))), "one check");
         assert!(!o.on_failure(at(22), &endpoint(5)), "and nothing is charged");
-        assert!(o.on_success(at(23)), "an answer ends it");
+        assert!(o.is_suspected(at(23)));
+        o.on_success(at(23));
+        assert!(!o.is_suspected(at(23)), "an answer ends it");
         assert_eq!((o.ask_at(at(23)), o.ask_at(at(23))), (None, None));
     }
 
@@ -114,7 +116,7 @@ mod tests {
     fn failures_beside_answers_are_charged() {
         let mut o = Outage::default();
         for n in 0..20 {
-            assert!(!o.on_success(at(n)));
+            o.on_success(at(n));
             assert!(o.on_failure(at(n), &endpoint(n as u8)));
         }
         let mut o = Outage::default();
@@ -126,7 +128,7 @@ mod tests {
     #[test]
     fn an_answer_in_the_last_15_s_speaks_for_the_link() {
         let mut o = Outage::default();
-        assert!(!o.on_success(at(0)));
+        o.on_success(at(0));
         assert!((1..=8).all(|n| o.on_failure(at(n), &endpoint(n as u8))));
         assert!(!o.on_failure(at(16), &endpoint(9)));
     }

@@ -24,9 +24,9 @@ use crate::base::list::List;
 use crate::base::lru::{Lru, LruLink};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
-use crate::dht::config::{MAX_SAMPLES, Network, ServerConfig};
+use crate::dht::config::{MAX_SAMPLES, ServerConfig};
 use crate::krpc::bloom::Bloom;
-use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 
 /// When the pool is full, one of this many of the oldest entries goes.

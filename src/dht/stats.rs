@@ -23,7 +23,7 @@ pub enum DropReason {
     /// What a reply was to carry was gone before it was drained.
     StaleReply,
     /// Every place for intermediate results was taken: the embedder skipped drains.
-    InboxOverflow,
+    ResultOverflow,
 }
 
 impl DropReason {
@@ -35,7 +35,7 @@ impl DropReason {
         DropReason::Unsolicited,
         DropReason::ReplyOverflow,
         DropReason::StaleReply,
-        DropReason::InboxOverflow,
+        DropReason::ResultOverflow,
     ];
 
     /// All reasons, the decoder's first.
@@ -54,11 +54,12 @@ impl DropReason {
             DropReason::Unsolicited => FIRST + 3,
             DropReason::ReplyOverflow => FIRST + 4,
             DropReason::StaleReply => FIRST + 5,
-            DropReason::InboxOverflow => FIRST + 6,
+            DropReason::ResultOverflow => FIRST + 6,
         }
     }
 
     /// The name in text and in specifications.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             DropReason::Malformed(reason) => reason.name(),
@@ -68,7 +69,7 @@ impl DropReason {
             DropReason::Unsolicited => "unsolicited",
             DropReason::ReplyOverflow => "reply_overflow",
             DropReason::StaleReply => "stale_reply",
-            DropReason::InboxOverflow => "inbox_overflow",
+            DropReason::ResultOverflow => "result_overflow",
         }
     }
 }
@@ -91,11 +92,13 @@ pub struct Dropped([u64; Malformed::ALL.len() + DropReason::OTHERS.len()]);
 
 impl Dropped {
     /// How often this reason occurred.
+    #[must_use]
     pub fn by(&self, reason: DropReason) -> u64 {
         self.0[reason.index()]
     }
 
     /// All drops together.
+    #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().fold(0, |total, count| total.saturating_add(*count))
     }

@@ -1,6 +1,7 @@
 //! Trace events. A sink observes and cannot change behaviour.
 
 use crate::base::time::Instant;
+use crate::dht::event::{LinkId, OpId};
 use crate::dht::stats::DropReason;
 
 /// One fact. Numbers identify what they belong to; contents are never copied.
@@ -11,44 +12,44 @@ pub enum TraceEvent {
     Dropped(DropReason),
     /// A query of ours left.
     QuerySent {
-        /// The operation's place, or `u16::MAX` for a check of the table.
-        operation: u16,
+        /// The operation, or `None` for a check of the table.
+        op: Option<OpId>,
     },
     /// A query of ours was answered.
     Answered {
-        /// The operation's place, or `u16::MAX` for a check of the table.
-        operation: u16,
+        /// The operation, or `None` for a check of the table.
+        op: Option<OpId>,
         /// Round-trip time in microseconds.
         rtt_micros: u32,
     },
     /// A query of ours failed.
     Failed {
-        /// The operation's place, or `u16::MAX` for a check of the table.
-        operation: u16,
+        /// The operation, or `None` for a check of the table.
+        op: Option<OpId>,
     },
     /// A contact entered the table.
     ContactAdded {
         /// The link.
-        link: u8,
+        link: LinkId,
     },
     /// A query of somebody else was served.
     Served,
     /// An operation started.
     Started {
-        /// The operation's place.
-        operation: u16,
+        /// The operation.
+        op: OpId,
     },
     /// An operation ended.
     Ended {
-        /// The operation's place.
-        operation: u16,
+        /// The operation.
+        op: OpId,
         /// Confirmed stores.
         stored: u16,
     },
     /// Many contacts failed at once: our own link is suspected, and failures are not charged.
     OutageSuspected {
         /// The link.
-        link: u8,
+        link: LinkId,
     },
 }
 

@@ -17,6 +17,7 @@ use siphasher::sip::SipHasher13;
 use crate::base::list::List;
 use crate::base::lru::{Lru, LruLink};
 use crate::base::time::{Duration, Instant};
+use crate::dht::event::LinkId;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
@@ -55,7 +56,7 @@ pub struct Open {
     /// Where it went.
     pub to: Endpoint,
     /// The link it left from.
-    pub link: u8,
+    pub link: LinkId,
     /// Whom we meant; `None` when only the address was known.
     pub id: Option<Id>,
     /// What for.
@@ -134,7 +135,7 @@ impl<'s> Transactions<'s> {
     }
 
     /// The open query that an answer belongs to, if transaction id, endpoint and link all match.
-    pub fn find(&self, tid: &[u8], from: &Endpoint, link: u8) -> Option<u16> {
+    pub fn find(&self, tid: &[u8], from: &Endpoint, link: LinkId) -> Option<u16> {
         let (index, turn) = self.unseal(tid.try_into().ok()?);
         let entry = self.entries.get(usize::from(index))?;
         let open = entry.open.as_ref()?;
@@ -147,7 +148,7 @@ impl<'s> Transactions<'s> {
     }
 
     /// The oldest open query to an address (an unreachable notice names only the address). Scans the table.
-    pub fn find_by_endpoint(&self, to: &Endpoint, link: u8) -> Option<u16> {
+    pub fn find_by_endpoint(&self, to: &Endpoint, link: LinkId) -> Option<u16> {
         self.ages.iter().find(|&index| self.at(index).is_some_and(|open| open.to == *to && open.link == link))
     }
 
@@ -223,7 +224,14 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_secs(2);
 
     fn open(port: u16, sent: Instant) -> Open {
-        Open { to: Endpoint::v4([1, 2, 3, 4], port), link: 0, id: None, purpose: Purpose::Check, sent, late: false }
+        Open {
+            to: Endpoint::v4([1, 2, 3, 4], port),
+            link: LinkId(0),
+            id: None,
+            purpose: Purpose::Check,
+            sent,
+            late: false,
+        }
     }
 
     fn table(n: usize) -> Transactions<'static> {
@@ -236,13 +244,13 @@ mod tests {
         let mut t = table(4);
         let (index, tid) = t.open(open(9, Instant::ZERO)).unwrap();
         let to = Endpoint::v4([1, 2, 3, 4], 9);
-        assert_eq!(t.find(&tid, &to, 0), Some(index));
-        assert_eq!(t.find(&tid, &to.with_port(8), 0), None);
-        assert_eq!(t.find(&tid, &to, 1), None);
-        assert_eq!(t.find(&tid[..3], &to, 0), None);
-        assert_eq!(t.find(&[tid[0] ^ 1, tid[1], tid[2], tid[3]], &to, 0), None);
+        assert_eq!(t.find(&tid, &to, LinkId(0)), Some(index));
+        assert_eq!(t.find(&tid, &to.with_port(8), LinkId(0)), None);
+        assert_eq!(t.find(&tid, &to, LinkId(1)), None);
+        assert_eq!(t.find(&tid[..3], &to, LinkId(0)), None);
+        assert_eq!(t.find(&[tid[0] ^ 1, tid[1], tid[2], tid[3]], &to, LinkId(0)), None);
         assert!(t.take(index).is_some());
-        assert_eq!(t.find(&tid, &to, 0), None);
+        assert_eq!(t.find(&tid, &to, LinkId(0)), None);
     }
 
     #[test]
@@ -253,7 +261,7 @@ mod tests {
         let (again, second) = t.open(open(9, Instant::ZERO)).unwrap();
         assert_eq!(index, again);
         assert_ne!(first, second);
-        assert_eq!(t.find(&first, &Endpoint::v4([1, 2, 3, 4], 9), 0), None);
+        assert_eq!(t.find(&first, &Endpoint::v4([1, 2, 3, 4], 9), LinkId(0)), None);
     }
 
     #[test]

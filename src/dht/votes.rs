@@ -10,9 +10,8 @@
 
 use crate::base::list::List;
 use crate::base::time::Instant;
-use crate::dht::config::Network;
 use crate::dht::contact::seconds;
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Network};
 
 /// Votes that a link remembers.
 pub const VOTERS: usize = 16;

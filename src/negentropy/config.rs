@@ -96,7 +96,7 @@ impl ReconcilerConfig {
 
     /// The same, with messages of at most `bytes`.
     #[must_use]
-    pub const fn frames(mut self, bytes: usize) -> Self {
+    pub const fn with_frame_limit(mut self, bytes: usize) -> Self {
         self.frame_limit = bytes;
         self
     }

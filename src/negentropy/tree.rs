@@ -20,7 +20,7 @@ use core::ops::{ControlFlow, Range};
 
 use crate::negentropy::message::Entry;
 use crate::negentropy::set::{SortedSet, Sum, gallop};
-use crate::negentropy::sorted::NotASet;
+use crate::negentropy::sorted::{NotASet, check_order};
 
 /// Most entries of a leaf.
 const LEAF: usize = 64;
@@ -103,9 +103,7 @@ impl Tree {
     ///
     /// When the entries do not ascend, or one has the timestamp that stands for infinity.
     pub fn from_sorted(entries: &[Entry]) -> Result<Self, NotASet> {
-        if !entries.is_sorted_by(|a, b| a < b) {
-            return Err(NotASet::Unsorted);
-        }
+        check_order(entries)?;
         if entries.last().is_some_and(|last| last.timestamp == u64::MAX) {
             return Err(NotASet::Reserved);
         }
@@ -160,11 +158,13 @@ impl Tree {
     }
 
     /// Bytes of memory in use, without what the allocator adds.
+    #[must_use]
     pub fn memory(&self) -> usize {
         size_of::<Self>() + self.root.memory()
     }
 
     /// Whether an entry is there.
+    #[must_use]
     pub fn contains(&self, entry: &Entry) -> bool {
         let mut node = &self.root;
         loop {
@@ -179,6 +179,7 @@ impl Tree {
     }
 
     /// How many entries are below `bound`.
+    #[must_use]
     pub fn rank(&self, bound: &Entry) -> usize {
         let (mut node, mut rank) = (&self.root, 0);
         loop {

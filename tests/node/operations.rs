@@ -1,10 +1,12 @@
 //! Every operation, from command to `Finished`, in a network of real nodes.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use honeyguide::Config;
 use honeyguide::Instant;
-use honeyguide::dht::{Buffer, CallError, Capacity, Freshness, LinkConfig, PeerKind, Reason};
+use honeyguide::dht::{Buffer, CallError, Capacity, Freshness, LinkConfig, LinkId, PeerKind, Reason, SavedContact};
+use honeyguide::dht::{TraceEvent, TraceSink};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Family, Item};
 use honeyguide::{Command, Event, Input, Node, Output, Storage};
@@ -250,4 +252,46 @@ fn bootstrap_nodes_of_a_family_without_a_link_are_skipped_wherever_they_stand() 
     }
     let mut lab = Lab::new(lab::config().with_links(&[LinkConfig::V4]).unwrap());
     assert_eq!(lab.node.bootstrap(lab.now, 1, &[six]), Err(CallError::NoFamily(Family::V6)));
+}
+
+#[test]
+fn contacts_are_imported_at_a_link_that_exists_and_nowhere_else() {
+    let mut lab = Lab::local();
+    let stranger = lab.stranger();
+    let saved = [SavedContact { id: Id([1; 20]), endpoint: stranger }];
+    for none in [&saved[..], &[]] {
+        let refused = lab.node.import(lab.now, LinkId(1), none);
+        assert_eq!(refused, Err(CallError::NoLink(LinkId(1))));
+    }
+    lab.run(Duration::from_secs(60));
+    assert_eq!(lab.sent_to(stranger), 0);
+    assert_eq!(lab.node.import(lab.now, LinkId(0), &saved), Ok(()));
+    lab.drain();
+    lab.run(Duration::from_secs(60));
+    assert!(lab.sent_to(stranger) > 0);
+}
+
+#[test]
+fn a_trace_names_the_operation_of_a_query_and_none_for_a_check() {
+    let mut lab = Lab::local();
+    let (tell, told) = channel();
+    lab.node.set_sink(TraceSink::Boxed(Box::new(move |_, event| tell.send(event).unwrap())));
+    let op = lab.node.lookup(lab.now, 1, Id([9; 20])).unwrap();
+    lab.drain();
+    lab.finish();
+    let of_lookup: Vec<_> = told.try_iter().collect();
+    for expected in [TraceEvent::Started { op }, TraceEvent::QuerySent { op: Some(op) }] {
+        assert!(of_lookup.contains(&expected), "{expected:?}");
+    }
+    assert!(of_lookup.contains(&TraceEvent::Ended { op, stored: 0 }));
+    let newcomer = lab.stranger();
+    let honest = lab.honest(Id([1; 20]), newcomer);
+    lab.minds.insert(newcomer, honest);
+    lab.node.import(lab.now, LinkId(0), &[SavedContact { id: Id([1; 20]), endpoint: newcomer }]).unwrap();
+    lab.drain();
+    lab.run(Duration::from_secs(1));
+    let of_check: Vec<_> = told.try_iter().collect();
+    for expected in [TraceEvent::QuerySent { op: None }, TraceEvent::ContactAdded { link: LinkId(0) }] {
+        assert!(of_check.contains(&expected), "{expected:?}");
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use honeyguide::Instant;
 use honeyguide::base::Rng;
 use honeyguide::dht::CallError;
-use honeyguide::dht::DropReason::{InboxOverflow, ReadOnly, ReplyOverflow, Unsolicited};
+use honeyguide::dht::DropReason::{ReadOnly, ReplyOverflow, ResultOverflow, Unsolicited};
 use honeyguide::dht::Health;
 use honeyguide::dht::LinkConfig;
 use honeyguide::dht::{Buffer, DirectQuery, Freshness, LinkId, PeerKind, Reason};
@@ -175,10 +175,11 @@ fn a_user_has_as_many_places_as_configured_and_not_one_more() {
             lab.node.lookup(lab.now, tag, TARGET).unwrap();
         }
         let before = lab.stats();
-        assert_eq!(lab.node.lookup(lab.now, 5, TARGET), Err(CallError::Full));
-        assert_eq!(lab.node.put_immutable(lab.now, 5, b"5:hello"), Err(CallError::Full));
+        assert_eq!(lab.node.lookup(lab.now, 5, TARGET), Err(CallError::Full(4)));
+        let error = lab.node.put_immutable(lab.now, 5, b"5:hello").unwrap_err().to_string();
+        assert_eq!(error, "4 operations are running; at most 4 at the same time: wait until one has finished");
         let router = lab.stranger();
-        assert_eq!(lab.node.bootstrap(lab.now, 5, &[router]), Err(CallError::Full));
+        assert_eq!(lab.node.bootstrap(lab.now, 5, &[router]), Err(CallError::Full(4)));
         assert_eq!(lab.stats(), before);
         lab.drain();
         lab.run(Duration::from_secs(5));
@@ -318,7 +319,7 @@ fn skipped_drains_lose_results_and_count_them_and_never_the_end() {
         };
         assert_eq!(outcome.reason, Reason::Converged);
         assert_eq!(usize::from(outcome.results), results);
-        assert_eq!(u64::from(outcome.dropped_results), lab.dropped(InboxOverflow));
+        assert_eq!(u64::from(outcome.dropped_results), lab.dropped(ResultOverflow));
         assert_eq!(outcome.results + outcome.dropped_results, outcome.answered, "each answer brought one");
         if !lab.is_local() {
             continue;

@@ -145,7 +145,7 @@ fn check(name: &str, lists: &[Vec<Entry>; 2], frames: [usize; 2], (messages, fou
 }
 
 fn config(frame: usize, adaptive: bool, rng: &mut Rng) -> ReconcilerConfig {
-    let mut config = ReconcilerConfig::new(Limits::trusting(BUFFER)).frames(frame);
+    let mut config = ReconcilerConfig::new(Limits::trusting(BUFFER)).with_frame_limit(frame);
     if !adaptive {
         config = config.conformance();
     } else if rng.below(2) == 0 {
@@ -164,7 +164,7 @@ fn all_messages_are_those_of_the_negentropy_crate_in_both_roles() {
         let sets = lists.clone().map(|list| Sealed::build(list).unwrap());
         let name = format!("case {case}");
         let ours = |side: usize| {
-            let config = ReconcilerConfig::new(Limits::trusting(BUFFER)).conformance().frames(frames[side]);
+            let config = ReconcilerConfig::new(Limits::trusting(BUFFER)).conformance().with_frame_limit(frames[side]);
             Ours::new(side == 0, config, &sets[side])
         };
         let theirs = |side: usize| Theirs::new(&lists[side], frames[side]);
@@ -278,7 +278,7 @@ fn a_hostile_partner_costs_at_most_its_budget() {
     limits.needs = 5_000;
     let mut ends = BTreeSet::new();
     for kind in 0..5 {
-        let config = ReconcilerConfig::new(limits).frames(4096);
+        let config = ReconcilerConfig::new(limits).with_frame_limit(4096);
         let mut client = Reconciler::initiator(config).unwrap();
         let len = client.initiate(&set, &mut out).unwrap();
         let mut message = out[..len].to_vec();
@@ -315,10 +315,13 @@ fn a_hostile_partner_costs_at_most_its_budget() {
         assert!(told <= 5_000 + 2_000);
         ends.insert(format!("{end:?}"));
         match kind {
-            1 => assert!(matches!(end, Some(ReconcileError::NoProgress | ReconcileError::TooManyRounds))),
-            2 => assert_eq!(end, Some(ReconcileError::TooManyNeeds)),
-            3 => assert_eq!(end, Some(ReconcileError::MessageTooLong)),
-            4 => assert_eq!(end, Some(ReconcileError::TooManyRanges)),
+            1 => assert!(matches!(
+                end,
+                Some(ReconcileError::NoProgress { most: 32 } | ReconcileError::TooManyRounds { .. })
+            )),
+            2 => assert_eq!(end, Some(ReconcileError::TooManyNeeds { most: 5_000 })),
+            3 => assert_eq!(end, Some(ReconcileError::MessageTooLong { bytes: 1 << 21, most: 1 << 20 })),
+            4 => assert_eq!(end, Some(ReconcileError::TooManyRanges { most: 65_536 })),
             _ => {}
         }
     }
@@ -340,7 +343,7 @@ fn a_responder_answers_the_costliest_messages_within_its_limits() {
     narrow.extend([1, 0, 2, 0].repeat(16_000));
     for message in [&b"\x61\x00\x00\x02\x00"[..], &dense, &narrow, b"\x61\x00\x00\x01abcdefghabcdefgh"] {
         for adaptive in [false, true] {
-            let mut config = ReconcilerConfig::new(Limits::responder()).frames(60_000);
+            let mut config = ReconcilerConfig::new(Limits::responder()).with_frame_limit(60_000);
             if !adaptive {
                 config = config.conformance();
             }
@@ -354,5 +357,5 @@ fn a_responder_answers_the_costliest_messages_within_its_limits() {
     let mut limits = Limits::responder();
     limits.work = 1000;
     let mut server = Reconciler::responder(ReconcilerConfig::new(limits)).unwrap();
-    assert_eq!(server.reconcile(&set, &dense, &mut out, &mut |_| ()), Err(ReconcileError::TooMuchWork));
+    assert_eq!(server.reconcile(&set, &dense, &mut out, &mut |_| ()), Err(ReconcileError::TooMuchWork { most: 1000 }));
 }

@@ -101,7 +101,8 @@ fn a_method_that_differs_or_is_missing_is_found() {
     };
     let ping = "pub fn ping(&mut self, now: Instant, tag: u64, to: Endpoint) -> Result<OpId, CallError> {}";
     let id = "pub fn id(&self, via: LinkId) -> Option<Id> {}";
-    let import = "pub fn import(&mut self, now: Instant, via: LinkId, contacts: &[SavedContact]) {}";
+    let import =
+        "pub fn import(&mut self, now: Instant, via: LinkId, contacts: &[SavedContact]) -> Result<(), CallError> {}";
     for (found, node, handle) in [
         (0, ping, "pub fn ping(&self, to: Endpoint) -> Operation<Answer> {}"),
         (1, ping, ""),
@@ -112,7 +113,11 @@ fn a_method_that_differs_or_is_missing_is_found() {
         (0, id, "pub fn id(&self, link: LinkId) -> Observation<Option<Id>> {}"),
         (0, id, ""),
         (1, id, "pub fn id(&self) -> Observation<Option<Id>> {}"),
-        (0, import, "pub fn import(&self, link: LinkId, contacts: &[SavedContact]) {}"),
+        (
+            0,
+            import,
+            "pub fn import(&self, link: LinkId, contacts: &[SavedContact]) -> Observation<Result<(), CallError>> {}",
+        ),
         (1, import, "pub fn import(&self, link: LinkId, contacts: Vec<SavedContact>) {}"),
     ] {
         assert_eq!(check(node, handle), found, "{node} {handle}");

@@ -167,7 +167,7 @@ impl Pair {
             let reply = responder.answer(&self.sets[1], &up[..len], &mut down).expect("sound");
             bytes += len + reply;
             match initiator.reconcile(&self.sets[0], &down[..reply], &mut up, &mut |_| told += 1).expect("sound") {
-                RatelessStep::Send(next) => len = next,
+                RatelessStep::Reply(next) => len = next,
                 RatelessStep::Done => break,
                 RatelessStep::FallBack => panic!("fell back"),
             }
@@ -213,7 +213,7 @@ struct Buffers {
 
 fn session(sets: &[Sealed; 2], frames: (usize, usize), adaptive: bool, buffers: &mut Buffers) -> Traffic {
     let config = |frame| {
-        let config = ReconcilerConfig::new(Limits::trusting(LONGEST)).frames(frame);
+        let config = ReconcilerConfig::new(Limits::trusting(LONGEST)).with_frame_limit(frame);
         if adaptive { config } else { config.conformance() }
     };
     buffers.up.resize(LONGEST, 0);

@@ -82,7 +82,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         out.line(text, json!({ "link": i, "addr": addr.to_string(), "id": id }))?;
         let contacts = saved.iter().flat_map(|saved| &saved.contacts).filter(|contact| contact.link == i);
         let contacts: Vec<_> = contacts.filter_map(StateContact::contact).collect();
-        node.import(LinkId(i), &contacts);
+        node.import(LinkId(i), &contacts).await.transpose().map_err(|error| error.to_string())?;
     }
     let store = args.state.as_deref().map(|path| Store { path, before: saved.as_ref() });
     // Written at once, so that a place where nothing can be saved is noticed now.

@@ -14,7 +14,7 @@ pub const ENTRY_LINE: usize = 1024;
 pub const MESSAGE_LINE: usize = 2 * LONGEST + ENTRY_LINE;
 
 pub fn config(adaptive: bool, frame: usize) -> ReconcilerConfig {
-    let mut config = ReconcilerConfig::new(Limits::trusting(LONGEST)).conformance().frames(frame);
+    let mut config = ReconcilerConfig::new(Limits::trusting(LONGEST)).conformance().with_frame_limit(frame);
     if adaptive {
         config.splitting = Splitting::Adaptive;
     }

@@ -3,8 +3,7 @@
 use super::candidate::{Candidate, CandidateState, Class, LookupWindow, NO_TOKEN, Offer, TokenCell, Version};
 use super::rules::Rules;
 use crate::base::time::{Duration, Instant};
-use crate::dht::config::Network;
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::{Distance, Id};
 use crate::krpc::message::MAX_TOKEN;
 

@@ -15,11 +15,12 @@ use crate::dht::votes::VOTERS;
 
 impl Storage<'static> {
     /// Reserves what a configuration asks for. Memory is touched only when it is used for the first time.
+    #[must_use]
     pub fn allocate(config: &Config) -> Self {
         let c = &config.capacity;
         let operations = c.operations.saturating_add(UPKEEP);
         Storage {
-            links: config.links.iter().map(|_| link(c)).collect(),
+            links: config.links().iter().map(|_| link(c)).collect(),
             operations: list(operations),
             candidates: list(c.candidates.saturating_mul(operations)),
             tokens: list(c.operations.saturating_mul(config.lookup.replicas.into())),

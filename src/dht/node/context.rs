@@ -2,9 +2,10 @@
 
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
-use crate::dht::config::{Config, Network};
+use crate::dht::config::Config;
 use crate::dht::stats::{DropReason, Stats};
 use crate::dht::trace::{TraceEvent, TraceSink};
+use crate::krpc::endpoint::Network;
 
 /// The surroundings of every part of one node.
 #[derive(Debug)]

@@ -3,9 +3,8 @@
 //! The judgement is that of the decoder and of the server with empty stores: no limiter, every token valid, every open
 //! query matches, not read-only.
 
-use crate::dht::config::Network;
 use crate::dht::stats::DropReason;
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 use crate::krpc::item::Mutable;
 use crate::krpc::message::{self, Broken, Decoded, ErrorCode, ErrorMessage, Method, Query, Refusal, Response};
@@ -67,6 +66,7 @@ pub enum Judgement<'a> {
 }
 
 /// Judges one datagram.
+#[must_use]
 pub fn inspect<'a>(judge: &Inspector<'_>, datagram: &'a [u8]) -> Judgement<'a> {
     match message::decode(datagram) {
         Err(malformed) => Judgement::Drop(malformed.into()),

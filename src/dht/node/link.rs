@@ -6,7 +6,7 @@
 use crate::base::list::{List, SmallList};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
-use crate::dht::config::{Config, LinkConfig, MAX_LINKS, Network};
+use crate::dht::config::{Config, LinkConfig, MAX_LINKS};
 use crate::dht::contact::{Contact, ContactView, Health, QueryKind};
 use crate::dht::event::{Event, LinkId};
 use crate::dht::lookup::Class;
@@ -15,7 +15,7 @@ use crate::dht::size::{LookupDensity, SizeEstimate};
 use crate::dht::table::{Admission, Seen, Table, TableMemory};
 use crate::dht::transactions::{Open, Purpose};
 use crate::dht::votes::{Vote, Votes};
-use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 use crate::krpc::message::Query;
 
@@ -336,7 +336,7 @@ impl<'s> Links<'s> {
         rng: &mut Rng,
         memory: impl IntoIterator<Item = LinkMemory<'s>>,
     ) -> Self {
-        let links = config.links.iter().zip(memory);
+        let links = config.links().iter().zip(memory);
         Links(links.map(|(link, memory)| Link::new(config, link, now, rng, memory)).collect())
     }
 

@@ -96,7 +96,7 @@ impl<'s> Node<'s> {
     /// No links, a capacity that is zero or too large, or a rule that makes no sense.
     pub fn new(config: Config, rng_seed: [u8; 32], storage: Storage<'s>) -> Result<Node<'s>, ConfigError> {
         config.check()?;
-        storage.check(config.links.len())?;
+        storage.check(&config)?;
         let Storage {
             links,
             operations,
@@ -196,16 +196,20 @@ impl<'s> Node<'s> {
         self.client.cancel(tag);
     }
 
-    /// Offers contacts of an earlier run. They are unverified until they have answered.
-    pub fn import(&mut self, now: Instant, link: LinkId, contacts: &[SavedContact]) {
+    /// Offers contacts of an earlier run; those of another address family than the link's are left out. They are
+    /// unverified until they have answered.
+    ///
+    /// # Errors
+    /// [`CallError::NoLink`] when there is no such link; nothing was taken then.
+    pub fn import(&mut self, now: Instant, link: LinkId, contacts: &[SavedContact]) -> Result<(), CallError> {
         let now = self.cx.advance(now);
         let network = self.cx.config().network;
-        if let Some(link) = self.links.get_mut(link) {
-            let family = link.family();
-            for saved in contacts.iter().filter(|saved| saved.endpoint.family() == family) {
-                link.offer(now, network, &saved.id, saved.endpoint);
-            }
+        let link = self.links.get_mut(link).ok_or(CallError::NoLink(link))?;
+        let family = link.family();
+        for saved in contacts.iter().filter(|saved| saved.endpoint.family() == family) {
+            link.offer(now, network, &saved.id, saved.endpoint);
         }
+        Ok(())
     }
 
     fn on_datagram(&mut self, link: LinkId, from: Endpoint, payload: &[u8]) {
@@ -355,6 +359,7 @@ impl<'s> Node<'s> {
 
     /// The next deadline and what it is for.
     #[inline]
+    #[must_use]
     pub fn next_timer(&self) -> Option<(Timer, Instant)> {
         let mut earliest = Earliest::default();
         earliest.consider(Timer::HardTimeout, self.rpc.hard_deadline());
@@ -372,21 +377,25 @@ impl<'s> Node<'s> {
     }
 
     /// The id of a link.
+    #[must_use]
     pub fn id(&self, link: LinkId) -> Option<Id> {
         self.links.get(link).map(|link| *link.own())
     }
 
     /// The address that others see a link at, where enough of them agree.
+    #[must_use]
     pub fn external_addr(&self, link: LinkId) -> Option<Endpoint> {
         self.links.get(link)?.external()
     }
 
     /// Counters since the start.
+    #[must_use]
     pub fn stats(&self) -> Stats {
         *self.cx.stats()
     }
 
     /// The configuration.
+    #[must_use]
     pub fn config(&self) -> &Config {
         self.cx.config()
     }
@@ -397,21 +406,25 @@ impl<'s> Node<'s> {
     }
 
     /// How many nodes the network of a link seems to have.
+    #[must_use]
     pub fn size_estimate(&self, link: LinkId) -> Option<SizeEstimate> {
         self.links.get(link).map(|link| link.size_estimate())
     }
 
     /// How many items we hold for others.
+    #[must_use]
     pub fn items_held(&self) -> usize {
         self.server.items_held()
     }
 
     /// How many peers we hold for others.
+    #[must_use]
     pub fn peers_held(&self) -> usize {
         self.server.peers_held()
     }
 
     /// A running operation.
+    #[must_use]
     pub fn op(&self, op: OpId) -> Option<OpView> {
         self.client.view(op)
     }

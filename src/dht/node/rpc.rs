@@ -7,16 +7,16 @@
 use crate::base::bitset::BitSet;
 use crate::base::deadlines::Deadlines;
 use crate::base::time::{Duration, Instant};
-use crate::dht::config::{Config, Network};
+use crate::dht::config::Config;
 use crate::dht::contact::AnswerHistory;
-use crate::dht::event::LinkId;
+use crate::dht::event::{LinkId, OpId};
 use crate::dht::limiter::Limiter;
 use crate::dht::lookup::Rules;
 use crate::dht::node::context::Context;
 use crate::dht::node::link::{Links, QueryFailure};
 use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Transactions};
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 use crate::krpc::message::{Decoded, ErrorMessage, Method, Query, Response};
 
@@ -26,8 +26,6 @@ const LARGEST: usize = 1400;
 const PATIENCE: u32 = 4;
 /// .. and the least: a busy machine is late more often than it is dead.
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
-/// The number of a check of the table in trace events, where operations have their index.
-const NO_OPERATION: u16 = u16::MAX;
 
 /// The open queries of a node.
 #[derive(Debug)]
@@ -65,12 +63,12 @@ impl<'s> Rpc<'s> {
             Some(contact) => contact.history().soft_timeout(bounds),
             None => self.rtt.soft_timeout(bounds),
         };
-        let open = Open { to, link: link.0, id, purpose, sent: now, late: false };
+        let open = Open { to, link, id, purpose, sent: now, late: false };
         let (index, tid) = self.transactions.open(open)?;
         self.soft.set(index, now + soft);
         limiter.expect(now, &to);
         cx.stats_mut().rpc_sent += 1;
-        cx.trace(TraceEvent::QuerySent { operation: operation_of(purpose) });
+        cx.trace(TraceEvent::QuerySent { op: operation_of(purpose) });
         Some(tid)
     }
 
@@ -115,12 +113,12 @@ impl<'s> Rpc<'s> {
 
     /// The open query that a message with this transaction id answers.
     pub(super) fn find(&self, tid: &[u8], from: &Endpoint, link: LinkId) -> Option<u16> {
-        self.transactions.find(tid, from, link.0)
+        self.transactions.find(tid, from, link)
     }
 
     /// The oldest open query to an address.
     pub(super) fn find_by_endpoint(&self, to: &Endpoint, link: LinkId) -> Option<u16> {
-        self.transactions.find_by_endpoint(to, link.0)
+        self.transactions.find_by_endpoint(to, link)
     }
 
     pub(super) fn query(&self, index: u16) -> Option<&Open> {
@@ -142,8 +140,8 @@ impl<'s> Rpc<'s> {
         cx.stats_mut().rpc_late += u64::from(open.late);
         self.rtt.on_answer(now, Some(rtt));
         let rtt_micros = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX);
-        cx.trace(TraceEvent::Answered { operation: operation_of(open.purpose), rtt_micros });
-        let link = links.get_mut(LinkId(open.link))?;
+        cx.trace(TraceEvent::Answered { op: operation_of(open.purpose), rtt_micros });
+        let link = links.get_mut(open.link)?;
         if link.on_answer(now, &response.id, open.to, rtt) {
             cx.trace(TraceEvent::ContactAdded { link: open.link });
         }
@@ -157,7 +155,7 @@ impl<'s> Rpc<'s> {
     pub(super) fn on_error(&mut self, cx: &mut Context<'_>, links: &mut Links<'_>, index: u16) -> Option<Open> {
         let open = self.close(index)?;
         cx.stats_mut().rpc_errors += 1;
-        if let Some(link) = links.get_mut(LinkId(open.link)) {
+        if let Some(link) = links.get_mut(open.link) {
             link.on_error(cx.now(), &open);
         }
         Some(open)
@@ -177,8 +175,8 @@ impl<'s> Rpc<'s> {
             QueryFailure::Broken | QueryFailure::WrongId => cx.stats_mut().rpc_broken += 1,
             QueryFailure::Refused | QueryFailure::Ours => {}
         }
-        cx.trace(TraceEvent::Failed { operation: operation_of(open.purpose) });
-        if let Some(link) = links.get_mut(LinkId(open.link))
+        cx.trace(TraceEvent::Failed { op: operation_of(open.purpose) });
+        if let Some(link) = links.get_mut(open.link)
             && link.on_failure(cx.now(), &open, failure)
         {
             cx.trace(TraceEvent::OutageSuspected { link: open.link });
@@ -268,9 +266,9 @@ pub(super) fn encode_query(
     Some(len)
 }
 
-fn operation_of(purpose: Purpose) -> u16 {
+fn operation_of(purpose: Purpose) -> Option<OpId> {
     match purpose {
-        Purpose::Check => NO_OPERATION,
-        Purpose::Operation { index, .. } => index,
+        Purpose::Check => None,
+        Purpose::Operation { index, generation, .. } => Some(OpId { index, generation }),
     }
 }

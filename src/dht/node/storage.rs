@@ -14,7 +14,7 @@ use crate::base::deadlines::DeadlinesMemory;
 use crate::base::error::ConfigError;
 use crate::base::list::List;
 use crate::base::slab::{MAX_ENTRIES, SlabEntry};
-use crate::dht::config::MAX_LINKS;
+use crate::dht::config::{Config, MAX_LINKS};
 use crate::dht::contact::Contact;
 use crate::dht::items::ItemsMemory;
 use crate::dht::limiter::Meter;
@@ -91,12 +91,13 @@ impl Part {
 
 impl Storage<'_> {
     /// Bytes of all lists together.
+    #[must_use]
     pub fn bytes(&self) -> usize {
-        self.parts().iter().map(|part| part.size * part.count).sum()
+        self.parts().map(|part| part.size * part.count).sum()
     }
 
     /// What the memory consists of.
-    pub fn parts(&self) -> [Part; 27] {
+    pub fn parts(&self) -> impl Iterator<Item = Part> {
         [
             self.of_links::<Contact>("contacts", |link| link.table.contacts.capacity()),
             self.of_links::<u64>("prefixes", |link| link.table.prefixes.capacity()),
@@ -126,15 +127,17 @@ impl Storage<'_> {
             Part::of("results", &self.results),
             Part::of("meters", &self.meters),
         ]
+        .into_iter()
     }
 
     fn of_links<T>(&self, name: &'static str, capacity: impl Fn(&LinkMemory<'_>) -> usize) -> Part {
         Part { name, size: size_of::<T>(), count: self.links.iter().map(capacity).sum() }
     }
 
-    /// Whether a node of `links` links can live in this memory.
-    pub(super) fn check(&self, links: usize) -> Result<(), ConfigError> {
+    /// Whether a node of this configuration can live in this memory.
+    pub(super) fn check(&self, config: &Config) -> Result<(), ConfigError> {
         let (operations, users) = (self.operations.capacity(), self.payloads.capacity());
+        let tokens = self.tokens.capacity() / users.max(1);
         let of_links = self.links.iter().flat_map(|link| {
             [
                 ("contacts", link.table.contacts.capacity(), 1, MAX_ENTRIES),
@@ -142,10 +145,10 @@ impl Storage<'_> {
             ]
         });
         let of_node = [
-            ("links", self.links.len(), links, MAX_LINKS),
+            ("links", self.links.len(), config.links().len(), MAX_LINKS),
             ("operations", users, 1, MAX_OPERATIONS - UPKEEP),
             ("candidates", self.candidates.capacity() / operations.max(1), 8, 255),
-            ("replicas", self.tokens.capacity() / users.max(1), 1, 254),
+            ("replicas", tokens, 0, 254),
             ("transactions", self.transactions.entries.capacity(), 1, MAX_ENTRIES - MAX_OPERATIONS),
             ("peers", self.peers.entries.capacity(), 0, MAX_ENTRIES),
             ("items", self.items.entries.capacity(), 0, MAX_ENTRIES),
@@ -161,6 +164,12 @@ impl Storage<'_> {
             if have > most {
                 return Err(ConfigError::new(what, have as u64, "at most", most as u64));
             }
+        }
+        // A put stores where it has a token: with fewer it would reach fewer nodes than was asked for, and not say so.
+        let replicas = config.lookup.replicas;
+        if tokens < usize::from(replicas) {
+            let error = ConfigError::new("replicas", tokens as u64, "at least", replicas.into());
+            return Err(error.against("lookup.replicas"));
         }
         Ok(())
     }

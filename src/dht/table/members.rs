@@ -9,9 +9,9 @@ use super::newcomers::Newcomer;
 use super::verdict::{AdmissionRefusal, Density};
 use crate::base::list::List;
 use crate::base::time::{Duration, Instant};
-use crate::dht::config::{K, Network, TableConfig};
+use crate::dht::config::{K, TableConfig};
 use crate::dht::contact::{Contact, Health};
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 
 /// A contact that is dropped, and an endpoint that changed its id once, wait for this many `check_every` (3 min at 3

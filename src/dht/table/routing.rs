@@ -10,9 +10,9 @@ use super::verdict::{Admission, AdmissionRefusal, Density, Failed, Seen};
 use crate::base::list::List;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
-use crate::dht::config::{Network, TableConfig};
+use crate::dht::config::TableConfig;
 use crate::dht::contact::{Contact, ContactView, Health, QueryKind, seconds, seconds_up};
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 
 /// The memory of a table. The two capacities for contacts should be equal.

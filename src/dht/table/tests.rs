@@ -7,9 +7,9 @@ use super::*;
 use crate::base::list::List;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
-use crate::dht::config::{Config, Network, TableConfig};
+use crate::dht::config::{Config, TableConfig};
 use crate::dht::contact::{Health, QueryKind};
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 
 const OWN: Id = Id([0x55; 20]);

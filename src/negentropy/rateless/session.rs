@@ -3,6 +3,7 @@
 use alloc::vec;
 
 use crate::base::bytes::{SliceReader, SliceWriter};
+use crate::base::error::NoRoom;
 use crate::negentropy::error::ReconcileError;
 use crate::negentropy::message::{self, MalformedFrame};
 use crate::negentropy::rateless::estimate::{self, CELLS, cells};
@@ -30,7 +31,7 @@ const MOST: u64 = 1 << 30;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RatelessStep {
     /// Send the first so many bytes of the buffer.
-    Send(usize),
+    Reply(usize),
     /// All differences were reported.
     Done,
     /// This mode does not help here: begin anew in V1.
@@ -61,7 +62,7 @@ pub enum RatelessStep {
 ///         Difference::Need(id) => need.push(*id),
 ///     })?;
 ///     match step {
-///         RatelessStep::Send(next) => len = next,
+///         RatelessStep::Reply(next) => len = next,
 ///         RatelessStep::Done => break,
 ///         RatelessStep::FallBack => panic!("as two reconcilers then"),
 ///     }
@@ -95,13 +96,19 @@ impl RatelessInitiator {
     ///
     /// When `out` is shorter than the message.
     pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, ReconcileError> {
+        let bytes = out.len();
+        let len = self.write_hello(set, out).map_err(|NoRoom| too_small(bytes, Self::MESSAGE_LEN))?;
+        self.asked = true;
+        Ok(len)
+    }
+
+    fn write_hello<S: SortedSet>(&self, set: &S, out: &mut [u8]) -> Result<usize, NoRoom> {
         let mut out = SliceWriter::new(out);
         out.put(&[VERSION, HELLO])?;
         out.put(&self.key.0)?;
         varint::write(set.len() as u64, &mut out)?;
         out.put(&set.fingerprint(0..set.len()).0)?;
         out.put(&cells(set, &self.key))?;
-        self.asked = true;
         Ok(out.written())
     }
 
@@ -134,7 +141,8 @@ impl RatelessInitiator {
             return Ok(RatelessStep::FallBack);
         }
         if !self.sketch.is_complete() {
-            return self.ask_for_more(out);
+            let bytes = out.len();
+            return self.ask_for_more(out).map_err(|NoRoom| too_small(bytes, Self::MESSAGE_LEN));
         }
         if !self.sketch.is_right(set, count, &fingerprint) {
             return Ok(RatelessStep::FallBack);
@@ -145,7 +153,7 @@ impl RatelessInitiator {
         Ok(RatelessStep::Done)
     }
 
-    fn ask_for_more(&mut self, out: &mut [u8]) -> Result<RatelessStep, ReconcileError> {
+    fn ask_for_more(&mut self, out: &mut [u8]) -> Result<RatelessStep, NoRoom> {
         let have = self.sketch.len();
         let more = (have / 16).max(16);
         if have + more > self.most {
@@ -157,7 +165,7 @@ impl RatelessInitiator {
         varint::write(have, &mut out)?;
         varint::write(more, &mut out)?;
         self.asked = true;
-        Ok(RatelessStep::Send(out.written()))
+        Ok(RatelessStep::Reply(out.written()))
     }
 }
 
@@ -175,6 +183,7 @@ impl RatelessResponder {
     }
 
     /// Bytes of the longest answer. With a shorter buffer, what does not fit is answered with the single byte `61`.
+    #[must_use]
     pub fn answer_len(&self) -> usize {
         let symbols = usize::try_from(self.most).unwrap_or(usize::MAX);
         symbols.saturating_mul(SYMBOL_LEN).saturating_add(RatelessAnswer::HEAD)
@@ -186,10 +195,15 @@ impl RatelessResponder {
     ///
     /// When the message is malformed, and when `out` is shorter than an answer without symbols.
     pub fn answer<S: SortedSet>(&self, set: &S, message: &[u8], out: &mut [u8]) -> Result<usize, ReconcileError> {
+        let (request, bytes) = (Request::read(message)?, out.len());
+        self.write_answer(set, request, out).map_err(|NoRoom| too_small(bytes, RatelessAnswer::HEAD))
+    }
+
+    fn write_answer<S: SortedSet>(&self, set: &S, request: Request<'_>, out: &mut [u8]) -> Result<usize, NoRoom> {
         let space = out.len().saturating_sub(RatelessAnswer::HEAD) / SYMBOL_LEN;
         let fingerprint = set.fingerprint(0..set.len());
         let mut out = SliceWriter::new(out);
-        let (key, from, symbols) = match Request::read(message)? {
+        let (key, from, symbols) = match request {
             Request::Hello { count, fingerprint: theirs, .. }
                 if count == set.len() as u64 && theirs == fingerprint.0 =>
             {
@@ -220,6 +234,10 @@ impl RatelessResponder {
         }
         Ok(out.written())
     }
+}
+
+fn too_small(bytes: usize, least: usize) -> ReconcileError {
+    ReconcileError::BufferTooSmall { bytes, least }
 }
 
 /// What an initiator sends.
@@ -322,7 +340,7 @@ mod tests {
                 Difference::Need(id) => assert!(need.insert(*id)),
             });
             match step.unwrap() {
-                RatelessStep::Send(next) => len = next,
+                RatelessStep::Reply(next) => len = next,
                 RatelessStep::Done => break,
                 RatelessStep::FallBack => return None,
             }
@@ -395,6 +413,19 @@ mod tests {
             let step = initiator.reconcile(&set, &answer, &mut up, &mut |difference| panic!("{difference:?}"));
             assert_ne!(step, Ok(RatelessStep::Done));
         }
+    }
+
+    #[test]
+    fn a_buffer_that_is_too_small_is_named_with_a_length_that_is_enough() {
+        let set = Sealed::build(vec![Entry { timestamp: 1, id: [2; 32] }]).unwrap();
+        let (mut initiator, responder) = (RatelessInitiator::new([1; 16], 100), RatelessResponder::new(100));
+        let mut out = vec![0; RatelessInitiator::MESSAGE_LEN];
+        let len = initiator.initiate(&set, &mut out).unwrap();
+        let error = initiator.initiate(&set, &mut vec![0; len - 1]).unwrap_err();
+        assert_eq!(error, ReconcileError::BufferTooSmall { bytes: len - 1, least: RatelessInitiator::MESSAGE_LEN });
+        assert!(responder.answer(&set, &out[..len], &mut [0; 2]).is_ok());
+        let error = responder.answer(&set, &out[..len], &mut [0; 1]).unwrap_err();
+        assert_eq!(error, ReconcileError::BufferTooSmall { bytes: 1, least: RatelessAnswer::HEAD });
     }
 
     #[test]

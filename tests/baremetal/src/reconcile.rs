@@ -38,7 +38,7 @@ fn session(rng: &mut Rng, mut see: impl FnMut(&[u8])) -> (usize, usize) {
 
     let mut limits = Limits::initiator();
     limits.message = FRAME;
-    let config = ReconcilerConfig::new(limits).frames(FRAME);
+    let config = ReconcilerConfig::new(limits).with_frame_limit(FRAME);
     let mut scratch = [0; FRAME / 32];
     let mut client = Reconciler::initiator_in(config.clone(), &mut scratch).expect("sound");
     let mut server = Reconciler::responder(config).expect("sound");

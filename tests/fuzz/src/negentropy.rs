@@ -108,7 +108,7 @@ pub fn hostile_partner(data: &[u8]) {
     let mut limits = Limits::initiator();
     limits.message = 4096;
     limits.needs = 1000;
-    let config = ReconcilerConfig::new(limits).frames(4096);
+    let config = ReconcilerConfig::new(limits).with_frame_limit(4096);
     let config = if mode & 1 == 0 { config } else { config.conformance() };
     let mut out = vec![0; 4096];
     let mut told = 0;

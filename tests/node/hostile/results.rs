@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use honeyguide::dht::DropReason::InboxOverflow;
+use honeyguide::dht::DropReason::ResultOverflow;
 use honeyguide::dht::{Freshness, Reason};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Item, Method};
@@ -42,7 +42,7 @@ fn peers_from(lab: &mut Lab, values: &[u8]) -> Outcome {
         node.get_peers(now, 1, HASH).unwrap();
     });
     assert_eq!((outcome.reason, outcome.invalid), (Reason::Converged, 0));
-    assert_eq!((outcome.dropped_results, lab.dropped(InboxOverflow)), (0, 0), "every drain was made");
+    assert_eq!((outcome.dropped_results, lab.dropped(ResultOverflow)), (0, 0), "every drain was made");
     outcome
 }
 
@@ -131,7 +131,7 @@ fn r82_more_samples_than_any_node_should_send_are_not_lost() {
             let query = honeyguide::dht::DirectQuery::Sample { target: HASH };
             node.command(now, 1, Command::Query { to: friend, query }).unwrap();
         });
-        assert_eq!((outcome.results, outcome.dropped_results, lab.dropped(InboxOverflow)), (1, 0, 0));
+        assert_eq!((outcome.results, outcome.dropped_results, lab.dropped(ResultOverflow)), (1, 0, 0));
         let samples = lab.news.iter().find_map(|news| match news {
             News::Samples { samples, .. } => Some(samples.len()),
             _ => None,

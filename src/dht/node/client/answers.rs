@@ -179,7 +179,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
         let Arrival { key, from, response, .. } = *self.answer;
         let delivered = self.results.push(key, (from, response.id), kind, bytes);
         if !delivered {
-            self.cx.drop(DropReason::InboxOverflow);
+            self.cx.drop(DropReason::ResultOverflow);
         }
         active.operation().on_result(delivered);
     }

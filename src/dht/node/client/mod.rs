@@ -105,8 +105,9 @@ impl<'s> Client<'s> {
         let at = links.get(link).ok_or(CallError::NoLink(link))?;
         let verifications = &mut cx.stats_mut().verifications;
         let request = CheckedCommand::of(command, *at.own(), at.family(), verifications)?;
-        if self.operations.count_for_users() >= self.operations.capacity().saturating_sub(UPKEEP) {
-            return Err(CallError::Full);
+        let most = self.operations.capacity().saturating_sub(UPKEEP);
+        if self.operations.count_for_users() >= most {
+            return Err(CallError::Full(most));
         }
         // From here on it is accepted.
         if let Command::Bootstrap { nodes } = command {
@@ -115,7 +116,7 @@ impl<'s> Client<'s> {
         }
         let deadline = cx.now() + cx.config().lookup.deadline;
         let operation = OperationState::new(cx.now(), tag, link, request.goal, request.target, deadline);
-        let key = self.start(cx, links, operation).ok_or(CallError::Full)?;
+        let key = self.start(cx, links, operation).ok_or(CallError::Full(most))?;
         if let Some((_, payload)) = self.operations.active(key).as_mut().and_then(|active| active.carrying()) {
             payload.load(&request.carried);
         }
@@ -178,7 +179,7 @@ impl<'s> Client<'s> {
             }
         }
         cx.stats_mut().operations += 1;
-        cx.trace(TraceEvent::Started { operation: key.index });
+        cx.trace(TraceEvent::Started { op: key.into() });
         self.wakes.set(key.index, operation.deadline());
         self.ready.insert(key.index);
         Some(key)
@@ -254,7 +255,7 @@ impl<'s> Client<'s> {
         response: &Response<'_>,
     ) {
         let (now, network) = (cx.now(), cx.config().network);
-        let Some(link) = links.get(LinkId(open.link)) else { return };
+        let Some(link) = links.get(open.link) else { return };
         let family = link.family();
         let Some(mut active) = self.operations.active(key) else { return };
         let hops = active.hops_behind(open);
@@ -462,7 +463,7 @@ impl<'s> Client<'s> {
         let operation = self.operations.get_mut(key)?;
         let outcome = operation.report(cx.now(), reason)?;
         let tag = operation.tag();
-        cx.trace(TraceEvent::Ended { operation: key.index, stored: outcome.stored });
+        cx.trace(TraceEvent::Ended { op: key.into(), stored: outcome.stored });
         Some(Plan::Note(Note::Plain(Event::Finished { op: key.into(), tag, outcome })))
     }
 

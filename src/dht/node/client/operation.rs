@@ -1,7 +1,7 @@
 //! One operation: it lives from its command to its `Finished`, told of each answer and asked what it wants next.
 
 use crate::base::time::Instant;
-use crate::dht::config::{K, Network};
+use crate::dht::config::K;
 use crate::dht::event::{Event, LinkId, OpId, OpView, Outcome, Reason, Refusals};
 use crate::dht::lookup::{Class, Lookup, LookupWindow, Next, Offer, Rules};
 use crate::dht::node::client::goal::Goal;
@@ -9,7 +9,7 @@ use crate::dht::node::client::payload::Payload;
 use crate::dht::node::link::QueryFailure;
 use crate::dht::node::plan::Note;
 use crate::dht::transactions::{Open, Stage};
-use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 use crate::krpc::lists::Nodes;
 use crate::krpc::message::{Method, Response};

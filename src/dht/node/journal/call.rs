@@ -43,7 +43,7 @@ impl Call<'_> {
     pub fn apply(&self, node: &mut Node<'_>, now: Instant) {
         match *self {
             Call::Input(input) => node.handle_input(now, input),
-            // What the call returned was for the caller; a refused command is refused again.
+            // What the call returned was for the caller; what was refused is refused again.
             Call::Command { tag, link: Some(link), command } => {
                 let _ = node.command_on(now, tag, link, command);
             }
@@ -51,7 +51,9 @@ impl Call<'_> {
                 let _ = node.command(now, tag, command);
             }
             Call::Cancel { tag } => node.cancel(now, tag),
-            Call::Import { link, contact } => node.import(now, link, &[contact]),
+            Call::Import { link, contact } => {
+                let _ = node.import(now, link, &[contact]);
+            }
             Call::End => {}
         }
     }
