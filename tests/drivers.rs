@@ -203,7 +203,7 @@ fn a_dropped_operation_is_cancelled() {
                 Some(end) => break end,
             }
         };
-        assert_eq!(full, Err(OperationError::Refused(CallError::Full)));
+        assert_eq!(full, Err(OperationError::Refused(CallError::Full(pending.len()))));
         assert!(!pending.is_empty());
         drop(pending);
         let again = node.ping(to);

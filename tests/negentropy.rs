@@ -191,6 +191,43 @@ fn a_responder_survives_a_message_of_a_future_version() {
     assert_eq!((step, &out[..5]), (Ok(Step::Reply(5)), &[0x61, 0, 0, 2, 0][..]));
 }
 
+/// N30. The message has two ranges, of which the second lists two ids, and ends the session as each limit wants.
+#[test]
+fn a_limit_is_kept_at_its_number_and_the_error_names_it_one_past() {
+    let set = Sealed::build(vec![Entry { timestamp: 7, id: [1; 32] }]).unwrap();
+    let message = [&[0x61, 2, 0, 0, 0, 0, 2, 2][..], &[8; 32], &[9; 32]].concat();
+    let end = |change: &dyn Fn(&mut Limits), scratch: usize, out: usize| {
+        let mut limits = Limits::initiator();
+        change(&mut limits);
+        let (mut scratch, mut buffer) = (vec![0; scratch], vec![0; 5000]);
+        let mut party = Reconciler::initiator_in(ReconcilerConfig::new(limits), &mut scratch).unwrap();
+        party.initiate(&set, &mut buffer).unwrap();
+        match party.reconcile(&set, &message, &mut buffer[..out], &mut |_| ()) {
+            Ok(step) => format!("{step:?}"),
+            Err(error) => error.to_string(),
+        }
+    };
+    let stock = |_: &mut Limits| ();
+    assert_eq!(end(&stock, 2, 4096), "Done");
+    let list_too_long = "a list has 2 ids; at most the words of scratch memory, 1";
+    assert_eq!(end(&stock, 1, 4096), list_too_long);
+    assert_eq!(end(&stock, 2, 4095), "the buffer for the answer has 4095 bytes; at least 4096");
+    let len = message.len();
+    for (least, change, error) in [
+        (
+            len as u64,
+            (|limits, n| limits.message = n as usize) as fn(&mut Limits, u64),
+            format!("the message has {len} bytes; at most limits.message, {}", len - 1),
+        ),
+        (2, |limits, n| limits.ranges = n as usize, "the message has more ranges than limits.ranges, 1".into()),
+        (2, |limits, n| limits.needs = n, "the partner claims more ids than limits.needs, 1".into()),
+        (5, |limits, n| limits.work = n, "the message asks for more steps than limits.work, 4".into()),
+    ] {
+        assert_eq!(end(&|limits| change(limits, least), 2, 4096), "Done");
+        assert_eq!(end(&|limits| change(limits, least - 1), 2, 4096), error);
+    }
+}
+
 #[test]
 fn no_secret_is_shown() {
     let secret: [u8; 32] = std::array::from_fn(|i| 0xa1 + i as u8);

@@ -11,8 +11,9 @@ use crate::krpc::item::ItemError;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum CallError {
-    /// All places for operations are taken.
-    Full,
+    /// All places for operations are taken: there are this many
+    /// ([`Capacity::operations`](crate::dht::Capacity::operations)).
+    Full(usize),
     /// The item is none that a node may store.
     Item(ItemError),
     /// The sequence number that is to be held now is negative.
@@ -30,7 +31,9 @@ pub enum CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CallError::Full => f.write_str("too many operations at the same time: wait until one has finished"),
+            CallError::Full(most) => {
+                write!(f, "{most} operations are running; at most {most} at the same time: wait until one has finished")
+            }
             CallError::Item(error) => error.fmt(f),
             CallError::NegativeCas(cas) => write!(f, "cas is {cas}; a sequence number is 0 or more"),
             CallError::BadPort => f.write_str("the port to announce is 0; a peer has a port from 1 to 65535"),

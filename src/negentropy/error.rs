@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use crate::base::error::NoRoom;
 use crate::negentropy::message::MalformedFrame;
 
 /// Why a session has ended. What was reported before stays true.
@@ -14,41 +13,92 @@ pub enum ReconcileError {
     /// The responder speaks another version, this byte at most.
     Version(u8),
     /// The message is longer than [`Limits::message`](crate::negentropy::Limits::message).
-    MessageTooLong,
-    /// It has more ranges than [`Limits::ranges`](crate::negentropy::Limits::ranges).
-    TooManyRanges,
+    MessageTooLong {
+        /// Bytes of the message.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// It has more ranges than [`Limits::ranges`](crate::negentropy::Limits::ranges); nobody counted on.
+    TooManyRanges {
+        /// The limit.
+        most: usize,
+    },
     /// More messages than the sets justify: [`Limits::rounds`](crate::negentropy::Limits::rounds).
-    TooManyRounds,
+    TooManyRounds {
+        /// Messages received.
+        rounds: u64,
+        /// The limit, and what the sets justify besides.
+        most: u64,
+    },
     /// The partner goes round in circles: [`Limits::stalled`](crate::negentropy::Limits::stalled).
-    NoProgress,
-    /// The partner claims more ids than [`Limits::needs`](crate::negentropy::Limits::needs).
-    TooManyNeeds,
-    /// The message asks for more than [`Limits::work`](crate::negentropy::Limits::work).
-    TooMuchWork,
+    NoProgress {
+        /// The limit.
+        most: u32,
+    },
+    /// The partner claims more ids than [`Limits::needs`](crate::negentropy::Limits::needs); nobody counted on.
+    TooManyNeeds {
+        /// The limit.
+        most: u64,
+    },
+    /// The message asks for more than [`Limits::work`](crate::negentropy::Limits::work); nobody counted on.
+    TooMuchWork {
+        /// The limit.
+        most: u64,
+    },
     /// A list has more ids than there are words of scratch memory:
     /// [`ReconcilerConfig::scratch_len`](crate::negentropy::ReconcilerConfig::scratch_len).
-    ListTooLong,
-    /// The buffer for the answer is too short: [`MIN_FRAME`](crate::negentropy::ReconcilerConfig::MIN_FRAME).
-    BufferTooSmall,
+    ListTooLong {
+        /// Ids of the list.
+        ids: usize,
+        /// Words of the memory.
+        words: usize,
+    },
+    /// The buffer for the answer is too short.
+    BufferTooSmall {
+        /// Bytes of the buffer.
+        bytes: usize,
+        /// Bytes that are enough for any answer of this kind.
+        least: usize,
+    },
     /// Our call was out of order: initiated twice, or a message before that, or anything after the end.
     Misuse,
 }
 
 impl fmt::Display for ReconcileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ReconcileError::Malformed(why) => return why.fmt(f),
-            ReconcileError::Version(version) => return write!(f, "the partner speaks version {version:#04x} at most"),
-            ReconcileError::MessageTooLong => "the message has more bytes than limits.message",
-            ReconcileError::TooManyRanges => "the message has more ranges than limits.ranges",
-            ReconcileError::TooManyRounds => "the session takes more messages than limits.rounds and the sets justify",
-            ReconcileError::NoProgress => "the session made no progress in more messages than limits.stalled",
-            ReconcileError::TooManyNeeds => "the partner claims more ids than limits.needs",
-            ReconcileError::TooMuchWork => "the message asks for more steps than limits.work",
-            ReconcileError::ListTooLong => "a list has more ids than there are words of scratch memory",
-            ReconcileError::BufferTooSmall => "the buffer for the answer is too short",
-            ReconcileError::Misuse => "the session has ended, or has not begun",
-        })
+        match self {
+            ReconcileError::Malformed(why) => why.fmt(f),
+            ReconcileError::Version(version) => write!(f, "the partner speaks version {version:#04x} at most"),
+            ReconcileError::MessageTooLong { bytes, most } => {
+                write!(f, "the message has {bytes} bytes; at most limits.message, {most}")
+            }
+            ReconcileError::TooManyRanges { most } => {
+                write!(f, "the message has more ranges than limits.ranges, {most}")
+            }
+            ReconcileError::TooManyRounds { rounds, most } => {
+                write!(
+                    f,
+                    "the session takes {rounds} messages; at most limits.rounds and what the sets justify, {most}"
+                )
+            }
+            ReconcileError::NoProgress { most } => {
+                write!(f, "the session made no progress in more messages than limits.stalled, {most}")
+            }
+            ReconcileError::TooManyNeeds { most } => {
+                write!(f, "the partner claims more ids than limits.needs, {most}")
+            }
+            ReconcileError::TooMuchWork { most } => {
+                write!(f, "the message asks for more steps than limits.work, {most}")
+            }
+            ReconcileError::ListTooLong { ids, words } => {
+                write!(f, "a list has {ids} ids; at most the words of scratch memory, {words}")
+            }
+            ReconcileError::BufferTooSmall { bytes, least } => {
+                write!(f, "the buffer for the answer has {bytes} bytes; at least {least}")
+            }
+            ReconcileError::Misuse => f.write_str("the session has ended, or has not begun"),
+        }
     }
 }
 
@@ -57,12 +107,5 @@ impl core::error::Error for ReconcileError {}
 impl From<MalformedFrame> for ReconcileError {
     fn from(why: MalformedFrame) -> Self {
         ReconcileError::Malformed(why)
-    }
-}
-
-/// No room in the buffer for the answer.
-impl From<NoRoom> for ReconcileError {
-    fn from(NoRoom: NoRoom) -> Self {
-        ReconcileError::BufferTooSmall
     }
 }

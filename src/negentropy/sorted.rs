@@ -25,20 +25,30 @@ const NARROW: usize = BLOCK;
 #[non_exhaustive]
 pub enum NotASet {
     /// They are not in ascending order, or one is there twice.
-    Unsorted,
+    Unsorted {
+        /// The first one that is not above the one before it, counted from 0.
+        place: usize,
+    },
     /// One has the timestamp that stands for infinity (N5).
     Reserved,
     /// There are fewer running sums than [`Sorted::sums_len`] says.
-    SumsTooShort,
+    SumsTooShort {
+        /// How many there are.
+        sums: usize,
+        /// How many it says.
+        least: usize,
+    },
 }
 
 impl fmt::Display for NotASet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            NotASet::Unsorted => "the entries are not in strictly ascending order",
-            NotASet::Reserved => "the timestamp 2^64 - 1 is reserved",
-            NotASet::SumsTooShort => "there is no room for the running sums",
-        })
+        match self {
+            NotASet::Unsorted { place } => write!(f, "entry {place} is not above the one before it; entries ascend"),
+            NotASet::Reserved => f.write_str("an entry has the timestamp 2^64 - 1, which is reserved"),
+            NotASet::SumsTooShort { sums, least } => {
+                write!(f, "there is room for {sums} running sums; at least {least}")
+            }
+        }
     }
 }
 
@@ -59,9 +69,7 @@ impl<'a> Sorted<'a> {
     ///
     /// When the entries do not ascend, one of them has the reserved timestamp, or there are too few sums.
     pub fn new(entries: &'a [Entry], sums: &'a mut [Sum]) -> Result<Self, NotASet> {
-        if !entries.is_sorted_by(|a, b| a < b) {
-            return Err(NotASet::Unsorted);
-        }
+        check_order(entries)?;
         fill(entries, sums)?;
         Ok(Sorted { entries, sums })
     }
@@ -165,12 +173,23 @@ fn without_repetitions(entries: &mut [Entry]) -> usize {
     kept
 }
 
+/// Whether entries ascend.
+pub(super) fn check_order(entries: &[Entry]) -> Result<(), NotASet> {
+    let mut pairs = entries.iter().zip(entries.iter().skip(1));
+    match pairs.position(|(before, entry)| before >= entry) {
+        Some(pair) => Err(NotASet::Unsorted { place: pair + 1 }),
+        None => Ok(()),
+    }
+}
+
 /// Fills the running sums of ascending entries.
 pub(super) fn fill(entries: &[Entry], sums: &mut [Sum]) -> Result<(), NotASet> {
     if entries.last().is_some_and(|last| last.timestamp == u64::MAX) {
         return Err(NotASet::Reserved);
     }
-    let places = sums.get_mut(..Sorted::sums_len(entries.len())).ok_or(NotASet::SumsTooShort)?;
+    let least = Sorted::sums_len(entries.len());
+    let too_short = NotASet::SumsTooShort { sums: sums.len(), least };
+    let places = sums.get_mut(..least).ok_or(too_short)?;
     let mut sum = Sum::ZERO;
     for (block, place) in entries.chunks_exact(BLOCK).zip(places) {
         sum = sum.plus(Sum::of(block));
@@ -182,6 +201,7 @@ pub(super) fn fill(entries: &[Entry], sums: &mut [Sum]) -> Result<(), NotASet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::string::ToString;
     use std::vec::Vec;
 
     fn entries(n: usize) -> Vec<Entry> {
@@ -242,9 +262,15 @@ mod tests {
     fn what_is_no_set_is_refused() {
         let mut few = entries(40);
         few.sort_unstable();
-        assert_eq!(Sorted::new(&few, &mut [Sum::ZERO; 1]).unwrap_err(), NotASet::SumsTooShort);
-        assert_eq!(Sorted::new(&[few[1], few[0]], &mut []).unwrap_err(), NotASet::Unsorted);
-        assert_eq!(Sorted::new(&[few[1], few[1]], &mut []).unwrap_err(), NotASet::Unsorted);
+        let error = Sorted::new(&few, &mut [Sum::ZERO; 1]).unwrap_err();
+        assert_eq!(error, NotASet::SumsTooShort { sums: 1, least: 2 });
+        assert_eq!(error.to_string(), "there is room for 1 running sums; at least 2");
+        assert!(Sorted::new(&few, &mut [Sum::ZERO; 2]).is_ok());
+        let unsorted = |entries: &[Entry]| Sorted::new(entries, &mut []).unwrap_err();
+        assert_eq!(unsorted(&[few[1], few[0]]), NotASet::Unsorted { place: 1 });
+        let error = unsorted(&[few[1], few[2], few[2], few[0]]);
+        assert_eq!(error, NotASet::Unsorted { place: 2 }, "one is there twice");
+        assert_eq!(error.to_string(), "entry 2 is not above the one before it; entries ascend");
         let reserved = Entry { timestamp: u64::MAX, id: [0; 32] };
         assert_eq!(Sorted::new(&[few[1], reserved], &mut []).unwrap_err(), NotASet::Reserved);
         let mut both = [reserved, few[1]];

@@ -20,7 +20,7 @@ use core::ops::{ControlFlow, Range};
 
 use crate::negentropy::message::Entry;
 use crate::negentropy::set::{SortedSet, Sum, gallop};
-use crate::negentropy::sorted::NotASet;
+use crate::negentropy::sorted::{NotASet, check_order};
 
 /// Most entries of a leaf.
 const LEAF: usize = 64;
@@ -103,9 +103,7 @@ impl Tree {
     ///
     /// When the entries do not ascend, or one has the timestamp that stands for infinity.
     pub fn from_sorted(entries: &[Entry]) -> Result<Self, NotASet> {
-        if !entries.is_sorted_by(|a, b| a < b) {
-            return Err(NotASet::Unsorted);
-        }
+        check_order(entries)?;
         if entries.last().is_some_and(|last| last.timestamp == u64::MAX) {
             return Err(NotASet::Reserved);
         }

@@ -175,8 +175,9 @@ fn a_user_has_as_many_places_as_configured_and_not_one_more() {
             lab.node.lookup(lab.now, tag, TARGET).unwrap();
         }
         let before = lab.stats();
-        assert_eq!(lab.node.lookup(lab.now, 5, TARGET), Err(CallError::Full));
-        assert_eq!(lab.node.put_immutable(lab.now, 5, b"5:hello"), Err(CallError::Full));
+        assert_eq!(lab.node.lookup(lab.now, 5, TARGET), Err(CallError::Full(4)));
+        let error = lab.node.put_immutable(lab.now, 5, b"5:hello").unwrap_err().to_string();
+        assert_eq!(error, "4 operations are running; at most 4 at the same time: wait until one has finished");
         assert_eq!(lab.stats(), before);
         lab.drain();
         lab.run(Duration::from_secs(5));

@@ -315,10 +315,13 @@ fn a_hostile_partner_costs_at_most_its_budget() {
         assert!(told <= 5_000 + 2_000);
         ends.insert(format!("{end:?}"));
         match kind {
-            1 => assert!(matches!(end, Some(ReconcileError::NoProgress | ReconcileError::TooManyRounds))),
-            2 => assert_eq!(end, Some(ReconcileError::TooManyNeeds)),
-            3 => assert_eq!(end, Some(ReconcileError::MessageTooLong)),
-            4 => assert_eq!(end, Some(ReconcileError::TooManyRanges)),
+            1 => assert!(matches!(
+                end,
+                Some(ReconcileError::NoProgress { most: 32 } | ReconcileError::TooManyRounds { .. })
+            )),
+            2 => assert_eq!(end, Some(ReconcileError::TooManyNeeds { most: 5_000 })),
+            3 => assert_eq!(end, Some(ReconcileError::MessageTooLong { bytes: 1 << 21, most: 1 << 20 })),
+            4 => assert_eq!(end, Some(ReconcileError::TooManyRanges { most: 65_536 })),
             _ => {}
         }
     }
@@ -354,5 +357,5 @@ fn a_responder_answers_the_costliest_messages_within_its_limits() {
     let mut limits = Limits::responder();
     limits.work = 1000;
     let mut server = Reconciler::responder(ReconcilerConfig::new(limits)).unwrap();
-    assert_eq!(server.reconcile(&set, &dense, &mut out, &mut |_| ()), Err(ReconcileError::TooMuchWork));
+    assert_eq!(server.reconcile(&set, &dense, &mut out, &mut |_| ()), Err(ReconcileError::TooMuchWork { most: 1000 }));
 }

@@ -3,6 +3,7 @@
 use alloc::vec;
 
 use crate::base::bytes::{SliceReader, SliceWriter};
+use crate::base::error::NoRoom;
 use crate::negentropy::error::ReconcileError;
 use crate::negentropy::message::{self, MalformedFrame};
 use crate::negentropy::rateless::estimate::{self, CELLS, cells};
@@ -95,13 +96,19 @@ impl RatelessInitiator {
     ///
     /// When `out` is shorter than the message.
     pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, ReconcileError> {
+        let bytes = out.len();
+        let len = self.write_hello(set, out).map_err(|NoRoom| too_small(bytes, Self::MESSAGE_LEN))?;
+        self.asked = true;
+        Ok(len)
+    }
+
+    fn write_hello<S: SortedSet>(&self, set: &S, out: &mut [u8]) -> Result<usize, NoRoom> {
         let mut out = SliceWriter::new(out);
         out.put(&[VERSION, HELLO])?;
         out.put(&self.key.0)?;
         varint::write(set.len() as u64, &mut out)?;
         out.put(&set.fingerprint(0..set.len()).0)?;
         out.put(&cells(set, &self.key))?;
-        self.asked = true;
         Ok(out.written())
     }
 
@@ -134,7 +141,8 @@ impl RatelessInitiator {
             return Ok(RatelessStep::FallBack);
         }
         if !self.sketch.is_complete() {
-            return self.ask_for_more(out);
+            let bytes = out.len();
+            return self.ask_for_more(out).map_err(|NoRoom| too_small(bytes, Self::MESSAGE_LEN));
         }
         if !self.sketch.is_right(set, count, &fingerprint) {
             return Ok(RatelessStep::FallBack);
@@ -145,7 +153,7 @@ impl RatelessInitiator {
         Ok(RatelessStep::Done)
     }
 
-    fn ask_for_more(&mut self, out: &mut [u8]) -> Result<RatelessStep, ReconcileError> {
+    fn ask_for_more(&mut self, out: &mut [u8]) -> Result<RatelessStep, NoRoom> {
         let have = self.sketch.len();
         let more = (have / 16).max(16);
         if have + more > self.most {
@@ -186,10 +194,15 @@ impl RatelessResponder {
     ///
     /// When the message is malformed, and when `out` is shorter than an answer without symbols.
     pub fn answer<S: SortedSet>(&self, set: &S, message: &[u8], out: &mut [u8]) -> Result<usize, ReconcileError> {
+        let (request, bytes) = (Request::read(message)?, out.len());
+        self.write_answer(set, request, out).map_err(|NoRoom| too_small(bytes, RatelessAnswer::HEAD))
+    }
+
+    fn write_answer<S: SortedSet>(&self, set: &S, request: Request<'_>, out: &mut [u8]) -> Result<usize, NoRoom> {
         let space = out.len().saturating_sub(RatelessAnswer::HEAD) / SYMBOL_LEN;
         let fingerprint = set.fingerprint(0..set.len());
         let mut out = SliceWriter::new(out);
-        let (key, from, symbols) = match Request::read(message)? {
+        let (key, from, symbols) = match request {
             Request::Hello { count, fingerprint: theirs, .. }
                 if count == set.len() as u64 && theirs == fingerprint.0 =>
             {
@@ -220,6 +233,10 @@ impl RatelessResponder {
         }
         Ok(out.written())
     }
+}
+
+fn too_small(bytes: usize, least: usize) -> ReconcileError {
+    ReconcileError::BufferTooSmall { bytes, least }
 }
 
 /// What an initiator sends.
@@ -360,6 +377,19 @@ mod tests {
         initiator.initiate(&set, &mut out).unwrap();
         assert_eq!(initiator.reconcile(&set, b"\x61", &mut out, &mut |_| ()), Ok(RatelessStep::FallBack));
         assert_eq!(initiator.reconcile(&set, b"\x61", &mut out, &mut |_| ()), Err(ReconcileError::Misuse));
+    }
+
+    #[test]
+    fn a_buffer_that_is_too_small_is_named_with_a_length_that_is_enough() {
+        let set = Sealed::build(vec![Entry { timestamp: 1, id: [2; 32] }]).unwrap();
+        let (mut initiator, responder) = (RatelessInitiator::new([1; 16], 100), RatelessResponder::new(100));
+        let mut out = vec![0; RatelessInitiator::MESSAGE_LEN];
+        let len = initiator.initiate(&set, &mut out).unwrap();
+        let error = initiator.initiate(&set, &mut vec![0; len - 1]).unwrap_err();
+        assert_eq!(error, ReconcileError::BufferTooSmall { bytes: len - 1, least: RatelessInitiator::MESSAGE_LEN });
+        assert!(responder.answer(&set, &out[..len], &mut [0; 2]).is_ok());
+        let error = responder.answer(&set, &out[..len], &mut [0; 1]).unwrap_err();
+        assert_eq!(error, ReconcileError::BufferTooSmall { bytes: 1, least: RatelessAnswer::HEAD });
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One side of one session, from the first message to the end.
 
+use core::ops::ControlFlow;
+
 use crate::base::error::ConfigError;
 use crate::negentropy::config::{MIN_FRAME, ReconcilerConfig, Splitting};
 use crate::negentropy::error::ReconcileError;
@@ -176,14 +178,15 @@ impl<'s> Reconciler<'s> {
         out: &mut [u8],
         sink: &mut impl FnMut(Difference<'_>),
     ) -> Result<Step, ReconcileError> {
-        if message.len() > self.party.config.limits.message {
-            return Err(ReconcileError::MessageTooLong);
+        let most = self.party.config.limits.message;
+        if message.len() > most {
+            return Err(ReconcileError::MessageTooLong { bytes: message.len(), most });
         }
         let (version, body) = message::version(message)?;
         if version != VERSION {
             return match (self.party.role, out.first_mut()) {
                 (Role::Initiator, _) => Err(ReconcileError::Version(version)),
-                (Role::Responder, None) => Err(ReconcileError::BufferTooSmall),
+                (Role::Responder, None) => Err(ReconcileError::BufferTooSmall { bytes: 0, least: MIN_FRAME }),
                 (Role::Responder, Some(byte)) => {
                     *byte = VERSION;
                     Ok(Step::Reply(1))
@@ -199,8 +202,11 @@ impl<'s> Reconciler<'s> {
         };
         let mut turn = Turn::new(&mut self.party, set, out, survey)?;
         for range in ranges {
-            if turn.range(&range?, sink)?.is_break() {
-                break;
+            let range = range?;
+            match turn.range(&range, sink) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => break,
+                Err(excess) => return Err(turn.error(excess, &range)),
             }
         }
         let Written { len, asks, open, told, cut } = turn.finish();
@@ -222,11 +228,8 @@ impl<'s> Reconciler<'s> {
         let entries = (len as u64).saturating_add(self.party.needs);
         let justified = entries.saturating_mul(4) / (frame as u64 / 64).max(1);
         let rounds = u64::from(self.party.messages / 2);
-        if rounds > u64::from(limits.rounds).saturating_add(justified) {
-            Err(ReconcileError::TooManyRounds)
-        } else {
-            Ok(())
-        }
+        let most = u64::from(limits.rounds).saturating_add(justified);
+        if rounds > most { Err(ReconcileError::TooManyRounds { rounds, most }) } else { Ok(()) }
     }
 
     fn check_progress(&mut self, open: usize, told: bool) -> Result<(), ReconcileError> {
@@ -236,6 +239,7 @@ impl<'s> Reconciler<'s> {
             return Ok(());
         }
         self.stalled = self.stalled.saturating_add(1);
-        if self.stalled > self.party.config.limits.stalled { Err(ReconcileError::NoProgress) } else { Ok(()) }
+        let most = self.party.config.limits.stalled;
+        if self.stalled > most { Err(ReconcileError::NoProgress { most }) } else { Ok(()) }
     }
 }

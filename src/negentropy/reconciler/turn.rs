@@ -17,6 +17,27 @@ const SLACK: usize = 200;
 /// Up to so many entries are added up one by one.
 const NARROW: usize = 12;
 
+/// Why a range is not answered. It is small, since every range may return it; [`Turn::error`] has the numbers.
+#[derive(Clone, Copy, Debug)]
+pub enum Excess {
+    /// More ranges than one message may have.
+    Ranges,
+    /// More steps than one message may ask for.
+    Work,
+    /// More ids than the partner may have and we lack.
+    Needs,
+    /// More ids in one list than there are words of scratch memory.
+    List,
+    /// More bytes than the frame has, which its smallest size excludes.
+    Bytes,
+}
+
+impl From<NoRoom> for Excess {
+    fn from(NoRoom: NoRoom) -> Self {
+        Excess::Bytes
+    }
+}
+
 /// An answer that has been written.
 pub struct Written {
     /// Its bytes.
@@ -78,9 +99,9 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         let limit = if party.config.frame_limit == 0 { out.len() } else { party.config.frame_limit };
         let frame = limit.min(out.len());
         if frame < MIN_FRAME {
-            return Err(ReconcileError::BufferTooSmall);
+            return Err(too_small(frame));
         }
-        let mut writer = FrameWriter::new(out)?;
+        let mut writer = FrameWriter::new(out).map_err(|NoRoom| too_small(frame))?;
         writer.set_limit(frame - SLACK);
         let kept = writer.mark();
         Ok(Turn {
@@ -112,7 +133,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
     ///
     /// When it does not fit, which the smallest frame excludes.
     pub fn first_message(mut self) -> Result<usize, ReconcileError> {
-        self.split(0, self.set.len(), &Bound::INFINITY)?;
+        self.split(0, self.set.len(), &Bound::INFINITY).map_err(|NoRoom| too_small(self.frame))?;
         Ok(self.writer.len())
     }
 
@@ -125,10 +146,10 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         &mut self,
         Range { bound, mode }: &Range<'_>,
         sink: &mut impl FnMut(Difference<'_>),
-    ) -> Result<ControlFlow<()>, ReconcileError> {
+    ) -> Result<ControlFlow<()>, Excess> {
         self.ranges += 1;
         if self.ranges > self.party.config.limits.ranges {
-            return Err(ReconcileError::TooManyRanges);
+            return Err(Excess::Ranges);
         }
         let lower = self.index;
         // Skipped ranges are as wide as others before them, and so are the rest.
@@ -178,6 +199,21 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         Ok(ControlFlow::Break(()))
     }
 
+    /// What is wrong with the message whose last range was this one, in numbers.
+    pub fn error(&self, excess: Excess, range: &Range<'_>) -> ReconcileError {
+        let limits = &self.party.config.limits;
+        match excess {
+            Excess::Ranges => ReconcileError::TooManyRanges { most: limits.ranges },
+            Excess::Work => ReconcileError::TooMuchWork { most: limits.work },
+            Excess::Needs => ReconcileError::TooManyNeeds { most: limits.needs },
+            Excess::List => {
+                let ids = if let Mode::IdList(ids) = range.mode { ids.len() } else { 0 };
+                ReconcileError::ListTooLong { ids, words: self.party.scratch.len() }
+            }
+            Excess::Bytes => too_small(self.frame),
+        }
+    }
+
     /// What the answer has become.
     pub fn finish(self) -> Written {
         let Turn { writer, open, told, cut, .. } = self;
@@ -201,9 +237,9 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         sum.fingerprint(to - from.min(to))
     }
 
-    fn spend(&mut self, steps: u64) -> Result<(), ReconcileError> {
+    fn spend(&mut self, steps: u64) -> Result<(), Excess> {
         self.work = self.work.saturating_add(steps);
-        if self.work > self.party.config.limits.work { Err(ReconcileError::TooMuchWork) } else { Ok(()) }
+        if self.work > self.party.config.limits.work { Err(Excess::Work) } else { Ok(()) }
     }
 
     /// What was written so far, up to the entry at `place`, stays.
@@ -217,14 +253,14 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
     }
 
     /// Ends the message with one fingerprint of everything that is not answered (N8).
-    fn cut_off(&mut self) -> Result<(), ReconcileError> {
+    fn cut_off(&mut self) -> Result<(), NoRoom> {
         let end = self.set.len();
         self.writer.go_back(self.kept);
         self.writer.set_limit(self.frame);
         self.cut = true;
         self.open += end - self.emitted.min(end);
         let rest = self.fingerprint(self.emitted, end);
-        Ok(self.writer.fingerprint(&Bound::INFINITY, &rest)?)
+        self.writer.fingerprint(&Bound::INFINITY, &rest)
     }
 
     /// Writes the parts of a range, or its ids. The adaptive mode keeps the parts that fit, the reference all or none.
@@ -327,7 +363,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         upper: usize,
         theirs: &[[u8; 32]],
         sink: &mut impl FnMut(Difference<'_>),
-    ) -> Result<(), ReconcileError> {
+    ) -> Result<(), Excess> {
         self.spend((upper - lower).saturating_add(theirs.len()) as u64)?;
         let Turn { party: Party { scratch, needs, config, .. }, told, .. } = self;
         let most = config.limits.needs;
@@ -338,7 +374,11 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
                 sink(difference);
             }
         };
-        diff::compare(self.set, lower..upper, theirs, scratch, &mut tell).map_err(|_| ReconcileError::ListTooLong)?;
-        if *needs > most { Err(ReconcileError::TooManyNeeds) } else { Ok(()) }
+        diff::compare(self.set, lower..upper, theirs, scratch, &mut tell).map_err(|NoRoom| Excess::List)?;
+        if *needs > most { Err(Excess::Needs) } else { Ok(()) }
     }
+}
+
+fn too_small(bytes: usize) -> ReconcileError {
+    ReconcileError::BufferTooSmall { bytes, least: MIN_FRAME }
 }

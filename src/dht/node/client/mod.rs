@@ -109,12 +109,13 @@ impl<'s> Client<'s> {
             self.remember(nodes);
             self.bootstrap_others(cx.now(), links, link);
         }
-        if self.operations.count_for_users() >= self.operations.capacity().saturating_sub(UPKEEP) {
-            return Err(CallError::Full);
+        let most = self.operations.capacity().saturating_sub(UPKEEP);
+        if self.operations.count_for_users() >= most {
+            return Err(CallError::Full(most));
         }
         let deadline = cx.now() + cx.config().lookup.deadline;
         let operation = OperationState::new(cx.now(), tag, link, request.goal, request.target, deadline);
-        let key = self.start(cx, links, operation).ok_or(CallError::Full)?;
+        let key = self.start(cx, links, operation).ok_or(CallError::Full(most))?;
         if let Some((_, payload)) = self.operations.active(key).as_mut().and_then(|active| active.carrying()) {
             payload.load(&request.carried);
         }

@@ -161,8 +161,8 @@ impl World {
                 assert!(self.running.insert(op, (tag, wish)).is_none(), "a handle of an operation that runs");
                 assert_eq!(self.node.op(op).map(|view| view.tag), Some(tag));
             }
-            Err(CallError::Full) => {
-                let places = self.node.config().capacity.operations;
+            Err(CallError::Full(places)) => {
+                assert_eq!(places, self.node.config().capacity.operations);
                 assert!(self.running.len() >= places, "a user has all the places that were promised");
             }
             Err(_) => {}
