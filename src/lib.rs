@@ -63,6 +63,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+// What is called for its result alone says so. Not with `internals`, where every inner part counts as public.
+#![cfg_attr(not(feature = "internals"), warn(clippy::must_use_candidate, clippy::return_self_not_must_use))]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

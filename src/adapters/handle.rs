@@ -230,12 +230,14 @@ impl Handle {
     /// Shuts the node down, for every handle. Running operations end with
     /// [`OperationError::Stopped`](crate::adapters::OperationError::Stopped). The value that is returned tells when the
     /// sockets are closed; it need not be waited for.
+    #[allow(clippy::must_use_candidate, reason = "the node ends whether or not anybody waits for it")]
     pub fn shutdown(&self) -> Ended {
         self.post.send(Message::Shutdown);
         self.ended()
     }
 
     /// Tells when the node has ended, whoever ends it.
+    #[must_use]
     pub fn ended(&self) -> Ended {
         Ended(self.shared.ended.clone())
     }

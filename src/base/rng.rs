@@ -21,6 +21,7 @@ impl fmt::Debug for Rng {
 
 impl Rng {
     /// Starts the stream of `rng_seed`.
+    #[must_use]
     pub fn from_seed(rng_seed: [u8; 32]) -> Self {
         Rng(ChaCha8Rng::from_seed(rng_seed))
     }

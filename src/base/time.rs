@@ -17,31 +17,37 @@ impl Instant {
     pub const ZERO: Instant = Instant(0);
 
     /// The point `micros` microseconds after the origin.
+    #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         Instant(micros)
     }
 
     /// The point `millis` milliseconds after the origin; saturates.
+    #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Instant(millis.saturating_mul(1_000))
     }
 
     /// The point `secs` seconds after the origin; saturates.
+    #[must_use]
     pub const fn from_secs(secs: u64) -> Self {
         Instant(secs.saturating_mul(1_000_000))
     }
 
     /// Microseconds since the origin.
+    #[must_use]
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
     /// Whole seconds since the origin.
+    #[must_use]
     pub const fn as_secs(self) -> u64 {
         self.0 / 1_000_000
     }
 
     /// The earlier of two deadlines, where `None` means "no deadline".
+    #[must_use]
     pub fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
         match (a, b) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -50,6 +56,7 @@ impl Instant {
     }
 
     /// How long ago `earlier` was; zero if it lies in the future.
+    #[must_use]
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }

@@ -301,6 +301,7 @@ impl Config {
     pub const MAX_SAMPLES: u8 = MAX_SAMPLES;
 
     /// A node of a test network, a demonstration or a simulation: all its memory stays under 24 KiB.
+    #[must_use]
     pub fn small() -> Self {
         let capacity = Capacity {
             contacts: 64,
@@ -323,6 +324,7 @@ impl Config {
 
     /// A node of a microcontroller: 128 contacts, 4 operations (two of its user, two for upkeep), 32 transactions, 16
     /// items.
+    #[must_use]
     pub fn tiny() -> Self {
         let mut config = Config { capacity: Capacity::TINY, ..Config::default() };
         config.table.bucket_sizes = [32, 32, 16, 16, 8];
@@ -332,6 +334,7 @@ impl Config {
 
     /// The same configuration for a network on one machine or in one laboratory: see [`Network::Local`]. Newcomers are
     /// checked at once, and first queries are not spread: on a loopback there are no NAT mappings to wait for.
+    #[must_use]
     pub fn local(mut self) -> Self {
         self.network = Network::Local;
         self.table.newcomer_delay = Duration::ZERO;
@@ -341,6 +344,7 @@ impl Config {
     }
 
     /// The local sockets, in the order of their link ids.
+    #[must_use]
     pub fn links(&self) -> &[LinkConfig] {
         &self.links
     }

@@ -206,6 +206,7 @@ pub enum Event<'b> {
 
 impl Event<'_> {
     /// Operation and tag of an event that belongs to one.
+    #[must_use]
     pub fn operation(&self) -> Option<(OpId, u64)> {
         match *self {
             Event::Value { op, tag, .. }
@@ -243,6 +244,7 @@ impl Reason {
         [Reason::Hit, Reason::Converged, Reason::Exhausted, Reason::Deadline, Reason::Cancelled];
 
     /// The name in text.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Reason::Hit => "hit",
@@ -331,6 +333,7 @@ impl Refusals {
     }
 
     /// All of them.
+    #[must_use]
     pub fn total(&self) -> u16 {
         self.by_code().map(|(_, n)| u16::from(n)).sum()
     }

@@ -30,6 +30,7 @@ pub struct SizeEstimate {
 
 impl SizeEstimate {
     /// From the table: `contacts` lie in the buckets from `depth` on, one behind the deepest full one.
+    #[must_use]
     pub fn of_table(depth: u32, contacts: u32) -> Self {
         let n = if depth < 64 { (u64::from(contacts) + 1).saturating_mul(1 << depth) } else { u64::MAX };
         SizeEstimate { n, rel_std_err_permille: relative_error(contacts.into()), samples: contacts }

@@ -59,6 +59,7 @@ impl DropReason {
     }
 
     /// The name in text and in specifications.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             DropReason::Malformed(reason) => reason.name(),
@@ -91,11 +92,13 @@ pub struct Dropped([u64; Malformed::ALL.len() + DropReason::OTHERS.len()]);
 
 impl Dropped {
     /// How often this reason occurred.
+    #[must_use]
     pub fn by(&self, reason: DropReason) -> u64 {
         self.0[reason.index()]
     }
 
     /// All drops together.
+    #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }

@@ -55,39 +55,46 @@ impl Endpoint {
     pub const UNSPECIFIED: Endpoint = Endpoint::v6([0; 16], 0);
 
     /// An IPv4 endpoint.
+    #[must_use]
     pub const fn v4(ip: [u8; 4], port: u16) -> Self {
         let [a, b, c, d] = ip;
         Endpoint { ip: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d], port: port.to_be_bytes() }
     }
 
     /// An IPv6 endpoint; a mapped IPv4 address becomes that IPv4 endpoint.
+    #[must_use]
     pub const fn v6(ip: [u8; 16], port: u16) -> Self {
         Endpoint { ip, port: port.to_be_bytes() }
     }
 
     /// Address (16 bytes, mapped when IPv4) and port, in network order: the form that lists in events carry.
+    #[must_use]
     pub const fn to_bytes(&self) -> [u8; 18] {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.ip;
         [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, self.port[0], self.port[1]]
     }
 
     /// The endpoint that [`to_bytes`](Endpoint::to_bytes) wrote.
+    #[must_use]
     pub const fn from_bytes(bytes: [u8; 18]) -> Self {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, high, low] = bytes;
         Endpoint { ip: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p], port: [high, low] }
     }
 
     /// The family.
+    #[must_use]
     pub fn family(&self) -> Family {
         if self.ip[..12] == MAPPED { Family::V4 } else { Family::V6 }
     }
 
     /// Whether this is an IPv4 endpoint.
+    #[must_use]
     pub fn is_v4(&self) -> bool {
         self.family() == Family::V4
     }
 
     /// The address.
+    #[must_use]
     pub fn ip(&self) -> IpAddr {
         match self.family() {
             Family::V4 => IpAddr::V4(Ipv4Addr::new(self.ip[12], self.ip[13], self.ip[14], self.ip[15])),
@@ -96,6 +103,7 @@ impl Endpoint {
     }
 
     /// The address as it stands on the wire: 4 or 16 bytes.
+    #[must_use]
     pub fn ip_bytes(&self) -> &[u8] {
         match self.family() {
             Family::V4 => &self.ip[12..],
@@ -104,22 +112,26 @@ impl Endpoint {
     }
 
     /// The port.
+    #[must_use]
     pub fn port(&self) -> u16 {
         u16::from_be_bytes(self.port)
     }
 
     /// The same address with another port.
+    #[must_use]
     pub fn with_port(self, port: u16) -> Self {
         Endpoint { port: port.to_be_bytes(), ..self }
     }
 
     /// Whether both have the same address, whatever the ports.
+    #[must_use]
     pub fn same_ip(&self, other: &Endpoint) -> bool {
         self.ip == other.ip
     }
 
     /// The network that counts as one party: the /24 of an IPv4 address, the /64 of an IPv6 address.
     /// Families never collide: an IPv4 value has its upper 32 bits set.
+    #[must_use]
     pub fn network(&self) -> u64 {
         match self.family() {
             Family::V4 => u64::from_be_bytes([0xff, 0xff, 0xff, 0xff, 0, self.ip[12], self.ip[13], self.ip[14]]),
@@ -133,6 +145,7 @@ impl Endpoint {
     /// Whether a datagram may be sent there: port and address are not zero, and the address is unicast and not
     /// reserved. Loopback and link-local addresses count only in a local network; private ranges always count, since
     /// they are real inside their own network.
+    #[must_use]
     pub fn is_usable(&self, network: Network) -> bool {
         let local = network == Network::Local;
         self.port() != 0

@@ -32,17 +32,20 @@ impl Id {
     }
 
     /// The bytes.
+    #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 20] {
         &self.0
     }
 
     /// The first 64 bits, big-endian: enough to order ids in almost every comparison.
+    #[must_use]
     pub fn prefix(&self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
         u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
     /// XOR distance.
+    #[must_use]
     pub fn distance(&self, other: &Id) -> Distance {
         let mut d = [0; 20];
         for ((d, a), b) in d.iter_mut().zip(self.0).zip(other.0) {
@@ -52,16 +55,19 @@ impl Id {
     }
 
     /// The number of leading bits that the two ids share, 0 to 160.
+    #[must_use]
     pub fn shared_prefix_len(&self, other: &Id) -> u32 {
         self.distance(other).leading_zeros()
     }
 
     /// Bit `i`, counted from the most significant; false past the end.
+    #[must_use]
     pub fn bit(&self, i: u32) -> bool {
         self.0.get((i / 8) as usize).is_some_and(|byte| byte & (0x80 >> (i % 8)) != 0)
     }
 
     /// A random id that shares exactly `len` leading bits with this one (for `len` >= 160: this id).
+    #[must_use]
     pub fn random_in_bucket(&self, len: u32, rng: &mut Rng) -> Id {
         let noise: [u8; 20] = rng.bytes();
         let mut out = *self;
@@ -92,6 +98,7 @@ impl Id {
     }
 
     /// Whether a node at `ip` may carry this id (BEP 42). Exempt addresses may carry any.
+    #[must_use]
     pub fn is_secure_for(&self, ip: IpAddr) -> bool {
         match bep42_crc(ip, self.0[19]) {
             None => true,
@@ -105,6 +112,7 @@ impl Id {
 
 impl Distance {
     /// Leading zero bits, 0 to 160: the length of the prefix that the two ids share.
+    #[must_use]
     pub fn leading_zeros(&self) -> u32 {
         match self.0.iter().position(|&b| b != 0) {
             Some(i) => 8 * i as u32 + self.0[i].leading_zeros(),

@@ -64,11 +64,13 @@ impl<'a> Item<'a> {
     pub const MAX_SALT: usize = MAX_SALT;
 
     /// Where an immutable item is stored: the SHA-1 of its bencoded value.
+    #[must_use]
     pub fn immutable_target(value: &[u8]) -> Id {
         immutable_target(value)
     }
 
     /// Where a mutable item is stored: the SHA-1 of public key and salt.
+    #[must_use]
     pub fn mutable_target(key: &[u8; 32], salt: &[u8]) -> Id {
         mutable_target(key, salt)
     }
@@ -97,6 +99,7 @@ impl<'a> Item<'a> {
     }
 
     /// Where the item is stored.
+    #[must_use]
     pub fn target(&self) -> Id {
         match &self.mutable {
             None => immutable_target(self.value),
@@ -163,26 +166,31 @@ pub struct SignedItem<'a> {
 
 impl<'a> SignedItem<'a> {
     /// The public key of an ed25519 secret key.
+    #[must_use]
     pub fn public_key(secret_key: &[u8; 32]) -> [u8; 32] {
         public_key(secret_key)
     }
 
     /// The bencoded value.
+    #[must_use]
     pub const fn value(&self) -> &'a [u8] {
         self.value
     }
 
     /// Everything else.
+    #[must_use]
     pub const fn mutable(&self) -> Mutable<'_> {
         Mutable { key: &self.key, salt: self.salt, seq: self.seq, signature: &self.signature }
     }
 
     /// The same as plain data.
+    #[must_use]
     pub const fn as_item(&self) -> Item<'_> {
         Item { value: self.value, mutable: Some(self.mutable()) }
     }
 
     /// Where it is stored.
+    #[must_use]
     pub fn target(&self) -> Id {
         mutable_target(&self.key, self.salt)
     }

@@ -23,11 +23,13 @@ impl<'b> Nodes<'b> {
     pub const ENTRY: usize = NODE;
 
     /// The list in `bytes`; a part of an entry at the end is ignored.
+    #[must_use]
     pub fn from_bytes(bytes: &'b [u8]) -> Self {
         Nodes(whole_entries(bytes, Self::ENTRY))
     }
 
     /// The list without entries.
+    #[must_use]
     pub const fn empty() -> Self {
         Nodes(&[])
     }
@@ -45,16 +47,19 @@ impl<'b> Nodes<'b> {
     }
 
     /// Number of entries.
+    #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len() / Self::ENTRY
     }
 
     /// Whether there are none.
+    #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The entries, in the order of the list.
+    #[must_use]
     pub fn iter(&self) -> Entries<'b, (Id, Endpoint)> {
         Entries { bytes: self.0.chunks_exact(Self::ENTRY), read: node }
     }
@@ -84,11 +89,13 @@ impl<'b> Peers<'b> {
     pub const ENTRY: usize = PEER;
 
     /// The list in `bytes`; a part of an entry at the end is ignored.
+    #[must_use]
     pub fn from_bytes(bytes: &'b [u8]) -> Self {
         Peers(whole_entries(bytes, Self::ENTRY))
     }
 
     /// The list without entries.
+    #[must_use]
     pub const fn empty() -> Self {
         Peers(&[])
     }
@@ -104,16 +111,19 @@ impl<'b> Peers<'b> {
     }
 
     /// Number of entries.
+    #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len() / Self::ENTRY
     }
 
     /// Whether there are none.
+    #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The entries, in the order of the list.
+    #[must_use]
     pub fn iter(&self) -> Entries<'b, Endpoint> {
         Entries { bytes: self.0.chunks_exact(Self::ENTRY), read: peer }
     }
@@ -143,11 +153,13 @@ impl<'b> Samples<'b> {
     pub const ENTRY: usize = Id::LEN;
 
     /// The list in `bytes`; a part of an entry at the end is ignored.
+    #[must_use]
     pub fn from_bytes(bytes: &'b [u8]) -> Self {
         Samples(whole_entries(bytes, Self::ENTRY))
     }
 
     /// The list without entries.
+    #[must_use]
     pub const fn empty() -> Self {
         Samples(&[])
     }
@@ -163,16 +175,19 @@ impl<'b> Samples<'b> {
     }
 
     /// Number of entries.
+    #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len() / Self::ENTRY
     }
 
     /// Whether there are none.
+    #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The entries, in the order of the list.
+    #[must_use]
     pub fn iter(&self) -> Entries<'b, Id> {
         Entries { bytes: self.0.chunks_exact(Self::ENTRY), read: info_hash }
     }

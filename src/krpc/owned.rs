@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 /// ```
 /// assert_eq!(honeyguide::krpc::text_value("hello"), b"5:hello");
 /// ```
+#[must_use]
 pub fn text_value(text: &str) -> Vec<u8> {
     alloc::format!("{}:{text}", text.len()).into_bytes()
 }

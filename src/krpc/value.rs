@@ -59,11 +59,13 @@ fn pointer(value: &[u8]) -> Option<Id> {
 
 impl Item<'_> {
     /// The value of an item that points at a torrent (BEP 46).
+    #[must_use]
     pub fn pointer_value(info_hash: &Id) -> [u8; POINTER] {
         pointer_value(info_hash)
     }
 
     /// The torrent that the item points at (BEP 46): the `ih` of a dictionary, whatever else that holds.
+    #[must_use]
     pub fn pointer(&self) -> Option<Id> {
         pointer(self.value)
     }

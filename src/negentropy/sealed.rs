@@ -50,11 +50,13 @@ impl Sealed {
     }
 
     /// The entries, ascending.
+    #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// Bytes of memory in use, without what the allocator adds.
+    #[must_use]
     pub fn memory(&self) -> usize {
         size_of::<Self>() + size_of_val(&*self.entries) + size_of_val(&*self.sums)
     }

@@ -97,6 +97,7 @@ impl<'a> Sorted<'a> {
     }
 
     /// The entries, ascending.
+    #[must_use]
     pub fn entries(&self) -> &'a [Entry] {
         self.entries
     }

@@ -158,11 +158,13 @@ impl Tree {
     }
 
     /// Bytes of memory in use, without what the allocator adds.
+    #[must_use]
     pub fn memory(&self) -> usize {
         size_of::<Self>() + self.root.memory()
     }
 
     /// Whether an entry is there.
+    #[must_use]
     pub fn contains(&self, entry: &Entry) -> bool {
         let mut node = &self.root;
         loop {
@@ -177,6 +179,7 @@ impl Tree {
     }
 
     /// How many entries are below `bound`.
+    #[must_use]
     pub fn rank(&self, bound: &Entry) -> usize {
         let (mut node, mut rank) = (&self.root, 0);
         loop {

@@ -660,7 +660,7 @@ fn survive(bytes: &[u8]) -> TestResult {
             if let Method::Put { item, .. } = query.method {
                 assert!(is_canonical(item.value) && item.value.len() <= item::MAX_VALUE);
                 let _ = item.pointer();
-                item.target();
+                let _ = item.target();
             }
             query.encode(&mut out)
         }

@@ -15,6 +15,7 @@ use crate::dht::votes::VOTERS;
 
 impl Storage<'static> {
     /// Reserves what a configuration asks for. Memory is touched only when it is used for the first time.
+    #[must_use]
     pub fn allocate(config: &Config) -> Self {
         let c = &config.capacity;
         let operations = c.operations.saturating_add(UPKEEP);

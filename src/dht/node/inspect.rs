@@ -66,6 +66,7 @@ pub enum Judgement<'a> {
 }
 
 /// Judges one datagram.
+#[must_use]
 pub fn inspect<'a>(judge: &Inspector<'_>, datagram: &'a [u8]) -> Judgement<'a> {
     match message::decode(datagram) {
         Err(malformed) => Judgement::Drop(malformed.into()),

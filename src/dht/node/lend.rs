@@ -117,21 +117,25 @@ impl Sizes {
     };
 
     /// Operations of the user and of the node's own upkeep.
+    #[must_use]
     pub const fn all_operations(self) -> usize {
         self.operations + UPKEEP
     }
 
     /// Candidates of all operations.
+    #[must_use]
     pub const fn all_candidates(self) -> usize {
         self.candidates * self.all_operations()
     }
 
     /// Tokens of all operations of the user.
+    #[must_use]
     pub const fn tokens(self) -> usize {
         self.replicas * self.operations
     }
 
     /// Blocks for the values of items.
+    #[must_use]
     pub const fn value_blocks(self) -> usize {
         Block::count_for(self.value_bytes)
     }
@@ -211,6 +215,7 @@ impl<
 {
     /// Fresh memory. It holds nothing but lengths of zero, so a static of it takes no flash.
     #[expect(clippy::new_without_default, reason = "fourteen parameters again, and nothing is generic over this")]
+    #[must_use]
     pub const fn new() -> Self {
         StorageBuf {
             links: [const { LinkBuf::new() }; LINKS],

@@ -356,6 +356,7 @@ impl<'s> Node<'s> {
 
     /// The next deadline and what it is for.
     #[inline]
+    #[must_use]
     pub fn next_timer(&self) -> Option<(Timer, Instant)> {
         let mut earliest = Earliest::default();
         earliest.consider(Timer::HardTimeout, self.rpc.hard_deadline());
@@ -373,21 +374,25 @@ impl<'s> Node<'s> {
     }
 
     /// The id of a link.
+    #[must_use]
     pub fn id(&self, link: LinkId) -> Option<Id> {
         self.links.get(link).map(|link| *link.own())
     }
 
     /// The address that others see a link at, where enough of them agree.
+    #[must_use]
     pub fn external_addr(&self, link: LinkId) -> Option<Endpoint> {
         self.links.get(link)?.external()
     }
 
     /// Counters since the start.
+    #[must_use]
     pub fn stats(&self) -> Stats {
         *self.cx.stats()
     }
 
     /// The configuration.
+    #[must_use]
     pub fn config(&self) -> &Config {
         self.cx.config()
     }
@@ -398,21 +403,25 @@ impl<'s> Node<'s> {
     }
 
     /// How many nodes the network of a link seems to have.
+    #[must_use]
     pub fn size_estimate(&self, link: LinkId) -> Option<SizeEstimate> {
         self.links.get(link).map(|link| link.size_estimate())
     }
 
     /// How many items we hold for others.
+    #[must_use]
     pub fn items_held(&self) -> usize {
         self.server.items_held()
     }
 
     /// How many peers we hold for others.
+    #[must_use]
     pub fn peers_held(&self) -> usize {
         self.server.peers_held()
     }
 
     /// A running operation.
+    #[must_use]
     pub fn op(&self, op: OpId) -> Option<OpView> {
         self.client.view(op)
     }

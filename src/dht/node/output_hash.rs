@@ -37,6 +37,7 @@ impl OutputHash {
     }
 
     /// The hash so far.
+    #[must_use]
     pub fn finish(&self) -> Id {
         Id(self.0.clone().finalize().into())
     }

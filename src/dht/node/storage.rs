@@ -88,6 +88,7 @@ impl Part {
 
 impl Storage<'_> {
     /// Bytes of all lists together.
+    #[must_use]
     pub fn bytes(&self) -> usize {
         self.parts().map(|part| part.size * part.count).sum()
     }

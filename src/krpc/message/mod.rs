@@ -240,11 +240,13 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// The number on the wire.
+    #[must_use]
     pub const fn code(self) -> i64 {
         self as i64
     }
 
     /// What is said beside it: at most 16 bytes, so that no error reply is much larger than what caused it.
+    #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
             ErrorCode::Protocol => "protocol error",
@@ -260,6 +262,7 @@ impl ErrorCode {
 
 impl<'a> Method<'a> {
     /// Its name on the wire.
+    #[must_use]
     pub const fn name(&self) -> &'a [u8] {
         match self {
             Method::Ping => b"ping",
@@ -276,6 +279,7 @@ impl<'a> Method<'a> {
 
 impl<'a> Response<'a> {
     /// A response with nothing but the id of the responder: the answer to `ping` and to every store.
+    #[must_use]
     pub const fn new(tid: &'a [u8], id: Id) -> Self {
         Response {
             tid,
@@ -363,6 +367,7 @@ impl Malformed {
     ];
 
     /// The name under which it is counted (`spec/krpc.md`).
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Malformed::Empty => "empty",
@@ -402,6 +407,7 @@ impl core::error::Error for Malformed {}
 
 impl Broken {
     /// The name under which it is told (`spec/krpc.md`).
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Broken::NoBody => "no_body",

@@ -183,6 +183,7 @@ impl RatelessResponder {
     }
 
     /// Bytes of the longest answer. With a shorter buffer, what does not fit is answered with the single byte `61`.
+    #[must_use]
     pub fn answer_len(&self) -> usize {
         let symbols = usize::try_from(self.most).unwrap_or(usize::MAX);
         symbols.saturating_mul(SYMBOL_LEN).saturating_add(RatelessAnswer::HEAD)

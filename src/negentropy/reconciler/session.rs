@@ -144,6 +144,7 @@ impl<'s> Reconciler<'s> {
     }
 
     /// Messages of both sides so far.
+    #[must_use]
     pub fn messages(&self) -> u32 {
         self.party.messages
     }
