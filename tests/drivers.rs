@@ -16,7 +16,7 @@ use honeyguide::dht::LinkConfig;
 use honeyguide::dht::SavedContact;
 use honeyguide::dht::journal::{Call, Record};
 use honeyguide::dht::{Freshness, PeerKind};
-use honeyguide::dht::{LinkId, Reason};
+use honeyguide::dht::{LinkId, Reason, TraceEvent, TraceSink};
 use honeyguide::krpc::Item;
 use honeyguide::krpc::SignedItem;
 use honeyguide::{Node, Storage};
@@ -379,6 +379,23 @@ fn a_recorded_run_replays_to_the_same_hash() {
     assert_eq!(replayed(&longer).map_err(|error| error.sound()), Err(records.len()), "nothing follows an end");
     let never = [&[0xff, 0xff, 0xff, 0xff, 0x0f], &records[1..]].concat();
     assert_eq!(replayed(&never).map_err(|error| error.sound()), Err(0), "a drain ends");
+}
+
+#[test]
+fn a_sink_that_a_driver_was_given_is_told_of_every_operation() {
+    for driver in Driver::both() {
+        let nodes = driver.network(2);
+        let (tell, told) = std::sync::mpsc::channel();
+        let node = driver.node(9);
+        node.set_sink(TraceSink::Boxed(Box::new(move |_, event| tell.send(event).unwrap())));
+        wait(node.bootstrap(&[addr(&nodes[0])]));
+        node.set_sink(TraceSink::None);
+        // The sink is dropped with its end of the channel.
+        let events: Vec<_> = told.iter().collect();
+        let started = events.iter().position(|event| matches!(event, TraceEvent::Started { .. }));
+        let ended = events.iter().position(|event| matches!(event, TraceEvent::Ended { .. }));
+        assert!(started.is_some() && started < ended, "{events:?}");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::dht::event::{LinkId, OpId};
 use crate::dht::node::Node;
 use crate::dht::size::SizeEstimate;
 use crate::dht::stats::Stats;
+use crate::dht::trace::TraceSink;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::{Mutable, SignedItem};
@@ -177,6 +178,12 @@ impl Handle {
     /// How many peers the node holds for others.
     pub fn peers_held(&self) -> Observation<usize> {
         self.observe(Node::peers_held)
+    }
+
+    /// Where trace events go from now on. A sink runs on the driver's thread: it has to be short, and it must not own a
+    /// handle or an operation.
+    pub fn set_sink(&self, sink: TraceSink<'static>) {
+        self.post.send(Message::Trace(sink));
     }
 
     /// Runs `look` on the node, between two inputs, and returns what it says. It runs on the driver's thread: it has to

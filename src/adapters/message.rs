@@ -15,6 +15,7 @@ use crate::dht::contact::SavedContact;
 use crate::dht::error::CallError;
 use crate::dht::event::{Event, LinkId, OpId, Outcome};
 use crate::dht::node::Node;
+use crate::dht::trace::TraceSink;
 
 /// What the driver is told.
 pub(super) enum Message {
@@ -23,6 +24,7 @@ pub(super) enum Message {
     Import { link: LinkId, contacts: Vec<SavedContact>, reply: CallReply },
     Observe(Box<dyn FnOnce(&Node<'static>) + Send>),
     Watch(Waiter),
+    Trace(TraceSink<'static>),
     Shutdown,
 }
 

@@ -131,6 +131,7 @@ impl<L: Sockets> Runner<L> {
             Message::Import { link, contacts, reply } => reply(self.import(link, contacts)),
             Message::Observe(look) => look(&self.node),
             Message::Watch(waiter) => self.watchers.push(waiter),
+            Message::Trace(sink) => self.node.set_sink(sink),
             Message::Shutdown => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())
