@@ -70,6 +70,7 @@ impl std::error::Error for ResolveError {}
 
 impl ResolveError {
     /// Whether the caller is at fault, so that asking again cannot help: the name is malformed, or one too many.
+    #[must_use]
     pub fn is_wrong_usage(&self) -> bool {
         matches!(self.fault, ResolveFault::Malformed(_) | ResolveFault::TooMany)
     }

@@ -52,7 +52,8 @@ pub enum PeerKind {
 #[non_exhaustive]
 pub enum Command<'a> {
     /// Ask these addresses for our own neighbourhood until the table stands. Finishes `Converged` when at least one
-    /// contact answered; the addresses are remembered and asked again whenever the table runs empty.
+    /// contact answered; the addresses are remembered, also when all places are taken, and asked again whenever the
+    /// table runs empty.
     Bootstrap {
         /// Addresses of any family; those without a link of their family are skipped. At most 16 are kept.
         nodes: &'a [Endpoint],

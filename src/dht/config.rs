@@ -11,6 +11,7 @@ use arrayvec::ArrayVec;
 use crate::base::error::ConfigError;
 use crate::base::rate::Rate;
 use crate::base::time::Duration;
+use crate::krpc::compact::MAX_PEERS;
 use crate::krpc::endpoint::{Family, Network};
 use crate::krpc::id::Id;
 
@@ -364,7 +365,6 @@ impl Config {
 
     /// Whether the rules make sense together.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        const MOST_PEERS: u8 = 100;
         let (l, s) = (&self.lookup, &self.server);
         let least_bucket = self.table.bucket_sizes.into_iter().min().unwrap_or_default();
         at_least("links", self.links.len() as u64, 1)?;
@@ -387,7 +387,7 @@ impl Config {
         lasts("server.item_lifetime", s.item_lifetime, Duration::from_secs(1))?;
         lasts("server.peer_lifetime", s.peer_lifetime, Duration::from_secs(1))?;
         lasts("server.sample_interval", s.sample_interval, Duration::from_secs(1))?;
-        at_most("server.peers_per_reply", s.peers_per_reply, MOST_PEERS)?;
+        at_most("server.peers_per_reply", s.peers_per_reply, MAX_PEERS as u8)?;
         at_most("server.samples", s.samples, MAX_SAMPLES)
     }
 }

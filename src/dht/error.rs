@@ -7,7 +7,8 @@ use crate::dht::event::LinkId;
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::item::ItemError;
 
-/// Why a command was not accepted. Nothing was changed and no operation was started.
+/// Why a command was not accepted. No operation was started, and nothing was changed but the bootstrap nodes: those of
+/// a [`Bootstrap`](crate::Command::Bootstrap) that is [`Full`](CallError::Full) are remembered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum CallError {

@@ -72,7 +72,8 @@ fn methods<'a>(files: impl Iterator<Item = &'a Source>, of: &str) -> BTreeMap<St
 
 fn read(at: String, signature: &syn::Signature) -> Method {
     let types = signature.inputs.iter().filter_map(|argument| match argument {
-        syn::FnArg::Typed(argument) => Some(shown(&argument.ty)),
+        // What is given by way of a handle has to outlive everything; the node's has to outlive its memory.
+        syn::FnArg::Typed(argument) => Some(shown(&argument.ty).replace("'static", "'s")),
         syn::FnArg::Receiver(_) => None,
     });
     let mut arguments: Vec<String> = types.collect();
@@ -105,6 +106,7 @@ fn a_method_that_differs_or_is_missing_is_found() {
         "pub fn import(&mut self, now: Instant, via: LinkId, contacts: &[SavedContact]) -> Result<(), CallError> {}";
     for (found, node, handle) in [
         (0, ping, "pub fn ping(&self, to: Endpoint) -> Operation<Answer> {}"),
+        (0, "pub fn sink(&mut self, sink: Sink<'s>) {}", "pub fn sink(&self, sink: Sink<'static>) {}"),
         (1, ping, ""),
         (1, "", "pub fn ping(&self, to: Endpoint) -> Operation<Answer> {}"),
         (1, ping, "pub fn ping(&self, to: SocketAddr) -> Operation<Answer> {}"),

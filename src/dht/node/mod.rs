@@ -160,7 +160,7 @@ impl<'s> Node<'s> {
     /// Legal at any time, also in the middle of a drain.
     ///
     /// # Errors
-    /// [`CallError`] says what is wrong with the call; nothing has happened then.
+    /// [`CallError`] says what is wrong with the call; no operation was started then.
     pub fn command(&mut self, now: Instant, tag: u64, command: Command<'_>) -> Result<OpId, CallError> {
         let family = match &command {
             Command::Query { to, .. } => Some(to.family()),
@@ -177,7 +177,7 @@ impl<'s> Node<'s> {
     /// Starts an operation on a link.
     ///
     /// # Errors
-    /// [`CallError`] says what is wrong with the call; nothing has happened then.
+    /// [`CallError`] says what is wrong with the call; no operation was started then.
     pub fn command_on(
         &mut self,
         now: Instant,

@@ -59,7 +59,7 @@ fn drain(node: &mut Node<'_>, polls: usize, trace: &mut OutputHash, checked: boo
         trace.add(&output);
         if let Output::Timeout(_) = output {
             if checked {
-                honeyguide::internals::dht::check_invariants(&node);
+                honeyguide::internals::dht::check_invariants(node);
             }
             return;
         }

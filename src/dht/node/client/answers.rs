@@ -153,12 +153,12 @@ impl Delivery<'_, '_, '_, '_, '_> {
         let Response { samples: Some(samples), num, interval, .. } = *self.answer.response else { return };
         let whole = samples.len().min(MAX_LEN) / Id::LEN * Id::LEN;
         let num = u64::try_from(num.unwrap_or(0)).unwrap_or(0);
-        let interval = Duration::from_secs(interval.unwrap_or(0).clamp(0, 21_600) as u64);
+        let interval = Duration::from_secs(u64::try_from(interval.unwrap_or(0)).unwrap_or(0));
         self.deliver(active, ResultKind::Samples { num, interval }, &samples[..whole]);
     }
 
     fn direct(&mut self, active: &mut Active<'_>, links: &Links<'_>) {
-        let mut nodes = [0; 28 * 38];
+        let mut nodes = [0; MAX_LEN / Nodes::ENTRY * Nodes::ENTRY];
         let mut len = 0;
         let response = self.answer.response;
         let fours = compact::nodes4(response.nodes.unwrap_or_default());

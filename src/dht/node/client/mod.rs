@@ -105,14 +105,13 @@ impl<'s> Client<'s> {
         let at = links.get(link).ok_or(CallError::NoLink(link))?;
         let verifications = &mut cx.stats_mut().verifications;
         let request = CheckedCommand::of(command, *at.own(), at.family(), verifications)?;
-        let most = self.operations.capacity().saturating_sub(UPKEEP);
-        if self.operations.count_for_users() >= most {
-            return Err(CallError::Full(most));
-        }
-        // From here on it is accepted.
         if let Command::Bootstrap { nodes } = command {
             self.remember(nodes);
             self.bootstrap_others(cx.now(), links, link);
+        }
+        let most = self.operations.capacity().saturating_sub(UPKEEP);
+        if self.operations.count_for_users() >= most {
+            return Err(CallError::Full(most));
         }
         let deadline = cx.now() + cx.config().lookup.deadline;
         let operation = OperationState::new(cx.now(), tag, link, request.goal, request.target, deadline);

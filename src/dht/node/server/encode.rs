@@ -11,7 +11,7 @@ use crate::dht::items::Items;
 use crate::dht::node::link::Links;
 use crate::dht::node::server::reply::{HeldItem, Reply, ReplyBody};
 use crate::dht::peers::PeerStore;
-use crate::krpc::compact::{self, Values};
+use crate::krpc::compact::{self, MAX_PEERS, NODE4, NODE6, PEER4, PEER6, Values};
 use crate::krpc::endpoint::Family;
 use crate::krpc::id::Id;
 use crate::krpc::item::MAX_VALUE;
@@ -21,12 +21,8 @@ use crate::krpc::message::{ErrorCode, ErrorMessage, Response, Want};
 const TRIM_TO: usize = 1024;
 /// .. except that one whose value alone is larger may have this many, without nodes.
 const LARGEST: usize = 1400;
-/// Most peers in a reply.
-const MAX_PEERS: usize = 100;
-/// The longest form of a compact peer.
-const PEER: usize = 18;
-/// Bytes of a compact node, by family.
-const NODE: [usize; 2] = [26, 38];
+/// Bytes of the nodes of both families.
+const NODES: usize = K * (NODE4 + NODE6);
 
 /// What the parts of a reply are looked up in.
 pub(super) struct Sources<'a, 's> {
@@ -104,7 +100,7 @@ impl Reply {
             | ReplyBody::Samples { target, want }
             | ReplyBody::Peers { info_hash: target, want, .. } => (target, want),
         };
-        let mut nodes = [0; K * (NODE[0] + NODE[1])];
+        let mut nodes = [0; NODES];
         let mut head = Head::new(self, sources);
         head.add_nodes(sources, &target, want, &mut nodes);
         match *self.body() {
@@ -152,16 +148,10 @@ impl<'a> Head<'a> {
 
     /// Adds the contacts nearest to `target`, which are written to `buf`.
     #[inline]
-    fn add_nodes(
-        &mut self,
-        sources: &Sources<'_, '_>,
-        target: &Id,
-        want: Want,
-        buf: &'a mut [u8; K * (NODE[0] + NODE[1])],
-    ) {
+    fn add_nodes(&mut self, sources: &Sources<'_, '_>, target: &Id, want: Want, buf: &'a mut [u8; NODES]) {
         let (_, to) = self.reply.destination();
         let families = families(to.family(), want, Trim::Nothing);
-        let (four, six) = buf.split_at_mut(K * NODE[0]);
+        let (four, six) = buf.split_at_mut(K * NODE4);
         self.want = Some(want);
         if families.v4 {
             let len = closest(self.reply, sources, Family::V4, target, four);
@@ -200,10 +190,10 @@ impl<'a> Head<'a> {
         buf: &mut [u8],
     ) -> Option<usize> {
         let (_, to) = self.reply.destination();
-        let stride = if to.is_v4() { 6 } else { PEER };
+        let stride = if to.is_v4() { PEER4 } else { PEER6 };
         let filters = if wanted.scrape { sources.peers.filters(wanted.info_hash) } else { None };
         let (seeds, downloaders) = filters.as_ref().map(|(seeds, peers)| (&seeds.0, &peers.0)).unzip();
-        let mut bytes = [0; MAX_PEERS * PEER];
+        let mut bytes = [0; MAX_PEERS * PEER6];
         let most = usize::from(sources.config.server.peers_per_reply).min(MAX_PEERS);
         let mut len = 0;
         sources.peers.sample(wanted.info_hash, to.family(), wanted.noseed, sources.rng, most, |peer| {
@@ -223,7 +213,7 @@ impl<'a> Head<'a> {
                         shuffle(&mut bytes[..len], stride, sources.rng);
                     }
                     let rest = response.encode(buf).ok()? + b"6:valuesle".len();
-                    let space = TRIM_TO.saturating_sub(rest) / (stride + if stride < 10 { 2 } else { 3 });
+                    let space = TRIM_TO.saturating_sub(rest) / (stride + if stride == PEER4 { 2 } else { 3 });
                     len.min(space * stride)
                 }
                 Trim::Payload | Trim::Version | Trim::Text => 0,
