@@ -52,7 +52,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `std` (default) | the thread driver, name resolution, the clock; implies `alloc` |
+//! | `std` (default) | the thread driver, name resolution; implies `alloc` |
 //! | `alloc` | storage that a machine allocates once, for itself |
 //! | `journal` | recording runs of a node, and replaying them |
 //! | `tokio` | the tokio driver and the loopback test network |
