@@ -94,7 +94,7 @@ pub mod dht {
         pub use crate::dht::config::K;
     }
     pub mod node {
-        pub use crate::dht::node::storage::{MAX_OPERATIONS, UPKEEP};
+        pub use crate::dht::capacity::{MAX_OPERATIONS, UPKEEP};
     }
 }
 

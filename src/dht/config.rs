@@ -11,6 +11,7 @@ use arrayvec::ArrayVec;
 use crate::base::error::ConfigError;
 use crate::base::rate::Rate;
 use crate::base::time::Duration;
+use crate::dht::capacity::Capacity;
 use crate::krpc::compact::MAX_PEERS;
 use crate::krpc::endpoint::{Family, Network};
 use crate::krpc::id::Id;
@@ -55,52 +56,6 @@ pub struct Bounds {
     pub least: Duration,
     /// The longest, which is also assumed while nothing was measured.
     pub most: Duration,
-}
-
-/// How many entries each table holds. Memory is reserved at construction and used as it is needed; no table grows past
-/// it.
-///
-/// Exhaustive: each table takes memory, so firmware that says how much for each is not to overlook a new one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Capacity {
-    /// Verified contacts, for each link.
-    pub contacts: usize,
-    /// Unverified newcomers that wait to be checked, for each link.
-    pub newcomers: usize,
-    /// Operations of the user at the same time; the node's own upkeep has two more.
-    pub operations: usize,
-    /// Candidates of one lookup.
-    pub candidates: usize,
-    /// Queries in flight.
-    pub transactions: usize,
-    /// Peers that we hold for others.
-    pub peers: usize,
-    /// Items that we hold for others.
-    pub items: usize,
-    /// Bytes for the values of those items.
-    pub value_bytes: usize,
-    /// Replies that wait to be drained.
-    pub replies: usize,
-    /// Intermediate results that wait to be drained.
-    pub results: usize,
-    /// Addresses and networks whose traffic is metered.
-    pub meters: usize,
-}
-
-impl Capacity {
-    pub(crate) const TINY: Capacity = Capacity {
-        contacts: 128,
-        newcomers: 32,
-        operations: 2,
-        candidates: 32,
-        transactions: 32,
-        peers: 64,
-        items: 16,
-        value_bytes: 4096,
-        replies: 2,
-        results: 1,
-        meters: 32,
-    };
 }
 
 /// Rules of the routing table.

@@ -5,6 +5,7 @@
 //! [`Event`](crate::Event), [`Command`](crate::Command), [`Outcome`](crate::Outcome). The messages on the wire are in
 //! [`krpc`](crate::krpc).
 
+pub(crate) mod capacity;
 pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod contact;
@@ -26,8 +27,9 @@ pub(crate) mod votes;
 
 pub use crate::base::rate::Rate;
 pub use crate::krpc::endpoint::Network;
+pub use capacity::Capacity;
 pub use command::{DirectQuery, Freshness, PeerKind};
-pub use config::{Bounds, Capacity, LimiterConfig, LinkConfig, LookupConfig, ServerConfig, TableConfig};
+pub use config::{Bounds, LimiterConfig, LinkConfig, LookupConfig, ServerConfig, TableConfig};
 pub use contact::{ContactView, Health, SavedContact};
 pub use error::CallError;
 pub use event::{Buffer, LinkId, OpId, OpView, Reason, Refusals};

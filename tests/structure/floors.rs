@@ -41,7 +41,7 @@ const FLOORS: &[(Floor, &str)] = &[
     (Composite, "dht::node"),
     (Leaf, "dht::table dht::lookup dht::transactions dht::tokens dht::peers dht::items dht::limiter dht::outage"),
     (Leaf, "dht::votes dht::size negentropy::tree negentropy::reconciler negentropy::rateless"),
-    (Vocabulary, "dht::config dht::event dht::command dht::error dht::stats dht::trace dht::contact"),
+    (Vocabulary, "dht::capacity dht::config dht::event dht::command dht::error dht::stats dht::trace dht::contact"),
     (Vocabulary, "negentropy::config negentropy::error negentropy::set negentropy::sorted negentropy::sealed"),
     (Vocabulary, "negentropy::sort negentropy::split negentropy::diff"),
     (Codec, "krpc negentropy::message negentropy::varint"),

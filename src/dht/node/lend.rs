@@ -9,7 +9,8 @@ use crate::base::deadlines::{Deadline, DeadlinesMemory};
 use crate::base::list::List;
 use crate::base::lru::LruLink;
 use crate::base::slab::SlabEntry;
-use crate::dht::config::{Capacity, K, MAX_LINKS};
+use crate::dht::capacity::{Capacity, UPKEEP};
+use crate::dht::config::{K, MAX_LINKS};
 use crate::dht::contact::Contact;
 use crate::dht::items::{ItemEntry, ItemsMemory};
 use crate::dht::limiter::Meter;
@@ -17,7 +18,7 @@ use crate::dht::lookup::{Candidate, TokenCell};
 use crate::dht::node::client::{OperationState, Payload, WaitingResult};
 use crate::dht::node::link::LinkMemory;
 use crate::dht::node::server::Reply;
-use crate::dht::node::storage::{Storage, UPKEEP};
+use crate::dht::node::storage::Storage;
 use crate::dht::peers::{PeerEntry, PeersMemory};
 use crate::dht::table::{BUCKETS, Bucket, ID_CHANGES, IdChange, Newcomer, TableMemory};
 use crate::dht::transactions::{TransactionEntry, TransactionsMemory};
@@ -49,7 +50,7 @@ use crate::dht::votes::{VOTERS, Vote};
 /// static MEMORY: Mutex<Memory> = Mutex::new(Memory::new());
 /// ```
 ///
-/// [`Capacity`]: crate::dht::config::Capacity
+/// [`Capacity`]: crate::dht::capacity::Capacity
 /// [`Config::tiny`]: crate::dht::config::Config::tiny
 #[macro_export]
 macro_rules! storage {

@@ -1,6 +1,6 @@
 //! The memory of a node: allocated once, or lent.
 //!
-//! `Storage::allocate` takes what [`Capacity`](crate::dht::config::Capacity) says from the heap (feature `alloc`).
+//! `Storage::allocate` takes what [`Capacity`](crate::dht::capacity::Capacity) says from the heap (feature `alloc`).
 //! Firmware makes its memory with [`storage!`](crate::storage), wherever it likes (a static, the stack), and lends it.
 //! Every list keeps its capacity and grows within it, so that memory which is never needed is never touched. Each link
 //! has lists of its own; candidates are shared out evenly among all operations, tokens among those of users.
@@ -14,6 +14,7 @@ use crate::base::deadlines::DeadlinesMemory;
 use crate::base::error::ConfigError;
 use crate::base::list::List;
 use crate::base::slab::{MAX_ENTRIES, SlabEntry};
+use crate::dht::capacity::{MAX_METERS, MAX_OPERATIONS, UPKEEP};
 use crate::dht::config::{Config, MAX_LINKS};
 use crate::dht::contact::Contact;
 use crate::dht::items::ItemsMemory;
@@ -26,15 +27,6 @@ use crate::dht::peers::PeersMemory;
 use crate::dht::table::{Bucket, IdChange, Newcomer};
 use crate::dht::transactions::TransactionsMemory;
 use crate::dht::votes::Vote;
-
-/// Most operations at the same time, upkeep included.
-pub const MAX_OPERATIONS: usize = crate::base::bitset::BitSet::CAPACITY;
-
-/// Most meters of a node: half a GiB.
-pub const MAX_METERS: usize = 1 << 24;
-
-/// Operations that the node may run for itself beside those of its user.
-pub const UPKEEP: usize = 2;
 
 /// The memory of a node.
 ///
