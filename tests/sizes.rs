@@ -53,10 +53,16 @@ macro_rules! refusal {
         let lent = Node::new(Config::tiny(), [1; 32], MEMORY.lock().unwrap().lend()).err();
         let mut config = Config::tiny();
         config.capacity = Capacity { $($name: $count,)* ..config.capacity };
-        let allocated = Storage::allocate(&config);
-        assert_eq!(lent, Node::new(config, [1; 32], allocated).err());
-        lent.map(|error| error.to_string())
+        let allocated = refusal_of_allocated(&config);
+        let lent = lent.map(|error| error.to_string());
+        assert_eq!(lent.as_ref().map(|text| format!("capacity.{text}")), allocated);
+        lent
     }};
+}
+
+fn refusal_of_allocated(config: &Config) -> Option<String> {
+    let storage = Storage::allocate(config);
+    Node::new(config.clone(), [1; 32], storage).err().map(|error| error.to_string())
 }
 
 #[test]
@@ -70,15 +76,28 @@ fn a_capacity_that_can_be_numbered_is_taken_and_one_more_is_refused() {
     assert_eq!(refusal! { value_bytes: 65_535 * 64 }.unwrap(), "value_bytes is 4194240; at most 4194176");
     assert_eq!(refusal! { candidates: 256 }.unwrap(), "candidates is 256; at most 255");
     assert_eq!(refusal! { results: 0 }.unwrap(), "results is 0; at least 1");
-    let mut config = Config::tiny();
-    config.capacity.meters = usize::MAX;
-    let storage = Storage::allocate(&config);
-    let refused = Node::new(config, [1; 32], storage).unwrap_err().to_string();
-    assert_eq!(refused, "meters is 16777217; at most 16777216");
+    assert_eq!(refusal! { items: 4, value_bytes: 0 }.unwrap(), "value_bytes is 0; at least 64");
+    assert_eq!(refusal! { items: 0, value_bytes: 0 }, None);
 }
 
 #[test]
-fn lent_storage_has_a_token_for_each_replica_or_the_node_is_not_made() {
+fn a_capacity_past_what_is_allocated_is_refused_with_the_number_of_the_caller() {
+    for (change, text) in [
+        ((|c| c.contacts = 100_000) as fn(&mut Capacity), "capacity.contacts is 100000; at most 65534"),
+        (|c| c.value_bytes = 5_000_000, "capacity.value_bytes is 5000000; at most 4194176"),
+        (|c| c.value_bytes = 4_194_177, "capacity.value_bytes is 4194177; at most 4194176"),
+        (|c| c.transactions = usize::MAX, "capacity.transactions is 18446744073709551615; at most 65278"),
+        (|c| c.operations = usize::MAX, "capacity.operations is 18446744073709551615; at most 254"),
+        (|c| c.meters = usize::MAX, "capacity.meters is 18446744073709551615; at most 16777216"),
+    ] {
+        let mut config = Config::tiny();
+        change(&mut config.capacity);
+        assert_eq!(refusal_of_allocated(&config).unwrap(), text);
+    }
+}
+
+#[test]
+fn lent_storage_has_a_candidate_and_a_token_for_each_replica_or_the_node_is_not_made() {
     let mut config = Config::tiny();
     config.lookup.replicas = 12;
     let refusal = |storage| Node::new(config.clone(), [1; 32], storage).err().map(|error| error.to_string());
@@ -86,6 +105,8 @@ fn lent_storage_has_a_token_for_each_replica_or_the_node_is_not_made() {
     assert_eq!(refusal(enough.lend()), None);
     let mut too_few = honeyguide::storage! { operations: 1, replicas: 11 };
     assert_eq!(refusal(too_few.lend()).unwrap(), "replicas is 11; at least lookup.replicas, 12");
+    let mut too_near = honeyguide::storage! { operations: 1, replicas: 12, candidates: 11 };
+    assert_eq!(refusal(too_near.lend()).unwrap(), "candidates is 11; at least lookup.replicas, 12");
     let mut for_tiny = honeyguide::storage! { operations: 1 };
     assert_eq!(refusal(for_tiny.lend()).unwrap(), "replicas is 8; at least lookup.replicas, 12");
 }

@@ -48,10 +48,25 @@ impl ConfigError {
         ConfigError { other, ..self }
     }
 
+    /// The same where the field is not meant as one of `part`.
+    pub(crate) fn outside(self, part: &str) -> Self {
+        ConfigError { field: self.field.strip_prefix(part).unwrap_or(self.field), ..self }
+    }
+
     /// The same where the numbers count something.
     pub(crate) const fn counted_in(self, unit: &'static str) -> Self {
         ConfigError { unit, ..self }
     }
+}
+
+/// The rule that a field is `bound` or more.
+pub(crate) fn at_least(field: &'static str, value: u64, bound: u64) -> Result<(), ConfigError> {
+    if value < bound { Err(ConfigError::new(field, value, "at least", bound)) } else { Ok(()) }
+}
+
+/// The rule that a field is `bound` or less.
+pub(crate) fn at_most(field: &'static str, value: u64, bound: u64) -> Result<(), ConfigError> {
+    if value > bound { Err(ConfigError::new(field, value, "at most", bound)) } else { Ok(()) }
 }
 
 impl fmt::Display for ConfigError {

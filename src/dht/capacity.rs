@@ -1,6 +1,12 @@
-//! How large the tables of a node are.
+//! How large the tables of a node are, and how large they may be.
+//!
+//! Entries are numbered in 16 bits. The limits are those of the numbers, and no table that the node cannot do without
+//! is empty.
 
+use crate::base::arena::Block;
 use crate::base::bitset::BitSet;
+use crate::base::error::{ConfigError, at_least, at_most};
+use crate::base::slab::MAX_ENTRIES;
 
 /// Most operations at the same time, upkeep included.
 pub const MAX_OPERATIONS: usize = BitSet::CAPACITY;
@@ -31,7 +37,7 @@ pub struct Capacity {
     pub peers: usize,
     /// Items that we hold for others.
     pub items: usize,
-    /// Bytes for the values of those items.
+    /// Bytes for the values of those items: at least 64 where there are any.
     pub value_bytes: usize,
     /// Replies that wait to be drained.
     pub replies: usize,
@@ -55,4 +61,26 @@ impl Capacity {
         results: 1,
         meters: 32,
     };
+
+    /// Whether every table is as large as it has to be, and no larger than its entries can be numbered.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let least_value = if self.items > 0 { Block::BYTES } else { 0 };
+        for (field, value, least, most) in [
+            ("capacity.contacts", self.contacts, 1, MAX_ENTRIES),
+            ("capacity.newcomers", self.newcomers, 1, MAX_ENTRIES),
+            ("capacity.operations", self.operations, 1, MAX_OPERATIONS - UPKEEP),
+            ("capacity.candidates", self.candidates, 8, 255),
+            ("capacity.transactions", self.transactions, 1, MAX_ENTRIES - MAX_OPERATIONS),
+            ("capacity.peers", self.peers, 0, MAX_ENTRIES),
+            ("capacity.items", self.items, 0, MAX_ENTRIES),
+            ("capacity.value_bytes", self.value_bytes, least_value, MAX_ENTRIES * Block::BYTES),
+            ("capacity.replies", self.replies, 1, MAX_ENTRIES),
+            ("capacity.results", self.results, 1, MAX_ENTRIES),
+            ("capacity.meters", self.meters, 8, MAX_METERS),
+        ] {
+            at_least(field, value as u64, least as u64)?;
+            at_most(field, value as u64, most as u64)?;
+        }
+        Ok(())
+    }
 }

@@ -8,12 +8,12 @@ use core::net::SocketAddr;
 
 use arrayvec::ArrayVec;
 
-use crate::base::error::ConfigError;
+use crate::base::error::{ConfigError, at_least, at_most};
 use crate::base::rate::Rate;
 use crate::base::time::Duration;
 use crate::dht::capacity::Capacity;
 use crate::krpc::compact::MAX_PEERS;
-use crate::krpc::endpoint::{Family, Network};
+use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 
 /// Most bootstrap nodes that a node remembers.
@@ -125,7 +125,8 @@ pub struct LimiterConfig {
     pub per_network: Rate,
     /// Packets of all strangers together.
     pub per_node: Rate,
-    /// Bytes of replies to one /24 (/64).
+    /// Bytes of replies to one /24 (/64). What goes past it is cut to 3.2 times the query, so zero cuts every reply to
+    /// who has not proved that it receives what is sent to it.
     pub reply_bytes: Rate,
 }
 
@@ -309,50 +310,69 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When they are none, or more than [`MAX_LINKS`](Config::MAX_LINKS).
+    /// When they are none, or more than [`MAX_LINKS`](Config::MAX_LINKS), or one is said to be reached at an address
+    /// of another family.
     pub fn with_links(self, links: &[LinkConfig]) -> Result<Self, ConfigError> {
         at_least("links", links.len() as u64, 1)?;
-        match links.try_into() {
-            Ok(links) => Ok(Config { links, ..self }),
-            Err(_) => Err(ConfigError::new("links", links.len() as u64, "at most", MAX_LINKS as u64)),
+        at_most("links", links.len() as u64, MAX_LINKS as u64)?;
+        for link in links {
+            let Some(external) = link.external.map(Endpoint::from) else { continue };
+            if external.family() != link.family {
+                let [version, own] = [external.family(), link.family].map(|family| match family {
+                    Family::V4 => 4,
+                    Family::V6 => 6,
+                });
+                let error = ConfigError::new("IP version of links.external", version, "that of", own);
+                return Err(error.against("links.family"));
+            }
         }
+        Ok(Config { links: links.iter().copied().collect(), ..self })
     }
 
     /// Whether the rules make sense together.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let (l, s) = (&self.lookup, &self.server);
-        let least_bucket = self.table.bucket_sizes.into_iter().min().unwrap_or_default();
+        let (t, l, s) = (&self.table, &self.lookup, &self.server);
         at_least("links", self.links.len() as u64, 1)?;
+        self.capacity.check()?;
         at_least("lookup.k", l.k.into(), 1)?;
         at_least("lookup.replicas", l.replicas.into(), l.k.into()).map_err(|error| error.against("lookup.k"))?;
-        at_most("lookup.replicas", l.replicas, MAX_REPLICAS)?;
+        at_most("lookup.replicas", l.replicas.into(), MAX_REPLICAS.into())?;
         at_least("lookup.report_at", l.report_at.into(), 1)?;
-        at_most("lookup.report_at", l.report_at, l.replicas).map_err(|error| error.against("lookup.replicas"))?;
+        at_most("lookup.report_at", l.report_at.into(), l.replicas.into())
+            .map_err(|error| error.against("lookup.replicas"))?;
+        at_least("capacity.candidates", self.capacity.candidates as u64, l.replicas.into())
+            .map_err(|error| error.against("lookup.replicas"))?;
         at_least("lookup.slots_good", l.slots_good.into(), 1)?;
         at_least("lookup.slots_unverified", l.slots_unverified.into(), 1)?;
+        at_least("lookup.unverified_query_rate", lesser(l.unverified_query_rate), 1)?;
         lasts("lookup.soft_timeout.least", l.soft_timeout.least, Duration::from_micros(1))?;
         lasts("lookup.soft_timeout.most", l.soft_timeout.most, l.soft_timeout.least)
             .map_err(|error| error.against("lookup.soft_timeout.least"))?;
         lasts("lookup.hard_timeout", l.hard_timeout, l.soft_timeout.most)
             .map_err(|error| error.against("lookup.soft_timeout.most"))?;
         lasts("lookup.deadline", l.deadline, Duration::from_micros(1))?;
-        at_least("table.bucket_sizes", least_bucket.into(), 1)?;
-        lasts("table.check_every", self.table.check_every, Duration::from_millis(1))?;
+        at_least("table.bucket_sizes", t.bucket_sizes.into_iter().min().unwrap_or_default().into(), 1)?;
+        at_least("table.per_network_in_bucket", t.per_network_in_bucket.into(), 1)?;
+        at_least("table.per_network", t.per_network.into(), 1)?;
+        at_least("table.newcomers_in_bucket", t.newcomers_in_bucket.into(), 1)?;
+        lasts("table.newcomer_lifetime", t.newcomer_lifetime, t.newcomer_delay)
+            .map_err(|error| error.against("table.newcomer_delay"))?;
+        lasts("table.check_every", t.check_every, Duration::from_millis(1))?;
+        at_least("limiter.per_endpoint", lesser(self.limiter.per_endpoint), 1)?;
+        at_least("limiter.per_network", lesser(self.limiter.per_network), 1)?;
+        at_least("limiter.per_node", lesser(self.limiter.per_node), 1)?;
         lasts("server.token_rotation", s.token_rotation, Duration::from_secs(1))?;
         lasts("server.item_lifetime", s.item_lifetime, Duration::from_secs(1))?;
         lasts("server.peer_lifetime", s.peer_lifetime, Duration::from_secs(1))?;
         lasts("server.sample_interval", s.sample_interval, Duration::from_secs(1))?;
-        at_most("server.peers_per_reply", s.peers_per_reply, MAX_PEERS as u8)?;
-        at_most("server.samples", s.samples, MAX_SAMPLES)
+        at_most("server.peers_per_reply", s.peers_per_reply.into(), MAX_PEERS as u64)?;
+        at_most("server.samples", s.samples.into(), MAX_SAMPLES.into())
     }
 }
 
-fn at_least(field: &'static str, value: u64, bound: u64) -> Result<(), ConfigError> {
-    if value < bound { Err(ConfigError::new(field, value, "at least", bound)) } else { Ok(()) }
-}
-
-fn at_most(field: &'static str, value: u8, bound: u8) -> Result<(), ConfigError> {
-    if value > bound { Err(ConfigError::new(field, value.into(), "at most", bound.into())) } else { Ok(()) }
+/// A rate lets nothing through when either of its numbers is zero.
+fn lesser(rate: Rate) -> u64 {
+    rate.per_second.min(rate.burst).into()
 }
 
 fn lasts(field: &'static str, value: Duration, bound: Duration) -> Result<(), ConfigError> {
@@ -378,6 +398,11 @@ mod tests {
             |c| (c.lookup.k, c.lookup.replicas, c.lookup.report_at) = (1, 1, 1),
             |c| c.lookup.k = c.lookup.replicas,
             |c| c.server.samples = MAX_SAMPLES,
+            |c| c.limiter.reply_bytes = Rate { per_second: 0, burst: 0 },
+            |c| (c.capacity.items, c.capacity.value_bytes) = (0, 0),
+            |c| c.capacity.value_bytes = 64,
+            |c| c.capacity.candidates = 20,
+            |c| c.table.newcomer_lifetime = c.table.newcomer_delay,
         ] {
             assert_eq!(check(at_its_limit), Ok(()));
         }
@@ -387,6 +412,16 @@ mod tests {
             (|c| c.lookup.replicas = 21, "lookup.replicas is 21; at most 20"),
             (|c| c.lookup.report_at = 21, "lookup.report_at is 21; at most lookup.replicas, 20"),
             (|c| (c.lookup.k, c.lookup.replicas) = (1, 1), "lookup.report_at is 8; at most lookup.replicas, 1"),
+            (|c| c.capacity.contacts = 100_000, "capacity.contacts is 100000; at most 65534"),
+            (|c| c.capacity.candidates = 19, "capacity.candidates is 19; at least lookup.replicas, 20"),
+            (|c| c.capacity.value_bytes = 63, "capacity.value_bytes is 63; at least 64"),
+            (|c| c.limiter.per_node.burst = 0, "limiter.per_node is 0; at least 1"),
+            (|c| c.limiter.per_endpoint.per_second = 0, "limiter.per_endpoint is 0; at least 1"),
+            (|c| c.table.per_network = 0, "table.per_network is 0; at least 1"),
+            (
+                |c| c.table.newcomer_lifetime = Duration::from_secs(89),
+                "table.newcomer_lifetime is 89000000 us; at least table.newcomer_delay, 90000000 us",
+            ),
             (|c| c.table.bucket_sizes[2] = 0, "table.bucket_sizes is 0; at least 1"),
             (|c| c.server.samples = MAX_SAMPLES + 1, "server.samples is 21; at most 20"),
             (
@@ -407,5 +442,20 @@ mod tests {
         {
             assert_eq!(links(count).unwrap_err().to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_link_is_reached_at_an_address_of_its_own_family() {
+        let link = |link: LinkConfig, external: &str| {
+            let link = LinkConfig { external: Some(external.parse().unwrap()), ..link };
+            Config::default().with_links(&[LinkConfig::V4, link]).err().map(|error| error.to_string())
+        };
+        assert_eq!(link(LinkConfig::V4, "192.0.2.1:6881"), None);
+        assert_eq!(link(LinkConfig::V4, "[::ffff:192.0.2.1]:6881"), None, "an IPv4 address in the form of IPv6");
+        assert_eq!(link(LinkConfig::V6, "[2001:db8::1]:6881"), None);
+        let text = link(LinkConfig::V4, "[2001:db8::1]:6881").unwrap();
+        assert_eq!(text, "IP version of links.external is 6; that of links.family, 4");
+        let text = link(LinkConfig::V6, "192.0.2.1:6881").unwrap();
+        assert_eq!(text, "IP version of links.external is 4; that of links.family, 6");
     }
 }

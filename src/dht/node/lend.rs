@@ -40,6 +40,12 @@ use crate::dht::votes::{VOTERS, Vote};
 /// # Ok::<(), honeyguide::base::ConfigError>(())
 /// ```
 ///
+/// More links than a node can have do not compile. Every other number is checked when the node is made.
+///
+/// ```compile_fail
+/// let memory = honeyguide::storage! { links: 5 };
+/// ```
+///
 /// A static needs its type: that is the same macro with `type` and braces. Fresh memory holds nothing but zeros, so a
 /// static of it takes no flash.
 ///
@@ -218,6 +224,7 @@ impl<
     #[expect(clippy::new_without_default, reason = "fourteen parameters again, and nothing is generic over this")]
     #[must_use]
     pub const fn new() -> Self {
+        const { assert!(LINKS <= MAX_LINKS, "links: a node has at most Config::MAX_LINKS") };
         StorageBuf {
             links: [const { LinkBuf::new() }; LINKS],
             operations: Vec::new(),
@@ -245,7 +252,7 @@ impl<
     /// Lends it to a node, for as long as the node lives.
     pub fn lend(&mut self) -> Storage<'_> {
         Storage {
-            links: self.links.iter_mut().take(MAX_LINKS).map(LinkBuf::lend).collect(),
+            links: self.links.iter_mut().map(LinkBuf::lend).collect(),
             operations: List::Lent(&mut self.operations),
             candidates: List::Lent(&mut self.candidates),
             tokens: List::Lent(&mut self.tokens),

@@ -93,7 +93,8 @@ impl<'s> Node<'s> {
     /// and calls do the same.
     ///
     /// # Errors
-    /// No links, a capacity that is zero or too large, or a rule that makes no sense.
+    /// A capacity of the configuration or of the storage that is too small or too large, or a rule that makes no sense:
+    /// the error names it, both numbers, and what it is compared with.
     pub fn new(config: Config, rng_seed: [u8; 32], storage: Storage<'s>) -> Result<Node<'s>, ConfigError> {
         config.check()?;
         storage.check(&config)?;

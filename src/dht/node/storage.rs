@@ -13,8 +13,8 @@ use crate::base::arena::Block;
 use crate::base::deadlines::DeadlinesMemory;
 use crate::base::error::ConfigError;
 use crate::base::list::List;
-use crate::base::slab::{MAX_ENTRIES, SlabEntry};
-use crate::dht::capacity::{MAX_METERS, MAX_OPERATIONS, UPKEEP};
+use crate::base::slab::SlabEntry;
+use crate::dht::capacity::Capacity;
 use crate::dht::config::{Config, MAX_LINKS};
 use crate::dht::contact::Contact;
 use crate::dht::items::ItemsMemory;
@@ -128,41 +128,38 @@ impl Storage<'_> {
 
     /// Whether a node of this configuration can live in this memory.
     pub(super) fn check(&self, config: &Config) -> Result<(), ConfigError> {
-        let (operations, users) = (self.operations.capacity(), self.payloads.capacity());
-        let tokens = self.tokens.capacity() / users.max(1);
-        let of_links = self.links.iter().flat_map(|link| {
-            [
-                ("contacts", link.table.contacts.capacity(), 1, MAX_ENTRIES),
-                ("newcomers", link.table.newcomers.capacity(), 1, MAX_ENTRIES),
-            ]
-        });
-        let of_node = [
-            ("links", self.links.len(), config.links().len(), MAX_LINKS),
-            ("operations", users, 1, MAX_OPERATIONS - UPKEEP),
-            ("candidates", self.candidates.capacity() / operations.max(1), 8, 255),
-            ("replicas", tokens, 0, 254),
-            ("transactions", self.transactions.entries.capacity(), 1, MAX_ENTRIES - MAX_OPERATIONS),
-            ("peers", self.peers.entries.capacity(), 0, MAX_ENTRIES),
-            ("items", self.items.entries.capacity(), 0, MAX_ENTRIES),
-            ("value_bytes", self.items.blocks.capacity() * Block::BYTES, 0, MAX_ENTRIES * Block::BYTES),
-            ("replies", self.replies.capacity(), 1, MAX_ENTRIES),
-            ("results", self.results.capacity(), 1, MAX_ENTRIES),
-            ("meters", self.meters.capacity(), 8, MAX_METERS),
-        ];
-        for (what, have, least, most) in of_links.chain(of_node) {
-            if have < least {
-                return Err(ConfigError::new(what, have as u64, "at least", least as u64));
-            }
-            if have > most {
-                return Err(ConfigError::new(what, have as u64, "at most", most as u64));
-            }
-        }
+        let (capacity, replicas) = (self.capacity(), config.lookup.replicas.into());
+        capacity.check().map_err(|error| error.outside("capacity."))?;
         // A put stores where it has a token: with fewer it would reach fewer nodes than was asked for, and not say so.
-        let replicas = config.lookup.replicas;
-        if tokens < usize::from(replicas) {
-            let error = ConfigError::new("replicas", tokens as u64, "at least", replicas.into());
-            return Err(error.against("lookup.replicas"));
+        let tokens = self.tokens.capacity() / capacity.operations;
+        for (field, value, other, bound) in [
+            ("links", self.links.len(), "", config.links().len()),
+            ("candidates", capacity.candidates, "lookup.replicas", replicas),
+            ("replicas", tokens, "lookup.replicas", replicas),
+        ] {
+            if value < bound {
+                return Err(ConfigError::new(field, value as u64, "at least", bound as u64).against(other));
+            }
         }
         Ok(())
+    }
+
+    /// The capacities that it was made with.
+    fn capacity(&self) -> Capacity {
+        let of_link = |capacity: fn(&LinkMemory<'_>) -> usize| self.links.first().map_or(0, capacity);
+        let operations = self.operations.capacity().max(1);
+        Capacity {
+            contacts: of_link(|link| link.table.contacts.capacity()),
+            newcomers: of_link(|link| link.table.newcomers.capacity()),
+            operations: self.payloads.capacity(),
+            candidates: self.candidates.capacity() / operations,
+            transactions: self.transactions.entries.capacity(),
+            peers: self.peers.entries.capacity(),
+            items: self.items.entries.capacity(),
+            value_bytes: self.items.blocks.capacity() * Block::BYTES,
+            replies: self.replies.capacity(),
+            results: self.results.capacity(),
+            meters: self.meters.capacity(),
+        }
     }
 }
