@@ -14,26 +14,84 @@ use crate::krpc::id::Id;
 const NODE: usize = Id::LEN + PEER;
 const PEER: usize = 18;
 
+/// What every list has.
+macro_rules! list {
+    ($List:ident of $Entry:ty; $(#[$doc:meta])* ENTRY = $size:expr; read by $read:ident) => {
+        impl<'b> $List<'b> {
+            $(#[$doc])*
+            pub const ENTRY: usize = $size;
+
+            /// The list in `bytes`; a part of an entry at the end is ignored.
+            #[must_use]
+            pub fn from_bytes(bytes: &'b [u8]) -> Self {
+                let whole = bytes.len() - bytes.len() % Self::ENTRY;
+                $List(bytes.get(..whole).unwrap_or_default())
+            }
+
+            /// The list without entries.
+            #[must_use]
+            pub const fn empty() -> Self {
+                $List(&[])
+            }
+
+            /// Number of entries.
+            #[must_use]
+            pub const fn len(&self) -> usize {
+                self.0.len() / Self::ENTRY
+            }
+
+            /// Whether there are none.
+            #[must_use]
+            pub const fn is_empty(&self) -> bool {
+                self.0.is_empty()
+            }
+
+            /// The entries, in the order of the list.
+            #[must_use]
+            pub fn iter(&self) -> Entries<'b, $Entry> {
+                Entries { bytes: self.0.chunks_exact(Self::ENTRY), read: $read }
+            }
+        }
+
+        impl fmt::Debug for $List<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_list().entries(*self).finish()
+            }
+        }
+    };
+}
+
 /// Nodes in an event.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Nodes<'b>(&'b [u8]);
 
-impl<'b> Nodes<'b> {
+list! {
+    Nodes of (Id, Endpoint);
     /// Bytes of one entry: id, address (16 bytes, mapped when IPv4), port.
-    pub const ENTRY: usize = NODE;
+    ENTRY = NODE; read by node
+}
 
-    /// The list in `bytes`; a part of an entry at the end is ignored.
-    #[must_use]
-    pub fn from_bytes(bytes: &'b [u8]) -> Self {
-        Nodes(whole_entries(bytes, Self::ENTRY))
-    }
+/// Peers in an event.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Peers<'b>(&'b [u8]);
 
-    /// The list without entries.
-    #[must_use]
-    pub const fn empty() -> Self {
-        Nodes(&[])
-    }
+list! {
+    Peers of Endpoint;
+    /// Bytes of one entry: address (16 bytes, mapped when IPv4), port.
+    ENTRY = PEER; read by peer
+}
 
+/// Info-hashes in an event, or the `samples` of a response.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Samples<'b>(&'b [u8]);
+
+list! {
+    Samples of Id;
+    /// Bytes of one entry.
+    ENTRY = Id::LEN; read by info_hash
+}
+
+impl Nodes<'_> {
     /// Writes one entry to the front of `out` and returns its length.
     ///
     /// # Errors
@@ -45,23 +103,29 @@ impl<'b> Nodes<'b> {
         endpoint_bytes.copy_from_slice(&endpoint.to_bytes());
         Ok(Self::ENTRY)
     }
+}
 
-    /// Number of entries.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.0.len() / Self::ENTRY
+impl Peers<'_> {
+    /// Writes one entry to the front of `out` and returns its length.
+    ///
+    /// # Errors
+    /// [`NoRoom`] when `out` is shorter than an entry.
+    pub fn write(out: &mut [u8], endpoint: &Endpoint) -> Result<usize, NoRoom> {
+        let entry = out.first_chunk_mut::<PEER>().ok_or(NoRoom)?;
+        *entry = endpoint.to_bytes();
+        Ok(Self::ENTRY)
     }
+}
 
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The entries, in the order of the list.
-    #[must_use]
-    pub fn iter(&self) -> Entries<'b, (Id, Endpoint)> {
-        Entries { bytes: self.0.chunks_exact(Self::ENTRY), read: node }
+impl Samples<'_> {
+    /// Writes one entry to the front of `out` and returns its length.
+    ///
+    /// # Errors
+    /// [`NoRoom`] when `out` is shorter than an entry.
+    pub fn write(out: &mut [u8], info_hash: &Id) -> Result<usize, NoRoom> {
+        let entry = out.first_chunk_mut::<{ Id::LEN }>().ok_or(NoRoom)?;
+        *entry = *info_hash.as_bytes();
+        Ok(Self::ENTRY)
     }
 }
 
@@ -74,61 +138,6 @@ impl<'b> IntoIterator for Nodes<'b> {
     }
 }
 
-impl fmt::Debug for Nodes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(*self).finish()
-    }
-}
-
-/// Peers in an event.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Peers<'b>(&'b [u8]);
-
-impl<'b> Peers<'b> {
-    /// Bytes of one entry: address (16 bytes, mapped when IPv4), port.
-    pub const ENTRY: usize = PEER;
-
-    /// The list in `bytes`; a part of an entry at the end is ignored.
-    #[must_use]
-    pub fn from_bytes(bytes: &'b [u8]) -> Self {
-        Peers(whole_entries(bytes, Self::ENTRY))
-    }
-
-    /// The list without entries.
-    #[must_use]
-    pub const fn empty() -> Self {
-        Peers(&[])
-    }
-
-    /// Writes one entry to the front of `out` and returns its length.
-    ///
-    /// # Errors
-    /// [`NoRoom`] when `out` is shorter than an entry.
-    pub fn write(out: &mut [u8], endpoint: &Endpoint) -> Result<usize, NoRoom> {
-        let entry = out.first_chunk_mut::<PEER>().ok_or(NoRoom)?;
-        *entry = endpoint.to_bytes();
-        Ok(Self::ENTRY)
-    }
-
-    /// Number of entries.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.0.len() / Self::ENTRY
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The entries, in the order of the list.
-    #[must_use]
-    pub fn iter(&self) -> Entries<'b, Endpoint> {
-        Entries { bytes: self.0.chunks_exact(Self::ENTRY), read: peer }
-    }
-}
-
 impl<'b> IntoIterator for Peers<'b> {
     type Item = Endpoint;
     type IntoIter = Entries<'b, Endpoint>;
@@ -138,73 +147,12 @@ impl<'b> IntoIterator for Peers<'b> {
     }
 }
 
-impl fmt::Debug for Peers<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(*self).finish()
-    }
-}
-
-/// Info-hashes in an event, or the `samples` of a response.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Samples<'b>(&'b [u8]);
-
-impl<'b> Samples<'b> {
-    /// Bytes of one entry.
-    pub const ENTRY: usize = Id::LEN;
-
-    /// The list in `bytes`; a part of an entry at the end is ignored.
-    #[must_use]
-    pub fn from_bytes(bytes: &'b [u8]) -> Self {
-        Samples(whole_entries(bytes, Self::ENTRY))
-    }
-
-    /// The list without entries.
-    #[must_use]
-    pub const fn empty() -> Self {
-        Samples(&[])
-    }
-
-    /// Writes one entry to the front of `out` and returns its length.
-    ///
-    /// # Errors
-    /// [`NoRoom`] when `out` is shorter than an entry.
-    pub fn write(out: &mut [u8], info_hash: &Id) -> Result<usize, NoRoom> {
-        let entry = out.first_chunk_mut::<{ Id::LEN }>().ok_or(NoRoom)?;
-        *entry = *info_hash.as_bytes();
-        Ok(Self::ENTRY)
-    }
-
-    /// Number of entries.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.0.len() / Self::ENTRY
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The entries, in the order of the list.
-    #[must_use]
-    pub fn iter(&self) -> Entries<'b, Id> {
-        Entries { bytes: self.0.chunks_exact(Self::ENTRY), read: info_hash }
-    }
-}
-
 impl<'b> IntoIterator for Samples<'b> {
     type Item = Id;
     type IntoIter = Entries<'b, Id>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
-    }
-}
-
-impl fmt::Debug for Samples<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(*self).finish()
     }
 }
 
@@ -240,10 +188,6 @@ fn peer(entry: &[u8]) -> Option<Endpoint> {
 
 fn info_hash(entry: &[u8]) -> Option<Id> {
     entry.try_into().ok()
-}
-
-fn whole_entries(bytes: &[u8], entry: usize) -> &[u8] {
-    bytes.get(..bytes.len() - bytes.len() % entry).unwrap_or_default()
 }
 
 #[cfg(test)]
