@@ -24,6 +24,7 @@ use crate::base::list::List;
 use crate::base::lru::{Lru, LruLink};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
+use crate::dht::command::PeerKind;
 use crate::dht::config::{MAX_SAMPLES, ServerConfig};
 use crate::krpc::bloom::Bloom;
 use crate::krpc::endpoint::{Endpoint, Family, Network};
@@ -166,11 +167,11 @@ impl<'s> PeerStore<'s> {
     }
 
     /// Holds a peer of an info-hash from now on, or for a lifetime more.
-    pub fn announce(&mut self, now: Instant, info_hash: &Id, peer: Endpoint, seed: bool) -> Announced {
+    pub fn announce(&mut self, now: Instant, info_hash: &Id, peer: Endpoint, kind: PeerKind) -> Announced {
         self.sweep(now);
         self.latest = self.latest.max(now.as_micros().div_ceil(1_000_000));
         if let Some(number) = self.number_of(info_hash, &peer) {
-            self.write(number, info_hash, peer, seed);
+            self.write(number, info_hash, peer, kind);
             self.recency.refresh(number);
             return Announced::Updated;
         }
@@ -189,7 +190,7 @@ impl<'s> PeerStore<'s> {
             self.info_hashes += 1;
         }
         self.order.insert(at, number);
-        self.write(number, info_hash, peer, seed);
+        self.write(number, info_hash, peer, kind);
         Announced::New
     }
 
@@ -304,9 +305,9 @@ impl<'s> PeerStore<'s> {
         self.sample_until = if complete { now } else { now + self.sample_interval };
     }
 
-    fn write(&mut self, number: u16, info_hash: &Id, peer: Endpoint, seed: bool) {
+    fn write(&mut self, number: u16, info_hash: &Id, peer: Endpoint, kind: PeerKind) {
         let time = self.latest as u32 & CLOCK;
-        let stamp = (time | if seed { SEED } else { 0 }).to_le_bytes();
+        let stamp = (time | if kind == PeerKind::Seed { SEED } else { 0 }).to_le_bytes();
         let entry = PeerEntry { info_hash: *info_hash, endpoint: peer, stamp };
         match self.entries.get_mut(usize::from(number)) {
             Some(place) => *place = entry,

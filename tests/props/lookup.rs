@@ -67,7 +67,8 @@ impl Harness {
             .collect();
         let config = Config::default().local().lookup;
         let now = Instant::from_secs(5);
-        let lookup = Lookup::new(now, Id::random(&mut rng), stores);
+        let lookup = Lookup::new(now, Id::random(&mut rng));
+        let lookup = if stores { lookup.storing() } else { lookup };
         Harness {
             peers,
             lookup,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use honeyguide::Config;
 use honeyguide::Instant;
 use honeyguide::base::Rng;
-use honeyguide::dht::{Network, ServerConfig};
+use honeyguide::dht::{Network, PeerKind, ServerConfig};
 use honeyguide::internals::base::arena::Block;
 use honeyguide::internals::base::list::List;
 use honeyguide::internals::base::lru::Lru;
@@ -445,7 +445,8 @@ quickcheck! {
             if expected.is_held() {
                 model.push(HeldPeer { info_hash, peer, seed, announced: now.as_micros().div_ceil(1_000_000) });
             }
-            assert_eq!(store.announce(now, &info_hash, peer, seed), expected);
+            let kind = if seed { PeerKind::Seed } else { PeerKind::Downloader };
+            assert_eq!(store.announce(now, &info_hash, peer, kind), expected);
 
             #[cfg(debug_assertions)]
             store.check_invariants();
@@ -475,7 +476,7 @@ quickcheck! {
         let mut store = peers_of(&Config::default().server, 100);
         let mut rng = Rng::from_seed([seed; 32]);
         for i in 0..n {
-            store.announce(Instant::ZERO, &Id([1; 20]), Endpoint::v4([10, 0, i, 1], 1), false);
+            store.announce(Instant::ZERO, &Id([1; 20]), Endpoint::v4([10, 0, i, 1], 1), PeerKind::Downloader);
         }
         let mut found = BTreeSet::new();
         // A peer stays unseen in all of these with a probability below e^-50.
@@ -505,7 +506,7 @@ quickcheck! {
         for (wait, info_hash) in steps {
             now += Duration::from_secs(u64::from(wait));
             let info_hash = Id([(info_hash % 32) as u8; 20]);
-            store.announce(now, &info_hash, Endpoint::v4([10, 0, 0, 1], 1), false);
+            store.announce(now, &info_hash, Endpoint::v4([10, 0, 0, 1], 1), PeerKind::Downloader);
             held.insert(info_hash, now);
             held.retain(|_, announced| *announced + lifetime > now);
             let left = store.interval_left(now);

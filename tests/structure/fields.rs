@@ -14,6 +14,7 @@ const FOLDERS: &[&str] = &["src/dht"];
 
 /// Structs whose fields their neighbours may read and write: plain data that is passed by value, with the reason.
 const PLAIN: &[(&str, &str)] = &[
+    ("Addressee", "to whom a query goes, by value"),
     ("Arrival", "one response and where it came from"),
     ("Candidate", "a row of the window of a lookup"),
     ("LinkMemory", "what a link is made of"),
@@ -21,6 +22,7 @@ const PLAIN: &[(&str, &str)] = &[
     ("Outlet", "the parts by which a query leaves, lent for one drain"),
     ("CheckedCommand", "a command, checked"),
     ("Requester", "who asks, by value"),
+    ("ResultHead", "a result on its way to its place, but for its bytes"),
     ("Sources", "the parts that a reply is looked up in, lent for one drain"),
     ("Storage", "lists on the way to their owners; only `Node::new` takes it apart"),
 ];

@@ -72,14 +72,14 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// A lookup of `target`; one that `stores` turns to storing when it has converged.
-    pub fn new(now: Instant, target: Id, stores: bool) -> Self {
+    /// A lookup of `target`.
+    pub fn new(now: Instant, target: Id) -> Self {
         Lookup {
             target,
             started: now,
             asked: now,
             phase: LookupPhase::Converge,
-            stores,
+            stores: false,
             guarded: false,
             versions: false,
             conflict: false,
@@ -92,6 +92,11 @@ impl Lookup {
             unidentified: 0,
             len: 0,
         }
+    }
+
+    /// The same, but it turns to storing when it has converged.
+    pub fn storing(self) -> Self {
+        Lookup { stores: true, ..self }
     }
 
     /// The same, for a put that may only replace the version it expects (BEP 44's `cas`). A node without any version,

@@ -4,6 +4,7 @@
 //! query matches, not read-only.
 
 use crate::dht::stats::DropReason;
+use crate::dht::table::AdmissionRefusal;
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 use crate::krpc::item::Mutable;
@@ -114,8 +115,8 @@ fn kept_nodes(judge: &Inspector<'_>, response: &Response<'_>) -> usize {
     let fours = compact::nodes4(response.nodes.unwrap_or_default());
     let sixes = compact::nodes6(response.nodes6.unwrap_or_default());
     for (id, endpoint) in fours.chain(sixes) {
-        let us_or_nobody = id == judge.own || id == Id::default();
-        if !us_or_nobody && endpoint.is_usable(judge.network) && !seen.contains(&endpoint) {
+        let refusal = AdmissionRefusal::of_name(judge.network, &judge.own, None, &id, &endpoint);
+        if refusal.is_none() && !seen.contains(&endpoint) {
             let _fits = seen.try_push(endpoint);
         }
     }

@@ -15,7 +15,7 @@ use crate::dht::size::{LookupDensity, SizeEstimate};
 use crate::dht::table::{Admission, Seen, Table, TableMemory};
 use crate::dht::transactions::{Open, Purpose};
 use crate::dht::votes::{Vote, Votes};
-use crate::krpc::endpoint::{Endpoint, Family, Network};
+use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
 use crate::krpc::message::Query;
 
@@ -62,7 +62,6 @@ pub(super) struct Link<'s> {
     outage: Outage,
     /// How densely the neighbourhoods of random targets are populated.
     density: LookupDensity,
-    external: Option<Endpoint>,
     /// Votes for a new external address that the user was not told of yet.
     news_address: Option<u16>,
     /// The user was not told of a new id yet.
@@ -94,7 +93,6 @@ impl<'s> Link<'s> {
             votes: Votes::new(config.network, memory.votes),
             outage: Outage::default(),
             density: LookupDensity::default(),
-            external,
             news_address: None,
             news_id: false,
             check_due: false,
@@ -114,21 +112,14 @@ impl<'s> Link<'s> {
         self.table.own()
     }
 
+    /// Our address as others see it.
     pub(super) fn external(&self) -> Option<Endpoint> {
-        self.external
+        self.table.addr()
     }
 
     /// The contacts, for whoever hands them out.
     pub(super) fn table(&self) -> &Table<'s> {
         &self.table
-    }
-
-    /// Whether a node that is named may be one, and another than us.
-    pub(super) fn may_be_named(&self, network: Network, id: &Id, endpoint: &Endpoint) -> bool {
-        id != self.table.own()
-            && *id != Id::default()
-            && endpoint.is_usable(network)
-            && self.external != Some(*endpoint)
     }
 
     /// How a lookup treats a node that was named to it.
@@ -204,8 +195,7 @@ impl<'s> Link<'s> {
             return;
         }
         let Some((addr, votes)) = self.votes.on_vote(now, from, addr) else { return };
-        let moved = self.external.is_none_or(|old| !old.same_ip(&addr));
-        self.external = Some(addr);
+        let moved = self.external().is_none_or(|old| !old.same_ip(&addr));
         self.table.set_addr(now, Some(addr));
         self.news_address = Some(votes);
         if moved && !self.table.own().is_secure_for(addr.ip()) {
@@ -215,10 +205,8 @@ impl<'s> Link<'s> {
     }
 
     /// A node was named, or saved by an earlier run: it may wait to be checked.
-    pub(super) fn offer(&mut self, now: Instant, network: Network, id: &Id, endpoint: Endpoint) {
-        if self.may_be_named(network, id, &endpoint) {
-            self.table.offer(now, id, endpoint);
-        }
+    pub(super) fn offer(&mut self, now: Instant, id: &Id, endpoint: Endpoint) {
+        self.table.offer(now, id, endpoint);
     }
 
     /// A lookup of a random target ended with these nodes: how near the nearest are tells how many nodes there are.
@@ -319,7 +307,7 @@ impl<'s> Link<'s> {
         if core::mem::take(&mut self.news_id) {
             return Some(Event::IdChanged { link, id: *self.table.own() });
         }
-        let (votes, addr) = (self.news_address.take()?, self.external?);
+        let (votes, addr) = (self.news_address.take()?, self.external()?);
         Some(Event::ExternalAddr { link, addr, votes })
     }
 }

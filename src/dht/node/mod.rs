@@ -65,8 +65,8 @@ use client::{Client, Operations, Outlet};
 use context::Context;
 use link::{Links, QueryFailure};
 use plan::{Note, Plan};
-use rpc::{Rpc, encode_query};
-use server::Server;
+use rpc::{Addressee, Rpc, encode_query};
+use server::{Requester, Server};
 use timer::Earliest;
 
 /// Checks wait this long while every transaction for upkeep is taken.
@@ -204,11 +204,10 @@ impl<'s> Node<'s> {
     /// [`CallError::NoLink`] when there is no such link; nothing was taken then.
     pub fn import(&mut self, now: Instant, link: LinkId, contacts: &[SavedContact]) -> Result<(), CallError> {
         let now = self.cx.advance(now);
-        let network = self.cx.config().network;
         let link = self.links.get_mut(link).ok_or(CallError::NoLink(link))?;
         let family = link.family();
         for saved in contacts.iter().filter(|saved| saved.endpoint.family() == family) {
-            link.offer(now, network, &saved.id, saved.endpoint);
+            link.offer(now, &saved.id, saved.endpoint);
         }
         Ok(())
     }
@@ -226,6 +225,7 @@ impl<'s> Node<'s> {
         if verdict == Verdict::Drop {
             return cx.drop(DropReason::Limited);
         }
+        let requester = Requester { link, endpoint: from, asked: payload.len() };
         let decoded = message::decode(payload);
         if verdict == Verdict::Expected {
             if decoded.as_ref().is_ok_and(|decoded| rpc.is_answer(decoded, &from, link)) {
@@ -236,8 +236,8 @@ impl<'s> Node<'s> {
         }
         match decoded {
             Err(malformed) => cx.drop(malformed.into()),
-            Ok(Decoded::Query(query)) => server.on_query(cx, links, (link, from), &query, payload.len()),
-            Ok(Decoded::Refuse(refusal)) => server.on_refusal(cx, (link, from), &refusal, payload.len()),
+            Ok(Decoded::Query(query)) => server.on_query(cx, links, &requester, &query),
+            Ok(Decoded::Refuse(refusal)) => server.on_refusal(cx, &requester, &refusal),
             Ok(Decoded::Response(response)) => self.on_response(link, from, &response),
             Ok(Decoded::Error(error)) => self.on_error(link, from, &error),
             Ok(Decoded::Broken { tid, .. }) => match rpc.find(tid, &from, link) {
@@ -314,8 +314,8 @@ impl<'s> Node<'s> {
 
     fn plan(&mut self, buf: &mut Buffer) -> Plan {
         let Node { cx, links, rpc, client, server, limiter, .. } = self;
-        if let Some((link, to, len)) = server.next_reply(cx, links, limiter, buf) {
-            return Plan::Transmit { link, to, len };
+        if let Some(plan) = server.next_reply(cx, links, limiter, buf) {
+            return plan;
         }
         if let Some(note) = client.next_result(cx.config().network, buf) {
             return Plan::Note(note);
@@ -340,7 +340,7 @@ impl<'s> Node<'s> {
             }
             let Some((contact, to)) = link.next_check(now) else { continue };
             let own = *link.own();
-            let tid = rpc.open(cx, links, limiter, (id, to, Some(contact)), Purpose::Check)?;
+            let tid = rpc.open(cx, links, limiter, Addressee { link: id, to, id: Some(contact) }, Purpose::Check)?;
             let len = encode_query(cx, own, &tid, Method::Ping, buf)?;
             return Some(Plan::Transmit { link: id, to, len });
         }

@@ -27,6 +27,16 @@ const PATIENCE: u32 = 4;
 /// .. and the least: a busy machine is late more often than it is dead.
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 
+/// To whom a query goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addressee {
+    /// The link that it leaves by.
+    pub link: LinkId,
+    pub to: Endpoint,
+    /// Who is expected there, where that is known.
+    pub id: Option<Id>,
+}
+
 /// The open queries of a node.
 #[derive(Debug)]
 pub(super) struct Rpc<'s> {
@@ -48,15 +58,16 @@ impl<'s> Rpc<'s> {
 
     // ---- sending ----
 
-    /// Opens a query to `to`; its transaction id, or `None` when every transaction is taken.
+    /// Opens a query; its transaction id, or `None` when every transaction is taken.
     pub(super) fn open(
         &mut self,
         cx: &mut Context<'_>,
         links: &Links<'_>,
         limiter: &mut Limiter<'_>,
-        (link, to, id): (LinkId, Endpoint, Option<Id>),
+        addressee: Addressee,
         purpose: Purpose,
     ) -> Option<[u8; 4]> {
+        let Addressee { link, to, id } = addressee;
         let now = cx.now();
         let bounds = cx.config().lookup.soft_timeout;
         let soft = match id.and_then(|id| links.contact(link, &id, &to)) {

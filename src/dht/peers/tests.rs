@@ -1,6 +1,7 @@
 //! Behaviour of the store of peers, one rule of `spec/server.md` each.
 
 use super::*;
+use crate::dht::command::PeerKind::{Downloader, Seed};
 use crate::dht::config::Config;
 use std::vec::Vec;
 
@@ -38,8 +39,12 @@ fn peer6(i: u16) -> Endpoint {
     Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, 0, a, b, 0, 0, 0, 0, 0, 0, 0, 1], 6881)
 }
 
-fn announce(peers: &mut PeerStore<'_>, secs: u64, info_hash: u8, peer: Endpoint, seed: bool) -> Announced {
-    let announced = peers.announce(at(secs), &Id([info_hash; 20]), peer, seed);
+fn kind_if(has_all: bool) -> PeerKind {
+    if has_all { Seed } else { Downloader }
+}
+
+fn announce(peers: &mut PeerStore<'_>, secs: u64, info_hash: u8, peer: Endpoint, kind: PeerKind) -> Announced {
+    let announced = peers.announce(at(secs), &Id([info_hash; 20]), peer, kind);
     peers.check_invariants();
     announced
 }
@@ -55,11 +60,11 @@ fn all(peers: &PeerStore<'_>, info_hash: u8, family: Family, noseed: bool) -> Ve
 #[test]
 fn an_address_is_held_once_for_an_info_hash() {
     let mut peers = store(10);
-    assert_eq!(announce(&mut peers, 0, 1, peer(1), false), Announced::New);
-    assert_eq!(announce(&mut peers, 1, 1, peer(1).with_port(99), true), Announced::Updated);
+    assert_eq!(announce(&mut peers, 0, 1, peer(1), Downloader), Announced::New);
+    assert_eq!(announce(&mut peers, 1, 1, peer(1).with_port(99), Seed), Announced::Updated);
     assert_eq!(all(&peers, 1, Family::V4, false), [peer(1).with_port(99)]);
     assert_eq!(all(&peers, 1, Family::V4, true), [], "it is a seed now");
-    assert_eq!(announce(&mut peers, 2, 2, peer(1), false), Announced::New);
+    assert_eq!(announce(&mut peers, 2, 2, peer(1), Downloader), Announced::New);
     assert_eq!((peers.len(), peers.info_hashes(), peers.peers_of(&Id([1; 20]))), (2, 2, 1));
 }
 
@@ -69,13 +74,13 @@ fn an_info_hash_has_five_hundred_peers_and_not_one_more() {
     let mut peers = store(600);
     for i in 0..500 {
         assert!(!peers.is_full_for(&HASH));
-        assert_eq!(peers.announce(at(0), &HASH, peer(i), false), Announced::New);
+        assert_eq!(peers.announce(at(0), &HASH, peer(i), Downloader), Announced::New);
     }
     assert!(peers.is_full_for(&HASH) && !peers.is_full_for(&Id([8; 20])));
-    assert_eq!(announce(&mut peers, 0, 7, peer(500), false), Announced::Full);
-    assert_eq!(announce(&mut peers, 0, 7, peer6(0), false), Announced::Full);
-    assert_eq!(announce(&mut peers, 0, 7, peer(499), true), Announced::Updated);
-    assert_eq!(announce(&mut peers, 0, 8, peer(500), false), Announced::New);
+    assert_eq!(announce(&mut peers, 0, 7, peer(500), Downloader), Announced::Full);
+    assert_eq!(announce(&mut peers, 0, 7, peer6(0), Downloader), Announced::Full);
+    assert_eq!(announce(&mut peers, 0, 7, peer(499), Seed), Announced::Updated);
+    assert_eq!(announce(&mut peers, 0, 8, peer(500), Downloader), Announced::New);
     assert_eq!(peers.len(), 501);
 }
 
@@ -89,12 +94,12 @@ fn a_network_takes_its_share_of_an_info_hash_and_not_one_place_more() {
     ] {
         let mut peers = store_with(&config, Network::Public, 100);
         assert_eq!(addresses.map(|a| a.is_v4()), [v4; 3]);
-        let outcomes = addresses.map(|address| announce(&mut peers, 0, 1, address, false));
+        let outcomes = addresses.map(|address| announce(&mut peers, 0, 1, address, Downloader));
         assert_eq!(outcomes, [Announced::New, Announced::New, Announced::Quota]);
-        assert_eq!(announce(&mut peers, 0, 1, addresses[1], true), Announced::Updated);
-        assert_eq!(announce(&mut peers, 0, 1, peer(1), false), Announced::New);
+        assert_eq!(announce(&mut peers, 0, 1, addresses[1], Seed), Announced::Updated);
+        assert_eq!(announce(&mut peers, 0, 1, peer(1), Downloader), Announced::New);
         let mut local = store_with(&config, Network::Local, 100);
-        assert!(addresses.map(|address| announce(&mut local, 0, 1, address, false)) == [Announced::New; 3]);
+        assert!(addresses.map(|address| announce(&mut local, 0, 1, address, Downloader)) == [Announced::New; 3]);
     }
 }
 
@@ -102,25 +107,25 @@ fn a_network_takes_its_share_of_an_info_hash_and_not_one_place_more() {
 #[test]
 fn a_full_store_gives_up_an_old_peer_of_the_largest_swarm() {
     let mut peers = store(10);
-    announce(&mut peers, 0, 1, peer(0), false);
+    announce(&mut peers, 0, 1, peer(0), Downloader);
     for i in 1..=3 {
-        announce(&mut peers, 1, 2, peer(i), false);
+        announce(&mut peers, 1, 2, peer(i), Downloader);
     }
     for i in 4..10 {
-        announce(&mut peers, 2, 3, peer(i), false);
+        announce(&mut peers, 2, 3, peer(i), Downloader);
     }
     // Info-hash 3 is the largest, and its first four peers are among the eight oldest entries.
-    assert_eq!(announce(&mut peers, 3, 4, peer(20), false), Announced::New);
+    assert_eq!(announce(&mut peers, 3, 4, peer(20), Downloader), Announced::New);
     assert_eq!(peers.peers_of(&Id([3; 20])), 5);
     assert!(!all(&peers, 3, Family::V4, false).contains(&peer(4)));
     assert_eq!((peers.len(), peers.info_hashes()), (10, 4));
     // Among equals the oldest goes, and with it the info-hash.
     let mut peers = store(2);
-    announce(&mut peers, 0, 1, peer(0), false);
-    announce(&mut peers, 1, 2, peer(0), false);
-    announce(&mut peers, 2, 3, peer(0), false);
+    announce(&mut peers, 0, 1, peer(0), Downloader);
+    announce(&mut peers, 1, 2, peer(0), Downloader);
+    announce(&mut peers, 2, 3, peer(0), Downloader);
     assert_eq!((peers.peers_of(&Id([1; 20])), peers.len(), peers.info_hashes()), (0, 2, 2));
-    assert_eq!(announce(&mut store(0), 0, 1, peer(0), false), Announced::Full);
+    assert_eq!(announce(&mut store(0), 0, 1, peer(0), Downloader), Announced::Full);
 }
 
 /// Rules S35 and S36.
@@ -128,9 +133,9 @@ fn a_full_store_gives_up_an_old_peer_of_the_largest_swarm() {
 fn a_sample_is_of_one_family_and_without_seeds_if_so_asked() {
     let mut peers = store(100);
     for i in 0..20 {
-        announce(&mut peers, 0, 7, peer(i), i % 2 == 0);
-        announce(&mut peers, 0, 7, peer6(i), i % 4 == 0);
-        announce(&mut peers, 0, 8, peer(i), false);
+        announce(&mut peers, 0, 7, peer(i), kind_if(i % 2 == 0));
+        announce(&mut peers, 0, 7, peer6(i), kind_if(i % 4 == 0));
+        announce(&mut peers, 0, 8, peer(i), Downloader);
     }
     assert_eq!(all(&peers, 7, Family::V4, false).len(), 20);
     assert_eq!(all(&peers, 7, Family::V6, false).len(), 20);
@@ -146,7 +151,7 @@ fn a_sample_is_of_one_family_and_without_seeds_if_so_asked() {
 fn every_peer_is_found_equally_often() {
     let mut peers = store(100);
     for i in 0..40 {
-        announce(&mut peers, 0, 7, peer(i), i % 2 == 0);
+        announce(&mut peers, 0, 7, peer(i), kind_if(i % 2 == 0));
     }
     for (noseed, eligible, max) in [(false, 40, 10), (true, 20, 5)] {
         let mut found = [0; 40];
@@ -166,9 +171,9 @@ fn every_peer_is_found_equally_often() {
 fn the_filters_hold_seeds_and_others_apart() {
     let mut peers = store(10);
     assert_eq!(peers.filters(&HASH), None);
-    announce(&mut peers, 0, 7, peer(1), true);
-    announce(&mut peers, 0, 7, peer6(2), false);
-    announce(&mut peers, 0, 8, peer(3), false);
+    announce(&mut peers, 0, 7, peer(1), Seed);
+    announce(&mut peers, 0, 7, peer6(2), Downloader);
+    announce(&mut peers, 0, 8, peer(3), Downloader);
     let (mut seeds, mut others) = (Bloom::default(), Bloom::default());
     seeds.insert(&peer(1));
     others.insert(&peer6(2));
@@ -179,14 +184,14 @@ fn the_filters_hold_seeds_and_others_apart() {
 #[test]
 fn a_peer_is_held_for_its_lifetime_and_not_a_microsecond_more() {
     let mut peers = store(10);
-    announce(&mut peers, 0, 1, peer(1), false);
-    peers.announce(Instant::from_micros(4_000_001), &Id([2; 20]), peer(1), false);
+    announce(&mut peers, 0, 1, peer(1), Downloader);
+    peers.announce(Instant::from_micros(4_000_001), &Id([2; 20]), peer(1), Downloader);
     assert_eq!(peers.sweep_at(), Some(at(2_700)));
     peers.sweep(Instant::from_micros(2_700_000_000 - 1));
     assert_eq!(peers.len(), 2);
     peers.sweep(at(2_700));
     assert_eq!((peers.len(), peers.info_hashes(), peers.sweep_at()), (1, 1, Some(at(2_705))));
-    assert_eq!(announce(&mut peers, 2_704, 2, peer(1), false), Announced::Updated);
+    assert_eq!(announce(&mut peers, 2_704, 2, peer(1), Downloader), Announced::Updated);
     peers.sweep(at(2_705));
     assert_eq!(peers.len(), 1);
     peers.sweep(at(10_000));
@@ -197,11 +202,11 @@ fn a_peer_is_held_for_its_lifetime_and_not_a_microsecond_more() {
 fn lifetimes_end_in_time_however_long_the_node_runs() {
     for start in [u64::from(CLOCK) - 10, u64::from(u32::MAX) - 10, u64::from(u32::MAX) * 100] {
         let mut peers = store(10);
-        announce(&mut peers, start, 1, peer(1), true);
-        announce(&mut peers, start + 20, 1, peer(2), false);
+        announce(&mut peers, start, 1, peer(1), Seed);
+        announce(&mut peers, start + 20, 1, peer(2), Downloader);
         assert_eq!(peers.sweep_at(), Some(at(start + 2_700)));
         assert_eq!(all(&peers, 1, Family::V4, true), [peer(2)]);
-        announce(&mut peers, start + 2_700, 1, peer(3), false);
+        announce(&mut peers, start + 2_700, 1, peer(3), Downloader);
         assert_eq!((peers.len(), peers.sweep_at()), (2, Some(at(start + 2_720))));
     }
 }
@@ -209,8 +214,8 @@ fn lifetimes_end_in_time_however_long_the_node_runs() {
 #[test]
 fn a_clock_that_steps_back_ends_no_lifetime_early() {
     let mut peers = store(10);
-    announce(&mut peers, 100, 1, peer(1), false);
-    announce(&mut peers, 50, 1, peer(2), false);
+    announce(&mut peers, 100, 1, peer(1), Downloader);
+    announce(&mut peers, 50, 1, peer(2), Downloader);
     assert_eq!(peers.sweep_at(), Some(at(2_800)));
 }
 
@@ -233,13 +238,13 @@ fn a_sample_of_info_hashes_stays_for_its_interval_and_changes_after_it() {
     let mut rng = rng();
     for i in 0..100 {
         for p in 0..if i == 50 { 100 } else { 1 } {
-            peers.announce(at(19_000), &info_hash(i), peer(p), false);
+            peers.announce(at(19_000), &info_hash(i), peer(p), Downloader);
         }
     }
     let first = samples(&mut peers, 20_000, 20, &mut rng);
     assert_eq!(first.len(), 20);
     assert_eq!(peers.interval_left(at(20_000)), Duration::from_secs(21_600));
-    peers.announce(at(20_500), &info_hash(1_000), peer(0), false);
+    peers.announce(at(20_500), &info_hash(1_000), peer(0), Downloader);
     assert_eq!(samples(&mut peers, 41_599, 20, &mut rng), first);
     assert_eq!(samples(&mut peers, 41_599, 7, &mut rng), first[..7], "a shorter reply has the front of it");
     assert_eq!(peers.interval_left(at(41_599)), Duration::from_secs(1));
@@ -250,7 +255,7 @@ fn a_sample_of_info_hashes_stays_for_its_interval_and_changes_after_it() {
     sorted.dedup();
     assert_eq!(sorted.len(), 20, "no info-hash twice");
     // What has no peers any more is not listed.
-    peers.announce(at(41_600), &next[3], peer(200), false);
+    peers.announce(at(41_600), &next[3], peer(200), Downloader);
     peers.sweep(at(41_601));
     assert_eq!(samples(&mut peers, 41_601, 20, &mut rng), [next[3]]);
 }
@@ -262,11 +267,11 @@ fn a_sample_that_is_everything_does_not_stay() {
     let mut rng = rng();
     assert_eq!(samples(&mut peers, 0, 20, &mut rng), []);
     for i in 0..20 {
-        peers.announce(at(1), &info_hash(i), peer(1), false);
+        peers.announce(at(1), &info_hash(i), peer(1), Downloader);
     }
     assert_eq!(samples(&mut peers, 1, 20, &mut rng).len(), 20);
     assert_eq!(peers.interval_left(at(1)), Duration::ZERO);
-    peers.announce(at(2), &info_hash(20), peer(1), false);
+    peers.announce(at(2), &info_hash(20), peer(1), Downloader);
     assert_eq!(samples(&mut peers, 2, 20, &mut rng).len(), 20);
     assert_eq!(peers.interval_left(at(2)), Duration::from_secs(21_600));
 }

@@ -187,6 +187,10 @@ impl<'s> Members<'s> {
         self.addr = addr;
     }
 
+    pub(super) fn addr(&self) -> Option<Endpoint> {
+        self.addr
+    }
+
     /// The endpoint changed its id.
     pub(super) fn on_id_change(&mut self, now: Instant, endpoint: Endpoint) {
         self.id_changes.on_change(now, endpoint, self.quarantine());
@@ -217,21 +221,15 @@ impl<'s> Members<'s> {
 
     // ---- the rules ----
 
+    /// The rules that look at the name of a node alone.
+    pub(super) fn name_refusal(&self, id: &Id, endpoint: &Endpoint) -> Option<AdmissionRefusal> {
+        AdmissionRefusal::of_name(self.network, &self.own, self.addr, id, endpoint)
+    }
+
     /// The rules that need no look at the contacts.
     pub(super) fn refusal(&self, now: Instant, id: &Id, endpoint: &Endpoint) -> Option<AdmissionRefusal> {
-        if *id == self.own {
-            Some(AdmissionRefusal::OwnId)
-        } else if id.0 == [0; 20] {
-            Some(AdmissionRefusal::ZeroId)
-        } else if self.addr == Some(*endpoint) {
-            Some(AdmissionRefusal::OwnAddress)
-        } else if !endpoint.is_usable(self.network) {
-            Some(AdmissionRefusal::BadAddress)
-        } else if self.id_changes.is_out(now, endpoint) {
-            Some(AdmissionRefusal::IdChanged)
-        } else {
-            None
-        }
+        let id_changed = || self.id_changes.is_out(now, endpoint).then_some(AdmissionRefusal::IdChanged);
+        self.name_refusal(id, endpoint).or_else(id_changed)
     }
 
     /// Whether a newcomer could be added if it answered; looks at all contacts.
@@ -358,8 +356,7 @@ impl<'s> Members<'s> {
             assert_eq!(self.contacts.bucket(&self.own, bucket).len(), self.buckets.count(bucket), "bucket {bucket}");
         }
         for contact in contacts {
-            assert!(*contact.id() != self.own && contact.id().0 != [0; 20] && Some(contact.endpoint()) != self.addr);
-            assert!(contact.endpoint().is_usable(self.network));
+            assert_eq!(self.name_refusal(contact.id(), &contact.endpoint()), None);
             assert!(contact.history().last_answer().is_some(), "only who answered is a contact");
             assert_eq!(
                 contacts.iter().filter(|c| c.endpoint() == contact.endpoint()).count(),

@@ -38,6 +38,6 @@ pub use buckets::{BUCKETS, Bucket};
 pub use id_changes::{ID_CHANGES, IdChange};
 pub use newcomers::Newcomer;
 pub use routing::{Table, TableMemory};
-pub use verdict::{Admission, Seen};
 #[allow(unused_imports, reason = "named by tests only")]
-pub use verdict::{AdmissionRefusal, Failed};
+pub use verdict::Failed;
+pub use verdict::{Admission, AdmissionRefusal, Seen};

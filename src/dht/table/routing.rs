@@ -102,6 +102,16 @@ impl<'s> Table<'s> {
         self.schedule.wake_at_once();
     }
 
+    /// Our address as others see it.
+    pub fn addr(&self) -> Option<Endpoint> {
+        self.members.addr()
+    }
+
+    /// Whether a node that is named may be one, and another than us.
+    pub fn may_be_named(&self, id: &Id, endpoint: &Endpoint) -> bool {
+        self.members.name_refusal(id, endpoint).is_none()
+    }
+
     /// Our address as others see it. It never enters, and a contact at that address goes.
     pub fn set_addr(&mut self, now: Instant, addr: Option<Endpoint>) {
         self.members.set_addr(addr);

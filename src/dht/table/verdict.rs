@@ -1,5 +1,8 @@
 //! What the table says of nodes: plain answers to what it is told.
 
+use crate::krpc::endpoint::{Endpoint, Network};
+use crate::krpc::id::Id;
+
 /// What became of the sender of a query, or of a node that was named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Seen {
@@ -45,6 +48,29 @@ pub enum AdmissionRefusal {
     Network,
     /// The endpoint changed its id too often.
     IdChanged,
+}
+
+impl AdmissionRefusal {
+    /// What shows of its name alone that a node is none, or is ourselves at `own_addr`.
+    pub fn of_name(
+        network: Network,
+        own: &Id,
+        own_addr: Option<Endpoint>,
+        id: &Id,
+        endpoint: &Endpoint,
+    ) -> Option<Self> {
+        if id == own {
+            Some(AdmissionRefusal::OwnId)
+        } else if *id == Id::default() {
+            Some(AdmissionRefusal::ZeroId)
+        } else if own_addr == Some(*endpoint) {
+            Some(AdmissionRefusal::OwnAddress)
+        } else if !endpoint.is_usable(network) {
+            Some(AdmissionRefusal::BadAddress)
+        } else {
+            None
+        }
+    }
 }
 
 /// What became of a node that did not answer.

@@ -7,7 +7,7 @@ use crate::dht::event::Reason;
 use crate::dht::lookup::Version;
 use crate::dht::node::client::goal::Sought;
 use crate::dht::node::client::operation::Active;
-use crate::dht::node::client::results::{MAX_LEN, ResultKind, Results};
+use crate::dht::node::client::results::{MAX_LEN, ResultHead, ResultKind, Results};
 use crate::dht::node::context::Context;
 use crate::dht::node::link::Links;
 use crate::dht::stats::DropReason;
@@ -72,7 +72,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
         }
         if !operation.is_ending() {
             operation.end(Reason::Hit);
-            operation.on_copy(true);
+            operation.on_best();
             self.deliver(active, ResultKind::Value { seq: 0, signature: [0; 64] }, value);
         }
     }
@@ -84,7 +84,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
             return operation.on_invalid();
         }
         if operation.copies() > 0 && payload.is_best(&version, value) {
-            operation.on_copy(false);
+            operation.on_copy();
         }
         if !payload.is_beaten_by(version.seq, value, newer_than) {
             return;
@@ -93,7 +93,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
         if !payload.is_genuine(&version, value) {
             return operation.on_invalid();
         }
-        operation.on_copy(true);
+        operation.on_best();
         payload.set_best(&version, value);
         if freshness == Freshness::First {
             operation.end(Reason::Hit);
@@ -163,9 +163,8 @@ impl Delivery<'_, '_, '_, '_, '_> {
         let response = self.answer.response;
         let fours = compact::nodes4(response.nodes.unwrap_or_default());
         let sixes = compact::nodes6(response.nodes6.unwrap_or_default());
-        let network = self.cx.config().network;
         let worth =
-            |(id, endpoint): &(Id, Endpoint)| links.iter().all(|(_, link)| link.may_be_named(network, id, endpoint));
+            |(id, endpoint): &(Id, Endpoint)| links.iter().all(|(_, link)| link.table().may_be_named(id, endpoint));
         for (id, endpoint) in fours.chain(sixes).filter(worth) {
             let named = Nodes::from_bytes(&nodes[..len]).iter().any(|(_, other)| other == endpoint);
             if !named && len < nodes.len() {
@@ -177,7 +176,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
 
     fn deliver(&mut self, active: &mut Active<'_>, kind: ResultKind, bytes: &[u8]) {
         let Arrival { key, from, response, .. } = *self.answer;
-        let delivered = self.results.push(key, (from, response.id), kind, bytes);
+        let delivered = self.results.push(ResultHead { op: key, from, id: response.id, kind }, bytes);
         if !delivered {
             self.cx.drop(DropReason::ResultOverflow);
         }

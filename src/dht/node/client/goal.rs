@@ -133,15 +133,15 @@ impl Goal {
         matches!(self, Goal::PutMutable { cas: Some(_) })
     }
 
-    /// The query that finds closer nodes. `both` families are wanted while a node that has both is bootstrapped,
-    /// otherwise that of the query.
-    pub(super) fn query(&self, target: Id, both: bool) -> Method<'static> {
+    /// The query that finds closer nodes. A bootstrap wants nodes of these `families`, all others of that by which the
+    /// query goes.
+    pub(super) fn query(&self, target: Id, families: Want) -> Method<'static> {
         let want = Want::default();
         match *self {
             Goal::Direct { query: DirectQuery::Ping, .. } => Method::Ping,
             Goal::Direct { query: DirectQuery::FindNode { target, want }, .. } => Method::FindNode { target, want },
             Goal::Direct { query: DirectQuery::Sample { target }, .. } => Method::SampleInfohashes { target, want },
-            Goal::Bootstrap => Method::FindNode { target, want: Want { v4: both, v6: both } },
+            Goal::Bootstrap => Method::FindNode { target, want: families },
             Goal::Nodes => Method::FindNode { target, want },
             Goal::Peers | Goal::Announce { .. } => {
                 Method::GetPeers { info_hash: target, want, noseed: false, scrape: false }
@@ -178,8 +178,8 @@ impl Goal {
                 seed: kind == PeerKind::Seed,
                 token,
             },
-            Goal::PutMutable { cas } => Method::Put { token, item: payload.item(true), cas, target: Some(target) },
-            _ => Method::Put { token, item: payload.item(false), cas: None, target: Some(target) },
+            Goal::PutMutable { cas } => Method::Put { token, item: payload.mutable_item(), cas, target: Some(target) },
+            _ => Method::Put { token, item: payload.immutable_item(), cas: None, target: Some(target) },
         }
     }
 }

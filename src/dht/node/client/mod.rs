@@ -34,13 +34,13 @@ use crate::dht::lookup::{Offer, SHARE};
 use crate::dht::node::context::Context;
 use crate::dht::node::link::{Links, QueryFailure, class_of};
 use crate::dht::node::plan::{Note, Plan};
-use crate::dht::node::rpc::{Rpc, encode_query};
+use crate::dht::node::rpc::{Addressee, Rpc, encode_query};
 use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Stage};
 use crate::krpc::compact;
 use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
-use crate::krpc::message::{Method, Response};
+use crate::krpc::message::{Method, Response, Want};
 
 use answers::Arrival;
 use goal::{CheckedCommand, Goal};
@@ -263,7 +263,7 @@ impl<'s> Client<'s> {
             let mut nearest = ArrayVec::<(Id, Endpoint), SHARE>::new();
             let target = *active.operation().target();
             for_each_node(response, family, usize::MAX, |id, endpoint| {
-                if !link.may_be_named(network, &id, &endpoint) {
+                if !link.table().may_be_named(&id, &endpoint) {
                     return;
                 }
                 let distance = id.distance(&target);
@@ -282,7 +282,7 @@ impl<'s> Client<'s> {
         }
         for (_, other) in links.iter_mut().filter(|(_, link)| link.family() != family) {
             let family = other.family();
-            for_each_node(response, family, SHARE, |id, endpoint| other.offer(now, network, &id, endpoint));
+            for_each_node(response, family, SHARE, |id, endpoint| other.offer(now, &id, endpoint));
         }
     }
 
@@ -369,16 +369,17 @@ impl<'s> Client<'s> {
         let allowed = out.cx.is_local() || budget.is_some();
         let rules = out.rpc.rules(out.cx.config());
         let mut active = self.operations.active(key)?;
-        let family = out.links.get(active.operation().link()).map(|link| link.family());
+        let link = active.operation().link();
+        let family = out.links.get(link).map(|link| link.family());
         match active.next(now, family, &self.bootstrap_nodes, &rules, allowed) {
             Todo::End(reason) => self.finish(out, key, reason, buf),
             Todo::Ask { to, id, stage, unverified } => {
                 if unverified && let Some(budget) = budget {
                     self.unverified_budget = budget;
                 }
-                self.ask(out, key, (to, id), stage, buf)
+                self.ask(out, key, Addressee { link, to, id }, stage, buf)
             }
-            Todo::Store { to, id } => self.store(out, key, (to, id), buf),
+            Todo::Store { to, id } => self.store(out, key, Addressee { link, to, id: Some(id) }, buf),
             Todo::Report => self.report(out.cx, key, Reason::Converged),
             Todo::Again => None,
             Todo::Wait(at) => {
@@ -400,15 +401,16 @@ impl<'s> Client<'s> {
         &mut self,
         out: &mut Outlet<'_, '_>,
         key: SlabKey,
-        (to, id): (Endpoint, Option<Id>),
+        addressee: Addressee,
         stage: Stage,
         buf: &mut Buffer,
     ) -> Option<Plan> {
         let operation = self.operations.get(key)?;
         let both = out.links.has_family(Family::V4) && out.links.has_family(Family::V6);
-        let method: Method<'static> = operation.goal().query(*operation.target(), both);
-        let link = operation.link();
-        let tid = self.open(out, key, (to, id), stage)?;
+        let families = Want { v4: both, v6: both };
+        let method: Method<'static> = operation.goal().query(*operation.target(), families);
+        let Addressee { link, to, .. } = addressee;
+        let tid = self.open(out, key, addressee, stage)?;
         let len = encode_query(out.cx, *out.links.get(link)?.own(), &tid, method, buf)?;
         Some(Plan::Transmit { link, to, len })
     }
@@ -418,38 +420,32 @@ impl<'s> Client<'s> {
         &mut self,
         out: &mut Outlet<'_, '_>,
         key: SlabKey,
-        (to, id): (Endpoint, Id),
+        addressee: Addressee,
         buf: &mut Buffer,
     ) -> Option<Plan> {
-        let link = self.operations.get(key)?.link();
-        let tid = self.open(out, key, (to, Some(id)), Stage::Store)?;
+        let Addressee { link, to, id } = addressee;
+        let tid = self.open(out, key, addressee, Stage::Store)?;
         let own = *out.links.get(link)?.own();
         let mut active = self.operations.active(key)?;
-        let len = encode_query(out.cx, own, &tid, active.store(&to, &id)?, buf)?;
+        let len = encode_query(out.cx, own, &tid, active.store(&to, &id?)?, buf)?;
         Some(Plan::Transmit { link, to, len })
     }
 
     /// Opens a transaction for an operation; gives back what it wanted when there is none.
-    fn open(
-        &mut self,
-        out: &mut Outlet<'_, '_>,
-        key: SlabKey,
-        (to, id): (Endpoint, Option<Id>),
-        stage: Stage,
-    ) -> Option<[u8; 4]> {
+    fn open(&mut self, out: &mut Outlet<'_, '_>, key: SlabKey, addressee: Addressee, stage: Stage) -> Option<[u8; 4]> {
         let Outlet { cx, links, rpc, limiter } = out;
         let mut active = self.operations.active(key)?;
         let operation = active.operation();
         let tid = if operation.is_for_user() || rpc.has_one_for_upkeep() {
             let purpose = Purpose::Operation { index: key.index, generation: key.generation, stage };
-            rpc.open(cx, links, limiter, (operation.link(), to, id), purpose)
+            rpc.open(cx, links, limiter, addressee, purpose)
         } else {
             None
         };
         match tid {
             Some(_) => operation.on_query_sent(),
             None => {
-                active.on_not_sent(stage, &to, id);
+                active.on_not_sent(stage, &addressee.to, addressee.id);
                 self.ready.remove(key.index);
                 rpc.block(key.index);
             }

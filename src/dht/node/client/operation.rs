@@ -59,12 +59,18 @@ pub(super) enum Todo {
 impl OperationState {
     /// An operation that is about to begin. It carries no bytes yet: see [`Self::set_payload`].
     pub(super) fn new(now: Instant, tag: u64, link: LinkId, goal: Goal, target: Id, deadline: Instant) -> Self {
-        let lookup = Lookup::new(now, target, goal.stores());
+        let mut lookup = Lookup::new(now, target);
+        if goal.stores() {
+            lookup = lookup.storing();
+        }
+        if goal.is_guarded() {
+            lookup = lookup.guarded();
+        }
         OperationState {
             tag,
             link,
             goal,
-            lookup: if goal.is_guarded() { lookup.guarded() } else { lookup },
+            lookup,
             outcome: Outcome::default(),
             started: now,
             deadline,
@@ -164,9 +170,14 @@ impl OperationState {
         *count = count.saturating_add(1);
     }
 
-    /// A responder holds the best version so far: another copy of it, or the first of a new one.
-    pub(super) fn on_copy(&mut self, first: bool) {
-        self.outcome.copies = if first { 1 } else { self.outcome.copies.saturating_add(1) };
+    /// A responder holds a better version than all before.
+    pub(super) fn on_best(&mut self) {
+        self.outcome.copies = 1;
+    }
+
+    /// One more responder holds the best version so far.
+    pub(super) fn on_copy(&mut self) {
+        self.outcome.copies = self.outcome.copies.saturating_add(1);
     }
 
     pub(super) fn copies(&self) -> u16 {

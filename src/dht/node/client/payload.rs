@@ -77,11 +77,15 @@ impl Payload {
         &self.salt
     }
 
-    /// The item as it goes on the wire.
-    pub(super) fn item(&self, mutable: bool) -> Item<'_> {
-        let mutable =
-            mutable.then_some(Mutable { key: &self.key, salt: &self.salt, seq: self.seq, signature: &self.signature });
-        Item { value: &self.value, mutable }
+    /// The immutable item, as it goes on the wire.
+    pub(super) fn immutable_item(&self) -> Item<'_> {
+        Item { value: &self.value, mutable: None }
+    }
+
+    /// The mutable item, as it goes on the wire.
+    pub(super) fn mutable_item(&self) -> Item<'_> {
+        let mutable = Mutable { key: &self.key, salt: &self.salt, seq: self.seq, signature: &self.signature };
+        Item { value: &self.value, mutable: Some(mutable) }
     }
 
     /// Whether `value` is the one to be stored, or already the best, in the version `seq` (immutable items have none).

@@ -34,25 +34,29 @@ pub(super) enum ResultKind {
     Response { rtt: Duration },
 }
 
+/// A result but for its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ResultHead {
+    /// The operation that it is for.
+    pub op: SlabKey,
+    /// Who brought it.
+    pub from: Endpoint,
+    pub id: Id,
+    pub kind: ResultKind,
+}
+
 /// A place for one result.
 #[derive(Clone, Debug)]
 pub struct WaitingResult {
-    op: SlabKey,
-    from: Endpoint,
-    id: Id,
-    kind: ResultKind,
+    head: ResultHead,
     bytes: Vec<u8, MAX_LEN, u16>,
 }
 
 impl Default for WaitingResult {
     fn default() -> Self {
-        WaitingResult {
-            op: SlabKey { index: 0, generation: 0 },
-            from: Endpoint::UNSPECIFIED,
-            id: Id([0; 20]),
-            kind: ResultKind::Peers { done: 0 },
-            bytes: Vec::new(),
-        }
+        let op = SlabKey { index: 0, generation: 0 };
+        let (from, id, kind) = (Endpoint::UNSPECIFIED, Id([0; 20]), ResultKind::Peers { done: 0 });
+        WaitingResult { head: ResultHead { op, from, id, kind }, bytes: Vec::new() }
     }
 }
 
@@ -70,12 +74,12 @@ impl<'s> Results<'s> {
     }
 
     /// Adds a result; `false` when every place is taken.
-    pub(super) fn push(&mut self, op: SlabKey, (from, id): (Endpoint, Id), kind: ResultKind, bytes: &[u8]) -> bool {
+    pub(super) fn push(&mut self, head: ResultHead, bytes: &[u8]) -> bool {
         if bytes.len() > MAX_LEN {
             return false;
         }
         let Some(place) = self.0.claim() else { return false };
-        (place.op, place.from, place.id, place.kind) = (op, from, id, kind);
+        place.head = head;
         place.bytes.clear();
         place.bytes.extend_from_slice(bytes).is_ok()
     }
@@ -83,62 +87,58 @@ impl<'s> Results<'s> {
     /// Takes the next result of an operation that still runs into `buf`.
     pub(super) fn next(&mut self, operations: &mut Operations<'_>, network: Network, buf: &mut [u8]) -> Option<Note> {
         while let Some(place) = self.0.front() {
-            let note = match &mut place.kind {
-                ResultKind::Peers { .. } => next_peers(place, operations, network, buf).map(|note| (note, false)),
-                _ => whole(place, operations, buf).map(|note| (note, true)),
+            let is_list = matches!(place.head.kind, ResultKind::Peers { .. });
+            let note = match is_list {
+                true => place.next_peers(operations, network, buf),
+                false => place.whole(operations, buf),
             };
-            match note {
-                Some((note, false)) => return Some(note),
-                note => {
-                    self.0.pop();
-                    if let Some((note, _)) = note {
-                        return Some(note);
-                    }
-                }
+            // A list stays until all of it was delivered.
+            if !is_list || note.is_none() {
+                self.0.pop();
+            }
+            if note.is_some() {
+                return note;
             }
         }
         None
     }
 }
 
-/// The next peers of a list, as many as one event has place for; `None` when all were delivered.
-fn next_peers(
-    place: &mut WaitingResult,
-    operations: &Operations<'_>,
-    network: Network,
-    buf: &mut [u8],
-) -> Option<Note> {
-    let tag = operations.get(place.op)?.tag();
-    let ResultKind::Peers { done } = place.kind else { return None };
-    let (mut len, mut count) = (0, 0);
-    let peers = Values::List(&place.bytes).peers().filter(|peer| peer.is_usable(network));
-    for peer in peers.skip(usize::from(done)).take(PEERS_IN_EVENT) {
-        len += Peers::write(&mut buf[len..], &peer).unwrap_or_default();
-        count += 1;
-    }
-    place.kind = ResultKind::Peers { done: done + count };
-    (count > 0).then_some(Note::Peers { op: place.op.into(), tag, from: place.from, len })
-}
-
-/// A result that is one event.
-fn whole(place: &WaitingResult, operations: &mut Operations<'_>, buf: &mut [u8]) -> Option<Note> {
-    let mut active = operations.active(place.op)?;
-    let (operation, payload) = active.carrying()?;
-    let (op, tag, from, id, bytes) = (place.op.into(), operation.tag(), place.from, place.id, &place.bytes);
-    let len = bytes.len();
-    buf[..len].copy_from_slice(&bytes[..]);
-    Some(match place.kind {
-        ResultKind::Value { seq, signature } => {
-            let mut at = len;
-            for part in [&payload.key()[..], payload.salt(), &signature[..]] {
-                buf[at..at + part.len()].copy_from_slice(part);
-                at += part.len();
-            }
-            let mutable = matches!(operation.goal(), Goal::Mutable { .. });
-            Note::Value { op, tag, from, len, salt: payload.salt().len(), seq: mutable.then_some(seq) }
+impl WaitingResult {
+    /// The next peers of a list, as many as one event has place for; `None` when all were delivered.
+    fn next_peers(&mut self, operations: &Operations<'_>, network: Network, buf: &mut [u8]) -> Option<Note> {
+        let ResultHead { op, from, kind: ResultKind::Peers { done }, .. } = self.head else { return None };
+        let tag = operations.get(op)?.tag();
+        let (mut len, mut count) = (0, 0);
+        let peers = Values::List(&self.bytes).peers().filter(|peer| peer.is_usable(network));
+        for peer in peers.skip(usize::from(done)).take(PEERS_IN_EVENT) {
+            len += Peers::write(&mut buf[len..], &peer).unwrap_or_default();
+            count += 1;
         }
-        ResultKind::Samples { num, interval } => Note::Samples { op, tag, from, id, num, interval, len },
-        ResultKind::Response { rtt } => Note::Response { op, tag, from, id, rtt, len },
-        ResultKind::Peers { .. } => return None,
-    })
+        self.head.kind = ResultKind::Peers { done: done + count };
+        (count > 0).then_some(Note::Peers { op: op.into(), tag, from, len })
+    }
+
+    /// A result that is one event.
+    fn whole(&self, operations: &mut Operations<'_>, buf: &mut [u8]) -> Option<Note> {
+        let ResultHead { op, from, id, kind } = self.head;
+        let mut active = operations.active(op)?;
+        let (operation, payload) = active.carrying()?;
+        let (op, tag, len) = (op.into(), operation.tag(), self.bytes.len());
+        buf[..len].copy_from_slice(&self.bytes[..]);
+        Some(match kind {
+            ResultKind::Value { seq, signature } => {
+                let mut at = len;
+                for part in [&payload.key()[..], payload.salt(), &signature[..]] {
+                    buf[at..at + part.len()].copy_from_slice(part);
+                    at += part.len();
+                }
+                let mutable = matches!(operation.goal(), Goal::Mutable { .. });
+                Note::Value { op, tag, from, len, salt: payload.salt().len(), seq: mutable.then_some(seq) }
+            }
+            ResultKind::Samples { num, interval } => Note::Samples { op, tag, from, id, num, interval, len },
+            ResultKind::Response { rtt } => Note::Response { op, tag, from, id, rtt, len },
+            ResultKind::Peers { .. } => return None,
+        })
+    }
 }

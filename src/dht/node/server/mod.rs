@@ -8,14 +8,16 @@ mod encode;
 mod reply;
 
 pub use reply::Reply;
+pub(super) use reply::Requester;
 
 use crate::base::ring::Ring;
 use crate::base::time::Instant;
-use crate::dht::event::LinkId;
+use crate::dht::command::PeerKind;
 use crate::dht::items::{Items, Put, PutOutcome, Rejection};
 use crate::dht::limiter::Limiter;
 use crate::dht::node::context::Context;
 use crate::dht::node::link::Links;
+use crate::dht::node::plan::Plan;
 use crate::dht::peers::{Announced, PeerStore};
 use crate::dht::stats::DropReason;
 use crate::dht::tokens::Tokens;
@@ -26,7 +28,7 @@ use crate::krpc::item;
 use crate::krpc::message::{ErrorCode, Method, Query, Refusal};
 
 use encode::Sources;
-use reply::{HeldItem, ReplyBody, Requester};
+use reply::{HeldItem, ReplyBody};
 
 /// What we hold for others, and the replies that wait to be drained.
 #[derive(Debug)]
@@ -55,19 +57,22 @@ impl<'s> Server<'s> {
         &mut self,
         cx: &mut Context<'_>,
         links: &mut Links<'_>,
-        (link, from): (LinkId, Endpoint),
+        requester: &Requester,
         query: &Query<'_>,
-        asked: usize,
     ) {
         if cx.config().read_only {
             return cx.drop(DropReason::ReadOnly);
         }
         self.expire(cx);
-        let Some(at) = links.get_mut(link) else { return };
+        let from = requester.endpoint;
+        let Some(at) = links.get_mut(requester.link) else { return };
         let verified = at.on_query(cx.now(), query, from);
         let own = *at.own();
         let Some(reply) = self.replies.claim() else { return cx.drop(DropReason::ReplyOverflow) };
-        reply.set(&Requester { endpoint: from, link, asked, verified }, query.tid);
+        reply.set(requester, query.tid);
+        if verified {
+            reply.on_proof();
+        }
         let mut verifications = 0;
         let stores = Stores { items: &mut self.items, peers: &mut self.peers, tokens: &self.tokens };
         let body = stores.answer(cx.now(), &own, from, &query.method, &mut verifications);
@@ -79,23 +84,17 @@ impl<'s> Server<'s> {
     }
 
     /// Answers a malformed query with the error that it deserves.
-    pub(super) fn on_refusal(
-        &mut self,
-        cx: &mut Context<'_>,
-        (link, from): (LinkId, Endpoint),
-        refusal: &Refusal<'_>,
-        asked: usize,
-    ) {
+    pub(super) fn on_refusal(&mut self, cx: &mut Context<'_>, requester: &Requester, refusal: &Refusal<'_>) {
         if cx.config().read_only {
             return cx.drop(DropReason::ReadOnly);
         }
         let Some(reply) = self.replies.claim() else { return cx.drop(DropReason::ReplyOverflow) };
-        reply.set(&Requester { endpoint: from, link, asked, verified: false }, refusal.tid);
+        reply.set(requester, refusal.tid);
         reply.answer(ReplyBody::Error(refusal.error, refusal.text));
         cx.stats_mut().refused += 1;
     }
 
-    /// Encodes the next reply: the link it goes out by, to whom, and its length.
+    /// Encodes the reply that waits longest. One that was to carry what is gone by now is dropped.
     #[inline]
     pub(super) fn next_reply(
         &mut self,
@@ -103,42 +102,29 @@ impl<'s> Server<'s> {
         links: &Links<'s>,
         limiter: &mut Limiter<'_>,
         buf: &mut [u8],
-    ) -> Option<(LinkId, Endpoint, usize)> {
-        while !self.replies.is_empty() {
-            let reply = self.encode_first(cx, links, limiter, buf);
+    ) -> Option<Plan> {
+        while let Some(reply) = self.replies.front() {
+            let (link, to) = reply.destination();
+            let now = cx.now();
+            let own = links.get(link).map(|link| *link.own()).unwrap_or_default();
+            let mut trimmed = false;
+            let mut budget = |len: usize| {
+                let limit = reply.limit();
+                let over = !reply.is_proven() && !limiter.charge(now, &to, len) && len > limit;
+                trimmed |= over;
+                over.then_some(limit)
+            };
+            let (config, rng) = cx.config_and_rng();
+            let mut sources = Sources { items: &self.items, peers: &mut self.peers, links, now, config, rng, own };
+            let len = reply.encode(&mut sources, &mut budget, buf);
             self.replies.pop();
-            match reply {
-                Some(reply) => return Some(reply),
+            cx.stats_mut().trimmed += u64::from(trimmed);
+            match len {
+                Some(len) => return Some(Plan::Transmit { link, to, len }),
                 None => cx.drop(DropReason::StaleReply),
             }
         }
         None
-    }
-
-    /// Encodes the reply that waits longest; `None` when what it was to carry is gone.
-    fn encode_first(
-        &mut self,
-        cx: &mut Context<'_>,
-        links: &Links<'s>,
-        limiter: &mut Limiter<'_>,
-        buf: &mut [u8],
-    ) -> Option<(LinkId, Endpoint, usize)> {
-        let reply = self.replies.front()?;
-        let (link, to) = reply.destination();
-        let now = cx.now();
-        let own = links.get(link).map(|link| *link.own()).unwrap_or_default();
-        let mut trimmed = false;
-        let mut budget = |len: usize| {
-            let limit = reply.limit();
-            let over = !reply.is_proven() && !limiter.charge(now, &to, len) && len > limit;
-            trimmed |= over;
-            over.then_some(limit)
-        };
-        let (config, rng) = cx.config_and_rng();
-        let mut sources = Sources { items: &self.items, peers: &mut self.peers, links, now, config, rng, own };
-        let len = reply.encode(&mut sources, &mut budget, buf)?;
-        cx.stats_mut().trimmed += u64::from(trimmed);
-        Some((link, to, len))
     }
 
     /// Takes out of service what is too old to serve: secrets, peers, items. Each query is preceded by this, so that a
@@ -208,7 +194,8 @@ impl Stores<'_, '_> {
                     return ReplyBody::Error(ErrorCode::Protocol, "bad token");
                 }
                 let peer = if implied_port { from } else { from.with_port(port) };
-                self.announce(now, &info_hash, peer, seed)
+                let kind = if seed { PeerKind::Seed } else { PeerKind::Downloader };
+                self.announce(now, &info_hash, peer, kind)
             }
             Method::Put { token, item, cas, .. } => {
                 let target = item.target();
@@ -227,8 +214,8 @@ impl Stores<'_, '_> {
         stored.map_or(HeldItem::Item(key), HeldItem::SeqOnly)
     }
 
-    fn announce(self, now: Instant, info_hash: &Id, peer: Endpoint, seed: bool) -> ReplyBody {
-        match self.peers.announce(now, info_hash, peer, seed) {
+    fn announce(self, now: Instant, info_hash: &Id, peer: Endpoint, kind: PeerKind) -> ReplyBody {
+        match self.peers.announce(now, info_hash, peer, kind) {
             Announced::New | Announced::Updated => ReplyBody::Stored,
             Announced::Full => ReplyBody::NotStored(ErrorCode::Protocol, "full"),
             Announced::Quota => ReplyBody::NotStored(ErrorCode::Protocol, "quota reached"),

@@ -11,14 +11,12 @@ use crate::krpc::message::{ErrorCode, MAX_TID, Want};
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Requester {
+pub(in crate::dht::node) struct Requester {
     pub endpoint: Endpoint,
     /// The link that the query came in by.
     pub link: LinkId,
     /// Size of the query in bytes.
     pub asked: usize,
-    /// It is a contact that answered us.
-    pub verified: bool,
 }
 
 /// A reply that waits to be drained.
@@ -96,7 +94,12 @@ impl Reply {
         self.tid.clear();
         let _fits = self.tid.extend_from_slice(&tid[..tid.len().min(MAX_TID)]);
         self.asked = requester.asked.min(usize::from(u16::MAX)) as u16;
-        self.proven = requester.verified;
+        self.proven = false;
+    }
+
+    /// Its source is a contact that answered us.
+    pub(super) fn on_proof(&mut self) {
+        self.proven = true;
     }
 
     pub(super) fn answer(&mut self, body: ReplyBody) {
