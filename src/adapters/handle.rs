@@ -203,7 +203,7 @@ impl Handle {
     /// A handle that posts its messages with `post`, and what the driver has to keep alive as long as it runs.
     pub(super) fn new(addrs: Vec<SocketAddr>, post: impl Fn(Message) + Send + Sync + 'static) -> (Self, Lifetime) {
         let ended = Mailbox::new(1);
-        let lifetime = Lifetime(ended.clone());
+        let lifetime = Lifetime::new(ended.clone());
         let shared = Arc::new(Shared { next_tag: AtomicU64::new(1), addrs, ended });
         (Handle { shared, post: Arc::new(Post::new(post)), link: None, backlog: BACKLOG }, lifetime)
     }
@@ -231,7 +231,7 @@ impl Handle {
     pub fn notices(&self) -> Notices {
         let mail = Mailbox::new(self.backlog);
         self.post.send(Message::Watch(Waiter::new(mail.clone())));
-        Notices(mail)
+        Notices::new(mail)
     }
 
     /// Shuts the node down, for every handle. Running operations end with
@@ -246,7 +246,7 @@ impl Handle {
     /// Tells when the node has ended, whoever ends it.
     #[must_use]
     pub fn ended(&self) -> Ended {
-        Ended(self.shared.ended.clone())
+        Ended::new(self.shared.ended.clone())
     }
 }
 

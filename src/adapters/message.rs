@@ -86,7 +86,13 @@ impl Drop for Waiter {
 }
 
 /// Ends with the driver, whatever ends the driver.
-pub(super) struct Lifetime(pub Arc<Mailbox<Infallible, ()>>);
+pub(super) struct Lifetime(Arc<Mailbox<Infallible, ()>>);
+
+impl Lifetime {
+    pub(super) fn new(ended: Arc<Mailbox<Infallible, ()>>) -> Self {
+        Lifetime(ended)
+    }
+}
 
 impl Drop for Lifetime {
     fn drop(&mut self) {

@@ -13,9 +13,13 @@ use crate::adapters::results::Notice;
 
 /// A stream of [`Notice`]s.
 #[must_use = "awaited or waited for, it says what there is to know"]
-pub struct Notices(pub(super) Arc<Mailbox<Notice, End>>);
+pub struct Notices(Arc<Mailbox<Notice, End>>);
 
 impl Notices {
+    pub(super) fn new(mail: Arc<Mailbox<Notice, End>>) -> Self {
+        Notices(mail)
+    }
+
     /// The next one, or `None` when the node has ended.
     pub async fn next(&mut self) -> Option<Notice> {
         poll_fn(|cx| self.0.poll_next(cx)).await
@@ -88,9 +92,13 @@ impl<R> Drop for ObservationReply<R> {
 }
 
 /// Completes when the node has shut down and its sockets are closed. It need not be waited for.
-pub struct Ended(pub(super) Arc<Mailbox<Infallible, ()>>);
+pub struct Ended(Arc<Mailbox<Infallible, ()>>);
 
 impl Ended {
+    pub(super) fn new(ended: Arc<Mailbox<Infallible, ()>>) -> Self {
+        Ended(ended)
+    }
+
     /// Blocks until the node has ended and its sockets are closed.
     pub fn wait(self) {
         let _ = self.0.wait_next(None);

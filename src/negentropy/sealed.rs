@@ -62,7 +62,7 @@ impl Sealed {
     }
 
     fn view(&self) -> Sorted<'_> {
-        Sorted { entries: &self.entries, sums: &self.sums }
+        Sorted::of_parts(&self.entries, &self.sums)
     }
 }
 

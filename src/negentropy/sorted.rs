@@ -57,9 +57,9 @@ impl core::error::Error for NotASet {}
 /// A sorted slice with its running sums, in memory that is lent; the entries may lie in flash.
 #[derive(Clone, Copy, Debug)]
 pub struct Sorted<'a> {
-    pub(super) entries: &'a [Entry],
+    entries: &'a [Entry],
     /// Element k is the sum of the first (k + 1) * [`BLOCK`] ids.
-    pub(super) sums: &'a [Sum],
+    sums: &'a [Sum],
 }
 
 impl<'a> Sorted<'a> {
@@ -88,6 +88,12 @@ impl<'a> Sorted<'a> {
         let entries = entries.get(..len).unwrap_or_default();
         fill(entries, sums)?;
         Ok(Sorted { entries, sums })
+    }
+
+    /// A set that was built before.
+    #[allow(dead_code, reason = "a sealed set is made with an allocator only")]
+    pub(super) fn of_parts(entries: &'a [Entry], sums: &'a [Sum]) -> Self {
+        Sorted { entries, sums }
     }
 
     /// How many running sums so many entries need.

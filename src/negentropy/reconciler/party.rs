@@ -1,8 +1,13 @@
 //! What one side knows all along a session.
 
+use core::ops::Range;
+
+use crate::base::error::NoRoom;
 use crate::base::list::Memory;
 use crate::base::rng::Rng;
 use crate::negentropy::config::{ReconcilerConfig, Splitting};
+use crate::negentropy::diff;
+use crate::negentropy::set::{Difference, SortedSet};
 
 /// Lent or owned.
 pub type Scratch<'s> = Memory<'s, u32>;
@@ -15,18 +20,18 @@ pub enum Role {
 
 #[derive(Debug)]
 pub struct Party<'s> {
-    pub role: Role,
-    pub config: ReconcilerConfig,
+    role: Role,
+    config: ReconcilerConfig,
     /// A word for each id that a received list may have (initiator).
-    pub scratch: Scratch<'s>,
+    scratch: Scratch<'s>,
     /// Moves split points.
-    pub random: Option<Rng>,
+    random: Option<Rng>,
     /// Messages of both sides so far.
-    pub messages: u32,
+    messages: u32,
     /// Ids that the partner claimed to have and we lack.
-    pub needs: u64,
+    needs: u64,
     /// Whether one of our messages was cut at the frame limit.
-    pub framed: bool,
+    framed: bool,
 }
 
 impl<'s> Party<'s> {
@@ -35,7 +40,80 @@ impl<'s> Party<'s> {
         Party { role, config, scratch, random, messages: 0, needs: 0, framed: false }
     }
 
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    pub fn config(&self) -> &ReconcilerConfig {
+        &self.config
+    }
+
     pub fn is_adaptive(&self) -> bool {
         self.config.splitting == Splitting::Adaptive
+    }
+
+    /// Bytes that a message into a buffer of `space` bytes may have.
+    pub fn frame(&self, space: usize) -> usize {
+        if self.config.frame_limit == 0 { space } else { space.min(self.config.frame_limit) }
+    }
+
+    /// Words that there are for the ids of a received list.
+    pub fn scratch_len(&self) -> usize {
+        self.scratch.len()
+    }
+
+    /// By how much a split point moves: less than `range`, in the mode that moves them.
+    pub fn nudge(&mut self, range: usize) -> usize {
+        let is_adaptive = self.is_adaptive();
+        match &mut self.random {
+            Some(random) if is_adaptive => random.below(u32::try_from(range).unwrap_or(u32::MAX)) as usize,
+            _ => 0,
+        }
+    }
+
+    // ---- the session so far ----
+
+    pub fn messages(&self) -> u32 {
+        self.messages
+    }
+
+    pub fn set_messages(&mut self, messages: u32) {
+        self.messages = messages;
+    }
+
+    pub fn count_message(&mut self) {
+        self.messages = self.messages.saturating_add(1);
+    }
+
+    pub fn is_framed(&self) -> bool {
+        self.framed
+    }
+
+    /// One of our messages was cut.
+    pub fn on_cut(&mut self) {
+        self.framed = true;
+    }
+
+    pub fn needs(&self) -> u64 {
+        self.needs
+    }
+
+    /// Reports what a list and the own entries of a range do not have in common, as far as the limit of needs allows.
+    pub fn compare<S: SortedSet>(
+        &mut self,
+        set: &S,
+        range: Range<usize>,
+        theirs: &[[u8; 32]],
+        sink: &mut impl FnMut(Difference<'_>),
+    ) -> Result<(), NoRoom> {
+        let Party { scratch, needs, config, .. } = self;
+        let most = config.limits.needs;
+        let mut tell = |difference: Difference<'_>| {
+            *needs += u64::from(matches!(difference, Difference::Need(_)));
+            if *needs <= most {
+                sink(difference);
+            }
+        };
+        diff::compare(set, range, theirs, scratch, &mut tell)
     }
 }

@@ -104,15 +104,15 @@ impl<'s> Reconciler<'s> {
     }
 
     fn new(party: Party<'s>, phase: SessionPhase) -> Result<Self, ConfigError> {
-        if (1..MIN_FRAME).contains(&party.config.frame_limit) {
+        if (1..MIN_FRAME).contains(&party.config().frame_limit) {
             return Err(ConfigError::new(
                 "frame_limit",
-                party.config.frame_limit as u64,
+                party.config().frame_limit as u64,
                 "0 or at least",
                 MIN_FRAME as u64,
             ));
         }
-        let message = party.config.limits.message;
+        let message = party.config().limits.message;
         if message > ReconcilerConfig::MAX_MESSAGE {
             let most = ReconcilerConfig::MAX_MESSAGE as u64;
             return Err(ConfigError::new("limits.message", message as u64, "at most", most));
@@ -127,12 +127,12 @@ impl<'s> Reconciler<'s> {
     /// When `out` is shorter than [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), and for a responder, or a session that
     /// has begun.
     pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, ReconcileError> {
-        if self.party.role != Role::Initiator || self.phase != SessionPhase::Fresh {
+        if self.party.role() != Role::Initiator || self.phase != SessionPhase::Fresh {
             return Err(ReconcileError::Misuse);
         }
         let len = Turn::new(&mut self.party, set, out, None)?.first_message()?;
         self.phase = SessionPhase::Open;
-        self.party.messages = 1;
+        self.party.set_messages(1);
         Ok(len)
     }
 
@@ -147,13 +147,13 @@ impl<'s> Reconciler<'s> {
     /// [`messages`](Reconciler::messages) of that one said.
     pub fn resume(&mut self, messages: u32) {
         self.phase = SessionPhase::Open;
-        self.party.messages = messages;
+        self.party.set_messages(messages);
     }
 
     /// Messages of both sides so far.
     #[must_use]
     pub fn messages(&self) -> u32 {
-        self.party.messages
+        self.party.messages()
     }
 
     /// Handles a message: reports what is found to `sink` (initiator) and writes the answer into `out`.
@@ -186,13 +186,13 @@ impl<'s> Reconciler<'s> {
         out: &mut [u8],
         sink: &mut impl FnMut(Difference<'_>),
     ) -> Result<Step, ReconcileError> {
-        let most = self.party.config.limits.message;
+        let most = self.party.config().limits.message;
         if message.len() > most {
             return Err(ReconcileError::MessageTooLong { bytes: message.len(), most });
         }
         let (version, body) = message::version(message)?;
         if version != VERSION {
-            return match (self.party.role, out.first_mut()) {
+            return match (self.party.role(), out.first_mut()) {
                 (Role::Initiator, _) => Err(ReconcileError::Version(version)),
                 (Role::Responder, None) => Err(ReconcileError::BufferTooSmall { bytes: 0, least: MIN_FRAME }),
                 (Role::Responder, Some(byte)) => {
@@ -201,10 +201,10 @@ impl<'s> Reconciler<'s> {
                 }
             };
         }
-        self.party.messages = self.party.messages.saturating_add(1);
+        self.party.count_message();
         self.check_rounds(set.len(), out.len())?;
-        let ranges = FrameReader::new(body, self.party.config.strictness);
-        let survey = match self.party.config.splitting {
+        let ranges = FrameReader::new(body, self.party.config().strictness);
+        let survey = match self.party.config().splitting {
             Splitting::Conformance => None,
             Splitting::Adaptive => Some(survey(set, ranges.clone())?),
         };
@@ -218,9 +218,11 @@ impl<'s> Reconciler<'s> {
             }
         }
         let Written { len, asks, open, told, cut } = turn.finish();
-        self.party.messages = self.party.messages.saturating_add(1);
-        self.party.framed |= cut;
-        if self.party.role == Role::Initiator {
+        self.party.count_message();
+        if cut {
+            self.party.on_cut();
+        }
+        if self.party.role() == Role::Initiator {
             if !asks {
                 return Ok(Step::Done);
             }
@@ -231,11 +233,11 @@ impl<'s> Reconciler<'s> {
 
     /// A round moves a frame of entries, or else the session is in its levels of splitting (N31).
     fn check_rounds(&self, len: usize, space: usize) -> Result<(), ReconcileError> {
-        let limits = &self.party.config.limits;
-        let frame = if self.party.config.frame_limit == 0 { space } else { space.min(self.party.config.frame_limit) };
-        let entries = (len as u64).saturating_add(self.party.needs);
+        let limits = &self.party.config().limits;
+        let frame = self.party.frame(space);
+        let entries = (len as u64).saturating_add(self.party.needs());
         let justified = entries.saturating_mul(4) / (frame as u64 / 64).max(1);
-        let rounds = u64::from(self.party.messages / 2);
+        let rounds = u64::from(self.party.messages() / 2);
         let most = u64::from(limits.rounds).saturating_add(justified);
         if rounds > most { Err(ReconcileError::TooManyRounds { rounds, most }) } else { Ok(()) }
     }
@@ -247,7 +249,7 @@ impl<'s> Reconciler<'s> {
             return Ok(());
         }
         self.stalled = self.stalled.saturating_add(1);
-        let most = self.party.config.limits.stalled;
+        let most = self.party.config().limits.stalled;
         if self.stalled > most { Err(ReconcileError::NoProgress { most }) } else { Ok(()) }
     }
 }

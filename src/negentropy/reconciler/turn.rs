@@ -3,8 +3,7 @@
 use core::ops::ControlFlow;
 
 use crate::base::error::NoRoom;
-use crate::negentropy::config::{MIN_FRAME, Splitting};
-use crate::negentropy::diff;
+use crate::negentropy::config::MIN_FRAME;
 use crate::negentropy::error::ReconcileError;
 use crate::negentropy::message::{self, Bound, Fingerprint, FrameWriter, Mark, Mode, Range};
 use crate::negentropy::reconciler::party::{Party, Role};
@@ -96,8 +95,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         out: &'b mut [u8],
         survey: Option<MessageSurvey>,
     ) -> Result<Self, ReconcileError> {
-        let limit = if party.config.frame_limit == 0 { out.len() } else { party.config.frame_limit };
-        let frame = limit.min(out.len());
+        let frame = party.frame(out.len());
         if frame < MIN_FRAME {
             return Err(too_small(frame));
         }
@@ -148,7 +146,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         sink: &mut impl FnMut(Difference<'_>),
     ) -> Result<ControlFlow<()>, Excess> {
         self.ranges += 1;
-        if self.ranges > self.party.config.limits.ranges {
+        if self.ranges > self.party.config().limits.ranges {
             return Err(Excess::Ranges);
         }
         let lower = self.index;
@@ -172,7 +170,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
                 self.spend(self.steps)?;
                 written
             }
-            Mode::IdList(theirs) if self.party.role == Role::Initiator => {
+            Mode::IdList(theirs) if self.party.role() == Role::Initiator => {
                 self.learn(lower, upper, theirs, sink)?;
                 self.skip = true;
                 Ok(())
@@ -201,14 +199,14 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
 
     /// What is wrong with the message whose last range was this one, in numbers.
     pub fn error(&self, excess: Excess, range: &Range<'_>) -> ReconcileError {
-        let limits = &self.party.config.limits;
+        let limits = &self.party.config().limits;
         match excess {
             Excess::Ranges => ReconcileError::TooManyRanges { most: limits.ranges },
             Excess::Work => ReconcileError::TooMuchWork { most: limits.work },
             Excess::Needs => ReconcileError::TooManyNeeds { most: limits.needs },
             Excess::List => {
                 let ids = if let Mode::IdList(ids) = range.mode { ids.len() } else { 0 };
-                ReconcileError::ListTooLong { ids, words: self.party.scratch.len() }
+                ReconcileError::ListTooLong { ids, words: self.party.scratch_len() }
             }
             Excess::Bytes => too_small(self.frame),
         }
@@ -239,7 +237,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
 
     fn spend(&mut self, steps: u64) -> Result<(), Excess> {
         self.work = self.work.saturating_add(steps);
-        if self.work > self.party.config.limits.work { Err(Excess::Work) } else { Ok(()) }
+        if self.work > self.party.config().limits.work { Err(Excess::Work) } else { Ok(()) }
     }
 
     /// What was written so far, up to the entry at `place`, stays.
@@ -267,12 +265,12 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
     fn split(&mut self, lower: usize, upper: usize, bound: &Bound) -> Result<(), NoRoom> {
         let n = upper - lower;
         let at = Situation {
-            message: self.party.messages.saturating_add(1),
-            lists_end_it: self.party.role == Role::Responder,
-            framed: self.party.framed,
+            message: self.party.messages().saturating_add(1),
+            lists_end_it: self.party.role() == Role::Responder,
+            framed: self.party.is_framed(),
             survey: self.survey,
         };
-        match plan(self.party.config.splitting, n, at) {
+        match plan(self.party.config().splitting, n, at) {
             SplitPlan::List => {
                 self.steps = n as u64;
                 self.list(lower, upper, bound)?;
@@ -291,9 +289,10 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         let (width, wider) = (n / buckets, n % buckets);
         let mut from = lower;
         for bucket in 0..buckets {
-            // The first ones are one wider, so that the widths add up.
+            // The first ones are one wider, so that the widths add up. Less than half a bucket, so that none gets
+            // empty.
             let even = lower + (bucket + 1) * width + (bucket + 1).min(wider);
-            let to = if bucket + 1 == buckets { upper } else { even + self.nudge(width) };
+            let to = if bucket + 1 == buckets { upper } else { even + self.party.nudge(width / 2) };
             let end = match (to < upper, to.checked_sub(1).and_then(|last| self.set.entry(last)), self.set.entry(to)) {
                 (true, Some(before), Some(after)) => Bound::between(&before, &after),
                 _ => *bound,
@@ -306,16 +305,6 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
             from = to;
         }
         Ok(())
-    }
-
-    /// By how much a split point moves: less than half a bucket, so that none gets empty.
-    fn nudge(&mut self, width: usize) -> usize {
-        match &mut self.party.random {
-            Some(random) if self.party.config.splitting == Splitting::Adaptive => {
-                random.below(u32::try_from(width / 2).unwrap_or(u32::MAX)) as usize
-            }
-            _ => 0,
-        }
     }
 
     fn list(&mut self, lower: usize, upper: usize, bound: &Bound) -> Result<(), NoRoom> {
@@ -365,17 +354,13 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         sink: &mut impl FnMut(Difference<'_>),
     ) -> Result<(), Excess> {
         self.spend((upper - lower).saturating_add(theirs.len()) as u64)?;
-        let Turn { party: Party { scratch, needs, config, .. }, told, .. } = self;
-        let most = config.limits.needs;
+        let told = &mut self.told;
         let mut tell = |difference: Difference<'_>| {
-            *needs += u64::from(matches!(difference, Difference::Need(_)));
             *told = true;
-            if *needs <= most {
-                sink(difference);
-            }
+            sink(difference);
         };
-        diff::compare(self.set, lower..upper, theirs, scratch, &mut tell).map_err(|NoRoom| Excess::List)?;
-        if *needs > most { Err(Excess::Needs) } else { Ok(()) }
+        self.party.compare(self.set, lower..upper, theirs, &mut tell).map_err(|NoRoom| Excess::List)?;
+        if self.party.needs() > self.party.config().limits.needs { Err(Excess::Needs) } else { Ok(()) }
     }
 }
 
