@@ -183,7 +183,7 @@ impl Network {
             let length = Record { polls: 1, now, call }.encode(&mut record).expect("a record fits");
             assert!(Record::decode(&record[..length], &mut nodes).is_some());
         });
-        self.call(what, i, |node, now| call.apply(node, now));
+        self.call(what, i, |node, now| _ = call.apply(node, now));
         self.drain(i);
     }
 

@@ -16,7 +16,7 @@ use crate::adapters::watch::{Ended, Notices, Observation};
 use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
 use crate::dht::contact::{ContactView, SavedContact};
 use crate::dht::error::CallError;
-use crate::dht::event::{LinkId, OpId};
+use crate::dht::event::LinkId;
 use crate::dht::node::Node;
 use crate::dht::size::SizeEstimate;
 use crate::dht::stats::Stats;
@@ -133,7 +133,7 @@ impl Handle {
 
     fn start<T: FromEvent>(
         &self,
-        start: impl FnOnce(Submit<'_>) -> Result<OpId, CallError> + Send + 'static,
+        start: impl FnOnce(Submit<'_>) -> Result<(), CallError> + Send + 'static,
     ) -> Operation<T> {
         let tag = self.shared.next_tag.fetch_add(1, Ordering::Relaxed);
         let mail = Mailbox::new(self.backlog);

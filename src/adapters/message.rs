@@ -13,7 +13,7 @@ use crate::adapters::results::{FromEvent, OperationError};
 use crate::dht::command::Command;
 use crate::dht::contact::SavedContact;
 use crate::dht::error::CallError;
-use crate::dht::event::{Event, LinkId, OpId, Outcome};
+use crate::dht::event::{Event, LinkId, Outcome};
 use crate::dht::node::Node;
 use crate::dht::trace::TraceSink;
 
@@ -32,10 +32,10 @@ pub(super) enum Message {
 pub(super) type CallReply = Box<dyn FnOnce(Result<(), CallError>) + Send>;
 
 /// What takes a command: the node, by way of its driver.
-pub(super) type Submit<'a> = &'a mut dyn FnMut(Command<'_>) -> Result<OpId, CallError>;
+pub(super) type Submit<'a> = &'a mut dyn FnMut(Command<'_>) -> Result<(), CallError>;
 
 /// Submits a command that borrows from what the closure owns, so that no second set of commands is needed.
-pub(super) type Start = Box<dyn FnOnce(Submit<'_>) -> Result<OpId, CallError> + Send>;
+pub(super) type Start = Box<dyn FnOnce(Submit<'_>) -> Result<(), CallError> + Send>;
 
 /// How an operation ends for its consumer.
 pub(super) type End = Result<Outcome, OperationError>;

@@ -99,7 +99,7 @@ impl<L: Sockets> Runner<L> {
 
     /// One input, one drain.
     pub(super) fn input(&mut self, input: Input<'_>) {
-        self.call(Call::Input(input));
+        self.tell(Call::Input(input));
         self.drain();
     }
 
@@ -108,24 +108,15 @@ impl<L: Sockets> Runner<L> {
     pub(super) fn handle_message(&mut self, message: Message) -> ControlFlow<()> {
         match message {
             Message::Run { tag, link, start, waiter } => {
-                let now = self.clock.now();
-                let started = start(&mut |command| {
-                    if let Some(observer) = &mut self.observer {
-                        observer.call(now, Call::Command { tag, link, command });
-                    }
-                    match link {
-                        Some(link) => self.node.command_on(now, tag, link, command),
-                        None => self.node.command(now, tag, command),
-                    }
-                });
+                let started = start(&mut |command| self.call(Call::Command { tag, link, command }));
                 match started {
-                    Ok(_) => drop(self.waiters.insert(tag, waiter)),
+                    Ok(()) => drop(self.waiters.insert(tag, waiter)),
                     Err(error) => waiter.finish(Err(OperationError::Refused(error))),
                 }
                 self.drain();
             }
             Message::Cancel { tag } => {
-                self.call(Call::Cancel { tag });
+                self.tell(Call::Cancel { tag });
                 self.drain();
             }
             Message::Import { link, contacts, reply } => reply(self.import(link, contacts)),
@@ -141,18 +132,23 @@ impl<L: Sockets> Runner<L> {
     fn import(&mut self, link: LinkId, contacts: Vec<SavedContact>) -> Result<(), CallError> {
         self.node.id(link).ok_or(CallError::NoLink(link))?;
         if !contacts.is_empty() {
-            contacts.into_iter().for_each(|contact| self.call(Call::Import { link, contact }));
+            contacts.into_iter().try_for_each(|contact| self.call(Call::Import { link, contact }))?;
             self.drain();
         }
         Ok(())
     }
 
-    fn call(&mut self, call: Call<'_>) {
+    /// A call that is never refused.
+    fn tell(&mut self, call: Call<'_>) {
+        let _ = self.call(call);
+    }
+
+    fn call(&mut self, call: Call<'_>) -> Result<(), CallError> {
         let now = self.clock.now();
         if let Some(observer) = &mut self.observer {
             observer.call(now, call);
         }
-        call.apply(&mut self.node, now);
+        call.apply(&mut self.node, now)
     }
 
     fn drain(&mut self) {
@@ -172,7 +168,7 @@ impl<L: Sockets> Runner<L> {
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
                     let Some((link, to)) = failed.pop() else { return };
-                    self.call(Call::Input(Input::SendFailed { link, to }));
+                    self.tell(Call::Input(Input::SendFailed { link, to }));
                 }
             }
         }

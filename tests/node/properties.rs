@@ -203,7 +203,7 @@ impl Run {
                 self.tags.insert(tag, false);
             }
         } else {
-            call.apply(&mut self.node, self.clock);
+            let _ = call.apply(&mut self.node, self.clock);
         }
         if told {
             self.told = self.told.max(self.clock);
@@ -635,7 +635,7 @@ fn replay(config: Config, journal: &[u8]) -> Id {
         for _ in 0..record.polls {
             trace.add(&node.poll_output(&mut buf));
         }
-        record.call.apply(&mut node, record.now);
+        let _ = record.call.apply(&mut node, record.now);
         at = journal.len() - after.len();
     }
     trace.finish()

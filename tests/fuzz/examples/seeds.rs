@@ -205,7 +205,7 @@ impl Network {
         if i == 0 {
             self.record(call);
         }
-        call.apply(&mut self.nodes[i], self.now);
+        let _ = call.apply(&mut self.nodes[i], self.now);
         let mut buffer: Buffer = [0; 1500];
         loop {
             self.polls += u32::from(i == 0);

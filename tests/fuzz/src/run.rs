@@ -43,7 +43,7 @@ fn live(setting: u8, mut records: &[u8], checked: bool) -> OutputHash {
         if matches!(record.call, Call::End) {
             break;
         }
-        record.call.apply(&mut node, record.now);
+        let _ = record.call.apply(&mut node, record.now);
         let rest = rest.len();
         records = &records[records.len() - rest..];
     }

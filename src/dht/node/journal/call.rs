@@ -3,6 +3,7 @@
 use crate::base::time::Instant;
 use crate::dht::command::Command;
 use crate::dht::contact::SavedContact;
+use crate::dht::error::CallError;
 use crate::dht::event::{Input, LinkId};
 use crate::dht::node::Node;
 
@@ -40,21 +41,20 @@ pub enum Call<'a> {
 
 impl Call<'_> {
     /// Makes the call.
-    pub fn apply(&self, node: &mut Node<'_>, now: Instant) {
+    ///
+    /// # Errors
+    /// Those of the call. In a replay they are no news: what was refused is refused again.
+    pub fn apply(&self, node: &mut Node<'_>, now: Instant) -> Result<(), CallError> {
         match *self {
             Call::Input(input) => node.handle_input(now, input),
-            // What the call returned was for the caller; what was refused is refused again.
             Call::Command { tag, link: Some(link), command } => {
-                let _ = node.command_on(now, tag, link, command);
+                return node.command_on(now, tag, link, command).map(|_| ());
             }
-            Call::Command { tag, link: None, command } => {
-                let _ = node.command(now, tag, command);
-            }
+            Call::Command { tag, link: None, command } => return node.command(now, tag, command).map(|_| ()),
             Call::Cancel { tag } => node.cancel(now, tag),
-            Call::Import { link, contact } => {
-                let _ = node.import(now, link, &[contact]);
-            }
+            Call::Import { link, contact } => return node.import(now, link, &[contact]),
             Call::End => {}
         }
+        Ok(())
     }
 }

@@ -123,7 +123,7 @@ impl World {
     pub fn call(&mut self, call: Call<'_>) {
         self.record(call);
         self.latest = self.latest.max(self.now);
-        call.apply(&mut self.node, self.now);
+        let _ = call.apply(&mut self.node, self.now);
         self.served = matches!(call, Call::Input(Input::Timeout)).then_some(self.latest);
     }
 
@@ -357,7 +357,7 @@ impl World {
             for _ in 0..record.polls {
                 trace.add(&node.poll_output(&mut buffer));
             }
-            record.call.apply(&mut node, record.now);
+            let _ = record.call.apply(&mut node, record.now);
             let rest = rest.len();
             records = &records[records.len() - rest..];
         }
