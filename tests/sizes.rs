@@ -76,7 +76,7 @@ fn a_capacity_that_can_be_numbered_is_taken_and_one_more_is_refused() {
     assert_eq!(refusal! { value_bytes: 65_535 * 64 }.unwrap(), "value_bytes is 4194240; at most 4194176");
     assert_eq!(refusal! { candidates: 256 }.unwrap(), "candidates is 256; at most 255");
     assert_eq!(refusal! { results: 0 }.unwrap(), "results is 0; at least 1");
-    assert_eq!(refusal! { items: 4, value_bytes: 0 }.unwrap(), "value_bytes is 0; at least 64");
+    assert_eq!(refusal! { items: 4, value_bytes: 0 }.unwrap(), "value_bytes is 0; at least 1000");
     assert_eq!(refusal! { items: 0, value_bytes: 0 }, None);
 }
 
@@ -109,6 +109,18 @@ fn lent_storage_has_a_candidate_and_a_token_for_each_replica_or_the_node_is_not_
     assert_eq!(refusal(too_near.lend()).unwrap(), "candidates is 11; at least lookup.replicas, 12");
     let mut for_tiny = honeyguide::storage! { operations: 1 };
     assert_eq!(refusal(for_tiny.lend()).unwrap(), "replicas is 8; at least lookup.replicas, 12");
+}
+
+#[test]
+fn lent_storage_has_memory_for_every_link() {
+    let refusal = |config: Config, storage| Node::new(config, [1; 32], storage).err().map(|error| error.to_string());
+    let two = Config::tiny().with_links(&[LinkConfig::V4, LinkConfig::V6]).unwrap();
+    let mut none = honeyguide::storage! { links: 0 };
+    assert_eq!(refusal(Config::tiny(), none.lend()).unwrap(), "links is 0; at least Config::links, 1");
+    let mut one = honeyguide::storage!();
+    assert_eq!(refusal(two, one.lend()).unwrap(), "links is 1; at least Config::links, 2");
+    let mut more = honeyguide::storage! { links: 4 };
+    assert_eq!(refusal(Config::tiny(), more.lend()), None);
 }
 
 /// Most that the resident set of a process may grow by a node with the default configuration that has nothing to do.

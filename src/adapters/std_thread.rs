@@ -106,13 +106,13 @@ fn start(
     let runner = Runner::new(config, rng_seed, sockets.clone(), &addrs, observer)?;
     let machine = Arc::new(Mutex::new(Machine { runner, armed: None, ended: false }));
     let (wakes, inbox) = channel();
-    let readers = (0u8..)
-        .zip(addrs.iter())
-        .map(|(i, _)| {
-            let (sockets, machine, wakes) = (sockets.clone(), machine.clone(), wakes.clone());
-            named(format!("honeyguide-read-{i}"), move || read(&sockets[usize::from(i)], LinkId(i), &machine, &wakes))
-        })
-        .collect::<io::Result<Vec<_>>>()?;
+    // Should a thread not start, those that did are ended with this.
+    let mut readers = Readers { sockets: sockets.clone(), machine: machine.clone(), threads: Vec::new() };
+    for (i, _) in (0u8..).zip(addrs.iter()) {
+        let (sockets, machine, wakes) = (sockets.clone(), machine.clone(), wakes.clone());
+        let body = move || read(&sockets[usize::from(i)], LinkId(i), &machine, &wakes);
+        readers.threads.push(named(format!("honeyguide-read-{i}"), body)?);
+    }
     let (handle, lifetime) = Handle::new(addrs, move |message| {
         let _ = wakes.send(ThreadWake::Message(message));
     });
@@ -120,7 +120,7 @@ fn start(
         // In the opposite order they end, however the node ends: first the readers, then the node with its sockets.
         let _lifetime = lifetime;
         let machine = machine;
-        let _readers = Readers { sockets, threads: readers };
+        let _readers = readers;
         run(&machine, inbox);
     })?;
     Ok(handle)
@@ -183,14 +183,19 @@ fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Send
     }
 }
 
-/// The readers, who are woken and waited for when this is dropped.
+/// The readers. The machine ends when this is dropped, and they are woken and waited for.
 struct Readers {
     sockets: ThreadSockets,
+    machine: Arc<Mutex<Machine>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Readers {
     fn drop(&mut self) {
+        // One who finds the lock poisoned ends too.
+        if let Ok(mut held) = self.machine.lock() {
+            held.ended = true;
+        }
         for (socket, reader) in self.sockets.iter().zip(self.threads.drain(..)) {
             // The datagram can be lost when the system's buffer is full, but then the reader is awake anyway.
             for _ in 0..100 {

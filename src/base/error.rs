@@ -29,7 +29,7 @@ pub struct ConfigError {
     pub value: u64,
     /// What value and bound are counted in; empty for plain numbers.
     pub unit: &'static str,
-    /// What it has to be: `at least`, `at most`.
+    /// What it has to be: `at least`, `at most`, `as`.
     pub rule: &'static str,
     /// The other field that it is compared with; empty where that is a plain number.
     pub other: &'static str,
@@ -98,9 +98,9 @@ mod tests {
             (ConfigError::new("links", 0, "at least", 1), "links is 0; at least 1"),
             (
                 ConfigError::new("lookup.hard_timeout", 500, "at least", 1000)
-                    .against("lookup.soft_timeout.1")
+                    .against("lookup.soft_timeout.most")
                     .counted_in("ms"),
-                "lookup.hard_timeout is 500 ms; at least lookup.soft_timeout.1, 1000 ms",
+                "lookup.hard_timeout is 500 ms; at least lookup.soft_timeout.most, 1000 ms",
             ),
         ] {
             assert_eq!(error.to_string(), text);

@@ -1,4 +1,4 @@
-//! What every machine stands on: time, random numbers, errors. Knows no protocol.
+//! What every machine stands on: time, random numbers, memory, errors. Knows no protocol.
 
 pub(crate) mod arena;
 pub(crate) mod bitset;

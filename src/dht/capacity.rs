@@ -7,6 +7,7 @@ use crate::base::arena::Block;
 use crate::base::bitset::BitSet;
 use crate::base::error::{ConfigError, at_least, at_most};
 use crate::base::slab::MAX_ENTRIES;
+use crate::krpc::item::MAX_VALUE;
 
 /// Most operations at the same time, upkeep included.
 pub const MAX_OPERATIONS: usize = BitSet::CAPACITY;
@@ -37,7 +38,7 @@ pub struct Capacity {
     pub peers: usize,
     /// Items that we hold for others.
     pub items: usize,
-    /// Bytes for the values of those items: at least 64 where there are any.
+    /// Bytes for the values of those items: at least 1,000 where there are any, so that the largest has a place.
     pub value_bytes: usize,
     /// Replies that wait to be drained.
     pub replies: usize,
@@ -64,7 +65,8 @@ impl Capacity {
 
     /// Whether every table is as large as it has to be, and no larger than its entries can be numbered.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let least_value = if self.items > 0 { Block::BYTES } else { 0 };
+        // With fewer, no item is ever taken: a store is full when the largest value has no place in it.
+        let least_value = if self.items > 0 { MAX_VALUE } else { 0 };
         for (field, value, least, most) in [
             ("capacity.contacts", self.contacts, 1, MAX_ENTRIES),
             ("capacity.newcomers", self.newcomers, 1, MAX_ENTRIES),

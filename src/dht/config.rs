@@ -20,7 +20,7 @@ use crate::krpc::id::Id;
 pub const MAX_BOOTSTRAP_NODES: usize = 16;
 /// Most local sockets of one node.
 pub const MAX_LINKS: usize = 4;
-/// Nodes of one family in a reply, and the size of the set that a lookup has to close (BEP 5).
+/// Nodes of one family in a reply (BEP 5), and of the list that a lookup ends with.
 pub const K: usize = 8;
 /// Most nodes that a put or an announce is stored on.
 pub const MAX_REPLICAS: u8 = 20;
@@ -322,8 +322,8 @@ impl Config {
                     Family::V4 => 4,
                     Family::V6 => 6,
                 });
-                let error = ConfigError::new("IP version of links.external", version, "that of", own);
-                return Err(error.against("links.family"));
+                let error = ConfigError::new("links.external", version, "as", own);
+                return Err(error.against("links.family").counted_in("(IP version)"));
             }
         }
         Ok(Config { links: links.iter().copied().collect(), ..self })
@@ -331,7 +331,7 @@ impl Config {
 
     /// Whether the rules make sense together.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let (t, l, s) = (&self.table, &self.lookup, &self.server);
+        let (t, l, m, s) = (&self.table, &self.lookup, &self.limiter, &self.server);
         at_least("links", self.links.len() as u64, 1)?;
         self.capacity.check()?;
         at_least("lookup.k", l.k.into(), 1)?;
@@ -344,7 +344,8 @@ impl Config {
             .map_err(|error| error.against("lookup.replicas"))?;
         at_least("lookup.slots_good", l.slots_good.into(), 1)?;
         at_least("lookup.slots_unverified", l.slots_unverified.into(), 1)?;
-        at_least("lookup.unverified_query_rate", lesser(l.unverified_query_rate), 1)?;
+        at_least("lookup.unverified_query_rate.per_second", l.unverified_query_rate.per_second.into(), 1)?;
+        at_least("lookup.unverified_query_rate.burst", l.unverified_query_rate.burst.into(), 1)?;
         lasts("lookup.soft_timeout.least", l.soft_timeout.least, Duration::from_micros(1))?;
         lasts("lookup.soft_timeout.most", l.soft_timeout.most, l.soft_timeout.least)
             .map_err(|error| error.against("lookup.soft_timeout.least"))?;
@@ -358,9 +359,12 @@ impl Config {
         lasts("table.newcomer_lifetime", t.newcomer_lifetime, t.newcomer_delay)
             .map_err(|error| error.against("table.newcomer_delay"))?;
         lasts("table.check_every", t.check_every, Duration::from_millis(1))?;
-        at_least("limiter.per_endpoint", lesser(self.limiter.per_endpoint), 1)?;
-        at_least("limiter.per_network", lesser(self.limiter.per_network), 1)?;
-        at_least("limiter.per_node", lesser(self.limiter.per_node), 1)?;
+        at_least("limiter.per_endpoint.per_second", m.per_endpoint.per_second.into(), 1)?;
+        at_least("limiter.per_endpoint.burst", m.per_endpoint.burst.into(), 1)?;
+        at_least("limiter.per_network.per_second", m.per_network.per_second.into(), 1)?;
+        at_least("limiter.per_network.burst", m.per_network.burst.into(), 1)?;
+        at_least("limiter.per_node.per_second", m.per_node.per_second.into(), 1)?;
+        at_least("limiter.per_node.burst", m.per_node.burst.into(), 1)?;
         lasts("server.token_rotation", s.token_rotation, Duration::from_secs(1))?;
         lasts("server.item_lifetime", s.item_lifetime, Duration::from_secs(1))?;
         lasts("server.peer_lifetime", s.peer_lifetime, Duration::from_secs(1))?;
@@ -368,11 +372,6 @@ impl Config {
         at_most("server.peers_per_reply", s.peers_per_reply.into(), MAX_PEERS as u64)?;
         at_most("server.samples", s.samples.into(), MAX_SAMPLES.into())
     }
-}
-
-/// A rate lets nothing through when either of its numbers is zero.
-fn lesser(rate: Rate) -> u64 {
-    rate.per_second.min(rate.burst).into()
 }
 
 fn lasts(field: &'static str, value: Duration, bound: Duration) -> Result<(), ConfigError> {
@@ -400,7 +399,7 @@ mod tests {
             |c| c.server.samples = MAX_SAMPLES,
             |c| c.limiter.reply_bytes = Rate { per_second: 0, burst: 0 },
             |c| (c.capacity.items, c.capacity.value_bytes) = (0, 0),
-            |c| c.capacity.value_bytes = 64,
+            |c| c.capacity.value_bytes = 1000,
             |c| c.capacity.candidates = 20,
             |c| c.table.newcomer_lifetime = c.table.newcomer_delay,
         ] {
@@ -414,9 +413,9 @@ mod tests {
             (|c| (c.lookup.k, c.lookup.replicas) = (1, 1), "lookup.report_at is 8; at most lookup.replicas, 1"),
             (|c| c.capacity.contacts = 100_000, "capacity.contacts is 100000; at most 65534"),
             (|c| c.capacity.candidates = 19, "capacity.candidates is 19; at least lookup.replicas, 20"),
-            (|c| c.capacity.value_bytes = 63, "capacity.value_bytes is 63; at least 64"),
-            (|c| c.limiter.per_node.burst = 0, "limiter.per_node is 0; at least 1"),
-            (|c| c.limiter.per_endpoint.per_second = 0, "limiter.per_endpoint is 0; at least 1"),
+            (|c| c.capacity.value_bytes = 999, "capacity.value_bytes is 999; at least 1000"),
+            (|c| c.limiter.per_node.burst = 0, "limiter.per_node.burst is 0; at least 1"),
+            (|c| c.limiter.per_endpoint.per_second = 0, "limiter.per_endpoint.per_second is 0; at least 1"),
             (|c| c.table.per_network = 0, "table.per_network is 0; at least 1"),
             (
                 |c| c.table.newcomer_lifetime = Duration::from_secs(89),
@@ -454,8 +453,8 @@ mod tests {
         assert_eq!(link(LinkConfig::V4, "[::ffff:192.0.2.1]:6881"), None, "an IPv4 address in the form of IPv6");
         assert_eq!(link(LinkConfig::V6, "[2001:db8::1]:6881"), None);
         let text = link(LinkConfig::V4, "[2001:db8::1]:6881").unwrap();
-        assert_eq!(text, "IP version of links.external is 6; that of links.family, 4");
+        assert_eq!(text, "links.external is 6 (IP version); as links.family, 4 (IP version)");
         let text = link(LinkConfig::V6, "192.0.2.1:6881").unwrap();
-        assert_eq!(text, "IP version of links.external is 4; that of links.family, 6");
+        assert_eq!(text, "links.external is 4 (IP version); as links.family, 6 (IP version)");
     }
 }

@@ -1,4 +1,4 @@
-//! The types through which a [`Node`](super::Node) is driven: inputs, outputs, events and outcomes.
+//! The types through which a [`Node`](crate::Node) is driven: inputs, outputs, events and outcomes.
 
 use core::fmt;
 
@@ -122,7 +122,7 @@ pub enum Event<'b> {
         /// The peers.
         peers: Peers<'b>,
     },
-    /// The closest nodes that answered: the result of a `lookup`, sent just before its `Finished`.
+    /// The closest nodes that answered, at most eight: the result of a `lookup`, sent just before its `Finished`.
     Nodes {
         /// The operation.
         op: OpId,
@@ -274,7 +274,7 @@ pub struct Outcome {
     pub answered: u16,
     /// Responses after their soft timeout.
     pub late: u16,
-    /// Queries without any answer.
+    /// Queries without any answer, those that nobody listens for included.
     pub timed_out: u16,
     /// Error messages received to anything but a store.
     pub errored: u16,

@@ -153,7 +153,7 @@ pub struct Stats {
     pub rpc_errors: u64,
     /// Queries of ours that failed: a broken response, or one from the wrong node.
     pub rpc_broken: u64,
-    /// Queries of ours without any answer.
+    /// Queries of ours without any answer. One that could not be delivered is in none of these counts.
     pub rpc_timeouts: u64,
     /// Signatures checked.
     pub verifications: u64,

@@ -10,7 +10,7 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha1::{Digest, Sha1};
 
 use crate::base::error::NoRoom;
-use crate::krpc::bencode::reader::is_canonical;
+use crate::krpc::bencode::reader::{MAX_VALUE_DEPTH, MAX_VALUE_TOKENS, is_canonical};
 use crate::krpc::bencode::writer::Writer;
 use crate::krpc::id::Id;
 
@@ -236,9 +236,11 @@ impl fmt::Display for ItemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ItemError::ValueTooLong(len) => write!(f, "the value has {len} bytes, bencoded; at most {MAX_VALUE}"),
-            ItemError::NotCanonical => {
-                f.write_str("the value is not canonical bencode (one value, sorted keys, the shortest numbers)")
-            }
+            ItemError::NotCanonical => write!(
+                f,
+                "the value is not canonical bencode (one value, sorted keys, the shortest numbers, of at most 64 bits; \
+                 at most {MAX_VALUE_DEPTH} levels and {MAX_VALUE_TOKENS} tokens)"
+            ),
             ItemError::SaltTooLong(len) => write!(f, "the salt has {len} bytes; at most {MAX_SALT}"),
             ItemError::NegativeSeq(seq) => write!(f, "the sequence number is {seq}; at least 0"),
             ItemError::BadSignature => f.write_str("the signature does not fit key, salt, sequence number and value"),
@@ -414,7 +416,13 @@ mod tests {
             (&[0; 65][..], 1, &b"0:"[..], "the salt has 65 bytes; at most 64"),
             (b"", 1, &text(997), "the value has 1001 bytes, bencoded; at most 1000"),
             (b"", -1, b"0:", "the sequence number is -1; at least 0"),
-            (b"", 1, b"hello", "the value is not canonical bencode (one value, sorted keys, the shortest numbers)"),
+            (
+                b"",
+                1,
+                b"hello",
+                "the value is not canonical bencode (one value, sorted keys, the shortest numbers, of at most 64 bits; \
+                 at most 8 levels and 468 tokens)",
+            ),
         ] {
             assert_eq!(signed(salt, seq, value), Err(error.into()));
         }

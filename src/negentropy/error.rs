@@ -97,7 +97,9 @@ impl fmt::Display for ReconcileError {
             ReconcileError::BufferTooSmall { bytes, least } => {
                 write!(f, "the buffer for the answer has {bytes} bytes; at least {least}")
             }
-            ReconcileError::Misuse => f.write_str("the session has ended, or has not begun"),
+            ReconcileError::Misuse => f.write_str(
+                "the call is out of order: an initiator begins once, and nothing comes before that or after the end",
+            ),
         }
     }
 }

@@ -137,6 +137,8 @@ pub enum Strictness {
 pub enum MalformedFrame {
     /// It ends in the middle of something, or is empty.
     Truncated,
+    /// Something stands behind its end.
+    Trailing,
     /// A number has more than ten bytes or more than 64 bits.
     Varint,
     /// A bound has more than 32 bytes of an id.
@@ -155,6 +157,7 @@ impl fmt::Display for MalformedFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             MalformedFrame::Truncated => "the message is truncated",
+            MalformedFrame::Trailing => "there are bytes behind the end of the message",
             MalformedFrame::Varint => "a number is too long or too large",
             MalformedFrame::Prefix => "an id prefix is longer than 32 bytes",
             MalformedFrame::Mode => "a range has an unknown mode",

@@ -23,7 +23,12 @@ pub fn create(path: &Path) -> Result<File, Failed> {
 /// A new file that only its owner can read, there as a whole or not at all.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failed> {
     let written = beside(path, bytes).and_then(|file| file.persist_noclobber(path).map_err(io::Error::from));
-    written.and_then(|_| sync_folder(path)).map_err(|error| not_created(path, &error))
+    written.map_err(|error| not_created(path, &error))?;
+    sync_folder(path).map_err(|error| {
+        // It is there, but may be gone after the next power cut.
+        let _ = fs::remove_file(path);
+        not_created(path, &error)
+    })
 }
 
 /// Replaces a file as a whole; where `path` is a link, the file that it leads to.

@@ -124,7 +124,7 @@ async fn until_interrupted(
     node: &Handle,
     routers: &[SocketAddr],
     store: &Option<Store<'_>>,
-    ending: impl Future<Output = ()>,
+    ending: impl Future<Output = Failed>,
 ) -> Result<(), Failed> {
     let mut notices = node.notices();
     let mut save_at = tokio::time::interval(SAVE_EVERY);
@@ -141,7 +141,7 @@ async fn until_interrupted(
                     eprintln!("honeyguide: {}", failed.sentence);
                 }
             }
-            () = &mut ending => return Ok(()),
+            _ = &mut ending => return Ok(()),
         }
     }
 }

@@ -84,7 +84,7 @@ impl Options {
         let limit = self.timeout.unwrap_or(Duration::from_secs_f64(default_seconds));
         tokio::select! {
             result = command => result,
-            () = tokio::time::sleep(limit) => Err(self.gave_up(limit)),
+            () = tokio::time::sleep(limit) => Err(gave_up(limit)),
             () = interrupted() => Err("interrupted".into()),
         }
     }
@@ -98,28 +98,29 @@ impl Options {
         let running = tokio::task::spawn_blocking(move || command(&options));
         tokio::select! {
             result = running => result.unwrap_or_else(|error| Err(format!("internal error: {error}").into())),
-            () = self.ending() => Err(match self.timeout {
-                Some(limit) => self.gave_up(limit),
-                None => "interrupted".into(),
-            }),
+            why = self.ending() => Err(why),
         }
     }
 
-    /// For a command that runs until it is told to stop: waits for that, or for the end of `--timeout`. An
-    /// interruption counts from the call on.
-    pub fn ending(&self) -> impl Future<Output = ()> + use<> {
+    /// For a command that runs until it is told to stop: waits for that, or for the end of `--timeout`, and says which
+    /// it was. An interruption counts from the call on.
+    pub fn ending(&self) -> impl Future<Output = Failed> + use<> {
         let (limit, interrupted) = (self.timeout, interrupted());
         async move {
-            match limit {
-                Some(limit) => drop(tokio::time::timeout(limit, interrupted).await),
-                None => interrupted.await,
+            let Some(limit) = limit else {
+                interrupted.await;
+                return "interrupted".into();
+            };
+            match tokio::time::timeout(limit, interrupted).await {
+                Ok(()) => "interrupted".into(),
+                Err(_) => gave_up(limit),
             }
         }
     }
+}
 
-    fn gave_up(&self, limit: Duration) -> Failed {
-        format!("gave up after {} s; --timeout gives it more time", limit.as_secs_f64()).into()
-    }
+fn gave_up(limit: Duration) -> Failed {
+    format!("gave up after {} s; --timeout gives it more time", limit.as_secs_f64()).into()
 }
 
 /// Waits for the user to interrupt the program. It listens from the call on, not only from the first poll.

@@ -28,7 +28,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     };
     let testnet = tokio::select! {
         testnet = running => testnet?,
-        () = &mut ending => return Ok(()),
+        _ = &mut ending => return Ok(()),
     };
     ending.await;
     testnet.stop().await;

@@ -358,7 +358,8 @@ impl<'s> Node<'s> {
 
     // ---- the views ----
 
-    /// The next deadline and what it is for.
+    /// The next deadline and what it is for. Right after a timeout, [`Output::Timeout`] names a time that is later by
+    /// up to a millisecond, so that no loop stands still.
     #[inline]
     #[must_use]
     pub fn next_timer(&self) -> Option<(Timer, Instant)> {

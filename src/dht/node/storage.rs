@@ -11,7 +11,7 @@ use arrayvec::ArrayVec;
 
 use crate::base::arena::Block;
 use crate::base::deadlines::DeadlinesMemory;
-use crate::base::error::ConfigError;
+use crate::base::error::{ConfigError, at_least};
 use crate::base::list::List;
 use crate::base::slab::SlabEntry;
 use crate::dht::capacity::Capacity;
@@ -128,18 +128,14 @@ impl Storage<'_> {
 
     /// Whether a node of this configuration can live in this memory.
     pub(super) fn check(&self, config: &Config) -> Result<(), ConfigError> {
+        let (links, least) = (self.links.len() as u64, config.links().len() as u64);
+        at_least("links", links, least).map_err(|error| error.against("Config::links"))?;
         let (capacity, replicas) = (self.capacity(), config.lookup.replicas.into());
         capacity.check().map_err(|error| error.outside("capacity."))?;
         // A put stores where it has a token: with fewer it would reach fewer nodes than was asked for, and not say so.
         let tokens = self.tokens.capacity() / capacity.operations;
-        for (field, value, other, bound) in [
-            ("links", self.links.len(), "", config.links().len()),
-            ("candidates", capacity.candidates, "lookup.replicas", replicas),
-            ("replicas", tokens, "lookup.replicas", replicas),
-        ] {
-            if value < bound {
-                return Err(ConfigError::new(field, value as u64, "at least", bound as u64).against(other));
-            }
+        for (field, value) in [("candidates", capacity.candidates), ("replicas", tokens)] {
+            at_least(field, value as u64, replicas).map_err(|error| error.against("lookup.replicas"))?;
         }
         Ok(())
     }

@@ -94,8 +94,11 @@ impl RatelessInitiator {
     ///
     /// # Errors
     ///
-    /// When `out` is shorter than the message.
+    /// When `out` is shorter than the message, and when the session has begun.
     pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, ReconcileError> {
+        if self.asked || self.sketch.len() > 0 {
+            return Err(ReconcileError::Misuse);
+        }
         let bytes = out.len();
         let len = self.write_hello(set, out).map_err(|NoRoom| too_small(bytes, Self::MESSAGE_LEN))?;
         self.asked = true;
@@ -193,7 +196,7 @@ impl RatelessResponder {
     ///
     /// # Errors
     ///
-    /// When the message is malformed, and when `out` is shorter than an answer without symbols.
+    /// When the message is malformed, and when `out` is shorter than the two bytes of the shortest answer.
     pub fn answer<S: SortedSet>(&self, set: &S, message: &[u8], out: &mut [u8]) -> Result<usize, ReconcileError> {
         let (request, bytes) = (Request::read(message)?, out.len());
         self.write_answer(set, request, out).map_err(|NoRoom| too_small(bytes, RatelessAnswer::HEAD))
@@ -264,7 +267,7 @@ impl<'m> Request<'m> {
             MORE => Request::More { key, from: varint::take(&mut input)?.0, symbols: varint::take(&mut input)?.0 },
             _ => return Err(MalformedFrame::Mode),
         };
-        if input.rest().is_empty() { Ok(request) } else { Err(MalformedFrame::Truncated) }
+        if input.rest().is_empty() { Ok(request) } else { Err(MalformedFrame::Trailing) }
     }
 }
 
@@ -297,8 +300,11 @@ impl<'m> RatelessAnswer<'m> {
         let fingerprint = array(&mut input)?;
         let (number, _) = varint::take(&mut input)?;
         let (symbols, odd) = input.rest().as_chunks();
-        if symbols.len() as u64 != number || !odd.is_empty() {
+        if (symbols.len() as u64) < number {
             return Err(MalformedFrame::Truncated);
+        }
+        if symbols.len() as u64 > number || !odd.is_empty() {
+            return Err(MalformedFrame::Trailing);
         }
         Ok(RatelessAnswer::Symbols { count, fingerprint, symbols })
     }
@@ -420,9 +426,13 @@ mod tests {
         let set = Sealed::build(vec![Entry { timestamp: 1, id: [2; 32] }]).unwrap();
         let (mut initiator, responder) = (RatelessInitiator::new([1; 16], 100), RatelessResponder::new(100));
         let mut out = vec![0; RatelessInitiator::MESSAGE_LEN];
+        let least = RatelessInitiator::MESSAGE_LEN;
+        let error = initiator.initiate(&set, &mut [0; 30]).unwrap_err();
+        assert_eq!(error, ReconcileError::BufferTooSmall { bytes: 30, least });
         let len = initiator.initiate(&set, &mut out).unwrap();
-        let error = initiator.initiate(&set, &mut vec![0; len - 1]).unwrap_err();
-        assert_eq!(error, ReconcileError::BufferTooSmall { bytes: len - 1, least: RatelessInitiator::MESSAGE_LEN });
+        assert_eq!(initiator.initiate(&set, &mut out), Err(ReconcileError::Misuse), "a session begins once");
+        let error = RatelessInitiator::new([1; 16], 100).initiate(&set, &mut vec![0; len - 1]).unwrap_err();
+        assert_eq!(error, ReconcileError::BufferTooSmall { bytes: len - 1, least });
         assert!(responder.answer(&set, &out[..len], &mut [0; 2]).is_ok());
         let error = responder.answer(&set, &out[..len], &mut [0; 1]).unwrap_err();
         assert_eq!(error, ReconcileError::BufferTooSmall { bytes: 1, least: RatelessAnswer::HEAD });

@@ -239,7 +239,7 @@ impl<'a> StoredCommand<'a> {
     }
 }
 
-/// So much of it that a node refuses what is too long for the same reason.
+/// So much of it that a node refuses what is too long in the replay too.
 fn cut(bytes: &[u8], longest: usize) -> &[u8] {
     &bytes[..bytes.len().min(longest + 1)]
 }
