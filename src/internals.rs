@@ -93,7 +93,7 @@ pub mod dht {
     pub mod config {
         pub use crate::dht::config::K;
     }
-    pub mod node {
+    pub mod capacity {
         pub use crate::dht::capacity::{MAX_OPERATIONS, UPKEEP};
     }
 }

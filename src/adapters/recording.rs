@@ -47,8 +47,8 @@ impl Observer for Recorder {
         let record = Record { polls: std::mem::take(&mut self.polls), now, call };
         if self.fault.is_none() {
             let written = match record.encode(&mut bytes) {
-                Some(len) => self.sink.write_all(&bytes[..len]),
-                None => Err(io::ErrorKind::InvalidData.into()),
+                Ok(len) => self.sink.write_all(&bytes[..len]),
+                Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
             };
             self.fault = written.err();
         }

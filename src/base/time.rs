@@ -78,6 +78,16 @@ impl AddAssign<Duration> for Instant {
     }
 }
 
+/// Whole seconds since the origin, rounded down; saturates after 136 years.
+pub(crate) fn seconds(at: Instant) -> u32 {
+    u32::try_from(at.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// Whole seconds since the origin, rounded up.
+pub(crate) fn seconds_up(at: Instant) -> u32 {
+    u32::try_from(at.as_micros().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -49,6 +49,37 @@ pub struct Capacity {
 }
 
 impl Capacity {
+    /// A full participant.
+    pub(crate) const DEFAULT: Capacity = Capacity {
+        contacts: 512,
+        newcomers: 256,
+        operations: 64,
+        candidates: 100,
+        transactions: 512,
+        peers: 20_000,
+        items: 1_000,
+        value_bytes: 1 << 20,
+        replies: 16,
+        results: 16,
+        meters: 4_096,
+    };
+
+    /// A node of a simulation.
+    pub(crate) const SMALL: Capacity = Capacity {
+        contacts: 64,
+        newcomers: 12,
+        operations: 1,
+        candidates: 20,
+        transactions: 16,
+        peers: 16,
+        items: 8,
+        value_bytes: 1600,
+        replies: 2,
+        results: 1,
+        meters: 32,
+    };
+
+    /// A node of a microcontroller.
     pub(crate) const TINY: Capacity = Capacity {
         contacts: 128,
         newcomers: 32,

@@ -190,19 +190,7 @@ impl Default for Config {
             read_only: false,
             enforce_secure_ids: false,
             version: *b"HG\x00\x01",
-            capacity: Capacity {
-                contacts: 512,
-                newcomers: 256,
-                operations: 64,
-                candidates: 100,
-                transactions: 512,
-                peers: 20_000,
-                items: 1_000,
-                value_bytes: 1 << 20,
-                replies: 16,
-                results: 16,
-                meters: 4_096,
-            },
+            capacity: Capacity::DEFAULT,
             table: TableConfig {
                 bucket_sizes: [128, 64, 32, 16, 8],
                 per_network_in_bucket: 2,
@@ -260,20 +248,7 @@ impl Config {
     /// A node of a test network, a demonstration or a simulation: all its memory stays under 24 KiB.
     #[must_use]
     pub fn small() -> Self {
-        let capacity = Capacity {
-            contacts: 64,
-            newcomers: 12,
-            operations: 1,
-            candidates: 20,
-            transactions: 16,
-            peers: 16,
-            items: 8,
-            value_bytes: 1600,
-            replies: 2,
-            results: 1,
-            meters: 32,
-        };
-        let mut config = Config { capacity, ..Config::default() };
+        let mut config = Config { capacity: Capacity::SMALL, ..Config::default() };
         config.table.bucket_sizes = [16, 16, 16, 8, 8];
         config.lookup.replicas = 8;
         config

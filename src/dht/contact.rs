@@ -10,7 +10,7 @@
 //! because somebody needed the answer. One answer heals everything. Round-trip times are smoothed as TCP does it (RFC
 //! 6298), in units of 100 us, so that a record takes 16 bytes.
 
-use crate::base::time::{Duration, Instant};
+use crate::base::time::{Duration, Instant, seconds, seconds_up};
 use crate::dht::config::Bounds;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -254,16 +254,6 @@ impl AnswerHistory {
 /// Duration of `n` units of 100 us.
 fn units(n: u64) -> Duration {
     Duration::from_micros(100 * n)
-}
-
-/// Whole seconds since the origin, rounded down; saturates after 136 years.
-pub(crate) fn seconds(at: Instant) -> u32 {
-    u32::try_from(at.as_secs()).unwrap_or(u32::MAX)
-}
-
-/// Whole seconds since the origin, rounded up.
-pub(crate) fn seconds_up(at: Instant) -> u32 {
-    u32::try_from(at.as_micros().div_ceil(1_000_000)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

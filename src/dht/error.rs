@@ -54,14 +54,7 @@ impl fmt::Display for CallError {
     }
 }
 
-impl core::error::Error for CallError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            CallError::Item(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl core::error::Error for CallError {}
 
 impl From<ItemError> for CallError {
     fn from(error: ItemError) -> Self {

@@ -139,7 +139,7 @@ pub struct ItemsMemory<'s> {
     /// The items.
     pub entries: List<'s, ItemEntry>,
     /// Their order by last put.
-    pub links: List<'s, LruLink>,
+    pub ages: List<'s, LruLink>,
     /// Their order by target.
     pub by_target: List<'s, u16>,
     /// Their order by network.
@@ -164,15 +164,15 @@ pub struct Items<'s> {
 impl<'s> Items<'s> {
     /// A store without items. In a local network, no network has a quota.
     pub fn new(config: &ServerConfig, network: Network, memory: ItemsMemory<'s>) -> Self {
-        let ItemsMemory { mut entries, links, mut by_target, mut by_network, blocks } = memory;
+        let ItemsMemory { mut entries, ages, mut by_target, mut by_network, blocks } = memory;
         let shortest = entries.capacity().min(by_target.capacity()).min(by_network.capacity());
-        debug_assert!(shortest >= links.capacity(), "a place for every link");
+        debug_assert!(shortest >= ages.capacity(), "a place for every age");
         entries.clear();
         by_target.clear();
         by_network.clear();
         Items {
             entries,
-            recency: Lru::new(links),
+            recency: Lru::new(ages),
             by_target,
             by_network,
             arena: Arena::new(blocks),

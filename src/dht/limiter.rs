@@ -18,9 +18,8 @@ use siphasher::sip::SipHasher13;
 
 use crate::base::list::List;
 use crate::base::rate::{Flow, TokenBucket};
-use crate::base::time::Instant;
+use crate::base::time::{Instant, seconds};
 use crate::dht::config::LimiterConfig;
-use crate::dht::contact::seconds;
 use crate::krpc::endpoint::{Endpoint, Network};
 
 /// Meters that compete with each other.

@@ -89,7 +89,7 @@ pub struct PeersMemory<'s> {
     /// The peers.
     pub entries: List<'s, PeerEntry>,
     /// Their order by last announce.
-    pub links: List<'s, LruLink>,
+    pub ages: List<'s, LruLink>,
     /// Their order by info-hash.
     pub order: List<'s, u16>,
 }
@@ -116,14 +116,14 @@ pub struct PeerStore<'s> {
 impl<'s> PeerStore<'s> {
     /// A store without peers. In a local network, no network has a share.
     pub fn new(config: &ServerConfig, network: Network, memory: PeersMemory<'s>) -> Self {
-        let PeersMemory { mut entries, links, mut order } = memory;
-        debug_assert!(entries.capacity().min(order.capacity()) >= links.capacity(), "a place for every link");
+        let PeersMemory { mut entries, ages, mut order } = memory;
+        debug_assert!(entries.capacity().min(order.capacity()) >= ages.capacity(), "a place for every age");
         entries.clear();
         order.clear();
         let places = usize::from(config.peers_per_info_hash);
         PeerStore {
             entries,
-            recency: Lru::new(links),
+            recency: Lru::new(ages),
             order,
             info_hashes: 0,
             latest: 0,

@@ -16,6 +16,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::base::list::List;
 use crate::base::lru::{Lru, LruLink};
+use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
 use crate::dht::event::LinkId;
 use crate::krpc::endpoint::Endpoint;
@@ -28,10 +29,8 @@ pub enum Purpose {
     Check,
     /// A stage of an operation.
     Operation {
-        /// Place of the operation.
-        index: u16,
-        /// Which operation of that place.
-        generation: u32,
+        /// The operation.
+        key: SlabKey,
         /// What kind of stage.
         stage: Stage,
     },
@@ -80,7 +79,7 @@ pub struct TransactionsMemory<'s> {
     /// The open queries.
     pub entries: List<'s, TransactionEntry>,
     /// Their order by the time they were sent.
-    pub links: List<'s, LruLink>,
+    pub ages: List<'s, LruLink>,
 }
 
 /// The table of open queries.
@@ -106,10 +105,10 @@ impl fmt::Debug for Transactions<'_> {
 impl<'s> Transactions<'s> {
     /// An empty table, keyed by `key`.
     pub fn new(memory: TransactionsMemory<'s>, key: [u64; 2], hard_timeout: Duration) -> Self {
-        let TransactionsMemory { mut entries, links } = memory;
-        debug_assert!(entries.capacity() >= links.capacity(), "a place for every link");
+        let TransactionsMemory { mut entries, ages } = memory;
+        debug_assert!(entries.capacity() >= ages.capacity(), "a place for every age");
         entries.clear();
-        Transactions { entries, ages: Lru::new(links), key, hard_timeout }
+        Transactions { entries, ages: Lru::new(ages), key, hard_timeout }
     }
 
     /// Open queries.
@@ -235,7 +234,7 @@ mod tests {
     }
 
     fn table(n: usize) -> Transactions<'static> {
-        let memory = TransactionsMemory { entries: List::with_capacity(n), links: List::with_capacity(n) };
+        let memory = TransactionsMemory { entries: List::with_capacity(n), ages: List::with_capacity(n) };
         Transactions::new(memory, [1, 2], TIMEOUT)
     }
 

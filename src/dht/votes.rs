@@ -9,8 +9,7 @@
 //! Only the `ip` of a reply that matches one of our queries is a vote; that is the caller's part.
 
 use crate::base::list::List;
-use crate::base::time::Instant;
-use crate::dht::contact::seconds;
+use crate::base::time::{Instant, seconds};
 use crate::krpc::endpoint::{Endpoint, Network};
 
 /// Votes that a link remembers.

@@ -31,32 +31,6 @@ pub fn text<'b>(text: &str, buffer: &'b mut [u8]) -> Result<&'b [u8], NoRoom> {
     buffer.get(..length).ok_or(NoRoom)
 }
 
-/// The value of an item that points at a torrent (BEP 46).
-fn pointer_value(info_hash: &Id) -> [u8; POINTER] {
-    let mut value = [b'e'; POINTER];
-    let (head, rest) = value.split_at_mut(POINTER_HEAD.len());
-    head.copy_from_slice(POINTER_HEAD);
-    rest[..Id::LEN].copy_from_slice(info_hash.as_bytes());
-    value
-}
-
-/// The torrent that a value points at (BEP 46): the `ih` of a dictionary, whatever else that holds.
-fn pointer(value: &[u8]) -> Option<Id> {
-    let mut reader = Reader::new(value);
-    if !reader.open_dict().ok()? {
-        return None;
-    }
-    let mut info_hash = None;
-    while let Some(key) = reader.key().ok()? {
-        if key == b"ih" {
-            info_hash = Id::try_from(reader.string().ok()?).ok();
-        } else {
-            reader.skip().ok()?;
-        }
-    }
-    info_hash.filter(|_| reader.rest().is_empty())
-}
-
 impl<'a> Item<'a> {
     /// The text, if the value is one byte string of UTF-8.
     #[must_use]
@@ -69,13 +43,29 @@ impl<'a> Item<'a> {
     /// The value of an item that points at a torrent (BEP 46).
     #[must_use]
     pub fn pointer_value(info_hash: &Id) -> [u8; POINTER] {
-        pointer_value(info_hash)
+        let mut value = [b'e'; POINTER];
+        let (head, rest) = value.split_at_mut(POINTER_HEAD.len());
+        head.copy_from_slice(POINTER_HEAD);
+        rest[..Id::LEN].copy_from_slice(info_hash.as_bytes());
+        value
     }
 
     /// The torrent that the item points at (BEP 46): the `ih` of a dictionary, whatever else that holds.
     #[must_use]
     pub fn pointer(&self) -> Option<Id> {
-        pointer(self.value)
+        let mut reader = Reader::new(self.value);
+        if !reader.open_dict().ok()? {
+            return None;
+        }
+        let mut info_hash = None;
+        while let Some(key) = reader.key().ok()? {
+            if key == b"ih" {
+                info_hash = Id::try_from(reader.string().ok()?).ok();
+            } else {
+                reader.skip().ok()?;
+            }
+        }
+        info_hash.filter(|_| reader.rest().is_empty())
     }
 }
 
@@ -86,8 +76,9 @@ mod tests {
     // I30
     #[test]
     fn a_pointer_is_read_as_written() {
+        let pointer = |value| Item { value, mutable: None }.pointer();
         let target = Id([0x5a; 20]);
-        let value = pointer_value(&target);
+        let value = Item::pointer_value(&target);
         assert_eq!(pointer(&value), Some(target));
         let extended = [&value[..POINTER - 1], b"1:xi1ee"].concat();
         assert_eq!(pointer(&extended), Some(target));

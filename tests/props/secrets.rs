@@ -67,7 +67,7 @@ fn the_keys_of_meters_and_of_transaction_ids_are_not_shown() {
     let secret = &SEED[..16];
     let keys = [&secret[..8], &secret[8..]].map(|word| u64::from_le_bytes(word.try_into().unwrap()));
     let limiter = Limiter::new(Config::default().limiter, Network::Public, keys, List::zeroed(16));
-    let memory = TransactionsMemory { entries: List::with_capacity(4), links: List::with_capacity(4) };
+    let memory = TransactionsMemory { entries: List::with_capacity(4), ages: List::with_capacity(4) };
     let transactions = Transactions::new(memory, keys, Duration::from_secs(2));
     assert!(!shows(&limiter, secret) && !shows(&transactions, secret));
 }

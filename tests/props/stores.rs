@@ -167,7 +167,7 @@ struct HeldItem {
 fn items_of(config: &ServerConfig, capacity: usize, blocks: usize) -> Items<'static> {
     let memory = ItemsMemory {
         entries: List::with_capacity(capacity),
-        links: List::with_capacity(capacity),
+        ages: List::with_capacity(capacity),
         by_target: List::with_capacity(capacity),
         by_network: List::with_capacity(capacity),
         blocks: List::with_capacity(blocks),
@@ -392,7 +392,7 @@ struct HeldPeer {
 fn peers_of(config: &ServerConfig, capacity: usize) -> PeerStore<'static> {
     let memory = PeersMemory {
         entries: List::with_capacity(capacity),
-        links: List::with_capacity(capacity),
+        ages: List::with_capacity(capacity),
         order: List::with_capacity(capacity),
     };
     PeerStore::new(config, Network::Public, memory)

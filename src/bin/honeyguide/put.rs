@@ -86,17 +86,17 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     if stored == 0 {
         return Err(format!("no node stored the item (refused: {refused}; {})", outcome_text(&outcome)).into());
     }
-    if let Some(warning) = warning(stored, outcome.refused.by_code().map(|(_, n)| u64::from(n)).sum()) {
+    if let Some(warning) = warning(stored, outcome.refused.total()) {
         eprintln!("honeyguide: warning: {warning}");
     }
     Ok(())
 }
 
 /// What is doubtful about an item that is stored.
-fn warning(stored: u16, refused: u64) -> Option<String> {
+fn warning(stored: u16, refused: u16) -> Option<String> {
     // So many are asked by those who look for it.
     let wanted = u16::from(Config::default().lookup.k);
-    if refused > u64::from(stored) {
+    if refused > stored {
         Some(format!("the item was refused by {refused} and stored by {stored}: who looks for it may miss it"))
     } else if stored < wanted {
         Some(format!("the item was stored by {stored}, and {wanted} should hold it: put it again, later"))

@@ -25,7 +25,7 @@ fn store(items: usize, blocks: usize) -> Items<'static> {
 fn store_with(config: &ServerConfig, network: Network, items: usize, blocks: usize) -> Items<'static> {
     let memory = ItemsMemory {
         entries: List::with_capacity(items),
-        links: List::with_capacity(items),
+        ages: List::with_capacity(items),
         by_target: List::with_capacity(items),
         by_network: List::with_capacity(items),
         blocks: List::with_capacity(blocks),

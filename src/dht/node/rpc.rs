@@ -280,6 +280,6 @@ pub(super) fn encode_query(
 fn operation_of(purpose: Purpose) -> Option<OpId> {
     match purpose {
         Purpose::Check => None,
-        Purpose::Operation { index, generation, .. } => Some(OpId { index, generation }),
+        Purpose::Operation { key, .. } => Some(key.into()),
     }
 }

@@ -18,7 +18,7 @@ fn rng() -> Rng {
 fn store_with(config: &ServerConfig, network: Network, capacity: usize) -> PeerStore<'static> {
     let memory = PeersMemory {
         entries: List::with_capacity(capacity),
-        links: List::with_capacity(capacity),
+        ages: List::with_capacity(capacity),
         order: List::with_capacity(capacity),
     };
     PeerStore::new(config, network, memory)

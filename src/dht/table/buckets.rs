@@ -7,9 +7,8 @@
 //! its refresh is a search for ourselves.
 
 use crate::base::list::List;
-use crate::base::time::{Duration, Instant};
+use crate::base::time::{Duration, Instant, seconds_up};
 use crate::dht::config::{K, TableConfig};
-use crate::dht::contact::seconds_up;
 use crate::krpc::id::Id;
 
 /// Buckets of a table. The last one holds all contacts that share more leading bits with us.

@@ -5,8 +5,7 @@
 //! a fixed length: when it is full, the endpoint that would be free again first is forgotten.
 
 use crate::base::list::List;
-use crate::base::time::{Duration, Instant};
-use crate::dht::contact::{seconds, seconds_up};
+use crate::base::time::{Duration, Instant, seconds, seconds_up};
 use crate::krpc::endpoint::Endpoint;
 
 /// Endpoints that a table remembers.

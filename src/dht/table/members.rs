@@ -2,11 +2,11 @@
 
 use core::cmp::Reverse;
 
+use super::admission::{AdmissionRefusal, Density};
 use super::buckets::{BUCKETS, Bucket, Buckets};
 use super::contacts::Contacts;
 use super::id_changes::{IdChange, IdChanges};
 use super::newcomers::Newcomer;
-use super::verdict::{AdmissionRefusal, Density};
 use crate::base::list::List;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{K, TableConfig};

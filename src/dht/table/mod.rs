@@ -22,6 +22,7 @@
 //! scanned only when an answer is about to add one and at a check, of which there is one in three seconds.
 //! The times of the next check and the next refresh are kept up to date, not searched for.
 
+mod admission;
 mod buckets;
 mod closest;
 mod contacts;
@@ -32,12 +33,11 @@ mod routing;
 #[cfg(test)]
 mod tests;
 mod upkeep;
-mod verdict;
 
+#[allow(unused_imports, reason = "named by tests only")]
+pub use admission::Failed;
+pub use admission::{Admission, AdmissionRefusal, Seen};
 pub use buckets::{BUCKETS, Bucket};
 pub use id_changes::{ID_CHANGES, IdChange};
 pub use newcomers::Newcomer;
 pub use routing::{Table, TableMemory};
-#[allow(unused_imports, reason = "named by tests only")]
-pub use verdict::Failed;
-pub use verdict::{Admission, AdmissionRefusal, Seen};

@@ -1,17 +1,17 @@
 //! The table itself: what it is told, and what becomes of it.
 
+use super::admission::{Admission, AdmissionRefusal, Density, Failed, Seen};
 use super::buckets::Bucket;
 use super::contacts::Contacts;
 use super::id_changes::IdChange;
 use super::members::{Members, Place};
 use super::newcomers::{Newcomer, Newcomers};
 use super::upkeep::Schedule;
-use super::verdict::{Admission, AdmissionRefusal, Density, Failed, Seen};
 use crate::base::list::List;
 use crate::base::rng::Rng;
-use crate::base::time::{Duration, Instant};
+use crate::base::time::{Duration, Instant, seconds, seconds_up};
 use crate::dht::config::TableConfig;
-use crate::dht::contact::{Contact, ContactView, Health, QueryKind, seconds, seconds_up};
+use crate::dht::contact::{Contact, ContactView, Health, QueryKind};
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 

@@ -6,8 +6,8 @@
 
 use super::members::Members;
 use super::newcomers::Newcomers;
-use crate::base::time::{Duration, Instant};
-use crate::dht::contact::{Contact, Health, seconds, seconds_up};
+use crate::base::time::{Duration, Instant, seconds, seconds_up};
+use crate::dht::contact::{Contact, Health};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 

@@ -66,7 +66,7 @@ pub struct Want {
     pub v6: bool,
 }
 
-/// A query.
+/// A query. `Debug` shows it whole, write tokens included, as it went over the wire.
 ///
 /// Exhaustive: plain data that users write, one field for each key of the envelope.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -159,7 +159,7 @@ pub enum Method<'a> {
 }
 
 /// A response. Lists are kept as they stand on the wire; [`contacts`](Response::contacts) and [`Values::peers`] read
-/// them.
+/// them. `Debug` shows it whole, write tokens included.
 ///
 /// Exhaustive: plain data that users write, as a change of [`Response::new`], which stays right when a field is added.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -437,7 +437,7 @@ impl<'s> Client<'s> {
         let mut active = self.operations.active(key)?;
         let operation = active.operation();
         let tid = if operation.is_for_user() || rpc.has_one_for_upkeep() {
-            let purpose = Purpose::Operation { index: key.index, generation: key.generation, stage };
+            let purpose = Purpose::Operation { key, stage };
             rpc.open(cx, links, limiter, addressee, purpose)
         } else {
             None
@@ -522,7 +522,7 @@ impl<'s> Client<'s> {
 
     #[cfg(any(test, debug_assertions))]
     fn check_lookup(&self, rpc: &Rpc<'_>, key: SlabKey, operation: &OperationState) {
-        let open_for = |stage| rpc.open_for(Purpose::Operation { index: key.index, generation: key.generation, stage });
+        let open_for = |stage| rpc.open_for(Purpose::Operation { key, stage });
         let is_to = |open: &Open, id: &Id, to: &Endpoint| open.id == Some(*id) && open.to == *to;
         let asked = |id: &Id, to: &Endpoint| open_for(Stage::Converge).any(|open| is_to(open, id, to) && !open.late);
         let storing = |id: &Id, to: &Endpoint| open_for(Stage::Store).any(|open| is_to(open, id, to));
@@ -536,7 +536,7 @@ impl<'s> Client<'s> {
 fn step_of(open: &Open) -> Option<(SlabKey, Stage)> {
     match open.purpose {
         Purpose::Check => None,
-        Purpose::Operation { index, generation, stage } => Some((SlabKey { index, generation }, stage)),
+        Purpose::Operation { key, stage } => Some((key, stage)),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::error::NoRoom;
 use crate::base::time::Instant;
 use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
 use crate::dht::config::MAX_BOOTSTRAP_NODES;
@@ -37,12 +38,15 @@ impl<'a> Record<'a> {
     /// A buffer of this size has place for any record.
     pub const MAX_LEN: usize = 2048;
 
-    /// Writes the record; bytes written, or `None` when `out` is too small ([`Record::MAX_LEN`] never is).
-    pub fn encode(&self, out: &mut [u8]) -> Option<usize> {
+    /// Writes the record and returns its length.
+    ///
+    /// # Errors
+    /// [`NoRoom`] when `out` is too short; [`Record::MAX_LEN`] bytes never are.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, NoRoom> {
         let mut nodes = [0; ADDRESS * MAX_BOOTSTRAP_NODES];
         let call = StoredCall::from_call(self.call, &mut nodes);
         let record = StoredRecord { polls: self.polls, now: self.now.as_micros(), call };
-        postcard::to_slice(&record, out).ok().map(|written| written.len())
+        postcard::to_slice(&record, out).map(|written| written.len()).map_err(|_| NoRoom)
     }
 
     /// Reads the first record; it and what follows, or `None` when the bytes are no record. The nodes of a bootstrap
@@ -269,7 +273,7 @@ mod tests {
             let len = record.encode(&mut bytes).expect("there is room");
             let (again, rest) = Record::decode(&bytes[..len], &mut nodes).expect("a record");
             let mut twice = [0; Record::MAX_LEN];
-            assert_eq!((again.encode(&mut twice), rest.len()), (Some(len), 0));
+            assert_eq!((again.encode(&mut twice), rest.len()), (Ok(len), 0));
             assert_eq!(bytes, twice);
         }
     }
