@@ -9,30 +9,15 @@ use honeyguide::negentropy::{
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
+#[path = "shared/transcripts.rs"]
+mod transcripts;
+
+use transcripts::file;
+
 const BUFFER: usize = 1 << 20;
 
-fn file() -> Json {
-    serde_json::from_str(include_str!("../vectors/negentropy/negentropy.json")).unwrap()
-}
-
-/// The entries of an item set: pairs of their own, and groups that are generated from a seed.
 fn entries(items: &Json) -> Vec<Entry> {
-    let mut out = Vec::new();
-    for item in items.as_array().unwrap() {
-        if let Some(pair) = item.as_array() {
-            out.push(Entry { timestamp: pair[0].as_u64().unwrap(), id: id(pair[1].as_str().unwrap()) });
-            continue;
-        }
-        let number = |key: &str, default: u64| item.get(key).map_or(default, |value| value.as_u64().unwrap());
-        let prefix = item.get("prefix").map_or("", |value| value.as_str().unwrap());
-        let seed = item["seed"].as_str().unwrap();
-        for i in number("from", 0)..number("to", 0) {
-            let hash = hex::encode(Sha256::digest(format!("{seed}:{i}")));
-            let timestamp = number("ts", 0) + i / number("per", 1) * number("dts", 1);
-            out.push(Entry { timestamp, id: id(&format!("{prefix}{}", &hash[..64 - prefix.len()])) });
-        }
-    }
-    out
+    transcripts::entries(items).iter().map(|(timestamp, text)| Entry { timestamp: *timestamp, id: id(text) }).collect()
 }
 
 fn id(text: &str) -> [u8; 32] {
