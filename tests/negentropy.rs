@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use honeyguide::negentropy::{
-    Difference, Entry, Limits, RatelessInitiator, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step,
+    Difference, Entry, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step,
 };
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
@@ -213,35 +213,6 @@ fn a_limit_is_kept_at_its_number_and_the_error_names_it_one_past() {
     }
 }
 
-#[test]
-fn no_secret_is_shown() {
-    let secret: [u8; 32] = std::array::from_fn(|i| 0xa1 + i as u8);
-    let set = Sealed::build(
-        (0..100u32).map(|i| Entry { timestamp: 1, id: Sha256::digest(i.to_be_bytes()).into() }).collect(),
-    );
-    let (set, mut out) = (set.unwrap(), vec![0; BUFFER]);
-    let mut config = ReconcilerConfig::new(Limits::responder());
-    config.random_splits = Some(secret);
-    let mut sides = [initiator(config.clone()), Reconciler::responder(config.clone()).unwrap()];
-    let len = sides[0].initiate(&set, &mut out).unwrap();
-    let message = out[..len].to_vec();
-    sides[1].reconcile(&set, &message, &mut out, &mut |_| ()).unwrap();
-    let key: [u8; 16] = secret[..16].try_into().unwrap();
-    let mut rateless = RatelessInitiator::new(key, 100);
-    rateless.initiate(&set, &mut out).unwrap();
-
-    // Two bytes side by side, in either of the notations that a derived Debug has.
-    let pairs: Vec<String> = secret.windows(2).map(|two| format!("{}, {}", two[0], two[1])).collect();
-    let words: Vec<String> = secret.as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w).to_string()).collect();
-    for text in [format!("{config:?}"), format!("{:?}", sides[0]), format!("{:?}", sides[1]), format!("{rateless:?}")] {
-        for shown in pairs.iter().chain(&words).chain([&hex::encode(&secret[..4])]) {
-            assert!(!text.contains(shown), "{shown} in {text}");
-        }
-    }
-    assert!(format!("{config:?}").contains("random_splits: Some(\"secret\")"));
-}
-
-/// What a session that another responder began is taken up with: the number of its messages.
 #[test]
 fn a_session_is_taken_up_by_another_responder() {
     let set = |range: std::ops::Range<u32>| {
