@@ -17,7 +17,9 @@ const SALTS: [&[u8]; 2] = [b"", b"salty"];
 #[test]
 fn every_captured_datagram_is_read_as_it_stands() {
     let mut senders = BTreeSet::new();
-    for (number, line) in include_str!("../vectors/krpc/captured.jsonl").lines().enumerate() {
+    let lines = include_str!("../vectors/krpc/captured.jsonl").lines();
+    assert_eq!(lines.clone().count(), 114, "as vectors/README.md says");
+    for (number, line) in lines.enumerate() {
         let record: Json = serde_json::from_str(line).unwrap();
         let text = |key: &str| record[key].as_str().unwrap();
         let name = format!("line {}: {} from {} to {}", number + 1, text("kind"), text("sender"), text("receiver"));

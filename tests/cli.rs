@@ -69,16 +69,19 @@ struct Running {
 }
 
 impl Running {
+    /// It ends by itself when the tests are long over, for they may be killed before they can stop it.
     fn start(args: &[&str]) -> Running {
         let mut command = Command::new(PROGRAM);
-        let mut child = command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command.args(args).args(["--timeout", "600"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         Running { child, out }
     }
 
     fn line(&mut self) -> String {
         let mut line = String::new();
-        self.out.read_line(&mut line).unwrap();
+        let length = self.out.read_line(&mut line).unwrap();
+        assert!(length > 0, "the program ended before it said what is waited for");
         line.trim_end().into()
     }
 
@@ -401,15 +404,21 @@ fn a_node_keeps_its_ids_and_contacts() {
     let folder = Folder::new();
     let state = folder.file("state");
     let two = ["node", "--bind", "127.0.0.1:0", "127.0.0.1:0", "--bind", "[::1]:0"];
-    let args = [&two[..], &["--state", &state, "--bootstrap", &addr, "--json", "--timeout", "1"]].concat();
-    let ids = |run: &Run| run.objects()[..3].iter().map(|link| link["id"].clone()).collect::<Vec<_>>();
-    let first = honeyguide(&args).done();
-    assert_eq!(first.objects()[2]["link"], 2);
-    assert!(first.objects().iter().any(|line| line["contacts"].as_u64() > Some(0)), "{first:?}");
+    let args = [&two[..], &["--state", &state, "--bootstrap", &addr, "--json"]].concat();
+    let ids = |lines: &[Value]| lines[..3].iter().map(|link| link["id"].clone()).collect::<Vec<_>>();
+    let (mut running, mut first) = (Running::start(&args), Vec::<Value>::new());
+    // Each link says when it has joined.
+    while first.iter().filter(|line| line["contacts"].is_u64()).count() < 3 {
+        first.push(serde_json::from_str(&running.line()).unwrap());
+    }
+    running.interrupt().done();
+    assert_eq!(first[2]["link"], 2);
+    assert!(first.iter().any(|line| line["contacts"].as_u64() > Some(0)), "{first:?}");
+    let args = [&args[..], &["--timeout", "1"]].concat();
     let saved = fs::read(&state).unwrap();
     let contacts = |saved: &[u8]| saved.windows(4).filter(|bytes| bytes == b"2:ip").count();
     assert!(contacts(&saved) > 3, "{saved:?}");
-    assert_eq!(ids(&honeyguide(&args).done()), ids(&first));
+    assert_eq!(ids(&honeyguide(&args).done().objects()), ids(&first));
     // Nobody answers: what was known is not forgotten for that.
     let (_socket, nobody) = silent();
     let alone = ["node", "--bind", "127.0.0.1:0", "--state", &state, "--bootstrap", &nobody, "--timeout", "0.1"];

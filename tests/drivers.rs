@@ -96,7 +96,7 @@ fn eventually(mut reached: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !reached() {
         assert!(Instant::now() < deadline, "it never happens");
-        thread::yield_now();
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -190,26 +190,29 @@ fn a_command_that_makes_no_sense_is_refused() {
 /// Operations that nobody answers take up every place until they are dropped.
 #[test]
 fn a_dropped_operation_is_cancelled() {
+    let places = Config::tiny().capacity.operations;
     for driver in Driver::both() {
         let silent = socket();
         let node = driver.node(1);
         let to = silent.local_addr().unwrap().into();
         let mut pending: Vec<Operation<Answer>> = Vec::new();
-        let full = loop {
+        eventually(|| {
             let operation = node.ping(to);
             // The node takes messages in order: once it answers this, it has taken the ping too.
             node.observe(|_| ()).wait().unwrap();
-            match operation.outcome() {
-                None => pending.push(operation),
-                Some(end) => break end,
+            if let Some(Err(refusal)) = operation.outcome() {
+                assert_eq!(refusal, OperationError::Refused(CallError::Full(places)));
+                return true;
             }
-        };
-        assert_eq!(full, Err(OperationError::Refused(CallError::Full(pending.len()))));
-        assert!(!pending.is_empty());
+            // On a slow machine some have been given up before every place is taken.
+            pending.push(operation);
+            false
+        });
+        assert!(pending.len() >= places);
         drop(pending);
         let again = node.ping(to);
         node.observe(|_| ()).wait().unwrap();
-        assert_eq!(again.outcome(), None, "there is room again");
+        assert!(!matches!(again.outcome(), Some(Err(_))), "there is room again");
     }
 }
 

@@ -4,35 +4,20 @@
 use std::collections::BTreeSet;
 
 use honeyguide::negentropy::{
-    Difference, Entry, Limits, RatelessInitiator, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step,
+    Difference, Entry, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step,
 };
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
+#[path = "shared/transcripts.rs"]
+mod transcripts;
+
+use transcripts::file;
+
 const BUFFER: usize = 1 << 20;
 
-fn file() -> Json {
-    serde_json::from_str(include_str!("../vectors/negentropy/negentropy.json")).unwrap()
-}
-
-/// The entries of an item set: pairs of their own, and groups that are generated from a seed.
 fn entries(items: &Json) -> Vec<Entry> {
-    let mut out = Vec::new();
-    for item in items.as_array().unwrap() {
-        if let Some(pair) = item.as_array() {
-            out.push(Entry { timestamp: pair[0].as_u64().unwrap(), id: id(pair[1].as_str().unwrap()) });
-            continue;
-        }
-        let number = |key: &str, default: u64| item.get(key).map_or(default, |value| value.as_u64().unwrap());
-        let prefix = item.get("prefix").map_or("", |value| value.as_str().unwrap());
-        let seed = item["seed"].as_str().unwrap();
-        for i in number("from", 0)..number("to", 0) {
-            let hash = hex::encode(Sha256::digest(format!("{seed}:{i}")));
-            let timestamp = number("ts", 0) + i / number("per", 1) * number("dts", 1);
-            out.push(Entry { timestamp, id: id(&format!("{prefix}{}", &hash[..64 - prefix.len()])) });
-        }
-    }
-    out
+    transcripts::entries(items).iter().map(|(timestamp, text)| Entry { timestamp: *timestamp, id: id(text) }).collect()
 }
 
 fn id(text: &str) -> [u8; 32] {
@@ -228,35 +213,6 @@ fn a_limit_is_kept_at_its_number_and_the_error_names_it_one_past() {
     }
 }
 
-#[test]
-fn no_secret_is_shown() {
-    let secret: [u8; 32] = std::array::from_fn(|i| 0xa1 + i as u8);
-    let set = Sealed::build(
-        (0..100u32).map(|i| Entry { timestamp: 1, id: Sha256::digest(i.to_be_bytes()).into() }).collect(),
-    );
-    let (set, mut out) = (set.unwrap(), vec![0; BUFFER]);
-    let mut config = ReconcilerConfig::new(Limits::responder());
-    config.random_splits = Some(secret);
-    let mut sides = [initiator(config.clone()), Reconciler::responder(config.clone()).unwrap()];
-    let len = sides[0].initiate(&set, &mut out).unwrap();
-    let message = out[..len].to_vec();
-    sides[1].reconcile(&set, &message, &mut out, &mut |_| ()).unwrap();
-    let key: [u8; 16] = secret[..16].try_into().unwrap();
-    let mut rateless = RatelessInitiator::new(key, 100);
-    rateless.initiate(&set, &mut out).unwrap();
-
-    // Two bytes side by side, in either of the notations that a derived Debug has.
-    let pairs: Vec<String> = secret.windows(2).map(|two| format!("{}, {}", two[0], two[1])).collect();
-    let words: Vec<String> = secret.as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w).to_string()).collect();
-    for text in [format!("{config:?}"), format!("{:?}", sides[0]), format!("{:?}", sides[1]), format!("{rateless:?}")] {
-        for shown in pairs.iter().chain(&words).chain([&hex::encode(&secret[..4])]) {
-            assert!(!text.contains(shown), "{shown} in {text}");
-        }
-    }
-    assert!(format!("{config:?}").contains("random_splits: Some(\"secret\")"));
-}
-
-/// What a session that another responder began is taken up with: the number of its messages.
 #[test]
 fn a_session_is_taken_up_by_another_responder() {
     let set = |range: std::ops::Range<u32>| {

@@ -6,28 +6,10 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-fn file() -> Json {
-    serde_json::from_str(include_str!("../vectors/negentropy/negentropy.json")).unwrap()
-}
+#[path = "shared/transcripts.rs"]
+mod transcripts;
 
-/// `timestamp,id` lines of an item set.
-fn lines(items: &Json) -> Vec<String> {
-    let mut out = Vec::new();
-    for item in items.as_array().unwrap() {
-        if let Some(pair) = item.as_array() {
-            out.push(format!("{},{}", pair[0], pair[1].as_str().unwrap()));
-            continue;
-        }
-        let number = |key: &str, default: u64| item.get(key).map_or(default, |value| value.as_u64().unwrap());
-        let prefix = item.get("prefix").map_or("", |value| value.as_str().unwrap());
-        for i in number("from", 0)..number("to", 0) {
-            let hash = hex::encode(Sha256::digest(format!("{}:{i}", item["seed"].as_str().unwrap())));
-            let timestamp = number("ts", 0) + i / number("per", 1) * number("dts", 1);
-            out.push(format!("{timestamp},{prefix}{}", &hash[..64 - prefix.len()]));
-        }
-    }
-    out
-}
+use transcripts::{entries, file};
 
 fn harness(items: &Json, frame: &Json, commands: &[String]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_honeyguide"))
@@ -38,12 +20,16 @@ fn harness(items: &Json, frame: &Json, commands: &[String]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut input: String = lines(items).iter().map(|line| format!("item,{line}\n")).collect();
+    let lines = entries(items).into_iter().map(|(timestamp, id)| format!("item,{timestamp},{id}\n"));
+    let mut input: String = lines.collect();
     input += "seal\n";
     commands.iter().for_each(|command| input += &format!("{command}\n"));
-    // A side that fails stops reading: that is for its exit code to tell.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
+    let mut stdin = child.stdin.take().unwrap();
+    // Beside the reading: either may wait for the other. A side that fails stops reading: that is for its exit code to tell.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
 }
 
 #[test]
@@ -86,9 +72,8 @@ fn the_harness_ends_with_a_sentence_and_a_code_where_it_should() {
 
 #[test]
 fn reconcile_tells_what_two_files_do_not_share() {
-    let folder = std::env::temp_dir().join(format!("honeyguide-reconcile-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let [a, b] = ["a", "b"].map(|name| folder.join(name));
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| folder.path().join(name));
     let entry = |i: u32| format!("{},{}\n", i / 3, hex::encode(Sha256::digest(i.to_be_bytes())));
     std::fs::write(&a, (0..1000).map(entry).collect::<String>()).unwrap();
     std::fs::write(&b, (7..1005).map(entry).collect::<String>()).unwrap();
@@ -98,7 +83,6 @@ fn reconcile_tells_what_two_files_do_not_share() {
         assert_eq!((&result["have"], &result["need"]), (&Json::from(7), &Json::from(5)));
         assert!(result["rounds"].as_u64() > Some(0) && result["ms"]["server"].is_number());
     }
-    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[cfg(unix)]

@@ -72,6 +72,7 @@ fn allocations<R>(work: impl FnOnce() -> R) -> (R, u64) {
 mod counter {
     use super::allocations;
     use std::hint::black_box;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
     #[test]
     fn it_sees_a_box_a_growing_vector_and_zeroed_memory() {
@@ -91,20 +92,25 @@ mod counter {
 
     #[test]
     fn other_threads_do_not_count() {
-        let (sender, receiver) = std::sync::mpsc::channel::<()>();
-        let busy = std::thread::spawn(move || {
-            while receiver.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
-                black_box(Box::new(1u8));
-            }
+        let (has_ended, there) = (AtomicBool::new(false), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !has_ended.load(Ordering::Relaxed) {
+                    let (_, more) = allocations(|| black_box(Box::new(1u8)));
+                    there.fetch_add(more, Ordering::Relaxed);
+                }
+            });
+            let goes_on = |from: u64| {
+                while there.load(Ordering::Relaxed) < from + 2 {
+                    std::thread::yield_now();
+                }
+            };
+            // It has begun, and it allocates between the two looks at the count.
+            goes_on(0);
+            let ((), here) = allocations(|| goes_on(there.load(Ordering::Relaxed)));
+            has_ended.store(true, Ordering::Relaxed);
+            assert_eq!(here, 0);
         });
-        let ((), here) = allocations(|| {
-            for n in 0..10_000u32 {
-                black_box(n);
-            }
-        });
-        drop(sender);
-        busy.join().unwrap();
-        assert_eq!(here, 0);
     }
 }
 

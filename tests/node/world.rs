@@ -149,7 +149,7 @@ impl World {
         panic!("a drain that does not end");
     }
 
-    /// Packets that left for nobody, with their sender.
+    /// Lets so much time pass.
     pub fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
         self.run_until(end, |_| false);

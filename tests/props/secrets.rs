@@ -10,21 +10,29 @@ use honeyguide::internals::dht::limiter::Limiter;
 use honeyguide::internals::dht::tokens::Tokens;
 use honeyguide::internals::dht::transactions::{Transactions, TransactionsMemory};
 use honeyguide::krpc::{Decoded, Item, Method, Query, Response, Want, decode};
+use honeyguide::negentropy::{Entry, Limits, RatelessInitiator, Reconciler, ReconcilerConfig, Sealed};
 use honeyguide::{Config, Endpoint, Id, Input, Instant, Node, Output, Storage};
 
 const SEED: [u8; 32] = *b"thirty-two bytes nobody may see.";
 
-/// Every way in which four bytes of a secret in a row, or a number that is secret, could be printed.
+/// Every way in which bytes of a secret in a row could be printed, as `printed` leaves it: four of them as numbers or as
+/// a word, eight as a longer word or as text, sixteen as the longest word. What is short enough to be there by accident
+/// is left out.
 fn traces(secret: &[u8]) -> Vec<String> {
     let bytes = secret.windows(4).flat_map(|bytes| {
         let number = |digits: fn(&u8) -> String| bytes.iter().map(digits).collect::<Vec<_>>().join(",");
         [number(u8::to_string), number(|byte| format!("{byte:x}")), hex::encode(bytes)]
     });
-    let words = secret.chunks_exact(8).flat_map(|word| {
-        let word: [u8; 8] = word.try_into().unwrap();
-        [u64::from_le_bytes(word), u64::from_be_bytes(word)].map(|word| word.to_string())
+    let words = [4, 8, 16].into_iter().flat_map(|length| secret.windows(length)).flat_map(|word| {
+        let big = word.iter().fold(0, |number, byte| number << 8 | u128::from(*byte));
+        let little = word.iter().rev().fold(0, |number, byte| number << 8 | u128::from(*byte));
+        [big, little].into_iter().flat_map(|number| [number.to_string(), format!("{number:x}")])
     });
-    bytes.chain(words).collect()
+    let texts = secret.windows(8).flat_map(|bytes| {
+        let plain = std::str::from_utf8(bytes).unwrap_or_default();
+        [bytes.escape_ascii().to_string(), plain.to_string()].map(|text| squeezed(&text))
+    });
+    bytes.chain(words.chain(texts).filter(|trace| trace.len() >= 7)).collect()
 }
 
 fn shows(machine: &dyn Debug, secret: &[u8]) -> bool {
@@ -33,26 +41,53 @@ fn shows(machine: &dyn Debug, secret: &[u8]) -> bool {
 
 fn printed(machine: &dyn Debug) -> String {
     let printed = [format!("{machine:?}"), format!("{machine:#?}"), format!("{machine:x?}"), format!("{machine:#x?}")];
-    printed.concat().to_lowercase().split_whitespace().collect()
+    squeezed(&printed.concat())
+}
+
+/// Without spaces, and without backslashes: an escape is escaped again when text is printed.
+fn squeezed(text: &str) -> String {
+    text.to_lowercase().replace(|c: char| c.is_whitespace() || c == '\\', "")
 }
 
 fn is_in(printed: &str, secret: &[u8]) -> bool {
     traces(secret).iter().any(|trace| printed.contains(trace))
 }
 
-/// The same with the secret in it: what is looked for would be found.
+/// A machine with a secret in it, in one form or another: what is looked for would be found.
 #[derive(Debug)]
-struct Careless {
+struct Careless<T> {
     #[expect(dead_code, reason = "printed")]
-    secret: Vec<u8>,
-    #[expect(dead_code, reason = "printed")]
-    key: u64,
+    secret: T,
 }
 
 #[test]
-fn a_secret_that_is_printed_is_found() {
-    let careless = Careless { secret: SEED[..16].to_vec(), key: u64::from_le_bytes(SEED[24..].try_into().unwrap()) };
-    assert!(shows(&careless, &SEED[..16]) && shows(&careless, &SEED[24..]) && !shows(&careless, &[0xA5; 16]));
+fn a_secret_that_is_printed_is_found_in_whatever_form() {
+    fn careless<T: Debug + 'static>(secret: T) -> Box<dyn Debug> {
+        Box::new(Careless { secret })
+    }
+    let (four, eight) = (SEED[5..9].try_into().unwrap(), SEED[3..11].try_into().unwrap());
+    let sixteen = SEED[9..25].try_into().unwrap();
+    let (word, long) = (u32::from_be_bytes(four), u64::from_le_bytes(eight));
+    for machine in [
+        careless(SEED[..16].to_vec()),
+        careless(hex::encode(&SEED[..4])),
+        careless(u32::from_le_bytes(four)),
+        careless(word),
+        careless([word, 0]),
+        careless(format!("{word:#x}")),
+        careless(u64::from_be_bytes(eight)),
+        careless(long),
+        careless(format!("{long:x}")),
+        careless(u128::from_le_bytes(sixteen)),
+        careless(format!("{:X}", u128::from_be_bytes(sixteen))),
+        careless(std::str::from_utf8(&SEED).unwrap()),
+        careless(SEED[7..].escape_ascii().to_string()),
+    ] {
+        assert!(shows(&machine, &SEED), "{machine:?}");
+        assert!(!shows(&machine, &[0xA5; 16]), "{machine:?}");
+    }
+    let secret = [0xA5, 0xC3, 0x5A, b'x', 0, 0xB6, 0xC3, 0xFF];
+    assert!(shows(&careless(secret.escape_ascii().to_string()), &secret));
 }
 
 #[test]
@@ -122,4 +157,31 @@ fn a_node_shows_neither_the_tokens_that_it_gives_nor_those_that_it_was_given() {
         node.handle_input(now, Input::Datagram { link, from: to, payload: &answer[..len] });
     }
     panic!("nothing was stored");
+}
+
+#[test]
+fn neither_the_key_of_a_session_nor_that_of_random_splits_is_shown() {
+    let entries = (0..100u64).map(|i| {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&(i.wrapping_mul(0x9E37_79B9_7F4A_7C15)).to_le_bytes());
+        Entry { timestamp: i, id }
+    });
+    let set = Sealed::build(entries.collect()).unwrap();
+    let mut out = vec![0; 1 << 20];
+    let mut config = ReconcilerConfig::new(Limits::responder());
+    config.random_splits = Some(SEED);
+    let mut initiator = Reconciler::initiator(config.clone()).unwrap();
+    let mut responder = Reconciler::responder(config.clone()).unwrap();
+    let length = initiator.initiate(&set, &mut out).unwrap();
+    let message = out[..length].to_vec();
+    responder.reconcile(&set, &message, &mut out, &mut |_| ()).unwrap();
+    let mut rateless = RatelessInitiator::new(SEED[..16].try_into().unwrap(), 100);
+    rateless.initiate(&set, &mut out).unwrap();
+    // Where a split moves is drawn from the stream that begins with the key.
+    let drawn: [u8; 256] = Rng::from_seed(SEED).bytes();
+    let machines: [&dyn Debug; 4] = [&config, &initiator, &responder, &rateless];
+    for machine in machines {
+        assert!(!shows(machine, &SEED) && !shows(machine, &drawn), "{machine:?}");
+    }
+    assert!(printed(&config).contains(r#"random_splits:some("secret")"#));
 }

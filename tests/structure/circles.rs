@@ -54,7 +54,7 @@ fn graph(modules: &Modules) -> Graph {
     let paths: BTreeMap<_, _> = modules.files().collect();
     let mut graph = Graph::new();
     for (module, path) in &paths {
-        let gathers = ["mod.rs", "lib.rs", "main.rs"].iter().any(|name| path.ends_with(name));
+        let gathers = ["mod.rs", "lib.rs", "main.rs"].contains(&path.rsplit('/').next().unwrap());
         let edges = graph.entry(path.to_string()).or_default();
         // A module as such is only where a path begins; what is taken from it is mentioned elsewhere.
         for import in modules.imports(module) {
@@ -107,6 +107,13 @@ fn a_name_counts_as_the_file_that_defines_it_and_a_gathering_file_only_for_what_
         let a = "src/t/a.rs pub struct A; fn f(_: super::C) {}";
         let found = check(&planted(&format!("{root}\n{a}\nsrc/t/mod.rs {gathering}\nsrc/t/b.rs {b}")));
         assert_eq!(found.len(), circles, "{gathering} / {b}");
+    }
+    // The name of a gathering file is the whole name.
+    for (circles, name) in [(0, "domain/mod"), (1, "domain")] {
+        let domain = format!("src/{name}.rs pub use crate::b::B; pub struct A;");
+        let b = "src/b.rs use crate::domain::A; pub struct B(A);";
+        let files = format!("src/lib.rs mod domain; mod b;\n{domain}\n{b}");
+        assert_eq!(check(&planted(&files)).len(), circles, "{name}");
     }
 }
 

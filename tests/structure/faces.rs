@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use quote::ToTokens;
 
-use crate::source::{Complaint, Source, planted};
+use crate::source::{Complaint, Source, planted, repository};
 
 const NODE: &str = "src/dht/node/";
 const HANDLE: &str = "src/adapters/handle.rs";
@@ -88,6 +88,17 @@ fn read(at: String, signature: &syn::Signature) -> Method {
 
 fn shown(tokens: &impl ToTokens) -> String {
     tokens.to_token_stream().to_string().replace(' ', "")
+}
+
+/// What an operation is, is read from its text, which may change.
+#[test]
+fn operations_are_recognised_on_both_sides() {
+    let (files, _) = repository();
+    for (path, of) in [(NODE, "Node"), (HANDLE, "Handle")] {
+        let methods = methods(files.iter().filter(|file| file.ships() && file.path.starts_with(path)), of);
+        let operations = methods.values().filter(|method| method.is_operation).count();
+        assert!(operations >= 10, "only {operations} of {of}");
+    }
 }
 
 #[test]

@@ -2,11 +2,12 @@
 //!
 //! Neighbours may meet inside `base`, inside one codec, inside the vocabulary of one protocol, and inside one part;
 //! leaves never import one another. A protocol knows another only where the table says so. Besides, `cfg(feature)`
-//! stays where it belongs, and the core names no clock, thread, hash map, console, float or `unsafe`.
+//! stays where it belongs, and the core names no clock, thread, hash map, console, float or `unsafe`, nor writes a float.
 
 use std::cmp::Ordering;
 
 use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
 
 use crate::imports::{Modules, module_of};
 use crate::source::{Complaint, Source, flat, judge, planted, repository};
@@ -59,7 +60,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 
 const NOT_FOR_CODECS: &[&str] = &["base::time", "base::rng"];
 
-/// Files below floor 4, besides each `mod.rs`, that may ask for features, with the reason for each.
+/// Files below floor 4 that may ask for features, with the reason for each. Besides, a `mod.rs` may at what it gathers.
 const FEATURE_FILES: &[(&str, &str)] =
     &[("src/base/list.rs", "memory is lent or owned"), ("src/dht/trace.rs", "a sink is lent or boxed")];
 
@@ -87,10 +88,17 @@ fn check_one(file: &Source, modules: &Modules) -> Vec<Complaint> {
             let out = NOT_FOR_THE_CORE.split(' ').find(is_named);
             found.extend(out.map(|out| (*line, format!("the core does not use `{out}`"))));
         }
-    }
-    if !FEATURE_FILES.iter().any(|(path, _)| *path == file.path) {
-        let lines = switches_out_of_place(file).into_iter();
-        found.extend(lines.map(|line| (line, "cfg(feature) belongs into lib.rs, mod.rs or floor 4".to_string())));
+        let floats = floats(file.tokens_without_tests()).into_iter();
+        found.extend(floats.map(|line| (line, "the core has no floats".to_string())));
+        let is_listed = FEATURE_FILES.iter().any(|(path, _)| *path == file.path);
+        for (line, is_value) in switches_out_of_place(file) {
+            if is_value {
+                found.push((line, "no feature changes what the core does: no `cfg!(feature)`".to_string()));
+            } else if !is_listed {
+                found
+                    .push((line, "cfg(feature) belongs into lib.rs, at what a mod.rs gathers, or floor 4".to_string()));
+            }
+        }
     }
     for import in modules.imports(&module) {
         let why = objection(&module, &import.to);
@@ -142,29 +150,65 @@ fn objection(from: &str, to: &str) -> Option<String> {
     Some(why.to_string())
 }
 
-/// Lines that ask for a feature where only `FEATURE_FILES` may.
-fn switches_out_of_place(file: &Source) -> Vec<usize> {
+/// Lines that ask for a feature where only `FEATURE_FILES` may, and for each whether it is `cfg!`, which nobody may.
+fn switches_out_of_place(file: &Source) -> Vec<(usize, bool)> {
     match place(&module_of(&file.path)) {
-        Some((floor, _)) if floor < Outside && !file.path.ends_with("mod.rs") => {
-            feature_switches(file.tokens_without_tests())
+        Some((floor, _)) if floor >= Outside => Vec::new(),
+        _ if file.path.ends_with("/mod.rs") => {
+            switches_beside_gathering(file.parsed(file.tokens_without_tests()).items)
         }
-        _ => Vec::new(),
+        _ => feature_switches(file.tokens_without_tests()),
     }
 }
 
-/// Lines with `cfg`, `cfg!` or `cfg_attr` that ask for a feature.
-fn feature_switches(tokens: TokenStream) -> Vec<usize> {
-    let (mut lines, mut is_cfg) = (Vec::new(), false);
+/// Lines that ask for a feature anywhere but at a `mod` or a `use`.
+fn switches_beside_gathering(items: Vec<syn::Item>) -> Vec<(usize, bool)> {
+    let switches = items.into_iter().flat_map(|item| match item {
+        syn::Item::Mod(item) => switches_beside_gathering(item.content.map_or(Vec::new(), |(_, items)| items)),
+        syn::Item::Use(_) => Vec::new(),
+        item => feature_switches(item.into_token_stream()),
+    });
+    switches.collect()
+}
+
+/// Lines with `cfg`, `cfg!` or `cfg_attr` that ask for a feature, and for each whether it is `cfg!`.
+fn feature_switches(tokens: TokenStream) -> Vec<(usize, bool)> {
+    let (mut lines, mut is_cfg, mut is_value) = (Vec::new(), false, false);
     for token in tokens {
         match &token {
             TokenTree::Group(group) if is_cfg && flat(group.stream()).iter().any(|(_, word)| word == "feature") => {
-                lines.push(token.span().start().line);
+                lines.push((token.span().start().line, is_value));
             }
             TokenTree::Group(group) => lines.extend(feature_switches(group.stream())),
-            TokenTree::Punct(punct) if punct.as_char() == '!' => continue,
+            TokenTree::Punct(punct) if punct.as_char() == '!' => {
+                is_value = true;
+                continue;
+            }
             _ => {}
         }
         is_cfg = matches!(&token, TokenTree::Ident(word) if word == "cfg" || word == "cfg_attr");
+        is_value = false;
+    }
+    lines
+}
+
+/// Lines with a float. The `0.1` of `pair.0.1` is read as one and is none.
+fn floats(tokens: TokenStream) -> Vec<usize> {
+    let (mut lines, mut dots) = (Vec::new(), 0);
+    for token in tokens {
+        match &token {
+            TokenTree::Group(group) => lines.extend(floats(group.stream())),
+            TokenTree::Literal(literal) if dots != 1 => {
+                let is_float = match syn::Lit::new(literal.clone()) {
+                    syn::Lit::Float(_) => true,
+                    syn::Lit::Int(number) => number.suffix().starts_with('f'),
+                    _ => false,
+                };
+                lines.extend(is_float.then(|| literal.span().start().line));
+            }
+            _ => {}
+        }
+        dots = if matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '.') { dots + 1 } else { 0 };
     }
     lines
 }
@@ -267,12 +311,24 @@ fn features_clocks_threads_maps_consoles_and_unsafe_are_found_in_the_core() {
         src/dht/lookup.rs fn f() { std::thread::sleep(D); }
         src/dht/lookup.rs fn f() { println!(); }
         src/dht/lookup.rs fn f() { unsafe { g() } }
-        src/dht/lookup.rs fn f() -> f64 { 0 }"#,
+        src/dht/lookup.rs fn f() -> f64 { 0 }
+        src/dht/lookup.rs fn f() -> bool { 0.5 * 2.0 > g() }
+        src/dht/lookup.rs fn f() { g!(1e3) }
+        src/dht/lookup.rs fn f() { g(0..1.5) }
+        src/dht/lookup.rs fn f() { g(1f32) }
+        src/base/mod.rs pub mod time; #[cfg(feature = "tokio")] fn f() {}
+        src/base/mod.rs pub mod time; mod inner { #[cfg(feature = "tokio")] pub struct A; }
+        src/base/mod.rs pub mod time; impl A { #[cfg(feature = "tokio")] fn f() {} }
+        src/base/mod.rs pub mod time; fn f() { if cfg!(feature = "tokio") { g() } }
+        src/base/list.rs fn f() { if cfg!(feature = "alloc") { g() } }"#,
         r#"src/dht/lookup.rs #[cfg(test)] mod tests { #[cfg(feature = "alloc")] fn f() {} }
         src/dht/lookup.rs #[cfg(all(test, feature = "alloc"))] mod tests { use crate::dht::Node; }
         src/dht/lookup.rs #[cfg(debug_assertions)] fn feature(now: Instant, thread_count: u8) { now.since(x); }
         src/base/list.rs #[cfg(feature = "alloc")] fn f() {}
         src/base/mod.rs pub mod time; #[cfg(feature = "tokio")] pub mod rng;
+        src/base/mod.rs pub mod inner { #[cfg(feature = "tokio")] pub use super::time::Instant; } pub mod time;
+        src/dht/lookup.rs fn f() { pair.0.1 + g("0.5", x.0) + 1_000 }
+        src/adapters/clock.rs fn f() { if cfg!(feature = "tokio") { g(0.5) } }
         src/adapters/clock.rs #[cfg(feature = "tokio")] fn f() { std::time::Instant::now(); println!(); }"#,
     );
 }

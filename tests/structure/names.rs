@@ -149,9 +149,7 @@ fn identifiers(tokens: TokenStream, all_are_tests: bool, out: &mut Vec<(usize, S
             TokenTree::Ident(_) if last == "fn" && is_test => is_test = all_are_tests,
             TokenTree::Ident(word) => out.push((token.span().start().line, word.to_string())),
             TokenTree::Group(group) if last == "#" => {
-                if group.stream().to_string().starts_with("serde") {
-                    keys(group.stream(), out);
-                }
+                keys_of_serde(group.stream(), out);
                 is_test |= flat(group.stream()).last().is_some_and(|(_, word)| word == "test");
                 identifiers(group.stream(), false, out);
             }
@@ -164,7 +162,20 @@ fn identifiers(tokens: TokenStream, all_are_tests: bool, out: &mut Vec<(usize, S
     }
 }
 
-/// What is written in quotes: names on the wire.
+/// Names on the wire: in `serde(rename = "..")`, wherever in an attribute that stands.
+fn keys_of_serde(attribute: TokenStream, out: &mut Vec<(usize, String)>) {
+    let mut is_serde = false;
+    for token in attribute {
+        match &token {
+            TokenTree::Group(group) if is_serde => keys(group.stream(), out),
+            TokenTree::Group(group) => keys_of_serde(group.stream(), out),
+            _ => {}
+        }
+        is_serde = matches!(&token, TokenTree::Ident(word) if word == "serde");
+    }
+}
+
+/// What is written in quotes.
 fn keys(tokens: TokenStream, out: &mut Vec<(usize, String)>) {
     for token in tokens {
         match &token {
@@ -238,6 +249,7 @@ fn a_word_that_is_out_is_found_in_every_kind_of_name_and_nowhere_else() {
         benches/peers/src/house/mod.rs
         src/a.rs struct Few;
         src/a.rs struct A { #[serde(rename = "free-room")] left: u8 }
+        src/a.rs #[cfg_attr(feature = "serde", serde(rename = "free-room"))] struct A;
         src/a.rs fn crate_room() {}
         src/a.rs fn r#room() {}
         src/a.rs fn slotted() {}
@@ -256,6 +268,7 @@ fn a_word_that_is_out_is_found_in_every_kind_of_name_and_nowhere_else() {
         tests/a.py def f(x, seed):\n    """A hopper, "hoppers\n"""\n    a = "hopper" + x  # hopper\n    b = 'hopper'
         .ci/a #!/bin/sh\nhopper=1
         src/a.rs #[doc = "room"] #[serde(rename = "bedroom")] struct A;
+        src/a.rs #[cfg_attr(feature = "room", serde(rename = "bedroom"))] struct A;
         tests/a.rs /// A hopper.\nfn f() -> &'static str { "hopper" }
         tests/a.rs #[test] fn a_single_byte_is_few() {}
         tests/a.rs #[tokio::test] async fn a_single_byte() {}

@@ -198,14 +198,28 @@ fn read(path: &str) -> Option<Source> {
     Some(Source { path: path.to_string(), text, is_for_tests: false })
 }
 
+/// Folders that git ignores, as `.gitignore` names them: what lies there is nobody's source.
+const IGNORED: &[&str] =
+    &["target/", "/dist/", "node_modules/", "__pycache__/", "/tests/fuzz/artifacts/", "/tests/fuzz/coverage/"];
+
+fn is_ignored(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap();
+    let is_it = |folder: &&str| match folder.trim_end_matches('/').strip_prefix('/') {
+        Some(whole) => whole == path,
+        None => folder.trim_end_matches('/') == name,
+    };
+    name == ".git" || IGNORED.iter().any(is_it)
+}
+
 fn paths() -> BTreeSet<String> {
     let (mut paths, mut folders) = (BTreeSet::new(), vec![root().to_path_buf()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            if [".git", "target", "node_modules"].iter().any(|name| entry.file_name() == *name) {
+            let path = entry.path().strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/");
+            if is_ignored(&path) {
                 continue;
             }
-            paths.insert(entry.path().strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/"));
+            paths.insert(path);
             if entry.path().is_dir() {
                 folders.push(entry.path());
             }
@@ -260,6 +274,18 @@ pub fn judge(refused: &str, accepted: &str, check: impl Fn(Source) -> Vec<Compla
             let complaints: Vec<String> = check(file).iter().map(Complaint::to_string).collect();
             assert_eq!(complaints.len(), expected, "{line}: {complaints:?}");
         }
+    }
+}
+
+#[test]
+fn what_git_ignores_is_not_read() {
+    let listed = include_str!("../../.gitignore").lines().filter(|line| line.ends_with('/'));
+    assert_eq!(listed.collect::<Vec<_>>(), IGNORED);
+    for path in ["target", "tests/fuzz/target", "dist", "tests/fuzz/artifacts", "benches/__pycache__", ".git"] {
+        assert!(is_ignored(path), "{path}");
+    }
+    for path in ["src/dist", "targets", "tests/fuzz/targets", "tests/fuzz", ".github", "artifacts"] {
+        assert!(!is_ignored(path), "{path}");
     }
 }
 
