@@ -149,6 +149,20 @@ fn keys(object: &Value) -> Vec<&str> {
 const INFO_HASH: &str = "4242424242424242424242424242424242424242";
 
 #[test]
+fn a_command_that_is_interrupted_says_so_though_it_has_a_timeout() {
+    let mut command = Command::new(PROGRAM);
+    command.args(["inspect", "--timeout", "600"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    let mut running = Running { child, out };
+    stdin.write_all(b"6465\n").unwrap();
+    running.line(); // it listens by now
+    running.interrupt().failed(1, &["interrupted"]);
+    drop(stdin);
+}
+
+#[test]
 fn the_demo_does_its_steps_in_order_and_says_so() {
     let run = honeyguide(&["demo", "--nodes", "16", "--json"]).done();
     let steps = run.objects();
