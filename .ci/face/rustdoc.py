@@ -31,7 +31,8 @@ def tool(folder):
 
 
 class Face:
-    """The items of a crate that can be reached from outside. `names` has the paths of each, by the item's number.
+    """The items of a crate that can be reached from outside. `names` has the paths of each, by the item's number; `globs` has
+    what is re-exported from other crates without names, as pairs of a path that ends in `*` and a number.
 
     `whole` is the same with what is hidden in the documentation: a path that nobody is told of is one all the same."""
 
@@ -62,6 +63,7 @@ class Face:
         self.crates = {int(number): crate["name"] for number, crate in data["external_crates"].items()}
         self.crates[OWN] = name
         self.names = {}
+        self.globs = set()
         self.modules = {}
         self._walk(data["root"], [name], ())
 
@@ -83,8 +85,10 @@ class Face:
 
     def _use(self, use, path, above):
         target = self.index.get(use["id"])
-        if target is None:
-            self._name(use["id"], path + ([f"{use['source']}::*"] if use["is_glob"] else [use["name"]]))
+        if target is None and use["is_glob"]:
+            self.globs.add(("::".join([*path, "*"]), use["id"]))
+        elif target is None:
+            self._name(use["id"], [*path, use["name"]])
         elif use["is_glob"] and "module" in target["inner"]:
             if use["id"] not in above:
                 self._walk(use["id"], path, (*above, use["id"]))
@@ -117,9 +121,12 @@ class Face:
         return sorted(found, key=lambda pair: pair[0])
 
     def foreign(self):
-        """What is re-exported from other crates, but for whole crates and modules: path and number."""
-        found = [(self.path(n), n) for n in self.names if n not in self.index]
-        return sorted((path, n) for path, n in found if self.paths.get(n, {}).get("kind") not in ("module", None))
+        """What is re-exported from other crates by its name: path and number."""
+        return sorted((self.path(n), n) for n in self.names if n not in self.index)
+
+    def without_names(self):
+        """What is re-exported from other crates by a glob: path and number, in an order that does not change."""
+        return sorted(self.globs, key=lambda glob: (glob[0], self.paths[glob[1]]["path"]))
 
     def impls(self, item):
         """The implementations that somebody wrote, or derived, for a type: none that it has without a word."""

@@ -44,6 +44,13 @@ pub use inner::Internal;
 pub use inner::Hidden;
 pub use inner::Twice;
 pub use settled as of_another;
+pub use early as too_early;
+pub use early::within as part;
+/// Whatever other crates have.
+pub mod globs {
+    pub use early::within::*;
+    pub use settled::*;
+}
 pub use Closed::*;
 #[doc(hidden)]
 pub mod unseen {
@@ -159,6 +166,13 @@ planted
     impl Debug
   #[non_exhaustive] struct Unprinted
   Yes(u8)
+  use settled as of_another
+  use early::within as part
+  use early as too_early
+
+planted::globs
+  use early::within::*
+  use settled::*
 
 planted::open
   fn documented() -> Result<(), fmt::Error>
@@ -181,6 +195,10 @@ FOUND = {
     "foreign": [
         "planted::Sealed, impl Iterator::Item names early::Early of early 0.3.1",
         "planted::Sealed::lent names early::Early of early 0.3.1",
+        "planted::globs::* is all of early::within",
+        "planted::globs::* is all of settled",
+        "planted::part, re-exported, names early::within of early 0.3.1",
+        "planted::too_early, re-exported, names early of early 0.3.1",
     ],
     "exhaustive": ["struct planted::Open"],
     "errors": ["planted::Sealed::get", "planted::open::silent"],
@@ -194,7 +212,7 @@ def run():
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         crates = {
-            "early": ("0.3.1", "pub struct Early;"),
+            "early": ("0.3.1", "pub struct Early; pub mod within { pub struct Deep; }"),
             "settled": ("1.2.0", "pub struct Settled;"),
             "futures-core": ("0.3.9", "pub trait Stream { type Item; }"),
         }

@@ -205,14 +205,16 @@ def page(face):
     """The list of all public names."""
     lines = [f"# Written by .ci/api --write. Features: {', '.join(face.features)}."]
     above = None
-    entries = [(at, None, item) for at, item in face.own()] + [(at, number, None) for at, number in face.foreign()]
+    entries = [(at, None, item) for at, item in face.own()]
+    entries += [(at, number, None) for at, number in [*face.foreign(), *face.without_names()]]
     for at, number, item in sorted(entries, key=lambda entry: entry[0].rsplit("::", 1)):
         module, name = at.rsplit("::", 1)
         if module != above:
             lines += ["", module]
             above = module
         if item is None:
-            lines.append(f"  use {'::'.join(face.paths[number]['path'])} as {name}")
+            source = "::".join(face.paths[number]["path"])
+            lines.append(f"  use {source}::*" if name == "*" else f"  use {source} as {name}")
             continue
         lines.append("  " + head(face, item, name))
         # The fields of a variant stand with it.
