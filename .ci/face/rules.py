@@ -25,6 +25,9 @@ def signatures(face):
         which, inner = face.inner(item)
         if which in (*TYPES, "trait"):
             yield path, [inner["generics"], inner.get("bounds")]
+            for impl in face.implementations(item):
+                found = impl["inner"]["impl"]
+                yield f"{path}, implemented", [found["generics"], found["for"]]
         elif which != "macro":
             yield path, inner
         for name, member in face.members(item):
@@ -34,10 +37,10 @@ def signatures(face):
         for impl in face.impls(item):
             found = impl["inner"]["impl"]
             if found["trait"] is None:
-                yield f"{path}, impl", found["generics"]
+                yield f"{path}, impl", [found["generics"], found["for"]]
                 continue
             name = found["trait"]["path"]
-            yield f"{path}, impl {name}", [found["trait"], found["generics"]]
+            yield f"{path}, impl {name}", [found["trait"], found["generics"], found["for"]]
             for number in found["items"]:
                 member = face.index.get(number)
                 if member and "assoc_type" in member["inner"]:

@@ -130,9 +130,16 @@ class Face:
 
     def impls(self, item):
         """The implementations that somebody wrote, or derived, for a type: none that it has without a word."""
+        return self._written(item, "impls")
+
+    def implementations(self, item):
+        """The same for a trait, on whatever type."""
+        return self._written(item, "implementations")
+
+    def _written(self, item, field):
         _, inner = self.inner(item)
-        for number in inner.get("impls", []) if isinstance(inner, dict) else []:
-            found = self.index[number]["inner"]["impl"]
+        for number in inner.get(field, []) if isinstance(inner, dict) else []:
+            found = self.index.get(number, {"inner": {"impl": {"is_synthetic": True}}})["inner"]["impl"]
             if not found["is_synthetic"] and found["blanket_impl"] is None:
                 yield self.index[number]
 

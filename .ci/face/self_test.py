@@ -128,6 +128,19 @@ impl futures_core::Stream for Sealed {
     type Item = u8;
 }
 
+impl From<Sealed> for early::Early {
+    fn from(_: Sealed) -> Self {
+        early::Early
+    }
+}
+
+impl Lent<'_, early::Early> {
+    pub fn lend() {}
+}
+
+pub trait Ours {}
+impl Ours for early::within::Deep {}
+
 #[cfg(feature = "more")]
 #[non_exhaustive]
 pub struct Unprinted;
@@ -151,17 +164,19 @@ planted
     impl Debug
   #[non_exhaustive] struct Lent<'a, T>
     0: &'a T
+    fn lend()
     impl Debug
   No { why: u16 }
   struct Open
     field: u8
     impl Debug
+  trait Ours
   Perhaps
   type Renamed = BareError
   struct Sealed
     fn get(&self) -> io::Result<u8>
     fn lent(&self, _: settled::Settled) -> Option<&early::Early>
-    impl Debug, Iterator [Item = Early], Stream [Item = u8]
+    impl Debug, From<Sealed> for early::Early, Iterator [Item = Early], Stream [Item = u8]
   #[non_exhaustive] struct Twice
     impl Debug
   #[non_exhaustive] struct Unprinted
@@ -181,7 +196,7 @@ planted::open
 """
 
 FOUND = {
-    "limit": ["16 public names, at most 8 are wanted"],
+    "limit": ["17 public names, at most 8 are wanted"],
     "paths": [
         "its enum's No and planted::No",
         "its enum's Perhaps and planted::Perhaps",
@@ -193,6 +208,9 @@ FOUND = {
     ],
     "nameable": ["planted::open::leaking names planted::inner::Nameless"],
     "foreign": [
+        "planted::Lent, impl names early::Early of early 0.3.1",
+        "planted::Ours, implemented names early::within::Deep of early 0.3.1",
+        "planted::Sealed, impl From names early::Early of early 0.3.1",
         "planted::Sealed, impl Iterator::Item names early::Early of early 0.3.1",
         "planted::Sealed::lent names early::Early of early 0.3.1",
         "planted::globs::* is all of early::within",

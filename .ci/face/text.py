@@ -197,7 +197,10 @@ def traits(face, item):
         members = [face.index[n] for n in inner["items"] if n in face.index]
         types = [f"{m['name']} = {kind(m['inner']['assoc_type']['type'])}" for m in members if "assoc_type" in m["inner"]]
         beside = f" [{', '.join(types)}]" if types else ""
-        found.append(f"{'!' if inner['is_negative'] else ''}{path(inner['trait'])}{beside}")
+        # One that names the type as an argument of the trait stands here, too.
+        subject = inner["for"].get("resolved_path", {})
+        other = "" if subject.get("id") == item["id"] else f" for {kind(inner['for'])}"
+        found.append(f"{'!' if inner['is_negative'] else ''}{path(inner['trait'])}{other}{beside}")
     return sorted(set(found))
 
 
