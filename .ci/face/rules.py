@@ -122,10 +122,33 @@ def errors(face):
             which, inner = face.inner(function)
             if which != "function":
                 continue
-            output = (inner["sig"]["output"] or {}) if isinstance(inner["sig"]["output"], dict) else {}
-            name = output.get("resolved_path", {}).get("path", "").rsplit("::", 1)[-1]
-            if name == "Result" and not re.search(r"(?m)^#+ Errors\s*$", function["docs"] or ""):
+            said = re.search(r"(?m)^#+ Errors\s*$", function["docs"] or "")
+            if not said and any(results(face, inner["sig"]["output"])):
                 yield where
+
+
+def results(face, part):
+    """Each Result in a piece of a signature, however deep inside of other types or behind an own alias."""
+    if isinstance(part, dict):
+        alias = face.index.get(part.get("id"), {"inner": {}})["inner"].get("type_alias") if "path" in part else None
+        if alias:
+            yield from results(face, alias["type"])
+        elif "path" in part and "id" in part and "Result" in (last(part["path"]), last_known(face, part["id"])):
+            yield part
+        for value in part.values():
+            yield from results(face, value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from results(face, value)
+
+
+def last(path):
+    return path.rsplit("::", 1)[-1]
+
+
+def last_known(face, number):
+    """The name of what may have been imported under another one."""
+    return face.paths.get(number, {"path": [""]})["path"][-1]
 
 
 def error_types(face):

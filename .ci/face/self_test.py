@@ -71,6 +71,9 @@ pub type Again<'a, T> = Lent<'a, T>;
 /// Public under a path of its own and at the root.
 pub mod open {
     pub use crate::inner::Twice;
+    use core::result::Result as Either;
+
+    pub type Outcome = Either<(), core::fmt::Error>;
 
     /// Fails, and says nothing about it.
     pub fn silent() -> Result<(), core::fmt::Error> {
@@ -83,6 +86,18 @@ pub mod open {
     /// Never, in truth.
     pub fn documented() -> Result<(), core::fmt::Error> {
         Ok(())
+    }
+
+    pub fn later() -> impl Future<Output = Result<(), core::fmt::Error>> {
+        core::future::ready(Ok(()))
+    }
+
+    pub async fn much_later() -> Outcome {
+        Ok(())
+    }
+
+    pub fn perhaps() -> Option<Outcome> {
+        None
     }
 
     pub fn leaking() -> super::inner::Nameless {
@@ -190,13 +205,17 @@ planted::globs
   use settled::*
 
 planted::open
+  type Outcome = result::Result<(), fmt::Error>
   fn documented() -> Result<(), fmt::Error>
+  fn later() -> impl Future<Output = Result<(), fmt::Error>>
   fn leaking() -> Nameless
+  async fn much_later() -> Outcome
+  fn perhaps() -> Option<Outcome>
   fn silent() -> Result<(), fmt::Error>
 """
 
 FOUND = {
-    "limit": ["17 public names, at most 8 are wanted"],
+    "limit": ["21 public names, at most 8 are wanted"],
     "paths": [
         "its enum's No and planted::No",
         "its enum's Perhaps and planted::Perhaps",
@@ -219,7 +238,13 @@ FOUND = {
         "planted::too_early, re-exported, names early of early 0.3.1",
     ],
     "exhaustive": ["struct planted::Open"],
-    "errors": ["planted::Sealed::get", "planted::open::silent"],
+    "errors": [
+        "planted::Sealed::get",
+        "planted::open::later",
+        "planted::open::much_later",
+        "planted::open::perhaps",
+        "planted::open::silent",
+    ],
     "error-types": ["planted::BareError does not implement Display and Error"],
     "debug": ["planted::Unprinted"],
 }
