@@ -142,6 +142,13 @@ def results(face, part):
             yield from results(face, value)
 
 
+def resolved(face, part):
+    """The numbers of the types that a piece of a signature names, through own aliases."""
+    for number in face.mentioned(part):
+        alias = face.index.get(number, {"inner": {}})["inner"].get("type_alias")
+        yield from resolved(face, alias["type"]) if alias else [number]
+
+
 def last(path):
     return path.rsplit("::", 1)[-1]
 
@@ -152,8 +159,13 @@ def last_known(face, number):
 
 
 def error_types(face):
+    returned = set()
+    for _, part in signatures(face):
+        for result in results(face, part):
+            given = ((result["args"] or {}).get("angle_bracketed") or {"args": []})["args"]
+            returned |= set(resolved(face, given[1:]))
     for path, item in types(face):
-        if path.endswith("Error"):
+        if path.endswith("Error") or item["id"] in returned:
             missing = [t for t in ("Display", "Error") if not implements(face, item, t)]
             if missing:
                 yield f"{path} does not implement {' and '.join(missing)}"

@@ -100,6 +100,19 @@ pub mod open {
         None
     }
 
+    #[derive(Debug)]
+    #[non_exhaustive]
+    pub struct Refusal;
+    pub type Why = Refusal;
+
+    /// Fails.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn refused() -> Option<Result<(), Why>> {
+        None
+    }
+
     pub fn leaking() -> super::inner::Nameless {
         super::inner::Nameless
     }
@@ -206,16 +219,20 @@ planted::globs
 
 planted::open
   type Outcome = result::Result<(), fmt::Error>
+  #[non_exhaustive] struct Refusal
+    impl Debug
+  type Why = Refusal
   fn documented() -> Result<(), fmt::Error>
   fn later() -> impl Future<Output = Result<(), fmt::Error>>
   fn leaking() -> Nameless
   async fn much_later() -> Outcome
   fn perhaps() -> Option<Outcome>
+  fn refused() -> Option<Result<(), Why>>
   fn silent() -> Result<(), fmt::Error>
 """
 
 FOUND = {
-    "limit": ["21 public names, at most 8 are wanted"],
+    "limit": ["24 public names, at most 8 are wanted"],
     "paths": [
         "its enum's No and planted::No",
         "its enum's Perhaps and planted::Perhaps",
@@ -224,6 +241,7 @@ FOUND = {
         "planted::BareError and planted::Renamed",
         "planted::Open and planted::unseen::Open",
         "planted::Twice and planted::open::Twice",
+        "planted::open::Refusal and planted::open::Why",
     ],
     "nameable": ["planted::open::leaking names planted::inner::Nameless"],
     "foreign": [
@@ -245,7 +263,10 @@ FOUND = {
         "planted::open::perhaps",
         "planted::open::silent",
     ],
-    "error-types": ["planted::BareError does not implement Display and Error"],
+    "error-types": [
+        "planted::BareError does not implement Display and Error",
+        "planted::open::Refusal does not implement Display and Error",
+    ],
     "debug": ["planted::Unprinted"],
 }
 
