@@ -7,6 +7,8 @@ from rustdoc import OWN
 STANDARD = {"std", "core", "alloc", "proc_macro"}
 # A trait below 1.0 that every runtime shares, behind a feature of its own.
 EXCEPTIONS = {("futures_core", "Stream")}
+# What `storage!` writes into the embedder's code has a path for that, and for nobody to read of.
+HIDDEN = {"__private::Sizes", "__private::StorageBuf"}
 TYPES = ("struct", "enum", "union")
 
 
@@ -75,6 +77,20 @@ def renamed(alias):
     return target["id"] if own else None
 
 
+def hidden(face):
+    yield from sorted(face.whole.unlisted - HIDDEN)
+    yield from sorted(everything(face.whole) - everything(face))
+
+
+def everything(face):
+    """All public paths, with those of what is inside of a type or trait."""
+    found = {path for paths in face.names.values() for path in paths} | {path for path, _ in face.globs}
+    for _, item in face.own():
+        for name, _ in face.members(item):
+            found |= {f"{path}::{name}" for path in face.names[item["id"]]}
+    return found
+
+
 def nameable(face):
     for path, part in signatures(face):
         for number in sorted(set(face.mentioned(part))):
@@ -106,9 +122,11 @@ def foreign(face):
 
 
 def exhaustive(face):
+    # Nobody outside can build or take apart what has a private part: the attribute would say nothing. What is only hidden in
+    # the documentation can be named.
+    face = face.whole
     for path, item in types(face):
         which, inner = face.inner(item)
-        # Nobody outside can build or take apart what has a private part: the attribute would say nothing.
         sealed = inner["has_stripped_variants"] if which == "enum" else face.fields(item)[1]
         said = "Exhaustive:" in (item["docs"] or "")
         if not (sealed or said or "non_exhaustive" in item["attrs"]):
@@ -180,6 +198,7 @@ def debug(face):
 RULES = {
     "limit": limit,
     "paths": paths,
+    "hidden": hidden,
     "nameable": nameable,
     "foreign": foreign,
     "exhaustive": exhaustive,

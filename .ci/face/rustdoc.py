@@ -9,7 +9,7 @@ import tempfile
 # What rustdoc of the compilers that this was tried with writes; another may have moved a field.
 FORMATS = range(56, 59)
 # What macros refer to has its paths there for them, and for nobody else.
-UNLISTED = {"__private"}
+UNLISTED = "__private"
 OWN = 0  # the crate's number in its own JSON
 
 
@@ -64,6 +64,7 @@ class Face:
         self.crates[OWN] = name
         self.names = {}
         self.globs = set()
+        self.unlisted = set()
         self.modules = {}
         self._walk(data["root"], [name], ())
 
@@ -75,13 +76,20 @@ class Face:
             if kind == "use":
                 self._use(inner, path, above)
             elif kind == "module":
-                if item["name"] in UNLISTED and "hidden" in str(item["attrs"]):
+                if item["name"] == UNLISTED and "hidden" in str(item["attrs"]):
+                    self._unlisted(number)
                     continue
                 # One that re-exports a module around it would never end.
                 if number not in above:
                     self._walk(number, [*path, item["name"]], (*above, module))
             elif kind != "impl":
                 self._name(number, [*path, item["name"]])
+
+    def _unlisted(self, module):
+        for number in self.index[module]["inner"]["module"]["items"]:
+            kind, inner = self.inner(self.index[number])
+            name = self.index[number]["name"] if kind != "use" else "*" if inner["is_glob"] else inner["name"]
+            self.unlisted.add(f"{UNLISTED}::{name}")
 
     def _use(self, use, path, above):
         target = self.index.get(use["id"])

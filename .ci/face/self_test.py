@@ -58,7 +58,8 @@ pub mod unseen {
 }
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::Sealed;
+    pub use crate::Sealed as StorageBuf;
+    pub fn beside() {}
 }
 pub type Renamed = BareError;
 pub type Chosen = Lent<'static, u8>;
@@ -136,6 +137,24 @@ pub struct Sealed {
     secret: u8,
 }
 
+#[derive(Debug)]
+pub struct HalfHidden {
+    #[doc(hidden)]
+    pub field: u8,
+}
+
+#[derive(Debug)]
+pub enum Partly {
+    Shown,
+    #[doc(hidden)]
+    Unseen,
+}
+
+impl Partly {
+    #[doc(hidden)]
+    pub fn unseen(&self) {}
+}
+
 impl Sealed {
     pub fn get(&self) -> std::io::Result<u8> {
         Ok(self.secret)
@@ -190,6 +209,8 @@ planted
     No { why: u16 }
     Perhaps
     impl Debug
+  struct HalfHidden
+    impl Debug
   #[non_exhaustive] struct Lent<'a, T>
     0: &'a T
     fn lend()
@@ -199,6 +220,9 @@ planted
     field: u8
     impl Debug
   trait Ours
+  enum Partly
+    Shown
+    impl Debug
   Perhaps
   type Renamed = BareError
   struct Sealed
@@ -232,7 +256,7 @@ planted::open
 """
 
 FOUND = {
-    "limit": ["24 public names, at most 8 are wanted"],
+    "limit": ["26 public names, at most 8 are wanted"],
     "paths": [
         "its enum's No and planted::No",
         "its enum's Perhaps and planted::Perhaps",
@@ -242,6 +266,15 @@ FOUND = {
         "planted::Open and planted::unseen::Open",
         "planted::Twice and planted::open::Twice",
         "planted::open::Refusal and planted::open::Why",
+    ],
+    "hidden": [
+        "__private::beside",
+        "planted::HalfHidden::field",
+        "planted::Hidden",
+        "planted::Partly::Unseen",
+        "planted::Partly::unseen",
+        "planted::unseen::Open",
+        "planted::unseen::Open::field",
     ],
     "nameable": ["planted::open::leaking names planted::inner::Nameless"],
     "foreign": [
@@ -255,7 +288,12 @@ FOUND = {
         "planted::part, re-exported, names early::within of early 0.3.1",
         "planted::too_early, re-exported, names early of early 0.3.1",
     ],
-    "exhaustive": ["struct planted::Open"],
+    "exhaustive": [
+        "struct planted::HalfHidden",
+        "struct planted::Hidden",
+        "struct planted::Open",
+        "enum planted::Partly",
+    ],
     "errors": [
         "planted::Sealed::get",
         "planted::open::later",
