@@ -32,9 +32,9 @@ prepare_packages() {
 }
 
 # Unpacks compiler, library sources and LLVM into a folder named after their version. They are never installed: they would
-# replace the system's rustup. The folder appears by a rename at the end, so one cut short is not taken for whole.
+# replace the system's rustup.
 unpack_compiler() {
-    local compilers=${XDG_CACHE_HOME:-$HOME/.cache}/honeyguide/compiler version std llvm work sources
+    local compilers=${XDG_CACHE_HOME:-$HOME/.cache}/honeyguide/compiler version std llvm
     prepare_packages "$@"
     version=$(candidate rustc-web)
     [ -n "$version" ] || { echo "the package archive offers no rustc-web" >&2; return 1; }
@@ -48,21 +48,27 @@ unpack_compiler() {
     fi
     echo "unpacking compiler $version"
     mkdir -p "$compilers"
+    unpack_packages "rustc-web=$version" "rust-web-src=$version" "libstd-rust-web-dev=$version" "$std=$version" "$llvm"
+}
+
+# Unpacks these packages into $compiler, which appears by a rename at the end: one cut short is not taken for whole. It is a
+# shell of its own: however that ends, the folder it worked in goes, and the caller's trap stays.
+unpack_packages() (
     work=$(mktemp -d "$compilers/unpacking.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
     mkdir "$work/packages" "$work/root"
     # The downloading user of apt is not ours.
     chmod 777 "$work" "$work/packages"
-    (cd "$work/packages" && apt-get -qq download "rustc-web=$version" "rust-web-src=$version" \
-        "libstd-rust-web-dev=$version" "$std=$version" "$llvm" 2>&1) || { echo "the compiler could not be downloaded" >&2; return 1; }
+    (cd "$work/packages" && apt-get -qq download "$@" 2>&1) || { echo "the compiler could not be downloaded" >&2; exit 1; }
     for package in "$work"/packages/*.deb; do
         dpkg-deb --extract "$package" "$work/root"
     done
     # The packaged link to the sources is meant for the root of a system.
     sources=$(basename "$(echo "$work"/root/usr/src/rustc-*)")
     ln -sfn "../../../src/$sources" "$work/root/usr/lib/rustlib/src/rust"
-    mv "$work/root" "$compiler"
-    rm -rf "$work"
-}
+    # Another run may have been faster: what it left is whole, and as good.
+    [ -d "$compiler" ] || mv -T "$work/root" "$compiler" || [ -d "$compiler" ]
+)
 
 # The encoded form of the flags outranks a RUSTFLAGS of the surroundings, which would drop the linker.
 with_compiler() {

@@ -9,7 +9,7 @@ import tempfile
 # What rustdoc of the compilers that this was tried with writes; another may have moved a field.
 FORMATS = range(56, 59)
 # What macros refer to has its paths there for them, and for nobody else.
-UNLISTED = {"__private"}
+UNLISTED = "__private"
 OWN = 0  # the crate's number in its own JSON
 
 
@@ -31,7 +31,8 @@ def tool(folder):
 
 
 class Face:
-    """The items of a crate that can be reached from outside. `names` has the paths of each, by the item's number.
+    """The items of a crate that can be reached from outside. `names` has the paths of each, by the item's number; `globs` has
+    what is re-exported from other crates without names, as pairs of a path that ends in `*` and a number.
 
     `whole` is the same with what is hidden in the documentation: a path that nobody is told of is one all the same."""
 
@@ -62,6 +63,8 @@ class Face:
         self.crates = {int(number): crate["name"] for number, crate in data["external_crates"].items()}
         self.crates[OWN] = name
         self.names = {}
+        self.globs = set()
+        self.unlisted = set()
         self.modules = {}
         self._walk(data["root"], [name], ())
 
@@ -73,7 +76,8 @@ class Face:
             if kind == "use":
                 self._use(inner, path, above)
             elif kind == "module":
-                if item["name"] in UNLISTED and "hidden" in str(item["attrs"]):
+                if item["name"] == UNLISTED and "hidden" in str(item["attrs"]):
+                    self._unlisted(number)
                     continue
                 # One that re-exports a module around it would never end.
                 if number not in above:
@@ -81,10 +85,18 @@ class Face:
             elif kind != "impl":
                 self._name(number, [*path, item["name"]])
 
+    def _unlisted(self, module):
+        for number in self.index[module]["inner"]["module"]["items"]:
+            kind, inner = self.inner(self.index[number])
+            name = self.index[number]["name"] if kind != "use" else "*" if inner["is_glob"] else inner["name"]
+            self.unlisted.add(f"{UNLISTED}::{name}")
+
     def _use(self, use, path, above):
         target = self.index.get(use["id"])
-        if target is None:
-            self._name(use["id"], path + ([f"{use['source']}::*"] if use["is_glob"] else [use["name"]]))
+        if target is None and use["is_glob"]:
+            self.globs.add(("::".join([*path, "*"]), use["id"]))
+        elif target is None:
+            self._name(use["id"], [*path, use["name"]])
         elif use["is_glob"] and "module" in target["inner"]:
             if use["id"] not in above:
                 self._walk(use["id"], path, (*above, use["id"]))
@@ -117,15 +129,25 @@ class Face:
         return sorted(found, key=lambda pair: pair[0])
 
     def foreign(self):
-        """What is re-exported from other crates, but for whole crates and modules: path and number."""
-        found = [(self.path(n), n) for n in self.names if n not in self.index]
-        return sorted((path, n) for path, n in found if self.paths.get(n, {}).get("kind") not in ("module", None))
+        """What is re-exported from other crates by its name: path and number."""
+        return sorted((self.path(n), n) for n in self.names if n not in self.index)
+
+    def without_names(self):
+        """What is re-exported from other crates by a glob: path and number, in an order that does not change."""
+        return sorted(self.globs, key=lambda glob: (glob[0], self.paths[glob[1]]["path"]))
 
     def impls(self, item):
         """The implementations that somebody wrote, or derived, for a type: none that it has without a word."""
+        return self._written(item, "impls")
+
+    def implementations(self, item):
+        """The same for a trait, on whatever type."""
+        return self._written(item, "implementations")
+
+    def _written(self, item, field):
         _, inner = self.inner(item)
-        for number in inner.get("impls", []) if isinstance(inner, dict) else []:
-            found = self.index[number]["inner"]["impl"]
+        for number in inner.get(field, []) if isinstance(inner, dict) else []:
+            found = self.index.get(number, {"inner": {"impl": {"is_synthetic": True}}})["inner"]["impl"]
             if not found["is_synthetic"] and found["blanket_impl"] is None:
                 yield self.index[number]
 

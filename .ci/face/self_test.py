@@ -44,6 +44,13 @@ pub use inner::Internal;
 pub use inner::Hidden;
 pub use inner::Twice;
 pub use settled as of_another;
+pub use early as too_early;
+pub use early::within as part;
+/// Whatever other crates have.
+pub mod globs {
+    pub use early::within::*;
+    pub use settled::*;
+}
 pub use Closed::*;
 #[doc(hidden)]
 pub mod unseen {
@@ -51,7 +58,8 @@ pub mod unseen {
 }
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::Sealed;
+    pub use crate::Sealed as StorageBuf;
+    pub fn beside() {}
 }
 pub type Renamed = BareError;
 pub type Chosen = Lent<'static, u8>;
@@ -64,6 +72,9 @@ pub type Again<'a, T> = Lent<'a, T>;
 /// Public under a path of its own and at the root.
 pub mod open {
     pub use crate::inner::Twice;
+    use core::result::Result as Either;
+
+    pub type Outcome = Either<(), core::fmt::Error>;
 
     /// Fails, and says nothing about it.
     pub fn silent() -> Result<(), core::fmt::Error> {
@@ -76,6 +87,31 @@ pub mod open {
     /// Never, in truth.
     pub fn documented() -> Result<(), core::fmt::Error> {
         Ok(())
+    }
+
+    pub fn later() -> impl Future<Output = Result<(), core::fmt::Error>> {
+        core::future::ready(Ok(()))
+    }
+
+    pub async fn much_later() -> Outcome {
+        Ok(())
+    }
+
+    pub fn perhaps() -> Option<Outcome> {
+        None
+    }
+
+    #[derive(Debug)]
+    #[non_exhaustive]
+    pub struct Refusal;
+    pub type Why = Refusal;
+
+    /// Fails.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn refused() -> Option<Result<(), Why>> {
+        None
     }
 
     pub fn leaking() -> super::inner::Nameless {
@@ -101,6 +137,24 @@ pub struct Sealed {
     secret: u8,
 }
 
+#[derive(Debug)]
+pub struct HalfHidden {
+    #[doc(hidden)]
+    pub field: u8,
+}
+
+#[derive(Debug)]
+pub enum Partly {
+    Shown,
+    #[doc(hidden)]
+    Unseen,
+}
+
+impl Partly {
+    #[doc(hidden)]
+    pub fn unseen(&self) {}
+}
+
 impl Sealed {
     pub fn get(&self) -> std::io::Result<u8> {
         Ok(self.secret)
@@ -120,6 +174,19 @@ impl Iterator for Sealed {
 impl futures_core::Stream for Sealed {
     type Item = u8;
 }
+
+impl From<Sealed> for early::Early {
+    fn from(_: Sealed) -> Self {
+        early::Early
+    }
+}
+
+impl Lent<'_, early::Early> {
+    pub fn lend() {}
+}
+
+pub trait Ours {}
+impl Ours for early::within::Deep {}
 
 #[cfg(feature = "more")]
 #[non_exhaustive]
@@ -142,32 +209,54 @@ planted
     No { why: u16 }
     Perhaps
     impl Debug
+  struct HalfHidden
+    impl Debug
   #[non_exhaustive] struct Lent<'a, T>
     0: &'a T
+    fn lend()
     impl Debug
   No { why: u16 }
   struct Open
     field: u8
+    impl Debug
+  trait Ours
+  enum Partly
+    Shown
     impl Debug
   Perhaps
   type Renamed = BareError
   struct Sealed
     fn get(&self) -> io::Result<u8>
     fn lent(&self, _: settled::Settled) -> Option<&early::Early>
-    impl Debug, Iterator [Item = Early], Stream [Item = u8]
+    impl Debug, From<Sealed> for early::Early, Iterator [Item = Early], Stream [Item = u8]
   #[non_exhaustive] struct Twice
     impl Debug
   #[non_exhaustive] struct Unprinted
   Yes(u8)
+  use settled as of_another
+  use early::within as part
+  use early as too_early
+
+planted::globs
+  use early::within::*
+  use settled::*
 
 planted::open
+  type Outcome = result::Result<(), fmt::Error>
+  #[non_exhaustive] struct Refusal
+    impl Debug
+  type Why = Refusal
   fn documented() -> Result<(), fmt::Error>
+  fn later() -> impl Future<Output = Result<(), fmt::Error>>
   fn leaking() -> Nameless
+  async fn much_later() -> Outcome
+  fn perhaps() -> Option<Outcome>
+  fn refused() -> Option<Result<(), Why>>
   fn silent() -> Result<(), fmt::Error>
 """
 
 FOUND = {
-    "limit": ["16 public names, at most 8 are wanted"],
+    "limit": ["26 public names, at most 8 are wanted"],
     "paths": [
         "its enum's No and planted::No",
         "its enum's Perhaps and planted::Perhaps",
@@ -176,15 +265,46 @@ FOUND = {
         "planted::BareError and planted::Renamed",
         "planted::Open and planted::unseen::Open",
         "planted::Twice and planted::open::Twice",
+        "planted::open::Refusal and planted::open::Why",
+    ],
+    "hidden": [
+        "__private::beside",
+        "planted::HalfHidden::field",
+        "planted::Hidden",
+        "planted::Partly::Unseen",
+        "planted::Partly::unseen",
+        "planted::unseen::Open",
+        "planted::unseen::Open::field",
     ],
     "nameable": ["planted::open::leaking names planted::inner::Nameless"],
     "foreign": [
+        "planted::Lent, impl names early::Early of early 0.3.1",
+        "planted::Ours, implemented names early::within::Deep of early 0.3.1",
+        "planted::Sealed, impl From names early::Early of early 0.3.1",
         "planted::Sealed, impl Iterator::Item names early::Early of early 0.3.1",
         "planted::Sealed::lent names early::Early of early 0.3.1",
+        "planted::globs::* is all of early::within",
+        "planted::globs::* is all of settled",
+        "planted::part, re-exported, names early::within of early 0.3.1",
+        "planted::too_early, re-exported, names early of early 0.3.1",
     ],
-    "exhaustive": ["struct planted::Open"],
-    "errors": ["planted::Sealed::get", "planted::open::silent"],
-    "error-types": ["planted::BareError does not implement Display and Error"],
+    "exhaustive": [
+        "struct planted::HalfHidden",
+        "struct planted::Hidden",
+        "struct planted::Open",
+        "enum planted::Partly",
+    ],
+    "errors": [
+        "planted::Sealed::get",
+        "planted::open::later",
+        "planted::open::much_later",
+        "planted::open::perhaps",
+        "planted::open::silent",
+    ],
+    "error-types": [
+        "planted::BareError does not implement Display and Error",
+        "planted::open::Refusal does not implement Display and Error",
+    ],
     "debug": ["planted::Unprinted"],
 }
 
@@ -194,7 +314,7 @@ def run():
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         crates = {
-            "early": ("0.3.1", "pub struct Early;"),
+            "early": ("0.3.1", "pub struct Early; pub mod within { pub struct Deep; }"),
             "settled": ("1.2.0", "pub struct Settled;"),
             "futures-core": ("0.3.9", "pub trait Stream { type Item; }"),
         }

@@ -197,7 +197,10 @@ def traits(face, item):
         members = [face.index[n] for n in inner["items"] if n in face.index]
         types = [f"{m['name']} = {kind(m['inner']['assoc_type']['type'])}" for m in members if "assoc_type" in m["inner"]]
         beside = f" [{', '.join(types)}]" if types else ""
-        found.append(f"{'!' if inner['is_negative'] else ''}{path(inner['trait'])}{beside}")
+        # One that names the type as an argument of the trait stands here, too.
+        subject = inner["for"].get("resolved_path", {})
+        other = "" if subject.get("id") == item["id"] else f" for {kind(inner['for'])}"
+        found.append(f"{'!' if inner['is_negative'] else ''}{path(inner['trait'])}{other}{beside}")
     return sorted(set(found))
 
 
@@ -205,14 +208,16 @@ def page(face):
     """The list of all public names."""
     lines = [f"# Written by .ci/api --write. Features: {', '.join(face.features)}."]
     above = None
-    entries = [(at, None, item) for at, item in face.own()] + [(at, number, None) for at, number in face.foreign()]
+    entries = [(at, None, item) for at, item in face.own()]
+    entries += [(at, number, None) for at, number in [*face.foreign(), *face.without_names()]]
     for at, number, item in sorted(entries, key=lambda entry: entry[0].rsplit("::", 1)):
         module, name = at.rsplit("::", 1)
         if module != above:
             lines += ["", module]
             above = module
         if item is None:
-            lines.append(f"  use {'::'.join(face.paths[number]['path'])} as {name}")
+            source = "::".join(face.paths[number]["path"])
+            lines.append(f"  use {source}::*" if name == "*" else f"  use {source} as {name}")
             continue
         lines.append("  " + head(face, item, name))
         # The fields of a variant stand with it.

@@ -124,6 +124,9 @@ impl Handle {
     }
 
     /// Offers contacts of an earlier run; see [`Node::import`]. They are taken whether or not anybody waits.
+    ///
+    /// # Errors
+    /// [`CallError::NoLink`] when there is no such link; nothing was taken then.
     pub fn import(&self, link: LinkId, contacts: &[SavedContact]) -> Observation<Result<(), CallError>> {
         let (observation, reply) = Observation::new();
         let reply = Box::new(move |taken| reply.send(taken));

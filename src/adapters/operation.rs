@@ -59,6 +59,9 @@ impl<T: FromEvent> Operation<T> {
     }
 
     /// How it went, once it has ended.
+    ///
+    /// # Errors
+    /// When the node did not accept the command or was shut down.
     #[must_use]
     pub fn outcome(&self) -> Option<Result<Outcome, OperationError>> {
         self.mail.end()
