@@ -52,7 +52,7 @@ unpack_compiler() {
 }
 
 # Unpacks these packages into $compiler, which appears by a rename at the end: one cut short is not taken for whole. It is a
-# shell of its own: however that ends, the folder it worked in goes, and the caller's trap stays.
+# shell of its own: however that ends (but for a KILL), the folder it worked in goes, and the caller's trap stays.
 unpack_packages() (
     work=$(mktemp -d "$compilers/unpacking.XXXXXX")
     trap 'rm -rf "$work"' EXIT

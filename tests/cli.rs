@@ -87,7 +87,9 @@ impl Running {
 
     /// Asks for an orderly end, as Ctrl-C does.
     fn interrupt(mut self) -> Run {
-        let killed = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        // The shell's own: a machine may lack the program.
+        let kill = format!("kill -INT {}", self.child.id());
+        let killed = Command::new("sh").args(["-c", &kill]).status().unwrap();
         assert!(killed.success());
         let (mut out, mut err) = (String::new(), String::new());
         self.out.read_to_string(&mut out).unwrap();

@@ -29,7 +29,7 @@ pub struct ConfigError {
     pub value: u64,
     /// What value and bound are counted in; empty for plain numbers.
     pub unit: &'static str,
-    /// What it has to be: `at least`, `at most`, `as`.
+    /// What it has to be: `at least`, `0 or at least`, `at most`, `as`.
     pub rule: &'static str,
     /// The other field that it is compared with; empty where that is a plain number.
     pub other: &'static str,

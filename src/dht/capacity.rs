@@ -30,7 +30,7 @@ pub struct Capacity {
     pub newcomers: usize,
     /// Operations of the user at the same time; the node's own upkeep has two more.
     pub operations: usize,
-    /// Candidates of one lookup.
+    /// Candidates of one lookup: at least as many as `lookup.replicas`.
     pub candidates: usize,
     /// Queries in flight.
     pub transactions: usize,

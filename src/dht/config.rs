@@ -77,7 +77,8 @@ pub struct TableConfig {
     pub newcomer_delay: Duration,
     /// Newcomers waiting in one bucket.
     pub newcomers_in_bucket: u8,
-    /// A newcomer that could not be checked for this long is forgotten.
+    /// A newcomer that could not be checked for this long is forgotten: at least two seconds more than
+    /// `newcomer_delay`.
     pub newcomer_lifetime: Duration,
     /// A bucket without news for this long is refreshed.
     pub refresh_after: Duration,
@@ -90,8 +91,8 @@ pub struct TableConfig {
 pub struct LookupConfig {
     /// The closest live contacts that must have answered.
     pub k: u8,
-    /// Nodes that a put or an announce is stored on: at least `k`, at most [`Config::MAX_REPLICAS`]. Lent storage has
-    /// room for so many tokens, or the node is not made.
+    /// Nodes that a put or an announce is stored on: at least `k`, at most [`Config::MAX_REPLICAS`]. Storage
+    /// has place for so many candidates and tokens, or the node is not made.
     pub replicas: u8,
     /// Confirmations after which a put or an announce is reported, at most `replicas`; the rest goes on in the
     /// background.
@@ -167,7 +168,8 @@ pub struct Config {
     pub enforce_secure_ids: bool,
     /// The `v` that we send.
     pub version: [u8; 4],
-    /// Memory.
+    /// Memory that is allocated. Its numbers are checked with lent storage too, though the lists that are lent hold
+    /// then.
     pub capacity: Capacity,
     /// Routing table.
     pub table: TableConfig,
@@ -331,8 +333,9 @@ impl Config {
         at_least("table.per_network_in_bucket", t.per_network_in_bucket.into(), 1)?;
         at_least("table.per_network", t.per_network.into(), 1)?;
         at_least("table.newcomers_in_bucket", t.newcomers_in_bucket.into(), 1)?;
-        lasts("table.newcomer_lifetime", t.newcomer_lifetime, t.newcomer_delay)
-            .map_err(|error| error.against("table.newcomer_delay"))?;
+        // Times of newcomers are whole seconds, rounded apart: with less it is forgotten when it is due.
+        lasts("table.newcomer_lifetime", t.newcomer_lifetime, t.newcomer_delay.saturating_add(Duration::from_secs(2)))
+            .map_err(|error| error.against("table.newcomer_delay and 2 s"))?;
         lasts("table.check_every", t.check_every, Duration::from_millis(1))?;
         at_least("limiter.per_endpoint.per_second", m.per_endpoint.per_second.into(), 1)?;
         at_least("limiter.per_endpoint.burst", m.per_endpoint.burst.into(), 1)?;
@@ -376,7 +379,7 @@ mod tests {
             |c| (c.capacity.items, c.capacity.value_bytes) = (0, 0),
             |c| c.capacity.value_bytes = 1000,
             |c| c.capacity.candidates = 20,
-            |c| c.table.newcomer_lifetime = c.table.newcomer_delay,
+            |c| c.table.newcomer_lifetime = c.table.newcomer_delay + Duration::from_secs(2),
         ] {
             assert_eq!(check(at_its_limit), Ok(()));
         }
@@ -393,8 +396,8 @@ mod tests {
             (|c| c.limiter.per_endpoint.per_second = 0, "limiter.per_endpoint.per_second is 0; at least 1"),
             (|c| c.table.per_network = 0, "table.per_network is 0; at least 1"),
             (
-                |c| c.table.newcomer_lifetime = Duration::from_secs(89),
-                "table.newcomer_lifetime is 89000000 us; at least table.newcomer_delay, 90000000 us",
+                |c| c.table.newcomer_lifetime = Duration::from_secs(91),
+                "table.newcomer_lifetime is 91000000 us; at least table.newcomer_delay and 2 s, 92000000 us",
             ),
             (|c| c.table.bucket_sizes[2] = 0, "table.bucket_sizes is 0; at least 1"),
             (|c| c.server.samples = MAX_SAMPLES + 1, "server.samples is 21; at most 20"),

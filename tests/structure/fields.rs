@@ -124,7 +124,11 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             syn::Visibility::Public(_) => !is_public,
         };
         if item.fields.iter().any(is_open) && !self.plain.iter().any(|(plain, _)| *plain == name) {
-            self.complain(&format!("fields of {name}"), item.ident.span(), "open to the neighbours");
+            self.complain(
+                &format!("fields of {name}"),
+                item.ident.span(),
+                "open to the neighbours (a user's struct stands in .ci/api.txt)",
+            );
         }
         visit::visit_item_struct(self, item);
     }

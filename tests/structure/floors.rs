@@ -155,7 +155,9 @@ fn switches_out_of_place(file: &Source) -> Vec<(usize, bool)> {
     match place(&module_of(&file.path)) {
         Some((floor, _)) if floor >= Outside => Vec::new(),
         _ if file.path.ends_with("/mod.rs") => {
-            switches_beside_gathering(file.parsed(file.tokens_without_tests()).items)
+            let file = file.parsed(file.tokens_without_tests());
+            let of_file = file.attrs.iter().flat_map(|attribute| feature_switches(attribute.to_token_stream()));
+            of_file.collect::<Vec<_>>().into_iter().chain(switches_beside_gathering(file.items)).collect()
         }
         _ => feature_switches(file.tokens_without_tests()),
     }
@@ -198,6 +200,10 @@ fn floats(tokens: TokenStream) -> Vec<usize> {
     for token in tokens {
         match &token {
             TokenTree::Group(group) => lines.extend(floats(group.stream())),
+            // `as_secs_f64`
+            TokenTree::Ident(word) if ["_f32", "_f64"].iter().any(|kind| word.to_string().ends_with(kind)) => {
+                lines.push(word.span().start().line);
+            }
             TokenTree::Literal(literal) if dots != 1 => {
                 let is_float = match syn::Lit::new(literal.clone()) {
                     syn::Lit::Float(_) => true,
@@ -313,6 +319,8 @@ fn features_clocks_threads_maps_consoles_and_unsafe_are_found_in_the_core() {
         src/dht/lookup.rs fn f() { unsafe { g() } }
         src/dht/lookup.rs fn f() -> f64 { 0 }
         src/dht/lookup.rs fn f() -> bool { 0.5 * 2.0 > g() }
+        src/dht/lookup.rs fn f(a: D, b: D) -> u64 { (a.as_secs_f64() / b.as_secs_f64()) as u64 }
+        src/dht/mod.rs #![cfg_attr(feature = "tokio", allow(unused))]
         src/dht/lookup.rs fn f() { g!(1e3) }
         src/dht/lookup.rs fn f() { g(0..1.5) }
         src/dht/lookup.rs fn f() { g(1f32) }

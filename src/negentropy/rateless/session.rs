@@ -75,6 +75,7 @@ pub struct RatelessInitiator {
     key: SessionKey,
     most: u64,
     sketch: Sketch,
+    begun: bool,
     asked: bool,
 }
 
@@ -87,7 +88,7 @@ impl RatelessInitiator {
     #[must_use]
     pub fn new(key: [u8; 16], most: u64) -> Self {
         let key = SessionKey(key);
-        RatelessInitiator { key, most, sketch: Sketch::new(key), asked: false }
+        RatelessInitiator { key, most, sketch: Sketch::new(key), begun: false, asked: false }
     }
 
     /// Writes the first message.
@@ -96,12 +97,12 @@ impl RatelessInitiator {
     ///
     /// When `out` is shorter than the message, and when the session has begun.
     pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, ReconcileError> {
-        if self.asked || self.sketch.len() > 0 {
+        if self.begun {
             return Err(ReconcileError::Misuse);
         }
         let bytes = out.len();
         let len = self.write_hello(set, out).map_err(|NoRoom| too_small(bytes, Self::MESSAGE_LEN))?;
-        self.asked = true;
+        (self.begun, self.asked) = (true, true);
         Ok(len)
     }
 
@@ -431,6 +432,8 @@ mod tests {
         assert_eq!(error, ReconcileError::BufferTooSmall { bytes: 30, least });
         let len = initiator.initiate(&set, &mut out).unwrap();
         assert_eq!(initiator.initiate(&set, &mut out), Err(ReconcileError::Misuse), "a session begins once");
+        initiator.reconcile(&set, &[VERSION, EQUAL], &mut [], &mut |_| ()).unwrap();
+        assert_eq!(initiator.initiate(&set, &mut out), Err(ReconcileError::Misuse), "whatever came of it");
         let error = RatelessInitiator::new([1; 16], 100).initiate(&set, &mut vec![0; len - 1]).unwrap_err();
         assert_eq!(error, ReconcileError::BufferTooSmall { bytes: len - 1, least });
         assert!(responder.answer(&set, &out[..len], &mut [0; 2]).is_ok());
