@@ -6,6 +6,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
 
 use serde_json::Value;
 
@@ -66,6 +67,8 @@ impl Run {
 struct Running {
     child: Child,
     out: BufReader<ChildStdout>,
+    /// What it says on stderr, read all along: a full pipe would hold it up.
+    err: Option<JoinHandle<String>>,
 }
 
 impl Running {
@@ -73,9 +76,18 @@ impl Running {
     fn start(args: &[&str]) -> Running {
         let mut command = Command::new(PROGRAM);
         command.args(args).args(["--timeout", "600"]).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        Running::of(command.spawn().unwrap())
+    }
+
+    fn of(mut child: Child) -> Running {
         let out = BufReader::new(child.stdout.take().unwrap());
-        Running { child, out }
+        let mut stderr = child.stderr.take().unwrap();
+        let err = std::thread::spawn(move || {
+            let mut said = String::new();
+            stderr.read_to_string(&mut said).unwrap();
+            said
+        });
+        Running { child, out, err: Some(err) }
     }
 
     fn line(&mut self) -> String {
@@ -91,9 +103,9 @@ impl Running {
         let kill = format!("kill -INT {}", self.child.id());
         let killed = Command::new("sh").args(["-c", &kill]).status().unwrap();
         assert!(killed.success());
-        let (mut out, mut err) = (String::new(), String::new());
+        let mut out = String::new();
         self.out.read_to_string(&mut out).unwrap();
-        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        let err = self.err.take().unwrap().join().unwrap();
         Run { code: self.child.wait().unwrap().code().unwrap_or(-1), out, err }
     }
 }
@@ -156,8 +168,7 @@ fn a_command_that_is_interrupted_says_so_though_it_has_a_timeout() {
     command.args(["inspect", "--timeout", "600"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let out = BufReader::new(child.stdout.take().unwrap());
-    let mut running = Running { child, out };
+    let mut running = Running::of(child);
     stdin.write_all(b"6465\n").unwrap();
     running.line(); // it listens by now
     running.interrupt().failed(1, &["interrupted"]);
