@@ -69,7 +69,7 @@ fn drain(node: &mut Node<'_>, polls: usize, trace: &mut OutputHash, checked: boo
 
 fn check_record(record: &Record<'_>, bytes: &[u8]) {
     let mut out = [0; Record::MAX_LEN];
-    let Some(len) = record.encode(&mut out) else {
+    let Ok(len) = record.encode(&mut out) else {
         assert!(bytes.len() > Record::MAX_LEN, "whatever a journal may hold, there is room for it");
         return;
     };
@@ -78,6 +78,6 @@ fn check_record(record: &Record<'_>, bytes: &[u8]) {
     let (again, rest) = Record::decode(&out[..len], &mut nodes).expect("what was written can be read");
     assert!(rest.is_empty() && len <= bytes.len());
     let mut twice = [0; Record::MAX_LEN];
-    assert_eq!(again.encode(&mut twice), Some(len));
+    assert_eq!(again.encode(&mut twice), Ok(len));
     assert_eq!(out[..len], twice[..len]);
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use honeyguide::Instant;
+use honeyguide::base::NoRoom;
 use honeyguide::dht::CallError;
 use honeyguide::dht::Network;
 use honeyguide::dht::journal::OutputHash;
@@ -174,8 +175,8 @@ impl World {
         let record = Record { polls: std::mem::take(&mut journal.polls), now: self.now, call };
         let mut out = [0; Record::MAX_LEN];
         match record.encode(&mut out) {
-            Some(len) => journal.records.extend_from_slice(&out[..len]),
-            None => self.journal = None,
+            Ok(len) => journal.records.extend_from_slice(&out[..len]),
+            Err(NoRoom) => self.journal = None,
         }
     }
 
