@@ -14,7 +14,8 @@
 //! 3. Send each `Transmit` at once, or drop it: loss is always legal.
 //! 4. Wait for a packet, a command of your own, or the deadline that `Timeout` named. After a `Timeout` input at t and
 //!    its drain, the next deadline is later than t.
-//! 5. Early, late and repeated timeouts are free and safe; a clock that steps back is clamped.
+//! 5. Early, late and repeated timeouts are free and safe. The forward steps of the clock are added up: a step
+//!    back costs that step and nothing more, a leap forward what a long sleep costs.
 //! 6. Skipping a drain can lose a reply or an intermediate result, both counted; never a `Finished`, and never state.
 //!
 //! # A node in twenty lines

@@ -1,7 +1,8 @@
 //! Time as the machines see it: microseconds since an origin that the embedder chooses.
 //!
-//! A machine never reads a clock. `now` is the first argument of every input and of every command, and
-//! a machine keeps the largest value it has seen, so a clock that steps back is clamped and harmless.
+//! A machine never reads a clock. `now` is the first argument of every input and of every command. A machine adds up
+//! the forward steps between its readings, each of thirty days at most: a step back costs that step and nothing more, a
+//! leap forward what a long sleep costs, and a clock that wraps goes on.
 //! Deadlines are `Option<Instant>`; they are combined with [`Instant::earliest`], never with `Option::min`, for
 //! which "no deadline" would win.
 
@@ -59,6 +60,11 @@ impl Instant {
     #[must_use]
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The point so long before; the origin, if that lies before it.
+    pub(crate) fn before(self, d: Duration) -> Instant {
+        Instant(self.0.saturating_sub(u64::try_from(d.as_micros()).unwrap_or(u64::MAX)))
     }
 }
 

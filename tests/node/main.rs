@@ -1,5 +1,6 @@
 //! Whole nodes, in virtual time.
 
+mod clock;
 mod flood;
 mod hostile;
 mod lab;

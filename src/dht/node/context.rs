@@ -1,18 +1,24 @@
 //! What the node hands to each of its parts: the configuration, the time, randomness, and where they count and trace.
 
 use crate::base::rng::Rng;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
 use crate::dht::stats::{DropReason, Stats};
 use crate::dht::trace::{TraceEvent, TraceSink};
 use crate::krpc::endpoint::Network;
 
+/// The most that one reading moves time: longer than anything is kept, and so short that a clock which once says
+/// something absurd does not bring the end of time.
+const LONGEST_STEP: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// The surroundings of every part of one node.
 #[derive(Debug)]
 pub(super) struct Context<'s> {
     config: Config,
-    /// The largest time seen.
+    /// The sum of all forward steps of the caller's clock.
     now: Instant,
+    /// What that clock said last.
+    reading: Instant,
     rng: Rng,
     stats: Stats,
     sink: TraceSink<'s>,
@@ -20,21 +26,33 @@ pub(super) struct Context<'s> {
 
 impl<'s> Context<'s> {
     pub(super) fn new(config: Config, rng: Rng) -> Self {
-        Context { config, now: Instant::ZERO, rng, stats: Stats::default(), sink: TraceSink::None }
+        let (now, reading) = (Instant::ZERO, Instant::ZERO);
+        Context { config, now, reading, rng, stats: Stats::default(), sink: TraceSink::None }
     }
 
     pub(super) fn set_sink(&mut self, sink: TraceSink<'s>) {
         self.sink = sink;
     }
 
-    /// Time goes on: a clock that steps back is clamped.
-    pub(super) fn advance(&mut self, now: Instant) -> Instant {
-        self.now = self.now.max(now);
+    /// The caller's clock says `reading`. Time goes on by what it stepped forward: a step back costs that step and
+    /// nothing more, a leap forward what a long sleep costs.
+    pub(super) fn advance(&mut self, reading: Instant) -> Instant {
+        self.now += reading.since(self.reading).min(LONGEST_STEP);
+        self.reading = reading;
         self.now
     }
 
+    /// Our own time. The caller's is told with [`Self::as_read`].
     pub(super) fn now(&self) -> Instant {
         self.now
+    }
+
+    /// A point of our own time, as the caller's clock has it by its last reading.
+    pub(super) fn as_read(&self, at: Instant) -> Instant {
+        match at >= self.now {
+            true => self.reading + at.since(self.now),
+            false => self.reading.before(self.now.since(at)),
+        }
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -63,7 +81,7 @@ impl<'s> Context<'s> {
     }
 
     pub(super) fn trace(&mut self, event: TraceEvent) {
-        self.sink.tell(self.now, event);
+        self.sink.tell(self.reading, event);
     }
 
     /// Counts something from outside that is dropped.

@@ -144,7 +144,7 @@ impl<'s> Node<'s> {
 
     /// Takes one input. Never fails: a stranger's packet is not the caller's error. Drain afterwards.
     ///
-    /// `now` may repeat or step back; the largest value seen counts.
+    /// `now` may repeat or step back: time is the sum of its forward steps, each of thirty days at most.
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         self.cx.advance(now);
         match input {
@@ -163,6 +163,7 @@ impl<'s> Node<'s> {
     /// # Errors
     /// [`CallError`] says what is wrong with the call; no operation was started then.
     pub fn command(&mut self, now: Instant, tag: u64, command: Command<'_>) -> Result<OpId, CallError> {
+        self.cx.advance(now);
         let family = match &command {
             Command::Query { to, .. } => Some(to.family()),
             Command::Bootstrap { nodes } => {
@@ -349,20 +350,15 @@ impl<'s> Node<'s> {
 
     /// The next deadline. After a timeout was served, it lies later than that timeout.
     fn deadline(&self) -> Option<Instant> {
-        let (_, at) = self.next_timer()?;
-        Some(match self.served {
+        let (_, at) = self.earliest_timer()?;
+        Some(self.cx.as_read(match self.served {
             Some(served) => at.max(served + Duration::from_millis(1)),
             None => at,
-        })
+        }))
     }
 
-    // ---- the views ----
-
-    /// The next deadline and what it is for. Right after a timeout, [`Output::Timeout`] names a time that is later by
-    /// up to a millisecond, so that no loop stands still.
     #[inline]
-    #[must_use]
-    pub fn next_timer(&self) -> Option<(Timer, Instant)> {
+    fn earliest_timer(&self) -> Option<(Timer, Instant)> {
         let mut earliest = Earliest::default();
         earliest.consider(Timer::HardTimeout, self.rpc.hard_deadline());
         earliest.consider(Timer::SoftTimeout, self.rpc.soft_deadline());
@@ -376,6 +372,15 @@ impl<'s> Node<'s> {
         earliest.consider(Timer::Peers, self.server.peers_at());
         earliest.consider(Timer::Items, self.server.items_at());
         earliest.get()
+    }
+
+    // ---- the views ----
+
+    /// The next deadline and what it is for. Right after a timeout, [`Output::Timeout`] names a time that is later by
+    /// up to a millisecond, so that no loop stands still.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<(Timer, Instant)> {
+        self.earliest_timer().map(|(timer, at)| (timer, self.cx.as_read(at)))
     }
 
     /// The id of a link.
@@ -404,7 +409,10 @@ impl<'s> Node<'s> {
 
     /// All verified contacts, link by link, in the order of their ids.
     pub fn contacts(&self) -> impl Iterator<Item = (LinkId, ContactView)> {
-        self.links.contacts()
+        self.links.contacts().map(|(link, contact)| {
+            let last_answer = contact.last_answer.map(|at| self.cx.as_read(at));
+            (link, ContactView { last_answer, ..contact })
+        })
     }
 
     /// How many nodes the network of a link seems to have.
