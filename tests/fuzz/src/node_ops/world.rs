@@ -68,8 +68,8 @@ pub struct World {
     open: BTreeMap<(LinkId, Endpoint), u32>,
     received: u64,
     transmitted: u64,
-    /// The largest time of a call that was not refused.
-    latest: Instant,
+    /// The time of the last call.
+    heard: Instant,
     /// Set while a timeout is the last thing that the node was told.
     served: Option<Instant>,
     overdue: Option<Overdue>,
@@ -113,7 +113,7 @@ impl World {
             open: BTreeMap::new(),
             received: 0,
             transmitted: 0,
-            latest: Instant::ZERO,
+            heard: Instant::ZERO,
             served: None,
             overdue: None,
             journal: recorded.then(Journal::default),
@@ -123,9 +123,9 @@ impl World {
     /// Makes a call that returns nothing.
     pub fn call(&mut self, call: Call<'_>) {
         self.record(call);
-        self.latest = self.latest.max(self.now);
+        self.heard = self.now;
         let _ = call.apply(&mut self.node, self.now);
-        self.served = matches!(call, Call::Input(Input::Timeout)).then_some(self.latest);
+        self.served = matches!(call, Call::Input(Input::Timeout)).then_some(self.heard);
     }
 
     pub fn datagram(&mut self, link: LinkId, from: Endpoint, payload: Vec<u8>) {
@@ -152,13 +152,13 @@ impl World {
     pub fn command(&mut self, tag: u64, link: Option<LinkId>, command: Command<'_>, wish: Wish) {
         self.record(Call::Command { tag, link, command });
         self.served = None;
+        self.heard = self.now;
         let result = match link {
             Some(link) => self.node.command_on(self.now, tag, link, command),
             None => self.node.command(self.now, tag, command),
         };
         match result {
             Ok(op) => {
-                self.latest = self.latest.max(self.now);
                 assert!(self.running.insert(op, (tag, wish)).is_none(), "a handle of an operation that runs");
                 assert_eq!(self.node.op(op).map(|view| view.tag), Some(tag));
             }
@@ -330,7 +330,7 @@ impl World {
     pub fn end_everything(&mut self) {
         self.skip = 0;
         self.drain();
-        self.now = self.latest;
+        self.now = self.heard;
         let end = self.now + self.node.config().lookup.deadline + Duration::from_secs(1);
         let mut in_small_steps = 50;
         while !self.running.is_empty() {
