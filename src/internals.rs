@@ -24,9 +24,6 @@ pub mod base {
     pub mod arena {
         pub use crate::base::arena::*;
     }
-    pub mod bitset {
-        pub use crate::base::bitset::*;
-    }
     pub mod bytes {
         pub use crate::base::bytes::*;
     }

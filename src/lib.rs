@@ -88,8 +88,9 @@ mod serde;
 pub use base::time::Instant;
 pub use dht::command::Command;
 pub use dht::config::Config;
-pub use dht::event::{Event, Input, Outcome, Output};
+pub use dht::event::{Event, Input, Output};
 pub use dht::node::{Node, Storage};
+pub use dht::outcome::Outcome;
 pub use krpc::endpoint::Endpoint;
 pub use krpc::id::Id;
 

@@ -11,7 +11,7 @@ use ::serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, 
 use ::serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
 use crate::dht::contact::SavedContact;
-use crate::dht::event::{Outcome, Reason, Refusals};
+use crate::dht::outcome::{LinkOutcome, Outcome, Reason, Refusals, Stored};
 use crate::dht::stats::{DropReason, Dropped, Stats};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -217,8 +217,11 @@ fields!(SavedContact, required, id endpoint);
 fields!(Refusals, zero, protocol too_large bad_signature salt_too_long cas_mismatch seq_too_old other);
 fields!(
     Outcome, zero,
-    reason queried answered late timed_out errored invalid results copies dropped_results hops stored refused elapsed
+    reason queried answered late timed_out errored invalid results copies dropped_results hops stored crowded
+    refused held_seq elapsed links
 );
+fields!(Stored, zero, all counted secure networks);
+fields!(LinkOutcome, zero, queried answered stored);
 fields!(
     Stats, zero,
     rx rx_bytes tx tx_bytes queries refused trimmed rpc_sent rpc_ok rpc_late rpc_errors rpc_broken rpc_timeouts

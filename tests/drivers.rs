@@ -123,8 +123,8 @@ fn what_one_node_stores_another_finds() {
         let nodes = driver.network(6);
         let (writer, reader) = (&nodes[1], &nodes[5]);
         let value = b"5:hello";
-        assert!(wait(writer.put_immutable(value)).outcome.stored > 0);
-        let found = wait(reader.get_immutable(Item::immutable_target(value)));
+        assert!(wait(writer.put_immutable(value)).outcome.stored.all > 0);
+        let found = wait(reader.get_immutable(Item::immutable_target(value), 1));
         assert_eq!(found.outcome.reason, Reason::Hit);
         assert_eq!(found.results[0].value, value[..]);
         assert!(nodes.iter().any(|node| node.addrs()[0] == found.results[0].from));
@@ -134,7 +134,7 @@ fn what_one_node_stores_another_finds() {
         for (seq, value) in [(1, &b"3:one"[..]), (2, b"3:two")] {
             let item = Item::mutable(&secret_key, value).salt(salt).seq(seq).sign().unwrap();
             let put = writer.put_mutable(&item, (seq > 1).then_some(seq - 1));
-            assert!(wait(put).outcome.stored > 0);
+            assert!(wait(put).outcome.stored.all > 0);
         }
         let found = wait(reader.get_mutable(key, salt, None, Freshness::Newest));
         let newest = found.results.last().unwrap();
@@ -148,7 +148,7 @@ fn an_announced_peer_is_found_and_counted() {
     for driver in Driver::both() {
         let nodes = driver.network(6);
         let info_hash = Id([0x42; 20]);
-        assert!(wait(nodes[1].announce(info_hash, Some(4242), PeerKind::Seed)).outcome.stored > 0);
+        assert!(wait(nodes[1].announce(info_hash, Some(4242), PeerKind::Seed)).outcome.stored.all > 0);
         let found = wait(nodes[4].get_peers(info_hash));
         assert!(found.results.iter().all(|list| list.peers[..] == ["127.0.0.1:4242".parse::<SocketAddr>().unwrap()]));
         assert!(!found.results.is_empty() && found.lost == 0);
@@ -279,7 +279,7 @@ fn a_slow_consumer_loses_results_and_the_node_does_not_wait() {
     for driver in Driver::both() {
         let nodes = driver.network(8);
         let info_hash = Id([0x42; 20]);
-        assert!(wait(nodes[1].announce(info_hash, Some(4242), PeerKind::Downloader)).outcome.stored > 2);
+        assert!(wait(nodes[1].announce(info_hash, Some(4242), PeerKind::Downloader)).outcome.stored.all > 2);
         let slow = nodes[7].with_backlog(1).get_peers(info_hash);
         // Nobody takes a result until all is over.
         eventually(|| slow.outcome().is_some());
@@ -443,7 +443,7 @@ fn tasks_await_operations_and_drop_them() {
         let node = tokio_driver::spawn(Config::tiny().local(), [4; 32], vec![socket()]).unwrap();
         assert!(node.bootstrap(&[testnet.bootstrap().into()]).await.unwrap().outcome.answered > 0);
         let info_hash = Id([0x33; 20]);
-        assert!(node.announce(info_hash, Some(33), PeerKind::Downloader).await.unwrap().outcome.stored > 0);
+        assert!(node.announce(info_hash, Some(33), PeerKind::Downloader).await.unwrap().outcome.stored.all > 0);
         let mut lists = testnet.nodes()[0].get_peers(info_hash);
         let mut peers = Vec::new();
         while let Some(list) = lists.next().await {

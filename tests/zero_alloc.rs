@@ -19,7 +19,7 @@ use honeyguide::Instant;
 use honeyguide::base::Rng;
 use honeyguide::dht::journal::OutputHash;
 use honeyguide::dht::journal::{Call, Record};
-use honeyguide::dht::{Buffer, Freshness, LinkId, PeerKind, Reason};
+use honeyguide::dht::{Buffer, Freshness, LinkId, PeerKind, Reason, Scope};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc;
 use honeyguide::krpc::{Decoded, Mutable};
@@ -194,7 +194,7 @@ impl Network {
     }
 
     fn command(&mut self, i: usize, tag: u64, command: Command<'_>) {
-        self.change("command", i, Call::Command { tag, link: None, command });
+        self.change("command", i, Call::Command { tag, scope: Scope::All, command });
     }
 
     fn datagram(&mut self, i: usize, from: Endpoint, payload: &[u8]) {
@@ -307,17 +307,17 @@ fn everything(network: &mut Network) {
 
     for (i, kind) in [PeerKind::Downloader, PeerKind::Seed].into_iter().enumerate() {
         let announce = Command::Announce { info_hash, port: Some(7000), kind };
-        assert!(network.operate(asker + i, 14, announce).stored > 0);
+        assert!(network.operate(asker + i, 14, announce).stored.all > 0);
     }
     assert!(network.operate(other, 15, Command::GetPeers { info_hash }).results > 0);
     assert!(network.operate(other, 16, Command::Scrape { info_hash }).results > 0);
     assert!(network.operate(other, 17, Command::Sample { target: info_hash }).results > 0);
 
     let value = b"5:hello";
-    assert!(network.operate(asker, 18, Command::PutImmutable { value }).stored > 0);
+    assert!(network.operate(asker, 18, Command::PutImmutable { value }).stored.all > 0);
     let target = item::immutable_target(value);
-    assert_eq!(network.operate(other, 19, Command::GetImmutable { target }).reason, Reason::Hit);
-    let nothing = Command::GetImmutable { target: Id([0x11; 20]) };
+    assert_eq!(network.operate(other, 19, Command::GetImmutable { target, copies: 1 }).reason, Reason::Hit);
+    let nothing = Command::GetImmutable { target: Id([0x11; 20]), copies: 1 };
     assert_eq!(network.operate(other, 20, nothing).results, 0);
 
     let longest = [b"994:".as_slice(), &[b'x'; 994]].concat();
@@ -328,7 +328,7 @@ fn everything(network: &mut Network) {
         let outcome = network.operate(asker, 21, Command::PutMutable { value, key, salt, seq, signature, cas });
         match value {
             b"5:other" => assert!(outcome.refused.seq_too_old > 0, "{outcome:?}"),
-            _ => assert!(outcome.stored > 0, "{outcome:?}"),
+            _ => assert!(outcome.stored.all > 0, "{outcome:?}"),
         }
     }
     for freshness in [Freshness::Newest, Freshness::First] {

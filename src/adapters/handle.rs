@@ -13,7 +13,7 @@ use crate::adapters::message::{Lifetime, Message, Post, Submit, Waiter};
 use crate::adapters::operation::Operation;
 use crate::adapters::results::{Answer, Closest, Found, FromEvent, PeerList, Sample, Swarm};
 use crate::adapters::watch::{Ended, Notices, Observation};
-use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind, Scope};
 use crate::dht::contact::{ContactView, SavedContact};
 use crate::dht::error::CallError;
 use crate::dht::event::LinkId;
@@ -37,7 +37,7 @@ const BACKLOG: usize = 256;
 pub struct Handle {
     shared: Arc<Shared>,
     post: Arc<Post>,
-    link: Option<LinkId>,
+    scope: Scope,
     backlog: usize,
 }
 
@@ -70,9 +70,9 @@ impl Handle {
         self.start(move |submit| submit(Command::Lookup { target }))
     }
 
-    /// Finds an immutable item.
-    pub fn get_immutable(&self, target: Id) -> Operation<Found> {
-        self.start(move |submit| submit(Command::GetImmutable { target }))
+    /// Finds an immutable item, on so many nodes.
+    pub fn get_immutable(&self, target: Id, copies: u16) -> Operation<Found> {
+        self.start(move |submit| submit(Command::GetImmutable { target, copies }))
     }
 
     /// Finds a mutable item. For the newest, each result beats those before it.
@@ -141,7 +141,7 @@ impl Handle {
         let tag = self.shared.next_tag.fetch_add(1, Ordering::Relaxed);
         let mail = Mailbox::new(self.backlog);
         let waiter = Waiter::new(mail.clone());
-        self.post.send(Message::Run { tag, link: self.link, start: Box::new(start), waiter });
+        self.post.send(Message::Run { tag, scope: self.scope, start: Box::new(start), waiter });
         Operation::new(mail, tag, self.post.clone())
     }
 }
@@ -208,13 +208,19 @@ impl Handle {
         let ended = Mailbox::new(1);
         let lifetime = Lifetime::new(ended.clone());
         let shared = Arc::new(Shared { next_tag: AtomicU64::new(1), addrs, ended });
-        (Handle { shared, post: Arc::new(Post::new(post)), link: None, backlog: BACKLOG }, lifetime)
+        (Handle { shared, post: Arc::new(Post::new(post)), scope: Scope::All, backlog: BACKLOG }, lifetime)
     }
 
     /// The same node, with commands that run on one link only.
     #[must_use]
     pub fn on(&self, link: LinkId) -> Handle {
-        Handle { link: Some(link), ..self.clone() }
+        Handle { scope: Scope::Link(link), ..self.clone() }
+    }
+
+    /// The same node, with commands that ask this node alone, without a lookup; see [`Scope::Node`].
+    #[must_use]
+    pub fn at(&self, node: Endpoint) -> Handle {
+        Handle { scope: Scope::Node(node), ..self.clone() }
     }
 
     /// The same node, with room for `results` undelivered results in each operation started from here; 256 unless said
@@ -255,8 +261,8 @@ impl Handle {
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Handle { shared, post: _, link, backlog } = self;
+        let Handle { shared, post: _, scope, backlog } = self;
         let mut shown = f.debug_struct("Handle");
-        shown.field("addrs", &shared.addrs).field("link", link).field("backlog", backlog).finish_non_exhaustive()
+        shown.field("addrs", &shared.addrs).field("scope", scope).field("backlog", backlog).finish_non_exhaustive()
     }
 }

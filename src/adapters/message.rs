@@ -10,16 +10,17 @@ use std::vec::Vec;
 
 use crate::adapters::mailbox::Mailbox;
 use crate::adapters::results::{FromEvent, OperationError};
-use crate::dht::command::Command;
+use crate::dht::command::{Command, Scope};
 use crate::dht::contact::SavedContact;
 use crate::dht::error::CallError;
-use crate::dht::event::{Event, LinkId, Outcome};
+use crate::dht::event::{Event, LinkId};
 use crate::dht::node::Node;
+use crate::dht::outcome::Outcome;
 use crate::dht::trace::TraceSink;
 
 /// What the driver is told.
 pub(super) enum Message {
-    Run { tag: u64, link: Option<LinkId>, start: Start, waiter: Waiter },
+    Run { tag: u64, scope: Scope, start: Start, waiter: Waiter },
     Cancel { tag: u64 },
     Import { link: LinkId, contacts: Vec<SavedContact>, reply: CallReply },
     Observe(Box<dyn FnOnce(&Node<'static>) + Send>),

@@ -12,7 +12,7 @@ use crate::adapters::mailbox::{Late, Mailbox};
 use crate::adapters::message::{End, Message, Post};
 use crate::adapters::results::{Finished, FromEvent, OperationError};
 use crate::base::time::Duration;
-use crate::dht::event::Outcome;
+use crate::dht::outcome::Outcome;
 
 /// A running operation: a stream of results and one end.
 ///

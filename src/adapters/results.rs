@@ -9,7 +9,8 @@ use bytes::Bytes;
 
 use crate::base::time::Duration;
 use crate::dht::error::CallError;
-use crate::dht::event::{Event, LinkId, Outcome};
+use crate::dht::event::{Event, LinkId};
+use crate::dht::outcome::Outcome;
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
 

@@ -58,11 +58,12 @@ impl<L: Sockets> Runner<L> {
     ) -> io::Result<Self> {
         let of_sockets = addrs.iter().enumerate().map(|(i, addr)| {
             let family = Endpoint::from(*addr).family();
-            match config.links().get(i) {
+            let link = match config.links().get(i) {
                 Some(link) if link.family == family => *link,
                 _ if family == Family::V4 => LinkConfig::V4,
                 _ => LinkConfig::V6,
-            }
+            };
+            LinkConfig { port: if link.port == 0 { addr.port() } else { link.port }, ..link }
         });
         let of_sockets: Vec<LinkConfig> = of_sockets.collect();
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
@@ -107,8 +108,8 @@ impl<L: Sockets> Runner<L> {
     /// without a call. Breaks when the node is to end.
     pub(super) fn handle_message(&mut self, message: Message) -> ControlFlow<()> {
         match message {
-            Message::Run { tag, link, start, waiter } => {
-                let started = start(&mut |command| self.call(Call::Command { tag, link, command }));
+            Message::Run { tag, scope, start, waiter } => {
+                let started = start(&mut |command| self.call(Call::Command { tag, scope, command }));
                 match started {
                     Ok(()) => drop(self.waiters.insert(tag, waiter)),
                     Err(error) => waiter.finish(Err(OperationError::Refused(error))),

@@ -20,7 +20,7 @@
 //! let joined = one.bootstrap(&[other.addrs()[0].into()]).wait()?;
 //! assert_eq!(joined.outcome.answered, 1);
 //! let stored = one.put_immutable(b"5:hello").wait()?;
-//! assert_eq!(stored.outcome.stored, 1);
+//! assert_eq!(stored.outcome.stored.all, 1);
 //! other.shutdown().wait();
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

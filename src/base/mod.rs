@@ -1,7 +1,6 @@
 //! What every machine stands on: time, random numbers, memory, errors. Knows no protocol.
 
 pub(crate) mod arena;
-pub(crate) mod bitset;
 pub(crate) mod bytes;
 pub(crate) mod deadlines;
 pub(crate) mod error;

@@ -71,6 +71,11 @@ impl TokenBucket {
         self.minus_time(now, flow.time(units), flow)
     }
 
+    /// When it holds one unit at the soonest.
+    pub fn one_at(self, flow: &Flow) -> Instant {
+        Instant::from_micros(self.full_at.saturating_add(flow.one).saturating_sub(flow.depth).div_ceil(1_000))
+    }
+
     fn minus_time(self, now: Instant, cost: u64, flow: &Flow) -> Option<TokenBucket> {
         let now = nanos(now);
         let full_at = self.full_at.max(now).checked_add(cost)?;

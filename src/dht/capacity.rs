@@ -4,13 +4,18 @@
 //! is empty.
 
 use crate::base::arena::Block;
-use crate::base::bitset::BitSet;
 use crate::base::error::{ConfigError, at_least, at_most};
 use crate::base::slab::MAX_ENTRIES;
 use crate::krpc::item::MAX_VALUE;
 
-/// Most operations at the same time, upkeep included.
-pub const MAX_OPERATIONS: usize = BitSet::CAPACITY;
+/// Most local sockets of one node.
+pub const MAX_LINKS: usize = 4;
+
+/// Most operations of users at the same time: each may have a part on every link, and upkeep has parts of its own.
+pub const MAX_OPERATIONS: usize = (MAX_ENTRIES - UPKEEP) / MAX_LINKS;
+
+/// Most candidates of one lookup.
+pub const MAX_CANDIDATES: usize = 255;
 
 /// Most meters of a node: half a GiB.
 pub const MAX_METERS: usize = 1 << 24;
@@ -101,9 +106,9 @@ impl Capacity {
         for (field, value, least, most) in [
             ("capacity.contacts", self.contacts, 1, MAX_ENTRIES),
             ("capacity.newcomers", self.newcomers, 1, MAX_ENTRIES),
-            ("capacity.operations", self.operations, 1, MAX_OPERATIONS - UPKEEP),
-            ("capacity.candidates", self.candidates, 8, 255),
-            ("capacity.transactions", self.transactions, 1, MAX_ENTRIES - MAX_OPERATIONS),
+            ("capacity.operations", self.operations, 1, MAX_OPERATIONS),
+            ("capacity.candidates", self.candidates, 8, MAX_CANDIDATES),
+            ("capacity.transactions", self.transactions, 1, MAX_ENTRIES),
             ("capacity.peers", self.peers, 0, MAX_ENTRIES),
             ("capacity.items", self.items, 0, MAX_ENTRIES),
             ("capacity.value_bytes", self.value_bytes, least_value, MAX_ENTRIES * Block::BYTES),

@@ -1,5 +1,6 @@
 //! What a user asks a node to do.
 
+use crate::dht::event::LinkId;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::message::Want;
@@ -13,6 +14,8 @@ pub enum Freshness {
     Newest,
     /// The first valid one.
     First,
+    /// The highest sequence number so far, as soon as so many nodes have returned it.
+    Copies(u16),
 }
 
 /// A query to one node, without a lookup.
@@ -33,6 +36,30 @@ pub enum DirectQuery {
         /// Steers the nodes of the reply.
         target: Id,
     },
+}
+
+impl DirectQuery {
+    /// The id that it names; that of nobody for a ping.
+    pub(crate) fn target(&self) -> Id {
+        match *self {
+            DirectQuery::Ping => Id::default(),
+            DirectQuery::FindNode { target, .. } | DirectQuery::Sample { target } => target,
+        }
+    }
+}
+
+/// Where an operation runs.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub enum Scope {
+    /// On every link that has contacts, under one tag and with one `Finished`. A link without contacts costs nothing.
+    #[default]
+    All,
+    /// On one link.
+    Link(LinkId),
+    /// At one node, without a lookup. What it says comes as a [`Response`](crate::Event::Response) besides; a put or an
+    /// announce asks it for a write token first.
+    Node(Endpoint),
 }
 
 /// What an announced peer has of a torrent.
@@ -74,6 +101,8 @@ pub enum Command<'a> {
     GetImmutable {
         /// SHA-1 of its bencoded value.
         target: Id,
+        /// How many nodes are to return it before the search ends; one for 0.
+        copies: u16,
     },
     /// Find a mutable item.
     GetMutable {
@@ -83,7 +112,7 @@ pub enum Command<'a> {
         salt: &'a [u8],
         /// Only items with a higher sequence number are wanted.
         newer_than: Option<i64>,
-        /// Stop at the first or find the newest.
+        /// When to stop.
         freshness: Freshness,
     },
     /// Find peers.

@@ -11,15 +11,13 @@ use arrayvec::ArrayVec;
 use crate::base::error::{ConfigError, at_least, at_most};
 use crate::base::rate::Rate;
 use crate::base::time::Duration;
-use crate::dht::capacity::Capacity;
+use crate::dht::capacity::{Capacity, MAX_LINKS};
 use crate::krpc::compact::MAX_PEERS;
 use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 
 /// Most bootstrap nodes that a node remembers.
 pub const MAX_BOOTSTRAP_NODES: usize = 16;
-/// Most local sockets of one node.
-pub const MAX_LINKS: usize = 4;
 /// Nodes of one family in a reply (BEP 5), and of the list that a lookup ends with.
 pub const K: usize = 8;
 /// Most nodes that a put or an announce is stored on.
@@ -38,13 +36,16 @@ pub struct LinkConfig {
     pub external: Option<SocketAddr>,
     /// The id to use; chosen by the node when `None`.
     pub id: Option<Id>,
+    /// The port that the socket is bound to, which is announced while nobody has told at which one others see it; 0:
+    /// not known. Drivers fill it in.
+    pub port: u16,
 }
 
 impl LinkConfig {
     /// An IPv4 socket whose address and id are to be found out.
-    pub const V4: LinkConfig = LinkConfig { family: Family::V4, external: None, id: None };
+    pub const V4: LinkConfig = LinkConfig { family: Family::V4, external: None, id: None, port: 0 };
     /// An IPv6 socket whose address and id are to be found out.
-    pub const V6: LinkConfig = LinkConfig { family: Family::V6, external: None, id: None };
+    pub const V6: LinkConfig = LinkConfig { family: Family::V6, external: None, id: None, port: 0 };
 }
 
 /// A time that is measured, and within what it is believed.
@@ -105,6 +106,9 @@ pub struct LookupConfig {
     pub slots_bad: u8,
     /// Spacing of the first burst of queries.
     pub initial_stagger: Duration,
+    /// An operation sends its first query only while fewer queries than this are in flight, and four more for each
+    /// millisecond that round trips take: so many answers at once have room in the buffer of any socket.
+    pub start_below: u16,
     /// Bounds of the soft timeout, after which a slot is freed and the late reply is still taken.
     pub soft_timeout: Bounds,
     /// Queries to unverified nodes: bounds what false referrals can make us send to a target.
@@ -212,6 +216,7 @@ impl Default for Config {
                 slots_unverified: 3,
                 slots_bad: 3,
                 initial_stagger: Duration::from_millis(50),
+                start_below: 96,
                 soft_timeout: Bounds { least: Duration::from_millis(50), most: Duration::from_secs(1) },
                 unverified_query_rate: Rate { per_second: 50, burst: 100 },
                 hard_timeout: Duration::from_secs(2),
@@ -319,6 +324,7 @@ impl Config {
             .map_err(|error| error.against("lookup.replicas"))?;
         at_least("capacity.candidates", self.capacity.candidates as u64, l.replicas.into())
             .map_err(|error| error.against("lookup.replicas"))?;
+        at_least("lookup.start_below", l.start_below.into(), 1)?;
         at_least("lookup.slots_good", l.slots_good.into(), 1)?;
         at_least("lookup.slots_unverified", l.slots_unverified.into(), 1)?;
         at_least("lookup.unverified_query_rate.per_second", l.unverified_query_rate.per_second.into(), 1)?;

@@ -27,6 +27,10 @@ pub enum CallError {
     NoFamily(Family),
     /// No datagram can be sent to this address from the link.
     BadAddress(Endpoint),
+    /// The port of this link is not known, so that it cannot be announced.
+    UnknownPort(LinkId),
+    /// A bootstrap asks the nodes that it names, and cannot be narrowed to one.
+    NotAtOneNode,
 }
 
 impl fmt::Display for CallError {
@@ -45,6 +49,10 @@ impl fmt::Display for CallError {
                 )
             }
             CallError::NoFamily(family) => write!(f, "no link is an {family} socket; configure one"),
+            CallError::UnknownPort(LinkId(link)) => {
+                write!(f, "nobody has told the port of link {link} yet; name one, or set LinkConfig::port")
+            }
+            CallError::NotAtOneNode => f.write_str("a bootstrap asks the nodes that it names; name one of them alone"),
             CallError::BadAddress(to) => write!(
                 f,
                 "no datagram can be sent to {to}; it takes a unicast address of the link's family and a port that is \

@@ -1,8 +1,9 @@
-//! The types through which a [`Node`](crate::Node) is driven: inputs, outputs, events and outcomes.
+//! The types through which a [`Node`](crate::Node) is driven: inputs, outputs and events.
 
 use core::fmt;
 
 use crate::base::time::{Duration, Instant};
+use crate::dht::outcome::Outcome;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
@@ -80,14 +81,34 @@ pub struct OpId {
     pub generation: u32,
 }
 
+/// A write token (BEP 5) of another node. Who knows it can store there in our name, so it is not shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ReceivedToken<'b>(&'b [u8]);
+
+impl<'b> ReceivedToken<'b> {
+    pub(crate) fn new(bytes: &'b [u8]) -> Self {
+        ReceivedToken(bytes)
+    }
+
+    /// The bytes, at most 64.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'b [u8] {
+        self.0
+    }
+}
+
+impl fmt::Debug for ReceivedToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReceivedToken({} bytes)", self.0.len())
+    }
+}
+
 /// A running operation, as its owner may see it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct OpView {
     /// What it looks for.
     pub target: Id,
-    /// The link it runs on.
-    pub link: LinkId,
     /// The caller's tag.
     pub tag: u64,
     /// Counts so far.
@@ -162,7 +183,8 @@ pub enum Event<'b> {
         /// Responders that sent filters.
         responders: u16,
     },
-    /// The answer to a `ping` or to a single `query`.
+    /// What the only node said: the answer to a `ping` or a `query`, and to every operation at one node, besides what
+    /// was asked for.
     Response {
         /// The operation.
         op: OpId,
@@ -176,6 +198,12 @@ pub enum Event<'b> {
         rtt: Duration,
         /// Nodes that it named.
         nodes: Nodes<'b>,
+        /// The write token that it gave.
+        token: Option<ReceivedToken<'b>>,
+        /// The address that it sees us at.
+        ip: Option<Endpoint>,
+        /// Its client and version, as it says: eight bytes at most, empty where it says nothing.
+        version: &'b [u8],
     },
     /// The one end of every operation.
     Finished {
@@ -218,123 +246,5 @@ impl Event<'_> {
             | Event::Finished { op, tag, .. } => Some((op, tag)),
             Event::ExternalAddr { .. } | Event::IdChanged { .. } => None,
         }
-    }
-}
-
-/// Why an operation ended.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-#[non_exhaustive]
-pub enum Reason {
-    /// What was asked for was found, or the single query was answered.
-    Hit,
-    /// The k closest live contacts answered (and, for a put or an announce, the stores were tried).
-    Converged,
-    /// Nobody is left to ask.
-    #[default]
-    Exhausted,
-    /// Time ran out.
-    Deadline,
-    /// The caller ended it.
-    Cancelled,
-}
-
-impl Reason {
-    /// All of them.
-    pub const ALL: [Reason; 5] =
-        [Reason::Hit, Reason::Converged, Reason::Exhausted, Reason::Deadline, Reason::Cancelled];
-
-    /// The name in text.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Reason::Hit => "hit",
-            Reason::Converged => "converged",
-            Reason::Exhausted => "exhausted",
-            Reason::Deadline => "deadline",
-            Reason::Cancelled => "cancelled",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// How an operation went.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-#[non_exhaustive]
-pub struct Outcome {
-    /// Why it ended.
-    pub reason: Reason,
-    /// Queries sent, stores included.
-    pub queried: u16,
-    /// Usable responses.
-    pub answered: u16,
-    /// Responses after their soft timeout.
-    pub late: u16,
-    /// Queries without any answer, those that nobody listens for included.
-    pub timed_out: u16,
-    /// Error messages received to anything but a store.
-    pub errored: u16,
-    /// Responses that were broken or lied: wrong id, forged item, wrong hash.
-    pub invalid: u16,
-    /// Items, lists of peers and other results that were delivered.
-    pub results: u16,
-    /// Responders that returned the item that was found, in the version that beat all others.
-    pub copies: u16,
-    /// Results lost because a drain was skipped.
-    pub dropped_results: u16,
-    /// Length of the longest chain of referrals that was followed.
-    pub hops: u8,
-    /// Nodes that confirmed a put or an announce.
-    pub stored: u16,
-    /// Nodes that refused a put or an announce, by code.
-    pub refused: Refusals,
-    /// From command to end.
-    pub elapsed: Duration,
-}
-
-/// Refusals of a put or an announce, counted by KRPC error code.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-#[non_exhaustive]
-pub struct Refusals {
-    /// 203: bad token or bad arguments.
-    pub protocol: u8,
-    /// 205: value too large.
-    pub too_large: u8,
-    /// 206: bad signature.
-    pub bad_signature: u8,
-    /// 207: salt too long.
-    pub salt_too_long: u8,
-    /// 301: cas mismatch.
-    pub cas_mismatch: u8,
-    /// 302: sequence number too old.
-    pub seq_too_old: u8,
-    /// Any other code.
-    pub other: u8,
-}
-
-impl Refusals {
-    /// Codes and counts, zero counts left out; code 0 stands for any other.
-    pub fn by_code(&self) -> impl Iterator<Item = (u16, u8)> {
-        [
-            (203, self.protocol),
-            (205, self.too_large),
-            (206, self.bad_signature),
-            (207, self.salt_too_long),
-            (301, self.cas_mismatch),
-            (302, self.seq_too_old),
-            (0, self.other),
-        ]
-        .into_iter()
-        .filter(|&(_, n)| n > 0)
-    }
-
-    /// All of them.
-    #[must_use]
-    pub fn total(&self) -> u16 {
-        self.by_code().map(|(_, n)| u16::from(n)).sum()
     }
 }

@@ -7,5 +7,6 @@ mod lab;
 mod operations;
 mod promises;
 mod properties;
+mod scopes;
 mod vectors;
 mod world;

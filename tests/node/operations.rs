@@ -61,11 +61,11 @@ fn an_immutable_item_is_stored_and_found_by_another() {
     let (outcome, _) = world.operate(3, |node, now| {
         node.put_immutable(now, 1, b"5:hello").unwrap();
     });
-    assert!(outcome.stored >= 8, "{outcome:?}");
+    assert!(outcome.stored.all >= 8, "{outcome:?}");
     assert_eq!(outcome.reason, Reason::Converged);
     let target = item::immutable_target(b"5:hello");
     let (outcome, news) = world.operate(40, |node, now| {
-        node.get_immutable(now, 2, target).unwrap();
+        node.get_immutable(now, 2, target, 1).unwrap();
     });
     assert_eq!((outcome.reason, outcome.results), (Reason::Hit, 1));
     assert!(news.contains(&News::Value { tag: 2, value: b"5:hello".to_vec(), seq: None }));
@@ -85,14 +85,14 @@ fn a_put_goes_on_in_the_background_until_all_replicas_hold_it() {
 #[test]
 fn the_newest_version_of_a_mutable_item_wins_and_cas_protects_it() {
     let mut world = network();
-    assert!(put_version(&mut world, 1, 1, b"3:one", None).stored >= 8);
-    assert!(put_version(&mut world, 2, 2, b"3:two", Some(1)).stored >= 8);
+    assert!(put_version(&mut world, 1, 1, b"3:one", None).stored.all >= 8);
+    assert!(put_version(&mut world, 2, 2, b"3:two", Some(1)).stored.all >= 8);
     let (outcome, found) = newest(&mut world, 50);
     assert_eq!(found, Some((b"3:two".to_vec(), 2)));
     assert_eq!(outcome.reason, Reason::Converged);
 
     let stale = put_version(&mut world, 1, 3, b"5:three", Some(1));
-    assert!(stale.stored == 0 && stale.refused.cas_mismatch >= 8, "{stale:?}");
+    assert!(stale.stored.all == 0 && stale.refused.cas_mismatch >= 8, "{stale:?}");
     let old = put_version(&mut world, 1, 1, b"3:one", None);
     assert!(old.refused.seq_too_old >= 8, "{old:?}");
     assert_eq!(newest(&mut world, 30).1, Some((b"3:two".to_vec(), 2)));
@@ -130,7 +130,7 @@ fn peers_that_were_announced_are_found_and_counted() {
             let kind = if i == 1 { PeerKind::Seed } else { PeerKind::Downloader };
             node.command(now, 1, Command::Announce { info_hash, port: Some(7000 + i as u16), kind }).unwrap();
         });
-        assert!(outcome.stored >= 8, "{outcome:?}");
+        assert!(outcome.stored.all >= 8, "{outcome:?}");
     }
     let (outcome, news) = world.operate(44, |node, now| {
         node.get_peers(now, 2, info_hash).unwrap();

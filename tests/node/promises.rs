@@ -9,7 +9,7 @@ use honeyguide::dht::CallError;
 use honeyguide::dht::DropReason::{ReadOnly, ReplyOverflow, ResultOverflow, Unsolicited};
 use honeyguide::dht::Health;
 use honeyguide::dht::LinkConfig;
-use honeyguide::dht::{Buffer, DirectQuery, Freshness, LinkId, PeerKind, Reason};
+use honeyguide::dht::{Buffer, DirectQuery, Freshness, LinkId, PeerKind, Reason, Scope};
 use honeyguide::internals::krpc::{compact, item};
 use honeyguide::krpc::{Family, Item, ItemError, Method};
 use honeyguide::{Command, Input, Output};
@@ -51,7 +51,7 @@ fn an_answer_after_the_end_feeds_the_table_and_is_no_event() {
         lab.minds
             .insert(second, Box::new(move |query| Some(reply(query.tid, &second_id, &nodes(&[(near, stranger)])))));
         lab.minds.remove(&first);
-        lab.node.get_immutable(lab.now, 1, target).unwrap();
+        lab.node.get_immutable(lab.now, 1, target, 1).unwrap();
         lab.drain();
         lab.run(LATENCY * if lab.is_local() { 2 } else { 5 });
         let (to_first, to_stranger) = (lab.query_to(first).tid(), lab.query_to(stranger).tid());
@@ -583,7 +583,7 @@ fn a_read_only_node_asks_and_does_not_answer() {
     let outcome = lab.operate(|node, now| {
         node.put_immutable(now, 1, b"5:hello").unwrap();
     });
-    assert!(outcome.stored >= 8, "{outcome:?}");
+    assert!(outcome.stored.all >= 8, "{outcome:?}");
     assert!(lab.sent.iter().all(|packet| packet.query().unwrap().read_only), "each of its queries says so");
 }
 
@@ -694,7 +694,9 @@ fn a_reply_leaves_by_the_link_that_was_asked_with_its_id_and_its_contacts() {
         let id = Id::secure(endpoint.ip(), &mut rng);
         lab.minds.insert(endpoint, Box::new(move |query| Some(reply(query.tid, &id, b""))));
         lab.news.clear();
-        lab.node.command_on(lab.now, 1, link, Command::Query { to: endpoint, query: DirectQuery::Ping }).unwrap();
+        lab.node
+            .command_in(lab.now, 1, Scope::Link(link), Command::Query { to: endpoint, query: DirectQuery::Ping })
+            .unwrap();
         lab.drain();
         assert_eq!(lab.finish().reason, Reason::Hit);
         of_link[usize::from(link.0)].insert(endpoint);
@@ -719,7 +721,7 @@ fn a_reply_leaves_by_the_link_that_was_asked_with_its_id_and_its_contacts() {
 fn an_answer_by_another_link_than_the_query_left_from_is_none() {
     let mut lab = Lab::new(config().with_links(&[LinkConfig::V4, LinkConfig::V4]).unwrap());
     let to = lab.stranger();
-    lab.node.command_on(lab.now, 1, LinkId(1), Command::Query { to, query: DirectQuery::Ping }).unwrap();
+    lab.node.command_in(lab.now, 1, Scope::Link(LinkId(1)), Command::Query { to, query: DirectQuery::Ping }).unwrap();
     lab.drain();
     let packet = lab.query_to(to);
     assert_eq!(packet.link, LinkId(1));
@@ -742,7 +744,9 @@ fn what_happens_on_one_link_is_not_charged_on_the_other() {
         ids.push(id);
         for link in [LinkId(0), LinkId(1)] {
             lab.news.clear();
-            lab.node.command_on(lab.now, 1, link, Command::Query { to: endpoint, query: DirectQuery::Ping }).unwrap();
+            lab.node
+                .command_in(lab.now, 1, Scope::Link(link), Command::Query { to: endpoint, query: DirectQuery::Ping })
+                .unwrap();
             lab.drain();
             lab.finish();
         }
@@ -755,7 +759,7 @@ fn what_happens_on_one_link_is_not_charged_on_the_other() {
     }
     for _ in 0..5 {
         lab.news.clear();
-        lab.node.command_on(lab.now, 1, LinkId(0), Command::Lookup { target: TARGET }).unwrap();
+        lab.node.command_in(lab.now, 1, Scope::Link(LinkId(0)), Command::Lookup { target: TARGET }).unwrap();
         lab.drain();
         lab.finish();
         lab.now += Duration::from_secs(20);
@@ -788,7 +792,7 @@ fn the_largest_put_fits_whatever_the_token() {
                 node.put_mutable(now, 1, &signed, Some(i64::MAX - 1)).unwrap();
             });
             // That none is larger than 1400 bytes is checked with every packet of a lab.
-            assert!(outcome.stored >= 8, "{outcome:?}");
+            assert!(outcome.stored.all >= 8, "{outcome:?}");
             let put = lab.sent.iter().find(|p| matches!(p.query().unwrap().method, Method::Put { .. })).unwrap();
             let Method::Put { token, target, item, cas } = put.query().unwrap().method else { unreachable!() };
             assert_eq!((token, cas, item.value), (&[7; 64][..length], Some(i64::MAX - 1), &value[..]));
@@ -810,7 +814,7 @@ fn a_token_longer_than_any_that_is_kept_is_none() {
     let outcome = lab.operate(|node, now| {
         node.put_immutable(now, 1, b"5:hello").unwrap();
     });
-    assert_eq!((outcome.reason, outcome.stored), (Reason::Converged, 0));
+    assert_eq!((outcome.reason, outcome.stored.all), (Reason::Converged, 0));
 }
 
 // Lookups with little memory.
@@ -883,7 +887,7 @@ fn a_call_that_makes_no_sense_is_an_error_and_changes_nothing() {
         assert_eq!(lab.node.command(lab.now, 1, command).err(), Some(expected), "{command:?}");
     }
     assert_eq!(
-        lab.node.command_on(lab.now, 1, LinkId(1), Command::Lookup { target: TARGET }).err(),
+        lab.node.command_in(lab.now, 1, Scope::Link(LinkId(1)), Command::Lookup { target: TARGET }).err(),
         Some(CallError::NoLink(LinkId(1)))
     );
     lab.drain();

@@ -14,7 +14,7 @@ use honeyguide::dht::LinkConfig;
 use honeyguide::dht::SavedContact;
 use honeyguide::dht::journal::OutputHash;
 use honeyguide::dht::journal::{Call, Record};
-use honeyguide::dht::{Buffer, DirectQuery, Freshness, LinkId, PeerKind};
+use honeyguide::dht::{Buffer, DirectQuery, Freshness, LinkId, PeerKind, Scope};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc;
 use honeyguide::krpc::{Decoded, Family, Method, Query, Want};
@@ -189,12 +189,8 @@ impl Run {
         self.heard = self.clock;
         let len = record.encode(&mut out).expect("every call fits a record");
         self.journal.extend(&out[..len]);
-        if let Call::Command { tag, link, command } = call {
-            let accepted = match link {
-                Some(link) => self.node.command_on(self.clock, tag, link, command),
-                None => self.node.command(self.clock, tag, command),
-            };
-            if accepted.is_ok() {
+        if let Call::Command { tag, scope, command } = call {
+            if self.node.command_in(self.clock, tag, scope, command).is_ok() {
                 self.tags.insert(tag, false);
             }
         } else {
@@ -598,9 +594,14 @@ impl Run {
             4 => Command::Query { to, query: DirectQuery::FindNode { target, want: Want { v4: true, v6: true } } },
             5 => Command::Query { to, query: DirectQuery::Sample { target } },
             6 => Command::Lookup { target },
-            7 => Command::GetImmutable { target },
+            7 => Command::GetImmutable { target, copies: 1 + newer_than.map_or(0, |_| 2) },
             8 => Command::GetMutable { key: &key, salt: b"salt", newer_than, freshness: Freshness::Newest },
-            9 => Command::GetMutable { key: &key, salt: b"salt", newer_than, freshness: Freshness::First },
+            9 => Command::GetMutable {
+                key: &key,
+                salt: b"salt",
+                newer_than,
+                freshness: Freshness::Copies(newer_than.map_or(1, |_| 2)),
+            },
             10 => Command::GetPeers { info_hash: target },
             11 => Command::PutImmutable { value: b"5:hello" },
             12 => {
@@ -611,8 +612,12 @@ impl Run {
             14 => Command::Scrape { info_hash: target },
             _ => Command::Sample { target },
         };
-        let link = (self.rng.below(2) == 0).then_some(link);
-        self.call(Call::Command { tag, link, command });
+        let scope = match self.rng.below(4) {
+            0 | 1 => Scope::All,
+            2 => Scope::Link(link),
+            _ => Scope::Node(to),
+        };
+        self.call(Call::Command { tag, scope, command });
     }
 }
 
@@ -657,5 +662,5 @@ fn twenty_runs_from_fixed_seeds_put_out_what_they_always_did() {
         let script = Script::arbitrary(&mut Gen::from_size_and_seed(300, seed));
         all.update(Run::live(&script).trace.finish().as_bytes());
     }
-    assert_eq!(hex::encode(all.finalize()), "185eeeb4c931961b80900fcfd6e3ef667ce42f98");
+    assert_eq!(hex::encode(all.finalize()), "99c24a913c1c11e3ecff21651fd368324c148750");
 }

@@ -19,7 +19,7 @@ pub enum News {
     Nodes { tag: u64, nodes: Vec<(Id, SocketAddr)> },
     Samples { tag: u64, samples: Vec<Id> },
     Scrape { tag: u64, seeds: u32, peers: u32 },
-    Response { tag: u64, id: Id, nodes: Vec<(Id, SocketAddr)> },
+    Response { tag: u64, id: Id, nodes: Vec<(Id, SocketAddr)>, token: Vec<u8>, ip: Option<Endpoint>, version: Vec<u8> },
     Finished { tag: u64, outcome: Outcome },
     Other(String),
 }
@@ -214,8 +214,10 @@ pub fn keep(event: &Event<'_>) -> News {
         }
         Event::Samples { tag, samples, .. } => News::Samples { tag, samples: samples.iter().collect() },
         Event::Scrape { tag, seeds, peers, .. } => News::Scrape { tag, seeds, peers },
-        Event::Response { tag, id, nodes, .. } => {
-            News::Response { tag, id, nodes: nodes.iter().map(|(id, addr)| (id, addr.into())).collect() }
+        Event::Response { tag, id, nodes, token, ip, version, .. } => {
+            let nodes = nodes.iter().map(|(id, addr)| (id, addr.into())).collect();
+            let token = token.map(|token| token.as_bytes().to_vec()).unwrap_or_default();
+            News::Response { tag, id, nodes, token, ip, version: version.to_vec() }
         }
         Event::Finished { tag, outcome, .. } => News::Finished { tag, outcome },
         ref other => News::Other(format!("{other:?}")),

@@ -125,6 +125,7 @@ impl Harness {
                     assert!(self.storing.insert(endpoint), "stored twice");
                 }
                 Next::Report => self.reports += 1,
+                Next::Held { .. } => unreachable!("the budget has something left"),
                 Next::Wait(None) => return None,
                 Next::Wait(Some(at)) => {
                     assert!(at > self.now, "a wait that is over");
@@ -160,7 +161,7 @@ impl Harness {
                 0 => self.lookup.on_refused(&mut window, &id, &endpoint),
                 1 => self.lookup.on_failure(&mut window, &id, &endpoint),
                 _ => {
-                    self.lookup.on_stored(&mut window, &id, &endpoint);
+                    self.lookup.on_stored(&mut window, &id, &endpoint, true);
                     self.stored.insert(endpoint);
                 }
             }
@@ -215,8 +216,7 @@ fn a_lookup_ends_with_the_nearest_that_are_alive_and_asks_nobody_twice() {
     fn holds(seed: u64) -> TestResult {
         let mut h = Harness::new(seed, false);
         let converged = h.run();
-        let window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
-        let answered: Vec<Id> = h.lookup.answered(&window).map(|(id, _)| id).collect();
+        let answered: Vec<Id> = h.lookup.answered(&h.candidates).map(|(id, _)| id).collect();
         assert_eq!(converged, !answered.is_empty(), "L12");
         let k = usize::from(h.config.k);
         let order = h.by_distance();
@@ -248,8 +248,8 @@ fn a_put_stores_on_the_nearest_that_gave_a_token_and_reports_once() {
         assert!(h.storing.is_empty(), "it ended while a store was open");
         assert_eq!(h.reports, usize::from(h.stored.len() >= usize::from(h.config.report_at)), "L22");
         // Nobody whom it could store on, nearer than somebody it stored on, was passed over.
+        let answered: Vec<Endpoint> = h.lookup.answered(&h.candidates).map(|(_, e)| e).collect();
         let window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
-        let answered: Vec<Endpoint> = h.lookup.answered(&window).map(|(_, e)| e).collect();
         let last = answered.iter().rposition(|e| h.stored.contains(e));
         for e in &answered[..last.unwrap_or(0)] {
             let peer = h.peers.iter().find(|p| p.endpoint == *e).unwrap();

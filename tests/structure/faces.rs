@@ -13,7 +13,7 @@ const NODE: &str = "src/dht/node/";
 const HANDLE: &str = "src/adapters/handle.rs";
 
 /// Methods of the node that take any command, which the handle has no need of, since it has the named ones.
-const ANY: &[&str] = &["command", "command_on"];
+const ANY: &[&str] = &["command", "command_in"];
 
 struct Method {
     at: String,

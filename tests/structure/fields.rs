@@ -45,6 +45,7 @@ const PLAIN: &[(&str, &str)] = &[
     ("StoredVersion", "what is told of a mutable item, by value"),
     ("TableMemory", "lists on the way to the table, which keeps them"),
     ("TransactionsMemory", "lists on the way to the transactions, which keep them"),
+    ("WindowSurvey", "what one pass over a window found, by value"),
     ("Written", "what is told of an answer that was written, by value"),
 ];
 

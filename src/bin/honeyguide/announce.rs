@@ -28,16 +28,16 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let outcome = ended(node.announce(args.info_hash, Some(args.port), kind).await)?.outcome;
     progress.finish_and_clear();
     options.out().line(
-        format_args!("stored {}\nrefused {}", outcome.stored, refused_text(&outcome)),
+        format_args!("stored {}\nrefused {}", outcome.stored.all, refused_text(&outcome)),
         json!({
             "info_hash": args.info_hash.to_string(),
             "port": args.port,
-            "stored": outcome.stored,
+            "stored": outcome.stored.all,
             "refused": refused_json(&outcome),
             "outcome": outcome_json(&outcome),
         }),
     )?;
-    if outcome.stored == 0 {
+    if outcome.stored.all == 0 {
         return Err(format!("no node took the announcement ({})", outcome_text(&outcome)).into());
     }
     Ok(())

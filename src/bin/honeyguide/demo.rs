@@ -104,8 +104,8 @@ impl Demo {
         let item = Item::mutable(&self.secret_key, &value).salt(SALT).seq(seq).sign();
         let item = item.map_err(|error| error.to_string())?;
         let put = self.author.put_mutable(&item, cas).await.map_err(|failure| failure.to_string())?;
-        step.count(&put.outcome, put.outcome.stored);
-        if put.outcome.stored == 0 {
+        step.count(&put.outcome, put.outcome.stored.all);
+        if put.outcome.stored.all == 0 {
             return Err(format!("no node stored the list ({})", outcome_text(&put.outcome)));
         }
         Ok(())
@@ -136,7 +136,7 @@ impl Demo {
     async fn meet(&self, step: &mut Step, info_hash: Id, port: u16) -> Result<SocketAddr, String> {
         let announced = self.author.announce(info_hash, Some(port), PeerKind::Downloader).await;
         let announced = announced.map_err(|failure| failure.to_string())?;
-        step.count(&announced.outcome, announced.outcome.stored);
+        step.count(&announced.outcome, announced.outcome.stored.all);
         let found = self.stranger.get_peers(info_hash).await.map_err(|failure| failure.to_string())?;
         step.count(&found.outcome, found.outcome.answered);
         let mut peers = found.results.iter().flat_map(|list| list.peers.iter());

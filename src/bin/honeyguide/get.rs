@@ -38,7 +38,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
             let salt = args.salt.as_bytes();
             (Item::mutable_target(&key, salt), node.get_mutable(&key, salt, None, freshness))
         }
-        (Some(target), None) => (target, node.get_immutable(target)),
+        (Some(target), None) => (target, node.get_immutable(target, 1)),
         (None, None) => return Err(Failed::usage("name a target or --key")),
     };
     let progress = options.progress("looking for the item");

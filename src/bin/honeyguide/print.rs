@@ -57,7 +57,7 @@ pub fn outcome_json(outcome: &Outcome) -> Value {
         "reason": outcome.reason.to_string(),
         "refused": refused_json(outcome),
         "results": outcome.results,
-        "stored": outcome.stored,
+        "stored": outcome.stored.all,
         "timed_out": outcome.timed_out,
     })
 }

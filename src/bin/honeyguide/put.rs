@@ -70,7 +70,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let outcome = ended(operation.await)?.outcome;
     progress.finish_and_clear();
     let seq_text = seq.map(|seq| format!("seq {seq}\n")).unwrap_or_default();
-    let (stored, refused) = (outcome.stored, refused_text(&outcome));
+    let (stored, refused) = (outcome.stored.all, refused_text(&outcome));
     options.out().line(
         format_args!("target {target}\n{seq_text}stored {stored}\nrefused {refused}"),
         json!({

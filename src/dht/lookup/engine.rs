@@ -2,8 +2,9 @@
 
 use super::candidate::{Candidate, CandidateState, Class, LookupWindow, NO_TOKEN, Offer, TokenCell, Version};
 use super::rules::Rules;
+use super::survey::{Standing, WindowSurvey};
 use crate::base::time::{Duration, Instant};
-use crate::krpc::endpoint::{Endpoint, Network};
+use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::{Distance, Id};
 use crate::krpc::message::MAX_TOKEN;
 
@@ -30,6 +31,11 @@ pub enum Next {
     Report,
     /// Nothing to do before an answer, a timeout or this moment.
     Wait(Option<Instant>),
+    /// The same, but for candidates that only the budget for unverified nodes keeps from being asked.
+    Held {
+        /// No answer is awaited: nothing else holds it up.
+        alone: bool,
+    },
     /// The end: the k nearest live candidates answered (`true`), or none answered at all (`false`).
     Done {
         /// Whether any node answered.
@@ -61,6 +67,8 @@ pub struct Lookup {
     reported: bool,
     answers: u16,
     stored: u16,
+    /// Those that count towards enough.
+    counted: u16,
     hops: u8,
     /// Queries sent in the first burst.
     burst: u8,
@@ -86,6 +94,7 @@ impl Lookup {
             reported: false,
             answers: 0,
             stored: 0,
+            counted: 0,
             hops: 0,
             burst: 0,
             in_flight: [0; 3],
@@ -182,7 +191,7 @@ impl Lookup {
         rules: &Rules<'_>,
         unverified_allowed: bool,
     ) -> Next {
-        if self.phase == LookupPhase::Store && self.stored >= u16::from(rules.config.report_at) && !self.reported {
+        if self.phase == LookupPhase::Store && self.counted >= u16::from(rules.config.report_at) && !self.reported {
             self.reported = true;
             return Next::Report;
         }
@@ -205,7 +214,11 @@ impl Lookup {
                 _ => self.ask(now, &mut w.candidates[place]),
             };
         }
-        if view.busy || self.unidentified > 0 || (view.throttled && !unverified_allowed) {
+        let busy = view.busy || self.unidentified > 0;
+        if view.throttled {
+            return Next::Held { alone: !busy };
+        }
+        if busy {
             return Next::Wait(None);
         }
         match self.phase {
@@ -297,6 +310,9 @@ impl Lookup {
     }
 
     fn ask(&mut self, now: Instant, candidate: &mut Candidate) -> Next {
+        if self.burst == 0 {
+            self.started = now;
+        }
         self.asked = now;
         candidate.state = CandidateState::Asked;
         self.burst = self.burst.saturating_add(1);
@@ -307,6 +323,11 @@ impl Lookup {
             endpoint: candidate.endpoint,
             unverified: candidate.class == Class::Unverified,
         }
+    }
+
+    /// Turns to storing on those that have answered, without asking anybody else.
+    pub fn turn_to_storing(&mut self) {
+        self.phase = LookupPhase::Store;
     }
 
     /// Takes back an `Ask` or a `Store` that could not be carried out.
@@ -405,11 +426,6 @@ impl Lookup {
         self.conflict |= self.guarded;
     }
 
-    /// Whether a newer version was seen, or a node refused.
-    pub fn is_superseded(&self) -> bool {
-        self.conflict
-    }
-
     /// Whether a candidate returned the very item that is to be stored.
     pub fn holds(&self, w: &LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> bool {
         self.find(w, id, endpoint).is_some_and(|place| w.candidates[place].version == Version::Same)
@@ -439,9 +455,18 @@ impl Lookup {
         }
     }
 
-    /// A node confirmed that it stored.
-    pub fn on_stored(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint) {
+    /// A node confirmed that it stored; `counts`: towards enough.
+    pub fn on_stored(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, counts: bool) {
+        let before = self.stored;
         self.end_store(w, id, endpoint, CandidateState::Stored);
+        self.counted = self.counted.saturating_add(u16::from(counts && self.stored > before));
+    }
+
+    /// Whether a node of the network of this one has confirmed that it stored.
+    pub fn has_stored_near(&self, candidates: &[Candidate], node: &Endpoint) -> bool {
+        let site = site_of(node);
+        let known = &candidates[..usize::from(self.len)];
+        known.iter().any(|c| c.state == CandidateState::Stored && site_of(&c.endpoint) == site)
     }
 
     /// A node refused to store.
@@ -477,9 +502,9 @@ impl Lookup {
     }
 
     /// The nearest nodes that answered, nearest first.
-    pub fn answered<'w>(&self, w: &'w LookupWindow<'_>) -> impl Iterator<Item = (Id, Endpoint)> + use<'w> {
+    pub fn answered<'w>(&self, candidates: &'w [Candidate]) -> impl Iterator<Item = (Id, Endpoint)> + use<'w> {
         let target = self.target;
-        w.candidates[..usize::from(self.len)]
+        candidates[..usize::from(self.len)]
             .iter()
             .filter(|c| {
                 matches!(
@@ -547,37 +572,10 @@ impl Lookup {
     }
 }
 
-/// What a candidate means for the rest of the lookup.
-#[derive(Clone, Copy)]
-enum Standing {
-    /// Nothing any more.
-    Gone,
-    /// It does not count as alive, but its answer is still welcome.
-    Late,
-    /// It failed lately: asked only when nothing else is left.
-    Spare,
-    /// To be asked, when a slot is free.
-    ToAsk,
-    /// Its answer is awaited.
-    Awaited,
-    /// To be stored on.
-    ToStore,
-    /// Alive, and nothing more is wanted of it.
-    Closed,
-}
-
-#[derive(Default)]
-struct WindowSurvey {
-    /// Live candidates among the nearest that need nothing more.
-    closed: usize,
-    /// A candidate that may be asked now.
-    askable: Option<usize>,
-    /// A candidate that may be stored on now.
-    storable: Option<usize>,
-    /// A candidate is still to answer or to be asked.
-    busy: bool,
-    /// A late candidate may still answer.
-    late: bool,
-    /// Only the budget for unverified nodes keeps a candidate from being asked.
-    throttled: bool,
+/// The network that one confirmation of a store counts for: /24, /48.
+fn site_of(node: &Endpoint) -> u64 {
+    match node.family() {
+        Family::V4 => node.network(),
+        Family::V6 => node.network() >> 16,
+    }
 }

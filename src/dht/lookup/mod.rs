@@ -28,6 +28,7 @@
 mod candidate;
 mod engine;
 mod rules;
+mod survey;
 
 pub use candidate::{Candidate, Class, LookupWindow, Offer, SHARE, TokenCell, Version};
 pub use engine::{Lookup, Next};

@@ -4,7 +4,7 @@ use crate::base::arena::Block;
 use crate::base::deadlines::DeadlinesMemory;
 use crate::base::list::List;
 use crate::base::slab::MAX_ENTRIES;
-use crate::dht::capacity::{Capacity, MAX_METERS, UPKEEP};
+use crate::dht::capacity::{Capacity, MAX_CANDIDATES, MAX_METERS, MAX_OPERATIONS, UPKEEP};
 use crate::dht::config::Config;
 use crate::dht::items::ItemsMemory;
 use crate::dht::node::link::LinkMemory;
@@ -19,14 +19,16 @@ impl Storage<'static> {
     #[must_use]
     pub fn allocate(config: &Config) -> Self {
         let c = &config.capacity;
-        let operations = c.operations.saturating_add(UPKEEP);
+        // More than can be numbered is refused when the node is made, so it is not asked of the allocator.
+        let parts = c.operations.min(MAX_OPERATIONS + 1) * config.links().len();
+        let all_parts = parts + UPKEEP;
         Storage {
             links: config.links().iter().map(|_| link(c)).collect(),
-            operations: list(operations),
-            candidates: list(c.candidates.saturating_mul(operations)),
-            tokens: list(c.operations.saturating_mul(config.lookup.replicas.into())),
+            operations: list(all_parts),
+            candidates: List::with_capacity(c.candidates.min(MAX_CANDIDATES + 1) * all_parts),
+            tokens: List::with_capacity(parts * usize::from(config.lookup.replicas)),
             payloads: list(c.operations),
-            wakes: deadlines(operations),
+            wakes: deadlines(all_parts),
             transactions: TransactionsMemory { entries: list(c.transactions), ages: list(c.transactions) },
             soft_timeouts: deadlines(c.transactions),
             items: ItemsMemory {
@@ -61,7 +63,7 @@ fn deadlines(keys: usize) -> DeadlinesMemory<'static> {
     DeadlinesMemory { heap: list(keys), places: List::zeroed(most(keys)) }
 }
 
-/// More than can be numbered is refused when the node is made, so it is not asked of the allocator.
+/// The same for what is numbered one by one.
 fn most(capacity: usize) -> usize {
     capacity.min(MAX_ENTRIES + 1)
 }

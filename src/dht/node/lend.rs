@@ -9,8 +9,8 @@ use crate::base::deadlines::{Deadline, DeadlinesMemory};
 use crate::base::list::List;
 use crate::base::lru::LruLink;
 use crate::base::slab::SlabEntry;
-use crate::dht::capacity::{Capacity, UPKEEP};
-use crate::dht::config::{K, MAX_LINKS};
+use crate::dht::capacity::{Capacity, MAX_LINKS, UPKEEP};
+use crate::dht::config::K;
 use crate::dht::contact::Contact;
 use crate::dht::items::{ItemEntry, ItemsMemory};
 use crate::dht::limiter::Meter;
@@ -123,10 +123,10 @@ impl Sizes {
         }
     };
 
-    /// Operations of the user and of the node's own upkeep.
+    /// Parts of the operations of the user, one on each link, and those of the node's own upkeep.
     #[must_use]
     pub const fn all_operations(self) -> usize {
-        self.operations + UPKEEP
+        self.operations * self.links + UPKEEP
     }
 
     /// Candidates of all operations.
@@ -138,7 +138,7 @@ impl Sizes {
     /// Tokens of all operations of the user.
     #[must_use]
     pub const fn tokens(self) -> usize {
-        self.replicas * self.operations
+        self.replicas * self.operations * self.links
     }
 
     /// Blocks for the values of items.

@@ -6,7 +6,8 @@
 use crate::base::list::{List, SmallList};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
-use crate::dht::config::{Config, LinkConfig, MAX_LINKS};
+use crate::dht::capacity::MAX_LINKS;
+use crate::dht::config::{Config, LinkConfig};
 use crate::dht::contact::{Contact, ContactView, Health, QueryKind};
 use crate::dht::event::{Event, LinkId};
 use crate::dht::lookup::Class;
@@ -57,6 +58,8 @@ pub(super) struct LinkMemory<'s> {
 #[derive(Debug)]
 pub(super) struct Link<'s> {
     family: Family,
+    /// The port of the socket, where it is known.
+    bound_port: u16,
     table: Table<'s>,
     votes: Votes<'s>,
     outage: Outage,
@@ -89,6 +92,7 @@ impl<'s> Link<'s> {
         table.set_addr(now, external);
         Link {
             family: link.family,
+            bound_port: link.port,
             table,
             votes: Votes::new(config.network, memory.votes),
             outage: Outage::default(),
@@ -115,6 +119,11 @@ impl<'s> Link<'s> {
     /// Our address as others see it.
     pub(super) fn external(&self) -> Option<Endpoint> {
         self.table.addr()
+    }
+
+    /// The port that others see us at; that of the socket while they have not told, and 0 if that is not known either.
+    pub(super) fn port(&self) -> u16 {
+        self.external().map_or(self.bound_port, |addr| addr.port())
     }
 
     /// The contacts, for whoever hands them out.
@@ -353,14 +362,9 @@ impl<'s> Links<'s> {
         self.0.iter().any(|link| link.family == family)
     }
 
-    /// The link that a command suits: that of `family`, where the command has one, otherwise the first whose table is
-    /// not empty.
-    pub(super) fn suitable(&self, family: Option<Family>) -> Option<LinkId> {
-        match family {
-            Some(family) => self.iter().find(|(_, link)| link.family == family),
-            None => self.iter().find(|(_, link)| !link.table.is_empty()).or_else(|| self.iter().next()),
-        }
-        .map(|(id, _)| id)
+    /// The first link of a family.
+    pub(super) fn of_family(&self, family: Family) -> Option<LinkId> {
+        self.iter().find(|(_, link)| link.family == family).map(|(id, _)| id)
     }
 
     /// The table whose contacts of `family` are handed out to who asked by `link`: its own, if it is of that family.

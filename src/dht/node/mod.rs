@@ -44,7 +44,7 @@ use crate::base::error::ConfigError;
 use crate::base::ring::Ring;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
-use crate::dht::command::Command;
+use crate::dht::command::{Command, Scope};
 use crate::dht::config::Config;
 use crate::dht::contact::{ContactView, SavedContact};
 use crate::dht::error::CallError;
@@ -57,7 +57,7 @@ use crate::dht::stats::{DropReason, Stats};
 use crate::dht::tokens::Tokens;
 use crate::dht::trace::TraceSink;
 use crate::dht::transactions::{Purpose, Transactions};
-use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::message::{self, Decoded, ErrorMessage, Method, Response};
 
@@ -118,7 +118,7 @@ impl<'s> Node<'s> {
         let mut key = || [rng.next_u64(), rng.next_u64()];
         let (tid_key, limiter_key) = (key(), key());
         let transactions = Transactions::new(transactions, tid_key, config.lookup.hard_timeout);
-        let operations = Operations::new(operations, candidates, tokens, payloads);
+        let operations = Operations::new(operations, candidates, tokens, payloads, config.links().len());
         Ok(Node {
             links,
             rpc: Rpc::new(transactions, Deadlines::new(soft_timeouts)),
@@ -155,40 +155,29 @@ impl<'s> Node<'s> {
         }
     }
 
-    /// Starts an operation on the link that suits it: that of the address family for a query or a bootstrap,
-    /// otherwise the first link whose table is not empty. `tag` comes back in every event of the operation.
+    /// Starts an operation on every link that has contacts. `tag` comes back in every event of the operation.
     ///
     /// Legal at any time, also in the middle of a drain.
     ///
     /// # Errors
     /// [`CallError`] says what is wrong with the call; no operation was started then.
     pub fn command(&mut self, now: Instant, tag: u64, command: Command<'_>) -> Result<OpId, CallError> {
-        self.cx.advance(now);
-        let family = match &command {
-            Command::Query { to, .. } => Some(to.family()),
-            Command::Bootstrap { nodes } => {
-                let reached = nodes.iter().find(|node| self.links.has_family(node.family()));
-                reached.or(nodes.first()).map(Endpoint::family)
-            }
-            _ => None,
-        };
-        let link = self.links.suitable(family).ok_or(CallError::NoFamily(family.unwrap_or(Family::V4)))?;
-        self.command_on(now, tag, link, command)
+        self.command_in(now, tag, Scope::All, command)
     }
 
-    /// Starts an operation on a link.
+    /// Starts an operation on one link, or at one node.
     ///
     /// # Errors
     /// [`CallError`] says what is wrong with the call; no operation was started then.
-    pub fn command_on(
+    pub fn command_in(
         &mut self,
         now: Instant,
         tag: u64,
-        link: LinkId,
+        scope: Scope,
         command: Command<'_>,
     ) -> Result<OpId, CallError> {
         self.cx.advance(now);
-        self.client.on_command(&mut self.cx, &mut self.links, tag, link, &command)
+        self.client.on_command(&mut self.cx, &mut self.links, tag, scope, &command)
     }
 
     /// Ends every operation of a user with this tag: each says `Finished` with
@@ -266,7 +255,7 @@ impl<'s> Node<'s> {
             return self.cx.drop(DropReason::Unsolicited);
         };
         if let Some(open) = self.rpc.on_error(&mut self.cx, &mut self.links, index) {
-            self.client.on_error(&open, error.code);
+            self.client.on_error(self.cx.config().network, &open, error.code);
         }
     }
 

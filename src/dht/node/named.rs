@@ -42,12 +42,12 @@ impl Node<'_> {
         self.command(now, tag, Command::Lookup { target })
     }
 
-    /// Finds an immutable item.
+    /// Finds an immutable item, on so many nodes.
     ///
     /// # Errors
     /// Those of [`Node::command`].
-    pub fn get_immutable(&mut self, now: Instant, tag: u64, target: Id) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::GetImmutable { target })
+    pub fn get_immutable(&mut self, now: Instant, tag: u64, target: Id, copies: u16) -> Result<OpId, CallError> {
+        self.command(now, tag, Command::GetImmutable { target, copies })
     }
 
     /// Finds a mutable item. For the newest, each result beats those before it.

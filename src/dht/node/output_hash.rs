@@ -7,7 +7,8 @@
 use sha1::{Digest, Sha1};
 
 use crate::base::time::{Duration, Instant};
-use crate::dht::event::{Event, OpId, Outcome, Output, Refusals};
+use crate::dht::event::{Event, OpId, Output};
+use crate::dht::outcome::{LinkOutcome, Outcome, Refusals, Stored};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::{Item, Mutable};
@@ -72,12 +73,15 @@ impl OutputHash {
                 self.operation(b'c', op, tag);
                 self.numbers([seeds.into(), peers.into(), responders.into()]);
             }
-            Event::Response { op, tag, from, id, rtt, nodes } => {
+            Event::Response { op, tag, from, id, rtt, nodes, token, ip, version } => {
                 self.operation(b'r', op, tag);
                 self.endpoint(&from);
                 self.bytes(id.as_bytes());
                 self.duration(rtt);
                 self.nodes(nodes.iter());
+                self.string(token.map_or(&[][..], |token| token.as_bytes()));
+                self.endpoint(&ip.unwrap_or(Endpoint::UNSPECIFIED));
+                self.string(version);
             }
             Event::Finished { op, tag, outcome } => {
                 self.operation(b'f', op, tag);
@@ -114,12 +118,21 @@ impl OutputHash {
             dropped_results,
             hops,
             stored,
+            crowded,
             refused,
+            held_seq,
             elapsed,
+            links,
         } = *outcome;
         self.bytes(&[reason as u8, hops]);
-        let counts = [queried, answered, late, timed_out, errored, invalid, results, copies, dropped_results, stored];
+        let counts = [queried, answered, late, timed_out, errored, invalid, results, copies, dropped_results];
         self.numbers(counts.map(u64::from));
+        let Stored { all, counted, secure, networks } = stored;
+        self.numbers([all, counted, secure, networks, crowded].map(u64::from));
+        self.number(held_seq.unwrap_or(-1) as u64);
+        for LinkOutcome { queried, answered, stored } in links {
+            self.numbers([queried, answered, stored].map(u64::from));
+        }
         let Refusals { protocol, too_large, bad_signature, salt_too_long, cas_mismatch, seq_too_old, other } = refused;
         self.bytes(&[protocol, too_large, bad_signature, salt_too_long, cas_mismatch, seq_too_old, other]);
         self.duration(elapsed);

@@ -1,7 +1,7 @@
 //! The next output, decided without the borrow of the buffer that holds its bytes.
 
 use crate::base::time::Duration;
-use crate::dht::event::{Buffer, Event, LinkId, OpId};
+use crate::dht::event::{Buffer, Event, LinkId, OpId, ReceivedToken};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::{Item, MAX_VALUE, Mutable};
@@ -53,7 +53,11 @@ pub(super) enum Note {
         from: Endpoint,
         id: Id,
         rtt: Duration,
-        len: usize,
+        ip: Option<Endpoint>,
+        /// Bytes of each of the parts, which follow one another.
+        nodes: usize,
+        token: usize,
+        version: usize,
     },
     /// An event that needs no bytes.
     Plain(Event<'static>),
@@ -78,8 +82,11 @@ impl Note {
             Note::Samples { op, tag, from, id, num, interval, len } => {
                 Event::Samples { op, tag, from, id, num, interval, samples: Samples::from_bytes(bytes(len)) }
             }
-            Note::Response { op, tag, from, id, rtt, len } => {
-                Event::Response { op, tag, from, id, rtt, nodes: Nodes::from_bytes(bytes(len)) }
+            Note::Response { op, tag, from, id, rtt, ip, nodes, token, version } => {
+                let (nodes, rest) = bytes(nodes + token + version).split_at_checked(nodes).unwrap_or_default();
+                let (token, version) = rest.split_at_checked(token).unwrap_or_default();
+                let token = Some(ReceivedToken::new(token)).filter(|token| !token.as_bytes().is_empty());
+                Event::Response { op, tag, from, id, rtt, nodes: Nodes::from_bytes(nodes), token, ip, version }
             }
             Note::Plain(event) => event,
         }

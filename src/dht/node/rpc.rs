@@ -4,7 +4,6 @@
 //! [`Rpc::close`], so that all three go together. The link is told what came of it; whom the query was for is the
 //! caller's to tell.
 
-use crate::base::bitset::BitSet;
 use crate::base::deadlines::Deadlines;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
@@ -27,6 +26,9 @@ const PATIENCE: u32 = 4;
 /// .. and the least: a busy machine is late more often than it is dead.
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 
+/// Queries that may be in flight besides when an operation begins, for each millisecond that round trips take.
+const PACE: usize = 4;
+
 /// To whom a query goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Addressee {
@@ -43,17 +45,13 @@ pub(super) struct Rpc<'s> {
     transactions: Transactions<'s>,
     /// Soft timeouts, by transaction.
     soft: Deadlines<'s>,
-    /// Operations that wait for a free transaction ..
-    blocked: BitSet,
-    /// .. and whether one became free since they were last asked for.
-    freed: bool,
     /// Round trips of all nodes together: the guess for a node never asked.
     rtt: AnswerHistory,
 }
 
 impl<'s> Rpc<'s> {
     pub(super) fn new(transactions: Transactions<'s>, soft: Deadlines<'s>) -> Self {
-        Rpc { transactions, soft, blocked: BitSet::default(), freed: false, rtt: AnswerHistory::default() }
+        Rpc { transactions, soft, rtt: AnswerHistory::default() }
     }
 
     // ---- sending ----
@@ -89,14 +87,18 @@ impl<'s> Rpc<'s> {
         self.transactions.len() < (self.transactions.capacity() / 2).max(1)
     }
 
-    /// An operation waits until a transaction is free.
-    pub(super) fn block(&mut self, operation: u16) {
-        self.blocked.insert(operation);
+    /// Whether there is a free transaction.
+    pub(super) fn has_free(&self) -> bool {
+        self.transactions.len() < self.transactions.capacity()
     }
 
-    /// The operations that waited for a transaction, once one became free.
-    pub(super) fn take_unblocked(&mut self) -> Option<BitSet> {
-        core::mem::take(&mut self.freed).then(|| core::mem::take(&mut self.blocked))
+    /// Whether an operation may send its first query. Many that begin at once would bring as many answers at once as no
+    /// socket has room for; so they begin as those before them are answered. Late queries do not count, and the longer
+    /// the round trips, the more answers are under way without harm.
+    pub(super) fn admits_new(&self, config: &Config) -> bool {
+        let round_trip = self.rtt.smoothed().unwrap_or_default().as_millis();
+        let more = usize::try_from(round_trip).unwrap_or(usize::MAX).saturating_mul(PACE);
+        self.soft.len() < usize::from(config.lookup.start_below).saturating_add(more)
     }
 
     /// The rules of lookups: those of the configuration, and how patient the round trips so far allow to be.
@@ -198,7 +200,6 @@ impl<'s> Rpc<'s> {
     /// Takes an open query and its soft timeout away.
     fn close(&mut self, index: u16) -> Option<Open> {
         self.soft.clear(index);
-        self.freed = true;
         self.transactions.take(index)
     }
 
@@ -249,10 +250,10 @@ impl<'s> Rpc<'s> {
             .filter(move |open| open.purpose == purpose)
     }
 
-    /// Whether an operation waits for a transaction though every one is free.
+    /// Whether no query is open.
     #[cfg(any(test, debug_assertions))]
-    pub(super) fn is_blocked_for_ever(&self, operation: u16) -> bool {
-        self.blocked.contains(operation) && !self.freed && self.transactions.is_empty()
+    pub(super) fn is_idle(&self) -> bool {
+        self.transactions.is_empty()
     }
 }
 

@@ -14,8 +14,8 @@ use crate::base::deadlines::DeadlinesMemory;
 use crate::base::error::{ConfigError, at_least};
 use crate::base::list::List;
 use crate::base::slab::SlabEntry;
-use crate::dht::capacity::Capacity;
-use crate::dht::config::{Config, MAX_LINKS};
+use crate::dht::capacity::{Capacity, MAX_LINKS};
+use crate::dht::config::Config;
 use crate::dht::contact::Contact;
 use crate::dht::items::ItemsMemory;
 use crate::dht::limiter::Meter;
@@ -133,7 +133,7 @@ impl Storage<'_> {
         let (capacity, replicas) = (self.capacity(), config.lookup.replicas.into());
         capacity.check().map_err(|error| error.outside("capacity."))?;
         // A put stores where it has a token: with fewer it would reach fewer nodes than was asked for, and not say so.
-        let tokens = self.tokens.capacity() / capacity.operations;
+        let tokens = self.tokens.capacity() / (capacity.operations * config.links().len().max(1));
         for (field, value) in [("candidates", capacity.candidates), ("replicas", tokens)] {
             at_least(field, value as u64, replicas).map_err(|error| error.against("lookup.replicas"))?;
         }

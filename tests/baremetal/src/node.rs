@@ -159,7 +159,7 @@ impl Run<'_, '_> {
         let signature = item.mutable().signature;
         let put = Command::PutMutable { value, key: &key, salt, seq, signature, cas: None };
         let outcome = self.operate(put);
-        assert!(outcome.stored >= 8, "{outcome:?}");
+        assert!(outcome.stored.all >= 8, "{outcome:?}");
         self.operate(Command::GetMutable { key: &key, salt, newer_than: None, freshness: Freshness::First });
         assert_eq!(self.value.take(), Some(seq));
     }

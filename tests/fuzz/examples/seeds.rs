@@ -11,7 +11,7 @@ use std::time::Duration;
 use honeyguide::Endpoint;
 use honeyguide::Instant;
 use honeyguide::dht::journal::{Call, Record};
-use honeyguide::dht::{Buffer, Freshness, LinkId, PeerKind};
+use honeyguide::dht::{Buffer, Freshness, LinkId, PeerKind, Scope};
 use honeyguide::krpc::{Decoded, Method, decode};
 use honeyguide::{Command, Event, Input, Node, Output, Storage};
 use honeyguide_fuzz::run::newborn;
@@ -144,7 +144,7 @@ fn runs(corpus: &mut Corpus) {
     let stories: [&[(usize, Command<'_>)]; 6] = [
         &[(0, Command::Lookup { target })],
         &[(0, put), (0, get)],
-        &[(0, Command::PutImmutable { value }), (0, Command::GetImmutable { target })],
+        &[(0, Command::PutImmutable { value }), (0, Command::GetImmutable { target, copies: 1 })],
         &[(0, announce), (0, Command::GetPeers { info_hash }), (0, Command::Scrape { info_hash })],
         &[(1, put), (1, announce), (2, get), (2, Command::Scrape { info_hash })],
         &[(1, announce), (0, Command::Sample { target: info_hash }), (2, Command::Sample { target: info_hash })],
@@ -153,7 +153,7 @@ fn runs(corpus: &mut Corpus) {
         for story in stories {
             let mut network = Network::new(setting, 4);
             for &(who, command) in story {
-                network.call(who, Call::Command { tag: 1, link: None, command });
+                network.call(who, Call::Command { tag: 1, scope: Scope::All, command });
                 network.run();
             }
             network.record(Call::End);
@@ -194,7 +194,7 @@ impl Network {
         };
         for i in 0..size {
             let nodes = [address((i + 1) % size)];
-            network.call(i, Call::Command { tag: 0, link: None, command: Command::Bootstrap { nodes: &nodes } });
+            network.call(i, Call::Command { tag: 0, scope: Scope::All, command: Command::Bootstrap { nodes: &nodes } });
             network.run();
         }
         network

@@ -114,7 +114,7 @@ fn r68_nodes_that_are_an_integer_are_ignored_and_the_rest_is_used() {
         let outcome = lab.operate(|node, now| {
             node.announce(now, 1, TARGET, Some(6881), honeyguide::dht::PeerKind::Downloader).unwrap();
         });
-        assert_eq!(outcome.stored, 1, "{outcome:?}");
+        assert_eq!(outcome.stored.all, 1, "{outcome:?}");
         lab.serves();
     }
 }

@@ -52,7 +52,7 @@ impl Network for Ours {
         let begin = Instant::now();
         let put = self.runtime.block_on(node.put_mutable(&item, None));
         let elapsed = begin.elapsed();
-        let stored = put.map_err(|failure| failure.to_string())?.outcome.stored;
+        let stored = put.map_err(|failure| failure.to_string())?.outcome.stored.all;
         self.stored = self.stored.min(stored);
         if stored == 0 { Err("nobody stored it".into()) } else { Ok(elapsed.as_secs_f64() * 1e3) }
     }

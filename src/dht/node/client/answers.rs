@@ -3,24 +3,26 @@
 use crate::base::slab::SlabKey;
 use crate::base::time::Duration;
 use crate::dht::command::Freshness;
-use crate::dht::event::Reason;
 use crate::dht::lookup::Version;
 use crate::dht::node::client::goal::Sought;
-use crate::dht::node::client::operation::Active;
-use crate::dht::node::client::results::{MAX_LEN, ResultHead, ResultKind, Results};
+use crate::dht::node::client::operation::{Active, OperationState};
+use crate::dht::node::client::payload::Payload;
+use crate::dht::node::client::results::{MAX_LEN, MAX_VERSION, ResultHead, ResultKind, Results};
 use crate::dht::node::context::Context;
 use crate::dht::node::link::Links;
+use crate::dht::outcome::Reason;
 use crate::dht::stats::DropReason;
 use crate::krpc::compact::{self, Values};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::{self, Mutable};
 use crate::krpc::lists::Nodes;
-use crate::krpc::message::Response;
+use crate::krpc::message::{MAX_TOKEN, Response};
 
 /// One answer on its way to the results of its operation.
 pub(super) struct Arrival<'a, 'r> {
-    pub key: SlabKey,
+    /// The first part of the operation.
+    pub op: SlabKey,
     pub from: Endpoint,
     pub response: &'a Response<'r>,
     pub rtt: Duration,
@@ -38,14 +40,15 @@ impl Arrival<'_, '_> {
         let mut delivery = Delivery { answer: self, cx, results };
         match active.operation().goal().seeks() {
             Sought::Nothing => {}
-            Sought::Immutable => delivery.immutable(active),
+            Sought::Immutable { copies } => delivery.immutable(active, copies),
             Sought::Mutable { newer_than, freshness } => delivery.mutable(active, newer_than, freshness),
             Sought::Held { cas } => delivery.held(active, cas),
             Sought::Peers => delivery.peers(active),
             Sought::Filters => delivery.filters(active),
             Sought::Samples => delivery.samples(active),
-            Sought::Response if self.response.samples.is_some() => delivery.samples(active),
-            Sought::Response => delivery.direct(active, links),
+        }
+        if active.operation().is_at_node() {
+            delivery.response(active, links);
         }
     }
 
@@ -53,6 +56,18 @@ impl Arrival<'_, '_> {
     fn version(&self) -> Option<(Mutable<'_>, &[u8])> {
         let Response { value, key, seq, signature, .. } = *self.response;
         Some((Mutable { key: key?, salt: b"", seq: seq?, signature: signature? }, value?))
+    }
+}
+
+/// Ends a get that has what it wants.
+fn end_with(operation: &mut OperationState, payload: &Payload, freshness: Freshness) {
+    let enough = match freshness {
+        Freshness::Newest => return,
+        Freshness::First => 1,
+        Freshness::Copies(copies) => copies.max(1),
+    };
+    if payload.copies() >= enough {
+        operation.end(Reason::Hit);
     }
 }
 
@@ -64,15 +79,21 @@ struct Delivery<'a, 'b, 'r, 'c, 's> {
 }
 
 impl Delivery<'_, '_, '_, '_, '_> {
-    fn immutable(&mut self, active: &mut Active<'_>) {
+    fn immutable(&mut self, active: &mut Active<'_>, copies: u16) {
         let Some(value) = self.answer.response.value else { return };
-        let operation = active.operation();
+        let Some((operation, payload)) = active.carrying() else { return };
         if value.len() > item::MAX_VALUE || item::immutable_target(value) != *operation.target() {
             return operation.on_invalid();
         }
-        if !operation.is_ending() {
+        if operation.is_hit() {
+            return;
+        }
+        payload.on_copy();
+        let found = payload.copies();
+        if found >= copies {
             operation.end(Reason::Hit);
-            operation.on_best();
+        }
+        if found == 1 {
             self.deliver(active, ResultKind::Value { seq: 0, signature: [0; 64] }, value);
         }
     }
@@ -83,8 +104,9 @@ impl Delivery<'_, '_, '_, '_, '_> {
         if version.key != payload.key() || version.seq < 0 {
             return operation.on_invalid();
         }
-        if operation.copies() > 0 && payload.is_best(&version, value) {
-            operation.on_copy();
+        if payload.copies() > 0 && payload.is_best(&version, value) {
+            payload.on_copy();
+            return end_with(operation, payload, freshness);
         }
         if !payload.is_beaten_by(version.seq, value, newer_than) {
             return;
@@ -93,11 +115,8 @@ impl Delivery<'_, '_, '_, '_, '_> {
         if !payload.is_genuine(&version, value) {
             return operation.on_invalid();
         }
-        operation.on_best();
         payload.set_best(&version, value);
-        if freshness == Freshness::First {
-            operation.end(Reason::Hit);
-        }
+        end_with(operation, payload, freshness);
         self.deliver(active, ResultKind::Value { seq: version.seq, signature: *version.signature }, value);
     }
 
@@ -115,16 +134,18 @@ impl Delivery<'_, '_, '_, '_, '_> {
             Version::Other
         };
         operation.lookup_mut().on_version(window, &id, &self.answer.from, version);
-        if let (Some(expected), Some((version, value))) = (cas, self.answer.version())
-            && version.seq > expected
-            && !operation.lookup_mut().is_superseded()
+        // One check of a signature for each version that is newer than all before.
+        if let Some((version, value)) = self.answer.version()
+            && payload.held_seq().is_none_or(|held| version.seq > held)
             && version.key == payload.key()
         {
             self.cx.stats_mut().verifications += 1;
-            if payload.is_genuine(&version, value) {
+            if !payload.is_genuine(&version, value) {
+                return operation.on_invalid();
+            }
+            payload.on_held(version.seq);
+            if cas.is_some_and(|expected| version.seq > expected) {
                 operation.lookup_mut().on_superseded();
-            } else {
-                operation.on_invalid();
             }
         }
     }
@@ -157,8 +178,10 @@ impl Delivery<'_, '_, '_, '_, '_> {
         self.deliver(active, ResultKind::Samples { num, interval }, &samples[..whole]);
     }
 
-    fn direct(&mut self, active: &mut Active<'_>, links: &Links<'_>) {
-        let mut nodes = [0; MAX_LEN / Nodes::ENTRY * Nodes::ENTRY];
+    /// What the only node said: the nodes that it named, then its token and its version.
+    fn response(&mut self, active: &mut Active<'_>, links: &Links<'_>) {
+        let mut bytes = [0; MAX_LEN];
+        let (nodes, _) = bytes.split_at_mut((MAX_LEN - MAX_TOKEN - MAX_VERSION) / Nodes::ENTRY * Nodes::ENTRY);
         let mut len = 0;
         let response = self.answer.response;
         let fours = compact::nodes4(response.nodes.unwrap_or_default());
@@ -171,11 +194,19 @@ impl Delivery<'_, '_, '_, '_, '_> {
                 len += Nodes::write(&mut nodes[len..], &id, &endpoint).unwrap_or_default();
             }
         }
-        self.deliver(active, ResultKind::Response { rtt: self.answer.rtt }, &nodes[..len]);
+        let token = response.token.filter(|token| token.len() <= MAX_TOKEN).unwrap_or_default();
+        let version = response.version.unwrap_or_default();
+        let version = &version[..version.len().min(MAX_VERSION)];
+        let end = len + token.len() + version.len();
+        bytes[len..len + token.len()].copy_from_slice(token);
+        bytes[len + token.len()..end].copy_from_slice(version);
+        let kind =
+            ResultKind::Response { rtt: self.answer.rtt, ip: response.ip, token: token.len(), version: version.len() };
+        self.deliver(active, kind, &bytes[..end]);
     }
 
     fn deliver(&mut self, active: &mut Active<'_>, kind: ResultKind, bytes: &[u8]) {
-        let Arrival { key, from, response, .. } = *self.answer;
+        let Arrival { op: key, from, response, .. } = *self.answer;
         let delivered = self.results.push(ResultHead { op: key, from, id: response.id, kind }, bytes);
         if !delivered {
             self.cx.drop(DropReason::ResultOverflow);

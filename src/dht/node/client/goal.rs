@@ -4,7 +4,6 @@
 use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
 use crate::dht::error::CallError;
 use crate::dht::node::client::payload::{Carried, Payload};
-use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 use crate::krpc::item::{self, Item, ItemError, Mutable, check_salt, check_seq, check_value};
 use crate::krpc::message::{Method, Want};
@@ -13,13 +12,13 @@ use crate::krpc::message::{Method, Want};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Goal {
     /// One query to one node.
-    Direct { to: Endpoint, query: DirectQuery },
+    Query { query: DirectQuery },
     /// Our own neighbourhood.
     Bootstrap,
     /// The closest nodes.
     Nodes,
-    /// The value with this hash.
-    Immutable,
+    /// The value with this hash, from so many nodes.
+    Immutable { copies: u16 },
     /// A signed value; key and salt are in the payload, and the best value so far too.
     Mutable { newer_than: Option<i64>, freshness: Freshness },
     /// Peers.
@@ -41,8 +40,8 @@ pub(super) enum Goal {
 pub(super) enum Sought {
     /// Closer nodes, which every lookup takes.
     Nothing,
-    /// The value with the target as its hash.
-    Immutable,
+    /// The value with the target as its hash, from so many nodes.
+    Immutable { copies: u16 },
     /// A newer version than the best so far.
     Mutable { newer_than: Option<i64>, freshness: Freshness },
     /// The version that a store would replace.
@@ -53,8 +52,6 @@ pub(super) enum Sought {
     Filters,
     /// Info-hashes.
     Samples,
-    /// The answer itself.
-    Response,
 }
 
 /// What a command asks for, checked.
@@ -65,25 +62,15 @@ pub(super) struct CheckedCommand<'a> {
 }
 
 impl<'a> CheckedCommand<'a> {
-    /// Checks a command that is to run on a link of `family`, where our id is `own`. Counts the signatures that are
-    /// checked.
-    pub(super) fn of(
-        command: &Command<'a>,
-        own: Id,
-        family: Family,
-        verifications: &mut u64,
-    ) -> Result<Self, CallError> {
+    /// Checks a command. Counts the signatures that are checked.
+    pub(super) fn of(command: &Command<'a>, verifications: &mut u64) -> Result<Self, CallError> {
         let plain = |goal, target| CheckedCommand { goal, target, carried: Carried::Nothing };
         Ok(match *command {
-            Command::Bootstrap { .. } => plain(Goal::Bootstrap, own),
-            Command::Query { to, query } => {
-                if to.family() != family || !to.is_usable(Network::Local) {
-                    return Err(CallError::BadAddress(to));
-                }
-                plain(Goal::Direct { to, query }, own)
-            }
+            // Its target is the id of each link that it runs on.
+            Command::Bootstrap { .. } => plain(Goal::Bootstrap, Id::default()),
+            Command::Query { query, .. } => plain(Goal::Query { query }, query.target()),
             Command::Lookup { target } => plain(Goal::Nodes, target),
-            Command::GetImmutable { target } => plain(Goal::Immutable, target),
+            Command::GetImmutable { target, copies } => plain(Goal::Immutable { copies: copies.max(1) }, target),
             Command::GetMutable { key, salt, newer_than, freshness } => {
                 check_salt(salt)?;
                 let goal = Goal::Mutable { newer_than, freshness };
@@ -138,9 +125,9 @@ impl Goal {
     pub(super) fn query(&self, target: Id, families: Want) -> Method<'static> {
         let want = Want::default();
         match *self {
-            Goal::Direct { query: DirectQuery::Ping, .. } => Method::Ping,
-            Goal::Direct { query: DirectQuery::FindNode { target, want }, .. } => Method::FindNode { target, want },
-            Goal::Direct { query: DirectQuery::Sample { target }, .. } => Method::SampleInfohashes { target, want },
+            Goal::Query { query: DirectQuery::Ping, .. } => Method::Ping,
+            Goal::Query { query: DirectQuery::FindNode { target, want }, .. } => Method::FindNode { target, want },
+            Goal::Query { query: DirectQuery::Sample { target }, .. } => Method::SampleInfohashes { target, want },
             Goal::Bootstrap => Method::FindNode { target, want: families },
             Goal::Nodes => Method::FindNode { target, want },
             Goal::Peers | Goal::Announce { .. } => {
@@ -149,16 +136,18 @@ impl Goal {
             Goal::Scrape => Method::GetPeers { info_hash: target, want, noseed: false, scrape: true },
             Goal::Sample => Method::SampleInfohashes { target, want },
             Goal::Mutable { newer_than, .. } => Method::Get { target, seq: newer_than, want },
-            Goal::Immutable | Goal::PutImmutable | Goal::PutMutable { .. } => Method::Get { target, seq: None, want },
+            Goal::Immutable { .. } | Goal::PutImmutable | Goal::PutMutable { .. } => {
+                Method::Get { target, seq: None, want }
+            }
         }
     }
 
     /// What is looked for in the answers to that query.
     pub(super) fn seeks(&self) -> Sought {
         match *self {
-            Goal::Direct { .. } => Sought::Response,
-            Goal::Bootstrap | Goal::Nodes | Goal::Announce { .. } => Sought::Nothing,
-            Goal::Immutable => Sought::Immutable,
+            Goal::Query { query: DirectQuery::Sample { .. } } => Sought::Samples,
+            Goal::Query { .. } | Goal::Bootstrap | Goal::Nodes | Goal::Announce { .. } => Sought::Nothing,
+            Goal::Immutable { copies } => Sought::Immutable { copies },
             Goal::Mutable { newer_than, freshness } => Sought::Mutable { newer_than, freshness },
             Goal::Peers => Sought::Peers,
             Goal::Scrape => Sought::Filters,
@@ -168,12 +157,12 @@ impl Goal {
         }
     }
 
-    /// The query that stores, at a node that gave this token.
-    pub(super) fn store<'a>(&self, target: Id, payload: &'a Payload, token: &'a [u8]) -> Method<'a> {
+    /// The query that stores, at a node that gave this token. `own_port` is where others reach us.
+    pub(super) fn store<'a>(&self, target: Id, payload: &'a Payload, token: &'a [u8], own_port: u16) -> Method<'a> {
         match *self {
             Goal::Announce { port, kind } => Method::AnnouncePeer {
                 info_hash: target,
-                port: port.unwrap_or(0),
+                port: port.unwrap_or(own_port),
                 implied_port: port.is_none(),
                 seed: kind == PeerKind::Seed,
                 token,

@@ -6,10 +6,13 @@
 
 mod answers;
 mod goal;
+mod named_nodes;
 mod operation;
 mod operations;
 mod payload;
+mod queues;
 mod results;
+mod route;
 
 pub use operation::OperationState;
 pub use operations::Operations;
@@ -18,26 +21,25 @@ pub use results::WaitingResult;
 
 use arrayvec::ArrayVec;
 
-use crate::base::bitset::BitSet;
 use crate::base::deadlines::Deadlines;
 use crate::base::rate::{Flow, TokenBucket};
 use crate::base::ring::Ring;
 use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
-use crate::dht::capacity::UPKEEP;
-use crate::dht::command::Command;
+use crate::dht::capacity::{MAX_LINKS, UPKEEP};
+use crate::dht::command::{Command, Scope};
 use crate::dht::config::{K, MAX_BOOTSTRAP_NODES};
 use crate::dht::error::CallError;
-use crate::dht::event::{Buffer, Event, LinkId, OpId, OpView, Reason};
+use crate::dht::event::{Buffer, Event, OpId, OpView};
 use crate::dht::limiter::Limiter;
-use crate::dht::lookup::{Offer, SHARE};
+use crate::dht::lookup::Offer;
 use crate::dht::node::context::Context;
 use crate::dht::node::link::{Links, QueryFailure, class_of};
 use crate::dht::node::plan::{Note, Plan};
 use crate::dht::node::rpc::{Addressee, Rpc, encode_query};
+use crate::dht::outcome::{Outcome, Reason};
 use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Stage};
-use crate::krpc::compact;
 use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 use crate::krpc::message::{Method, Response, Want};
@@ -45,25 +47,27 @@ use crate::krpc::message::{Method, Response, Want};
 use answers::Arrival;
 use goal::{CheckedCommand, Goal};
 use operation::Todo;
+use queues::Queue;
 use results::Results;
+use route::route;
 
 /// Contacts of the table that a lookup starts from.
 const START_FROM: usize = 20;
-/// Wait of an operation that the budget for unverified nodes holds up.
-const UNVERIFIED_WAIT: Duration = Duration::from_millis(20);
+/// Wait of the node's own upkeep for a transaction.
+const UPKEEP_WAIT: Duration = Duration::from_millis(250);
 
 /// The operations of a node, and what they share.
 #[derive(Debug)]
 pub(super) struct Client<'s> {
     operations: Operations<'s>,
-    /// Operations that may have something to do at the next drain.
-    ready: BitSet,
     /// When operations wake up, by their index.
     wakes: Deadlines<'s>,
     results: Results<'s>,
     bootstrap_nodes: ArrayVec<Endpoint, MAX_BOOTSTRAP_NODES>,
     /// Bounds what false referrals can make us send to others.
     unverified_budget: TokenBucket,
+    /// When it has something left for those that it holds up.
+    budget_at: Option<Instant>,
 }
 
 /// The parts of the node by which queries leave.
@@ -78,48 +82,67 @@ impl<'s> Client<'s> {
     pub(super) fn new(operations: Operations<'s>, wakes: Deadlines<'s>, results: Ring<'s, WaitingResult>) -> Self {
         Client {
             operations,
-            ready: BitSet::default(),
             wakes,
             results: Results::new(results),
             bootstrap_nodes: ArrayVec::new(),
             unverified_budget: TokenBucket::default(),
+            budget_at: None,
         }
     }
 
     /// A running operation.
     pub(super) fn view(&self, op: OpId) -> Option<OpView> {
-        self.operations.get(op.into()).map(OperationState::view)
+        self.operations.view(op.into())
     }
 
     // ---- commands ----
 
-    /// Starts the operation of a command on a link.
+    /// Starts the operation of a command.
     pub(super) fn on_command(
         &mut self,
         cx: &mut Context<'_>,
         links: &mut Links<'_>,
         tag: u64,
-        link: LinkId,
+        scope: Scope,
         command: &Command<'_>,
     ) -> Result<OpId, CallError> {
-        let at = links.get(link).ok_or(CallError::NoLink(link))?;
-        let verifications = &mut cx.stats_mut().verifications;
-        let request = CheckedCommand::of(command, *at.own(), at.family(), verifications)?;
-        if let Command::Bootstrap { nodes } = command {
-            self.remember(nodes);
-            self.bootstrap_others(cx.now(), links, link);
+        let request = CheckedCommand::of(command, &mut cx.stats_mut().verifications)?;
+        let (on, at) = route(cx.config().network, links, &self.bootstrap_nodes, scope, command)?;
+        if let (Goal::Announce { port: None, .. }, Some(&link)) =
+            (request.goal, on.iter().find(|&&link| links.get(link).is_none_or(|link| link.port() == 0)))
+        {
+            return Err(CallError::UnknownPort(link));
         }
-        let most = self.operations.capacity().saturating_sub(UPKEEP);
+        if let Command::Bootstrap { nodes } = command {
+            self.remember(cx.config().network, nodes);
+        }
+        let most = self.operations.most_for_users();
         if self.operations.count_for_users() >= most {
+            if request.goal == Goal::Bootstrap {
+                for &link in &on {
+                    links.get_mut(link).into_iter().for_each(|link| link.want_bootstrap(cx.now()));
+                }
+            }
             return Err(CallError::Full(most));
         }
-        let deadline = cx.now() + cx.config().lookup.deadline;
-        let operation = OperationState::new(cx.now(), tag, link, request.goal, request.target, deadline);
-        let key = self.start(cx, links, operation).ok_or(CallError::Full(most))?;
-        if let Some((_, payload)) = self.operations.active(key).as_mut().and_then(|active| active.carrying()) {
+        let mut first = None;
+        for link in on {
+            let target = match request.goal {
+                Goal::Bootstrap => *links.get(link).ok_or(CallError::NoLink(link))?.own(),
+                _ => request.target,
+            };
+            let part = OperationState::new(cx.now(), tag, link, request.goal, target, cx.config().lookup.deadline);
+            let part = at.map_or(part, |node| part.at(node));
+            // The first has a place for certain, now that those in the background give theirs up.
+            first = self.start(cx, links, part, first).or(first);
+        }
+        let first = first.ok_or(CallError::Full(most))?;
+        if let Some((_, payload)) = self.operations.active(first).as_mut().and_then(|active| active.carrying()) {
             payload.load(&request.carried);
         }
-        Ok(key.into())
+        cx.stats_mut().operations += 1;
+        cx.trace(TraceEvent::Started { op: first.into() });
+        Ok(first.into())
     }
 
     /// Ends every operation of a user with this tag: each says `Finished` with [`Reason::Cancelled`] at the next drain.
@@ -128,14 +151,14 @@ impl<'s> Client<'s> {
             let Some(key) = self.operations.key_at(index) else { continue };
             if let Some(operation) = self.operations.get_mut(key).filter(|o| o.is_for_user() && o.tag() == tag) {
                 operation.end_unless_ended(Reason::Cancelled);
-                self.ready.insert(index);
+                self.operations.join(key, Queue::Ready);
             }
         }
     }
 
-    fn remember(&mut self, nodes: &[Endpoint]) {
+    fn remember(&mut self, network: Network, nodes: &[Endpoint]) {
         for &node in nodes.iter().take(MAX_BOOTSTRAP_NODES) {
-            if !self.bootstrap_nodes.contains(&node) && node.is_usable(Network::Local) {
+            if !self.bootstrap_nodes.contains(&node) && node.is_usable(network) {
                 if self.bootstrap_nodes.is_full() {
                     self.bootstrap_nodes.remove(0);
                 }
@@ -144,43 +167,42 @@ impl<'s> Client<'s> {
         }
     }
 
-    /// Links whose family has bootstrap nodes and whose table is empty are filled too, by the node's own upkeep.
-    fn bootstrap_others(&self, now: Instant, links: &mut Links<'_>, but: LinkId) {
-        for (_, link) in links.iter_mut().filter(|(id, _)| *id != but) {
-            if self.bootstrap_nodes.iter().any(|node| node.family() == link.family()) {
-                link.want_bootstrap(now);
-            }
-        }
-    }
-
-    /// Claims a place, and offers the nearest contacts to the new lookup. Asks the bootstrap nodes too while the table
-    /// is poor.
-    fn start(&mut self, cx: &mut Context<'_>, links: &Links<'_>, operation: OperationState) -> Option<SlabKey> {
-        let key = match self.operations.insert(operation) {
+    /// Claims a place for a part, after those of `first`, and offers the nearest contacts to the new lookup. Asks the
+    /// bootstrap nodes too while the table is poor.
+    fn start(
+        &mut self,
+        cx: &Context<'_>,
+        links: &Links<'_>,
+        part: OperationState,
+        first: Option<SlabKey>,
+    ) -> Option<SlabKey> {
+        let insert = |operations: &mut Operations<'_>| match (part.is_for_user(), first) {
+            (false, _) => operations.insert_upkeep(part),
+            (true, None) => operations.insert_first(part),
+            (true, Some(first)) => operations.insert_part(first, part),
+        };
+        let key = match insert(&mut self.operations) {
             Some(key) => key,
             None => {
                 self.end_background();
-                self.operations.insert(operation)?
+                insert(&mut self.operations)?
             }
         };
         let (now, network, k) = (cx.now(), cx.config().network, cx.config().lookup.k);
-        let table = links.get(operation.link())?.table();
+        let table = links.get(part.link())?.table();
         let mut active = self.operations.active(key)?;
-        if !matches!(operation.goal(), Goal::Direct { .. }) {
+        if !part.is_at_node() {
             let mut offered = 0;
-            table.closest(operation.target(), None, START_FROM, |contact| {
+            table.closest(part.target(), None, START_FROM, |contact| {
                 let class = class_of(Some(contact), now);
                 let (id, endpoint, secure) = (*contact.id(), contact.endpoint(), contact.is_secure());
                 offered += u8::from(active.offer(network, Offer { id, endpoint, class, hops: 0, secure }));
             });
-            if offered < k || *operation.goal() == Goal::Bootstrap {
+            if offered < k || *part.goal() == Goal::Bootstrap {
                 active.operation().ask_bootstrap_nodes();
             }
         }
-        cx.stats_mut().operations += 1;
-        cx.trace(TraceEvent::Started { op: key.into() });
-        self.wakes.set(key.index, operation.deadline());
-        self.ready.insert(key.index);
+        self.operations.join(key, if part.is_for_user() { Queue::New } else { Queue::Ready });
         Some(key)
     }
 
@@ -194,9 +216,9 @@ impl<'s> Client<'s> {
     }
 
     fn remove(&mut self, key: SlabKey) {
-        self.ready.remove(key.index);
-        self.wakes.clear(key.index);
-        self.operations.remove(key);
+        let Some(first) = self.operations.get(key).map(OperationState::leader) else { return };
+        self.operations.parts(first).for_each(|(key, _)| self.wakes.clear(key.index));
+        self.operations.remove(first);
     }
 
     // ---- answers and failures ----
@@ -210,80 +232,59 @@ impl<'s> Client<'s> {
         response: &Response<'_>,
     ) {
         let Some((key, stage)) = step_of(open) else { return };
-        self.offer_named(cx, links, key, open, response);
-        let Some(mut active) = self.operations.active(key) else { return };
-        self.ready.insert(key.index);
-        if active.on_answer(cx.config().network, stage, open, response) {
+        if let Some(mut active) = self.operations.running(key) {
+            named_nodes::offer(cx, links, &mut active, open, response);
+        }
+        let first_of_network = stage == Stage::Store && !self.operations.has_stored_near(key, &open.to);
+        let Some(mut active) = self.operations.running(key) else { return };
+        let op = active.operation().leader();
+        if active.on_answer(cx.config().network, stage, open, response, first_of_network) {
             let rtt = cx.now().since(open.sent);
-            Arrival { key, from: open.to, response, rtt }.take(cx, links, &mut active, &mut self.results);
+            Arrival { op, from: open.to, response, rtt }.take(cx, links, &mut active, &mut self.results);
+        }
+        let hit = active.operation().is_hit();
+        self.operations.join(key, Queue::Ready);
+        if hit {
+            self.end_all(op, Reason::Hit);
         }
     }
 
     /// A query was answered with an error.
-    pub(super) fn on_error(&mut self, open: &Open, code: i64) {
+    pub(super) fn on_error(&mut self, network: Network, open: &Open, code: i64) {
         let Some((key, stage)) = step_of(open) else { return };
-        let Some(mut active) = self.operations.active(key) else { return };
-        active.on_error(stage, open, code);
-        self.ready.insert(key.index);
+        let first_of_network = stage == Stage::Store && !self.operations.has_stored_near(key, &open.to);
+        let Some(mut active) = self.operations.running(key) else { return };
+        active.on_error(network, stage, open, code, first_of_network);
+        self.operations.join(key, Queue::Ready);
     }
 
     /// A query failed.
     pub(super) fn on_failure(&mut self, open: &Open, failure: QueryFailure) {
         let Some((key, stage)) = step_of(open) else { return };
-        let Some(mut active) = self.operations.active(key) else { return };
+        let Some(mut active) = self.operations.running(key) else { return };
         active.on_failure(stage, open, failure);
-        self.ready.insert(key.index);
+        self.operations.join(key, Queue::Ready);
     }
 
     /// A query passed its soft timeout: its slot is free again, its answer still welcome.
     pub(super) fn on_late(&mut self, open: &Open) {
         let Some((key, Stage::Converge)) = step_of(open) else { return };
-        if let (Some(mut active), Some(_)) = (self.operations.active(key), open.id) {
+        if let (Some(mut active), Some(_)) = (self.operations.running(key), open.id) {
             active.on_late(open);
-            self.ready.insert(key.index);
+            self.operations.join(key, Queue::Ready);
         }
     }
 
-    /// Offers the nodes that a response names: those of the link's family to the lookup, others to their own table.
-    fn offer_named(
-        &mut self,
-        cx: &Context<'_>,
-        links: &mut Links<'_>,
-        key: SlabKey,
-        open: &Open,
-        response: &Response<'_>,
-    ) {
-        let (now, network) = (cx.now(), cx.config().network);
-        let Some(link) = links.get(open.link) else { return };
-        let family = link.family();
-        let Some(mut active) = self.operations.active(key) else { return };
-        let hops = active.hops_behind(open);
-        if !matches!(active.operation().goal(), Goal::Direct { .. }) {
-            // The nearest come first: a long list must not push them out of its sender's share.
-            let mut nearest = ArrayVec::<(Id, Endpoint), SHARE>::new();
-            let target = *active.operation().target();
-            for_each_node(response, family, usize::MAX, |id, endpoint| {
-                if !link.table().may_be_named(&id, &endpoint) {
-                    return;
-                }
-                let distance = id.distance(&target);
-                let place = nearest.partition_point(|(other, _)| other.distance(&target) <= distance);
-                if nearest.is_full() && place < SHARE {
-                    nearest.pop();
-                }
-                if place <= nearest.len() && !nearest.is_full() {
-                    nearest.insert(place, (id, endpoint));
-                }
-            });
-            for (id, endpoint) in nearest {
-                let (class, secure) = (link.class_of(now, &id, &endpoint), id.is_secure_for(endpoint.ip()));
-                active.offer(network, Offer { id, endpoint, class, hops, secure });
+    /// All parts of an operation end.
+    fn end_all(&mut self, first: SlabKey, reason: Reason) {
+        let mut parts = ArrayVec::<SlabKey, MAX_LINKS>::new();
+        self.operations.each_part(first, |key, part| {
+            if part.ended().is_none() {
+                part.end_unless_ended(reason);
+                parts.push(key);
             }
-        }
-        for (_, other) in links.iter_mut().filter(|(_, link)| link.family() != family) {
-            let family = other.family();
-            for_each_node(response, family, SHARE, |id, endpoint| other.offer(now, &id, endpoint));
-        }
+        });
+        parts.into_iter().for_each(|key| self.operations.join(key, Queue::Ready));
     }
 
     // ---- time ----
@@ -293,13 +294,13 @@ impl<'s> Client<'s> {
         while let Some(index) = self.wakes.pop_due(now) {
             let Some(key) = self.operations.key_at(index) else { continue };
             let Some(operation) = self.operations.get_mut(key) else { continue };
-            self.ready.insert(index);
-            if operation.deadline() <= now {
+            match operation.deadline() {
                 // No other wake-up, which would be due at once and for ever: the next drain ends it.
-                operation.end_unless_ended(Reason::Deadline);
-            } else {
-                self.wakes.set(index, operation.deadline());
+                Some(at) if at <= now => operation.end_unless_ended(Reason::Deadline),
+                Some(at) => self.wakes.set(index, at),
+                None => {}
             }
+            self.operations.join(key, Queue::Ready);
         }
     }
 
@@ -321,9 +322,11 @@ impl<'s> Client<'s> {
                 (Goal::Nodes, link.take_refresh(now, cx.rng()))
             };
             if let Some(target) = target {
-                let deadline = now + cx.config().lookup.deadline;
-                let operation = OperationState::new(now, 0, id, goal, target, deadline).of_upkeep();
-                self.start(cx, links, operation);
+                let operation = OperationState::new(now, 0, id, goal, target, cx.config().lookup.deadline);
+                if let Some(key) = self.start(cx, links, operation.of_upkeep(), None) {
+                    cx.stats_mut().operations += 1;
+                    cx.trace(TraceEvent::Started { op: key.into() });
+                }
             }
             if let Some(link) = links.get_mut(id) {
                 link.hold_refresh(now);
@@ -332,7 +335,7 @@ impl<'s> Client<'s> {
     }
 
     pub(super) fn wake_at(&self) -> Option<Instant> {
-        self.wakes.next().map(|(at, _)| at)
+        Instant::earliest(self.wakes.next().map(|(at, _)| at), self.budget_at)
     }
 
     // ---- the drain ----
@@ -342,22 +345,37 @@ impl<'s> Client<'s> {
         if self.results.is_empty() { None } else { self.results.next(&mut self.operations, network, buf) }
     }
 
-    /// The next query or event of the operations that may have something to do.
+    /// The next query or event of the operations that may have something to do: each in its turn.
     #[inline]
     pub(super) fn next(&mut self, out: &mut Outlet<'_, '_>, buf: &mut Buffer) -> Option<Plan> {
-        if let Some(mut unblocked) = out.rpc.take_unblocked() {
-            self.ready.take_all(&mut unblocked);
-        }
-        while let Some(index) = self.ready.first() {
-            let Some(key) = self.operations.key_at(index) else {
-                self.ready.remove(index);
-                continue;
+        loop {
+            let Some(index) = self.operations.first(Queue::Ready) else {
+                if self.admit(out) {
+                    continue;
+                }
+                return None;
             };
+            let key = self.operations.key_at(index)?;
             if let Some(plan) = self.step(out, key, buf) {
+                self.operations.pass_turn(key);
                 return Some(plan);
             }
         }
-        None
+    }
+
+    /// Hands out what is scarce and has become free: lets the first of those in that comes behind the one served last.
+    fn admit(&mut self, out: &mut Outlet<'_, '_>) -> bool {
+        let (now, rate) = (out.cx.now(), Flow::from(out.cx.config().lookup.unverified_query_rate));
+        let of = |queue, is_free: bool| self.operations.first(queue).filter(|_| is_free);
+        let blocked = of(Queue::Blocked, out.rpc.has_free());
+        let held = || of(Queue::Held, self.unverified_budget.minus_one(now, &rate).is_some());
+        let new = || of(Queue::New, out.rpc.admits_new(out.cx.config()));
+        let next = blocked.or_else(held).or_else(new).and_then(|index| self.operations.key_at(index));
+        if let Some(key) = next {
+            self.operations.join(key, Queue::Ready);
+        }
+        self.budget_at = self.operations.first(Queue::Held).map(|_| self.unverified_budget.one_at(&rate));
+        next.is_some()
     }
 
     /// The next thing that one operation wants; `None` when it has to wait (it is not ready any more then), or when it
@@ -369,6 +387,7 @@ impl<'s> Client<'s> {
         let allowed = out.cx.is_local() || budget.is_some();
         let rules = out.rpc.rules(out.cx.config());
         let mut active = self.operations.active(key)?;
+        active.operation().on_released(now);
         let link = active.operation().link();
         let family = out.links.get(link).map(|link| link.family());
         match active.next(now, family, &self.bootstrap_nodes, &rules, allowed) {
@@ -380,20 +399,28 @@ impl<'s> Client<'s> {
                 self.ask(out, key, Addressee { link, to, id }, stage, buf)
             }
             Todo::Store { to, id } => self.store(out, key, Addressee { link, to, id: Some(id) }, buf),
-            Todo::Report => self.report(out.cx, key, Reason::Converged),
+            Todo::Report => {
+                active.operation().on_enough();
+                self.report_if_settled(out.cx, key)
+            }
             Todo::Again => None,
-            Todo::Wait(at) => {
-                let at = if allowed { at } else { Some(at.unwrap_or(now + UNVERIFIED_WAIT)) };
-                let deadline = active.operation().deadline();
-                self.wakes.set(key.index, at.map_or(deadline, |at| at.min(deadline)));
-                self.ready.remove(key.index);
-                None
-            }
-            Todo::Rest => {
-                self.ready.remove(key.index);
-                None
-            }
+            Todo::Wait(at) => self.wait(key, at, None),
+            Todo::Held => self.wait(key, None, Some(Queue::Held)),
         }
+    }
+
+    /// An operation has nothing to do before an answer, this time or its deadline.
+    fn wait(&mut self, key: SlabKey, at: Option<Instant>, queue: Option<Queue>) -> Option<Plan> {
+        let deadline = self.operations.get(key)?.deadline();
+        match Instant::earliest(at, deadline) {
+            Some(at) => self.wakes.set(key.index, at),
+            None => self.wakes.clear(key.index),
+        }
+        match queue {
+            Some(queue) => self.operations.join(key, queue),
+            None => self.operations.leave(key),
+        }
+        None
     }
 
     /// Sends the query that finds closer nodes, or the only one.
@@ -425,62 +452,89 @@ impl<'s> Client<'s> {
     ) -> Option<Plan> {
         let Addressee { link, to, id } = addressee;
         let tid = self.open(out, key, addressee, Stage::Store)?;
-        let own = *out.links.get(link)?.own();
+        let at = out.links.get(link)?;
         let mut active = self.operations.active(key)?;
-        let len = encode_query(out.cx, own, &tid, active.store(&to, &id?)?, buf)?;
+        let len = encode_query(out.cx, *at.own(), &tid, active.store(&to, &id?, at.port())?, buf)?;
         Some(Plan::Transmit { link, to, len })
     }
 
     /// Opens a transaction for an operation; gives back what it wanted when there is none.
     fn open(&mut self, out: &mut Outlet<'_, '_>, key: SlabKey, addressee: Addressee, stage: Stage) -> Option<[u8; 4]> {
         let Outlet { cx, links, rpc, limiter } = out;
+        let now = cx.now();
         let mut active = self.operations.active(key)?;
-        let operation = active.operation();
-        let tid = if operation.is_for_user() || rpc.has_one_for_upkeep() {
-            let purpose = Purpose::Operation { key, stage };
-            rpc.open(cx, links, limiter, addressee, purpose)
+        let of_upkeep = !active.operation().is_for_user();
+        let tid = if !of_upkeep || rpc.has_one_for_upkeep() {
+            rpc.open(cx, links, limiter, addressee, Purpose::Operation { key, stage })
         } else {
             None
         };
-        match tid {
-            Some(_) => operation.on_query_sent(),
-            None => {
-                active.on_not_sent(stage, &addressee.to, addressee.id);
-                self.ready.remove(key.index);
-                rpc.block(key.index);
-            }
+        if tid.is_some() {
+            active.operation().on_query_sent(now);
+            return tid;
         }
-        tid
+        active.on_not_sent(stage, &addressee.to, addressee.id);
+        match of_upkeep {
+            true => self.wait(key, Some(now + UPKEEP_WAIT), None),
+            false => self.wait(key, None, Some(Queue::Blocked)),
+        };
+        None
     }
 
-    /// Tells the user that enough nodes have confirmed, or how it ended; what is left goes on in the background.
-    fn report(&mut self, cx: &mut Context<'_>, key: SlabKey, reason: Reason) -> Option<Plan> {
-        let operation = self.operations.get_mut(key)?;
-        let outcome = operation.report(cx.now(), reason)?;
-        let tag = operation.tag();
-        cx.trace(TraceEvent::Ended { op: key.into(), stored: outcome.stored });
-        Some(Plan::Note(Note::Plain(Event::Finished { op: key.into(), tag, outcome })))
-    }
+    // ---- ends ----
 
-    /// Sums up, says `Finished`, and gives the place back.
+    /// A part ends. The last one to end sums up, says `Finished`, and gives all places back.
     fn finish(&mut self, out: &mut Outlet<'_, '_>, key: SlabKey, reason: Reason, buf: &mut Buffer) -> Option<Plan> {
-        if let Some(note) = self.operations.active(key)?.sum_up(key.into(), buf) {
+        let part = *self.operations.get(key)?;
+        self.operations.leave(key);
+        self.wakes.clear(key.index);
+        if part.ended().is_none() {
+            self.on_end(out.cx, out.links, key, reason);
+            self.operations.get_mut(key)?.on_end(reason);
+        }
+        let first = part.leader();
+        if self.operations.parts(first).any(|(_, part)| part.ended().is_none()) {
+            return self.report_if_settled(out.cx, key);
+        }
+        if let Some(note) = self.operations.sum_up(first, buf) {
+            // Asked once more, it says that it has finished.
+            self.operations.join(first, Queue::Ready);
             return Some(Plan::Note(note));
         }
-        self.on_end(out.cx, out.links, key, reason);
-        let plan = self.report(out.cx, key, reason);
-        self.remove(key);
+        let plan = self.report(out.cx, first, self.operations.reason(first));
+        self.remove(first);
         plan
     }
 
-    /// An operation is about to end: its link learns what it is worth to the node's own upkeep.
+    /// Tells the user that enough nodes have confirmed, once no part has more to say of that; what is left goes on in
+    /// the background.
+    fn report_if_settled(&mut self, cx: &mut Context<'_>, key: SlabKey) -> Option<Plan> {
+        let operation = self.operations.get(key)?;
+        let first = operation.leader();
+        let settled = operation.goal().stores() && self.operations.parts(first).all(|(_, part)| part.is_settled());
+        if settled { self.report(cx, first, Reason::Converged) } else { None }
+    }
+
+    /// Tells the user how it ended, if somebody waits for that.
+    fn report(&mut self, cx: &mut Context<'_>, first: SlabKey, reason: Reason) -> Option<Plan> {
+        if !self.operations.stop_waiting(first) {
+            return None;
+        }
+        let elapsed = self.operations.parts(first).map(|(_, part)| part.elapsed(cx.now())).max().unwrap_or_default();
+        let outcome = Outcome { reason, elapsed, ..self.operations.outcome(first) };
+        let tag = self.operations.get(first)?.tag();
+        cx.trace(TraceEvent::Ended { op: first.into(), stored: outcome.stored.all });
+        Some(Plan::Note(Note::Plain(Event::Finished { op: first.into(), tag, outcome })))
+    }
+
+    /// A part is about to end: its link learns what it is worth to the node's own upkeep.
     fn on_end(&mut self, cx: &Context<'_>, links: &mut Links<'_>, key: SlabKey, reason: Reason) {
         let Some(mut active) = self.operations.active(key) else { return };
         let operation = *active.operation();
         let Some(link) = links.get_mut(operation.link()) else { return };
-        if *operation.goal() == Goal::Nodes && !operation.is_for_user() && reason == Reason::Converged {
+        if *operation.goal() == Goal::Nodes && operation.is_of_upkeep() && reason == Reason::Converged {
             // The target of a refresh is random.
-            let nearest: ArrayVec<_, K> = active.nearest().collect();
+            let nearest: ArrayVec<_, K> = active.nearest().map(|(id, _)| id).collect();
             link.on_random_lookup(operation.target(), &nearest);
         }
         if *operation.goal() == Goal::Bootstrap && operation.answered() > 0 {
@@ -498,26 +552,22 @@ impl<'s> Client<'s> {
     pub(super) fn check_invariants(&self, rpc: &Rpc<'_>) {
         self.wakes.check_invariants();
         assert!(self.results.is_empty(), "a drain takes every result");
-        assert_eq!(self.ready.first(), None, "a drain leaves nothing to do");
-        let mut payloads = BitSet::default();
-        for (key, operation) in self.operations.iter() {
-            assert!(self.wakes.at(key.index).is_some(), "every operation wakes up");
-            assert!(!rpc.is_blocked_for_ever(key.index), "an open query will end its wait");
-            let place = operation.payload();
-            assert!(!payloads.contains(place), "one payload for each");
-            payloads.insert(place);
-            assert!(
-                usize::from(place) < BitSet::CAPACITY || !operation.is_for_user(),
-                "a user's operation carries one"
-            );
+        assert_eq!(self.operations.first(Queue::Ready), None, "a drain leaves nothing to do");
+        let waits_for_answers =
+            [Queue::Blocked, Queue::New].iter().any(|&queue| self.operations.first(queue).is_some());
+        assert!(!waits_for_answers || !rpc.is_idle(), "an open query will end the wait of those that wait for one");
+        assert_eq!(self.operations.first(Queue::Held).is_some(), self.budget_at.is_some());
+        self.operations.check_invariants();
+        for (key, operation) in self.operations.iter().filter(|(_, operation)| operation.ended().is_none()) {
+            let wakes = self.wakes.at(key.index).is_some();
+            assert!(wakes || operation.waits(), "every operation wakes up");
             self.check_lookup(rpc, key, operation);
         }
         for index in 0..self.operations.capacity() as u16 {
-            let waits = self.wakes.at(index).is_some();
-            assert_eq!(waits, self.operations.key_at(index).is_some(), "only what is there wakes up");
+            let runs = self.operations.key_at(index).and_then(|key| self.operations.get(key));
+            let runs = runs.is_some_and(|operation| operation.ended().is_none());
+            assert!(runs || self.wakes.at(index).is_none(), "only what runs wakes up");
         }
-        let places = self.operations.capacity().saturating_sub(UPKEEP);
-        assert!(self.operations.count_for_users() <= places, "users keep to their places");
     }
 
     #[cfg(any(test, debug_assertions))]
@@ -537,19 +587,5 @@ fn step_of(open: &Open) -> Option<(SlabKey, Stage)> {
     match open.purpose {
         Purpose::Check => None,
         Purpose::Operation { key, stage } => Some((key, stage)),
-    }
-}
-
-/// Shows the first `most` nodes of one family that a response names.
-fn for_each_node(response: &Response<'_>, family: Family, most: usize, mut visit: impl FnMut(Id, Endpoint)) {
-    match family {
-        Family::V4 => {
-            let nodes = compact::nodes4(response.nodes.unwrap_or_default());
-            nodes.take(most).for_each(|(id, endpoint)| visit(id, endpoint));
-        }
-        Family::V6 => {
-            let nodes = compact::nodes6(response.nodes6.unwrap_or_default());
-            nodes.take(most).for_each(|(id, endpoint)| visit(id, endpoint));
-        }
     }
 }

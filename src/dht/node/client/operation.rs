@@ -1,41 +1,57 @@
-//! One operation: it lives from its command to its `Finished`, told of each answer and asked what it wants next.
+//! One part of an operation: it lives from its command to its `Finished`, told of each answer and asked what it wants
+//! next.
 
-use crate::base::time::Instant;
+use crate::base::slab::SlabKey;
+use crate::base::time::{Duration, Instant};
 use crate::dht::config::K;
-use crate::dht::event::{Event, LinkId, OpId, OpView, Outcome, Reason, Refusals};
-use crate::dht::lookup::{Class, Lookup, LookupWindow, Next, Offer, Rules};
+use crate::dht::event::LinkId;
+use crate::dht::lookup::{Candidate, Class, Lookup, LookupWindow, Next, Offer, Rules};
 use crate::dht::node::client::goal::Goal;
-use crate::dht::node::client::payload::Payload;
+use crate::dht::node::client::payload::{NO_PAYLOAD, Payload};
+use crate::dht::node::client::queues::{Queue, QueuePlace, Queued};
 use crate::dht::node::link::QueryFailure;
-use crate::dht::node::plan::Note;
+use crate::dht::outcome::{Outcome, Reason, Refusals};
 use crate::dht::transactions::{Open, Stage};
 use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
-use crate::krpc::lists::Nodes;
 use crate::krpc::message::{Method, Response};
 
-/// A running operation.
+/// One part of a running operation: the lookup on one link, or the question to one node.
 #[derive(Clone, Copy, Debug)]
 pub struct OperationState {
     tag: u64,
     link: LinkId,
     goal: Goal,
+    /// The node that is asked alone, without a lookup.
+    at: Option<Endpoint>,
     lookup: Lookup,
     outcome: Outcome,
-    started: Instant,
-    deadline: Instant,
+    /// When its first query left.
+    started: Option<Instant>,
+    /// How long it may take from then on.
+    time: Duration,
+    /// Since when nothing but the budget for unverified nodes holds it up: its deadline stands still.
+    held: Option<Instant>,
     /// Set when the end is decided; the next drain says so.
     finish: Option<Reason>,
-    /// The only query of a direct one has left.
+    /// It has ended, and waits for the other parts of its operation.
+    ended: Option<Reason>,
+    /// The first query to the only node has left.
     sent: bool,
     /// Next of the bootstrap nodes to ask; past the end when none is to be asked.
     next_bootstrap: u8,
     /// Started by a command, not by upkeep: somebody waits for its `Finished`.
     for_user: bool,
+    /// Enough nodes have confirmed what it stores.
+    reported: bool,
     /// The closing list or estimate was delivered.
     summed_up: bool,
-    /// Place of its payload and its tokens; operations of the node's own upkeep carry nothing.
+    /// Place of what it carries; operations of the node's own upkeep carry nothing.
     payload: u16,
+    /// The first part of its operation, and the part after this one.
+    leader: SlabKey,
+    next_part: Option<SlabKey>,
+    place: QueuePlace,
 }
 
 /// What an operation wants.
@@ -52,13 +68,14 @@ pub(super) enum Todo {
     Again,
     /// Nothing before an answer or this time.
     Wait(Option<Instant>),
-    /// Nothing before its only answer.
-    Rest,
+    /// Nothing before the budget for unverified nodes has something left, or an answer.
+    Held,
 }
 
 impl OperationState {
-    /// An operation that is about to begin. It carries no bytes yet: see [`Self::set_payload`].
-    pub(super) fn new(now: Instant, tag: u64, link: LinkId, goal: Goal, target: Id, deadline: Instant) -> Self {
+    /// A part of an operation that is about to begin: it may take `time` from its first query on. It carries no bytes
+    /// yet: see [`Self::set_payload`].
+    pub(super) fn new(now: Instant, tag: u64, link: LinkId, goal: Goal, target: Id, time: Duration) -> Self {
         let mut lookup = Lookup::new(now, target);
         if goal.stores() {
             lookup = lookup.storing();
@@ -70,22 +87,34 @@ impl OperationState {
             tag,
             link,
             goal,
+            at: None,
             lookup,
             outcome: Outcome::default(),
-            started: now,
-            deadline,
+            started: None,
+            time,
+            held: None,
             finish: None,
+            ended: None,
             sent: false,
             next_bootstrap: u8::MAX,
             for_user: true,
+            reported: false,
             summed_up: false,
-            payload: 0,
+            payload: NO_PAYLOAD,
+            leader: SlabKey { index: 0, generation: 0 },
+            next_part: None,
+            place: QueuePlace::default(),
         }
     }
 
     /// The same, for the node's own upkeep: nobody waits for it.
     pub(super) fn of_upkeep(self) -> Self {
         OperationState { for_user: false, ..self }
+    }
+
+    /// The same, without a lookup: this node alone is asked.
+    pub(super) fn at(self, node: Endpoint) -> Self {
+        OperationState { at: Some(node), ..self }
     }
 
     pub(super) fn tag(&self) -> u64 {
@@ -104,12 +133,28 @@ impl OperationState {
         self.lookup.target()
     }
 
-    pub(super) fn deadline(&self) -> Instant {
-        self.deadline
+    pub(super) fn is_storing(&self) -> bool {
+        self.lookup.is_storing()
     }
+
+    /// Whether one node alone is asked.
+    pub(super) fn is_at_node(&self) -> bool {
+        self.at.is_some()
+    }
+
+    /// When it has to end; `None` while it has not begun, or is held up by the budget alone.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.started.filter(|_| self.held.is_none()).map(|at| at + self.time)
+    }
+
+    // ---- its place among the parts of its operation ----
 
     pub(super) fn is_for_user(&self) -> bool {
         self.for_user
+    }
+
+    pub(super) fn stop_waiting(&mut self) {
+        self.for_user = false;
     }
 
     pub(super) fn payload(&self) -> u16 {
@@ -120,21 +165,46 @@ impl OperationState {
         self.payload = place;
     }
 
-    /// What its owner may see of it.
-    pub(super) fn view(&self) -> OpView {
-        OpView {
-            target: *self.lookup.target(),
-            link: self.link,
-            tag: self.tag,
-            outcome: self.outcome,
-            storing: self.lookup.is_storing(),
-        }
+    /// The first part of its operation.
+    pub(super) fn leader(&self) -> SlabKey {
+        self.leader
     }
 
-    /// How many of its queries were answered so far.
-    pub(super) fn answered(&self) -> u16 {
-        self.outcome.answered
+    /// It is the first part itself.
+    pub(super) fn lead(&mut self, own: SlabKey) {
+        self.leader = own;
     }
+
+    /// It belongs to the operation of `first`, and `next` comes after it.
+    pub(super) fn join(&mut self, first: SlabKey, next: Option<SlabKey>) {
+        (self.leader, self.next_part) = (first, next);
+    }
+
+    pub(super) fn next_part(&self) -> Option<SlabKey> {
+        self.next_part
+    }
+
+    pub(super) fn set_next_part(&mut self, next: SlabKey) {
+        self.next_part = Some(next);
+    }
+
+    /// Whether it stands in a line.
+    pub(super) fn is_in(&self, queue: Queue) -> bool {
+        self.place.is_in(queue)
+    }
+
+    /// Whether it waits for something that is handed out.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn waits(&self) -> bool {
+        [Queue::New, Queue::Blocked, Queue::Held].into_iter().any(|queue| self.is_in(queue))
+    }
+
+    /// Whether the node runs it for itself.
+    pub(super) fn is_of_upkeep(&self) -> bool {
+        self.payload == NO_PAYLOAD
+    }
+
+    // ---- its end ----
 
     /// It ends, whatever else was decided before.
     pub(super) fn end(&mut self, reason: Reason) {
@@ -146,8 +216,41 @@ impl OperationState {
         self.finish = self.finish.or(Some(reason));
     }
 
-    pub(super) fn is_ending(&self) -> bool {
-        self.finish.is_some()
+    /// Whether what it looked for was found.
+    pub(super) fn is_hit(&self) -> bool {
+        self.finish == Some(Reason::Hit)
+    }
+
+    /// It has ended; nothing changes it any more.
+    pub(super) fn on_end(&mut self, reason: Reason) {
+        self.ended = Some(reason);
+    }
+
+    /// How it ended.
+    pub(super) fn ended(&self) -> Option<Reason> {
+        self.ended
+    }
+
+    /// Enough nodes have confirmed what it stores.
+    pub(super) fn on_enough(&mut self) {
+        self.reported = true;
+    }
+
+    /// Whether enough nodes have confirmed what it stores, or no more will.
+    pub(super) fn is_settled(&self) -> bool {
+        self.reported || self.ended.is_some()
+    }
+
+    /// Whether what all answers together say was not delivered yet; it counts as delivered from now on.
+    pub(super) fn take_summary(&mut self) -> bool {
+        !core::mem::replace(&mut self.summed_up, true)
+    }
+
+    // ---- what is counted ----
+
+    /// How many of its queries were answered so far.
+    pub(super) fn answered(&self) -> u16 {
+        self.outcome.answered
     }
 
     /// The bootstrap nodes are asked too.
@@ -155,8 +258,22 @@ impl OperationState {
         self.next_bootstrap = 0;
     }
 
-    pub(super) fn on_query_sent(&mut self) {
+    pub(super) fn on_query_sent(&mut self, now: Instant) {
         self.outcome.queried = self.outcome.queried.saturating_add(1);
+        self.started.get_or_insert(now);
+        self.on_released(now);
+    }
+
+    /// Nothing but the budget for unverified nodes holds it up, from now on.
+    pub(super) fn on_held(&mut self, now: Instant) {
+        self.held.get_or_insert(now);
+    }
+
+    /// It goes on. The time in which it was held up does not count.
+    pub(super) fn on_released(&mut self, now: Instant) {
+        if let Some(since) = self.held.take() {
+            self.time = self.time.saturating_add(now.since(since));
+        }
     }
 
     /// An answer was broken or lied.
@@ -170,38 +287,66 @@ impl OperationState {
         *count = count.saturating_add(1);
     }
 
-    /// A responder holds a better version than all before.
-    pub(super) fn on_best(&mut self) {
-        self.outcome.copies = 1;
+    /// So many results were delivered with the last event but one.
+    pub(super) fn on_summary(&mut self, results: u16) {
+        self.outcome.results = self.outcome.results.saturating_add(results);
     }
 
-    /// One more responder holds the best version so far.
-    pub(super) fn on_copy(&mut self) {
-        self.outcome.copies = self.outcome.copies.saturating_add(1);
+    /// A node confirmed a store. One of each network counts, where networks are told apart.
+    fn on_stored(&mut self, secure: bool, first_of_network: bool, local: bool) {
+        let stored = &mut self.outcome.stored;
+        stored.all = stored.all.saturating_add(1);
+        stored.secure = stored.secure.saturating_add(secure.into());
+        stored.networks = stored.networks.saturating_add(first_of_network.into());
+        stored.counted = stored.counted.saturating_add((first_of_network || local).into());
     }
 
-    pub(super) fn copies(&self) -> u16 {
-        self.outcome.copies
+    /// The only node has answered: a store may follow, where it gave a token.
+    fn on_only_answer(&mut self) {
+        if self.goal.stores() {
+            self.lookup.turn_to_storing();
+        } else {
+            let found = matches!(self.goal, Goal::Query { .. });
+            self.end_unless_ended(if found { Reason::Hit } else { Reason::Converged });
+        }
+    }
+
+    /// Whether a node of the network of this one has confirmed a store.
+    pub(super) fn has_stored_near(&self, candidates: &[Candidate], node: &Endpoint) -> bool {
+        self.lookup.has_stored_near(candidates, node)
+    }
+
+    /// The nodes that answered, nearest first.
+    pub(super) fn answered_nodes<'w>(
+        &self,
+        candidates: &'w [Candidate],
+    ) -> impl Iterator<Item = (Id, Endpoint)> + use<'w> {
+        self.lookup.answered(candidates)
     }
 
     pub(super) fn lookup_mut(&mut self) -> &mut Lookup {
         &mut self.lookup
     }
 
-    /// How it went, for the user; `None` when nobody waits for it any more.
-    pub(super) fn report(&mut self, now: Instant, reason: Reason) -> Option<Outcome> {
-        if !core::mem::take(&mut self.for_user) {
-            return None;
+    /// Adds its counts to those of its whole operation.
+    pub(super) fn add_to(&self, all: &mut Outcome) {
+        let Outcome { queried, answered, stored, .. } = self.outcome;
+        all.add(&Outcome { hops: self.lookup.hops(), ..self.outcome });
+        if let Some(link) = all.links.get_mut(usize::from(self.link.0)) {
+            link.add(queried, answered, stored.all);
         }
-        let (hops, elapsed) = (self.lookup.hops(), now.since(self.started));
-        Some(Outcome { reason, hops, elapsed, ..self.outcome })
+    }
+
+    /// How long ago its first query left.
+    pub(super) fn elapsed(&self, now: Instant) -> Duration {
+        self.started.map_or(Duration::ZERO, |at| now.since(at))
     }
 
     /// Recounts the lookup; see [`Lookup::check_invariants`].
     #[cfg(any(test, debug_assertions))]
     pub(super) fn check_invariants(
         &self,
-        candidates: &[crate::dht::lookup::Candidate],
+        candidates: &[Candidate],
         tokens: usize,
         asked: impl Fn(&Id, &Endpoint) -> bool,
         storing: impl Fn(&Id, &Endpoint) -> bool,
@@ -212,7 +357,13 @@ impl OperationState {
     }
 }
 
-/// One operation with its memory.
+impl Queued for OperationState {
+    fn place_mut(&mut self) -> &mut QueuePlace {
+        &mut self.place
+    }
+}
+
+/// A part of an operation with its memory.
 pub(super) struct Active<'a> {
     operation: &'a mut OperationState,
     window: LookupWindow<'a>,
@@ -258,49 +409,63 @@ impl<'a> Active<'a> {
 
     // ---- what came of its queries ----
 
-    /// A query was answered. Whether the answer may bring results.
-    pub(super) fn on_answer(&mut self, network: Network, stage: Stage, open: &Open, response: &Response<'_>) -> bool {
-        let OperationState { outcome, lookup, finish, .. } = &mut *self.operation;
-        let window = &mut self.window;
-        outcome.answered = outcome.answered.saturating_add(1);
-        outcome.late = outcome.late.saturating_add(u16::from(open.late));
+    /// A query was answered. Whether the answer may bring results. `counts` tells of a store whether it is the first
+    /// of its network.
+    pub(super) fn on_answer(
+        &mut self,
+        network: Network,
+        stage: Stage,
+        open: &Open,
+        response: &Response<'_>,
+        first_of_network: bool,
+    ) -> bool {
+        let operation = &mut *self.operation;
+        operation.outcome.answered = operation.outcome.answered.saturating_add(1);
+        operation.outcome.late = operation.outcome.late.saturating_add(u16::from(open.late));
+        let (window, lookup) = (&mut self.window, &mut operation.lookup);
         match stage {
             Stage::Store => {
-                lookup.on_stored(window, &response.id, &open.to);
-                outcome.stored = outcome.stored.saturating_add(1);
+                self.on_stored(network, open, &response.id, first_of_network);
                 return false;
             }
             Stage::Converge => {
                 lookup.on_answer(window, &response.id, &open.to, response.token);
             }
-            Stage::Bootstrap => {
-                let offer = Offer { id: response.id, endpoint: open.to, class: Class::Good, hops: 0, secure: true };
+            Stage::Bootstrap | Stage::Direct => {
+                let secure = response.id.is_secure_for(open.to.ip());
+                let offer = Offer { id: response.id, endpoint: open.to, class: Class::Good, hops: 0, secure };
                 lookup.on_bootstrap_answer(window, network, offer, response.token);
             }
-            Stage::Direct => *finish = Some(Reason::Hit),
         }
-        outcome.hops = lookup.hops();
+        if stage == Stage::Direct {
+            operation.on_only_answer();
+        }
         true
     }
 
+    /// A node confirmed that it stored.
+    fn on_stored(&mut self, network: Network, open: &Open, id: &Id, first_of_network: bool) {
+        let counts = first_of_network || network == Network::Local;
+        self.operation.lookup.on_stored(&mut self.window, id, &open.to, counts);
+        self.operation.on_stored(id.is_secure_for(open.to.ip()), first_of_network, network == Network::Local);
+    }
+
     /// A query was answered with an error.
-    pub(super) fn on_error(&mut self, stage: Stage, open: &Open, code: i64) {
-        let OperationState { outcome, lookup, finish, .. } = &mut *self.operation;
-        let window = &mut self.window;
+    pub(super) fn on_error(&mut self, network: Network, stage: Stage, open: &Open, code: i64, first_of_network: bool) {
         if let (Stage::Store, Some(id)) = (stage, open.id) {
             // An identical put counts as stored even where the peer calls it too old (bittorrent-dht does).
-            if code == 302 && lookup.holds(window, &id, &open.to) {
-                lookup.on_stored(window, &id, &open.to);
-                outcome.stored = outcome.stored.saturating_add(1);
+            if code == 302 && self.operation.lookup.holds(&self.window, &id, &open.to) {
+                self.on_stored(network, open, &id, first_of_network);
             } else {
-                lookup.on_refused(window, &id, &open.to);
-                count_refusal(&mut outcome.refused, code);
+                self.operation.lookup.on_refused(&mut self.window, &id, &open.to);
+                count_refusal(&mut self.operation.outcome.refused, code);
             }
             return;
         }
+        let OperationState { outcome, lookup, finish, .. } = &mut *self.operation;
         outcome.errored = outcome.errored.saturating_add(1);
         match (stage, open.id) {
-            (Stage::Converge, Some(id)) => lookup.on_failure(window, &id, &open.to),
+            (Stage::Converge, Some(id)) => lookup.on_failure(&mut self.window, &id, &open.to),
             (Stage::Bootstrap, _) => lookup.on_bootstrap_failed(),
             _ => *finish = Some(Reason::Exhausted),
         }
@@ -358,9 +523,9 @@ impl<'a> Active<'a> {
         if let Some(reason) = operation.finish {
             return Todo::End(reason);
         }
-        if let Goal::Direct { to, .. } = operation.goal {
+        if let Some(to) = operation.at.filter(|_| !operation.lookup.is_storing()) {
             return match core::mem::replace(&mut operation.sent, true) {
-                true => Todo::Rest,
+                true => Todo::Wait(None),
                 false => Todo::Ask { to, id: None, stage: Stage::Direct, unverified: false },
             };
         }
@@ -383,45 +548,31 @@ impl<'a> Active<'a> {
                 Todo::Again
             }
             Next::Wait(at) => Todo::Wait(at),
+            Next::Held { alone } => {
+                if alone {
+                    operation.on_held(now);
+                }
+                Todo::Held
+            }
         }
     }
 
-    /// The query that stores at a candidate.
-    pub(super) fn store(&mut self, to: &Endpoint, id: &Id) -> Option<Method<'_>> {
+    /// The query that stores at a candidate. `port` is where others reach us.
+    pub(super) fn store(&mut self, to: &Endpoint, id: &Id, port: u16) -> Option<Method<'_>> {
         let OperationState { lookup, goal, .. } = &*self.operation;
         let token = lookup.token(&self.window, id, to).unwrap_or_default();
-        Some(goal.store(*lookup.target(), self.payload.as_deref()?, token))
+        Some(goal.store(*lookup.target(), self.payload.as_deref()?, token, port))
     }
 
-    /// What the user is told of all answers together, once, before the end.
-    pub(super) fn sum_up(&mut self, op: OpId, buf: &mut [u8]) -> Option<Note> {
-        let operation = &mut *self.operation;
-        if !operation.for_user || core::mem::replace(&mut operation.summed_up, true) {
-            return None;
-        }
-        let tag = operation.tag;
-        match operation.goal {
-            Goal::Nodes => {
-                let mut len = 0;
-                for (id, endpoint) in operation.lookup.answered(&self.window).take(K) {
-                    len += Nodes::write(&mut buf[len..], &id, &endpoint).unwrap_or_default();
-                    operation.outcome.results = operation.outcome.results.saturating_add(1);
-                }
-                Some(Note::Nodes { op, tag, len })
-            }
-            Goal::Scrape => {
-                let (seeds, peers) = self.payload.as_deref().map(Payload::filters).unwrap_or_default();
-                let (seeds, peers) = (seeds.estimate(), peers.estimate());
-                let responders = operation.outcome.results;
-                Some(Note::Plain(Event::Scrape { op, tag, seeds, peers, responders }))
-            }
-            _ => None,
-        }
+    /// The union of the filters of all responders: seeds, peers.
+    pub(super) fn swarm(&self) -> (u32, u32) {
+        let (seeds, peers) = self.payload.as_deref().map(Payload::filters).unwrap_or_default();
+        (seeds.estimate(), peers.estimate())
     }
 
     /// The nearest nodes that answered, nearest first.
-    pub(super) fn nearest(&self) -> impl Iterator<Item = Id> {
-        self.operation.lookup.answered(&self.window).map(|(id, _)| id).take(K)
+    pub(super) fn nearest(&self) -> impl Iterator<Item = (Id, Endpoint)> {
+        self.operation.lookup.answered(self.window.candidates).take(K)
     }
 }
 

@@ -1,26 +1,43 @@
 //! The table of operations.
 //!
-//! Its memory is flat: the place of an operation in the slab is the place of its window of candidates; operations of
-//! users have a payload and tokens besides.
+//! An operation of a user has a part on each link that it runs on: a lookup of its own, with its own window of
+//! candidates and its own tokens. The first part leads: its handle is the user's, and what is carried (the item, the
+//! best value so far) is carried once for all. The node's own upkeep has one part and carries nothing.
+//!
+//! Memory is flat: the place of a part in the slab is the place of its window; the place of a payload and the number of
+//! a link are the place of the tokens.
 
-use crate::base::bitset::BitSet;
 use crate::base::list::List;
 use crate::base::slab::{Slab, SlabEntry, SlabKey};
-use crate::dht::event::OpId;
+use crate::dht::capacity::MAX_LINKS;
+use crate::dht::config::K;
+use crate::dht::event::{Buffer, Event, OpId, OpView};
 use crate::dht::lookup::{Candidate, LookupWindow, TokenCell};
+use crate::dht::node::client::goal::Goal;
 use crate::dht::node::client::operation::{Active, OperationState};
-use crate::dht::node::client::payload::Payload;
-
-/// The place of the payload of an operation that has none.
-const NO_PAYLOAD: u16 = u16::MAX;
+use crate::dht::node::client::payload::{NO_PAYLOAD, Payload};
+use crate::dht::node::client::queues::{Queue, Queues};
+use crate::dht::node::plan::Note;
+use crate::dht::outcome::{Outcome, Reason};
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::lists::Nodes;
 
 /// All running operations.
 #[derive(Debug)]
 pub struct Operations<'s> {
     slab: Slab<'s, OperationState>,
+    queues: Queues,
     candidates: List<'s, Candidate>,
     tokens: List<'s, TokenCell>,
     payloads: List<'s, Payload>,
+    /// The first of the payloads that were carried before and are free now.
+    free_payload: u16,
+    links: usize,
+    /// Operations that somebody waits for.
+    for_users: usize,
+    /// Lookups of the node's own upkeep.
+    of_upkeep: usize,
 }
 
 impl<'s> Operations<'s> {
@@ -29,45 +46,132 @@ impl<'s> Operations<'s> {
         mut candidates: List<'s, Candidate>,
         mut tokens: List<'s, TokenCell>,
         mut payloads: List<'s, Payload>,
+        links: usize,
     ) -> Self {
         candidates.clear();
         tokens.clear();
         payloads.clear();
-        Operations { slab: Slab::new(operations), candidates, tokens, payloads }
+        Operations {
+            slab: Slab::new(operations),
+            queues: Queues::default(),
+            candidates,
+            tokens,
+            payloads,
+            free_payload: NO_PAYLOAD,
+            links: links.max(1),
+            for_users: 0,
+            of_upkeep: 0,
+        }
     }
 
+    /// Operations that users may have at the same time.
+    pub(super) fn most_for_users(&self) -> usize {
+        self.payloads.capacity()
+    }
+
+    /// Places of parts.
     pub(super) fn capacity(&self) -> usize {
         self.slab.capacity()
     }
 
-    /// Claims a place and, for an operation of a user, an empty payload.
-    pub(super) fn insert(&mut self, mut operation: OperationState) -> Option<SlabKey> {
-        operation.set_payload(if operation.is_for_user() { self.free_payload()? } else { NO_PAYLOAD });
-        if operation.is_for_user() {
-            self.grow_to_payload(usize::from(operation.payload()) + 1);
-        }
-        if let Some(payload) = self.payloads.get_mut(usize::from(operation.payload())) {
-            payload.clear();
-        }
+    /// Operations that somebody waits for.
+    pub(super) fn count_for_users(&self) -> usize {
+        self.for_users
+    }
+
+    /// Lookups of the node's own upkeep.
+    pub(super) fn count_of_upkeep(&self) -> usize {
+        self.of_upkeep
+    }
+
+    // ---- starts and ends ----
+
+    /// Claims a place for an operation of the node's own upkeep.
+    pub(super) fn insert_upkeep(&mut self, operation: OperationState) -> Option<SlabKey> {
+        let key = self.insert(operation)?;
+        self.of_upkeep += 1;
+        Some(key)
+    }
+
+    /// Claims a place for the first part of a user's operation, and an empty payload.
+    pub(super) fn insert_first(&mut self, mut operation: OperationState) -> Option<SlabKey> {
+        let payload = self.claim_payload()?;
+        operation.set_payload(payload);
+        let Some(key) = self.insert(operation) else {
+            self.release_payload(payload);
+            return None;
+        };
+        self.for_users += 1;
+        Some(key)
+    }
+
+    /// Claims a place for one more part of the operation that `first` leads.
+    pub(super) fn insert_part(&mut self, first: SlabKey, mut operation: OperationState) -> Option<SlabKey> {
+        let leader = *self.slab.get(first)?;
+        operation.set_payload(leader.payload());
+        let key = self.insert(operation)?;
+        self.slab.get_mut(key)?.join(first, leader.next_part());
+        self.slab.get_mut(first)?.set_next_part(key);
+        Some(key)
+    }
+
+    fn insert(&mut self, operation: OperationState) -> Option<SlabKey> {
         let key = self.slab.insert(operation).ok()?;
+        self.slab.get_mut(key)?.lead(key);
         self.candidates.grow_to(share_of(&self.candidates, self.slab.capacity()) * (usize::from(key.index) + 1));
         Some(key)
     }
 
     /// Memory is touched when a payload is carried for the first time.
+    fn claim_payload(&mut self) -> Option<u16> {
+        let place = match self.payloads.get(usize::from(self.free_payload)) {
+            Some(free) => core::mem::replace(&mut self.free_payload, free.next_free()),
+            None if self.payloads.len() < self.payloads.capacity() => self.payloads.len() as u16,
+            None => return None,
+        };
+        self.grow_to_payload(usize::from(place) + 1);
+        self.payloads.get_mut(usize::from(place))?.clear();
+        Some(place)
+    }
+
     // Own stack frame (E1): a new payload passes over the stack once.
     #[inline(never)]
     fn grow_to_payload(&mut self, payloads: usize) {
-        self.tokens.grow_to(share_of(&self.tokens, self.payloads.capacity()) * payloads);
+        self.tokens.grow_to(self.tokens_each() * payloads * self.links);
         self.payloads.grow_to(payloads);
     }
 
-    /// The first payload that no operation carries.
-    fn free_payload(&self) -> Option<u16> {
-        let mut taken = BitSet::default();
-        self.slab.iter().for_each(|(_, operation)| taken.insert(operation.payload()));
-        (0..self.payloads.capacity() as u16).find(|&place| !taken.contains(place))
+    fn release_payload(&mut self, place: u16) {
+        if let Some(payload) = self.payloads.get_mut(usize::from(place)) {
+            payload.free(core::mem::replace(&mut self.free_payload, place));
+        }
     }
+
+    /// Gives back all places of the operation that a part belongs to.
+    pub(super) fn remove(&mut self, key: SlabKey) {
+        let Some(first) = self.slab.get(key).map(OperationState::leader) else { return };
+        let Some(leader) = self.slab.get(first).copied() else { return };
+        self.stop_waiting(first);
+        self.release_payload(leader.payload());
+        self.of_upkeep -= usize::from(leader.payload() == NO_PAYLOAD);
+        let mut next = Some(first);
+        while let Some(key) = next {
+            next = self.slab.get(key).and_then(OperationState::next_part);
+            self.queues.leave(&mut self.slab, key);
+            self.slab.remove(key);
+        }
+    }
+
+    /// Nobody waits for this operation any more; whether somebody did.
+    pub(super) fn stop_waiting(&mut self, key: SlabKey) -> bool {
+        let Some(first) = self.slab.get(key).map(OperationState::leader) else { return false };
+        let waited = self.slab.get(first).is_some_and(OperationState::is_for_user);
+        self.for_users -= usize::from(waited);
+        self.each_part(first, |_, part| part.stop_waiting());
+        waited
+    }
+
+    // ---- views ----
 
     pub(super) fn get(&self, key: SlabKey) -> Option<&OperationState> {
         self.slab.get(key)
@@ -81,44 +185,178 @@ impl<'s> Operations<'s> {
         self.slab.key_at(index)
     }
 
-    pub(super) fn remove(&mut self, key: SlabKey) -> Option<OperationState> {
-        self.slab.remove(key)
-    }
-
     pub(super) fn iter(&self) -> impl Iterator<Item = (SlabKey, &OperationState)> {
         self.slab.iter()
     }
 
-    /// Operations that somebody waits for.
-    pub(super) fn count_for_users(&self) -> usize {
-        self.slab.iter().filter(|(_, operation)| operation.is_for_user()).count()
+    /// The parts of an operation, the first one first.
+    pub(super) fn parts(&self, first: SlabKey) -> impl Iterator<Item = (SlabKey, &OperationState)> {
+        let with_key = |key: SlabKey| Some((key, self.slab.get(key)?));
+        core::iter::successors(with_key(first), move |(_, part)| with_key(part.next_part()?))
     }
 
-    /// Operations of the node's own upkeep, and stores that go on in the background.
-    pub(super) fn count_of_upkeep(&self) -> usize {
-        self.slab.len() - self.count_for_users()
+    /// Does the same with each part of an operation.
+    pub(super) fn each_part(&mut self, first: SlabKey, mut visit: impl FnMut(SlabKey, &mut OperationState)) {
+        let mut next = Some(first);
+        while let Some((key, part)) = next.and_then(|key| Some((key, self.slab.get_mut(key)?))) {
+            visit(key, part);
+            next = part.next_part();
+        }
     }
 
-    /// An operation with its memory.
+    /// A part with its memory.
     pub(super) fn active(&mut self, key: SlabKey) -> Option<Active<'_>> {
-        let of_place = share_of(&self.candidates, self.slab.capacity());
-        let of_payload = share_of(&self.tokens, self.payloads.capacity());
+        let (of_place, of_payload) = (share_of(&self.candidates, self.slab.capacity()), self.tokens_each());
         let operation = self.slab.get_mut(key)?;
-        let place = operation.payload();
+        let payload = usize::from(operation.payload());
+        let tokens = payload * self.links + usize::from(operation.link().0);
+        let carries = operation.payload() != NO_PAYLOAD;
         let window = LookupWindow {
-            candidates: share(&mut self.candidates, of_place, key.index),
-            tokens: share(&mut self.tokens, of_payload, place),
+            candidates: share(&mut self.candidates, of_place, key.index.into()),
+            tokens: if carries { share(&mut self.tokens, of_payload, tokens) } else { &mut [] },
         };
-        Some(Active::new(operation, window, self.payloads.get_mut(usize::from(place))))
+        Some(Active::new(operation, window, self.payloads.get_mut(payload)))
     }
 
-    /// The candidates of an operation and how many tokens its lookup may keep.
+    /// The same for a part that has not ended.
+    pub(super) fn running(&mut self, key: SlabKey) -> Option<Active<'_>> {
+        self.slab.get(key).filter(|part| part.ended().is_none())?;
+        self.active(key)
+    }
+
+    fn tokens_each(&self) -> usize {
+        share_of(&self.tokens, self.payloads.capacity() * self.links)
+    }
+
+    /// The candidates of a part.
+    fn candidates_of(&self, key: SlabKey) -> &[Candidate] {
+        let each = share_of(&self.candidates, self.slab.capacity());
+        &self.candidates[each * usize::from(key.index)..][..each]
+    }
+
+    /// Whether a node of the network of this one has confirmed a store already, to any part of the operation.
+    pub(super) fn has_stored_near(&self, key: SlabKey, node: &Endpoint) -> bool {
+        let Some(first) = self.slab.get(key).map(OperationState::leader) else { return false };
+        self.parts(first).any(|(key, part)| part.has_stored_near(self.candidates_of(key), node))
+    }
+
+    /// The nearest nodes that answered, at most eight of each link, nearest first.
+    pub(super) fn nearest(&self, first: SlabKey) -> impl Iterator<Item = (Id, Endpoint)> {
+        let mut taken = [0; MAX_LINKS];
+        core::iter::from_fn(move || {
+            let parts = self.parts(first).zip(0..);
+            let heads = parts.filter_map(|((key, part), place)| {
+                let nth = taken.get(place).copied().filter(|&nth| nth < K)?;
+                Some((part.answered_nodes(self.candidates_of(key)).nth(nth)?, part.target(), place))
+            });
+            let (node, _, place) = heads.min_by_key(|((id, _), target, _)| id.distance(target))?;
+            taken[place] += 1;
+            Some(node)
+        })
+    }
+
+    /// The counts of all parts together, so far.
+    pub(super) fn outcome(&self, first: SlabKey) -> Outcome {
+        let mut all = Outcome::default();
+        self.parts(first).for_each(|(_, part)| part.add_to(&mut all));
+        if let Some(payload) = self.slab.get(first).and_then(|part| self.payloads.get(usize::from(part.payload()))) {
+            (all.copies, all.held_seq) = (payload.copies(), payload.held_seq());
+        }
+        all
+    }
+
+    /// How all of it ended: what was found holds wherever it was found, and without the answers of one link there is no
+    /// proof.
+    pub(super) fn reason(&self, first: SlabKey) -> Reason {
+        let rank = |reason: &Reason| match reason {
+            Reason::Exhausted => 0,
+            Reason::Converged => 1,
+            Reason::Deadline => 2,
+            Reason::Hit => 3,
+            Reason::Cancelled => 4,
+        };
+        self.parts(first).filter_map(|(_, part)| part.ended()).max_by_key(rank).unwrap_or_default()
+    }
+
+    /// What the user is told of all answers together, once, before the end.
+    pub(super) fn sum_up(&mut self, first: SlabKey, buf: &mut Buffer) -> Option<Note> {
+        let operation = *self.get(first)?;
+        if !operation.is_for_user() || operation.is_at_node() || !self.get_mut(first)?.take_summary() {
+            return None;
+        }
+        let (op, tag) = (first.into(), operation.tag());
+        match operation.goal() {
+            Goal::Nodes => {
+                let (mut len, mut count) = (0, 0);
+                for (id, endpoint) in self.nearest(first) {
+                    len += Nodes::write(&mut buf[len..], &id, &endpoint).unwrap_or_default();
+                    count += 1;
+                }
+                self.get_mut(first)?.on_summary(count);
+                Some(Note::Nodes { op, tag, len })
+            }
+            Goal::Scrape => {
+                let (seeds, peers) = self.active(first)?.swarm();
+                let responders = self.outcome(first).results;
+                Some(Note::Plain(Event::Scrape { op, tag, seeds, peers, responders }))
+            }
+            _ => None,
+        }
+    }
+
+    /// An operation, as its owner may see it.
+    pub(super) fn view(&self, first: SlabKey) -> Option<OpView> {
+        let operation = self.slab.get(first).filter(|operation| operation.leader() == first)?;
+        let storing = self.parts(first).all(|(_, part)| part.is_storing());
+        Some(OpView { target: *operation.target(), tag: operation.tag(), outcome: self.outcome(first), storing })
+    }
+
+    // ---- turns ----
+
+    /// The first of those that stand in a line.
+    #[inline]
+    pub(super) fn first(&self, queue: Queue) -> Option<u16> {
+        self.queues.first(queue)
+    }
+
+    /// Puts a part at the end of a line, unless it stands there already.
+    pub(super) fn join(&mut self, key: SlabKey, queue: Queue) {
+        self.queues.join(&mut self.slab, key, queue);
+    }
+
+    /// A part was served: the others that are ready come first now.
+    pub(super) fn pass_turn(&mut self, key: SlabKey) {
+        if self.slab.get(key).is_some_and(|part| part.is_in(Queue::Ready)) {
+            self.leave(key);
+            self.join(key, Queue::Ready);
+        }
+    }
+
+    /// Takes a part out of its line.
+    pub(super) fn leave(&mut self, key: SlabKey) {
+        self.queues.leave(&mut self.slab, key);
+    }
+
+    /// How many tokens the lookup of a part may keep, and its candidates.
     #[cfg(any(test, debug_assertions))]
     pub(super) fn window(&self, key: SlabKey) -> (&[Candidate], usize) {
-        let each = share_of(&self.candidates, self.slab.capacity());
         let carries = self.slab.get(key).is_some_and(|operation| operation.payload() != NO_PAYLOAD);
-        let tokens = if carries { share_of(&self.tokens, self.payloads.capacity()) } else { 0 };
-        (&self.candidates[each * usize::from(key.index)..][..each], tokens)
+        (self.candidates_of(key), if carries { self.tokens_each() } else { 0 })
+    }
+
+    /// Recounts what is kept as a number.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn check_invariants(&self) {
+        let leads = |(key, operation): &(SlabKey, &OperationState)| operation.leader() == *key;
+        let leaders = || self.slab.iter().filter(leads);
+        assert_eq!(self.for_users, leaders().filter(|(_, o)| o.is_for_user()).count());
+        assert_eq!(self.of_upkeep, leaders().filter(|(_, o)| o.payload() == NO_PAYLOAD).count());
+        assert!(self.for_users <= self.most_for_users(), "users keep to their places");
+        for (key, operation) in self.slab.iter() {
+            assert!(self.parts(operation.leader()).any(|(part, _)| part == key), "a part is found from the first");
+            let shares = leaders().filter(|(_, o)| o.payload() == operation.payload()).count();
+            assert!(shares == 1 || operation.payload() == NO_PAYLOAD, "one payload for each");
+        }
     }
 }
 
@@ -128,8 +366,8 @@ fn share_of<T>(all: &List<'_, T>, count: usize) -> usize {
 }
 
 /// The `index`-th share of `each` elements; nothing past the last.
-fn share<T>(all: &mut [T], each: usize, index: u16) -> &mut [T] {
-    let start = each.saturating_mul(usize::from(index));
+fn share<T>(all: &mut [T], each: usize, index: usize) -> &mut [T] {
+    let start = each.saturating_mul(index);
     all.get_mut(start..start.saturating_add(each)).unwrap_or_default()
 }
 

@@ -5,6 +5,9 @@ use heapless::Vec;
 use crate::krpc::bloom::Bloom;
 use crate::krpc::item::{self, Item, MAX_SALT, MAX_VALUE, Mutable};
 
+/// The place of the payload of an operation that has none.
+pub(super) const NO_PAYLOAD: u16 = u16::MAX;
+
 /// What a command brings along.
 #[derive(Clone, Copy)]
 pub(super) enum Carried<'a> {
@@ -26,11 +29,26 @@ pub struct Payload {
     key: [u8; 32],
     seq: i64,
     signature: [u8; 64],
+    /// Responders that returned the best version so far.
+    copies: u16,
+    /// The highest sequence number that a genuine version was seen with; -1 for none.
+    held_seq: i64,
+    /// The next payload that nothing is carried in, while nothing is in this one.
+    next_free: u16,
 }
 
 impl Default for Payload {
     fn default() -> Self {
-        Payload { value: Vec::new(), salt: Vec::new(), key: [0; 32], seq: 0, signature: [0; 64] }
+        Payload {
+            value: Vec::new(),
+            salt: Vec::new(),
+            key: [0; 32],
+            seq: 0,
+            signature: [0; 64],
+            copies: 0,
+            held_seq: -1,
+            next_free: 0,
+        }
     }
 }
 
@@ -40,6 +58,17 @@ impl Payload {
         self.value.clear();
         self.salt.clear();
         self.seq = -1;
+        self.copies = 0;
+        self.held_seq = -1;
+    }
+
+    /// Nothing is carried, and `next` is the next payload of that kind.
+    pub(super) fn free(&mut self, next: u16) {
+        self.next_free = next;
+    }
+
+    pub(super) fn next_free(&self) -> u16 {
+        self.next_free
     }
 
     /// What the command brought. It was checked at the call.
@@ -109,11 +138,32 @@ impl Payload {
         value.len() <= MAX_VALUE && item::verify(&Mutable { key: &self.key, salt: &self.salt, ..*version }, value)
     }
 
-    /// The best version so far.
+    /// The best version so far, of which this is the first copy.
     pub(super) fn set_best(&mut self, version: &Mutable<'_>, value: &[u8]) {
         self.seq = version.seq;
         self.signature = *version.signature;
         self.set_value(value);
+        self.copies = 1;
+        self.on_held(version.seq);
+    }
+
+    /// One more responder returned the best.
+    pub(super) fn on_copy(&mut self) {
+        self.copies = self.copies.saturating_add(1);
+    }
+
+    pub(super) fn copies(&self) -> u16 {
+        self.copies
+    }
+
+    /// A genuine version is held somewhere.
+    pub(super) fn on_held(&mut self, seq: i64) {
+        self.held_seq = self.held_seq.max(seq);
+    }
+
+    /// The highest sequence number that a genuine version was seen with.
+    pub(super) fn held_seq(&self) -> Option<i64> {
+        Some(self.held_seq).filter(|&seq| seq >= 0)
     }
 
     // Own stack frame (E1).

@@ -18,6 +18,8 @@ use crate::krpc::lists::Peers;
 
 /// Bytes of one result: the largest part of a datagram that can be one.
 pub(super) const MAX_LEN: usize = 1100;
+/// Bytes of a node's version that are told.
+pub(super) const MAX_VERSION: usize = 8;
 /// Peers in one event: what fits the buffer.
 const PEERS_IN_EVENT: usize = 80;
 
@@ -30,8 +32,8 @@ pub(super) enum ResultKind {
     Value { seq: i64, signature: [u8; 64] },
     /// Info-hashes: the bytes are the samples.
     Samples { num: u64, interval: Duration },
-    /// The answer to a direct query: the bytes are its nodes, normalised.
-    Response { rtt: Duration },
+    /// What the only node said: the bytes are the nodes that it named, normalised, then its token and its version.
+    Response { rtt: Duration, ip: Option<Endpoint>, token: usize, version: usize },
 }
 
 /// A result but for its bytes.
@@ -137,7 +139,9 @@ impl WaitingResult {
                 Note::Value { op, tag, from, len, salt: payload.salt().len(), seq: mutable.then_some(seq) }
             }
             ResultKind::Samples { num, interval } => Note::Samples { op, tag, from, id, num, interval, len },
-            ResultKind::Response { rtt } => Note::Response { op, tag, from, id, rtt, len },
+            ResultKind::Response { rtt, ip, token, version } => {
+                Note::Response { op, tag, from, id, rtt, ip, nodes: len - token - version, token, version }
+            }
             ResultKind::Peers { .. } => return None,
         })
     }

@@ -1,7 +1,7 @@
 //! A call to a node, as a value.
 
 use crate::base::time::Instant;
-use crate::dht::command::Command;
+use crate::dht::command::{Command, Scope};
 use crate::dht::contact::SavedContact;
 use crate::dht::error::CallError;
 use crate::dht::event::{Input, LinkId};
@@ -14,12 +14,12 @@ use crate::dht::node::Node;
 pub enum Call<'a> {
     /// [`Node::handle_input`].
     Input(Input<'a>),
-    /// [`Node::command_on`], or [`Node::command`] when `link` is `None`.
+    /// [`Node::command_in`].
     Command {
         /// The caller's tag.
         tag: u64,
-        /// The link.
-        link: Option<LinkId>,
+        /// Where it runs.
+        scope: Scope,
         /// The command.
         command: Command<'a>,
     },
@@ -47,10 +47,7 @@ impl Call<'_> {
     pub fn apply(&self, node: &mut Node<'_>, now: Instant) -> Result<(), CallError> {
         match *self {
             Call::Input(input) => node.handle_input(now, input),
-            Call::Command { tag, link: Some(link), command } => {
-                return node.command_on(now, tag, link, command).map(|_| ());
-            }
-            Call::Command { tag, link: None, command } => return node.command(now, tag, command).map(|_| ()),
+            Call::Command { tag, scope, command } => return node.command_in(now, tag, scope, command).map(|_| ()),
             Call::Cancel { tag } => node.cancel(now, tag),
             Call::Import { link, contact } => return node.import(now, link, &[contact]),
             Call::End => {}

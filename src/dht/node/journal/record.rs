@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::error::NoRoom;
 use crate::base::time::Instant;
-use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind, Scope};
 use crate::dht::config::MAX_BOOTSTRAP_NODES;
 use crate::dht::contact::SavedContact;
 use crate::dht::event::{Input, LinkId};
@@ -80,6 +80,7 @@ enum StoredCall<'a> {
     Cancel { tag: u64 },
     Import { link: u8, id: [u8; 20], endpoint: Address },
     Command { tag: u64, link: Option<u8>, command: StoredCommand<'a> },
+    CommandAt { tag: u64, node: Address, command: StoredCommand<'a> },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,6 +125,16 @@ enum StoredCommand<'a> {
     },
     Scrape([u8; 20]),
     Sample([u8; 20]),
+    GetImmutableCopies {
+        target: [u8; 20],
+        copies: u16,
+    },
+    GetMutableCopies {
+        key: &'a [u8],
+        salt: &'a [u8],
+        newer_than: Option<i64>,
+        copies: u16,
+    },
 }
 
 impl<'a> StoredCall<'a> {
@@ -142,9 +153,13 @@ impl<'a> StoredCall<'a> {
             Call::Import { link: LinkId(link), contact: SavedContact { id, endpoint } } => {
                 StoredCall::Import { link, id: id.0, endpoint: endpoint.to_bytes() }
             }
-            Call::Command { tag, link, command } => {
+            Call::Command { tag, scope, command } => {
                 let command = StoredCommand::from_command(command, nodes);
-                StoredCall::Command { tag, link: link.map(|LinkId(link)| link), command }
+                match scope {
+                    Scope::All => StoredCall::Command { tag, link: None, command },
+                    Scope::Link(LinkId(link)) => StoredCall::Command { tag, link: Some(link), command },
+                    Scope::Node(node) => StoredCall::CommandAt { tag, node: node.to_bytes(), command },
+                }
             }
         }
     }
@@ -166,7 +181,11 @@ impl<'a> StoredCall<'a> {
                 Call::Import { link: LinkId(link), contact: SavedContact { id: Id(id), endpoint: endpoint(addr) } }
             }
             StoredCall::Command { tag, link, command } => {
-                Call::Command { tag, link: link.map(LinkId), command: command.into_command(nodes)? }
+                let scope = link.map_or(Scope::All, |link| Scope::Link(LinkId(link)));
+                Call::Command { tag, scope, command: command.into_command(nodes)? }
+            }
+            StoredCall::CommandAt { tag, node, command } => {
+                Call::Command { tag, scope: Scope::Node(endpoint(node)), command: command.into_command(nodes)? }
             }
         })
     }
@@ -188,10 +207,15 @@ impl<'a> StoredCommand<'a> {
                 StoredCommand::SampleOne { to: to.to_bytes(), target: target.0 }
             }
             Command::Lookup { target } => StoredCommand::Lookup(target.0),
-            Command::GetImmutable { target } => StoredCommand::GetImmutable(target.0),
+            Command::GetImmutable { target, copies: 0 | 1 } => StoredCommand::GetImmutable(target.0),
+            Command::GetImmutable { target, copies } => StoredCommand::GetImmutableCopies { target: target.0, copies },
             Command::GetMutable { key, salt, newer_than, freshness } => {
-                let first = freshness == Freshness::First;
-                StoredCommand::GetMutable { key, salt: cut(salt, MAX_SALT), newer_than, first }
+                let salt = cut(salt, MAX_SALT);
+                match freshness {
+                    Freshness::Newest => StoredCommand::GetMutable { key, salt, newer_than, first: false },
+                    Freshness::First => StoredCommand::GetMutable { key, salt, newer_than, first: true },
+                    Freshness::Copies(copies) => StoredCommand::GetMutableCopies { key, salt, newer_than, copies },
+                }
             }
             Command::GetPeers { info_hash } => StoredCommand::GetPeers(info_hash.0),
             Command::PutImmutable { value } => StoredCommand::PutImmutable(cut(value, MAX_VALUE)),
@@ -222,7 +246,14 @@ impl<'a> StoredCommand<'a> {
             }
             StoredCommand::SampleOne { to, target } => query(to, DirectQuery::Sample { target: Id(target) }),
             StoredCommand::Lookup(target) => Command::Lookup { target: Id(target) },
-            StoredCommand::GetImmutable(target) => Command::GetImmutable { target: Id(target) },
+            StoredCommand::GetImmutable(target) => Command::GetImmutable { target: Id(target), copies: 1 },
+            StoredCommand::GetImmutableCopies { target, copies } => {
+                Command::GetImmutable { target: Id(target), copies }
+            }
+            StoredCommand::GetMutableCopies { key, salt, newer_than, copies } => {
+                let freshness = Freshness::Copies(copies);
+                Command::GetMutable { key: key.try_into().ok()?, salt, newer_than, freshness }
+            }
             StoredCommand::GetMutable { key, salt, newer_than, first } => {
                 let freshness = if first { Freshness::First } else { Freshness::Newest };
                 Command::GetMutable { key: key.try_into().ok()?, salt, newer_than, freshness }
@@ -257,7 +288,7 @@ mod tests {
         let long = [b'x'; 5000];
         let link = LinkId(u8::MAX);
         let datagram = Call::Input(Input::Datagram { link, from: Endpoint::UNSPECIFIED, payload: &long });
-        let command = |command| Call::Command { tag: u64::MAX, link: Some(link), command };
+        let command = |command| Call::Command { tag: u64::MAX, scope: Scope::Link(link), command };
         let put = Command::PutMutable {
             value: &long,
             key: &[0; 32],
@@ -283,7 +314,7 @@ mod tests {
         let mut nodes = [Endpoint::UNSPECIFIED; MAX_BOOTSTRAP_NODES];
         let is_record = |bytes: &[u8], nodes: &mut _| Record::decode(bytes, nodes).is_some();
         assert!(is_record(&[0, 0, 0], &mut nodes), "an end without polls at time zero");
-        assert!(!is_record(&[0, 0, 8], &mut nodes), "an unknown call");
+        assert!(!is_record(&[0, 0, 9], &mut nodes), "an unknown call");
         let bootstrap = |bytes: u8| [&[0, 0, 7, 1, 0, 0, bytes][..], &[0; 255][..usize::from(bytes)]].concat();
         for (bytes, is_one) in [(0, true), (18, true), (17, false), (19, false)] {
             assert_eq!(is_record(&bootstrap(bytes), &mut nodes), is_one, "{bytes} bytes of addresses");

@@ -7,7 +7,7 @@ use honeyguide::Endpoint;
 use honeyguide::Instant;
 use honeyguide::dht::SavedContact;
 use honeyguide::dht::journal::Call;
-use honeyguide::dht::{DirectQuery, Freshness, LinkId, PeerKind};
+use honeyguide::dht::{DirectQuery, Freshness, LinkId, PeerKind, Scope};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Decoded, Item, Method, Mutable, Query, Want, decode};
 use honeyguide::{Command, Input};
@@ -250,13 +250,21 @@ fn import(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
 fn command(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
     let (what, which, flags, tag): (u8, u8, u8, u8) = u.arbitrary()?;
     let tag = u64::from(tag % 4);
-    let link = (flags & 3).checked_sub(1).map(LinkId);
+    let scope = match flags & 3 {
+        0 => Scope::All,
+        _ if what & 0x80 != 0 => Scope::Node(world.neighbour(which).endpoint),
+        link => Scope::Link(LinkId(link - 1)),
+    };
     let which = usize::from(which);
     let target = TARGETS[which % TARGETS.len()];
     let signed = &SIGNED[which % SIGNED.len()];
     let signature = if flags & 0x80 == 0 { signed.signature } else { [flags; 64] };
     let number = i64::from(flags >> 3 & 3);
-    let freshness = if flags & 0x40 == 0 { Freshness::Newest } else { Freshness::First };
+    let freshness = match (flags & 0x40 != 0, what & 0x40 != 0) {
+        (false, _) => Freshness::Newest,
+        (true, false) => Freshness::First,
+        (true, true) => Freshness::Copies(2),
+    };
     let nodes = world.neighbours.iter().cycle().skip(which).take(usize::from(flags >> 2) % 20);
     let nodes: Vec<Endpoint> = nodes.map(|n| n.endpoint).collect();
     let query = match flags >> 2 & 3 {
@@ -269,7 +277,7 @@ fn command(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
         0 | 1 => (Command::Bootstrap { nodes: &nodes }, Wish::Other),
         2 => (Command::Query { to: world.neighbour(which as u8).endpoint, query }, Wish::Other),
         3 => (Command::Lookup { target }, Wish::Nodes(target)),
-        4 => (Command::GetImmutable { target }, Wish::Immutable(target)),
+        4 => (Command::GetImmutable { target, copies: u16::from(what >> 6) }, Wish::Immutable(target)),
         5..7 => {
             let (key, salt) = (&signed.key, signed.salt);
             let target = item::mutable_target(key, salt);
@@ -301,6 +309,6 @@ fn command(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
         Command::Lookup { target } => Wish::Nodes(target),
         _ => wish,
     };
-    world.command(tag, link, command, wish);
+    world.command(tag, scope, command, wish);
     Ok(())
 }

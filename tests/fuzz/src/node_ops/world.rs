@@ -9,7 +9,7 @@ use honeyguide::dht::CallError;
 use honeyguide::dht::Network;
 use honeyguide::dht::journal::OutputHash;
 use honeyguide::dht::journal::{Call, Record};
-use honeyguide::dht::{Buffer, LinkId, OpId, Reason, Timer};
+use honeyguide::dht::{Buffer, LinkId, OpId, Reason, Scope, Timer};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Decoded, Item, Mutable, decode};
 use honeyguide::{Command, Event, Input, Node, Outcome, Output};
@@ -149,15 +149,11 @@ impl World {
         self.neighbours[usize::from(number) % NEIGHBOURS]
     }
 
-    pub fn command(&mut self, tag: u64, link: Option<LinkId>, command: Command<'_>, wish: Wish) {
-        self.record(Call::Command { tag, link, command });
+    pub fn command(&mut self, tag: u64, scope: Scope, command: Command<'_>, wish: Wish) {
+        self.record(Call::Command { tag, scope, command });
         self.served = None;
         self.heard = self.now;
-        let result = match link {
-            Some(link) => self.node.command_on(self.now, tag, link, command),
-            None => self.node.command(self.now, tag, command),
-        };
-        match result {
+        match self.node.command_in(self.now, tag, scope, command) {
             Ok(op) => {
                 assert!(self.running.insert(op, (tag, wish)).is_none(), "a handle of an operation that runs");
                 assert_eq!(self.node.op(op).map(|view| view.tag), Some(tag));
@@ -380,6 +376,6 @@ fn check_value(item: &Item<'_>, wish: Wish) {
 fn check_outcome(outcome: &Outcome) {
     let ended = outcome.answered + outcome.timed_out + outcome.errored + outcome.refused.total();
     assert!(ended <= outcome.queried, "no query ends twice: {outcome:?}");
-    assert!(outcome.stored <= outcome.answered + outcome.refused.total() && outcome.late <= outcome.answered);
+    assert!(outcome.stored.all <= outcome.answered + outcome.refused.total() && outcome.late <= outcome.answered);
     assert!(outcome.reason != Reason::Converged || outcome.answered > 0, "{outcome:?}");
 }

@@ -1,0 +1,36 @@
+//! What one pass over the window of a lookup finds.
+
+/// What a candidate means for the rest of the lookup.
+#[derive(Clone, Copy)]
+pub(super) enum Standing {
+    /// Nothing any more.
+    Gone,
+    /// It does not count as alive, but its answer is still welcome.
+    Late,
+    /// It failed lately: asked only when nothing else is left.
+    Spare,
+    /// To be asked, when a slot is free.
+    ToAsk,
+    /// Its answer is awaited.
+    Awaited,
+    /// To be stored on.
+    ToStore,
+    /// Alive, and nothing more is wanted of it.
+    Closed,
+}
+
+#[derive(Default)]
+pub(super) struct WindowSurvey {
+    /// Live candidates among the nearest that need nothing more.
+    pub closed: usize,
+    /// A candidate that may be asked now.
+    pub askable: Option<usize>,
+    /// A candidate that may be stored on now.
+    pub storable: Option<usize>,
+    /// A candidate is still to answer or to be asked.
+    pub busy: bool,
+    /// A late candidate may still answer.
+    pub late: bool,
+    /// Only the budget for unverified nodes keeps a candidate from being asked.
+    pub throttled: bool,
+}

@@ -1,0 +1,71 @@
+//! The nodes that a response names, and which of them are offered to whom.
+
+use arrayvec::ArrayVec;
+
+use crate::dht::lookup::{Offer, SHARE};
+use crate::dht::node::client::operation::Active;
+use crate::dht::node::context::Context;
+use crate::dht::node::link::{Link, Links};
+use crate::dht::transactions::Open;
+use crate::krpc::compact;
+use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::id::Id;
+use crate::krpc::message::Response;
+
+/// Offers the nodes that a response names: those of the link's family to the lookup, others to their own table.
+pub(super) fn offer(
+    cx: &Context<'_>,
+    links: &mut Links<'_>,
+    active: &mut Active<'_>,
+    open: &Open,
+    response: &Response<'_>,
+) {
+    let (now, network) = (cx.now(), cx.config().network);
+    let Some(link) = links.get(open.link) else { return };
+    let family = link.family();
+    if !active.operation().is_at_node() {
+        let hops = active.hops_behind(open);
+        let target = *active.operation().target();
+        for (id, endpoint) in nearest(response, link, &target) {
+            let (class, secure) = (link.class_of(now, &id, &endpoint), id.is_secure_for(endpoint.ip()));
+            active.offer(network, Offer { id, endpoint, class, hops, secure });
+        }
+    }
+    for (_, other) in links.iter_mut().filter(|(_, link)| link.family() != family) {
+        for_each_node(response, other.family(), SHARE, |id, endpoint| other.offer(now, &id, endpoint));
+    }
+}
+
+/// The nodes of the link's own family that are nearest to a target. The nearest come first: a long list must not push
+/// them out of its sender's share.
+fn nearest(response: &Response<'_>, link: &Link<'_>, target: &Id) -> ArrayVec<(Id, Endpoint), SHARE> {
+    let mut nearest = ArrayVec::<(Id, Endpoint), SHARE>::new();
+    for_each_node(response, link.family(), usize::MAX, |id, endpoint| {
+        if !link.table().may_be_named(&id, &endpoint) {
+            return;
+        }
+        let distance = id.distance(target);
+        let place = nearest.partition_point(|(other, _)| other.distance(target) <= distance);
+        if nearest.is_full() && place < SHARE {
+            nearest.pop();
+        }
+        if place <= nearest.len() && !nearest.is_full() {
+            nearest.insert(place, (id, endpoint));
+        }
+    });
+    nearest
+}
+
+/// Shows the first `most` nodes of one family that a response names.
+fn for_each_node(response: &Response<'_>, family: Family, most: usize, mut visit: impl FnMut(Id, Endpoint)) {
+    match family {
+        Family::V4 => {
+            let nodes = compact::nodes4(response.nodes.unwrap_or_default());
+            nodes.take(most).for_each(|(id, endpoint)| visit(id, endpoint));
+        }
+        Family::V6 => {
+            let nodes = compact::nodes6(response.nodes6.unwrap_or_default());
+            nodes.take(most).for_each(|(id, endpoint)| visit(id, endpoint));
+        }
+    }
+}

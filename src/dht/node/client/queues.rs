@@ -1,0 +1,116 @@
+//! Who is next: operations stand in lines, and what is scarce is handed out behind the one served last.
+//!
+//! An operation stands in one line at most, and moves from one to the next in constant time. None is ever overtaken
+//! twice by the same one, so none waits for ever while others are served.
+
+use crate::base::slab::{Slab, SlabKey};
+
+/// The end of a line.
+const NONE: u16 = u16::MAX;
+
+/// A line that an operation may stand in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Queue {
+    /// It may have something to do at this drain.
+    Ready,
+    /// It waits for a free transaction.
+    Blocked,
+    /// It waits for the budget of unverified nodes.
+    Held,
+    /// It waits with its first query.
+    New,
+}
+
+const QUEUES: usize = 4;
+
+/// Where one operation stands.
+#[derive(Clone, Copy, Debug)]
+pub struct QueuePlace {
+    queue: Option<Queue>,
+    before: u16,
+    behind: u16,
+}
+
+impl Default for QueuePlace {
+    /// In no line.
+    fn default() -> Self {
+        QueuePlace { queue: None, before: NONE, behind: NONE }
+    }
+}
+
+impl QueuePlace {
+    /// Whether it stands in a line.
+    pub(super) fn is_in(&self, queue: Queue) -> bool {
+        self.queue == Some(queue)
+    }
+}
+
+/// What stands in lines.
+pub(super) trait Queued {
+    /// Where it stands.
+    fn place_mut(&mut self) -> &mut QueuePlace;
+}
+
+/// First and last of a line.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    first: u16,
+    last: u16,
+}
+
+/// The lines, by the numbers of the operations.
+#[derive(Debug)]
+pub(super) struct Queues([Ends; QUEUES]);
+
+impl Default for Queues {
+    fn default() -> Self {
+        Queues([Ends { first: NONE, last: NONE }; QUEUES])
+    }
+}
+
+impl Queues {
+    /// The first of a line.
+    #[inline]
+    pub(super) fn first(&self, queue: Queue) -> Option<u16> {
+        Some(self.0[queue as usize].first).filter(|&first| first != NONE)
+    }
+
+    /// Puts an operation at the end of a line, unless it stands there already.
+    pub(super) fn join(&mut self, slab: &mut Slab<'_, impl Queued>, key: SlabKey, queue: Queue) {
+        let Some(turn) = slab.get_mut(key).map(Queued::place_mut) else { return };
+        if turn.is_in(queue) {
+            return;
+        }
+        self.leave(slab, key);
+        let ends = &mut self.0[queue as usize];
+        let before = core::mem::replace(&mut ends.last, key.index);
+        match at(slab, before) {
+            Some(turn) => turn.behind = key.index,
+            None => ends.first = key.index,
+        }
+        if let Some(turn) = at(slab, key.index) {
+            *turn = QueuePlace { queue: Some(queue), before, behind: NONE };
+        }
+    }
+
+    /// Takes an operation out of its line, if it stands in one.
+    pub(super) fn leave(&mut self, slab: &mut Slab<'_, impl Queued>, key: SlabKey) {
+        let Some(turn) = slab.get_mut(key).map(Queued::place_mut) else { return };
+        let QueuePlace { queue: Some(queue), before, behind } = core::mem::take(turn) else { return };
+        let ends = &mut self.0[queue as usize];
+        match at(slab, before) {
+            Some(turn) => turn.behind = behind,
+            None => ends.first = behind,
+        }
+        match at(slab, behind) {
+            Some(turn) => turn.before = before,
+            None => ends.last = before,
+        }
+    }
+}
+
+fn at<'a>(slab: &'a mut Slab<'_, impl Queued>, index: u16) -> Option<&'a mut QueuePlace> {
+    let key = slab.key_at(index)?;
+    slab.get_mut(key).map(Queued::place_mut)
+}

@@ -1,0 +1,205 @@
+//! How an operation went, in numbers: "not found" and "gave up" are never the same answer, and success is a number of
+//! confirmed copies.
+
+use core::fmt;
+
+use crate::base::time::Duration;
+use crate::dht::capacity::MAX_LINKS;
+
+/// Why an operation ended.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// What was asked for was found, or the single query was answered.
+    Hit,
+    /// The k closest live contacts answered (and, for a put or an announce, the stores were tried).
+    Converged,
+    /// Nobody is left to ask.
+    #[default]
+    Exhausted,
+    /// Time ran out.
+    Deadline,
+    /// The caller ended it.
+    Cancelled,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Reason; 5] =
+        [Reason::Hit, Reason::Converged, Reason::Exhausted, Reason::Deadline, Reason::Cancelled];
+
+    /// The name in text.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reason::Hit => "hit",
+            Reason::Converged => "converged",
+            Reason::Exhausted => "exhausted",
+            Reason::Deadline => "deadline",
+            Reason::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How an operation went.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// Why it ended.
+    pub reason: Reason,
+    /// Queries sent, stores included.
+    pub queried: u16,
+    /// Usable responses.
+    pub answered: u16,
+    /// Responses after their soft timeout.
+    pub late: u16,
+    /// Queries without any answer, those that nobody listens for included.
+    pub timed_out: u16,
+    /// Error messages received to anything but a store.
+    pub errored: u16,
+    /// Responses that were broken or lied: wrong id, forged item, wrong hash.
+    pub invalid: u16,
+    /// Items, lists of peers and other results that were delivered.
+    pub results: u16,
+    /// Responders that returned the item that was found, in the version that beat all others.
+    pub copies: u16,
+    /// Results lost because a drain was skipped.
+    pub dropped_results: u16,
+    /// Length of the longest chain of referrals that was followed.
+    pub hops: u8,
+    /// Nodes that confirmed a put or an announce.
+    pub stored: Stored,
+    /// Confirmations that do not count, since their nodes crowd around the target and their ids do not fit their
+    /// addresses (BEP 42).
+    pub crowded: u16,
+    /// Nodes that refused a put or an announce, by code.
+    pub refused: Refusals,
+    /// The highest sequence number that a genuine item was seen with: of a get, that of the item that was found; of a
+    /// put, that of the newest item that was held before.
+    pub held_seq: Option<i64>,
+    /// From the first query to the end.
+    pub elapsed: Duration,
+    /// What each link had of it, by [`LinkId`](crate::dht::LinkId).
+    pub links: [LinkOutcome; MAX_LINKS],
+}
+
+impl Outcome {
+    /// Adds the counts of one part of an operation.
+    pub(crate) fn add(&mut self, part: &Outcome) {
+        let counts = [
+            (&mut self.queried, part.queried),
+            (&mut self.answered, part.answered),
+            (&mut self.late, part.late),
+            (&mut self.timed_out, part.timed_out),
+            (&mut self.errored, part.errored),
+            (&mut self.invalid, part.invalid),
+            (&mut self.results, part.results),
+            (&mut self.dropped_results, part.dropped_results),
+            (&mut self.stored.all, part.stored.all),
+            (&mut self.stored.counted, part.stored.counted),
+            (&mut self.stored.secure, part.stored.secure),
+            (&mut self.stored.networks, part.stored.networks),
+        ];
+        counts.into_iter().for_each(|(all, more)| *all = all.saturating_add(more));
+        self.hops = self.hops.max(part.hops);
+        self.refused.add(&part.refused);
+    }
+}
+
+/// Confirmations of a put or an announce.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct Stored {
+    /// All of them.
+    pub all: u16,
+    /// Those that count as success: one for each network (/24, /48), but each on a local network.
+    pub counted: u16,
+    /// Those of nodes whose id fits their address (BEP 42).
+    pub secure: u16,
+    /// Distinct networks that they came from.
+    pub networks: u16,
+}
+
+/// What one link had of an operation.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct LinkOutcome {
+    /// Queries sent by it, stores included.
+    pub queried: u16,
+    /// Usable responses that came in by it.
+    pub answered: u16,
+    /// Nodes that confirmed a put or an announce by it.
+    pub stored: u16,
+}
+
+impl LinkOutcome {
+    /// Adds the counts of one part of an operation.
+    pub(crate) fn add(&mut self, queried: u16, answered: u16, stored: u16) {
+        self.queried = self.queried.saturating_add(queried);
+        self.answered = self.answered.saturating_add(answered);
+        self.stored = self.stored.saturating_add(stored);
+    }
+}
+
+/// Refusals of a put or an announce, counted by KRPC error code.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct Refusals {
+    /// 203: bad token or bad arguments.
+    pub protocol: u8,
+    /// 205: value too large.
+    pub too_large: u8,
+    /// 206: bad signature.
+    pub bad_signature: u8,
+    /// 207: salt too long.
+    pub salt_too_long: u8,
+    /// 301: cas mismatch.
+    pub cas_mismatch: u8,
+    /// 302: sequence number too old.
+    pub seq_too_old: u8,
+    /// Any other code.
+    pub other: u8,
+}
+
+impl Refusals {
+    /// Codes and counts, zero counts left out; code 0 stands for any other.
+    pub fn by_code(&self) -> impl Iterator<Item = (u16, u8)> {
+        [
+            (203, self.protocol),
+            (205, self.too_large),
+            (206, self.bad_signature),
+            (207, self.salt_too_long),
+            (301, self.cas_mismatch),
+            (302, self.seq_too_old),
+            (0, self.other),
+        ]
+        .into_iter()
+        .filter(|&(_, n)| n > 0)
+    }
+
+    fn add(&mut self, more: &Refusals) {
+        for (all, more) in [
+            (&mut self.protocol, more.protocol),
+            (&mut self.too_large, more.too_large),
+            (&mut self.bad_signature, more.bad_signature),
+            (&mut self.salt_too_long, more.salt_too_long),
+            (&mut self.cas_mismatch, more.cas_mismatch),
+            (&mut self.seq_too_old, more.seq_too_old),
+            (&mut self.other, more.other),
+        ] {
+            *all = all.saturating_add(more);
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u16 {
+        self.by_code().map(|(_, n)| u16::from(n)).sum()
+    }
+}

@@ -1,0 +1,405 @@
+//! Where an operation runs: on all links, on one, at one node.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use honeyguide::base::Rng;
+use honeyguide::dht::{CallError, DirectQuery, Freshness, LinkConfig, LinkId, PeerKind, Reason, Scope};
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{Family, Item, Method, Query};
+use honeyguide::{Command, Endpoint, Id};
+
+use crate::lab::{Lab, config, honest_answer, pair, raw, reply, string};
+use crate::world::News;
+
+const TARGET: Id = Id([0x42; 20]);
+const SECRET_KEY: [u8; 32] = [9; 32];
+const FOUR: LinkId = LinkId(0);
+const SIX: LinkId = LinkId(1);
+
+/// What a node of these tests stores, by the family of its address: the value and its version.
+#[derive(Clone, Copy)]
+struct Held {
+    four: Option<(i64, &'static [u8])>,
+    six: Option<(i64, &'static [u8])>,
+}
+
+const NOTHING: Held = Held { four: None, six: None };
+
+fn address(family: Family, n: u8) -> Endpoint {
+    match family {
+        Family::V4 => Endpoint::v4([20, n, 1, 9], 6881),
+        Family::V6 => Endpoint::v6([0x20, 1, n, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9], 6881),
+    }
+}
+
+/// A node on both families that knows so many honest nodes of each.
+fn dual(fours: u8, sixes: u8, held: Held) -> Lab {
+    let links = [LinkConfig { port: 7001, ..LinkConfig::V4 }, LinkConfig { port: 7002, ..LinkConfig::V6 }];
+    let mut lab = Lab::new(config().with_links(&links).unwrap());
+    let mut rng = Rng::from_seed([3; 32]);
+    for (family, count, held) in [(Family::V4, fours, held.four), (Family::V6, sixes, held.six)] {
+        let friends: Vec<_> = (0..count)
+            .map(|n| address(family, n))
+            .map(|endpoint| (Id::secure(endpoint.ip(), &mut rng), endpoint))
+            .collect();
+        for (id, endpoint) in friends.clone() {
+            let friends = friends.clone();
+            let mind = move |query: &Query<'_>| Some(answer(&friends, id, endpoint, query, held));
+            lab.minds.insert(endpoint, Box::new(mind));
+            lab.node.ping(lab.now, u64::MAX, endpoint).unwrap();
+            lab.drain();
+            lab.run(Duration::from_millis(50));
+        }
+    }
+    assert_eq!(lab.node.contacts().count(), usize::from(fours) + usize::from(sixes));
+    lab.sent.clear();
+    lab.news.clear();
+    lab
+}
+
+fn answer(
+    friends: &[(Id, Endpoint)],
+    id: Id,
+    endpoint: Endpoint,
+    query: &Query<'_>,
+    held: Option<(i64, &[u8])>,
+) -> Vec<u8> {
+    match (query.method, held) {
+        (Method::Get { target, .. }, Some((seq, value))) => {
+            let token = pair(b"token", &endpoint.to_bytes());
+            let mutable = target == item::mutable_target(&item::public_key(&SECRET_KEY), b"");
+            let body = match mutable {
+                false => [token, raw(b"v", value)].concat(),
+                true => {
+                    let key = item::public_key(&SECRET_KEY);
+                    let signature = item::sign(&SECRET_KEY, b"", seq, value).unwrap();
+                    let seq = raw(b"seq", format!("i{seq}e").as_bytes());
+                    [pair(b"k", &key), seq, pair(b"sig", &signature), token, raw(b"v", value)].concat()
+                }
+            };
+            reply(query.tid, &id, &body)
+        }
+        _ => honest_answer(friends, id, endpoint, query),
+    }
+}
+
+fn ends(lab: &Lab) -> usize {
+    lab.news.iter().filter(|news| matches!(news, News::Finished { .. })).count()
+}
+
+fn queried(lab: &Lab) -> BTreeSet<Endpoint> {
+    lab.sent.iter().filter(|packet| packet.query().is_some()).map(|packet| packet.to).collect()
+}
+
+#[test]
+fn a_command_runs_on_all_links_and_has_one_end() {
+    let mut lab = dual(12, 12, NOTHING);
+    let outcome = lab.operate(|node, now| {
+        node.lookup(now, 1, TARGET).unwrap();
+    });
+    assert_eq!((outcome.reason, ends(&lab)), (Reason::Converged, 1));
+    let [four, six, ..] = outcome.links;
+    assert!(four.answered >= 8 && six.answered >= 8, "{outcome:?}");
+    assert_eq!((outcome.queried, outcome.answered), (four.queried + six.queried, four.answered + six.answered));
+    let lists =
+        lab.news.iter().filter_map(|news| if let News::Nodes { nodes, .. } = news { Some(nodes) } else { None });
+    let lists: Vec<_> = lists.collect();
+    let [nodes] = &lists[..] else { panic!("{} lists", lists.len()) };
+    assert_eq!((nodes.len(), outcome.results), (16, 16), "the nearest eight of each family");
+    assert_eq!(nodes.iter().filter(|(_, addr)| addr.is_ipv4()).count(), 8);
+    assert!(nodes.is_sorted_by_key(|(id, _)| id.distance(&TARGET)), "nearest first");
+}
+
+#[test]
+fn what_only_one_family_holds_is_found() {
+    for held in [Held { four: Some((1, b"5:hello")), six: None }, Held { four: None, six: Some((1, b"5:hello")) }] {
+        let mut lab = dual(12, 12, held);
+        let target = item::immutable_target(b"5:hello");
+        let outcome = lab.operate(|node, now| {
+            node.get_immutable(now, 1, target, 1).unwrap();
+        });
+        assert_eq!((outcome.reason, outcome.results, outcome.copies, ends(&lab)), (Reason::Hit, 1, 1, 1));
+        // Nothing of it is left: all places are free again.
+        for _ in 0..20 {
+            lab.operate(|node, now| {
+                node.get_immutable(now, 1, target, 1).unwrap();
+            });
+        }
+    }
+}
+
+#[test]
+fn the_newest_version_of_both_families_is_the_last_value() {
+    let mut lab = dual(12, 12, Held { four: Some((4, b"3:old")), six: Some((7, b"3:new")) });
+    let key = item::public_key(&SECRET_KEY);
+    let outcome = lab.operate(|node, now| {
+        node.get_mutable(now, 1, &key, b"", None, Freshness::Newest).unwrap();
+    });
+    let mut values =
+        lab.news.iter().filter_map(|n| if let News::Value { value, .. } = n { Some(&value[..]) } else { None });
+    assert_eq!(values.next_back(), Some(&b"3:new"[..]));
+    assert_eq!((outcome.reason, outcome.held_seq), (Reason::Converged, Some(7)));
+    assert!(outcome.copies >= 8, "{outcome:?}");
+    assert_eq!(ends(&lab), 1);
+}
+
+#[test]
+fn a_put_is_stored_on_the_nearest_of_both_families_and_counted_once() {
+    let mut lab = dual(12, 12, NOTHING);
+    let outcome = lab.operate(|node, now| {
+        node.put_immutable(now, 1, b"5:hello").unwrap();
+    });
+    let [four, six, ..] = outcome.links;
+    assert!(four.stored >= 8 && six.stored >= 8, "{outcome:?}");
+    assert_eq!(outcome.stored.all, four.stored + six.stored);
+    assert_eq!((outcome.stored.counted, outcome.stored.networks), (outcome.stored.all, outcome.stored.all));
+    assert_eq!((outcome.stored.secure, outcome.crowded), (outcome.stored.all, 0));
+    lab.run(Duration::from_secs(5));
+    assert_eq!(ends(&lab), 1, "what goes on in the background has no end of its own");
+}
+
+#[test]
+fn of_one_network_one_confirmation_counts_and_on_a_local_network_each() {
+    for local in [false, true] {
+        let config = if local { config().local() } else { config() };
+        let mut lab = Lab::new(config);
+        let mut rng = Rng::from_seed([5; 32]);
+        let mut friends = Vec::new();
+        for n in 0..8 {
+            let endpoint = Endpoint::v4([20, 1, n / 2, 9 + n], 6881);
+            friends.push((Id::secure(endpoint.ip(), &mut rng), endpoint));
+        }
+        for (id, endpoint) in friends.clone() {
+            let friends = friends.clone();
+            lab.minds.insert(endpoint, Box::new(move |query| Some(honest_answer(&friends, id, endpoint, query))));
+            lab.node.ping(lab.now, u64::MAX, endpoint).unwrap();
+            lab.drain();
+            lab.run(Duration::from_millis(50));
+        }
+        let outcome = lab.operate(|node, now| {
+            node.put_immutable(now, 1, b"5:hello").unwrap();
+        });
+        let stored = outcome.stored;
+        assert_eq!((stored.all, stored.networks), (8, 4));
+        assert_eq!(stored.counted, if local { 8 } else { 4 });
+    }
+}
+
+#[test]
+fn a_family_without_contacts_costs_nothing() {
+    let mut lab = dual(12, 0, NOTHING);
+    let outcome = lab.operate(|node, now| {
+        node.lookup(now, 1, TARGET).unwrap();
+    });
+    assert_eq!((outcome.reason, outcome.links[1]), (Reason::Converged, Default::default()));
+    assert!(outcome.elapsed < Duration::from_secs(1));
+    let mut none = dual(0, 0, NOTHING);
+    let outcome = none.operate(|node, now| {
+        node.lookup(now, 1, TARGET).unwrap();
+    });
+    assert_eq!((outcome.reason, outcome.queried, ends(&none)), (Reason::Exhausted, 0, 1));
+}
+
+#[test]
+fn a_link_can_be_named() {
+    for link in [FOUR, SIX] {
+        let mut lab = dual(12, 12, NOTHING);
+        let outcome = lab.operate(|node, now| {
+            node.command_in(now, 1, Scope::Link(link), Command::Lookup { target: TARGET }).unwrap();
+        });
+        assert_eq!(outcome.links[usize::from(link.0)].queried, outcome.queried);
+        assert!(lab.sent.iter().all(|packet| packet.link == link));
+    }
+    let mut lab = dual(1, 1, NOTHING);
+    let refused = lab.node.command_in(lab.now, 1, Scope::Link(LinkId(2)), Command::Lookup { target: TARGET });
+    assert_eq!(refused, Err(CallError::NoLink(LinkId(2))));
+}
+
+#[test]
+fn a_cancelled_operation_ends_on_every_link_once() {
+    let mut lab = dual(12, 12, NOTHING);
+    for _ in 0..20 {
+        lab.news.clear();
+        lab.node.lookup(lab.now, 1, TARGET).unwrap();
+        lab.drain();
+        lab.node.cancel(lab.now, 1);
+        lab.drain();
+        assert_eq!((lab.outcome().map(|outcome| outcome.reason), ends(&lab)), (Some(Reason::Cancelled), 1));
+    }
+    lab.run(Duration::from_secs(5));
+    assert_eq!(ends(&lab), 1);
+}
+
+#[test]
+fn nodes_of_a_bootstrap_are_asked_by_the_links_of_their_families() {
+    let mut lab = dual(0, 0, NOTHING);
+    let (four, six) = (address(Family::V4, 1), address(Family::V6, 1));
+    for node in [four, six] {
+        let id = Id::secure(node.ip(), &mut Rng::from_seed([8; 32]));
+        lab.minds.insert(node, Box::new(move |query| Some(reply(query.tid, &id, b""))));
+    }
+    let outcome = lab.operate(|node, now| {
+        node.bootstrap(now, 1, &[six, four]).unwrap();
+    });
+    assert_eq!((outcome.reason, outcome.links[0].answered, outcome.links[1].answered), (Reason::Converged, 1, 1));
+    // Without a link for a family its nodes are left out, wherever they stand; with nobody left it is an error.
+    let mut lab = Lab::public();
+    let friend = lab.friends[0].1;
+    assert!(lab.node.bootstrap(lab.now, 1, &[six, friend]).is_ok());
+    assert_eq!(lab.node.bootstrap(lab.now, 2, &[six]), Err(CallError::NoFamily(Family::V6)));
+    let loopback = Endpoint::v4([127, 0, 0, 1], 6881);
+    assert_eq!(lab.node.bootstrap(lab.now, 3, &[loopback]), Err(CallError::BadAddress(loopback)));
+    assert_eq!(lab.node.ping(lab.now, 4, loopback), Err(CallError::BadAddress(loopback)));
+}
+
+#[test]
+fn a_get_at_one_node_asks_that_node_alone_and_tells_all_that_it_said() {
+    for node in [address(Family::V4, 3), address(Family::V6, 3)] {
+        let held = Some((1, &b"5:hello"[..]));
+        let mut lab = dual(12, 12, Held { four: held, six: held });
+        let target = item::immutable_target(b"5:hello");
+        let id = Id::secure(node.ip(), &mut Rng::from_seed([8; 32]));
+        let seen = address(node.family(), 99).with_port(4242);
+        lab.minds.insert(
+            node,
+            Box::new(move |query| {
+                let body = [&b"2:id20:"[..], &id.0, &pair(b"token", b"secret"), &raw(b"v", b"5:hello")].concat();
+                let port = seen.port().to_be_bytes();
+                let ip = pair(b"ip", &[seen.ip_bytes(), &port].concat());
+                Some(
+                    [b"d", &ip[..], b"1:rd", &body, b"e1:t", &string(query.tid), b"1:v4:LT\x01\x02", b"1:y1:re"]
+                        .concat(),
+                )
+            }),
+        );
+        let outcome = lab.operate(|machine, now| {
+            machine.command_in(now, 1, Scope::Node(node), Command::GetImmutable { target, copies: 1 }).unwrap();
+        });
+        assert_eq!((outcome.reason, outcome.queried, outcome.results), (Reason::Hit, 1, 2));
+        assert_eq!(queried(&lab), BTreeSet::from([node]));
+        assert!(lab.news.iter().any(|news| matches!(news, News::Value { value, .. } if value == b"5:hello")));
+        let said = lab.news.iter().find_map(|news| match news {
+            News::Response { token, ip, version, .. } => Some((token.clone(), *ip, version.clone())),
+            _ => None,
+        });
+        assert_eq!(said, Some((b"secret".to_vec(), Some(seen), b"LT\x01\x02".to_vec())));
+    }
+}
+
+#[test]
+fn a_put_at_one_node_asks_it_for_a_token_first() {
+    let mut lab = dual(12, 12, NOTHING);
+    let node = address(Family::V4, 3);
+    let item = Item::mutable(&SECRET_KEY, b"5:hello").seq(3).sign().unwrap();
+    let signed = item.mutable();
+    let put = Command::PutMutable {
+        value: b"5:hello",
+        key: signed.key,
+        salt: b"",
+        seq: 3,
+        signature: signed.signature,
+        cas: None,
+    };
+    for (command, method) in [
+        (put, "put"),
+        (Command::PutImmutable { value: b"5:hello" }, "put"),
+        (Command::Announce { info_hash: TARGET, port: None, kind: PeerKind::Seed }, "announce_peer"),
+    ] {
+        lab.sent.clear();
+        let outcome = lab.operate(|machine, now| {
+            machine.command_in(now, 1, Scope::Node(node), command).unwrap();
+        });
+        assert_eq!((outcome.reason, outcome.queried, outcome.stored.all), (Reason::Converged, 2, 1), "{method}");
+        assert_eq!(queried(&lab), BTreeSet::from([node]));
+        let stores = lab.sent.iter().filter_map(|packet| packet.query()).filter_map(|query| match query.method {
+            Method::Put { token, .. } => Some(("put", token.to_vec())),
+            Method::AnnouncePeer { token, port, implied_port, seed, .. } => {
+                assert_eq!((port, implied_port, seed), (7001, true, true), "our own port, never 0");
+                Some(("announce_peer", token.to_vec()))
+            }
+            _ => None,
+        });
+        assert_eq!(stores.collect::<Vec<_>>(), [(method, node.to_bytes().to_vec())]);
+    }
+}
+
+#[test]
+fn a_node_that_gives_no_token_or_refuses_stores_nothing() {
+    let mut lab = dual(2, 2, NOTHING);
+    let node = address(Family::V4, 1);
+    let id = Id::secure(node.ip(), &mut Rng::from_seed([8; 32]));
+    lab.minds.insert(node, Box::new(move |query| Some(reply(query.tid, &id, b""))));
+    let put = |lab: &mut Lab| {
+        lab.operate(|machine, now| {
+            machine.command_in(now, 1, Scope::Node(node), Command::PutImmutable { value: b"5:hello" }).unwrap();
+        })
+    };
+    let outcome = put(&mut lab);
+    assert_eq!((outcome.queried, outcome.answered, outcome.stored.all), (1, 1, 0));
+    lab.minds.insert(
+        node,
+        Box::new(move |query| match query.method {
+            Method::Put { .. } => Some(crate::lab::error(query.tid, 205)),
+            _ => Some(reply(query.tid, &id, &pair(b"token", b"t"))),
+        }),
+    );
+    let outcome = put(&mut lab);
+    assert_eq!((outcome.queried, outcome.stored.all, outcome.refused.too_large), (2, 0, 1));
+    lab.minds.remove(&node);
+    let outcome = put(&mut lab);
+    assert_eq!((outcome.reason, outcome.timed_out), (Reason::Exhausted, 1));
+    let bootstrap = Command::Bootstrap { nodes: &[node] };
+    assert_eq!(lab.node.command_in(lab.now, 1, Scope::Node(node), bootstrap), Err(CallError::NotAtOneNode));
+    let ping = Command::Query { to: node, query: DirectQuery::Ping };
+    let other = address(Family::V4, 0);
+    assert_eq!(lab.node.command_in(lab.now, 1, Scope::Node(other), ping), Err(CallError::BadAddress(other)));
+}
+
+#[test]
+fn a_get_ends_with_so_many_copies() {
+    let held = Some((3, &b"5:hello"[..]));
+    let mut lab = dual(12, 12, Held { four: held, six: held });
+    let (target, key) = (item::immutable_target(b"5:hello"), item::public_key(&SECRET_KEY));
+    for copies in [1, 3, 6] {
+        let outcome = lab.operate(|node, now| {
+            node.get_immutable(now, 1, target, copies).unwrap();
+        });
+        assert_eq!((outcome.reason, outcome.copies, outcome.results), (Reason::Hit, copies, 1));
+        let outcome = lab.operate(|node, now| {
+            node.get_mutable(now, 1, &key, b"", None, Freshness::Copies(copies)).unwrap();
+        });
+        assert_eq!((outcome.reason, outcome.copies, outcome.results), (Reason::Hit, copies, 1));
+    }
+    // More than there are: what there is, and an end that says so.
+    let outcome = lab.operate(|node, now| {
+        node.get_immutable(now, 1, target, 100).unwrap();
+    });
+    assert_eq!(outcome.reason, Reason::Converged);
+    assert!(outcome.copies >= 16, "{outcome:?}");
+}
+
+#[test]
+fn a_port_that_nobody_knows_is_not_announced() {
+    let mut lab = Lab::public();
+    let announce = |lab: &mut Lab, port| lab.node.announce(lab.now, 1, TARGET, port, PeerKind::Downloader);
+    assert_eq!(announce(&mut lab, None), Err(CallError::UnknownPort(FOUR)));
+    assert!(announce(&mut lab, Some(80)).is_ok());
+}
+
+#[test]
+fn there_are_as_many_operations_as_memory_is_given_for() {
+    let mut config = config();
+    config.capacity.operations = 1_000;
+    let mut lab = Lab::new(config);
+    lab.befriend(16);
+    for tag in 0..1_000 {
+        lab.node.lookup(lab.now, tag, TARGET).unwrap();
+    }
+    assert_eq!(lab.node.lookup(lab.now, 1_000, TARGET), Err(CallError::Full(1_000)));
+    lab.drain();
+    lab.run(Duration::from_secs(120));
+    let ends =
+        lab.news.iter().filter(|n| matches!(n, News::Finished { outcome, .. } if outcome.reason == Reason::Converged));
+    assert_eq!(ends.count(), 1_000, "none starves, and no deadline runs before the first query");
+}
