@@ -36,6 +36,9 @@ pub mod base {
     pub mod lru {
         pub use crate::base::lru::*;
     }
+    pub mod order {
+        pub use crate::base::order::*;
+    }
     pub mod rate {
         pub use crate::base::rate::*;
     }

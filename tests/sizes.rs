@@ -64,16 +64,19 @@ fn refusal_of_allocated(config: &Config) -> Option<String> {
 
 #[test]
 fn a_capacity_that_can_be_numbered_is_taken_and_one_more_is_refused() {
-    assert_eq!(refusal! { peers: 65_534 }, None);
-    assert_eq!(refusal! { peers: 65_535 }.unwrap(), "peers is 65535; at most 65534");
+    assert_eq!(refusal! { peers: 70_000 }, None);
     assert_eq!(refusal! { operations: 254 }, None);
     assert_eq!(refusal! { operations: 255 }.unwrap(), "operations is 255; at most 254");
     assert_eq!(refusal! { contacts: 65_535 }.unwrap(), "contacts is 65535; at most 65534");
-    assert_eq!(refusal! { items: 65_535 }.unwrap(), "items is 65535; at most 65534");
-    assert_eq!(refusal! { value_bytes: 65_535 * 64 }.unwrap(), "value_bytes is 4194240; at most 4194176");
+    assert_eq!(refusal! { items: 70_000 }, None);
+    assert_eq!(refusal! { transactions: 65_278 }, None);
+    assert_eq!(refusal! { transactions: 65_279 }.unwrap(), "transactions is 65279; at most 65278");
     assert_eq!(refusal! { candidates: 256 }.unwrap(), "candidates is 256; at most 255");
     assert_eq!(refusal! { results: 0 }.unwrap(), "results is 0; at least 1");
     assert_eq!(refusal! { items: 4, value_bytes: 0 }.unwrap(), "value_bytes is 0; at least 1000");
+    assert_eq!(refusal! { items: 4, value_bytes: 1 }.unwrap(), "value_bytes is 1; at least 1000");
+    assert_eq!(refusal! { items: 4, value_bytes: 999 }.unwrap(), "value_bytes is 999; at least 1000");
+    assert_eq!(refusal! { items: 4, value_bytes: 1_000 }, None);
     assert_eq!(refusal! { items: 0, value_bytes: 0 }, None);
 }
 
@@ -81,8 +84,10 @@ fn a_capacity_that_can_be_numbered_is_taken_and_one_more_is_refused() {
 fn a_capacity_past_what_is_allocated_is_refused_with_the_number_of_the_caller() {
     for (change, text) in [
         ((|c| c.contacts = 100_000) as fn(&mut Capacity), "capacity.contacts is 100000; at most 65534"),
-        (|c| c.value_bytes = 5_000_000, "capacity.value_bytes is 5000000; at most 4194176"),
-        (|c| c.value_bytes = 4_194_177, "capacity.value_bytes is 4194177; at most 4194176"),
+        (|c| c.peers = 10_000_001, "capacity.peers is 10000001; at most 10000000"),
+        (|c| c.items = usize::MAX, "capacity.items is 18446744073709551615; at most 10000000"),
+        (|c| c.value_bytes = (1 << 31) + 1, "capacity.value_bytes is 2147483649; at most 2147483648"),
+        (|c| c.value_bytes = 999, "capacity.value_bytes is 999; at least 1000"),
         (|c| c.transactions = usize::MAX, "capacity.transactions is 18446744073709551615; at most 65278"),
         (|c| c.operations = usize::MAX, "capacity.operations is 18446744073709551615; at most 254"),
         (|c| c.meters = usize::MAX, "capacity.meters is 18446744073709551615; at most 16777216"),
@@ -101,11 +106,20 @@ fn lent_storage_has_a_candidate_and_a_token_for_each_replica_or_the_node_is_not_
     let mut enough = honeyguide::storage! { operations: 1, replicas: 12 };
     assert_eq!(refusal(enough.lend()), None);
     let mut too_few = honeyguide::storage! { operations: 1, replicas: 11 };
-    assert_eq!(refusal(too_few.lend()).unwrap(), "replicas is 11; at least lookup.replicas, 12");
+    assert_eq!(
+        refusal(too_few.lend()).unwrap(),
+        "replicas is 11; at least lookup.replicas, 12 (storage! takes the number by this name)"
+    );
     let mut too_near = honeyguide::storage! { operations: 1, replicas: 12, candidates: 11 };
-    assert_eq!(refusal(too_near.lend()).unwrap(), "candidates is 11; at least lookup.replicas, 12");
+    assert_eq!(
+        refusal(too_near.lend()).unwrap(),
+        "candidates is 11; at least lookup.replicas, 12 (storage! takes the number by this name)"
+    );
     let mut for_tiny = honeyguide::storage! { operations: 1 };
-    assert_eq!(refusal(for_tiny.lend()).unwrap(), "replicas is 8; at least lookup.replicas, 12");
+    assert_eq!(
+        refusal(for_tiny.lend()).unwrap(),
+        "replicas is 8; at least lookup.replicas, 12 (storage! takes the number by this name)"
+    );
 }
 
 #[test]
@@ -113,9 +127,15 @@ fn lent_storage_has_memory_for_every_link() {
     let refusal = |config: Config, storage| Node::new(config, [1; 32], storage).err().map(|error| error.to_string());
     let two = Config::tiny().with_links(&[LinkConfig::V4, LinkConfig::V6]).unwrap();
     let mut none = honeyguide::storage! { links: 0 };
-    assert_eq!(refusal(Config::tiny(), none.lend()).unwrap(), "links is 0; at least Config::links, 1");
+    assert_eq!(
+        refusal(Config::tiny(), none.lend()).unwrap(),
+        "links is 0; at least Config::links, 1 (storage! takes the number by this name)"
+    );
     let mut one = honeyguide::storage!();
-    assert_eq!(refusal(two, one.lend()).unwrap(), "links is 1; at least Config::links, 2");
+    assert_eq!(
+        refusal(two, one.lend()).unwrap(),
+        "links is 1; at least Config::links, 2 (storage! takes the number by this name)"
+    );
     let mut more = honeyguide::storage! { links: 4 };
     assert_eq!(refusal(Config::tiny(), more.lend()), None);
 }

@@ -6,16 +6,18 @@
 //! Reading through a chain that was released is harmless, but finds bytes of another value.
 
 use crate::base::list::List;
-use crate::base::slab::MAX_ENTRIES;
 
 /// The end of a chain of blocks.
-const NO_BLOCK: u16 = u16::MAX;
+const NO_BLOCK: u32 = u32::MAX;
+
+/// Most blocks: 2 GiB of values.
+pub const MAX_BLOCKS: usize = 1 << 25;
 
 /// A piece of an [`Arena`].
 #[derive(Clone, Copy, Debug)]
 pub struct Block {
     bytes: [u8; Block::BYTES],
-    next: u16,
+    next: u32,
 }
 
 impl Block {
@@ -31,7 +33,7 @@ impl Block {
 /// A stored value: its first block and its length in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Chain {
-    first: u16,
+    first: u32,
     len: u16,
 }
 
@@ -61,12 +63,12 @@ impl Default for Chain {
     }
 }
 
-/// Byte strings in the blocks of one list (at most [`MAX_ENTRIES`] blocks, just under 4 MiB of values). It grows only
+/// Byte strings in the blocks of one list (at most [`MAX_BLOCKS`]). It grows only
 /// when no block is free that was used before.
 #[derive(Debug)]
 pub struct Arena<'s> {
     blocks: List<'s, Block>,
-    first_free: u16,
+    first_free: u32,
     free: usize,
 }
 
@@ -74,7 +76,7 @@ impl<'s> Arena<'s> {
     /// An arena without values.
     pub fn new(mut blocks: List<'s, Block>) -> Self {
         blocks.clear();
-        let free = blocks.capacity().min(MAX_ENTRIES);
+        let free = blocks.capacity().min(MAX_BLOCKS);
         Arena { blocks, first_free: NO_BLOCK, free }
     }
 
@@ -89,11 +91,11 @@ impl<'s> Arena<'s> {
         // The value takes the front of the free chain as it is linked; behind the last free block come those never
         // used.
         let mut at = self.first_free;
-        let first = if at == NO_BLOCK { self.blocks.len() as u16 } else { at };
+        let first = if at == NO_BLOCK { self.blocks.len() as u32 } else { at };
         let mut pieces = value.chunks(Block::BYTES);
         while let Some(piece) = pieces.next() {
-            let (is_last, unused) = (pieces.len() == 0, self.blocks.len() as u16);
-            match self.blocks.get_mut(usize::from(at)) {
+            let (is_last, unused) = (pieces.len() == 0, self.blocks.len() as u32);
+            match self.blocks.get_mut(at as usize) {
                 Some(block) => {
                     block.bytes[..piece.len()].copy_from_slice(piece);
                     at = block.next;
@@ -120,10 +122,10 @@ impl<'s> Arena<'s> {
     pub fn release(&mut self, chain: Chain) {
         let mut last = chain.first;
         for _ in 1..chain.blocks() {
-            let Some(block) = self.blocks.get(usize::from(last)) else { break };
+            let Some(block) = self.blocks.get(last as usize) else { break };
             last = block.next;
         }
-        let Some(block) = self.blocks.get_mut(usize::from(last)) else {
+        let Some(block) = self.blocks.get_mut(last as usize) else {
             debug_assert!(chain.is_empty(), "a chain that is not of this arena");
             return;
         };
@@ -157,7 +159,7 @@ impl<'s> Arena<'s> {
     pub fn chunks(&self, chain: Chain) -> impl Iterator<Item = &[u8]> {
         let (blocks, mut at, mut left) = (&self.blocks[..], chain.first, chain.len());
         core::iter::from_fn(move || {
-            let block = blocks.get(usize::from(at)).filter(|_| left > 0)?;
+            let block = blocks.get(at as usize).filter(|_| left > 0)?;
             let piece = &block.bytes[..left.min(Block::BYTES)];
             left -= piece.len();
             at = block.next;
@@ -179,7 +181,7 @@ impl<'s> Arena<'s> {
     /// Bytes for which there is room when the arena is empty.
     #[allow(dead_code, reason = "asked by tests and the recount of invariants only")]
     pub fn capacity_bytes(&self) -> usize {
-        self.blocks.capacity().min(MAX_ENTRIES) * Block::BYTES
+        self.blocks.capacity().min(MAX_BLOCKS) * Block::BYTES
     }
 }
 
@@ -265,8 +267,8 @@ mod tests {
     }
 
     #[test]
-    fn a_block_takes_two_bytes_more_than_it_holds() {
-        assert_eq!(core::mem::size_of::<Block>(), 66);
-        assert_eq!(core::mem::size_of::<Chain>(), 4);
+    fn a_block_takes_four_bytes_more_than_it_holds() {
+        assert_eq!(core::mem::size_of::<Block>(), 68);
+        assert_eq!(core::mem::size_of::<Chain>(), 8);
     }
 }

@@ -35,12 +35,14 @@ pub struct ConfigError {
     pub other: &'static str,
     /// That number, or what the other field is, in `unit`s.
     pub bound: u64,
+    /// How to mend it where that is not to be seen from the rest; else empty.
+    pub hint: &'static str,
 }
 
 impl ConfigError {
     /// A value that is not `rule` (as in "at least") `bound`.
     pub(crate) const fn new(field: &'static str, value: u64, rule: &'static str, bound: u64) -> Self {
-        ConfigError { field, value, unit: "", rule, other: "", bound }
+        ConfigError { field, value, unit: "", rule, other: "", bound, hint: "" }
     }
 
     /// The same where the bound is the value of another field.
@@ -51,6 +53,11 @@ impl ConfigError {
     /// The same where the field is not meant as one of `part`.
     pub(crate) fn outside(self, part: &str) -> Self {
         ConfigError { field: self.field.strip_prefix(part).unwrap_or(self.field), ..self }
+    }
+
+    /// The same where it has to be said how to mend it.
+    pub(crate) const fn mended_by(self, hint: &'static str) -> Self {
+        ConfigError { hint, ..self }
     }
 
     /// The same where the numbers count something.
@@ -71,13 +78,14 @@ pub(crate) fn at_most(field: &'static str, value: u64, bound: u64) -> Result<(),
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ConfigError { field, value, unit, rule, other, bound } = self;
+        let ConfigError { field, value, unit, rule, other, bound, hint } = self;
         let space = if unit.is_empty() { "" } else { " " };
         write!(f, "{field} is {value}{space}{unit}; {rule} ")?;
         if !other.is_empty() {
             write!(f, "{other}, ")?;
         }
-        write!(f, "{bound}{space}{unit}")
+        write!(f, "{bound}{space}{unit}")?;
+        if hint.is_empty() { Ok(()) } else { write!(f, " ({hint})") }
     }
 }
 
@@ -101,6 +109,10 @@ mod tests {
                     .against("lookup.soft_timeout.most")
                     .counted_in("ms"),
                 "lookup.hard_timeout is 500 ms; at least lookup.soft_timeout.most, 1000 ms",
+            ),
+            (
+                ConfigError::new("links", 1, "at least", 2).mended_by("say links: 2"),
+                "links is 1; at least 2 (say links: 2)",
             ),
         ] {
             assert_eq!(error.to_string(), text);

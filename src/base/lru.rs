@@ -5,28 +5,27 @@
 //! oldest one is the next to expire. The links are memory of their own, so that entries need not know of them.
 
 use crate::base::list::List;
-use crate::base::slab::MAX_ENTRIES;
 
 /// The end of a chain.
-const NONE: u16 = u16::MAX;
+const NONE: u32 = u32::MAX;
 
 /// Memory for one entry.
 #[derive(Clone, Copy, Debug)]
 pub struct LruLink {
     /// The entry that was refreshed before this one; of a free entry, itself, which no taken entry can have.
-    older: u16,
+    older: u32,
     /// The entry that was refreshed after this one; of a free entry, the next free one.
-    newer: u16,
+    newer: u32,
 }
 
 /// The entries `0..n` of a store in the order of their last refresh, where `n` is the capacity of its memory (at most
-/// [`MAX_ENTRIES`]).
+/// 2^32 - 1).
 #[derive(Debug)]
 pub struct Lru<'s> {
     links: List<'s, LruLink>,
-    oldest: u16,
-    newest: u16,
-    first_free: u16,
+    oldest: u32,
+    newest: u32,
+    first_free: u32,
     len: usize,
 }
 
@@ -39,15 +38,15 @@ impl<'s> Lru<'s> {
 
     /// Takes a free entry, which becomes the newest: one that was released if there is any, else the one after the
     /// last that was ever taken.
-    pub fn claim(&mut self) -> Option<u16> {
+    pub fn claim(&mut self) -> Option<u32> {
         if self.is_full() {
             return None;
         }
-        let entry = match self.links.get(usize::from(self.first_free)) {
+        let entry = match self.links.get(self.first_free as usize) {
             Some(link) => core::mem::replace(&mut self.first_free, link.newer),
             None => {
                 self.links.push(LruLink { older: NONE, newer: NONE });
-                (self.links.len() - 1) as u16
+                (self.links.len() - 1) as u32
             }
         };
         self.append(entry);
@@ -56,7 +55,7 @@ impl<'s> Lru<'s> {
     }
 
     /// Makes a taken entry the newest. Does nothing to a free one.
-    pub fn refresh(&mut self, entry: u16) {
+    pub fn refresh(&mut self, entry: u32) {
         if entry != self.newest && self.is_taken(entry) {
             self.unlink(entry);
             self.append(entry);
@@ -64,24 +63,35 @@ impl<'s> Lru<'s> {
     }
 
     /// Frees an entry. Does nothing to one that is free.
-    pub fn release(&mut self, entry: u16) {
+    pub fn release(&mut self, entry: u32) {
         if self.is_taken(entry) {
             self.unlink(entry);
-            self.links[usize::from(entry)] = LruLink { older: entry, newer: self.first_free };
+            self.links[entry as usize] = LruLink { older: entry, newer: self.first_free };
             self.first_free = entry;
             self.len -= 1;
         }
     }
 
+    /// Frees all entries.
+    pub fn clear(&mut self) {
+        self.links.clear();
+        (self.oldest, self.newest, self.first_free, self.len) = (NONE, NONE, NONE, 0);
+    }
+
+    /// The taken entry that was refreshed last.
+    pub fn newest(&self) -> Option<u32> {
+        (self.newest != NONE).then_some(self.newest)
+    }
+
     /// The taken entry that was refreshed longest ago.
-    pub fn oldest(&self) -> Option<u16> {
+    pub fn oldest(&self) -> Option<u32> {
         (self.oldest != NONE).then_some(self.oldest)
     }
 
     /// The taken entries, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = u16> {
+    pub fn iter(&self) -> impl Iterator<Item = u32> {
         core::iter::successors(self.oldest(), |&entry| {
-            let newer = self.links[usize::from(entry)].newer;
+            let newer = self.links[entry as usize].newer;
             (newer != NONE).then_some(newer)
         })
     }
@@ -103,32 +113,32 @@ impl<'s> Lru<'s> {
 
     /// How many entries there are.
     pub fn capacity(&self) -> usize {
-        self.links.capacity().min(MAX_ENTRIES)
+        self.links.capacity()
     }
 
-    fn is_taken(&self, entry: u16) -> bool {
-        self.links.get(usize::from(entry)).is_some_and(|link| link.older != entry)
+    fn is_taken(&self, entry: u32) -> bool {
+        self.links.get(entry as usize).is_some_and(|link| link.older != entry)
     }
 
-    fn append(&mut self, entry: u16) {
+    fn append(&mut self, entry: u32) {
         let links = &mut self.links[..];
         let link = LruLink { older: self.newest, newer: NONE };
-        links[usize::from(entry)] = link;
-        match links.get_mut(usize::from(link.older)) {
+        links[entry as usize] = link;
+        match links.get_mut(link.older as usize) {
             Some(older) => older.newer = entry,
             None => self.oldest = entry,
         }
         self.newest = entry;
     }
 
-    fn unlink(&mut self, entry: u16) {
+    fn unlink(&mut self, entry: u32) {
         let links = &mut self.links[..];
-        let LruLink { older, newer } = links[usize::from(entry)];
-        match links.get_mut(usize::from(older)) {
+        let LruLink { older, newer } = links[entry as usize];
+        match links.get_mut(older as usize) {
             Some(link) => link.newer = newer,
             None => self.oldest = newer,
         }
-        match links.get_mut(usize::from(newer)) {
+        match links.get_mut(newer as usize) {
             Some(link) => link.older = older,
             None => self.newest = older,
         }
@@ -139,7 +149,7 @@ impl<'s> Lru<'s> {
 mod tests {
     use super::*;
 
-    fn order<const N: usize>(recency: &Lru<'_>) -> [u16; N] {
+    fn order<const N: usize>(recency: &Lru<'_>) -> [u32; N] {
         let mut entries = recency.iter();
         let out = core::array::from_fn(|_| entries.next().unwrap());
         assert!(entries.next().is_none() && recency.len() == N);
@@ -182,5 +192,8 @@ mod tests {
         recency.release(0);
         assert!(recency.is_empty() && recency.oldest().is_none());
         assert_eq!((recency.claim(), recency.claim(), recency.claim()), (Some(0), Some(1), None));
+        assert_eq!((recency.oldest(), recency.newest()), (Some(0), Some(1)));
+        recency.clear();
+        assert_eq!((recency.len(), recency.oldest(), recency.newest(), recency.claim()), (0, None, None, Some(0)));
     }
 }

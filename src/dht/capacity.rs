@@ -1,10 +1,11 @@
 //! How large the tables of a node are, and how large they may be.
 //!
-//! Entries are numbered in 16 bits. The limits are those of the numbers, and no table that the node cannot do without
-//! is empty.
+//! Peers, items and the blocks of their values are numbered in 32 bits, everything else in 16. The limits are those of
+//! the numbers, and no table that the node cannot do without is empty.
 
-use crate::base::arena::Block;
+use crate::base::arena::{Block, MAX_BLOCKS};
 use crate::base::error::{ConfigError, at_least, at_most};
+use crate::base::order::MAX_ORDERED;
 use crate::base::slab::MAX_ENTRIES;
 use crate::krpc::item::MAX_VALUE;
 
@@ -109,9 +110,9 @@ impl Capacity {
             ("capacity.operations", self.operations, 1, MAX_OPERATIONS),
             ("capacity.candidates", self.candidates, 8, MAX_CANDIDATES),
             ("capacity.transactions", self.transactions, 1, MAX_ENTRIES),
-            ("capacity.peers", self.peers, 0, MAX_ENTRIES),
-            ("capacity.items", self.items, 0, MAX_ENTRIES),
-            ("capacity.value_bytes", self.value_bytes, least_value, MAX_ENTRIES * Block::BYTES),
+            ("capacity.peers", self.peers, 0, MAX_ORDERED),
+            ("capacity.items", self.items, 0, MAX_ORDERED),
+            ("capacity.value_bytes", self.value_bytes, least_value, MAX_BLOCKS * Block::BYTES),
             ("capacity.replies", self.replies, 1, MAX_ENTRIES),
             ("capacity.results", self.results, 1, MAX_ENTRIES),
             ("capacity.meters", self.meters, 8, MAX_METERS),

@@ -6,8 +6,8 @@
 //!
 //! An item lives for a fixed time after its last put. When the table or the arena is full, a new item has to push out
 //! another: of the [`CANDIDATES`] items that are farthest from our id, and farther than the new one, the one that was
-//! longest without a put. So an item near us, or one that somebody keeps alive, stays. The farthest items of a list
-//! that is sorted by target are found on one walk down the bits of our id, by a binary search for each bit: no scan.
+//! longest without a put. So an item near us, or one that somebody keeps alive, stays. The farthest items of an order
+//! by target are found on one walk down the bits of our id, by a binary search for each bit: no scan.
 //!
 //! Two rules bound what a flood can destroy. A network (/24 or /64) may hold a fixed number of items, counted for the
 //! network that put an item first, for as long as it is held. And an item pushes out at most one other, only when it is
@@ -15,13 +15,14 @@
 //! at most as many items of others as its own quota gives it.
 
 use core::cmp::Reverse;
+use core::ops::Range;
 
 use arrayvec::ArrayVec;
 
 use crate::base::arena::{Arena, Block, Chain};
 use crate::base::list::List;
 use crate::base::lru::{Lru, LruLink};
-use crate::base::slab::SlabKey;
+use crate::base::order::{Order, Ordered, Place};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::ServerConfig;
 use crate::krpc::endpoint::{Endpoint, Network};
@@ -133,7 +134,15 @@ pub struct ItemEntry {
     kind: Kind,
 }
 
-/// Memory of [`Items`]. The first four have the same capacity.
+/// A handle of an item: once it was removed it finds nothing, even if another item has its place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ItemKey {
+    index: u32,
+    /// How often an item had been removed from that place before.
+    generation: u32,
+}
+
+/// Memory of [`Items`]. The first two have the same capacity, the orders what [`Order::memory_for`] says of it.
 #[derive(Debug)]
 pub struct ItemsMemory<'s> {
     /// The items.
@@ -141,9 +150,9 @@ pub struct ItemsMemory<'s> {
     /// Their order by last put.
     pub ages: List<'s, LruLink>,
     /// Their order by target.
-    pub by_target: List<'s, u16>,
+    pub by_target: List<'s, Ordered>,
     /// Their order by network.
-    pub by_network: List<'s, u16>,
+    pub by_network: List<'s, Ordered>,
     /// Their values.
     pub blocks: List<'s, Block>,
 }
@@ -153,8 +162,8 @@ pub struct ItemsMemory<'s> {
 pub struct Items<'s> {
     entries: List<'s, ItemEntry>,
     recency: Lru<'s>,
-    by_target: List<'s, u16>,
-    by_network: List<'s, u16>,
+    by_target: Order<'s>,
+    by_network: Order<'s>,
     arena: Arena<'s>,
     lifetime: Duration,
     quota: usize,
@@ -164,17 +173,16 @@ pub struct Items<'s> {
 impl<'s> Items<'s> {
     /// A store without items. In a local network, no network has a quota.
     pub fn new(config: &ServerConfig, network: Network, memory: ItemsMemory<'s>) -> Self {
-        let ItemsMemory { mut entries, ages, mut by_target, mut by_network, blocks } = memory;
-        let shortest = entries.capacity().min(by_target.capacity()).min(by_network.capacity());
-        debug_assert!(shortest >= ages.capacity(), "a place for every age");
+        let ItemsMemory { mut entries, ages, by_target, by_network, blocks } = memory;
+        let sorted = by_target.capacity().min(by_network.capacity());
+        debug_assert!(entries.capacity() >= ages.capacity(), "a place for every age");
+        debug_assert!(sorted >= Order::memory_for(ages.capacity()), "a place in both orders for every age");
         entries.clear();
-        by_target.clear();
-        by_network.clear();
         Items {
             entries,
             recency: Lru::new(ages),
-            by_target,
-            by_network,
+            by_target: Order::new(by_target),
+            by_network: Order::new(by_network),
             arena: Arena::new(blocks),
             lifetime: config.item_lifetime,
             quota: match network {
@@ -211,7 +219,7 @@ impl<'s> Items<'s> {
         if put.item.value.len() > MAX_VALUE || salt > MAX_SALT {
             return PutOutcome::Rejected(Rejection::Size);
         }
-        match (self.number_of(&put.target, Kind::of(&put.item)), &put.item.mutable) {
+        match (self.held_as(&put.target, Kind::of(&put.item)), &put.item.mutable) {
             (None, _) => self.put_new(own, put, verify),
             (Some(number), Some(mutable)) => self.put_version(number, mutable, put, verify),
             // The target is the hash of the value, so this is the value that is held.
@@ -220,19 +228,20 @@ impl<'s> Items<'s> {
     }
 
     /// The handle of the item that is held under `target`; the mutable one, if both kinds are.
-    pub fn find(&self, target: &Id) -> Option<SlabKey> {
-        let number = self.number_of(target, Kind::Mutable).or_else(|| self.number_of(target, Kind::Immutable))?;
-        Some(SlabKey { index: number, generation: self.entry(number).generation })
+    pub fn find(&self, target: &Id) -> Option<ItemKey> {
+        let [first, second] = self.held_under(target);
+        let number = second.or(first)?;
+        Some(ItemKey { index: number, generation: self.entry(number).generation })
     }
 
     /// The sequence number of a mutable item; `None` for an immutable one, or once it was removed.
-    pub fn seq(&self, key: SlabKey) -> Option<i64> {
+    pub fn seq(&self, key: ItemKey) -> Option<i64> {
         let entry = self.held(key)?;
         (entry.kind == Kind::Mutable).then_some(entry.seq)
     }
 
     /// The item of `key`, its value copied into `buf`; `None` once it was removed.
-    pub fn view<'b>(&'b self, key: SlabKey, buf: &'b mut [u8; MAX_VALUE]) -> Option<StoredItem<'b>> {
+    pub fn view<'b>(&'b self, key: ItemKey, buf: &'b mut [u8; MAX_VALUE]) -> Option<StoredItem<'b>> {
         let entry = self.held(key)?;
         let len = self.arena.copy_to(entry.value, buf)?;
         let mutable = match entry.kind {
@@ -247,8 +256,7 @@ impl<'s> Items<'s> {
     /// room for one more value of any size.
     pub fn would_evict_first(&self, own: &Id, target: &Id) -> bool {
         let full = self.recency.is_full() || self.arena.free_blocks() < Block::count_for(MAX_VALUE);
-        let farthest = || self.farthest(own, 1).first().map(|&number| own.distance(&self.entry(number).target));
-        full && self.find(target).is_none() && farthest().is_none_or(|farthest| farthest <= own.distance(target))
+        full && !self.has_farther(own, target) && self.find(target).is_none()
     }
 
     /// Removes every item whose lifetime is over.
@@ -266,7 +274,7 @@ impl<'s> Items<'s> {
 
     fn put_new(&mut self, own: &Id, put: &Put<'_>, verify: impl FnOnce() -> bool) -> PutOutcome {
         let network = put.from.network();
-        if self.held_for(network) >= self.quota {
+        if self.quota < usize::MAX && self.held_for(network) >= self.quota {
             return PutOutcome::Rejected(Rejection::Quota);
         }
         let evicted = match self.evicted_for(own, put) {
@@ -287,7 +295,7 @@ impl<'s> Items<'s> {
 
     fn put_version(
         &mut self,
-        number: u16,
+        number: u32,
         mutable: &Mutable<'_>,
         put: &Put<'_>,
         verify: impl FnOnce() -> bool,
@@ -314,24 +322,24 @@ impl<'s> Items<'s> {
         self.arena.release(old);
         let Some(value) = self.arena.store(put.item.value) else {
             debug_assert!(false, "the room was counted");
-            self.entries[usize::from(number)].value = Chain::EMPTY;
+            self.entries[number as usize].value = Chain::EMPTY;
             self.remove(number);
             return PutOutcome::Rejected(Rejection::Space);
         };
-        let held = &mut self.entries[usize::from(number)];
+        let held = &mut self.entries[number as usize];
         (held.value, held.seq, held.key, held.signature) = (value, mutable.seq, *mutable.key, *mutable.signature);
         self.refresh(number);
         PutOutcome::Replaced
     }
 
-    fn refresh(&mut self, number: u16) -> PutOutcome {
-        self.entries[usize::from(number)].put_at = self.latest;
+    fn refresh(&mut self, number: u32) -> PutOutcome {
+        self.entries[number as usize].put_at = self.latest;
         self.recency.refresh(number);
         PutOutcome::Identical
     }
 
     /// Whether a new item fits: at once, or in place of the item that is returned.
-    fn evicted_for(&self, own: &Id, put: &Put<'_>) -> Result<Option<u16>, PutOutcome> {
+    fn evicted_for(&self, own: &Id, put: &Put<'_>) -> Result<Option<u32>, PutOutcome> {
         let needed = Block::count_for(put.item.value.len());
         if !self.recency.is_full() && needed <= self.arena.free_blocks() {
             return Ok(None);
@@ -355,29 +363,57 @@ impl<'s> Items<'s> {
     }
 
     /// The `wanted` items farthest from `own` (or all), in no particular order.
-    fn farthest(&self, own: &Id, mut wanted: usize) -> ArrayVec<u16, CANDIDATES> {
+    fn farthest(&self, own: &Id, mut wanted: usize) -> ArrayVec<u32, CANDIDATES> {
         let mut found = ArrayVec::new();
-        let mut range = &self.by_target[..];
-        // All targets of `range` share the bits before the one where its two ends differ. That bit parts it into two
-        // halves, of which the one that differs from our id is the farther one, whatever follows.
-        while let [first, .., last] = range {
-            let bit = self.entry(*first).target.shared_prefix_len(&self.entry(*last).target);
-            if range.len() <= wanted || bit >= 160 {
-                break;
-            }
-            let half = range.partition_point(|&number| !self.entry(number).target.bit(bit));
-            let (zeros, ones) = range.split_at(half);
-            let (far, near) = if own.bit(bit) { (zeros, ones) } else { (ones, zeros) };
-            if far.len() >= wanted {
+        let mut range = self.by_target.start()..self.by_target.end();
+        while self.by_target.count(&range) > wanted
+            && let Some((far, near, _)) = self.halves(own, &range)
+        {
+            let in_far = self.by_target.count(&far);
+            if in_far >= wanted {
                 range = far;
             } else {
-                found.extend(far.iter().copied());
-                wanted -= far.len();
+                found.extend(self.by_target.iter(far));
+                wanted -= in_far;
                 range = near;
             }
         }
-        found.extend(range.iter().copied().take(wanted));
+        found.extend(self.by_target.iter(range).take(wanted));
         found
+    }
+
+    /// Whether some item is farther from `own` than `target` is.
+    fn has_farther(&self, own: &Id, target: &Id) -> bool {
+        let mut range = self.by_target.start()..self.by_target.end();
+        while let Some((far, _, bit)) = self.halves(own, &range) {
+            // Two targets that differ before that bit: the first difference decides for all of them.
+            let any = self.by_target.get(range.start).map(|number| self.entry(number).target);
+            let shared = any.map_or(0, |any| any.shared_prefix_len(target));
+            if shared < bit {
+                break;
+            }
+            if own.bit(bit) == target.bit(bit) {
+                return true;
+            }
+            range = far;
+        }
+        let first = self.by_target.get(range.start);
+        first.is_some_and(|number| own.distance(&self.entry(number).target) > own.distance(target))
+    }
+
+    /// Parts items into those that are farther from `own` and those that are nearer. All targets of `range` share the
+    /// bits before the one where its two ends differ, which is told too; the half that differs from our id in that bit
+    /// is the farther one, whatever follows. `None`, when all have one target.
+    fn halves(&self, own: &Id, range: &Range<Place>) -> Option<(Range<Place>, Range<Place>, u32)> {
+        let first = self.entry(self.by_target.get(range.start)?).target;
+        let last = self.entry(self.by_target.get(self.by_target.back(range.end)?)?).target;
+        let bit = first.shared_prefix_len(&last);
+        if bit >= 160 {
+            return None;
+        }
+        let middle = self.place_of(&first_with(&last, bit + 1), Kind::Immutable);
+        let (zeros, ones) = (range.start..middle, middle..range.end);
+        Some(if own.bit(bit) { (zeros, ones, bit) } else { (ones, zeros, bit) })
     }
 
     fn add(&mut self, network: u64, put: &Put<'_>) -> Option<()> {
@@ -387,10 +423,8 @@ impl<'s> Items<'s> {
             return None;
         };
         let kind = Kind::of(&put.item);
-        let at = self.place_of(&put.target, kind);
-        self.by_target.insert(at, number);
-        let at = self.place_in_network(network, number);
-        self.by_network.insert(at, number);
+        self.by_target.insert(self.place_of(&put.target, kind), put.target.front(), number);
+        self.by_network.insert(self.place_in_network(network, number), front_of(network), number);
         let mutable = put.item.mutable.as_ref();
         let entry = ItemEntry {
             put_at: self.latest,
@@ -399,86 +433,107 @@ impl<'s> Items<'s> {
             key: mutable.map_or([0; 32], |mutable| *mutable.key),
             signature: mutable.map_or([0; 64], |mutable| *mutable.signature),
             target: put.target,
-            generation: self.entries.get(usize::from(number)).map_or(0, |entry| entry.generation),
+            generation: self.entries.get(number as usize).map_or(0, |entry| entry.generation),
             value,
             kind,
         };
-        match self.entries.get_mut(usize::from(number)) {
+        match self.entries.get_mut(number as usize) {
             Some(place) => *place = entry,
             None => _ = self.entries.push(entry),
         }
         Some(())
     }
 
-    fn remove(&mut self, number: u16) {
+    fn remove(&mut self, number: u32) {
         let ItemEntry { target, kind, network, value, .. } = *self.entry(number);
         self.by_target.remove(self.place_of(&target, kind));
         self.by_network.remove(self.place_in_network(network, number));
         self.arena.release(value);
         self.recency.release(number);
-        let entry = &mut self.entries[usize::from(number)];
+        let entry = &mut self.entries[number as usize];
         entry.generation = entry.generation.wrapping_add(1);
     }
 
-    fn number_of(&self, target: &Id, kind: Kind) -> Option<u16> {
-        let number = *self.by_target.get(self.place_of(target, kind))?;
-        let entry = self.entry(number);
-        (entry.target == *target && entry.kind == kind).then_some(number)
+    fn held_as(&self, target: &Id, kind: Kind) -> Option<u32> {
+        self.held_under(target).into_iter().flatten().find(|&number| self.entry(number).kind == kind)
+    }
+
+    /// The items that are held under a target, the mutable one last.
+    fn held_under(&self, target: &Id) -> [Option<u32>; 2] {
+        let first = self.place_of(target, Kind::Immutable);
+        [0, 1].map(|further| {
+            let number = self.by_target.get(self.by_target.skip(first, further))?;
+            (self.entry(number).target == *target).then_some(number)
+        })
     }
 
     /// Where an item is, or would be, in the order by target.
-    fn place_of(&self, target: &Id, kind: Kind) -> usize {
-        let entries = &self.entries[..];
-        self.by_target.partition_point(move |&number| {
-            let entry = &entries[usize::from(number)];
+    fn place_of(&self, target: &Id, kind: Kind) -> Place {
+        self.by_target.place(target.front(), &|number| {
+            let entry = self.entry(number);
             (&entry.target, entry.kind) < (target, kind)
         })
     }
 
     /// Where an item is, or would be, in the order by network.
-    fn place_in_network(&self, network: u64, number: u16) -> usize {
-        let entries = &self.entries[..];
-        self.by_network.partition_point(move |&other| (entries[usize::from(other)].network, other) < (network, number))
+    fn place_in_network(&self, network: u64, number: u32) -> Place {
+        self.by_network.place(front_of(network), &|other| (self.entry(other).network, other) < (network, number))
     }
 
     fn held_for(&self, network: u64) -> usize {
-        self.place_in_network(network, u16::MAX) - self.place_in_network(network, 0)
+        let end = self.place_in_network(network, u32::MAX);
+        self.by_network.count(&(self.place_in_network(network, 0)..end))
     }
 
-    fn expires_at(&self, number: u16) -> Instant {
+    fn expires_at(&self, number: u32) -> Instant {
         self.entry(number).put_at + self.lifetime
     }
 
     /// The item of a handle; `None` once it was removed.
-    fn held(&self, key: SlabKey) -> Option<&ItemEntry> {
-        self.entries.get(usize::from(key.index)).filter(|entry| entry.generation == key.generation)
+    fn held(&self, key: ItemKey) -> Option<&ItemEntry> {
+        self.entries.get(key.index as usize).filter(|entry| entry.generation == key.generation)
     }
 
-    fn entry(&self, number: u16) -> &ItemEntry {
-        &self.entries[usize::from(number)]
+    fn entry(&self, number: u32) -> &ItemEntry {
+        &self.entries[number as usize]
     }
 
     /// Recounts everything that has to hold.
     #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
-        let by_target = &self.by_target;
-        let by_network = &self.by_network;
+        let by_target = || self.by_target.iter(self.by_target.start()..self.by_target.end());
+        let by_network = || self.by_network.iter(self.by_network.start()..self.by_network.end());
+        assert_eq!([by_target().count(), by_network().count(), self.recency.iter().count()], [self.len(); 3]);
+        assert_eq!([self.by_target.len(), self.by_network.len()], [self.len(); 2]);
         assert!(
-            by_target.len() == self.len()
-                && by_network.len() == self.len()
-                && self.recency.iter().count() == self.len()
+            by_target().map(|number| (self.entry(number).target, self.entry(number).kind)).is_sorted_by(|a, b| a < b)
         );
-        assert!(by_target.is_sorted_by(|&a, &b| {
-            let (a, b) = (self.entry(a), self.entry(b));
-            (a.target, a.kind) < (b.target, b.kind)
-        }));
-        assert!(by_network.is_sorted_by(|&a, &b| (self.entry(a).network, a) < (self.entry(b).network, b)));
-        assert!(by_target.iter().all(|&number| self.held_for(self.entry(number).network) <= self.quota));
+        let network = |number| self.entry(number).network;
+        assert!(by_network().map(|number| (front_of(network(number)), network(number), number)).is_sorted());
+        assert!(by_target().all(|number| self.held_for(network(number)) <= self.quota));
         assert!(self.recency.iter().is_sorted_by_key(|number| self.entry(number).put_at));
         assert!(self.recency.iter().all(|number| self.expires_at(number) > self.latest));
-        let taken: usize = by_target.iter().map(|&number| self.entry(number).value.blocks()).sum();
+        let taken: usize = by_target().map(|number| self.entry(number).value.blocks()).sum();
         let free = self.arena.capacity_bytes() / Block::BYTES - taken;
         assert!(self.arena.free_blocks() <= free, "no block is used twice");
+    }
+}
+
+/// The first of all ids that share so many leading bits with `id`.
+fn first_with(id: &Id, bits: u32) -> Id {
+    let mut first = *id;
+    for (byte, from) in first.0.iter_mut().zip((0u32..).step_by(8)) {
+        *byte &= !(0xff_u32 >> bits.saturating_sub(from).min(8)) as u8;
+    }
+    first
+}
+
+/// What networks are sorted by before anything else. It keeps those of one /32 of IPv6 side by side, and tells those of
+/// IPv4 apart, which differ in their lowest 24 bits.
+fn front_of(network: u64) -> u32 {
+    match (network >> 32) as u32 {
+        u32::MAX => (network as u32) << 8,
+        front => front,
     }
 }
 

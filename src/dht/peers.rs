@@ -1,9 +1,10 @@
 //! The peers that we hold for others (BEP 5, 32, 33, 51).
 //!
-//! All peers of all info-hashes share one pool of entries of 42 bytes; sorted are only their numbers, by (info-hash,
-//! family, address). So the peers of one info-hash, those of one family and those of one network are each a slice of
-//! that order, found by binary search; counting them costs nothing more. An address is held once for an info-hash,
-//! whatever its port; a later announce updates port, seed flag and lifetime.
+//! All peers of all info-hashes share one pool of entries of 50 bytes; sorted are only their numbers, by (info-hash,
+//! family, seed or not, address). So the peers of one info-hash, those of one family, its seeds and those of one network
+//! are each a range of that order, found by binary search. An address is held once for an info-hash, whatever its port;
+//! a later announce updates port, seed flag and lifetime. Each info-hash has a place in a list of its own, which names
+//! the first of its peers: so some of them are drawn without a walk.
 //!
 //! Limits: an info-hash has a fixed number of places; when they are taken, a newcomer is refused (and its token was
 //! withheld), so that announces spill over to our neighbours. One network may take an eighth of them, or a single /64
@@ -22,11 +23,13 @@ use arrayvec::ArrayVec;
 
 use crate::base::list::List;
 use crate::base::lru::{Lru, LruLink};
+use crate::base::order::{Order, Ordered, Place};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::dht::command::PeerKind;
 use crate::dht::config::{MAX_SAMPLES, ServerConfig};
-use crate::krpc::bloom::Bloom;
+use crate::krpc::bloom::{Bloom, BloomBits};
+use crate::krpc::compact::MAX_PEERS;
 use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 
@@ -59,13 +62,20 @@ impl Announced {
     }
 }
 
+/// No place among the swarms.
+const NOWHERE: u32 = u32::MAX;
+
 /// Memory for one peer.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct PeerEntry {
     info_hash: Id,
     endpoint: Endpoint,
     /// Seed flag and time of the last announce.
     stamp: [u8; 4],
+    /// What its address sets in a filter.
+    bits: BloomBits,
+    /// The place of its info-hash among the swarms, if it is the first of its peers; else [`NOWHERE`].
+    swarm: u32,
 }
 
 impl PeerEntry {
@@ -73,17 +83,28 @@ impl PeerEntry {
         u32::from_le_bytes(self.stamp) & SEED != 0
     }
 
-    fn place(&self) -> (Id, Family, Endpoint) {
-        place(&self.info_hash, &self.endpoint)
+    fn key(&self) -> PeerKey {
+        PeerKey::new(&self.info_hash, self.endpoint, self.is_seed())
     }
 }
 
-/// What peers are sorted by.
-fn place(info_hash: &Id, peer: &Endpoint) -> (Id, Family, Endpoint) {
-    (*info_hash, peer.family(), peer.with_port(0))
+/// What peers are sorted by. So all of an info-hash, those of one family, its seeds, and among these the ones of a
+/// network stand side by side.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct PeerKey {
+    info_hash: Id,
+    family: Family,
+    is_seed: bool,
+    address: Endpoint,
 }
 
-/// Memory of a [`PeerStore`]. All have the same capacity.
+impl PeerKey {
+    fn new(info_hash: &Id, peer: Endpoint, is_seed: bool) -> Self {
+        PeerKey { info_hash: *info_hash, family: peer.family(), is_seed, address: peer.with_port(0) }
+    }
+}
+
+/// Memory of a [`PeerStore`]. All have the same capacity, but the order what [`Order::memory_for`] says of it.
 #[derive(Debug)]
 pub struct PeersMemory<'s> {
     /// The peers.
@@ -91,7 +112,9 @@ pub struct PeersMemory<'s> {
     /// Their order by last announce.
     pub ages: List<'s, LruLink>,
     /// Their order by info-hash.
-    pub order: List<'s, u16>,
+    pub order: List<'s, Ordered>,
+    /// The first peer of each info-hash, in any order.
+    pub swarms: List<'s, u32>,
 }
 
 /// The peers that we hold for others.
@@ -99,15 +122,16 @@ pub struct PeersMemory<'s> {
 pub struct PeerStore<'s> {
     entries: List<'s, PeerEntry>,
     recency: Lru<'s>,
-    order: List<'s, u16>,
-    info_hashes: usize,
+    order: Order<'s>,
+    swarms: List<'s, u32>,
     /// Seconds of the last announce, rounded up.
     latest: u64,
     /// In seconds, rounded up.
     lifetime: u64,
     places: usize,
     share: usize,
-    sample: ArrayVec<Id, { MAX_SAMPLES as usize }>,
+    /// So many at the front of the swarms are the current sample.
+    sampled: usize,
     sample_size: usize,
     sample_interval: Duration,
     sample_until: Instant,
@@ -116,16 +140,17 @@ pub struct PeerStore<'s> {
 impl<'s> PeerStore<'s> {
     /// A store without peers. In a local network, no network has a share.
     pub fn new(config: &ServerConfig, network: Network, memory: PeersMemory<'s>) -> Self {
-        let PeersMemory { mut entries, ages, mut order } = memory;
-        debug_assert!(entries.capacity().min(order.capacity()) >= ages.capacity(), "a place for every age");
+        let PeersMemory { mut entries, ages, order, mut swarms } = memory;
+        debug_assert!(entries.capacity().min(swarms.capacity()) >= ages.capacity(), "a place for every age");
+        debug_assert!(order.capacity() >= Order::memory_for(ages.capacity()), "a place in the order for every age");
         entries.clear();
-        order.clear();
+        swarms.clear();
         let places = usize::from(config.peers_per_info_hash);
         PeerStore {
             entries,
             recency: Lru::new(ages),
-            order,
-            info_hashes: 0,
+            order: Order::new(order),
+            swarms,
             latest: 0,
             lifetime: whole_seconds(config.peer_lifetime).min(u64::from(CLOCK)),
             places,
@@ -133,7 +158,7 @@ impl<'s> PeerStore<'s> {
                 Network::Public => (places / NETWORK_SHARE).max(1),
                 Network::Local => usize::MAX,
             },
-            sample: ArrayVec::new(),
+            sampled: 0,
             sample_size: usize::from(config.samples.min(MAX_SAMPLES)),
             sample_interval: config.sample_interval,
             sample_until: Instant::ZERO,
@@ -153,12 +178,12 @@ impl<'s> PeerStore<'s> {
 
     /// How many info-hashes have peers: the `num` of BEP 51.
     pub fn info_hashes(&self) -> usize {
-        self.info_hashes
+        self.swarms.len()
     }
 
     /// How many peers an info-hash has.
     pub fn peers_of(&self, info_hash: &Id) -> usize {
-        self.swarm(info_hash).len()
+        self.order.count(&self.swarm(info_hash))
     }
 
     /// Whether an info-hash has as many peers as it may, so that no token is given for it.
@@ -170,33 +195,37 @@ impl<'s> PeerStore<'s> {
     pub fn announce(&mut self, now: Instant, info_hash: &Id, peer: Endpoint, kind: PeerKind) -> Announced {
         self.sweep(now);
         self.latest = self.latest.max(now.as_micros().div_ceil(1_000_000));
-        if let Some(number) = self.number_of(info_hash, &peer) {
-            self.write(number, info_hash, peer, kind);
-            self.recency.refresh(number);
-            return Announced::Updated;
+        let is_seed = kind == PeerKind::Seed;
+        for held_as in [is_seed, !is_seed] {
+            if let Some((at, number)) = self.find(&PeerKey::new(info_hash, peer, held_as)) {
+                self.update(at, number, peer, is_seed);
+                return Announced::Updated;
+            }
         }
         if self.is_full_for(info_hash) {
             return Announced::Full;
         }
-        if self.neighbours(info_hash, &peer).len() >= self.share {
+        if self.share < usize::MAX && self.neighbours(info_hash, &peer) >= self.share {
             return Announced::Quota;
         }
         if self.recency.is_full() {
             self.evict();
         }
         let Some(number) = self.recency.claim() else { return Announced::Full };
-        let at = self.place_of(info_hash, &peer);
-        if self.swarm(info_hash).is_empty() {
-            self.info_hashes += 1;
+        let stamp = self.stamp(is_seed);
+        let bits = BloomBits::of(&peer);
+        let entry = PeerEntry { info_hash: *info_hash, endpoint: peer, stamp, bits, swarm: NOWHERE };
+        match self.entries.get_mut(number as usize) {
+            Some(place) => *place = entry,
+            None => _ = self.entries.push(entry),
         }
-        self.order.insert(at, number);
-        self.write(number, info_hash, peer, kind);
+        self.sort_in(number);
         Announced::New
     }
 
     /// Hands out at most `max` peers of one family, without seeds if `noseed` (BEP 33), and returns how many. Every
-    /// subset of that size is as likely as any other, so all are found by asking again. One draw for each peer that
-    /// is held.
+    /// subset of that size is as likely as any other, so all are found by asking again. At most [`MAX_PEERS`], unless
+    /// all are wanted; one draw for each that is handed out.
     pub fn sample(
         &self,
         info_hash: &Id,
@@ -206,44 +235,50 @@ impl<'s> PeerStore<'s> {
         max: usize,
         mut emit: impl FnMut(Endpoint),
     ) -> usize {
-        let numbers =
-            self.numbers(self.range((*info_hash, family), |entry| (entry.info_hash, entry.endpoint.family())));
-        let eligible = |&&number: &&u16| !(noseed && self.entry(number).is_seed());
-        let mut left = if noseed { numbers.iter().filter(eligible).count() } else { numbers.len() };
-        let wanted = max.min(left);
-        let mut missing = wanted;
-        for &number in numbers.iter().filter(eligible) {
-            if missing == 0 {
-                break;
-            }
-            if (rng.below(left as u32) as usize) < missing {
+        let [first, last] = [false, !noseed].map(|is_seed| (*info_hash, family, is_seed));
+        let places = self.range(info_hash, &first, &last, |key| (key.info_hash, key.family, key.is_seed));
+        let eligible = self.order.count(&places);
+        if max >= eligible {
+            self.order.iter(places).for_each(|number| emit(self.entry(number).endpoint));
+            return eligible;
+        }
+        // Floyd's sampling: one draw for each, and one that was drawn before stands for the last that may be drawn.
+        let wanted = max.min(MAX_PEERS);
+        let mut drawn = ArrayVec::<u32, MAX_PEERS>::new();
+        for last in (eligible - wanted) as u32..eligible as u32 {
+            let any = rng.below(last + 1);
+            drawn.push(if drawn.contains(&any) { last } else { any });
+        }
+        for by in drawn {
+            if let Some(number) = self.order.get(self.order.skip(places.start, by as usize)) {
                 emit(self.entry(number).endpoint);
-                missing -= 1;
             }
-            left -= 1;
         }
         wanted
     }
 
     /// The filters of an info-hash (BEP 33): its seeds, and its other peers; `None` when it has neither.
     pub fn filters(&self, info_hash: &Id) -> Option<(Bloom, Bloom)> {
-        let numbers = self.numbers(self.swarm(info_hash));
-        let (mut seeds, mut peers) = (Bloom::default(), Bloom::default());
-        for entry in numbers.iter().map(|&number| self.entry(number)) {
-            if entry.is_seed() { &mut seeds } else { &mut peers }.insert(&entry.endpoint);
+        let places = self.swarm(info_hash);
+        if places.is_empty() {
+            return None;
         }
-        (!numbers.is_empty()).then_some((seeds, peers))
+        let (mut seeds, mut peers) = (Bloom::default(), Bloom::default());
+        for entry in self.order.iter(places).map(|number| self.entry(number)) {
+            if entry.is_seed() { &mut seeds } else { &mut peers }.insert(entry.bits);
+        }
+        Some((seeds, peers))
     }
 
     /// Hands out at most `max` of the info-hashes of the current sample (BEP 51) that still have peers, and returns how
     /// many. A sample is drawn when it is first asked for and then stays for the interval. One that held everything
-    /// there is does not stay: the next call draws again. Drawing is one pass over the store for each interval.
-    pub fn sample_infohashes(&mut self, now: Instant, rng: &mut Rng, max: usize, emit: impl FnMut(&Id)) -> usize {
+    /// there is does not stay: the next call draws again.
+    pub fn sample_infohashes(&mut self, now: Instant, rng: &mut Rng, max: usize, mut emit: impl FnMut(&Id)) -> usize {
         if self.interval_left(now).is_zero() {
             self.draw_sample(now, rng);
         }
-        let held = self.sample.iter().filter(|info_hash| !self.swarm(info_hash).is_empty());
-        held.take(max).map(emit).count()
+        let sample = self.swarms.get(..self.sampled.min(max)).unwrap_or_default();
+        sample.iter().map(|&first| emit(&self.entry(first).info_hash)).count()
     }
 
     /// How long the current sample of info-hashes stays; zero when the next call of
@@ -252,27 +287,19 @@ impl<'s> PeerStore<'s> {
         self.sample_until.since(now)
     }
 
-    /// Forgets every peer whose lifetime is over. Costs nothing before [`sweep_at`](Self::sweep_at), and one pass over
-    /// the store then: at most once a second.
+    /// Forgets every peer whose lifetime is over. Costs nothing before [`sweep_at`](Self::sweep_at), and a search for
+    /// each that is forgotten then, unless it is all of them.
     pub fn sweep(&mut self, now: Instant) {
-        if self.sweep_at().is_none_or(|at| at > now) {
-            return;
+        let expired = |store: &Self, number| expires_at(store.latest, store.lifetime, store.entry(number)) <= now;
+        if self.recency.newest().is_some_and(|newest| expired(self, newest)) {
+            self.entries.clear();
+            self.recency.clear();
+            self.order.clear();
+            self.swarms.clear();
+            self.sampled = 0;
         }
-        let expired = |entry: &PeerEntry| expires_at(self.latest, self.lifetime, entry) <= now;
-        let mut info_hashes = 0;
-        let mut last = None;
-        self.order.retain(|&number| {
-            let entry = &self.entries[usize::from(number)];
-            let keep = !expired(entry);
-            if keep && last != Some(entry.info_hash) {
-                last = Some(entry.info_hash);
-                info_hashes += 1;
-            }
-            keep
-        });
-        self.info_hashes = info_hashes;
-        while let Some(oldest) = self.recency.oldest().filter(|&oldest| expired(&self.entries[usize::from(oldest)])) {
-            self.recency.release(oldest);
+        while let Some(oldest) = self.recency.oldest().filter(|&oldest| expired(self, oldest)) {
+            self.forget(oldest);
         }
     }
 
@@ -281,110 +308,166 @@ impl<'s> PeerStore<'s> {
         self.recency.oldest().map(|oldest| expires_at(self.latest, self.lifetime, self.entry(oldest)))
     }
 
+    /// The first steps of a shuffle of all info-hashes: each is as likely as any other, in a random order, so that a
+    /// reply with room for a few of them has a fair choice too.
     fn draw_sample(&mut self, now: Instant, rng: &mut Rng) {
-        self.sample.clear();
-        let mut left = self.info_hashes;
-        let mut last = None;
-        for &number in self.order.iter() {
-            let info_hash = self.entries[usize::from(number)].info_hash;
-            if last == Some(info_hash) {
-                continue;
-            }
-            last = Some(info_hash);
-            let missing = self.sample_size - self.sample.len();
-            if (rng.below(left as u32) as usize) < missing {
-                self.sample.push(info_hash);
-            }
-            left = left.saturating_sub(1);
+        let all = self.swarms.len();
+        self.sampled = all.min(self.sample_size);
+        for place in 0..self.sampled {
+            self.swap_swarms(place, place + rng.below((all - place) as u32) as usize);
         }
-        // In random order, so that a reply with room for a few of them has a fair choice too.
-        for i in (1..self.sample.len()).rev() {
-            self.sample.swap(i, rng.below(i as u32 + 1) as usize);
-        }
-        let complete = self.sample.len() == self.info_hashes;
-        self.sample_until = if complete { now } else { now + self.sample_interval };
+        self.sample_until = if self.sampled == all { now } else { now + self.sample_interval };
     }
 
-    fn write(&mut self, number: u16, info_hash: &Id, peer: Endpoint, kind: PeerKind) {
-        let time = self.latest as u32 & CLOCK;
-        let stamp = (time | if kind == PeerKind::Seed { SEED } else { 0 }).to_le_bytes();
-        let entry = PeerEntry { info_hash: *info_hash, endpoint: peer, stamp };
-        match self.entries.get_mut(usize::from(number)) {
-            Some(place) => *place = entry,
-            None => _ = self.entries.push(entry),
+    /// A peer that is held has announced itself again.
+    fn update(&mut self, at: Place, number: u32, peer: Endpoint, is_seed: bool) {
+        let stamp = self.stamp(is_seed);
+        let entry = self.entry(number);
+        // Alone, it is first of the swarm in any order.
+        let moves = entry.is_seed() != is_seed && self.peers_of(&entry.info_hash) > 1;
+        if moves {
+            self.take_out(at, number);
         }
+        let entry = &mut self.entries[number as usize];
+        (entry.endpoint, entry.stamp) = (peer, stamp);
+        if moves {
+            self.sort_in(number);
+        }
+        self.recency.refresh(number);
+    }
+
+    fn stamp(&self, is_seed: bool) -> [u8; 4] {
+        let time = self.latest as u32 & CLOCK;
+        (time | if is_seed { SEED } else { 0 }).to_le_bytes()
+    }
+
+    /// Sorts a new entry in. The first one of an info-hash stands for it among the swarms.
+    fn sort_in(&mut self, number: u32) {
+        let key = self.entry(number).key();
+        let at = self.place_of(&key);
+        let is_beside = |place| self.number_beside(&key.info_hash, place);
+        let (before, after) = (self.order.back(at).and_then(is_beside), is_beside(at));
+        match (before, after) {
+            (Some(_), _) => {}
+            (None, Some(after)) => self.hand_over(after, number),
+            (None, None) => {
+                self.entries[number as usize].swarm = self.swarms.len() as u32;
+                self.swarms.push(number);
+            }
+        }
+        self.order.insert(at, key.info_hash.front(), number);
+    }
+
+    /// Takes an entry out of the order, and its info-hash out of the swarms and the sample if it has no other.
+    fn take_out(&mut self, at: Place, number: u32) {
+        let PeerEntry { info_hash, swarm, .. } = *self.entry(number);
+        let next = self.number_beside(&info_hash, self.order.skip(at, 1));
+        self.order.remove(at);
+        if swarm == NOWHERE {
+            return;
+        }
+        if let Some(next) = next {
+            return self.hand_over(number, next);
+        }
+        let (mut place, last) = (swarm as usize, self.swarms.len() - 1);
+        if place < self.sampled {
+            self.sampled -= 1;
+            self.swap_swarms(place, self.sampled);
+            place = self.sampled;
+        }
+        self.swap_swarms(place, last);
+        self.swarms.remove(last);
+    }
+
+    fn swap_swarms(&mut self, one: usize, other: usize) {
+        self.swarms.swap(one, other);
+        for place in [one, other] {
+            self.entries[self.swarms[place] as usize].swarm = place as u32;
+        }
+    }
+
+    /// The peer at a place of the order, if it is one of the info-hash.
+    fn number_beside(&self, info_hash: &Id, place: Place) -> Option<u32> {
+        self.order.get(place).filter(|&number| self.entry(number).info_hash == *info_hash)
+    }
+
+    /// Another peer is the first of the info-hash from now on.
+    fn hand_over(&mut self, from: u32, to: u32) {
+        let swarm = core::mem::replace(&mut self.entries[from as usize].swarm, NOWHERE);
+        self.entries[to as usize].swarm = swarm;
+        self.swarms[swarm as usize] = to;
     }
 
     fn evict(&mut self) {
         // The last maximum wins, and the oldest comes first: hence the reversal.
-        let candidates: ArrayVec<u16, CANDIDATES> = self.recency.iter().take(CANDIDATES).collect();
-        let peers_beside = |&number: &u16| self.peers_of(&self.entry(number).info_hash);
+        let candidates: ArrayVec<u32, CANDIDATES> = self.recency.iter().take(CANDIDATES).collect();
+        let peers_beside = |&number: &u32| self.peers_of(&self.entry(number).info_hash);
         if let Some(evicted) = candidates.into_iter().rev().max_by_key(peers_beside) {
-            let PeerEntry { info_hash, endpoint, .. } = *self.entry(evicted);
-            self.order.remove(self.place_of(&info_hash, &endpoint));
-            self.recency.release(evicted);
-            if self.swarm(&info_hash).is_empty() {
-                self.info_hashes -= 1;
-            }
+            self.forget(evicted);
         }
     }
 
+    fn forget(&mut self, number: u32) {
+        self.take_out(self.place_of(&self.entry(number).key()), number);
+        self.recency.release(number);
+    }
+
     /// The places of the peers of one info-hash.
-    fn swarm(&self, info_hash: &Id) -> Range<usize> {
-        self.range(*info_hash, |entry| entry.info_hash)
+    fn swarm(&self, info_hash: &Id) -> Range<Place> {
+        self.range(info_hash, info_hash, info_hash, |key| key.info_hash)
     }
 
-    /// The places of the peers of one info-hash in the network of `peer`. The network is the front of the address, so
-    /// they lie side by side.
-    fn neighbours(&self, info_hash: &Id, peer: &Endpoint) -> Range<usize> {
-        let key = |info_hash: &Id, peer: &Endpoint| (*info_hash, peer.family(), peer.network());
-        self.range(key(info_hash, peer), |entry| key(&entry.info_hash, &entry.endpoint))
+    /// How many peers of one info-hash are in the network of `peer`.
+    fn neighbours(&self, info_hash: &Id, peer: &Endpoint) -> usize {
+        let part = |key: &PeerKey| (key.info_hash, key.family, key.is_seed, key.address.network());
+        let of_kind = |is_seed| {
+            let wanted = part(&PeerKey::new(info_hash, *peer, is_seed));
+            self.order.count(&self.range(info_hash, &wanted, &wanted, part))
+        };
+        of_kind(false) + of_kind(true)
     }
 
-    /// The places of all entries whose `part` of what they are sorted by is `wanted`.
-    fn range<K: Ord>(&self, wanted: K, part: impl Fn(&PeerEntry) -> K) -> Range<usize> {
-        let (numbers, entries) = (&self.order[..], &self.entries[..]);
-        let part = |number: u16| part(&entries[usize::from(number)]);
-        let start = numbers.partition_point(|&number| part(number) < wanted);
-        // No info-hash has more entries than it has places, so the end is not far.
-        let rest = numbers.get(start..numbers.len().min(start + self.places)).unwrap_or_default();
-        start..start + rest.partition_point(|&number| part(number) <= wanted)
+    /// The places of all entries whose `part` of what they are sorted by is between two, both included.
+    fn range<K: Ord>(&self, info_hash: &Id, first: &K, last: &K, part: impl Fn(&PeerKey) -> K) -> Range<Place> {
+        let (front, part) = (info_hash.front(), |number| part(&self.entry(number).key()));
+        self.order.place(front, &|number| part(number) < *first)
+            ..self.order.place(front, &|number| part(number) <= *last)
     }
 
-    fn numbers(&self, places: Range<usize>) -> &[u16] {
-        self.order.get(places).unwrap_or_default()
-    }
-
-    fn number_of(&self, info_hash: &Id, peer: &Endpoint) -> Option<u16> {
-        let number = *self.order.get(self.place_of(info_hash, peer))?;
-        (self.entry(number).place() == place(info_hash, peer)).then_some(number)
+    /// The place and the number of a peer, if it is held.
+    fn find(&self, key: &PeerKey) -> Option<(Place, u32)> {
+        let at = self.place_of(key);
+        self.order.get(at).filter(|&number| self.entry(number).key() == *key).map(|number| (at, number))
     }
 
     /// Where a peer is, or would be, in the order.
-    fn place_of(&self, info_hash: &Id, peer: &Endpoint) -> usize {
-        let wanted = place(info_hash, peer);
-        self.order.partition_point(|&number| self.entry(number).place() < wanted)
+    fn place_of(&self, key: &PeerKey) -> Place {
+        self.order.place(key.info_hash.front(), &|number| self.entry(number).key() < *key)
     }
 
-    fn entry(&self, number: u16) -> &PeerEntry {
-        &self.entries[usize::from(number)]
+    fn entry(&self, number: u32) -> &PeerEntry {
+        &self.entries[number as usize]
     }
 
     /// Recounts everything that has to hold.
     #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
-        let entries = || self.order.iter().map(|&number| self.entry(number));
-        assert!(entries().count() == self.len() && self.recency.iter().count() == self.len());
-        assert!(entries().is_sorted_by(|a, b| a.place() < b.place()), "sorted, and no peer twice");
+        let numbers = || self.order.iter(self.order.start()..self.order.end());
+        assert_eq!([numbers().count(), self.order.len(), self.recency.iter().count()], [self.len(); 3]);
+        assert!(numbers().map(|number| self.entry(number).key()).is_sorted_by(|a, b| a < b), "sorted, and none twice");
         let mut info_hashes = 0;
         let mut last = None;
-        for entry in entries() {
-            info_hashes += usize::from(last != Some(entry.info_hash));
+        for number in numbers() {
+            let entry = self.entry(number);
+            let is_first = last != Some(entry.info_hash);
+            info_hashes += usize::from(is_first);
             last = Some(entry.info_hash);
+            assert_eq!(self.swarms.get(entry.swarm as usize) == Some(&number), is_first, "it stands for its info-hash");
             assert!(self.peers_of(&entry.info_hash) <= self.places);
-            assert!(self.neighbours(&entry.info_hash, &entry.endpoint).len() <= self.share);
+            assert!(self.neighbours(&entry.info_hash, &entry.endpoint) <= self.share);
         }
-        assert_eq!(info_hashes, self.info_hashes);
+        assert_eq!(info_hashes, self.swarms.len());
+        assert!(self.sampled <= info_hashes);
         assert!(
             self.recency.iter().is_sorted_by_key(|number| expires_at(self.latest, self.lifetime, self.entry(number))),
             "the oldest is the next to expire"

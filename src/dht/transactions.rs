@@ -124,7 +124,8 @@ impl<'s> Transactions<'s> {
 
     /// Opens a query; its place and its transaction id, or `None` when every place is taken.
     pub fn open(&mut self, open: Open) -> Option<(u16, [u8; 4])> {
-        let index = self.ages.claim()?;
+        // There are no more places than 16 bits can number (`Capacity::check`).
+        let index = self.ages.claim()? as u16;
         self.entries.grow_to(usize::from(index) + 1);
         let entry = self.entries.get_mut(usize::from(index))?;
         entry.turn = entry.turn.wrapping_add(1);
@@ -148,7 +149,7 @@ impl<'s> Transactions<'s> {
 
     /// The oldest open query to an address (an unreachable notice names only the address). Scans the table.
     pub fn find_by_endpoint(&self, to: &Endpoint, link: LinkId) -> Option<u16> {
-        self.ages.iter().find(|&index| self.at(index).is_some_and(|open| open.to == *to && open.link == link))
+        self.indexes().find(|&index| self.at(index).is_some_and(|open| open.to == *to && open.link == link))
     }
 
     /// Marks a query as late; its open state, if it was not late before.
@@ -162,18 +163,18 @@ impl<'s> Transactions<'s> {
     /// Ends a query.
     pub fn take(&mut self, index: u16) -> Option<Open> {
         let open = self.entries.get_mut(usize::from(index))?.open.take()?;
-        self.ages.release(index);
+        self.ages.release(index.into());
         Some(open)
     }
 
     /// When the next query fails.
     pub fn hard_deadline(&self) -> Option<Instant> {
-        self.at(self.ages.oldest()?).map(|open| open.sent + self.hard_timeout)
+        self.at(self.oldest()?).map(|open| open.sent + self.hard_timeout)
     }
 
     /// The place of the query that was sent first: the next to fail.
     pub fn oldest(&self) -> Option<u16> {
-        self.ages.oldest()
+        self.indexes().next()
     }
 
     /// Places.
@@ -184,11 +185,16 @@ impl<'s> Transactions<'s> {
     /// Recounts everything that has to hold.
     #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
-        let open = || self.ages.iter().filter_map(|index| self.at(index));
+        let open = || self.indexes().filter_map(|index| self.at(index));
         assert!(open().is_sorted_by_key(|open| open.sent), "in the order of sending");
         assert_eq!(open().count(), self.len(), "only open queries have an age");
         let all = self.entries.iter().filter(|entry| entry.open.is_some()).count();
         assert_eq!(all, self.len(), "and all of them");
+    }
+
+    /// The places of open queries, in the order of sending.
+    fn indexes(&self) -> impl Iterator<Item = u16> {
+        self.ages.iter().map(|index| index as u16)
     }
 
     /// Four Feistel rounds over two 16-bit halves.

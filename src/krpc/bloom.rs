@@ -20,10 +20,9 @@ impl Bloom {
     /// Number of bits, `m`.
     const BITS: u32 = 8 * Self::LEN as u32;
 
-    /// Adds the address of `endpoint`; its port does not count.
-    pub fn insert(&mut self, endpoint: &Endpoint) {
-        let hash: [u8; 20] = Sha1::digest(endpoint.ip_bytes()).into();
-        let [a, b, c, d, ..] = hash;
+    /// Adds an address.
+    pub fn insert(&mut self, bits: BloomBits) {
+        let [a, b, c, d] = bits.0;
         for index in [u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])] {
             let bit = u32::from(index) % Self::BITS;
             if let Some(byte) = self.0.get_mut((bit / 8) as usize) {
@@ -53,6 +52,19 @@ impl Bloom {
         let zeros = (Self::BITS - ones).max(1);
         let doublings = u128::from((11 << FRACTION) - log2(zeros));
         ((doublings * MILLIS_PER_DOUBLING) >> (FRACTION + 20)) as u32
+    }
+}
+
+/// The two bits that an address sets: the front of its SHA-1. Kept where it is asked for often.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct BloomBits([u8; 4]);
+
+impl BloomBits {
+    /// The bits of the address of `endpoint`; its port does not count.
+    pub fn of(endpoint: &Endpoint) -> Self {
+        let hash: [u8; 20] = Sha1::digest(endpoint.ip_bytes()).into();
+        let [a, b, c, d, ..] = hash;
+        BloomBits([a, b, c, d])
     }
 }
 
@@ -88,11 +100,12 @@ mod tests {
     fn bep33() -> (Bloom, Bloom) {
         let (mut v4, mut v6) = (Bloom::default(), Bloom::default());
         for last in 0..=255 {
-            v4.insert(&Endpoint::v4([192, 0, 2, last], 1));
+            v4.insert(BloomBits::of(&Endpoint::v4([192, 0, 2, last], 1)));
         }
         for last in 0..0x3e8u16 {
             let [high, low] = last.to_be_bytes();
-            v6.insert(&Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, high, low], 1));
+            let address = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, high, low];
+            v6.insert(BloomBits::of(&Endpoint::v6(address, 1)));
         }
         (v4, v6)
     }
@@ -110,9 +123,9 @@ mod tests {
     fn an_address_counts_once_whatever_its_port() {
         let mut bloom = Bloom::default();
         assert_eq!(bloom.estimate(), 0);
-        bloom.insert(&Endpoint::v4([1, 2, 3, 4], 1));
+        bloom.insert(BloomBits::of(&Endpoint::v4([1, 2, 3, 4], 1)));
         let once = bloom;
-        bloom.insert(&Endpoint::v4([1, 2, 3, 4], 2));
+        bloom.insert(BloomBits::of(&Endpoint::v4([1, 2, 3, 4], 2)));
         assert_eq!(bloom, once);
         assert_eq!(bloom.estimate(), 1);
     }

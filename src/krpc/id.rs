@@ -44,6 +44,11 @@ impl Id {
         u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
+    /// The first 32 bits, big-endian.
+    pub(crate) fn front(&self) -> u32 {
+        (self.prefix() >> 32) as u32
+    }
+
     /// XOR distance.
     #[must_use]
     pub fn distance(&self, other: &Id) -> Distance {

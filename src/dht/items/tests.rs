@@ -26,8 +26,8 @@ fn store_with(config: &ServerConfig, network: Network, items: usize, blocks: usi
     let memory = ItemsMemory {
         entries: List::with_capacity(items),
         ages: List::with_capacity(items),
-        by_target: List::with_capacity(items),
-        by_network: List::with_capacity(items),
+        by_target: List::with_capacity(Order::memory_for(items)),
+        by_network: List::with_capacity(Order::memory_for(items)),
         blocks: List::with_capacity(blocks),
     };
     Items::new(config, network, memory)
@@ -274,6 +274,28 @@ fn a_store_without_memory_refuses_and_gives_no_token() {
 }
 
 #[test]
-fn an_item_takes_152_bytes_besides_its_value() {
-    assert_eq!(core::mem::size_of::<ItemEntry>(), 152);
+fn an_item_takes_160_bytes_besides_its_value() {
+    assert_eq!(core::mem::size_of::<ItemEntry>(), 160);
+}
+
+/// Indices of 16 bits ended at 65,534 items, and at 4 MiB of values.
+#[test]
+fn a_store_holds_as_many_items_and_bytes_as_it_was_made_for() {
+    let (count, blocks) = (70_000u32, 16);
+    let config = ServerConfig { items_per_network: u16::MAX, ..crate::dht::config::Config::default().server };
+    let mut items = store_with(&config, Network::Public, count as usize, blocks * count as usize);
+    let value = [b'x'; MAX_VALUE];
+    let target = |i: u32| crate::krpc::item::immutable_target(&i.to_be_bytes());
+    let put = |items: &mut Items<'_>, i: u32| {
+        let item = Item { value: &value, mutable: None };
+        items.put(at(0), &OWN, &Put { from: from(i as u8), target: target(i), item, cas: None }, || true)
+    };
+    for i in 0..count {
+        assert_eq!(put(&mut items, i), PutOutcome::Stored);
+    }
+    assert_eq!((items.len(), items.bytes()), (count as usize, 1_000 * count as usize));
+    assert!((0..count).all(|i| items.find(&target(i)).is_some()) && items.find(&target(count)).is_none());
+    (count..count + 9).for_each(|i| _ = put(&mut items, i));
+    assert_eq!(items.len(), count as usize, "and not one more");
+    items.check_invariants();
 }

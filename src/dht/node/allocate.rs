@@ -1,8 +1,9 @@
 //! Storage from the heap: once, and as much as the configuration says.
 
-use crate::base::arena::Block;
+use crate::base::arena::{Block, MAX_BLOCKS};
 use crate::base::deadlines::DeadlinesMemory;
 use crate::base::list::List;
+use crate::base::order::{MAX_ORDERED, Order, Ordered};
 use crate::base::slab::MAX_ENTRIES;
 use crate::dht::capacity::{Capacity, MAX_CANDIDATES, MAX_METERS, MAX_OPERATIONS, UPKEEP};
 use crate::dht::config::Config;
@@ -22,6 +23,7 @@ impl Storage<'static> {
         // More than can be numbered is refused when the node is made, so it is not asked of the allocator.
         let parts = c.operations.min(MAX_OPERATIONS + 1) * config.links().len();
         let all_parts = parts + UPKEEP;
+        let [items, peers] = [c.items, c.peers].map(|entries| at_most(entries, MAX_ORDERED));
         Storage {
             links: config.links().iter().map(|_| link(c)).collect(),
             operations: list(all_parts),
@@ -32,16 +34,22 @@ impl Storage<'static> {
             transactions: TransactionsMemory { entries: list(c.transactions), ages: list(c.transactions) },
             soft_timeouts: deadlines(c.transactions),
             items: ItemsMemory {
-                entries: list(c.items),
-                ages: list(c.items),
-                by_target: list(c.items),
-                by_network: list(c.items),
-                blocks: list(c.value_bytes.div_ceil(Block::BYTES)),
+                entries: List::with_capacity(items),
+                ages: List::with_capacity(items),
+                by_target: order(items),
+                by_network: order(items),
+                blocks: List::with_capacity(at_most(c.value_bytes.div_ceil(Block::BYTES), MAX_BLOCKS)),
             },
-            peers: PeersMemory { entries: list(c.peers), ages: list(c.peers), order: list(c.peers) },
+            value_bytes: c.value_bytes,
+            peers: PeersMemory {
+                entries: List::with_capacity(peers),
+                ages: List::with_capacity(peers),
+                order: order(peers),
+                swarms: List::with_capacity(peers),
+            },
             replies: list(c.replies),
             results: list(c.results),
-            meters: List::zeroed(c.meters.min(MAX_METERS + 1)),
+            meters: List::zeroed(at_most(c.meters, MAX_METERS)),
         }
     }
 }
@@ -60,14 +68,18 @@ fn link(c: &Capacity) -> LinkMemory<'static> {
 }
 
 fn deadlines(keys: usize) -> DeadlinesMemory<'static> {
-    DeadlinesMemory { heap: list(keys), places: List::zeroed(most(keys)) }
+    DeadlinesMemory { heap: list(keys), places: List::zeroed(at_most(keys, MAX_ENTRIES)) }
 }
 
-/// The same for what is numbered one by one.
-fn most(capacity: usize) -> usize {
-    capacity.min(MAX_ENTRIES + 1)
+fn order(entries: usize) -> List<'static, Ordered> {
+    List::with_capacity(Order::memory_for(entries))
 }
 
 fn list<T>(capacity: usize) -> List<'static, T> {
-    List::with_capacity(most(capacity))
+    List::with_capacity(at_most(capacity, MAX_ENTRIES))
+}
+
+/// More than can be numbered is refused when the node is made, so nothing of it is asked of the allocator.
+fn at_most(capacity: usize, most: usize) -> usize {
+    if capacity > most { 0 } else { capacity }
 }

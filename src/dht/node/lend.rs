@@ -8,6 +8,7 @@ use crate::base::arena::Block;
 use crate::base::deadlines::{Deadline, DeadlinesMemory};
 use crate::base::list::List;
 use crate::base::lru::LruLink;
+use crate::base::order::{Order, Ordered};
 use crate::base::slab::SlabEntry;
 use crate::dht::capacity::{Capacity, MAX_LINKS, UPKEEP};
 use crate::dht::config::K;
@@ -71,7 +72,10 @@ macro_rules! storage {
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.tokens() },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.transactions },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.peers },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.peer_order() },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.items },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.item_order() },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.value_bytes },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.value_blocks() },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.replies },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.results },
@@ -141,6 +145,18 @@ impl Sizes {
         self.replicas * self.operations * self.links
     }
 
+    /// Memory for the order of the peers.
+    #[must_use]
+    pub const fn peer_order(self) -> usize {
+        Order::memory_for(self.peers)
+    }
+
+    /// Memory for an order of the items.
+    #[must_use]
+    pub const fn item_order(self) -> usize {
+        Order::memory_for(self.items)
+    }
+
     /// Blocks for the values of items.
     #[must_use]
     pub const fn value_blocks(self) -> usize {
@@ -159,7 +175,10 @@ pub struct StorageBuf<
     const TOKENS: usize,
     const TRANSACTIONS: usize,
     const PEERS: usize,
+    const PEER_ORDER: usize,
     const ITEMS: usize,
+    const ITEM_ORDER: usize,
+    const VALUE_BYTES: usize,
     const BLOCKS: usize,
     const REPLIES: usize,
     const RESULTS: usize,
@@ -176,12 +195,13 @@ pub struct StorageBuf<
     soft_timeouts: DeadlinesBuf<TRANSACTIONS>,
     items: Vec<ItemEntry, ITEMS>,
     item_ages: Vec<LruLink, ITEMS>,
-    items_by_target: Vec<u16, ITEMS>,
-    items_by_network: Vec<u16, ITEMS>,
+    items_by_target: Vec<Ordered, ITEM_ORDER>,
+    items_by_network: Vec<Ordered, ITEM_ORDER>,
     blocks: Vec<Block, BLOCKS>,
     peers: Vec<PeerEntry, PEERS>,
     peer_ages: Vec<LruLink, PEERS>,
-    peer_order: Vec<u16, PEERS>,
+    peer_order: Vec<Ordered, PEER_ORDER>,
+    swarms: Vec<u32, PEERS>,
     replies: Vec<Reply, REPLIES>,
     results: Vec<WaitingResult, RESULTS>,
     meters: Vec<Meter, METERS>,
@@ -197,7 +217,10 @@ impl<
     const TOKENS: usize,
     const TRANSACTIONS: usize,
     const PEERS: usize,
+    const PEER_ORDER: usize,
     const ITEMS: usize,
+    const ITEM_ORDER: usize,
+    const VALUE_BYTES: usize,
     const BLOCKS: usize,
     const REPLIES: usize,
     const RESULTS: usize,
@@ -213,7 +236,10 @@ impl<
         TOKENS,
         TRANSACTIONS,
         PEERS,
+        PEER_ORDER,
         ITEMS,
+        ITEM_ORDER,
+        VALUE_BYTES,
         BLOCKS,
         REPLIES,
         RESULTS,
@@ -221,7 +247,7 @@ impl<
     >
 {
     /// Fresh memory. It holds nothing but lengths of zero, so a static of it takes no flash.
-    #[expect(clippy::new_without_default, reason = "fourteen parameters again, and nothing is generic over this")]
+    #[expect(clippy::new_without_default, reason = "seventeen parameters again, and nothing is generic over this")]
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(LINKS <= MAX_LINKS, "links: a node has at most Config::MAX_LINKS") };
@@ -243,6 +269,7 @@ impl<
             peers: Vec::new(),
             peer_ages: Vec::new(),
             peer_order: Vec::new(),
+            swarms: Vec::new(),
             replies: Vec::new(),
             results: Vec::new(),
             meters: Vec::new(),
@@ -270,10 +297,12 @@ impl<
                 by_network: List::Lent(&mut self.items_by_network),
                 blocks: List::Lent(&mut self.blocks),
             },
+            value_bytes: VALUE_BYTES,
             peers: PeersMemory {
                 entries: List::Lent(&mut self.peers),
                 ages: List::Lent(&mut self.peer_ages),
                 order: List::Lent(&mut self.peer_order),
+                swarms: List::Lent(&mut self.swarms),
             },
             replies: List::Lent(&mut self.replies),
             results: List::Lent(&mut self.results),
@@ -292,7 +321,10 @@ impl<
     const TOKENS: usize,
     const TRANSACTIONS: usize,
     const PEERS: usize,
+    const PEER_ORDER: usize,
     const ITEMS: usize,
+    const ITEM_ORDER: usize,
+    const VALUE_BYTES: usize,
     const BLOCKS: usize,
     const REPLIES: usize,
     const RESULTS: usize,
@@ -308,7 +340,10 @@ impl<
         TOKENS,
         TRANSACTIONS,
         PEERS,
+        PEER_ORDER,
         ITEMS,
+        ITEM_ORDER,
+        VALUE_BYTES,
         BLOCKS,
         REPLIES,
         RESULTS,

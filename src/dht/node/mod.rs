@@ -108,6 +108,7 @@ impl<'s> Node<'s> {
             transactions,
             soft_timeouts,
             items,
+            value_bytes: _,
             peers,
             replies,
             results,

@@ -9,7 +9,6 @@ use core::fmt;
 
 use arrayvec::ArrayVec;
 
-use crate::base::arena::Block;
 use crate::base::deadlines::DeadlinesMemory;
 use crate::base::error::{ConfigError, at_least};
 use crate::base::list::List;
@@ -50,6 +49,8 @@ pub struct Storage<'s> {
     pub(super) transactions: TransactionsMemory<'s>,
     pub(super) soft_timeouts: DeadlinesMemory<'s>,
     pub(super) items: ItemsMemory<'s>,
+    /// What the blocks for the values of items were made for.
+    pub(super) value_bytes: usize,
     pub(super) peers: PeersMemory<'s>,
     pub(super) replies: List<'s, Reply>,
     pub(super) results: List<'s, WaitingResult>,
@@ -115,6 +116,7 @@ impl Storage<'_> {
             Part::of("peers", &self.peers.entries),
             Part::of("peers: ages", &self.peers.ages),
             Part::of("peers: order", &self.peers.order),
+            Part::of("peers: swarms", &self.peers.swarms),
             Part::of("replies", &self.replies),
             Part::of("results", &self.results),
             Part::of("meters", &self.meters),
@@ -129,13 +131,16 @@ impl Storage<'_> {
     /// Whether a node of this configuration can live in this memory.
     pub(super) fn check(&self, config: &Config) -> Result<(), ConfigError> {
         let (links, least) = (self.links.len() as u64, config.links().len() as u64);
-        at_least("links", links, least).map_err(|error| error.against("Config::links"))?;
+        at_least("links", links, least)
+            .map_err(|error| error.against("Config::links").mended_by("storage! takes the number by this name"))?;
         let (capacity, replicas) = (self.capacity(), config.lookup.replicas.into());
         capacity.check().map_err(|error| error.outside("capacity."))?;
         // A put stores where it has a token: with fewer it would reach fewer nodes than was asked for, and not say so.
         let tokens = self.tokens.capacity() / (capacity.operations * config.links().len().max(1));
         for (field, value) in [("candidates", capacity.candidates), ("replicas", tokens)] {
-            at_least(field, value as u64, replicas).map_err(|error| error.against("lookup.replicas"))?;
+            at_least(field, value as u64, replicas).map_err(|error| {
+                error.against("lookup.replicas").mended_by("storage! takes the number by this name")
+            })?;
         }
         Ok(())
     }
@@ -152,7 +157,7 @@ impl Storage<'_> {
             transactions: self.transactions.entries.capacity(),
             peers: self.peers.entries.capacity(),
             items: self.items.entries.capacity(),
-            value_bytes: self.items.blocks.capacity() * Block::BYTES,
+            value_bytes: self.value_bytes,
             replies: self.replies.capacity(),
             results: self.results.capacity(),
             meters: self.meters.capacity(),

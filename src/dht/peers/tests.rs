@@ -19,7 +19,8 @@ fn store_with(config: &ServerConfig, network: Network, capacity: usize) -> PeerS
     let memory = PeersMemory {
         entries: List::with_capacity(capacity),
         ages: List::with_capacity(capacity),
-        order: List::with_capacity(capacity),
+        order: List::with_capacity(Order::memory_for(capacity)),
+        swarms: List::with_capacity(capacity),
     };
     PeerStore::new(config, network, memory)
 }
@@ -175,8 +176,8 @@ fn the_filters_hold_seeds_and_others_apart() {
     announce(&mut peers, 0, 7, peer6(2), Downloader);
     announce(&mut peers, 0, 8, peer(3), Downloader);
     let (mut seeds, mut others) = (Bloom::default(), Bloom::default());
-    seeds.insert(&peer(1));
-    others.insert(&peer6(2));
+    seeds.insert(BloomBits::of(&peer(1)));
+    others.insert(BloomBits::of(&peer6(2)));
     assert_eq!(peers.filters(&HASH), Some((seeds, others)));
 }
 
@@ -234,7 +235,8 @@ fn samples(peers: &mut PeerStore<'_>, secs: u64, max: usize, rng: &mut Rng) -> V
 /// Rule S39.
 #[test]
 fn a_sample_of_info_hashes_stays_for_its_interval_and_changes_after_it() {
-    let mut peers = store(300);
+    let config = ServerConfig { peer_lifetime: Duration::from_secs(30_000), ..Config::default().server };
+    let mut peers = store_with(&config, Network::Public, 300);
     let mut rng = rng();
     for i in 0..100 {
         for p in 0..if i == 50 { 100 } else { 1 } {
@@ -254,10 +256,12 @@ fn a_sample_of_info_hashes_stays_for_its_interval_and_changes_after_it() {
     sorted.sort();
     sorted.dedup();
     assert_eq!(sorted.len(), 20, "no info-hash twice");
-    // What has no peers any more is not listed.
+    // What has lost its peers is not listed any more, even if it has others again.
     peers.announce(at(41_600), &next[3], peer(200), Downloader);
-    peers.sweep(at(41_601));
-    assert_eq!(samples(&mut peers, 41_601, 20, &mut rng), [next[3]]);
+    peers.sweep(at(50_500));
+    assert_eq!(samples(&mut peers, 50_500, 20, &mut rng), [next[3]]);
+    peers.announce(at(50_501), &next[4], peer(200), Downloader);
+    assert_eq!(samples(&mut peers, 50_501, 20, &mut rng), [next[3]]);
 }
 
 /// Rule S39.
@@ -277,7 +281,46 @@ fn a_sample_that_is_everything_does_not_stay() {
 }
 
 #[test]
-fn a_peer_takes_48_bytes_with_its_links_and_its_place_in_the_order() {
+fn a_peer_takes_70_bytes_with_its_links_and_its_places_in_order_and_swarms() {
     use core::mem::size_of;
-    assert_eq!(size_of::<PeerEntry>() + size_of::<LruLink>() + size_of::<u16>(), 48);
+    assert_eq!(size_of::<PeerEntry>() + size_of::<LruLink>() + size_of::<Ordered>() + size_of::<u32>(), 72);
+}
+
+/// Orders of more than a page, swarms that come and go, and peers that become seeds and cease to be.
+#[test]
+fn thousands_of_peers_of_few_and_of_many_swarms_are_kept_in_order() {
+    for swarms in [2, 3_000] {
+        let mut peers = store(3_000);
+        let mut rng = rng();
+        for step in 0..12_000u64 {
+            let (hash, peer) = (info_hash(rng.below(swarms) as u16), peer(rng.below(400) as u16));
+            peers.announce(at(step / 3), &hash, peer, kind_if(rng.below(3) == 0));
+            if step % 400 == 0 {
+                peers.check_invariants();
+                samples(&mut peers, step / 3, 20, &mut rng);
+            }
+        }
+        peers.check_invariants();
+        assert!(peers.len() > 700 && peers.info_hashes() > 1);
+        peers.sweep(at(5_000));
+        peers.check_invariants();
+        peers.sweep(at(9_000));
+        peers.check_invariants();
+        assert!(peers.is_empty() && peers.info_hashes() == 0);
+    }
+}
+
+/// Indices of 16 bits ended at 65,534.
+#[test]
+fn a_store_holds_as_many_peers_as_it_was_made_for() {
+    let mut peers = store(70_000);
+    for i in 0..70_000u32 {
+        let [_, a, b, c] = i.to_be_bytes();
+        let hash = info_hash((i / 400) as u16);
+        assert_eq!(peers.announce(at(0), &hash, Endpoint::v4([10 + a, b, c, 1], 1), Downloader), Announced::New);
+    }
+    assert_eq!((peers.len(), peers.info_hashes()), (70_000, 175));
+    assert_eq!(peers.announce(at(0), &info_hash(999), peer(1), Downloader), Announced::New);
+    assert_eq!(peers.len(), 70_000, "and not one more");
+    peers.check_invariants();
 }

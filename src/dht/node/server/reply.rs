@@ -2,8 +2,8 @@
 
 use heapless::Vec;
 
-use crate::base::slab::SlabKey;
 use crate::dht::event::LinkId;
+use crate::dht::items::ItemKey;
 use crate::dht::tokens::WriteToken;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -68,7 +68,7 @@ pub(super) enum ReplyBody {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum HeldItem {
     Nothing,
-    Item(SlabKey),
+    Item(ItemKey),
     /// The asker's version is as new as ours.
     SeqOnly(i64),
 }
