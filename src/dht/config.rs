@@ -22,8 +22,15 @@ pub const MAX_BOOTSTRAP_NODES: usize = 16;
 pub const K: usize = 8;
 /// Most nodes that a put or an announce is stored on.
 pub const MAX_REPLICAS: u8 = 20;
-/// Most info-hashes in one sample (BEP 51): with nodes beside them they still fit into one datagram.
-pub const MAX_SAMPLES: u8 = 20;
+/// Most info-hashes in one sample (BEP 51): with the nodes of IPv4 beside them they still fit into one datagram.
+pub const MAX_SAMPLES: u8 = 50;
+/// Info-hashes in one sample that fit, with the nodes of a family, into what BEP 32 trims a reply to.
+pub const SAMPLES: u8 = 20;
+
+/// Shortest wait for an answer: below it are round trips between continents.
+const LEAST_HARD_TIMEOUT: Duration = Duration::from_millis(100);
+/// Longest wait for an answer: for so long upkeep takes a query for one in flight.
+pub const MAX_HARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One local socket.
 ///
@@ -154,7 +161,8 @@ pub struct ServerConfig {
     pub token_rotation: Duration,
     /// A sample of info-hashes stays the same for this long (BEP 51).
     pub sample_interval: Duration,
-    /// Info-hashes in one sample, at most [`Config::MAX_SAMPLES`].
+    /// Info-hashes in one sample, at most [`Config::MAX_SAMPLES`]. More than 20 make a reply longer than the 1,024 bytes
+    /// that others are cut to: up to 1,400, so that over IPv6 a reply has 47 of them.
     pub samples: u8,
 }
 
@@ -236,7 +244,7 @@ impl Default for Config {
                 items_per_network: 100,
                 token_rotation: Duration::from_secs(5 * 60),
                 sample_interval: Duration::from_secs(6 * 3600),
-                samples: MAX_SAMPLES,
+                samples: SAMPLES,
             },
         }
     }
@@ -293,21 +301,11 @@ impl Config {
     /// # Errors
     ///
     /// When they are none, or more than [`MAX_LINKS`](Config::MAX_LINKS), or one is said to be reached at an address
-    /// of another family.
+    /// of another family or at one that nobody can send to, or has an id of zeros, which others take for none.
     pub fn with_links(self, links: &[LinkConfig]) -> Result<Self, ConfigError> {
         at_least("links", links.len() as u64, 1)?;
         at_most("links", links.len() as u64, MAX_LINKS as u64)?;
-        for link in links {
-            let Some(external) = link.external.map(Endpoint::from) else { continue };
-            if external.family() != link.family {
-                let [version, own] = [external.family(), link.family].map(|family| match family {
-                    Family::V4 => 4,
-                    Family::V6 => 6,
-                });
-                let error = ConfigError::new("links.external", version, "as", own);
-                return Err(error.against("links.family").counted_in("(IP version)"));
-            }
-        }
+        links.iter().try_for_each(check_link)?;
         Ok(Config { links: links.iter().copied().collect(), ..self })
     }
 
@@ -334,15 +332,23 @@ impl Config {
             .map_err(|error| error.against("lookup.soft_timeout.least"))?;
         lasts("lookup.hard_timeout", l.hard_timeout, l.soft_timeout.most)
             .map_err(|error| error.against("lookup.soft_timeout.most"))?;
-        lasts("lookup.deadline", l.deadline, Duration::from_micros(1))?;
-        at_least("table.bucket_sizes", t.bucket_sizes.into_iter().min().unwrap_or_default().into(), 1)?;
+        lasts("lookup.hard_timeout", l.hard_timeout, LEAST_HARD_TIMEOUT)?;
+        ends("lookup.hard_timeout", l.hard_timeout, MAX_HARD_TIMEOUT)?;
+        ends("lookup.initial_stagger", l.initial_stagger, l.hard_timeout)
+            .map_err(|error| error.against("lookup.hard_timeout"))?;
+        lasts("lookup.deadline", l.deadline, Duration::from_millis(1))?;
+        for (field, size) in BUCKET_SIZES.into_iter().zip(t.bucket_sizes) {
+            at_least(field, size.into(), 1)?;
+        }
         at_least("table.per_network_in_bucket", t.per_network_in_bucket.into(), 1)?;
         at_least("table.per_network", t.per_network.into(), 1)?;
         at_least("table.newcomers_in_bucket", t.newcomers_in_bucket.into(), 1)?;
+        ends("table.newcomer_delay", t.newcomer_delay, Duration::from_secs(3600))?;
         // Times of newcomers are whole seconds, rounded apart: with less it is forgotten when it is due.
         lasts("table.newcomer_lifetime", t.newcomer_lifetime, t.newcomer_delay.saturating_add(Duration::from_secs(2)))
             .map_err(|error| error.against("table.newcomer_delay and 2 s"))?;
         lasts("table.check_every", t.check_every, Duration::from_millis(1))?;
+        ends("table.check_every", t.check_every, Duration::from_secs(60))?;
         at_least("limiter.per_endpoint.per_second", m.per_endpoint.per_second.into(), 1)?;
         at_least("limiter.per_endpoint.burst", m.per_endpoint.burst.into(), 1)?;
         at_least("limiter.per_network.per_second", m.per_network.per_second.into(), 1)?;
@@ -353,14 +359,56 @@ impl Config {
         lasts("server.item_lifetime", s.item_lifetime, Duration::from_secs(1))?;
         lasts("server.peer_lifetime", s.peer_lifetime, Duration::from_secs(1))?;
         lasts("server.sample_interval", s.sample_interval, Duration::from_secs(1))?;
+        ends("server.sample_interval", s.sample_interval, Duration::from_secs(6 * 3600))?;
         at_most("server.peers_per_reply", s.peers_per_reply.into(), MAX_PEERS as u64)?;
         at_most("server.samples", s.samples.into(), MAX_SAMPLES.into())
     }
 }
 
+const BUCKET_SIZES: [&str; 5] = [
+    "table.bucket_sizes[0]",
+    "table.bucket_sizes[1]",
+    "table.bucket_sizes[2]",
+    "table.bucket_sizes[3]",
+    "table.bucket_sizes[4]",
+];
+
+/// Whether others can reach a link where it is said to be reached, under the id that it is to have.
+fn check_link(link: &LinkConfig) -> Result<(), ConfigError> {
+    if let Some(id) = link.id {
+        at_least("links.id", id.0.iter().map(|&byte| u64::from(byte > 0)).sum(), 1)
+            .map_err(|error| error.counted_in("(bytes that are not zero)"))?;
+    }
+    let Some(external) = link.external.map(Endpoint::from) else { return Ok(()) };
+    if external.family() != link.family {
+        let [version, own] = [external.family(), link.family].map(|family| match family {
+            Family::V4 => 4,
+            Family::V6 => 6,
+        });
+        let error = ConfigError::new("links.external", version, "as", own);
+        return Err(error.against("links.family").counted_in("(IP version)"));
+    }
+    at_least("links.external", external.port().into(), 1).map_err(|error| error.counted_in("(port)"))?;
+    if external.is_usable(Network::Local) {
+        return Ok(());
+    }
+    let first = external.ip_bytes().first().copied().unwrap_or_default().into();
+    let most = if external.is_v4() { 223 } else { 254 };
+    at_least("links.external", first, 1)
+        .and_then(|()| at_most("links.external", first, most))
+        .map_err(|error| error.counted_in("(first byte)"))
+}
+
 fn lasts(field: &'static str, value: Duration, bound: Duration) -> Result<(), ConfigError> {
-    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     at_least(field, micros(value), micros(bound)).map_err(|error| error.counted_in("us"))
+}
+
+fn ends(field: &'static str, value: Duration, bound: Duration) -> Result<(), ConfigError> {
+    at_most(field, micros(value), micros(bound)).map_err(|error| error.counted_in("us"))
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -386,6 +434,13 @@ mod tests {
             |c| c.capacity.value_bytes = 1000,
             |c| c.capacity.candidates = 20,
             |c| c.table.newcomer_lifetime = c.table.newcomer_delay + Duration::from_secs(2),
+            |c| c.table.newcomer_delay = Duration::from_secs(3600),
+            |c| c.lookup.hard_timeout = Duration::from_secs(5),
+            |c| c.lookup.deadline = Duration::from_millis(1),
+            |c| c.table.check_every = Duration::from_secs(60),
+            |c| c.lookup.initial_stagger = c.lookup.hard_timeout,
+            |c| (c.capacity.peers, c.capacity.items) = (10_000_000, 10_000_000),
+            |c| c.capacity.value_bytes = 1 << 31,
         ] {
             assert_eq!(check(at_its_limit), Ok(()));
         }
@@ -405,8 +460,39 @@ mod tests {
                 |c| c.table.newcomer_lifetime = Duration::from_secs(91),
                 "table.newcomer_lifetime is 91000000 us; at least table.newcomer_delay and 2 s, 92000000 us",
             ),
-            (|c| c.table.bucket_sizes[2] = 0, "table.bucket_sizes is 0; at least 1"),
-            (|c| c.server.samples = MAX_SAMPLES + 1, "server.samples is 21; at most 20"),
+            (|c| c.table.bucket_sizes[2] = 0, "table.bucket_sizes[2] is 0; at least 1"),
+            (|c| c.table.bucket_sizes = [9, 9, 9, 9, 0], "table.bucket_sizes[4] is 0; at least 1"),
+            (|c| c.server.samples = MAX_SAMPLES + 1, "server.samples is 51; at most 50"),
+            (|c| c.capacity.peers = 10_000_001, "capacity.peers is 10000001; at most 10000000"),
+            (|c| c.capacity.items = 10_000_001, "capacity.items is 10000001; at most 10000000"),
+            (|c| c.lookup.deadline = Duration::from_micros(999), "lookup.deadline is 999 us; at least 1000 us"),
+            (
+                |c| {
+                    (c.lookup.soft_timeout.most, c.lookup.hard_timeout) =
+                        (c.lookup.soft_timeout.least, Duration::from_millis(99))
+                },
+                "lookup.hard_timeout is 99000 us; at least 100000 us",
+            ),
+            (
+                |c| c.lookup.hard_timeout = Duration::from_micros(5_000_001),
+                "lookup.hard_timeout is 5000001 us; at most 5000000 us",
+            ),
+            (
+                |c| (c.table.newcomer_delay, c.table.newcomer_lifetime) = (Duration::MAX, Duration::MAX),
+                "table.newcomer_delay is 18446744073709551615 us; at most 3600000000 us",
+            ),
+            (
+                |c| c.table.check_every = Duration::from_secs(61),
+                "table.check_every is 61000000 us; at most 60000000 us",
+            ),
+            (
+                |c| c.lookup.initial_stagger = Duration::MAX,
+                "lookup.initial_stagger is 18446744073709551615 us; at most lookup.hard_timeout, 2000000 us",
+            ),
+            (
+                |c| c.server.sample_interval = Duration::from_secs(21_601),
+                "server.sample_interval is 21601000000 us; at most 21600000000 us",
+            ),
             (
                 |c| c.lookup.hard_timeout = Duration::from_millis(500),
                 "lookup.hard_timeout is 500000 us; at least lookup.soft_timeout.most, 1000000 us",
@@ -440,5 +526,27 @@ mod tests {
         assert_eq!(text, "links.external is 6 (IP version); as links.family, 4 (IP version)");
         let text = link(LinkConfig::V6, "192.0.2.1:6881").unwrap();
         assert_eq!(text, "links.external is 4 (IP version); as links.family, 6 (IP version)");
+        for (of, external, text) in [
+            (LinkConfig::V4, "192.0.2.1:0", "links.external is 0 (port); at least 1 (port)"),
+            (LinkConfig::V4, "0.0.0.0:6881", "links.external is 0 (first byte); at least 1 (first byte)"),
+            (LinkConfig::V4, "224.0.0.1:6881", "links.external is 224 (first byte); at most 223 (first byte)"),
+            (LinkConfig::V4, "255.255.255.255:6881", "links.external is 255 (first byte); at most 223 (first byte)"),
+            (LinkConfig::V6, "[2001:db8::1]:0", "links.external is 0 (port); at least 1 (port)"),
+            (LinkConfig::V6, "[::]:6881", "links.external is 0 (first byte); at least 1 (first byte)"),
+            (LinkConfig::V6, "[ff02::1]:6881", "links.external is 255 (first byte); at most 254 (first byte)"),
+        ] {
+            assert_eq!(link(of, external).unwrap(), text);
+        }
+        assert_eq!(link(LinkConfig::V4, "127.0.0.1:6881"), None, "in a local network it is real");
+    }
+
+    #[test]
+    fn a_link_has_an_id_that_others_take() {
+        let link = |id| Config::default().with_links(&[LinkConfig { id: Some(id), ..LinkConfig::V4 }]);
+        let mut id = Id([0; 20]);
+        let text = link(id).unwrap_err().to_string();
+        assert_eq!(text, "links.id is 0 (bytes that are not zero); at least 1 (bytes that are not zero)");
+        id.0[19] = 1;
+        assert!(link(id).is_ok());
     }
 }

@@ -7,6 +7,7 @@
 use super::members::Members;
 use super::newcomers::Newcomers;
 use crate::base::time::{Duration, Instant, seconds, seconds_up};
+use crate::dht::config::MAX_HARD_TIMEOUT;
 use crate::dht::contact::{Contact, Health};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -15,7 +16,7 @@ use crate::krpc::id::Id;
 /// told how it ended ..
 const ASK_AGAIN: u32 = 10;
 /// .. nor before the query has failed for certain.
-const IN_FLIGHT: Duration = Duration::from_secs(5);
+const IN_FLIGHT: Duration = MAX_HARD_TIMEOUT;
 /// Newcomers that are looked at in one check, when the first ones turn out to be unwelcome.
 const TRIES: usize = 4;
 
