@@ -27,6 +27,9 @@ pub const MAX_SAMPLES: u8 = 50;
 /// Info-hashes in one sample that fit, with the nodes of a family, into what BEP 32 trims a reply to.
 pub const SAMPLES: u8 = 20;
 
+/// Bytes of the longest reply: a message with nothing but a value, or with more samples than are usual.
+pub const LARGEST_REPLY: usize = 1400;
+
 /// Shortest wait for an answer: below it are round trips between continents.
 const LEAST_HARD_TIMEOUT: Duration = Duration::from_millis(100);
 /// Longest wait for an answer: for so long upkeep takes a query for one in flight.
@@ -138,7 +141,7 @@ pub struct LimiterConfig {
     /// Packets of all strangers together.
     pub per_node: Rate,
     /// Bytes of replies to one /24 (/64). What goes past it is cut to 3.2 times the query, so zero cuts every reply to
-    /// who has not proved that it receives what is sent to it.
+    /// who has not proved that it receives what is sent to it. The burst is 0 or has room for the longest reply, 1,400.
     pub reply_bytes: Rate,
 }
 
@@ -355,6 +358,11 @@ impl Config {
         at_least("limiter.per_network.burst", m.per_network.burst.into(), 1)?;
         at_least("limiter.per_node.per_second", m.per_node.per_second.into(), 1)?;
         at_least("limiter.per_node.burst", m.per_node.burst.into(), 1)?;
+        // A network that has less left is cut to what its queries were.
+        if m.reply_bytes.burst > 0 {
+            at_least("limiter.reply_bytes.burst", m.reply_bytes.burst.into(), LARGEST_REPLY as u64)
+                .map_err(|error| ConfigError { rule: "0 or at least", ..error })?;
+        }
         lasts("server.token_rotation", s.token_rotation, Duration::from_secs(1))?;
         lasts("server.item_lifetime", s.item_lifetime, Duration::from_secs(1))?;
         lasts("server.peer_lifetime", s.peer_lifetime, Duration::from_secs(1))?;
@@ -455,6 +463,7 @@ mod tests {
             (|c| c.capacity.value_bytes = 999, "capacity.value_bytes is 999; at least 1000"),
             (|c| c.limiter.per_node.burst = 0, "limiter.per_node.burst is 0; at least 1"),
             (|c| c.limiter.per_endpoint.per_second = 0, "limiter.per_endpoint.per_second is 0; at least 1"),
+            (|c| c.limiter.reply_bytes.burst = 1_399, "limiter.reply_bytes.burst is 1399; 0 or at least 1400"),
             (|c| c.table.per_network = 0, "table.per_network is 0; at least 1"),
             (
                 |c| c.table.newcomer_lifetime = Duration::from_secs(91),

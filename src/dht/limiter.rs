@@ -7,9 +7,14 @@
 //! since a credit is spent by the answer alone and not by whatever else comes from there.
 //!
 //! A rate is a token bucket. One that is full says nothing about the past, so its meter can be forgotten without loss.
-//! The meters lie in a table of fixed size, in sets of eight that a keyed hash chooses: nobody can aim at the meters of
-//! others, a look costs eight comparisons, and a million addresses change nothing about the memory. A new meter takes
-//! the place of the one in its set that says least, and of one that holds credits only when there is no other.
+//! The meters lie in a table of fixed size, in sets of eight: a look costs eight comparisons, and a million addresses
+//! change nothing about the memory. A new meter takes the place of the one in its set that says least, and of one that
+//! holds credits only when there is no other.
+//!
+//! One keyed hash is taken for a packet: that of the /24 or the /48 that it came from, which are what one party holds at
+//! least. It finds the set of the meters of networks; the networks within it differ in their tags alone. Endpoints
+//! within it are spread over all sets, by multiplying with secret numbers what the hash does not cover. So nobody can aim
+//! at the meters of other parties.
 
 use core::fmt;
 use core::ops::Range;
@@ -19,13 +24,18 @@ use siphasher::sip::SipHasher13;
 use crate::base::list::List;
 use crate::base::rate::{Flow, TokenBucket};
 use crate::base::time::{Instant, seconds};
-use crate::dht::config::LimiterConfig;
+use crate::dht::config::{LARGEST_REPLY, LimiterConfig};
 use crate::krpc::endpoint::{Endpoint, Network};
 
 /// Meters that compete with each other.
 const WAYS: usize = 8;
 /// Seconds after which an answer is expected no longer.
 const CREDIT_LIFETIME: u32 = 15;
+
+/// No party.
+const NOBODY: u64 = u64::MAX;
+/// Set in what tells endpoints of a party apart, so that none is taken for a network.
+const ENDPOINT: u64 = 1 << 32;
 
 /// The meter of one endpoint or of one network: four plain numbers, see [`List::zeroed`].
 pub type Meter = [u64; 4];
@@ -73,6 +83,8 @@ pub enum Verdict {
 pub struct Limiter<'s> {
     network: Network,
     keys: [u64; 2],
+    /// The party whose hash was taken last, and that hash: a packet is judged, and its reply charged.
+    latest: [u64; 2],
     meters: List<'s, Meter>,
     everybody: TokenBucket,
     per_endpoint: Flow,
@@ -102,6 +114,7 @@ impl<'s> Limiter<'s> {
         Limiter {
             network,
             keys,
+            latest: [NOBODY, 0],
             meters: meters.into_zeros(),
             everybody: TokenBucket::default(),
             per_endpoint: Flow::from(config.per_endpoint),
@@ -113,13 +126,13 @@ impl<'s> Limiter<'s> {
 
     /// Whether a datagram from this endpoint is to be looked at. One that is not costs its sender nothing.
     pub fn judge(&mut self, now: Instant, from: &Endpoint) -> Verdict {
-        let tag = self.endpoint_tag(from);
+        let place = self.endpoint_place(from);
         let meters = &self.meters[..];
-        let known = find(meters, tag);
+        let known = find(meters, place);
         if known.is_some_and(|index| has_credit(&meters[index], seconds(now))) {
             return Verdict::Expected;
         }
-        match self.admit_stranger(now, from, tag, known) {
+        match self.admit_stranger(now, from, place, known) {
             Some(()) => Verdict::Allow,
             None => Verdict::Drop,
         }
@@ -127,44 +140,44 @@ impl<'s> Limiter<'s> {
 
     /// Whether the buckets admit a datagram from this endpoint, whatever it is owed.
     pub fn admit(&mut self, now: Instant, from: &Endpoint) -> bool {
-        let tag = self.endpoint_tag(from);
-        let known = find(&self.meters, tag);
-        self.admit_stranger(now, from, tag, known).is_some()
+        let place = self.endpoint_place(from);
+        let known = find(&self.meters, place);
+        self.admit_stranger(now, from, place, known).is_some()
     }
 
     /// It answered a query of ours: that was what it had credit for.
     pub fn on_answer(&mut self, from: &Endpoint) {
-        let tag = self.endpoint_tag(from);
+        let place = self.endpoint_place(from);
         let meters = &mut self.meters[..];
-        if let Some(index) = find(meters, tag) {
+        if let Some(index) = find(meters, place) {
             let (until, count) = credits(&meters[index]);
             set_credits(&mut meters[index], until, count.saturating_sub(1));
         }
     }
 
     /// Takes one packet from each of the buckets, or from none.
-    fn admit_stranger(&mut self, now: Instant, from: &Endpoint, tag: u64, known: Option<usize>) -> Option<()> {
+    fn admit_stranger(&mut self, now: Instant, from: &Endpoint, place: MeterPlace, known: Option<usize>) -> Option<()> {
         let everybody = self.everybody.minus_one(now, &self.per_node)?;
-        let network_tag = (self.network == Network::Public).then(|| self.network_tag(from));
+        let network = (self.network == Network::Public).then(|| self.network_place(from));
         let meters = &mut self.meters[..];
         let of_endpoint = bucket(meters, known, PACKETS).minus_one(now, &self.per_endpoint)?;
-        if let Some(tag) = network_tag {
-            let known = find(meters, tag);
+        if let Some(network) = network {
+            let known = find(meters, network);
             let of_network = bucket(meters, known, PACKETS).minus_one(now, &self.per_network)?;
-            meter(meters, now, tag, known)[PACKETS] = of_network.full_at();
+            meter(meters, now, network, known)[PACKETS] = of_network.full_at();
         }
         // Its place may have been taken by the meter of its network.
-        meter(meters, now, tag, known)[PACKETS] = of_endpoint.full_at();
+        meter(meters, now, place, known)[PACKETS] = of_endpoint.full_at();
         self.everybody = everybody;
         Some(())
     }
 
     /// We are sending a query there: for a while, one answer more from that endpoint is awaited.
     pub fn expect(&mut self, now: Instant, to: &Endpoint) {
-        let tag = self.endpoint_tag(to);
+        let place = self.endpoint_place(to);
         let meters = &mut self.meters[..];
-        let known = find(meters, tag);
-        let meter = meter(meters, now, tag, known);
+        let known = find(meters, place);
+        let meter = meter(meters, now, place, known);
         let valid = if has_credit(meter, seconds(now)) { credits(meter).1 } else { 0 };
         set_credits(meter, seconds(now).saturating_add(CREDIT_LIFETIME), valid.saturating_add(1));
     }
@@ -174,27 +187,69 @@ impl<'s> Limiter<'s> {
         if self.network == Network::Local {
             return true;
         }
-        let tag = self.network_tag(to);
+        let place = self.network_place(to);
         let meters = &mut self.meters[..];
-        let known = find(meters, tag);
+        let known = find(meters, place);
         let bucket = bucket(meters, known, BYTES).minus(now, bytes as u64, &self.reply_bytes);
         let Some(bucket) = bucket else { return false };
-        meter(meters, now, tag, known)[BYTES] = bucket.full_at();
+        meter(meters, now, place, known)[BYTES] = bucket.full_at();
         true
     }
 
-    fn endpoint_tag(&self, endpoint: &Endpoint) -> u64 {
-        self.tag(&endpoint.to_bytes())
+    /// Whether the network that a reply goes to has budget for the longest one.
+    pub fn has_budget(&mut self, now: Instant, to: &Endpoint) -> bool {
+        if self.network == Network::Local {
+            return true;
+        }
+        let place = self.network_place(to);
+        let bucket = bucket(&self.meters, find(&self.meters, place), BYTES);
+        bucket.minus(now, LARGEST_REPLY as u64, &self.reply_bytes).is_some()
     }
 
-    fn network_tag(&self, endpoint: &Endpoint) -> u64 {
-        self.tag(&endpoint.network().to_be_bytes())
+    /// The set is that of the party, the tag that of the network within it.
+    fn network_place(&mut self, endpoint: &Endpoint) -> MeterPlace {
+        let network = endpoint.network();
+        let party = party_of(network);
+        let hash = self.hash_of(party);
+        MeterPlace { set: hash, tag: tag(hash.wrapping_add((network ^ party).wrapping_mul(self.keys[0] | 1))) }
     }
 
-    /// Keyed, so that nobody knows who shares a set with whom. The two kinds differ in length, which is hashed as well.
-    fn tag(&self, whom: &[u8]) -> u64 {
-        SipHasher13::new_with_keys(self.keys[0], self.keys[1]).hash(whom).max(1)
+    fn endpoint_place(&mut self, endpoint: &Endpoint) -> MeterPlace {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, high, low] = endpoint.to_bytes();
+        let front = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let interface = u64::from_be_bytes([i, j, k, l, m, n, o, p]);
+        let rest = u64::from(u16::from_be_bytes([high, low])) << 16 | front & 0xffff | ENDPOINT;
+        let hash = self.hash_of(party_of(endpoint.network()));
+        let spread = interface.wrapping_mul(self.keys[0] | 1).wrapping_add(rest.wrapping_mul(self.keys[1] | 1));
+        let tag = tag(hash.wrapping_add(spread));
+        MeterPlace { set: tag, tag }
     }
+
+    /// Keyed, so that nobody knows who shares a set with whom.
+    fn hash_of(&mut self, party: u64) -> u64 {
+        if self.latest[0] != party {
+            let hasher = SipHasher13::new_with_keys(self.keys[0], self.keys[1]);
+            self.latest = [party, hasher.hash(&party.to_be_bytes())];
+        }
+        self.latest[1]
+    }
+}
+
+/// Where the meter of an endpoint or of a network may be, and by what it is known there.
+#[derive(Clone, Copy, Debug)]
+struct MeterPlace {
+    set: u64,
+    tag: u64,
+}
+
+/// The /48 of an IPv6 network, the whole of an IPv4 one.
+fn party_of(network: u64) -> u64 {
+    if network >> 32 == u64::from(u32::MAX) { network } else { network & !0xffff }
+}
+
+/// A tag that is not that of a free meter.
+fn tag(hash: u64) -> u64 {
+    hash.max(1)
 }
 
 /// A bucket of a meter, or the full one where there is no meter.
@@ -202,33 +257,33 @@ fn bucket(meters: &[Meter], known: Option<usize>, which: usize) -> TokenBucket {
     known.map_or(TokenBucket::default(), |index| TokenBucket::until(meters[index][which]))
 }
 
-/// The meter of `tag`: where it was found, or in the place of the one in its set that is worth least.
-fn meter(meters: &mut [Meter], now: Instant, tag: u64, known: Option<usize>) -> &mut Meter {
-    let index = match known.filter(|&index| meters[index][TAG] == tag) {
+/// The meter of `place`: where it was found, or in the place of the one in its set that is worth least.
+fn meter(meters: &mut [Meter], now: Instant, place: MeterPlace, known: Option<usize>) -> &mut Meter {
+    let index = match known.filter(|&index| meters[index][TAG] == place.tag) {
         Some(index) => index,
         None => {
-            let set = set(meters.len(), tag);
+            let set = set(meters.len(), place);
             let (start, second) = (set.start, seconds(now));
             let way = meters[set].iter().enumerate().min_by_key(|(_, meter)| worth(meter, second));
             let index = start + way.map_or(0, |(way, _)| way);
             meters[index] = Meter::default();
-            meters[index][TAG] = tag;
+            meters[index][TAG] = place.tag;
             index
         }
     };
     &mut meters[index]
 }
 
-fn find(meters: &[Meter], tag: u64) -> Option<usize> {
-    let set = set(meters.len(), tag);
+fn find(meters: &[Meter], place: MeterPlace) -> Option<usize> {
+    let set = set(meters.len(), place);
     let start = set.start;
-    meters[set].iter().position(|meter| meter[TAG] == tag).map(|way| start + way)
+    meters[set].iter().position(|meter| meter[TAG] == place.tag).map(|way| start + way)
 }
 
-/// The places in which the meter of `tag` may be.
-fn set(meters: usize, tag: u64) -> Range<usize> {
+/// The meters among which that of `place` may be.
+fn set(meters: usize, place: MeterPlace) -> Range<usize> {
     let sets = (meters / WAYS) as u64;
-    let start = (((tag >> 32) * sets) >> 32) as usize * WAYS;
+    let start = (((place.set >> 32) * sets) >> 32) as usize * WAYS;
     start..start + WAYS
 }
 
@@ -240,8 +295,10 @@ mod tests {
     use crate::base::time::Duration;
     use crate::dht::config::Config;
 
+    const KEYS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];
+
     fn limiter(network: Network, meters: usize) -> Limiter<'static> {
-        Limiter::new(Config::default().limiter, network, [1, 2], List::zeroed(meters))
+        Limiter::new(Config::default().limiter, network, KEYS, List::zeroed(meters))
     }
 
     fn at(secs: u64) -> Instant {
@@ -274,6 +331,24 @@ mod tests {
         assert_eq!(admitted(&mut l, at(0), host(1, 1), 1), 1, "others are not concerned");
         assert_eq!(of_all(&mut limiter(Network::Local, 4096)), 512);
         assert_eq!(admitted(&mut limiter(Network::Local, 64), at(0), host(0, 1), 500), 100);
+    }
+
+    #[test]
+    fn networks_of_a_party_and_its_endpoints_have_meters_of_their_own() {
+        let mut l = limiter(Network::Public, 4096);
+        let subnet = |n: u8, host: u8| {
+            let ip = [0x20, 1, 0xd, 0xb8, 0, 0, n, n, 0, 0, 0, 0, 0, 0, 0, host];
+            Endpoint::v6(ip, 1)
+        };
+        for n in 0..3 {
+            assert_eq!((0..=255).map(|host| admitted(&mut l, at(0), subnet(n, host), 2)).sum::<usize>(), 200, "{n}");
+            assert_eq!((0..200).filter(|&host| l.charge(at(0), &subnet(n, host), 1_000)).count(), 64, "{n}");
+        }
+        assert_eq!(admitted(&mut l, at(100), subnet(0, 1), 500), 100);
+        assert_eq!(admitted(&mut l, at(100), subnet(0, 1).with_port(2), 500), 100, "another port is another endpoint");
+        assert_eq!(admitted(&mut l, at(100), subnet(1, 1), 500), 100, "and so is another /64");
+        assert!(l.has_budget(at(100), &subnet(1, 9)) && l.charge(at(100), &subnet(1, 9), 64_000 - 1_399));
+        assert!(!l.has_budget(at(100), &subnet(1, 9)) && l.has_budget(at(100), &subnet(2, 9)));
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn host(n: u8) -> Endpoint {
 }
 
 fn limiter(config: LimiterConfig, network: Network) -> Limiter<'static> {
-    Limiter::new(config, network, [7, 8], List::zeroed(4096))
+    Limiter::new(config, network, [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03], List::zeroed(4096))
 }
 
 /// A1.

@@ -1,28 +1,41 @@
-//! Replies on the wire: what a reply carries is looked up once, and left out bit by bit until it fits.
+//! Replies on the wire: each part is looked up once, when it is known that there is room for it.
 //!
 //! A reply never helps to attack a third party with a forged source: past its network's budget of reply bytes, a source
-//! that has not proved itself gets at most 3.2 times the bytes it sent (rule S20 of `spec/server.md`). Leaving out
-//! takes no second look at the stores: the same parts are encoded again, fewer of them each time.
+//! that has not proved itself gets at most 3.2 times the bytes it sent (rule S20 of `spec/server.md`). That is known
+//! before anything is looked up, and so is how long the rest of the reply is: what does not fit is never made. So a reply
+//! that is cut costs less than the same one whole.
 
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
-use crate::dht::config::{Config, K, MAX_SAMPLES};
-use crate::dht::items::Items;
+use crate::dht::config::{Config, K, LARGEST_REPLY, MAX_SAMPLES, SAMPLES};
+use crate::dht::items::{ItemKey, Items};
 use crate::dht::node::link::Links;
 use crate::dht::node::server::reply::{HeldItem, Reply, ReplyBody};
 use crate::dht::peers::PeerStore;
+use crate::dht::tokens::WriteToken;
+use crate::krpc::bloom::Bloom;
 use crate::krpc::compact::{self, MAX_PEERS, NODE4, NODE6, PEER4, PEER6, Values};
 use crate::krpc::endpoint::Family;
 use crate::krpc::id::Id;
 use crate::krpc::item::MAX_VALUE;
 use crate::krpc::message::{ErrorCode, ErrorMessage, Response, Want};
 
-/// Replies are trimmed to this many bytes (BEP 32) ..
+/// Replies have at most this many bytes (BEP 32) ..
 const TRIM_TO: usize = 1024;
-/// .. except that one whose value alone is larger may have this many, without nodes.
-const LARGEST: usize = 1400;
-/// Bytes of the nodes of both families.
-const NODES: usize = K * (NODE4 + NODE6);
+/// .. except that one whose value alone is larger may have this many, without nodes, and one with more samples than are
+/// usual.
+const LARGEST: usize = LARGEST_REPLY;
+
+/// What stands around the values, beside what stands around each, and around the nodes of a family.
+const AROUND_VALUES: usize = b"6:valuesle".len();
+const AROUND_NODES: usize = b"6:nodes6304:".len();
+/// What stands around a value, and besides in a mutable item with a long number.
+const AROUND_VALUE: usize = b"1:v".len();
+const MUTABLE: usize = b"1:k32:3:seqi9223372036854775807e3:sig64:".len() + 32 + 64;
+/// Two filters (BEP 33).
+const FILTERS: usize = 2 * (b"4:BFsd256:".len() + Bloom::LEN);
+/// What a list of samples has more around it than an empty one.
+const AROUND_SAMPLES: usize = b"1000".len() - b"0".len();
 
 /// What the parts of a reply are looked up in.
 pub(super) struct Sources<'a, 's> {
@@ -36,281 +49,351 @@ pub(super) struct Sources<'a, 's> {
     pub own: Id,
 }
 
-/// How much of a reply is left out, from nothing to everything that can be spared.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Trim {
-    Nothing,
-    OtherFamily,
-    Values,
-    Nodes,
-    Payload,
-    Version,
-    Text,
+/// How long a reply may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Limit {
+    /// As long as its kind may be.
+    Usual,
+    /// At most so many bytes.
+    Bytes(usize),
 }
 
-impl Trim {
-    const STEPS: [Trim; 7] =
-        [Trim::Nothing, Trim::OtherFamily, Trim::Values, Trim::Nodes, Trim::Payload, Trim::Version, Trim::Text];
+/// A reply in the buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Encoded {
+    pub len: usize,
+    /// Whether it would have been longer, but for [`Limit::Bytes`].
+    pub is_cut: bool,
 }
 
-/// Is told the length of a reply, and says to how many bytes it has to be cut, if at all.
-type Budget<'a> = &'a mut dyn FnMut(usize) -> Option<usize>;
-
-/// Encodes with less and less until the result is short enough, and again if `budget` allows that length less. `None`:
-/// what the reply was to carry is gone.
-fn fit(budget: Budget<'_>, encode: &mut dyn FnMut(Trim) -> Option<usize>) -> Option<usize> {
-    let mut shorten = |limit: Option<usize>| {
-        let mut shortest = None;
-        for trim in Trim::STEPS {
-            // Not even the buffer is large enough for everything; what is gone is gone at every step.
-            let Some(len) = encode(trim) else { continue };
-            shortest = Some(len);
-            let most = limit.unwrap_or(if trim >= Trim::Nodes { LARGEST } else { TRIM_TO });
-            if len <= most {
-                break;
-            }
-        }
-        shortest
-    };
-    let len = shorten(None)?;
-    match budget(len) {
-        None => Some(len),
-        limit => shorten(limit),
-    }
-}
+/// Room for the nodes of the asker's family, and of the other.
+type NodesBufs<'a> = [&'a mut [u8]; 2];
 
 impl Reply {
-    /// Encodes into `buf`. `budget` is told the length and says to how many bytes the reply has to be cut, if at all.
-    pub(super) fn encode<'a>(
-        &'a self,
-        sources: &mut Sources<'a, '_>,
-        budget: Budget<'_>,
-        buf: &mut [u8],
-    ) -> Option<usize> {
+    /// Encodes into `buf`. `None`: what the reply was to carry is gone.
+    pub(super) fn encode<'a>(&'a self, sources: &mut Sources<'a, '_>, limit: Limit, buf: &mut [u8]) -> Option<Encoded> {
         let (target, want) = match *self.body() {
             ReplyBody::Error(code, text) | ReplyBody::NotStored(code, text) => {
-                return fit(budget, &mut |trim| self.encode_error(sources.config, code, text, trim, buf));
+                return self.encode_error(Head::new(self, sources, limit), code, text, buf);
             }
             ReplyBody::Pong | ReplyBody::Stored => {
-                let head = Head::new(self, sources);
-                return fit(budget, &mut |trim| head.response(trim, None).encode(buf).ok());
+                let mut head = Head::new(self, sources, limit);
+                let len = head.bare(buf)?;
+                return Some(Encoded { len, is_cut: head.is_cut });
             }
             ReplyBody::Nodes { target, want }
             | ReplyBody::Item { target, want, .. }
             | ReplyBody::Samples { target, want }
             | ReplyBody::Peers { info_hash: target, want, .. } => (target, want),
         };
-        let mut nodes = [0; NODES];
-        let mut head = Head::new(self, sources);
-        head.add_nodes(sources, &target, want, &mut nodes);
-        match *self.body() {
-            ReplyBody::Peers { info_hash, token, noseed, scrape, .. } => {
-                let wanted = PeersWanted { info_hash: &info_hash, noseed, scrape };
-                head.with_peers(sources, &wanted, token.as_ref().map(|token| &token.as_bytes()[..]), budget, buf)
+        let (mut four, mut six) = ([0; K * NODE4], [0; K * NODE6]);
+        let (_, to) = self.destination();
+        let nodes: NodesBufs<'_> = if to.is_v4() { [&mut four, &mut six] } else { [&mut six, &mut four] };
+        let mut head = Head { asked: Some((target, want)), ..Head::new(self, sources, limit) };
+        let len = match self.body() {
+            ReplyBody::Peers { token, noseed, scrape, .. } => {
+                head.token = token.as_ref();
+                head.with_peers(sources, &target, *noseed, *scrape, nodes, buf)
             }
             ReplyBody::Item { token, found, .. } => {
-                head.with_item(sources.items, found, token.as_ref().map(|token| &token.as_bytes()[..]), budget, buf)
+                head.token = token.as_ref();
+                match *found {
+                    HeldItem::Item(key) => head.with_item(sources, key, nodes, buf),
+                    HeldItem::Nothing => head.with_nodes(sources, nodes, buf),
+                    HeldItem::SeqOnly(seq) => {
+                        head.seq = Some(seq);
+                        head.with_nodes(sources, nodes, buf)
+                    }
+                }
             }
-            ReplyBody::Samples { .. } => head.with_samples(sources, budget, buf),
-            _ => fit(budget, &mut |trim| head.response(trim, None).encode(buf).ok()),
-        }
+            ReplyBody::Samples { .. } => head.with_samples(sources, nodes, buf),
+            _ => head.with_nodes(sources, nodes, buf),
+        }?;
+        Some(Encoded { len, is_cut: head.is_cut })
     }
 
-    fn encode_error(&self, config: &Config, code: ErrorCode, text: &str, trim: Trim, buf: &mut [u8]) -> Option<usize> {
-        let version = (trim < Trim::Version).then_some(&config.version[..]);
-        let text = if trim < Trim::Text { text.as_bytes() } else { b"" };
+    fn encode_error(&self, head: Head<'_>, code: ErrorCode, text: &str, buf: &mut [u8]) -> Option<Encoded> {
         let (_, to) = self.destination();
-        ErrorMessage { tid: self.tid(), version, ip: Some(to), code: code.code(), text }.encode(buf).ok()
+        let mut error = ErrorMessage {
+            tid: self.tid(),
+            version: head.version,
+            ip: Some(to),
+            code: code.code(),
+            text: text.as_bytes(),
+        };
+        let mut len = error.encode(buf).ok()?;
+        let mut is_cut = false;
+        if head.limit_is_below(len) {
+            (error.version, is_cut) = (None, true);
+            len = error.encode(buf).ok()?;
+        }
+        if head.limit_is_below(len) {
+            error.text = b"";
+            len = error.encode(buf).ok()?;
+        }
+        Some(Encoded { len, is_cut })
     }
 }
 
-/// Which peers are asked for.
-struct PeersWanted<'a> {
-    info_hash: &'a Id,
-    noseed: bool,
-    scrape: bool,
-}
-
-/// What every response has: ids, addresses, and the nearest contacts where they are asked for.
+/// What every response of a kind has, and the nearest contacts where there is room for them.
 struct Head<'a> {
     reply: &'a Reply,
+    limit: Limit,
     own: Id,
-    version: &'a [u8],
-    /// Families that are asked for; none without contacts.
-    want: Option<Want>,
-    nodes: [&'a [u8]; 2],
+    version: Option<&'a [u8]>,
+    /// What nodes are asked for, near to what.
+    asked: Option<(Id, Want)>,
+    token: Option<&'a WriteToken>,
+    seq: Option<i64>,
+    /// Number of info-hashes, and for how long it is the same sample of them.
+    samples: Option<(i64, i64)>,
+    nodes: Option<&'a [u8]>,
+    nodes6: Option<&'a [u8]>,
+    is_cut: bool,
 }
 
 impl<'a> Head<'a> {
-    fn new(reply: &'a Reply, sources: &Sources<'a, '_>) -> Self {
-        Head { reply, own: sources.own, version: &sources.config.version, want: None, nodes: [&[]; 2] }
-    }
-
-    /// Adds the contacts nearest to `target`, which are written to `buf`.
-    #[inline]
-    fn add_nodes(&mut self, sources: &Sources<'_, '_>, target: &Id, want: Want, buf: &'a mut [u8; NODES]) {
-        let (_, to) = self.reply.destination();
-        let families = families(to.family(), want, Trim::Nothing);
-        let (four, six) = buf.split_at_mut(K * NODE4);
-        self.want = Some(want);
-        if families.v4 {
-            let len = closest(self.reply, sources, Family::V4, target, four);
-            self.nodes[0] = &four[..len];
-        }
-        if families.v6 {
-            let len = closest(self.reply, sources, Family::V6, target, six);
-            self.nodes[1] = &six[..len];
+    fn new(reply: &'a Reply, sources: &Sources<'a, '_>, limit: Limit) -> Self {
+        Head {
+            reply,
+            limit,
+            own: sources.own,
+            version: Some(&sources.config.version),
+            asked: None,
+            token: None,
+            seq: None,
+            samples: None,
+            nodes: None,
+            nodes6: None,
+            is_cut: false,
         }
     }
 
     /// Always inlined, so that a response is built in place: copying it takes as long as encoding a part of it.
     #[inline(always)]
-    fn response<'r>(&'r self, trim: Trim, token: Option<&'r [u8]>) -> Response<'r> {
+    fn response(&self) -> Response<'_> {
         let (_, to) = self.reply.destination();
         let mut response = Response::new(self.reply.tid(), self.own);
-        response.token = token;
-        response.version = (trim < Trim::Version).then_some(self.version);
+        response.token = self.token.map(|token| &token.as_bytes()[..]);
+        response.version = self.version;
         response.ip = Some(to);
-        if let Some(want) = self.want.filter(|_| trim < Trim::Nodes) {
-            let families = families(to.family(), want, trim);
-            response.nodes = families.v4.then_some(self.nodes[0]);
-            response.nodes6 = families.v6.then_some(self.nodes[1]);
+        response.seq = self.seq;
+        (response.nodes, response.nodes6) = (self.nodes, self.nodes6);
+        if let Some((num, interval)) = self.samples {
+            (response.num, response.interval) = (Some(num), Some(interval));
+            response.samples = Some(&[]);
         }
         response
+    }
+
+    /// Encodes what every response of its kind has; without our version, if that is too long.
+    fn bare(&mut self, buf: &mut [u8]) -> Option<usize> {
+        let len = self.response().encode(buf).ok()?;
+        if self.limit_is_below(len) && self.version.take().is_some() {
+            self.is_cut = true;
+            return self.response().encode(buf).ok();
+        }
+        Some(len)
+    }
+
+    fn limit_is_below(&self, len: usize) -> bool {
+        matches!(self.limit, Limit::Bytes(limit) if len > limit)
+    }
+
+    fn is_limited(&self) -> bool {
+        self.limit != Limit::Usual
+    }
+
+    /// How many bytes there are for the parts of a response that may have `usual` bytes.
+    fn space(&mut self, usual: usize, buf: &mut [u8]) -> Option<usize> {
+        let most = match self.limit {
+            Limit::Usual => usual,
+            Limit::Bytes(limit) => limit,
+        };
+        Some(most.saturating_sub(self.bare(buf)?))
+    }
+
+    #[inline]
+    fn with_nodes(&mut self, sources: &Sources<'_, '_>, nodes: NodesBufs<'a>, buf: &mut [u8]) -> Option<usize> {
+        // The usual reply has room for the nodes of both families, so nobody has to measure it.
+        let mut space = if self.is_limited() { self.space(0, buf)? } else { usize::MAX };
+        let [own, other] = nodes;
+        self.add_nodes(sources, self.own_family(), own, &mut space);
+        self.add_nodes(sources, self.other_family(), other, &mut space);
+        self.response().encode(buf).ok()
     }
 
     // Own stack frames (E1), here and below: no reply pays for the bytes of the others.
     #[inline(never)]
     fn with_peers(
-        &self,
+        &mut self,
         sources: &mut Sources<'_, '_>,
-        wanted: &PeersWanted<'_>,
-        token: Option<&[u8]>,
-        budget: Budget<'_>,
+        info_hash: &Id,
+        noseed: bool,
+        scrape: bool,
+        nodes: NodesBufs<'a>,
         buf: &mut [u8],
     ) -> Option<usize> {
-        let (_, to) = self.reply.destination();
-        let stride = if to.is_v4() { PEER4 } else { PEER6 };
-        let filters = if wanted.scrape { sources.peers.filters(wanted.info_hash) } else { None };
-        let (seeds, downloaders) = filters.as_ref().map(|(seeds, peers)| (&seeds.0, &peers.0)).unzip();
+        let mut space = self.space(TRIM_TO, buf)?;
+        let [own, other] = nodes;
+        let mut own = Some(own);
+        let filters = if scrape && space >= FILTERS { sources.peers.filters(info_hash) } else { None };
+        self.is_cut |= scrape && space < FILTERS;
+        space -= if filters.is_some() { FILTERS } else { 0 };
+        // Nodes go first where a reply is cut; usually, values do.
+        if !self.is_limited()
+            && let Some(own) = own.take()
+        {
+            self.add_nodes(sources, self.own_family(), own, &mut space);
+        }
+        let family = self.own_family();
+        let stride = if family == Family::V4 { PEER4 } else { PEER6 };
+        let each = stride + if family == Family::V4 { b"6:".len() } else { b"18:".len() };
+        let wanted = usize::from(sources.config.server.peers_per_reply).min(MAX_PEERS);
+        let most = wanted.min(space.saturating_sub(AROUND_VALUES) / each);
         let mut bytes = [0; MAX_PEERS * PEER6];
-        let most = usize::from(sources.config.server.peers_per_reply).min(MAX_PEERS);
         let mut len = 0;
-        sources.peers.sample(wanted.info_hash, to.family(), wanted.noseed, sources.rng, most, |peer| {
+        let count = sources.peers.sample(info_hash, family, noseed, sources.rng, most, |peer| {
             len += compact::put_peer(&mut bytes[len..], &peer);
         });
-        let mut shuffled = false;
-        fit(budget, &mut |trim| {
-            let mut response = self.response(trim, token);
-            if trim < Trim::Payload {
-                (response.seeds, response.peers) = (seeds, downloaders);
-            }
-            let kept = match trim {
-                Trim::Nothing | Trim::OtherFamily => len,
-                Trim::Values | Trim::Nodes => {
-                    // Any of them is as likely to be kept as any other.
-                    if !core::mem::replace(&mut shuffled, true) {
-                        shuffle(&mut bytes[..len], stride, sources.rng);
-                    }
-                    let rest = response.encode(buf).ok()? + b"6:valuesle".len();
-                    let space = TRIM_TO.saturating_sub(rest) / (stride + if stride == PEER4 { 2 } else { 3 });
-                    len.min(space * stride)
-                }
-                Trim::Payload | Trim::Version | Trim::Text => 0,
-            };
-            if kept > 0 {
-                response.values = Values::Packed { bytes: &bytes[..kept], family: to.family() };
-            }
-            response.encode(buf).ok()
-        })
+        self.is_cut |= self.is_limited() && most < wanted && count == most;
+        space -= if count > 0 { AROUND_VALUES + count * each } else { 0 };
+        if let Some(own) = own {
+            self.add_nodes(sources, family, own, &mut space);
+        }
+        self.add_nodes(sources, self.other_family(), other, &mut space);
+        let mut response = self.response();
+        if let Some((seeds, peers)) = &filters {
+            (response.seeds, response.peers) = (Some(&seeds.0), Some(&peers.0));
+        }
+        if count > 0 {
+            response.values = Values::Packed { bytes: &bytes[..len], family };
+        }
+        response.encode(buf).ok()
     }
 
     #[inline(never)]
     fn with_item(
-        &self,
-        items: &Items<'_>,
-        found: HeldItem,
-        token: Option<&[u8]>,
-        budget: Budget<'_>,
+        &mut self,
+        sources: &Sources<'_, '_>,
+        key: ItemKey,
+        nodes: NodesBufs<'a>,
         buf: &mut [u8],
     ) -> Option<usize> {
-        let key = match found {
-            HeldItem::Nothing => {
-                return fit(budget, &mut |trim| self.response(trim, token).encode(buf).ok());
-            }
-            HeldItem::SeqOnly(seq) => {
-                return fit(budget, &mut |trim| {
-                    let mut response = self.response(trim, token);
-                    response.seq = Some(seq);
-                    response.encode(buf).ok()
-                });
-            }
-            HeldItem::Item(key) => key,
-        };
         let mut value = [0; MAX_VALUE];
-        let stored = items.view(key, &mut value)?;
-        fit(budget, &mut |trim| {
-            let mut response = self.response(trim, token);
-            if trim < Trim::Payload {
-                response.value = Some(stored.value);
-                if let Some(mutable) = stored.mutable {
-                    response.key = Some(mutable.key);
-                    response.seq = Some(mutable.seq);
-                    response.signature = Some(mutable.signature);
-                }
+        let stored = sources.items.view(key, &mut value)?;
+        let item = AROUND_VALUE + stored.value.len() + if stored.mutable.is_some() { MUTABLE } else { 0 };
+        let space = self.space(LARGEST, buf)?;
+        let has_item = item <= space;
+        self.is_cut |= !has_item;
+        let mut space = space - if has_item { item } else { 0 };
+        if !self.is_limited() {
+            // Only the value may take more than is usual.
+            space = space.saturating_sub(LARGEST - TRIM_TO);
+        }
+        let [own, other] = nodes;
+        self.add_nodes(sources, self.own_family(), own, &mut space);
+        self.add_nodes(sources, self.other_family(), other, &mut space);
+        let mut response = self.response();
+        if has_item {
+            response.value = Some(stored.value);
+            if let Some(mutable) = stored.mutable {
+                response.key = Some(mutable.key);
+                response.seq = Some(mutable.seq);
+                response.signature = Some(mutable.signature);
             }
-            response.encode(buf).ok()
-        })
+        }
+        response.encode(buf).ok()
     }
 
     #[inline(never)]
-    fn with_samples(&self, sources: &mut Sources<'_, '_>, budget: Budget<'_>, buf: &mut [u8]) -> Option<usize> {
+    fn with_samples(&mut self, sources: &mut Sources<'_, '_>, nodes: NodesBufs<'a>, buf: &mut [u8]) -> Option<usize> {
+        let wanted = sources.config.server.samples;
         let mut samples = [0; MAX_SAMPLES as usize * Id::LEN];
-        let most = usize::from(sources.config.server.samples);
         let mut len = 0;
-        sources.peers.sample_infohashes(sources.now, sources.rng, most, |hash| {
+        sources.peers.sample_infohashes(sources.now, sources.rng, wanted.into(), |hash| {
             samples[len..len + Id::LEN].copy_from_slice(hash.as_bytes());
             len += Id::LEN;
         });
-        let num = i64::try_from(sources.peers.info_hashes()).ok();
-        let interval = i64::try_from(sources.peers.interval_left(sources.now).as_secs()).ok();
-        fit(budget, &mut |trim| {
-            let mut response = self.response(trim, None);
-            response.samples = Some(if trim < Trim::Values { &samples[..len] } else { &[] });
-            (response.num, response.interval) = (num, interval);
-            response.encode(buf).ok()
-        })
+        let num = i64::try_from(sources.peers.info_hashes()).unwrap_or(i64::MAX);
+        let interval = i64::try_from(sources.peers.interval_left(sources.now).as_secs()).unwrap_or(i64::MAX);
+        self.samples = Some((num, interval));
+        let mut space = self.space(if wanted > SAMPLES { LARGEST } else { TRIM_TO }, buf)?;
+        let [own, other] = nodes;
+        let mut own = Some(own);
+        if !self.is_limited()
+            && let Some(own) = own.take()
+        {
+            self.add_nodes(sources, self.own_family(), own, &mut space);
+        }
+        let most = space.saturating_sub(AROUND_SAMPLES) / Id::LEN * Id::LEN;
+        self.is_cut |= self.is_limited() && most < len;
+        len = len.min(most);
+        space -= if len > 0 { AROUND_SAMPLES + len } else { 0 };
+        if let Some(own) = own {
+            self.add_nodes(sources, self.own_family(), own, &mut space);
+        }
+        self.add_nodes(sources, self.other_family(), other, &mut space);
+        let mut response = self.response();
+        response.samples = Some(&samples[..len]);
+        response.encode(buf).ok()
     }
-}
 
-/// Families of nodes to send: those asked for, else that of the query; when trimming, that of the query comes last.
-fn families(own: Family, want: Want, trim: Trim) -> Want {
-    let own = Want { v4: own == Family::V4, v6: own == Family::V6 };
-    match want {
-        Want { v4: false, v6: false } => own,
-        Want { v4: true, v6: true } if trim >= Trim::OtherFamily => own,
-        want => want,
+    fn own_family(&self) -> Family {
+        self.reply.destination().1.family()
+    }
+
+    fn other_family(&self) -> Family {
+        match self.own_family() {
+            Family::V4 => Family::V6,
+            Family::V6 => Family::V4,
+        }
+    }
+
+    /// Adds the contacts of a family that are nearest to what was asked for, if that family is wanted, as many as there
+    /// is space for. They are written to `out`.
+    #[inline]
+    fn add_nodes(&mut self, sources: &Sources<'_, '_>, family: Family, out: &'a mut [u8], space: &mut usize) {
+        let Some((target, want)) = &self.asked else { return };
+        let is_wanted = match (want, family) {
+            (Want { v4: false, v6: false }, family) => family == self.own_family(),
+            (want, Family::V4) => want.v4,
+            (want, Family::V6) => want.v6,
+        };
+        if !is_wanted {
+            return;
+        }
+        let size = if family == Family::V4 { NODE4 } else { NODE6 };
+        let most = K.min(space.saturating_sub(AROUND_NODES) / size);
+        if most == 0 {
+            self.is_cut |= self.is_limited();
+            return;
+        }
+        let len = closest(self.reply, sources, family, target, most, out);
+        self.is_cut |= self.is_limited() && most < K && len == most * size;
+        *space = space.saturating_sub(AROUND_NODES + len);
+        let nodes = Some(&out[..len]);
+        match family {
+            Family::V4 => self.nodes = nodes,
+            Family::V6 => self.nodes6 = nodes,
+        }
     }
 }
 
 /// Writes the closest contacts of a family; bytes written.
-fn closest(reply: &Reply, sources: &Sources<'_, '_>, family: Family, target: &Id, out: &mut [u8]) -> usize {
+fn closest(
+    reply: &Reply,
+    sources: &Sources<'_, '_>,
+    family: Family,
+    target: &Id,
+    most: usize,
+    out: &mut [u8],
+) -> usize {
     let (link, to) = reply.destination();
     let Some(table) = sources.links.table_of(link, family) else { return 0 };
     let mut len = 0;
-    table.closest(target, Some(&to), K, |contact| {
+    table.closest(target, Some(&to), most, |contact| {
         len += compact::put_node(&mut out[len..], contact.id(), &contact.endpoint());
     });
     len
-}
-
-/// Puts entries of `stride` bytes into a random order.
-fn shuffle(bytes: &mut [u8], stride: usize, rng: &mut Rng) {
-    for last in (1..bytes.len() / stride).rev() {
-        let other = rng.below(last as u32 + 1) as usize;
-        if other < last {
-            let (front, back) = bytes.split_at_mut(last * stride);
-            front[other * stride..][..stride].swap_with_slice(&mut back[..stride]);
-        }
-    }
 }

@@ -27,7 +27,7 @@ use crate::krpc::id::Id;
 use crate::krpc::item;
 use crate::krpc::message::{ErrorCode, Method, Query, Refusal};
 
-use encode::Sources;
+use encode::{Encoded, Limit, Sources};
 use reply::{HeldItem, ReplyBody};
 
 /// What we hold for others, and the replies that wait to be drained.
@@ -107,22 +107,22 @@ impl<'s> Server<'s> {
             let (link, to) = reply.destination();
             let now = cx.now();
             let own = links.get(link).map(|link| *link.own()).unwrap_or_default();
-            let mut trimmed = false;
-            let mut budget = |len: usize| {
-                let limit = reply.limit();
-                let over = !reply.is_proven() && !limiter.charge(now, &to, len) && len > limit;
-                trimmed |= over;
-                over.then_some(limit)
-            };
+            let is_free = reply.is_proven();
+            let within_budget = is_free || limiter.has_budget(now, &to);
+            let limit = if within_budget { Limit::Usual } else { Limit::Bytes(reply.limit()) };
             let (config, rng) = cx.config_and_rng();
             let mut sources = Sources { items: &self.items, peers: &mut self.peers, links, now, config, rng, own };
-            let len = reply.encode(&mut sources, &mut budget, buf);
+            let encoded = reply.encode(&mut sources, limit, buf);
             self.replies.pop();
-            cx.stats_mut().trimmed += u64::from(trimmed);
-            match len {
-                Some(len) => return Some(Plan::Transmit { link, to, len }),
-                None => cx.drop(DropReason::StaleReply),
+            let Some(Encoded { len, is_cut }) = encoded else {
+                cx.drop(DropReason::StaleReply);
+                continue;
+            };
+            if !is_free && within_budget {
+                limiter.charge(now, &to, len);
             }
+            cx.stats_mut().trimmed += u64::from(is_cut);
+            return Some(Plan::Transmit { link, to, len });
         }
         None
     }
