@@ -379,10 +379,21 @@ fn a_signed_item_is_updated_in_sequence_and_guarded() {
 }
 
 #[test]
+fn whoever_publishes_a_string_that_few_nodes_store_is_warned() {
+    let (_socket, addr) = silent();
+    for (len, warned) in [(996, false), (997, true), (1000, true)] {
+        let run = honeyguide(&["put", &"x".repeat(len), "--bootstrap", &addr, "--timeout", "0.3"]);
+        assert_eq!(run.code, 1, "nobody answers: {run:?}");
+        assert_eq!(run.err.contains("BEP 44 refuse more than 1000"), warned, "{run:?}");
+    }
+}
+
+#[test]
 fn a_value_that_no_node_would_store_is_not_sent() {
     let (_socket, addr) = silent();
     let put = |args: &[&str]| honeyguide(&[&["put", "--bootstrap", &addr], args].concat());
-    put(&[&"x".repeat(1000)]).failed(2, &["1005", "1000"]);
+    put(&[&"x".repeat(1001)]).failed(2, &["1006", "1000"]);
+    put(&["--bencode", &format!("l{}e", "2:xx".repeat(250))]).failed(2, &["1002", "1000"]);
     put(&["--bencode", "hello"]).failed(2, &["canonical"]);
     put(&["--bencode", "i01e"]).failed(2, &["canonical"]);
     put(&["--bencode", "d1:b0:1:a0:e"]).failed(2, &["canonical"]);

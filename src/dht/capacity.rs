@@ -7,7 +7,7 @@ use crate::base::arena::{Block, MAX_BLOCKS};
 use crate::base::error::{ConfigError, at_least, at_most};
 use crate::base::order::MAX_ORDERED;
 use crate::base::slab::MAX_ENTRIES;
-use crate::krpc::item::MAX_VALUE;
+use crate::krpc::item::MAX_ENCODED;
 
 /// Most local sockets of one node.
 pub const MAX_LINKS: usize = 4;
@@ -103,7 +103,7 @@ impl Capacity {
     /// Whether every table is as large as it has to be, and no larger than its entries can be numbered.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         // With fewer, no item is ever taken: a store is full when the largest value has no place in it.
-        let least_value = if self.items > 0 { MAX_VALUE } else { 0 };
+        let least_value = if self.items > 0 { MAX_ENCODED } else { 0 };
         for (field, value, least, most) in [
             ("capacity.contacts", self.contacts, 1, MAX_ENTRIES),
             ("capacity.newcomers", self.newcomers, 1, MAX_ENTRIES),

@@ -169,6 +169,17 @@ pub struct ServerConfig {
     pub samples: u8,
 }
 
+/// Which items of others we store.
+///
+/// Exhaustive: it is written as a literal over that of a stock configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct ItemsConfig {
+    /// Count a value that is one byte string without its length in front, as mainline's nodes do: so one of 997 to 1,000
+    /// bytes is stored, which has 1,001 to 1,005 when it is bencoded. Off, it is refused (205), as BEP 44 has it. It is
+    /// read either way.
+    pub bare_length: bool,
+}
+
 /// The configuration of a node. Start from a stock one and change what matters.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -194,6 +205,8 @@ pub struct Config {
     pub limiter: LimiterConfig,
     /// Stores.
     pub server: ServerConfig,
+    /// Items.
+    pub items: ItemsConfig,
 }
 
 impl Default for Config {
@@ -249,6 +262,7 @@ impl Default for Config {
                 sample_interval: Duration::from_secs(6 * 3600),
                 samples: SAMPLES,
             },
+            items: ItemsConfig::default(),
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::base::time::{Duration, Instant};
 use crate::dht::config::ServerConfig;
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
-use crate::krpc::item::{Item, MAX_SALT, MAX_VALUE, Mutable};
+use crate::krpc::item::{Item, MAX_ENCODED, MAX_SALT, MAX_VALUE, Mutable, is_readable};
 
 /// Among this many of the farthest items, the one longest without a put has to go.
 pub const CANDIDATES: usize = 8;
@@ -216,7 +216,7 @@ impl<'s> Items<'s> {
     pub fn put(&mut self, now: Instant, own: &Id, put: &Put<'_>, verify: impl FnOnce() -> bool) -> PutOutcome {
         self.sweep(now);
         let salt = put.item.mutable.map_or(0, |mutable| mutable.salt.len());
-        if put.item.value.len() > MAX_VALUE || salt > MAX_SALT {
+        if !is_readable(put.item.value) || salt > MAX_SALT {
             return PutOutcome::Rejected(Rejection::Size);
         }
         match (self.held_as(&put.target, Kind::of(&put.item)), &put.item.mutable) {
@@ -255,7 +255,7 @@ impl<'s> Items<'s> {
     /// for it is not worth giving: the store is full, and everything in it is nearer to `own`. Full means without
     /// room for one more value of any size.
     pub fn would_evict_first(&self, own: &Id, target: &Id) -> bool {
-        let full = self.recency.is_full() || self.arena.free_blocks() < Block::count_for(MAX_VALUE);
+        let full = self.recency.is_full() || self.arena.free_blocks() < Block::count_for(MAX_ENCODED);
         full && !self.has_farther(own, target) && self.find(target).is_none()
     }
 

@@ -14,8 +14,11 @@ use crate::krpc::bencode::reader::{MAX_VALUE_DEPTH, MAX_VALUE_TOKENS, is_canonic
 use crate::krpc::bencode::writer::Writer;
 use crate::krpc::id::Id;
 
-/// The longest bencoded value, in bytes.
-pub const MAX_VALUE: usize = 1000;
+/// The longest bencoded value, in bytes (BEP 44).
+pub const MAX_ENCODED: usize = 1000;
+/// The longest value that is read: a byte string of 1,000 bytes, and its length in front. Such values are counted without
+/// that length by some.
+pub const MAX_VALUE: usize = "1000:".len() + 1000;
 /// The longest salt, in bytes.
 pub const MAX_SALT: usize = 64;
 /// The longest text that is signed, in bytes.
@@ -36,7 +39,7 @@ pub fn mutable_target(key: &[u8; 32], salt: &[u8]) -> Id {
 /// Exhaustive: plain data that users write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Item<'a> {
-    /// The bencoded value, at most 1000 bytes.
+    /// The bencoded value, at most 1000 bytes, or one byte string of 1000.
     pub value: &'a [u8],
     /// Present when the item is mutable.
     pub mutable: Option<Mutable<'a>>,
@@ -58,8 +61,10 @@ pub struct Mutable<'a> {
 }
 
 impl<'a> Item<'a> {
-    /// The longest bencoded value that every node takes, in bytes.
-    pub const MAX_VALUE: usize = MAX_VALUE;
+    /// The longest bencoded value that every node takes, in bytes. A byte string of 997 to 1,000 bytes has more, up to
+    /// 1,005, when its length is counted: that one shape is read, and may be published; see
+    /// [`is_bare_length`](Item::is_bare_length).
+    pub const MAX_VALUE: usize = MAX_ENCODED;
     /// The longest salt, in bytes.
     pub const MAX_SALT: usize = MAX_SALT;
 
@@ -73,6 +78,14 @@ impl<'a> Item<'a> {
     #[must_use]
     pub fn mutable_target(key: &[u8; 32], salt: &[u8]) -> Id {
         mutable_target(key, salt)
+    }
+
+    /// Whether a value is a byte string of at most 1,000 bytes that has more when it is bencoded. Nodes that count as
+    /// BEP 44 does, ours and libtorrent's among them, refuse it (205); mainline's count the bare bytes and store it. Who
+    /// publishes such a value should be warned that few nodes may hold it.
+    #[must_use]
+    pub fn is_bare_length(value: &[u8]) -> bool {
+        value.len() > MAX_ENCODED && is_readable(value)
     }
 
     /// An immutable item.
@@ -235,7 +248,7 @@ pub enum ItemError {
 impl fmt::Display for ItemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ItemError::ValueTooLong(len) => write!(f, "the value has {len} bytes, bencoded; at most {MAX_VALUE}"),
+            ItemError::ValueTooLong(len) => write!(f, "the value has {len} bytes, bencoded; at most {MAX_ENCODED}"),
             ItemError::NotCanonical => write!(
                 f,
                 "the value is not canonical bencode (one value, sorted keys, the shortest numbers, of at most 64 bits; \
@@ -257,7 +270,21 @@ pub(crate) fn check_value(value: &[u8]) -> Result<(), ItemError> {
 }
 
 fn check_length(value: &[u8]) -> Result<(), ItemError> {
-    if value.len() > MAX_VALUE { Err(ItemError::ValueTooLong(value.len())) } else { Ok(()) }
+    if is_readable(value) { Ok(()) } else { Err(ItemError::ValueTooLong(value.len())) }
+}
+
+/// Whether a value is short enough to be read: bencoded, or bare where it is one byte string.
+pub(crate) fn is_readable(value: &[u8]) -> bool {
+    value.len() <= MAX_ENCODED || value.len() <= MAX_VALUE && is_one_string(value)
+}
+
+/// Whether all of a value is one byte string, with its length in three digits or four.
+fn is_one_string(value: &[u8]) -> bool {
+    let colon = value.iter().take(5).position(|&byte| byte == b':').unwrap_or_default();
+    let (digits, rest) = value.split_at(colon);
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| usize::from(byte - b'0'));
+    let length = digits.iter().try_fold(0, |length, byte| Some(10 * length + digit(byte)?));
+    length.is_some_and(|length| length + 1 == rest.len()) && digits.first().is_some_and(|&first| first != b'0')
 }
 
 pub(crate) fn check_salt(salt: &[u8]) -> Result<(), ItemError> {
@@ -332,6 +359,28 @@ mod tests {
         key
     }
 
+    // I1, I14
+    #[test]
+    fn one_byte_string_may_be_longer_by_its_length_and_nothing_else() {
+        let string = |len: usize| [std::format!("{len}:").into_bytes(), std::vec![b'v'; len]].concat();
+        for (len, bencoded, is_longer) in [(0, 2, false), (996, 1000, false), (997, 1001, true), (1000, 1005, true)] {
+            let value = string(len);
+            assert_eq!((value.len(), Item::is_bare_length(&value)), (bencoded, is_longer));
+            assert_eq!(check_value(&value), Ok(()));
+        }
+        assert_eq!(check_value(&string(1001)), Err(ItemError::ValueTooLong(1006)));
+        for middle in ["2:vv".repeat(250), std::format!("997:{}", "v".repeat(997))] {
+            let list = std::format!("l{middle}e").into_bytes();
+            assert!(!Item::is_bare_length(&list));
+            assert_eq!(check_value(&list), Err(ItemError::ValueTooLong(list.len())));
+        }
+        // As long as one, and none.
+        for odd in ["0997:", "+997:", "1000;", "99a:", ":997"] {
+            let value = [odd.as_bytes(), &[b'v'; 1010]].concat();
+            assert!((1000..=1005).all(|len| !is_one_string(&value[..len])), "{odd}");
+        }
+    }
+
     // I2, I3
     #[test]
     fn targets_are_those_of_the_bep() {
@@ -356,7 +405,7 @@ mod tests {
         assert_eq!(&out[..length], b"4:salt6:foobar3:seqi4e1:v12:Hello World!");
         let length = signable(b"", 1, b"12:Hello World!", &mut out).unwrap();
         assert_eq!(&out[..length], b"3:seqi1e1:v12:Hello World!");
-        assert_eq!(signable(&[0; 64], i64::MIN, &[0; 1000], &mut out), Ok(MAX_SIGNABLE));
+        assert_eq!(signable(&[0; 64], i64::MIN, &[0; MAX_VALUE], &mut out), Ok(MAX_SIGNABLE));
     }
 
     #[test]
@@ -411,10 +460,10 @@ mod tests {
         let signed = |salt: &[u8], seq: i64, value: &[u8]| {
             Item::mutable(&SECRET_KEY, value).salt(salt).seq(seq).sign().map(|_| ()).map_err(|error| error.to_string())
         };
-        assert_eq!(signed(&[0; 64], 0, &text(996)), Ok(()));
+        assert_eq!([996, 1000].map(|len| signed(&[0; 64], 0, &text(len))), [Ok(()), Ok(())]);
         for (salt, seq, value, error) in [
             (&[0; 65][..], 1, &b"0:"[..], "the salt has 65 bytes; at most 64"),
-            (b"", 1, &text(997), "the value has 1001 bytes, bencoded; at most 1000"),
+            (b"", 1, &text(1001), "the value has 1006 bytes, bencoded; at most 1000"),
             (b"", -1, b"0:", "the sequence number is -1; at least 0"),
             (
                 b"",

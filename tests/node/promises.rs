@@ -867,11 +867,13 @@ fn a_call_that_makes_no_sense_is_an_error_and_changes_nothing() {
         signature: &signature,
         cas,
     };
-    let large = string(&[b'v'; 997]).leak();
+    let large = string(&[b'v'; 1001]).leak();
+    let list = [b"l", &b"2:vv".repeat(250)[..], b"e"].concat().leak();
     let to = Endpoint::v4([8, 8, 8, 8], 0);
     let get = Command::GetMutable { key: &key, salt: &[0; 65], newer_than: None, freshness: Freshness::First };
     for (command, expected) in [
-        (Command::PutImmutable { value: large }, ItemError::ValueTooLong(1001).into()),
+        (Command::PutImmutable { value: large }, ItemError::ValueTooLong(1006).into()),
+        (Command::PutImmutable { value: list }, ItemError::ValueTooLong(1002).into()),
         (Command::PutImmutable { value: b"hello" }, ItemError::NotCanonical.into()),
         (Command::PutImmutable { value: b"" }, ItemError::NotCanonical.into()),
         (Command::PutImmutable { value: b"i007e" }, ItemError::NotCanonical.into()),

@@ -202,7 +202,7 @@ quickcheck! {
             assert_eq!(store.sweep_at(), next.map(|put_at| Instant::from_secs(put_at + ITEM_LIFETIME)));
             for held in &model {
                 let shadowed = !held.mutable && model.iter().any(|other| other.target == held.target && other.mutable);
-                let mut buf = [0; Item::MAX_VALUE];
+                let mut buf = [0; item::MAX_VALUE];
                 let stored = store.view(store.find(&held.target).unwrap(), &mut buf).unwrap();
                 assert!(shadowed || (stored.value, stored.mutable.map_or(0, |m| m.seq)) == (&held.value[..], held.seq));
             }

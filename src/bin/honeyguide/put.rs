@@ -52,6 +52,13 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         Ok::<_, Failed>((args, value, secret))
     });
     let (args, value, secret) = inputs.await.map_err(|error| format!("internal error: {error}"))??;
+    if Item::is_bare_length(&value) {
+        let (len, max) = (value.len(), Item::MAX_VALUE);
+        eprintln!(
+            "honeyguide: warning: the value has {len} bytes when bencoded: nodes that keep to BEP 44 refuse more than \
+             {max}, so few may store it; shorten it to be sure"
+        );
+    }
     let node = client::joined(options).await?;
     let progress = options.progress("storing");
     let salt = args.salt.as_bytes();

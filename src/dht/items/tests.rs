@@ -131,17 +131,17 @@ fn an_immutable_item_and_a_mutable_one_of_one_target_live_side_by_side() {
 #[test]
 fn values_and_salts_are_taken_up_to_their_limit_and_not_one_byte_more() {
     let mut items = store(4, 100);
-    let value = [b'x'; MAX_VALUE + 1];
+    let value = [b'x'; MAX_ENCODED + 1];
     let salt = [b's'; MAX_SALT + 1];
     let too_large = PutOutcome::Rejected(Rejection::Size);
-    let limit = &value[..MAX_VALUE];
+    let limit = &value[..MAX_ENCODED];
     assert_eq!(put(&mut items, 0, &item_at(1, 0, &value)), too_large);
     assert_eq!(put(&mut items, 0, &item_at(1, 0, limit)), PutOutcome::Stored);
     for (salt, outcome) in [(&salt[..], too_large), (&salt[..MAX_SALT], PutOutcome::Stored)] {
         let item = Item { value: limit, mutable: Some(Mutable { key: &KEY, salt, seq: 0, signature: &GOOD }) };
         assert_eq!(put(&mut items, 0, &Put { target: item.target(), item, from: from(0), cas: None }), outcome);
     }
-    assert_eq!(items.bytes(), 2 * MAX_VALUE);
+    assert_eq!(items.bytes(), 2 * MAX_ENCODED);
 }
 
 /// Rule S11: R94 of the hostile inputs.
@@ -284,7 +284,7 @@ fn a_store_holds_as_many_items_and_bytes_as_it_was_made_for() {
     let (count, blocks) = (70_000u32, 16);
     let config = ServerConfig { items_per_network: u16::MAX, ..crate::dht::config::Config::default().server };
     let mut items = store_with(&config, Network::Public, count as usize, blocks * count as usize);
-    let value = [b'x'; MAX_VALUE];
+    let value = [b'x'; MAX_ENCODED];
     let target = |i: u32| crate::krpc::item::immutable_target(&i.to_be_bytes());
     let put = |items: &mut Items<'_>, i: u32| {
         let item = Item { value: &value, mutable: None };

@@ -75,6 +75,11 @@ pub fn inspect<'a>(judge: &Inspector<'_>, datagram: &'a [u8]) -> Judgement<'a> {
         Ok(Decoded::Error(error)) => Judgement::Error(error),
         Ok(Decoded::Broken { tid, reason }) => Judgement::FailQuery { tid, reason },
         Ok(Decoded::Query(query)) => match query.method {
+            // As a node does that has not been told to store this shape.
+            Method::Put { item, .. } if item.value.len() > item::MAX_ENCODED => {
+                let error = ErrorCode::TooLarge;
+                Judgement::Refuse { tid: query.tid, error, text: error.text() }
+            }
             Method::Put { item, .. } if item.mutable.is_some_and(|m| !item::verify(&m, item.value)) => {
                 let error = ErrorCode::BadSignature;
                 Judgement::Refuse { tid: query.tid, error, text: error.text() }
@@ -101,10 +106,10 @@ impl Inspector<'_> {
             (Some(key), Some(seq), Some(signature)) => {
                 self.target.is_none_or(|target| target == item::mutable_target(key, salt))
                     && seq >= 0
-                    && value.len() <= item::MAX_VALUE
+                    && item::is_readable(value)
                     && item::verify(&Mutable { key, salt, seq, signature }, value)
             }
-            _ => value.len() <= item::MAX_VALUE && self.target == Some(item::immutable_target(value)),
+            _ => item::is_readable(value) && self.target == Some(item::immutable_target(value)),
         })
     }
 }

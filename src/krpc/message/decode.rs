@@ -12,7 +12,7 @@ use crate::krpc::bencode::reader::{MAX_BYTES, MAX_TOKENS, RawValue, ReadError, R
 use crate::krpc::compact::Values;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::item::{Item, MAX_SALT, MAX_VALUE, Mutable};
+use crate::krpc::item::{Item, MAX_ENCODED, MAX_SALT, Mutable, is_readable};
 
 /// Entries of `want` that are read.
 const WANT_ENTRIES: u32 = 4;
@@ -441,10 +441,12 @@ impl<'a> Arguments<'a> {
         if !value.canonical {
             return Err(Fault::NOT_CANONICAL);
         }
-        if value.raw.len() > MAX_VALUE {
+        let is_salted_too_long = mutable.is_some_and(|mutable| mutable.salt.len() > MAX_SALT);
+        // One shape may be longer: the node says whether it is to be stored.
+        if !is_readable(value.raw) || value.raw.len() > MAX_ENCODED && is_salted_too_long {
             return Err(Fault::TOO_LARGE);
         }
-        if mutable.is_some_and(|mutable| mutable.salt.len() > MAX_SALT) {
+        if is_salted_too_long {
             return Err(Fault::SALT_TOO_LONG);
         }
         let item = Item { value: value.raw, mutable };

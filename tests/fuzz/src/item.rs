@@ -23,9 +23,10 @@ fn check(mut u: Unstructured<'_>) -> arbitrary::Result<()> {
 
     let Ok(signature) = sign(&secret_key, salt, seq, value) else {
         assert!(salt.len() > Item::MAX_SALT || value.len() > Item::MAX_VALUE);
+        assert!(salt.len() > Item::MAX_SALT || !Item::is_bare_length(value));
         return Ok(());
     };
-    assert!(salt.len() <= Item::MAX_SALT && value.len() <= Item::MAX_VALUE);
+    assert!(salt.len() <= Item::MAX_SALT && (value.len() <= Item::MAX_VALUE || Item::is_bare_length(value)));
     let key = SignedItem::public_key(&secret_key);
     let mutable = Mutable { key: &key, salt, seq, signature: &signature };
     assert!(verify(&mutable, value));

@@ -69,7 +69,8 @@ fn check_query(query: &Query<'_>) {
     match query.method {
         Method::AnnouncePeer { port, implied_port, .. } => assert!(port > 0 || implied_port),
         Method::Put { item, cas, .. } => {
-            assert!(is_canonical(item.value) && item.value.len() <= Item::MAX_VALUE);
+            assert!(is_canonical(item.value));
+            assert!(item.value.len() <= Item::MAX_VALUE || Item::is_bare_length(item.value));
             match item.mutable {
                 Some(mutable) => assert!(mutable.salt.len() <= Item::MAX_SALT && mutable.seq >= 0),
                 None => assert!(cas.is_none()),

@@ -332,8 +332,9 @@ fn r95_a_value_with_another_hash_is_none_and_its_sender_counts_as_invalid() {
 
 #[test]
 fn r95_a_value_past_the_limit_is_none_even_if_its_hash_is_right() {
-    for length in [997, 1050, 1200] {
-        let value = string(&vec![b'v'; length]);
+    let strings = [1001, 1050, 1200].map(|length| string(&vec![b'v'; length]));
+    for value in strings.into_iter().chain([[b"l", &b"2:vv".repeat(250)[..], b"e"].concat()]) {
+        let length = value.len();
         let target = item::immutable_target(&value);
         let mut lab = Lab::public();
         let (id, friend) = lab.friends[0];
@@ -345,5 +346,21 @@ fn r95_a_value_past_the_limit_is_none_even_if_its_hash_is_right() {
         });
         assert_eq!((outcome.results, outcome.dropped_results, outcome.invalid), (0, 0, 1), "{length}");
         assert!(!lab.news.iter().any(|news| matches!(news, News::Value { .. })));
+    }
+}
+
+/// Rule I14: some count the bare bytes of a byte string, and store it; whoever looks for it reads it.
+#[test]
+fn a_byte_string_of_1000_bytes_is_read_though_it_has_more_when_it_is_bencoded() {
+    for length in [997, 1000] {
+        let value = string(&vec![b'v'; length]);
+        let target = item::immutable_target(&value);
+        let mut lab = Lab::public();
+        lie(&mut lab, 1, &target, &raw(b"v", &value));
+        let outcome = lab.operate(|node, now| {
+            node.get_immutable(now, 1, target).unwrap();
+        });
+        assert_eq!((outcome.reason, outcome.results, outcome.invalid), (Reason::Hit, 1, 0), "{length}");
+        assert!(lab.news.contains(&News::Value { tag: 1, value, seq: None }));
     }
 }

@@ -216,6 +216,39 @@ fn r54_a_value_of_1001_bytes_is_refused() {
     // The limit is that of the bencoded value, whatever its type.
     let list = [b"l", &b"2:vv".repeat(250)[..], b"e"].concat();
     odd_mutable_is_refused(|put| put.value = Some(list.clone()), 205);
+    // What is answered does not hang on the token, nor on the salt.
+    let salt = || Some(vec![b's'; 65]);
+    odd_mutable_is_refused(|put| (put.value, put.salt) = (Some(long.clone()), salt()), 205);
+}
+
+/// Rule I14: the other way of counting, where it was chosen: one byte string, whatever its length has in front.
+#[test]
+fn a_byte_string_of_1000_bytes_is_stored_and_given_out_where_that_is_configured() {
+    let mut config = crate::lab::config();
+    config.items.bare_length = true;
+    config.capacity.value_bytes = 3 * 1024;
+    let mut lab = Lab::new(config);
+    for len in [997, 1000] {
+        let value = crate::lab::string(&vec![b'v'; len]);
+        let target = item::immutable_target(&value);
+        let from = lab.stranger();
+        let token = lab.token(from, &target);
+        lab.ask(from, &Put::immutable(&value).token(&token).bytes()).response();
+        assert_eq!(held_value(&mut lab, &target), Some(value));
+        let signed = crate::lab::string(&vec![b'w'; len]);
+        let token = lab.token(from, &mutable_target());
+        lab.ask(from, &Put::mutable(len as i64, &signed).token(&token).bytes()).response();
+        assert_eq!(held_value(&mut lab, &mutable_target()), Some(signed));
+    }
+    assert_eq!(lab.held(), (3, 0), "one takes no more blocks than one of 1000 bytes");
+    let list = [b"l", &b"2:vv".repeat(250)[..], b"e"].concat();
+    for value in [crate::lab::string(&[b'v'; 1001]), list] {
+        let from = lab.stranger();
+        let token = lab.token(from, &item::immutable_target(&value));
+        let refused = lab.ask(from, &Put::immutable(&value).token(&token).bytes());
+        assert_eq!(refused.error().code, 205);
+    }
+    lab.serves();
 }
 
 #[test]

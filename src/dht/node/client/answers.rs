@@ -82,7 +82,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
     fn immutable(&mut self, active: &mut Active<'_>, copies: u16) {
         let Some(value) = self.answer.response.value else { return };
         let Some((operation, payload)) = active.carrying() else { return };
-        if value.len() > item::MAX_VALUE || item::immutable_target(value) != *operation.target() {
+        if !item::is_readable(value) || item::immutable_target(value) != *operation.target() {
             return operation.on_invalid();
         }
         if operation.is_hit() {

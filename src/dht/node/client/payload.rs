@@ -135,7 +135,7 @@ impl Payload {
 
     /// Whether a version is genuine: signed by the key that is looked for, for the salt that is looked for.
     pub(super) fn is_genuine(&self, version: &Mutable<'_>, value: &[u8]) -> bool {
-        value.len() <= MAX_VALUE && item::verify(&Mutable { key: &self.key, salt: &self.salt, ..*version }, value)
+        item::is_readable(value) && item::verify(&Mutable { key: &self.key, salt: &self.salt, ..*version }, value)
     }
 
     /// The best version so far, of which this is the first copy.

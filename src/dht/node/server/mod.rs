@@ -74,7 +74,8 @@ impl<'s> Server<'s> {
             reply.on_proof();
         }
         let mut verifications = 0;
-        let stores = Stores { items: &mut self.items, peers: &mut self.peers, tokens: &self.tokens };
+        let bare_length = cx.config().items.bare_length;
+        let stores = Stores { items: &mut self.items, peers: &mut self.peers, tokens: &self.tokens, bare_length };
         let body = stores.answer(cx.now(), &own, from, &query.method, &mut verifications);
         reply.answer(body);
         let stats = cx.stats_mut();
@@ -167,6 +168,8 @@ struct Stores<'a, 's> {
     items: &'a mut Items<'s>,
     peers: &'a mut PeerStore<'s>,
     tokens: &'a Tokens,
+    /// Whether a byte string of 1,000 bytes is stored.
+    bare_length: bool,
 }
 
 impl Stores<'_, '_> {
@@ -198,6 +201,9 @@ impl Stores<'_, '_> {
                 self.announce(now, &info_hash, peer, kind)
             }
             Method::Put { token, item, cas, .. } => {
+                if item.value.len() > item::MAX_ENCODED && !self.bare_length {
+                    return ReplyBody::Error(ErrorCode::TooLarge, ErrorCode::TooLarge.text());
+                }
                 let target = item.target();
                 if !self.tokens.verify(&from, &target, token) {
                     return ReplyBody::Error(ErrorCode::Protocol, "bad token");
