@@ -253,7 +253,7 @@ fn indexer() {
     let empty = resident();
     let start = Clock::now();
     for i in 0..ITEMS {
-        let value = [b"640:", &[b'v'; 630][..], format!("{i:010}").as_bytes()].concat();
+        let value = [b"600:", &[b'v'; 590][..], format!("{i:010}").as_bytes()].concat();
         let item = Item::immutable(&value).expect("bencode");
         let asker = (Id([3; 20]), stranger(i));
         let token = server.token(asker, item.target());
@@ -269,7 +269,7 @@ fn indexer() {
     let with_peers = start.elapsed();
     let (peers, items) = server.held();
     let mib = |bytes: usize| bytes >> 20;
-    println!("\nan indexer: {items} items of 644 bytes after {with_items:.1?}, {peers} peers after {with_peers:.1?}");
+    println!("\nan indexer: {items} items of 604 bytes after {with_items:.1?}, {peers} peers after {with_peers:.1?}");
     println!("resident: {} MiB empty, {} MiB full", mib(empty - before), mib(resident() - before));
     let asker = server.contact();
     let mut time = |name: &str, make: &mut dyn FnMut(&mut Server, usize) -> Vec<u8>| {

@@ -14,8 +14,8 @@ use core::ops::Range;
 
 use crate::base::list::List;
 
-/// Elements of a page.
-const PAGE: usize = 512;
+/// Elements of a page. Odd in lines of a cache, so that the fronts of pages do not all fall into the same set of it.
+const PAGE: usize = 504;
 
 /// Most entries that can be sorted.
 pub const MAX_ORDERED: usize = 10_000_000;
@@ -33,7 +33,7 @@ pub struct Ordered {
 
 /// A place in the order: a page of the directory, and how far in it. The end of a page is the start of the next one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Place {
+pub struct OrderPlace {
     page: usize,
     at: usize,
 }
@@ -83,27 +83,27 @@ impl<'s> Order<'s> {
 
     /// The first place that is not before a key, whose first four bytes are `front`. `is_before` says of an entry with
     /// the same front whether it is before the key.
-    pub fn place(&self, front: u32, is_before: &dyn Fn(u32) -> bool) -> Place {
+    pub fn place(&self, front: u32, is_before: &dyn Fn(u32) -> bool) -> OrderPlace {
         let before = |element: &Ordered| element.front < front || element.front == front && is_before(element.number);
         let directory = self.directory();
         let page = directory.partition_point(|&page| self.page(page).first().is_some_and(before)).saturating_sub(1);
         let at = directory.get(page).map_or(0, |&page| self.page(page).partition_point(before));
-        self.canonical(Place { page, at })
+        self.canonical(OrderPlace { page, at })
     }
 
     /// The place before all entries.
-    pub fn start(&self) -> Place {
-        Place { page: 0, at: 0 }
+    pub fn start(&self) -> OrderPlace {
+        OrderPlace { page: 0, at: 0 }
     }
 
     /// The place behind all entries.
-    pub fn end(&self) -> Place {
+    pub fn end(&self) -> OrderPlace {
         let page = self.pages.saturating_sub(1);
-        Place { page, at: self.directory().last().map_or(0, |page| page.front as usize) }
+        OrderPlace { page, at: self.directory().last().map_or(0, |page| page.front as usize) }
     }
 
     /// The place `by` entries further; the end, if there are not so many.
-    pub fn skip(&self, place: Place, by: usize) -> Place {
+    pub fn skip(&self, place: OrderPlace, by: usize) -> OrderPlace {
         let (mut page, mut at) = (place.page, place.at.saturating_add(by));
         while let Some(length) = self.directory().get(page).map(|page| page.front as usize)
             && at >= length
@@ -112,28 +112,28 @@ impl<'s> Order<'s> {
             at -= length;
             page += 1;
         }
-        self.end().min(Place { page, at })
+        self.end().min(OrderPlace { page, at })
     }
 
     /// The place before this one, unless it is the first.
-    pub fn back(&self, place: Place) -> Option<Place> {
+    pub fn back(&self, place: OrderPlace) -> Option<OrderPlace> {
         match place {
-            Place { page: 0, at: 0 } => None,
-            Place { page, at: 0 } => {
+            OrderPlace { page: 0, at: 0 } => None,
+            OrderPlace { page, at: 0 } => {
                 let length = self.directory().get(page - 1)?.front as usize;
-                Some(Place { page: page - 1, at: length.checked_sub(1)? })
+                Some(OrderPlace { page: page - 1, at: length.checked_sub(1)? })
             }
-            Place { page, at } => Some(Place { page, at: at - 1 }),
+            OrderPlace { page, at } => Some(OrderPlace { page, at: at - 1 }),
         }
     }
 
     /// The entry at a place.
-    pub fn get(&self, place: Place) -> Option<u32> {
+    pub fn get(&self, place: OrderPlace) -> Option<u32> {
         Some(self.page(*self.directory().get(place.page)?).get(place.at)?.number)
     }
 
     /// The entries between two places.
-    pub fn iter(&self, places: Range<Place>) -> impl Iterator<Item = u32> {
+    pub fn iter(&self, places: Range<OrderPlace>) -> impl Iterator<Item = u32> {
         let Range { start, end } = places;
         let pages = self.directory().get(start.page..=end.page.min(self.pages.wrapping_sub(1))).unwrap_or_default();
         pages.iter().enumerate().flat_map(move |(i, &page)| {
@@ -145,7 +145,7 @@ impl<'s> Order<'s> {
     }
 
     /// How many entries are between two places.
-    pub fn count(&self, places: &Range<Place>) -> usize {
+    pub fn count(&self, places: &Range<OrderPlace>) -> usize {
         let Range { start, end } = places;
         let whole = self.directory().get(start.page..end.page).unwrap_or_default();
         let before_end: usize = whole.iter().map(|page| page.front as usize).sum();
@@ -153,8 +153,8 @@ impl<'s> Order<'s> {
     }
 
     /// Sorts an entry in. False, and nothing is changed, when there is no room.
-    pub fn insert(&mut self, place: Place, front: u32, number: u32) -> bool {
-        let Some(Place { page, at }) = self.with_room(place) else { return false };
+    pub fn insert(&mut self, place: OrderPlace, front: u32, number: u32) -> bool {
+        let Some(OrderPlace { page, at }) = self.with_space(place) else { return false };
         let start = self.start_of(self.memory[page].number);
         let length = self.memory[page].front as usize;
         debug_assert!(at <= length, "a place that is not there");
@@ -167,8 +167,8 @@ impl<'s> Order<'s> {
     }
 
     /// Takes out the entry at a place.
-    pub fn remove(&mut self, place: Place) {
-        let Place { page, at } = place;
+    pub fn remove(&mut self, place: OrderPlace) {
+        let OrderPlace { page, at } = place;
         let Some(&Ordered { front: length, number }) = self.directory().get(page) else { return };
         let (start, length) = (self.start_of(number), length as usize);
         if at >= length {
@@ -209,8 +209,8 @@ impl<'s> Order<'s> {
     }
 
     /// The place, in a page that has room for one more: it is split in two if it has none.
-    fn with_room(&mut self, place: Place) -> Option<Place> {
-        let Place { page, at } = place;
+    fn with_space(&mut self, place: OrderPlace) -> Option<OrderPlace> {
+        let OrderPlace { page, at } = place;
         if self.pages == 0 {
             self.add_page(0)?;
         }
@@ -228,7 +228,7 @@ impl<'s> Order<'s> {
         self.memory.copy_within(from + kept..from + length, to);
         self.memory[page].front = kept as u32;
         self.memory[page + 1].front = (length - kept) as u32;
-        Some(if at <= kept { place } else { Place { page: page + 1, at: at - kept } })
+        Some(if at <= kept { place } else { OrderPlace { page: page + 1, at: at - kept } })
     }
 
     /// Puts an empty page into the directory.
@@ -256,10 +256,10 @@ impl<'s> Order<'s> {
     }
 
     /// The same place as it is written where the next page begins.
-    fn canonical(&self, place: Place) -> Place {
-        let Place { page, at } = place;
+    fn canonical(&self, place: OrderPlace) -> OrderPlace {
+        let OrderPlace { page, at } = place;
         match self.directory().get(page) {
-            Some(full) if at >= full.front as usize && page + 1 < self.pages => Place { page: page + 1, at: 0 },
+            Some(full) if at >= full.front as usize && page + 1 < self.pages => OrderPlace { page: page + 1, at: 0 },
             _ => place,
         }
     }
@@ -293,7 +293,7 @@ mod tests {
     }
 
     /// Where `number` is or would be, in an order of the numbers themselves, of which every four have one front.
-    fn place(order: &Order<'_>, number: u32) -> Place {
+    fn place(order: &Order<'_>, number: u32) -> OrderPlace {
         order.place(number / 4, &|other| other < number)
     }
 
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn as_many_entries_fit_as_there_is_memory_for_and_not_one_more() {
-        for entries in [0, 1, 2, 511, 512, 513, 600, 767, 768, 769, 5_000] {
+        for entries in [0, 1, 2, PAGE - 1, PAGE, PAGE + 1, 600, 767, 768, 769, 5_000] {
             let mut upwards = order(entries);
             let mut downwards = order(entries);
             for number in 0..entries as u32 {
@@ -323,7 +323,7 @@ mod tests {
             assert!(numbers(&upwards).into_iter().eq(0..entries as u32));
             assert!(numbers(&downwards).into_iter().eq(1..=entries as u32));
         }
-        for entries in [0, 1, 512] {
+        for entries in [0, 1, PAGE] {
             let mut full = order(entries);
             (0..entries as u32).for_each(|number| _ = full.insert(full.end(), number / 4, number));
             assert!(!full.insert(full.start(), 0, 9) && full.len() == entries);
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn entries_that_come_and_go_at_random_are_a_sorted_list() {
-        for (entries, steps) in [(30, 3_000), (512, 3_000), (3_000, 60_000)] {
+        for (entries, steps) in [(30, 3_000), (PAGE, 3_000), (3_000, 60_000)] {
             let mut order = order(entries);
             let mut model: Vec<u32> = Vec::new();
             let mut rng = Rng::from_seed([3; 32]);
@@ -390,7 +390,7 @@ mod tests {
     fn an_order_without_memory_refuses() {
         let mut none = order(0);
         assert!(!none.insert(none.start(), 0, 0) && none.get(none.end()).is_none());
-        none.remove(Place { page: 0, at: 0 });
+        none.remove(OrderPlace { page: 0, at: 0 });
         assert_eq!((none.len(), none.back(none.start())), (0, None));
     }
 }

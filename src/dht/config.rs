@@ -164,8 +164,8 @@ pub struct ServerConfig {
     pub token_rotation: Duration,
     /// A sample of info-hashes stays the same for this long (BEP 51).
     pub sample_interval: Duration,
-    /// Info-hashes in one sample, at most [`Config::MAX_SAMPLES`]. More than 20 make a reply longer than the 1,024 bytes
-    /// that others are cut to: up to 1,400, so that over IPv6 a reply has 47 of them.
+    /// Info-hashes in one sample, at most [`Config::MAX_SAMPLES`]. More than 20 make a reply longer than the 1,024
+    /// bytes that others are cut to: up to 1,400, so that over IPv6 a reply has 47 of them.
     pub samples: u8,
 }
 
@@ -174,9 +174,9 @@ pub struct ServerConfig {
 /// Exhaustive: it is written as a literal over that of a stock configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct ItemsConfig {
-    /// Count a value that is one byte string without its length in front, as mainline's nodes do: so one of 997 to 1,000
-    /// bytes is stored, which has 1,001 to 1,005 when it is bencoded. Off, it is refused (205), as BEP 44 has it. It is
-    /// read either way.
+    /// Count a value that is one byte string without its length in front, as mainline's nodes do: so one of 997 to
+    /// 1,000 bytes is stored, which has 1,001 to 1,005 when it is bencoded. Off, it is refused (205), as BEP 44 has it.
+    /// It is read either way.
     pub bare_length: bool,
 }
 
@@ -436,15 +436,16 @@ fn micros(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::string::ToString;
+    use std::string::{String, ToString};
+
+    fn check(change: fn(&mut Config)) -> Result<(), String> {
+        let mut config = Config::default();
+        change(&mut config);
+        config.check().map_err(|error| error.to_string())
+    }
 
     #[test]
     fn the_first_rule_that_is_broken_is_named_with_its_value() {
-        let check = |change: fn(&mut Config)| {
-            let mut config = Config::default();
-            change(&mut config);
-            config.check().map_err(|error| error.to_string())
-        };
         for at_its_limit in [
             (|_| {}) as fn(&mut Config),
             |c| c.lookup.report_at = c.lookup.replicas,
@@ -479,16 +480,23 @@ mod tests {
             (|c| c.limiter.per_endpoint.per_second = 0, "limiter.per_endpoint.per_second is 0; at least 1"),
             (|c| c.limiter.reply_bytes.burst = 1_399, "limiter.reply_bytes.burst is 1399; 0 or at least 1400"),
             (|c| c.table.per_network = 0, "table.per_network is 0; at least 1"),
-            (
-                |c| c.table.newcomer_lifetime = Duration::from_secs(91),
-                "table.newcomer_lifetime is 91000000 us; at least table.newcomer_delay and 2 s, 92000000 us",
-            ),
             (|c| c.table.bucket_sizes[2] = 0, "table.bucket_sizes[2] is 0; at least 1"),
             (|c| c.table.bucket_sizes = [9, 9, 9, 9, 0], "table.bucket_sizes[4] is 0; at least 1"),
             (|c| c.server.samples = MAX_SAMPLES + 1, "server.samples is 51; at most 50"),
             (|c| c.capacity.peers = 10_000_001, "capacity.peers is 10000001; at most 10000000"),
             (|c| c.capacity.items = 10_000_001, "capacity.items is 10000001; at most 10000000"),
-            (|c| c.lookup.deadline = Duration::from_micros(999), "lookup.deadline is 999 us; at least 1000 us"),
+        ] {
+            assert_eq!(check(change), Err(text.into()));
+        }
+    }
+
+    #[test]
+    fn times_with_which_a_node_cannot_work_are_refused() {
+        for (change, text) in [
+            (
+                (|c| c.lookup.deadline = Duration::from_micros(999)) as fn(&mut Config),
+                "lookup.deadline is 999 us; at least 1000 us",
+            ),
             (
                 |c| {
                     (c.lookup.soft_timeout.most, c.lookup.hard_timeout) =
@@ -519,6 +527,10 @@ mod tests {
             (
                 |c| c.lookup.hard_timeout = Duration::from_millis(500),
                 "lookup.hard_timeout is 500000 us; at least lookup.soft_timeout.most, 1000000 us",
+            ),
+            (
+                |c| c.table.newcomer_lifetime = Duration::from_secs(91),
+                "table.newcomer_lifetime is 91000000 us; at least table.newcomer_delay and 2 s, 92000000 us",
             ),
         ] {
             assert_eq!(check(change), Err(text.into()));

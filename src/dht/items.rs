@@ -22,7 +22,7 @@ use arrayvec::ArrayVec;
 use crate::base::arena::{Arena, Block, Chain};
 use crate::base::list::List;
 use crate::base::lru::{Lru, LruLink};
-use crate::base::order::{Order, Ordered, Place};
+use crate::base::order::{Order, OrderPlace, Ordered};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::ServerConfig;
 use crate::krpc::endpoint::{Endpoint, Network};
@@ -367,8 +367,9 @@ impl<'s> Items<'s> {
         let mut found = ArrayVec::new();
         let mut range = self.by_target.start()..self.by_target.end();
         while self.by_target.count(&range) > wanted
-            && let Some((far, near, _)) = self.halves(own, &range)
+            && let Some(bit) = self.parting_bit(&range)
         {
+            let (far, near) = self.halves(own, &range, bit);
             let in_far = self.by_target.count(&far);
             if in_far >= wanted {
                 range = far;
@@ -385,7 +386,7 @@ impl<'s> Items<'s> {
     /// Whether some item is farther from `own` than `target` is.
     fn has_farther(&self, own: &Id, target: &Id) -> bool {
         let mut range = self.by_target.start()..self.by_target.end();
-        while let Some((far, _, bit)) = self.halves(own, &range) {
+        while let Some(bit) = self.parting_bit(&range) {
             // Two targets that differ before that bit: the first difference decides for all of them.
             let any = self.by_target.get(range.start).map(|number| self.entry(number).target);
             let shared = any.map_or(0, |any| any.shared_prefix_len(target));
@@ -395,25 +396,29 @@ impl<'s> Items<'s> {
             if own.bit(bit) == target.bit(bit) {
                 return true;
             }
-            range = far;
+            (range, _) = self.halves(own, &range, bit);
         }
         let first = self.by_target.get(range.start);
         first.is_some_and(|number| own.distance(&self.entry(number).target) > own.distance(target))
     }
 
-    /// Parts items into those that are farther from `own` and those that are nearer. All targets of `range` share the
-    /// bits before the one where its two ends differ, which is told too; the half that differs from our id in that bit
-    /// is the farther one, whatever follows. `None`, when all have one target.
-    fn halves(&self, own: &Id, range: &Range<Place>) -> Option<(Range<Place>, Range<Place>, u32)> {
+    /// The first bit in which the targets of `range` differ: that in which its two ends do. `None`, when all have one
+    /// target.
+    fn parting_bit(&self, range: &Range<OrderPlace>) -> Option<u32> {
         let first = self.entry(self.by_target.get(range.start)?).target;
         let last = self.entry(self.by_target.get(self.by_target.back(range.end)?)?).target;
-        let bit = first.shared_prefix_len(&last);
-        if bit >= 160 {
-            return None;
-        }
-        let middle = self.place_of(&first_with(&last, bit + 1), Kind::Immutable);
+        Some(first.shared_prefix_len(&last)).filter(|&bit| bit < 160)
+    }
+
+    /// Parts items by the first bit in which their targets differ into those that are farther from `own` and those that
+    /// are nearer: the half that differs from our id in that bit is the farther one, whatever follows.
+    fn halves(&self, own: &Id, range: &Range<OrderPlace>, bit: u32) -> (Range<OrderPlace>, Range<OrderPlace>) {
+        let any = self.by_target.get(range.start).map_or(*own, |number| self.entry(number).target);
+        let mut first_one = first_with(&any, bit);
+        first_one.0[(bit / 8) as usize] |= 0x80 >> (bit % 8);
+        let middle = self.place_of(&first_one, Kind::Immutable);
         let (zeros, ones) = (range.start..middle, middle..range.end);
-        Some(if own.bit(bit) { (zeros, ones, bit) } else { (ones, zeros, bit) })
+        if own.bit(bit) { (zeros, ones) } else { (ones, zeros) }
     }
 
     fn add(&mut self, network: u64, put: &Put<'_>) -> Option<()> {
@@ -468,7 +473,7 @@ impl<'s> Items<'s> {
     }
 
     /// Where an item is, or would be, in the order by target.
-    fn place_of(&self, target: &Id, kind: Kind) -> Place {
+    fn place_of(&self, target: &Id, kind: Kind) -> OrderPlace {
         self.by_target.place(target.front(), &|number| {
             let entry = self.entry(number);
             (&entry.target, entry.kind) < (target, kind)
@@ -476,7 +481,7 @@ impl<'s> Items<'s> {
     }
 
     /// Where an item is, or would be, in the order by network.
-    fn place_in_network(&self, network: u64, number: u32) -> Place {
+    fn place_in_network(&self, network: u64, number: u32) -> OrderPlace {
         self.by_network.place(front_of(network), &|other| (self.entry(other).network, other) < (network, number))
     }
 

@@ -11,10 +11,10 @@
 //! change nothing about the memory. A new meter takes the place of the one in its set that says least, and of one that
 //! holds credits only when there is no other.
 //!
-//! One keyed hash is taken for a packet: that of the /24 or the /48 that it came from, which are what one party holds at
-//! least. It finds the set of the meters of networks; the networks within it differ in their tags alone. Endpoints
-//! within it are spread over all sets, by multiplying with secret numbers what the hash does not cover. So nobody can aim
-//! at the meters of other parties.
+//! One keyed hash is taken for a packet: that of the /24 or the /48 that it came from, which are what one party holds
+//! at least. It finds the set of the meters of networks; the networks within it differ in their tags alone. Endpoints
+//! within it are spread over all sets, by multiplying with secret numbers what the hash does not cover. So nobody can
+//! aim at the meters of other parties.
 
 use core::fmt;
 use core::ops::Range;

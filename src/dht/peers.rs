@@ -1,8 +1,8 @@
 //! The peers that we hold for others (BEP 5, 32, 33, 51).
 //!
-//! All peers of all info-hashes share one pool of entries of 50 bytes; sorted are only their numbers, by (info-hash,
-//! family, seed or not, address). So the peers of one info-hash, those of one family, its seeds and those of one network
-//! are each a range of that order, found by binary search. An address is held once for an info-hash, whatever its port;
+//! All peers of all info-hashes share one pool of entries of 52 bytes; sorted are only their numbers, by (info-hash,
+//! family, seed or not, address). So the peers of one info-hash, those of one family, its seeds and those of one
+//! network are each a range of that order, found by binary search. An address is held once for an info-hash, whatever its port;
 //! a later announce updates port, seed flag and lifetime. Each info-hash has a place in a list of its own, which names
 //! the first of its peers: so some of them are drawn without a walk.
 //!
@@ -23,7 +23,7 @@ use arrayvec::ArrayVec;
 
 use crate::base::list::List;
 use crate::base::lru::{Lru, LruLink};
-use crate::base::order::{Order, Ordered, Place};
+use crate::base::order::{Order, OrderPlace, Ordered};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::dht::command::PeerKind;
@@ -320,7 +320,7 @@ impl<'s> PeerStore<'s> {
     }
 
     /// A peer that is held has announced itself again.
-    fn update(&mut self, at: Place, number: u32, peer: Endpoint, is_seed: bool) {
+    fn update(&mut self, at: OrderPlace, number: u32, peer: Endpoint, is_seed: bool) {
         let stamp = self.stamp(is_seed);
         let entry = self.entry(number);
         // Alone, it is first of the swarm in any order.
@@ -359,7 +359,7 @@ impl<'s> PeerStore<'s> {
     }
 
     /// Takes an entry out of the order, and its info-hash out of the swarms and the sample if it has no other.
-    fn take_out(&mut self, at: Place, number: u32) {
+    fn take_out(&mut self, at: OrderPlace, number: u32) {
         let PeerEntry { info_hash, swarm, .. } = *self.entry(number);
         let next = self.number_beside(&info_hash, self.order.skip(at, 1));
         self.order.remove(at);
@@ -387,7 +387,7 @@ impl<'s> PeerStore<'s> {
     }
 
     /// The peer at a place of the order, if it is one of the info-hash.
-    fn number_beside(&self, info_hash: &Id, place: Place) -> Option<u32> {
+    fn number_beside(&self, info_hash: &Id, place: OrderPlace) -> Option<u32> {
         self.order.get(place).filter(|&number| self.entry(number).info_hash == *info_hash)
     }
 
@@ -413,7 +413,7 @@ impl<'s> PeerStore<'s> {
     }
 
     /// The places of the peers of one info-hash.
-    fn swarm(&self, info_hash: &Id) -> Range<Place> {
+    fn swarm(&self, info_hash: &Id) -> Range<OrderPlace> {
         self.range(info_hash, info_hash, info_hash, |key| key.info_hash)
     }
 
@@ -428,20 +428,20 @@ impl<'s> PeerStore<'s> {
     }
 
     /// The places of all entries whose `part` of what they are sorted by is between two, both included.
-    fn range<K: Ord>(&self, info_hash: &Id, first: &K, last: &K, part: impl Fn(&PeerKey) -> K) -> Range<Place> {
+    fn range<K: Ord>(&self, info_hash: &Id, first: &K, last: &K, part: impl Fn(&PeerKey) -> K) -> Range<OrderPlace> {
         let (front, part) = (info_hash.front(), |number| part(&self.entry(number).key()));
         self.order.place(front, &|number| part(number) < *first)
             ..self.order.place(front, &|number| part(number) <= *last)
     }
 
     /// The place and the number of a peer, if it is held.
-    fn find(&self, key: &PeerKey) -> Option<(Place, u32)> {
+    fn find(&self, key: &PeerKey) -> Option<(OrderPlace, u32)> {
         let at = self.place_of(key);
         self.order.get(at).filter(|&number| self.entry(number).key() == *key).map(|number| (at, number))
     }
 
     /// Where a peer is, or would be, in the order.
-    fn place_of(&self, key: &PeerKey) -> Place {
+    fn place_of(&self, key: &PeerKey) -> OrderPlace {
         self.order.place(key.info_hash.front(), &|number| self.entry(number).key() < *key)
     }
 

@@ -16,8 +16,8 @@ use crate::krpc::id::Id;
 
 /// The longest bencoded value, in bytes (BEP 44).
 pub const MAX_ENCODED: usize = 1000;
-/// The longest value that is read: a byte string of 1,000 bytes, and its length in front. Such values are counted without
-/// that length by some.
+/// The longest value that is read: a byte string of 1,000 bytes, and its length in front. Some count such values
+/// without that length.
 pub const MAX_VALUE: usize = "1000:".len() + 1000;
 /// The longest salt, in bytes.
 pub const MAX_SALT: usize = 64;
@@ -81,8 +81,8 @@ impl<'a> Item<'a> {
     }
 
     /// Whether a value is a byte string of at most 1,000 bytes that has more when it is bencoded. Nodes that count as
-    /// BEP 44 does, ours and libtorrent's among them, refuse it (205); mainline's count the bare bytes and store it. Who
-    /// publishes such a value should be warned that few nodes may hold it.
+    /// BEP 44 does, ours and libtorrent's among them, refuse it (205); mainline's count the bare bytes and store it.
+    /// Who publishes such a value should be warned that few nodes may hold it.
     #[must_use]
     pub fn is_bare_length(value: &[u8]) -> bool {
         value.len() > MAX_ENCODED && is_readable(value)

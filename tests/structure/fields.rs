@@ -20,6 +20,7 @@ const PLAIN: &[(&str, &str)] = &[
     ("CheckedCommand", "a command, checked"),
     ("DeadlinesMemory", "lists on the way to the deadlines, which keep them"),
     ("Density", "a count of the table, by value"),
+    ("Encoded", "what is told of a reply that was written, by value"),
     ("ItemsMemory", "lists on the way to the items, which keep them"),
     ("LinkMemory", "what a link is made of"),
     ("LookupWindow", "the memory of one lookup, lent for one call"),

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
+use honeyguide::Config;
 use honeyguide::adapters::Handle;
 use honeyguide::adapters::testnet::Testnet;
 
@@ -23,9 +24,11 @@ const SOME: usize = 20;
 const ROUNDS: usize = 3;
 
 /// A network that starts in a process of its own.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Who {
     Honeyguide,
+    /// The same with the configuration of a full participant.
+    HoneyguideDefault,
     Mainline,
 }
 
@@ -35,6 +38,7 @@ impl std::str::FromStr for Who {
     fn from_str(name: &str) -> Result<Who, String> {
         match name {
             "honeyguide" => Ok(Who::Honeyguide),
+            "honeyguide-default" => Ok(Who::HoneyguideDefault),
             "mainline" => Ok(Who::Mainline),
             _ => Err(format!("nobody is called {name}")),
         }
@@ -42,10 +46,10 @@ impl std::str::FromStr for Who {
 }
 
 pub fn result() -> GroupResult {
-    let mut samples = [vec![None; ROUNDS], vec![None; ROUNDS], vec![None; ROUNDS]];
+    let mut samples = [(); 4].map(|()| vec![None; ROUNDS]);
     let mut notes = Vec::new();
     for round in 0..ROUNDS {
-        for (samples, name) in samples.iter_mut().zip(["honeyguide", "mainline"]) {
+        for (samples, name) in samples.iter_mut().zip(["honeyguide", "mainline", "honeyguide-default"]) {
             if name == "mainline" && round > 0 {
                 continue;
             }
@@ -58,7 +62,7 @@ pub fn result() -> GroupResult {
             }
         }
         match Libtorrent::start(SESSIONS) {
-            Ok(child) => samples[2][round] = Some(child.growth_kib / SESSIONS as f64),
+            Ok(child) => samples[3][round] = Some(child.growth_kib / SESSIONS as f64),
             Err(why) => notes.push(format!("libtorrent was not measured: {why}")),
         }
     }
@@ -67,6 +71,7 @@ pub fn result() -> GroupResult {
     let names = [
         format!("honeyguide, {NODES} nodes on tokio"),
         format!("mainline 8.0, {NODES} nodes, seeded, a thread each"),
+        format!("honeyguide, {NODES} nodes of the default size on tokio"),
         format!("libtorrent, {SESSIONS} sessions"),
     ];
     let records = names.into_iter().zip(samples).filter(|(_, samples)| samples.iter().any(Option::is_some));
@@ -87,9 +92,10 @@ fn in_child(name: &str) -> Result<(f64, String), String> {
 pub fn grow(who: Who) {
     let before = resident_kib();
     match who {
-        Who::Honeyguide => {
+        Who::Honeyguide | Who::HoneyguideDefault => {
+            let config = if who == Who::Honeyguide { Config::small() } else { Config::default() };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            let testnet = runtime.block_on(Testnet::start(NODES, 0, [1; 32])).expect("free ports");
+            let testnet = runtime.block_on(Testnet::start_with(config.local(), NODES, 0, [1; 32])).expect("free ports");
             let contacts = settled(|| {
                 let held = |node: &Handle| node.observe(|node| node.contacts().count()).wait();
                 testnet.nodes().iter().filter_map(held).sum::<usize>()

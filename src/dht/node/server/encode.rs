@@ -2,8 +2,8 @@
 //!
 //! A reply never helps to attack a third party with a forged source: past its network's budget of reply bytes, a source
 //! that has not proved itself gets at most 3.2 times the bytes it sent (rule S20 of `spec/server.md`). That is known
-//! before anything is looked up, and so is how long the rest of the reply is: what does not fit is never made. So a reply
-//! that is cut costs less than the same one whole.
+//! before anything is looked up, and so is how long the rest of the reply is: what does not fit is never made. So a
+//! reply that is cut costs less than the same one whole.
 
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
