@@ -2,9 +2,9 @@
 //!
 //! All peers of all info-hashes share one pool of entries of 52 bytes; sorted are only their numbers, by (info-hash,
 //! family, seed or not, address). So the peers of one info-hash, those of one family, its seeds and those of one
-//! network are each a range of that order, found by binary search. An address is held once for an info-hash, whatever its port;
-//! a later announce updates port, seed flag and lifetime. Each info-hash has a place in a list of its own, which names
-//! the first of its peers: so some of them are drawn without a walk.
+//! network are each a range of that order, found by binary search. An address is held once for an info-hash, whatever
+//! its port; a later announce updates port, seed flag and lifetime. Each info-hash has a place in a list of its own,
+//! which names the first of its peers: so some of them are drawn without a walk.
 //!
 //! Limits: an info-hash has a fixed number of places; when they are taken, a newcomer is refused (and its token was
 //! withheld), so that announces spill over to our neighbours. One network may take an eighth of them, or a single /64

@@ -7,9 +7,10 @@ use std::hint::black_box;
 
 use bendy::decoding::{Decoder, Object};
 use honeyguide::base::Rng;
+use honeyguide::dht::Rate;
 use honeyguide::krpc::SignedItem;
 use honeyguide::krpc::{Item, Method, Want};
-use honeyguide::{Endpoint, Id};
+use honeyguide::{Config, Endpoint, Id};
 use mainline::SigningKey;
 
 use crate::codec::fixtures::hand;
@@ -18,9 +19,12 @@ use crate::{codec, table};
 use server::{Server, find_nodes, put, query};
 
 #[path = "../../fixtures/server.rs"]
+#[expect(dead_code, reason = "not every measurement needs everything")]
 pub mod server;
 
 const SECRET_KEY: [u8; 32] = [9; 32];
+const SWARM: Id = Id([0x5a; 20]);
+const STRANGER: Endpoint = Endpoint::v4([99, 99, 99, 99], 999);
 
 pub fn groups() -> Vec<Group> {
     let find_node = [271, 1280].map(|contacts| {
@@ -29,6 +33,10 @@ pub fn groups() -> Vec<Group> {
     let others = [
         Group::new("find_node answered, 65,536 strangers in turn", find_node_of_strangers),
         Group::new("get of a mutable item (500 bytes) answered", get),
+        Group::new("get of an absent item answered, 1,000 held", get_absent),
+        Group::new("get_peers of a swarm of 500 answered, whole and past the budget", || ask_for_peers(false)),
+        Group::new("scrape of a swarm of 500 answered, whole and past the budget", || ask_for_peers(true)),
+        Group::new("sample_infohashes answered", sample),
         Group::new("put of a newer mutable item (500 bytes) accepted", put_newer),
         Group::new("put of a mutable item that is held accepted", put_held),
         Group::new("put of an immutable item that is held accepted", put_immutable),
@@ -88,6 +96,59 @@ fn get() -> Contenders {
     let asked = question.clone();
     Contenders::first("honeyguide", move || server.serve(asker.1, black_box(&question)).len())
         .and("bendy 0.6, codec work alone", bendy(asked, reply))
+}
+
+fn get_absent() -> Contenders {
+    let mut server = Server::new(271);
+    let asker = server.contact();
+    for i in 0..1_000u32 {
+        let value = format!("150:{i:0150}").into_bytes();
+        let item = Item::immutable(&value).expect("bencode");
+        let token = server.token(asker, item.target());
+        assert!(is_pong(server.serve(asker.1, &put(asker.0, &token, item))));
+    }
+    let mut rng = Rng::from_seed([5; 32]);
+    let mut ask = || query(asker.0, Method::Get { target: Id::random(&mut rng), seq: None, want: Want::default() });
+    let queries: Vec<_> = (0..1024).map(|_| ask()).collect();
+    let mut i = 0;
+    Contenders::first("honeyguide", move || {
+        i = (i + 1) % queries.len();
+        server.serve(asker.1, black_box(&queries[i])).len()
+    })
+}
+
+/// A swarm in which every third is a seed, asked about by a stranger.
+fn swarm(budget: Rate) -> Server {
+    let mut config = Config::default();
+    config.limiter.reply_bytes = budget;
+    let mut server = Server::with(config, 271);
+    for i in 0..500u16 {
+        let [high, low] = i.to_be_bytes();
+        let asker = (Id([3; 20]), Endpoint::v4([60, high, low, 7], 6881));
+        let token = server.token_for_peer(asker, SWARM);
+        let (port, seed) = (6881, i % 3 == 0);
+        let method = Method::AnnouncePeer { info_hash: SWARM, port, implied_port: false, seed, token: &token };
+        let announce = query(asker.0, method);
+        assert!(is_pong(server.serve(asker.1, &announce)));
+    }
+    server
+}
+
+fn ask_for_peers(scrape: bool) -> Contenders {
+    let ask = move |mut server: Server| {
+        let method = Method::GetPeers { info_hash: SWARM, want: Want::default(), noseed: false, scrape };
+        let question = query(Id([3; 20]), method);
+        move || server.serve(STRANGER, black_box(&question)).len()
+    };
+    let nothing = Rate { per_second: 0, burst: 0 };
+    Contenders::first("honeyguide", ask(swarm(Config::default().limiter.reply_bytes)))
+        .and("honeyguide, past the budget", ask(swarm(nothing)))
+}
+
+fn sample() -> Contenders {
+    let mut server = swarm(Config::default().limiter.reply_bytes);
+    let question = query(Id([3; 20]), Method::SampleInfohashes { target: SWARM, want: Want::default() });
+    Contenders::first("honeyguide", move || server.serve(STRANGER, black_box(&question)).len())
 }
 
 /// Each one is newer than that before it: its signature is checked.
