@@ -240,7 +240,7 @@ impl Handle {
     pub fn notices(&self) -> Notices {
         let mail = Mailbox::new(self.backlog);
         self.post.send(Message::Watch(Waiter::new(mail.clone())));
-        Notices::new(mail)
+        Notices::new(mail, &self.post)
     }
 
     /// Shuts the node down, for every handle. Running operations end with

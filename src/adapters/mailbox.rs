@@ -4,8 +4,13 @@
 //! result is lost and counted, while the end always fits, and the first one holds. The consumer takes the results in
 //! order and then sees the end; it may block a thread or await, since a mailbox wakes both. No channel that is to be
 //! had counts what it loses, keeps a place for the end, and wakes both kinds.
+//!
+//! Tasks wait as a [`Consumer`], each in a place of its own that goes with it: a waker keeps its whole task, and an end
+//! that many wait for may be far away.
 
 use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -24,8 +29,9 @@ struct MailboxState<T, E> {
     results: VecDeque<T>,
     lost: u64,
     end: Option<E>,
-    /// Usually one; several tasks may wait for the same end.
-    wakers: Vec<Waker>,
+    /// By the number of the consumer. Usually one; several tasks may wait for the same end.
+    wakers: Vec<(u64, Waker)>,
+    next_consumer: u64,
 }
 
 /// The deadline of a blocking wait passed before anything arrived.
@@ -35,7 +41,7 @@ pub(super) struct Late;
 impl<T, E: Clone> Mailbox<T, E> {
     /// An empty mailbox for `capacity` results, at least one.
     pub fn new(capacity: usize) -> Arc<Self> {
-        let state = MailboxState { results: VecDeque::new(), lost: 0, end: None, wakers: Vec::new() };
+        let state = MailboxState { results: VecDeque::new(), lost: 0, end: None, wakers: Vec::new(), next_consumer: 0 };
         Arc::new(Mailbox { state: Mutex::new(state), arrived: Condvar::new(), capacity: capacity.max(1) })
     }
 
@@ -59,8 +65,8 @@ impl<T, E: Clone> Mailbox<T, E> {
         }
     }
 
-    /// The next result, or `None` after the last one. Waits for it as a task does.
-    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    fn poll_next(&self, consumer: u64, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let waker = cx.waker().clone();
         let mut state = self.lock();
         if let Some(result) = state.results.pop_front() {
             return Poll::Ready(Some(result));
@@ -68,9 +74,11 @@ impl<T, E: Clone> Mailbox<T, E> {
         if state.end.is_some() {
             return Poll::Ready(None);
         }
-        if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.wakers.push(cx.waker().clone());
-        }
+        let before = state.take_waker(consumer);
+        state.wakers.push((consumer, waker));
+        // What a waker takes with it must not find the lock held.
+        drop(state);
+        drop(before);
         Poll::Pending
     }
 
@@ -102,22 +110,87 @@ impl<T, E: Clone> Mailbox<T, E> {
         self.lock().lost
     }
 
-    fn lock(&self) -> MutexGuard<'_, MailboxState<T, E>> {
-        // Nothing here panics while it holds the lock, and every state in between is a valid one.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn wake(&self, mut state: MutexGuard<'_, MailboxState<T, E>>) {
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
         self.arrived.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+}
+
+impl<T, E> Mailbox<T, E> {
+    fn enter(&self) -> u64 {
+        let mut state = self.lock();
+        state.next_consumer += 1;
+        state.next_consumer
+    }
+
+    /// Nobody waits under this number any more.
+    fn leave(&self, consumer: u64) {
+        let waker = self.lock().take_waker(consumer);
+        drop(waker);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, MailboxState<T, E>> {
+        // Nothing here panics while it holds the lock, and every state in between is a valid one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T, E> MailboxState<T, E> {
+    fn take_waker(&mut self, consumer: u64) -> Option<Waker> {
+        let at = self.wakers.iter().position(|(number, _)| *number == consumer)?;
+        Some(self.wakers.swap_remove(at).1)
+    }
+}
+
+/// One who takes from a mailbox. Dropped, it waits no longer, and nothing of its task stays.
+#[derive(Debug)]
+pub(super) struct Consumer<T, E> {
+    mail: Arc<Mailbox<T, E>>,
+    number: u64,
+}
+
+impl<T, E: Clone> Consumer<T, E> {
+    /// The next result, or `None` after the last one. Waits for it as a task does.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.mail.poll_next(self.number, cx)
+    }
+
+    /// The same as a future, which waits no longer when it is dropped.
+    pub fn next(&mut self) -> impl Future<Output = Option<T>> {
+        let waiting = Consumer::from(self.mail.clone());
+        poll_fn(move |cx| waiting.poll_next(cx))
+    }
+}
+
+impl<T, E> From<Arc<Mailbox<T, E>>> for Consumer<T, E> {
+    fn from(mail: Arc<Mailbox<T, E>>) -> Self {
+        let number = mail.enter();
+        Consumer { mail, number }
+    }
+}
+
+impl<T, E> Deref for Consumer<T, E> {
+    type Target = Mailbox<T, E>;
+
+    fn deref(&self) -> &Mailbox<T, E> {
+        &self.mail
+    }
+}
+
+impl<T, E> Drop for Consumer<T, E> {
+    fn drop(&mut self) {
+        self.mail.leave(self.number);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
     use std::thread;
     use std::time::Duration;
 
@@ -164,11 +237,45 @@ mod tests {
     #[test]
     fn a_waiting_task_is_woken() {
         let mail: Arc<Mailbox<u8, ()>> = Mailbox::new(1);
-        let mut cx = Context::from_waker(Waker::noop());
-        assert_eq!(mail.poll_next(&mut cx), Poll::Pending);
+        let consumer = Consumer::from(mail.clone());
+        let task = Arc::new(Task::default());
+        let waker = Waker::from(task.clone());
+        let mut cx = Context::from_waker(&waker);
+        assert_eq!(consumer.poll_next(&mut cx), Poll::Pending);
         mail.put(3);
-        assert_eq!(mail.poll_next(&mut cx), Poll::Ready(Some(3)));
+        assert_eq!(task.0.load(Ordering::Relaxed), 1);
+        assert_eq!(consumer.poll_next(&mut cx), Poll::Ready(Some(3)));
         mail.finish(());
-        assert_eq!(mail.poll_next(&mut cx), Poll::Ready(None));
+        assert_eq!(consumer.poll_next(&mut cx), Poll::Ready(None));
+    }
+
+    #[derive(Default)]
+    struct Task(AtomicU32);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Rule J7.
+    #[test]
+    fn whoever_waits_no_longer_leaves_nothing_behind() {
+        let mail: Arc<Mailbox<u8, ()>> = Mailbox::new(1);
+        let task = Arc::new(Task::default());
+        let waker = Waker::from(task.clone());
+        let mut cx = Context::from_waker(&waker);
+        for _ in 0..3 {
+            let mut consumer = Consumer::from(mail.clone());
+            for _ in 0..3 {
+                assert!(consumer.poll_next(&mut cx).is_pending());
+                // The branch of a `select!` that was not taken.
+                assert!(pin!(consumer.next()).poll(&mut cx).is_pending());
+            }
+            assert_eq!(mail.lock().wakers.len(), 1, "one place for one consumer");
+        }
+        assert!(mail.lock().wakers.is_empty());
+        drop(waker);
+        assert_eq!(Arc::strong_count(&task), 1);
     }
 }

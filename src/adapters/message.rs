@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use crate::adapters::mailbox::Mailbox;
-use crate::adapters::results::{FromEvent, OperationError};
+use crate::adapters::results::{FromEvent, Notice, OperationError};
 use crate::dht::command::{Command, Scope};
 use crate::dht::contact::SavedContact;
 use crate::dht::error::CallError;
@@ -20,11 +20,24 @@ use crate::dht::trace::TraceSink;
 
 /// What the driver is told.
 pub(super) enum Message {
-    Run { tag: u64, scope: Scope, start: Start, waiter: Waiter },
-    Cancel { tag: u64 },
-    Import { link: LinkId, contacts: Vec<SavedContact>, reply: CallReply },
+    Run {
+        tag: u64,
+        scope: Scope,
+        start: Start,
+        waiter: Waiter,
+    },
+    Cancel {
+        tag: u64,
+    },
+    Import {
+        link: LinkId,
+        contacts: Vec<SavedContact>,
+        reply: CallReply,
+    },
     Observe(Box<dyn FnOnce(&Node<'static>) + Send>),
     Watch(Waiter),
+    /// Somebody who watched is gone.
+    Unwatch,
     Trace(TraceSink<'static>),
     Shutdown,
 }
@@ -46,12 +59,19 @@ pub(super) struct Waiter(Arc<dyn Deliver>);
 
 trait Deliver: Send + Sync {
     fn event(&self, event: &Event<'_>);
+    fn notice(&self, notice: Notice);
     fn finish(&self, end: End);
 }
 
 impl<T: FromEvent> Deliver for Mailbox<T, End> {
     fn event(&self, event: &Event<'_>) {
         if let Some(result) = T::from_event(event) {
+            self.put(result);
+        }
+    }
+
+    fn notice(&self, notice: Notice) {
+        if let Some(result) = T::from_notice(notice) {
             self.put(result);
         }
     }
@@ -68,6 +88,11 @@ impl Waiter {
 
     pub(super) fn event(&self, event: &Event<'_>) {
         self.0.event(event);
+    }
+
+    /// What the driver itself has to say.
+    pub(super) fn notice(&self, notice: Notice) {
+        self.0.notice(notice);
     }
 
     pub(super) fn finish(self, end: End) {

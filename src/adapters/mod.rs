@@ -3,29 +3,37 @@
 //! A driver owns sockets and waits; the node decides. Both drivers ([`std_thread`] and, with feature `tokio`, `tokio`)
 //! give out the same [`Handle`], whose [`Operation`]s can be waited for by a thread and awaited by a task.
 
+mod bind;
 mod clock;
+mod contacts;
 mod handle;
 mod mailbox;
 mod message;
 mod operation;
+mod random;
 #[cfg(feature = "journal")]
 mod recording;
 pub mod resolve;
 mod results;
+mod routers;
 mod runner;
 pub mod std_thread;
 #[cfg(feature = "tokio")]
 pub mod testnet;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+mod trouble;
 mod watch;
 
+pub use bind::BoundSocket;
 pub use bytes;
 pub use handle::Handle;
 pub use operation::Operation;
+pub use random::rng_seed;
 #[cfg(feature = "journal")]
 pub use recording::{Recording, ReplayError, replay};
 pub use results::{
     Answer, Closest, Finished, Found, FromEvent, Notice, OperationError, PeerList, Sample, Signed, Swarm,
 };
+pub use routers::Router;
 pub use watch::{Ended, Notices, Observation};

@@ -1,14 +1,14 @@
 //! A running operation, seen by whoever started it.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time;
 use std::vec::Vec;
 
-use crate::adapters::mailbox::{Late, Mailbox};
+use crate::adapters::mailbox::{Consumer, Late, Mailbox};
 use crate::adapters::message::{End, Message, Post};
 use crate::adapters::results::{Finished, FromEvent, OperationError};
 use crate::base::time::Duration;
@@ -21,7 +21,7 @@ use crate::dht::outcome::Outcome;
 /// operation.
 #[must_use = "dropping an operation cancels it"]
 pub struct Operation<T: FromEvent> {
-    mail: Arc<Mailbox<T, End>>,
+    mail: Consumer<T, End>,
     tag: u64,
     post: Arc<Post>,
     taken: Vec<T>,
@@ -29,12 +29,12 @@ pub struct Operation<T: FromEvent> {
 
 impl<T: FromEvent> Operation<T> {
     pub(super) fn new(mail: Arc<Mailbox<T, End>>, tag: u64, post: Arc<Post>) -> Self {
-        Operation { mail, tag, post, taken: Vec::new() }
+        Operation { mail: mail.into(), tag, post, taken: Vec::new() }
     }
 
     /// The next result, or `None` when the operation has ended.
     pub async fn next(&mut self) -> Option<T> {
-        poll_fn(|cx| self.mail.poll_next(cx)).await
+        self.mail.next().await
     }
 
     /// The next result, or `None` when the operation has ended. Blocks.

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::adapters::mailbox::Mailbox;
+use crate::adapters::mailbox::{Consumer, Mailbox};
 use crate::adapters::runner::Observer;
 use crate::base::time::Instant;
 use crate::dht::config::Config;
@@ -35,7 +35,7 @@ pub(super) struct Recorder {
 impl Recorder {
     pub(super) fn new(sink: Box<dyn io::Write + Send>) -> (Self, Recording) {
         let hash = Mailbox::new(1);
-        let recording = Recording(hash.clone());
+        let recording = Recording(hash.clone().into());
         (Recorder { sink, polls: 0, outputs: OutputHash::default(), fault: None, now: Instant::ZERO, hash }, recording)
     }
 }
@@ -74,7 +74,7 @@ impl Drop for Recorder {
 
 /// Future of a recording: completes when the node has ended, with the hash of all that it put out.
 #[must_use = "awaited or waited for, it says whether the journal is whole"]
-pub struct Recording(Arc<Mailbox<io::Result<Id>, ()>>);
+pub struct Recording(Consumer<io::Result<Id>, ()>);
 
 impl Recording {
     /// Waits for the end of the node. Blocks.

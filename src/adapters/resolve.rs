@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Instant;
 use std::vec::Vec;
 
-use crate::adapters::mailbox::Mailbox;
+use crate::adapters::mailbox::{Consumer, Mailbox};
 
 /// Names that one call resolves; the first one past them is answered with an error, and the rest are not looked at.
 const MAX_NAMES: usize = 1024;
@@ -69,6 +69,14 @@ impl fmt::Display for ResolveError {
 impl std::error::Error for ResolveError {}
 
 impl ResolveError {
+    /// Why this is no name with a port, if it is none: what [`resolve`] would say without asking anybody.
+    #[must_use]
+    pub fn of_form(name: &str) -> Option<ResolveError> {
+        let is_literal = name.parse::<SocketAddr>().is_ok_and(|addr| addr.port() > 0);
+        let fault = malformed(name).filter(|_| !is_literal)?;
+        Some(ResolveError { name: name.into(), fault: ResolveFault::Malformed(fault) })
+    }
+
     /// Whether the caller is at fault, so that asking again cannot help: the name is malformed, or one too many.
     #[must_use]
     pub fn is_wrong_usage(&self) -> bool {
@@ -78,7 +86,7 @@ impl ResolveError {
 
 /// Answers, in the order in which they come.
 #[must_use = "awaited or waited for, it gives the answers"]
-pub struct Resolution(Arc<Mailbox<Resolved, ()>>);
+pub struct Resolution(Consumer<Resolved, ()>);
 
 /// Starts to resolve names, at most 1,024, each `host:port` or an address with a port.
 ///
@@ -98,7 +106,7 @@ pub fn resolve<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Resolutio
     let mut names: Vec<String> = names.into_iter().take(MAX_NAMES + 1).map(Into::into).collect();
     // A place for each answer: none is lost.
     let asked = Arc::new(Asked { mail: Mailbox::new(names.len()), waiting: Mutex::default() });
-    let resolution = Resolution(asked.mail.clone());
+    let resolution = Resolution(asked.mail.clone().into());
     let beyond = if names.len() > MAX_NAMES { names.pop() } else { None };
     for name in names {
         let literal = name.parse::<SocketAddr>().ok().filter(|addr| addr.port() > 0);
@@ -130,7 +138,7 @@ pub fn resolve<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Resolutio
 impl Resolution {
     /// The next answer, or `None` after the last one.
     pub async fn next(&mut self) -> Option<Resolved> {
-        std::future::poll_fn(|cx| self.0.poll_next(cx)).await
+        self.0.next().await
     }
 
     /// The next answer, or `None` after the last one or when `deadline` has passed. Blocks.

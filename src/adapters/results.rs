@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::vec::Vec;
 
@@ -126,6 +127,19 @@ pub enum Notice {
         /// The new id.
         id: Id,
     },
+    /// A socket fails at each receive. It is tried again after pauses of at most a second; the node can still send.
+    /// Whoever begins to watch is told of trouble that is already there.
+    LinkTrouble {
+        /// The socket.
+        link: LinkId,
+        /// What its system says.
+        error: io::ErrorKind,
+    },
+    /// A socket receives again.
+    LinkRecovered {
+        /// The socket.
+        link: LinkId,
+    },
 }
 
 /// What an [`Operation`](crate::adapters::Operation) can deliver. The types are those of this module and no others.
@@ -134,12 +148,18 @@ pub trait FromEvent: sealed::OfEvent {}
 impl<T: sealed::OfEvent> FromEvent for T {}
 
 mod sealed {
+    use crate::adapters::results::Notice;
     use crate::dht::event::Event;
 
     /// A result that is made from one kind of event.
     pub trait OfEvent: Sized + Send + 'static {
         /// The result that `event` stands for, if it is of that kind.
         fn from_event(event: &Event<'_>) -> Option<Self>;
+
+        /// What a driver itself has to say, for those who take notices.
+        fn from_notice(_: Notice) -> Option<Self> {
+            None
+        }
     }
 }
 
@@ -198,6 +218,10 @@ impl sealed::OfEvent for Notice {
             Event::IdChanged { link, id } => Some(Notice::IdChanged { link, id }),
             _ => None,
         }
+    }
+
+    fn from_notice(notice: Notice) -> Option<Self> {
+        Some(notice)
     }
 }
 

@@ -7,13 +7,13 @@
 use std::boxed::Box;
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::vec::Vec;
 
 use crate::adapters::clock::Clock;
 use crate::adapters::message::{Message, Waiter};
-use crate::adapters::results::OperationError;
+use crate::adapters::results::{Notice, OperationError};
 use crate::base::time::Instant;
 use crate::dht::config::{Config, LinkConfig};
 use crate::dht::contact::SavedContact;
@@ -43,6 +43,8 @@ pub(super) struct Runner<L> {
     clock: Clock,
     waiters: HashMap<u64, Waiter>,
     watchers: Vec<Waiter>,
+    /// Trouble that was told and has not ended.
+    troubles: Vec<Notice>,
     deadline: Option<Instant>,
     observer: Option<Box<dyn Observer>>,
 }
@@ -70,9 +72,9 @@ impl<L: Sockets> Runner<L> {
         let config = config.with_links(&of_sockets).map_err(invalid)?;
         let storage = Storage::allocate(&config);
         let node = Node::new(config, rng_seed, storage).map_err(invalid)?;
-        let (waiters, watchers) = (HashMap::new(), Vec::new());
+        let (waiters, watchers, troubles) = (HashMap::new(), Vec::new(), Vec::new());
         let clock = Clock::start();
-        let mut runner = Runner { node, links, clock, waiters, watchers, deadline: None, observer };
+        let mut runner = Runner { node, links, clock, waiters, watchers, troubles, deadline: None, observer };
         runner.input(Input::Timeout);
         Ok(runner)
     }
@@ -122,11 +124,26 @@ impl<L: Sockets> Runner<L> {
             }
             Message::Import { link, contacts, reply } => reply(self.import(link, contacts)),
             Message::Observe(look) => look(&self.node),
-            Message::Watch(waiter) => self.watchers.push(waiter),
+            Message::Watch(waiter) => {
+                self.troubles.iter().for_each(|trouble| waiter.notice(*trouble));
+                self.watchers.push(waiter);
+            }
+            Message::Unwatch => self.watchers.retain(Waiter::is_wanted),
             Message::Trace(sink) => self.node.set_sink(sink),
             Message::Shutdown => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())
+    }
+
+    /// What a driver has to say about one of its sockets.
+    pub(super) fn tell_watchers(&mut self, notice: Notice) {
+        match notice {
+            Notice::LinkRecovered { link } => {
+                self.troubles.retain(|told| !matches!(told, Notice::LinkTrouble { link: of, .. } if *of == link));
+            }
+            _ => self.troubles.push(notice),
+        }
+        self.watchers.iter().for_each(|watcher| watcher.notice(notice));
     }
 
     /// One call for each contact, as a journal has them; none for a link that does not exist.
@@ -201,9 +218,4 @@ fn route(waiters: &mut HashMap<u64, Waiter>, watchers: &mut Vec<Waiter>, event: 
 fn is_ordinary_loss(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, WouldBlock};
     matches!(error.kind(), WouldBlock | Interrupted | ConnectionRefused | ConnectionReset)
-}
-
-/// Local addresses of the sockets.
-pub(super) fn addrs(sockets: &[UdpSocket]) -> io::Result<Vec<SocketAddr>> {
-    sockets.iter().map(UdpSocket::local_addr).collect()
 }

@@ -4,19 +4,18 @@
 //! sent: a datagram that is answered costs two system calls, no copy and no second thread. There is no queue: what
 //! comes while the node is busy waits in the system's own buffers, which drop what is too much. The third kind of
 //! thread blocks on the messages of the handles until the node's next deadline and at nothing else; a reader that
-//! brought the deadline forward says so. At the end a datagram to ourselves wakes each reader.
+//! brought the deadline forward says so. At the end a datagram to ourselves wakes each reader; where none arrives,
+//! since the address is gone, a reader notices by itself, within a second.
 //!
 //! ```
-//! use std::net::UdpSocket;
-//!
-//! use honeyguide::adapters::std_thread::spawn;
+//! use honeyguide::adapters::{BoundSocket, rng_seed, std_thread::spawn};
 //! use honeyguide::Config;
 //!
-//! let node = |rng_seed| {
-//!     let socket = UdpSocket::bind("127.0.0.1:0")?;
-//!     spawn(Config::small().local(), [rng_seed; 32], vec![socket]) // take 32 bytes from the system instead
+//! let node = || {
+//!     let bound = BoundSocket::at(([127, 0, 0, 1], 0).into())?;
+//!     spawn(Config::small().local(), rng_seed()?, vec![bound.socket])
 //! };
-//! let (one, other) = (node(1)?, node(2)?);
+//! let (one, other) = (node()?, node()?);
 //! let joined = one.bootstrap(&[other.addrs()[0].into()]).wait()?;
 //! assert_eq!(joined.outcome.answered, 1);
 //! let stored = one.put_immutable(b"5:hello").wait()?;
@@ -32,17 +31,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{self, Duration};
 use std::vec::Vec;
 
+use crate::adapters::bind::addrs_of;
 use crate::adapters::handle::Handle;
 use crate::adapters::message::Message;
 #[cfg(feature = "journal")]
 use crate::adapters::recording::{Recorder, Recording};
-use crate::adapters::runner::{self, Observer, RECEIVE, Runner, Sockets};
+use crate::adapters::runner::{Observer, RECEIVE, Runner, Sockets};
+use crate::adapters::trouble::Trouble;
 use crate::base::time::Instant;
 use crate::dht::config::Config;
 use crate::dht::event::{Input, LinkId};
+
+/// A reader looks up after so long without a datagram: nothing else is sure to wake it.
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the node's own thread is woken for.
 enum ThreadWake {
@@ -72,7 +76,7 @@ impl Sockets for ThreadSockets {
 /// Starts a node on these sockets, at most four. Their number and families decide the links of `config`.
 ///
 /// # Errors
-/// When a socket or a thread cannot be used, or when the configuration makes no sense.
+/// When a socket or a thread cannot be used, an IPv6 socket takes IPv4 too, or the configuration makes no sense.
 pub fn spawn(config: Config, rng_seed: [u8; 32], sockets: Vec<UdpSocket>) -> io::Result<Handle> {
     start(config, rng_seed, sockets, None)
 }
@@ -98,9 +102,10 @@ fn start(
     sockets: Vec<UdpSocket>,
     observer: Option<Box<dyn Observer>>,
 ) -> io::Result<Handle> {
-    let addrs = runner::addrs(&sockets)?;
+    let addrs = addrs_of(&sockets)?;
     for socket in &sockets {
         socket.set_nonblocking(false)?;
+        socket.set_read_timeout(Some(READ_TIMEOUT))?;
     }
     let sockets: ThreadSockets = sockets.into();
     let runner = Runner::new(config, rng_seed, sockets.clone(), &addrs, observer)?;
@@ -156,30 +161,48 @@ fn run(machine: &Mutex<Machine>, inbox: Receiver<ThreadWake>) {
 
 fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Sender<ThreadWake>) {
     let mut buffer = [0; RECEIVE];
-    let mut failures = 0u32;
+    let (mut trouble, mut silence) = (Trouble::new(link), Silence::default());
     loop {
         let received = socket.recv_from(&mut buffer);
         let Ok(mut held) = machine.lock() else { return };
         if held.ended {
             return;
         }
-        let Ok((len, from)) = received else {
-            drop(held);
-            // Some systems report here, without an address, that somebody refused a datagram of ours. A socket that
-            // is really broken fails at once every time, and must not burn a processor.
-            failures = failures.saturating_add(1);
-            if failures > 8 {
-                thread::sleep(Duration::from_millis(100));
+        let mut pause = None;
+        match &received {
+            Ok(_) => {
+                silence.0 = None;
+                trouble.on_success();
             }
-            continue;
-        };
-        failures = 0;
-        held.runner.input(Input::Datagram { link, from: from.into(), payload: &buffer[..len] });
-        let deadline = held.runner.deadline();
-        if deadline.is_some_and(|at| held.armed.is_none_or(|armed| at < armed)) {
-            held.armed = deadline;
-            let _ = wakes.send(ThreadWake::Sooner);
+            Err(error) if silence.explains(error) => trouble.on_success(),
+            Err(error) => pause = trouble.on_failure(error.kind()),
         }
+        trouble.take_news().into_iter().for_each(|news| held.runner.tell_watchers(news));
+        if let Ok((len, from)) = received {
+            held.runner.input(Input::Datagram { link, from: from.into(), payload: &buffer[..len] });
+            let deadline = held.runner.deadline();
+            if deadline.is_some_and(|at| held.armed.is_none_or(|armed| at < armed)) {
+                held.armed = deadline;
+                let _ = wakes.send(ThreadWake::Sooner);
+            }
+        }
+        drop(held);
+        // The end of the node is heard here too.
+        pause.into_iter().for_each(thread::park_timeout);
+    }
+}
+
+/// Since when a reader hears nothing.
+#[derive(Default)]
+struct Silence(Option<time::Instant>);
+
+impl Silence {
+    /// Whether a receive ended for nothing but the time it took. A socket that somebody made non-blocking says the
+    /// same, but at once.
+    fn explains(&mut self, error: &io::Error) -> bool {
+        let since = self.0.replace(time::Instant::now());
+        let is_timeout = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+        is_timeout && since.is_none_or(|since| since.elapsed() >= READ_TIMEOUT / 2)
     }
 }
 
@@ -196,18 +219,12 @@ impl Drop for Readers {
         if let Ok(mut held) = self.machine.lock() {
             held.ended = true;
         }
-        for (socket, reader) in self.sockets.iter().zip(self.threads.drain(..)) {
-            // The datagram can be lost when the system's buffer is full, but then the reader is awake anyway.
-            for _ in 0..100 {
-                if reader.is_finished() {
-                    break;
-                }
-                let _ = socket.local_addr().and_then(|own| socket.send_to(&[], reachable(own)));
-                thread::sleep(Duration::from_millis(1));
-            }
-            if reader.is_finished() {
-                let _ = reader.join();
-            }
+        for (socket, reader) in self.sockets.iter().zip(&self.threads) {
+            reader.thread().unpark();
+            let _ = socket.local_addr().and_then(|own| socket.send_to(&[], reachable(own)));
+        }
+        for reader in self.threads.drain(..) {
+            let _ = reader.join();
         }
     }
 }

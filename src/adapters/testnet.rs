@@ -12,6 +12,7 @@ use std::vec::Vec;
 
 use tokio::time::{sleep, timeout};
 
+use crate::adapters::bind::BoundSocket;
 use crate::adapters::handle::Handle;
 use crate::adapters::tokio::spawn;
 use crate::base::rng::Rng;
@@ -77,8 +78,8 @@ impl Testnet {
         let mut rng = Rng::from_seed(rng_seed);
         let mut sockets = Vec::new();
         for i in 0..nodes.max(1) {
-            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, if i == 0 { port } else { 0 }))?;
-            sockets.push((socket, rng.bytes()));
+            let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, if i == 0 { port } else { 0 }));
+            sockets.push((BoundSocket::at(addr)?.socket, rng.bytes()));
         }
         let first = sockets[0].0.local_addr()?;
         let mut testnet = Testnet { nodes: Vec::with_capacity(sockets.len()), threads: Vec::new(), first };

@@ -1,22 +1,21 @@
 //! The tokio driver: one task for each node.
 //!
 //! The task waits for three things at once: a message of a handle, a readable socket, the node's deadline. After one
-//! readable event it takes several datagrams, each with a drain of its own, and looks at the rest again.
+//! readable event it takes several datagrams, each with a drain of its own, and looks at the rest again. A socket that
+//! fails at each receive is not waited for until a pause is over.
 //!
 //! ```
-//! use std::net::UdpSocket;
-//!
-//! use honeyguide::adapters::tokio::spawn;
+//! use honeyguide::adapters::{BoundSocket, rng_seed, tokio::spawn};
 //! use honeyguide::Id;
 //! use honeyguide::Config;
 //! use honeyguide::dht::PeerKind;
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-//! let node = |rng_seed| {
-//!     let socket = UdpSocket::bind("127.0.0.1:0")?;
-//!     spawn(Config::small().local(), [rng_seed; 32], vec![socket]) // take 32 bytes from the system instead
+//! let node = || {
+//!     let bound = BoundSocket::at(([127, 0, 0, 1], 0).into())?;
+//!     spawn(Config::small().local(), rng_seed()?, vec![bound.socket])
 //! };
-//! let (one, other) = (node(1)?, node(2)?);
+//! let (one, other) = (node()?, node()?);
 //! one.bootstrap(&[other.addrs()[0].into()]).await?;
 //! let info_hash = Id([0x42; 20]);
 //! one.announce(info_hash, Some(6881), PeerKind::Downloader).await?;
@@ -36,18 +35,22 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::vec::Vec;
 
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
+use crate::adapters::bind::addrs_of;
 use crate::adapters::handle::Handle;
 use crate::adapters::message::{Lifetime, Message};
 #[cfg(feature = "journal")]
 use crate::adapters::recording::{Recorder, Recording};
-use crate::adapters::runner::{self, Observer, RECEIVE, Runner, Sockets};
+use crate::adapters::runner::{Observer, RECEIVE, Runner, Sockets};
+use crate::adapters::trouble::Trouble;
+use crate::base::time;
 use crate::dht::config::Config;
 use crate::dht::event::{Input, LinkId};
 
@@ -65,7 +68,7 @@ impl Sockets for TaskSockets {
 
 enum TaskWake {
     Message(Option<Box<Message>>),
-    Readable(LinkId),
+    Readable(usize),
     Deadline,
 }
 
@@ -73,7 +76,7 @@ enum TaskWake {
 /// drivers). The number and families of the sockets decide the links of `config`.
 ///
 /// # Errors
-/// When a socket cannot be used, or when the configuration makes no sense.
+/// When a socket cannot be used, an IPv6 socket takes IPv4 too, or the configuration makes no sense.
 ///
 /// # Panics
 /// Outside a tokio runtime.
@@ -105,7 +108,7 @@ fn start(
     sockets: Vec<std::net::UdpSocket>,
     observer: Option<Box<dyn Observer>>,
 ) -> io::Result<Handle> {
-    let addrs = runner::addrs(&sockets)?;
+    let addrs = addrs_of(&sockets)?;
     let sockets = sockets
         .into_iter()
         .map(|socket| {
@@ -127,14 +130,17 @@ async fn run(mut runner: Box<Runner<TaskSockets>>, mut messages: UnboundedReceiv
     let mut sleep = pin!(sleep_until(Instant::now()));
     let mut armed = None;
     let sockets = runner.links().clone();
+    let mut receivers: Vec<_> = (0..sockets.len() as u8).map(|i| SocketReceiver::new(LinkId(i))).collect();
     for socket in sockets.iter() {
         // The runtime takes a new socket for one that cannot send until it has heard otherwise.
         let _ = socket.writable().await;
     }
     let mut turn = 0;
     loop {
-        if armed != runner.deadline() {
-            armed = runner.deadline();
+        let pauses = receivers.iter().map(|receiver| receiver.paused_until);
+        let wanted = pauses.fold(runner.deadline(), time::Instant::earliest);
+        if armed != wanted {
+            armed = wanted;
             if let Some(at) = armed {
                 sleep.as_mut().reset(runner.clock().platform(at).into());
             }
@@ -143,13 +149,17 @@ async fn run(mut runner: Box<Runner<TaskSockets>>, mut messages: UnboundedReceiv
             if let Poll::Ready(message) = messages.poll_recv(cx) {
                 return Poll::Ready(TaskWake::Message(message));
             }
-            if let Poll::Ready(link) = poll_readable(&sockets, turn, cx) {
-                return Poll::Ready(TaskWake::Readable(link));
+            if let Poll::Ready(i) = poll_readable(&sockets, &receivers, turn, cx) {
+                return Poll::Ready(TaskWake::Readable(i));
             }
             if armed.is_some() { sleep.as_mut().poll(cx).map(|()| TaskWake::Deadline) } else { Poll::Pending }
         })
         .await;
         runner.handle_timeout();
+        let now = runner.clock().now();
+        for receiver in &mut receivers {
+            receiver.paused_until = receiver.paused_until.filter(|until| *until > now);
+        }
         match wake {
             TaskWake::Message(Some(message)) => {
                 if runner.handle_message(*message).is_break() {
@@ -157,9 +167,9 @@ async fn run(mut runner: Box<Runner<TaskSockets>>, mut messages: UnboundedReceiv
                 }
             }
             TaskWake::Message(None) => break,
-            TaskWake::Readable(link) => {
-                turn = usize::from(link.0) + 1;
-                receive(&mut runner, &sockets, link);
+            TaskWake::Readable(i) => {
+                turn = i + 1;
+                receivers[i].receive(&mut runner, &sockets[i]);
             }
             // A timer that fires early by its own granularity is armed again.
             TaskWake::Deadline => armed = None,
@@ -171,29 +181,65 @@ async fn run(mut runner: Box<Runner<TaskSockets>>, mut messages: UnboundedReceiv
     drop(lifetime);
 }
 
-/// A readable socket; the search begins at number `first`, so that a busy one cannot hide the others.
-fn poll_readable(sockets: &[UdpSocket], first: usize, cx: &mut Context<'_>) -> Poll<LinkId> {
-    let all = (0u8..).zip(sockets);
-    for (i, socket) in all.clone().cycle().skip(first % sockets.len().max(1)).take(sockets.len()) {
-        if socket.poll_recv_ready(cx).is_ready() {
-            return Poll::Ready(LinkId(i));
+/// A readable socket that is not paused; the search begins at number `first`, so that a busy one cannot hide the
+/// others.
+fn poll_readable(
+    sockets: &[UdpSocket],
+    receivers: &[SocketReceiver],
+    first: usize,
+    cx: &mut Context<'_>,
+) -> Poll<usize> {
+    let all = sockets.iter().zip(receivers).enumerate();
+    for (i, (socket, receiver)) in all.cycle().skip(first % sockets.len().max(1)).take(sockets.len()) {
+        if receiver.paused_until.is_none() && socket.poll_recv_ready(cx).is_ready() {
+            return Poll::Ready(i);
         }
     }
     Poll::Pending
 }
 
-fn receive(runner: &mut Runner<TaskSockets>, sockets: &[UdpSocket], link: LinkId) {
-    let mut buffer = [0; RECEIVE];
-    let Some(socket) = sockets.get(usize::from(link.0)) else { return };
-    for _ in 0..BURST {
-        match socket.try_recv_from(&mut buffer) {
-            Ok((len, from)) => {
-                let payload = buffer.get(..len).unwrap_or_default();
-                runner.input(Input::Datagram { link, from: from.into(), payload });
+/// How receiving goes on one socket.
+struct SocketReceiver {
+    link: LinkId,
+    trouble: Trouble,
+    paused_until: Option<time::Instant>,
+}
+
+impl SocketReceiver {
+    fn new(link: LinkId) -> Self {
+        SocketReceiver { link, trouble: Trouble::new(link), paused_until: None }
+    }
+
+    fn receive(&mut self, runner: &mut Runner<TaskSockets>, socket: &UdpSocket) {
+        let mut buffer = [0; RECEIVE];
+        for _ in 0..BURST {
+            let received = socket.try_recv_from(&mut buffer);
+            let mut is_over = false;
+            match &received {
+                Ok(_) => self.trouble.on_success(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_shut_down(socket) => {
+                    self.trouble.on_success();
+                    is_over = true;
+                }
+                Err(error) => {
+                    self.paused_until = self.trouble.on_failure(error.kind()).map(|pause| runner.clock().now() + pause);
+                    is_over = self.paused_until.is_some();
+                }
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            // Some systems report here, without an address, that somebody refused a datagram of ours.
-            Err(_) => {}
+            self.trouble.take_news().into_iter().for_each(|news| runner.tell_watchers(news));
+            if let Ok((len, from)) = received {
+                let payload = buffer.get(..len).unwrap_or_default();
+                runner.input(Input::Datagram { link: self.link, from: from.into(), payload });
+            }
+            if is_over {
+                return;
+            }
         }
     }
+}
+
+/// Whether somebody shut a socket down: it is readable for ever then, and there is nothing to read.
+fn is_shut_down(socket: &UdpSocket) -> bool {
+    let ready = pin!(socket.ready(Interest::READABLE)).poll(&mut Context::from_waker(Waker::noop()));
+    matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
 }

@@ -1,0 +1,227 @@
+//! What the drivers do with sockets that fail, and what they leave behind. Rules J4 to J7 of `spec/joining.md`.
+
+use std::future::Future;
+use std::io;
+use std::net::{Shutdown, SocketAddr, UdpSocket};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use honeyguide::adapters::{BoundSocket, Handle, Notice, std_thread, tokio as tokio_driver};
+use honeyguide::dht::LinkId;
+use honeyguide::{Config, Id};
+use socket2::SockRef;
+
+#[path = "shared/namespace.rs"]
+mod namespace;
+
+/// Longer than anything here takes, unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Driver {
+    Threads,
+    Tasks,
+}
+
+const BOTH: [Driver; 2] = [Driver::Threads, Driver::Tasks];
+
+impl Driver {
+    /// A node, and for tasks the thread that runs it until it ends.
+    fn spawn(self, sockets: Vec<UdpSocket>) -> (Handle, Option<thread::JoinHandle<()>>) {
+        let config = Config::tiny().local();
+        if self == Driver::Threads {
+            return (std_thread::spawn(config, [1; 32], sockets).unwrap(), None);
+        }
+        let (tell, told) = std::sync::mpsc::channel();
+        let body = move || {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+                let node = tokio_driver::spawn(config, [1; 32], sockets).unwrap();
+                let ended = node.ended();
+                tell.send(node).unwrap();
+                ended.await;
+            });
+        };
+        let thread = thread::Builder::new().name("honeyguide-task".into()).spawn(body).unwrap();
+        (told.recv().unwrap(), Some(thread))
+    }
+}
+
+fn socket() -> UdpSocket {
+    BoundSocket::at("127.0.0.1:0".parse().unwrap()).unwrap().socket
+}
+
+fn eventually(mut reached: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !reached() {
+        assert!(Instant::now() < deadline, "it never happens");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A task that counts nothing: how many hold on to it is what matters.
+struct Task;
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {}
+}
+
+/// Rule J7: a waker that stays keeps its whole task.
+#[test]
+fn whoever_waited_for_a_node_leaves_nothing_with_it() {
+    for driver in BOTH {
+        let (node, _) = driver.spawn(vec![socket()]);
+        let silent = socket();
+        let task = Arc::new(Task);
+        let waker = Waker::from(task.clone());
+        let mut cx = Context::from_waker(&waker);
+        let mut notices = node.notices();
+        let mut operation = node.ping(silent.local_addr().unwrap().into());
+        for _ in 0..100 {
+            assert!(pin!(node.ended()).poll(&mut cx).is_pending());
+            assert!(pin!(notices.next()).poll(&mut cx).is_pending());
+            assert!(pin!(operation.next()).poll(&mut cx).is_pending());
+            assert!(pin!(node.notices().next()).poll(&mut cx).is_pending());
+        }
+        drop(waker);
+        // What the node has not heard of yet may still be on its way.
+        eventually(|| Arc::strong_count(&task) == 1);
+        node.shutdown().wait();
+    }
+}
+
+/// Ticks of processor time that threads of this name have used, a hundredth of a second each.
+#[cfg(target_os = "linux")]
+fn ticks(name: &str) -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    let of_thread = |stat: String| {
+        let (head, fields) = stat.rsplit_once(')')?;
+        let fields: Vec<_> = fields.split_whitespace().collect();
+        let used = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+        head.ends_with(name).then_some(used)
+    };
+    stats.filter_map(of_thread).sum()
+}
+
+/// Rule J5. On Linux a socket that is shut down is readable for ever, and fails at each receive.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_socket_that_fails_at_each_receive_is_paused_and_its_owner_told() {
+    for (driver, thread) in BOTH.into_iter().zip(["honeyguide-read", "honeyguide-task"]) {
+        let (broken, sound) = (socket(), socket());
+        let clone = broken.try_clone().unwrap();
+        let (node, running) = driver.spawn(vec![broken, sound]);
+        let mut notices = node.notices();
+        let _ = SockRef::from(&clone).shutdown(Shutdown::Both); // says that nobody is connected, and does it
+        let Some(Notice::LinkTrouble { link: LinkId(0), error }) = notices.wait_next() else { panic!("{driver:?}") };
+        let mut late = node.notices();
+        assert_eq!(late.wait_next(), Some(Notice::LinkTrouble { link: LinkId(0), error }), "whoever comes later too");
+        // The other link serves, and nobody's processor is burnt meanwhile.
+        let (before, begun) = (ticks(thread), Instant::now());
+        let silent = socket();
+        let unanswered = node.on(LinkId(1)).ping(silent.local_addr().unwrap().into()).wait().unwrap();
+        assert_eq!(unanswered.results.len(), 0);
+        let wall = u64::try_from(begun.elapsed().as_millis()).unwrap() / 10;
+        assert!(ticks(thread) - before <= wall / 4, "{driver:?}: {} of {wall} ticks", ticks(thread) - before);
+        let answered = UdpSocket::bind("127.0.0.1:0").unwrap();
+        answered.set_read_timeout(Some(PATIENCE)).unwrap();
+        answered.send_to(b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe", node.addrs()[1]).unwrap();
+        assert_eq!(answered.recv_from(&mut [0; 1500]).unwrap().1, node.addrs()[1]);
+        node.shutdown().wait();
+        running.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+}
+
+/// Rule J6. Whoever has a second handle of a socket can make it non-blocking, and blocking again.
+#[test]
+fn the_end_of_a_trouble_is_told_too() {
+    let socket = socket();
+    let clone = socket.try_clone().unwrap();
+    let (node, _) = Driver::Threads.spawn(vec![socket]);
+    let mut notices = node.notices();
+    clone.set_nonblocking(true).unwrap();
+    // The reader waits in a blocking receive until something comes.
+    clone.send_to(b"", node.addrs()[0]).unwrap();
+    assert!(matches!(notices.wait_next(), Some(Notice::LinkTrouble { error: io::ErrorKind::WouldBlock, .. })));
+    clone.set_nonblocking(false).unwrap();
+    assert_eq!(notices.wait_next(), Some(Notice::LinkRecovered { link: LinkId(0) }));
+    node.shutdown().wait();
+}
+
+/// Rule J4.
+#[test]
+fn a_driver_refuses_a_socket_of_two_families() {
+    let both = || {
+        let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::DGRAM, None).unwrap();
+        socket.set_only_v6(false).unwrap();
+        socket.bind(&"[::]:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+        vec![socket.into()]
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _entered = runtime.enter();
+    let threads = std_thread::spawn(Config::tiny(), [1; 32], both()).unwrap_err().to_string();
+    let tasks = tokio_driver::spawn(Config::tiny(), [1; 32], both()).unwrap_err().to_string();
+    assert!(threads.contains("IPV6_V6ONLY") && threads.contains("BoundSocket::at"), "{threads}");
+    assert!(tasks.contains("IPV6_V6ONLY"), "{tasks}");
+}
+
+/// How many threads and open files this process has.
+#[cfg(target_os = "linux")]
+fn held() -> [usize; 2] {
+    ["/proc/self/task", "/proc/self/fd"].map(|folder| std::fs::read_dir(folder).unwrap().count())
+}
+
+/// Rule J5, with what may become of an address, or of the whole interface, between start and shutdown.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_shutdown_leaves_nothing_behind_whatever_became_of_the_address() {
+    if !namespace::is_inside("a_shutdown_leaves_nothing_behind_whatever_became_of_the_address") {
+        return;
+    }
+    let ways = [
+        ("ip addr del 10.9.9.9/32 dev away", "10.9.9.9:0"),
+        ("ip -6 addr del fd09::9/128 dev away", "[fd09::9]:0"),
+        ("ip link set lo down", "127.0.0.1:0"),
+        ("ip link del away", "10.9.9.9:0"),
+    ];
+    // The first runtime of a process opens what the others share.
+    drop(tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
+    for (removal, addr) in ways {
+        for driver in BOTH {
+            namespace::run("ip link set lo up; ip link add away type veth peer name other; ip link set away up; true");
+            namespace::run("ip addr add 10.9.9.9/32 dev away; ip -6 addr add fd09::9/128 dev away nodad; true");
+            let before = held();
+            let (gone, kept) =
+                (BoundSocket::at(addr.parse().unwrap()).unwrap(), BoundSocket::at("0.0.0.0:0".parse().unwrap()));
+            let (node, running) = driver.spawn(vec![gone.socket, kept.unwrap().socket]);
+            let pending = node.lookup(Id([7; 20]));
+            namespace::run(removal);
+            node.observe(|_| ()).wait().unwrap();
+            node.shutdown().wait();
+            drop((pending, node));
+            running.into_iter().for_each(|thread| thread.join().unwrap());
+            // A thread that has ended may be listed for a moment more.
+            let deadline = Instant::now() + PATIENCE / 6;
+            while held() != before {
+                assert!(Instant::now() < deadline, "{driver:?}, {removal}: {:?}, and {before:?} before", held());
+                thread::yield_now();
+            }
+        }
+    }
+}
+
+/// Contacts of one run are whom the next one begins with.
+#[test]
+fn saved_contacts_are_loaded_in_one_call() {
+    let (first, _) = Driver::Threads.spawn(vec![socket()]);
+    let other = std_thread::spawn(Config::tiny().local(), [2; 32], vec![socket()]).unwrap();
+    assert_eq!(first.bootstrap(&[other.addrs()[0].into()]).wait().unwrap().outcome.answered, 1);
+    let saved = first.save_contacts().wait().unwrap();
+    let next = std_thread::spawn(Config::tiny().local(), [3; 32], vec![socket()]).unwrap();
+    assert_eq!(next.load_contacts(&saved).unwrap(), 1);
+    eventually(|| next.contacts().wait().unwrap().len() == 1);
+    assert_eq!(next.load_contacts(b"something else").unwrap_err().kind(), io::ErrorKind::InvalidData);
+}
