@@ -236,7 +236,7 @@ fn the_demo_works_on_a_foreign_network_too() {
     let run = honeyguide(&["demo", "--bootstrap", &addr, "--json"]).done();
     assert_eq!(run.objects().len(), 6);
     let (_socket, nobody) = silent();
-    honeyguide(&["demo", "--bootstrap", &nobody]).failed(1, &["start", &nobody]);
+    honeyguide(&["demo", "--bootstrap", &nobody, "--timeout", "0.5"]).failed(1, &["start", &nobody]);
 }
 
 #[test]
@@ -461,7 +461,7 @@ fn a_node_keeps_its_ids_and_contacts() {
     let (_socket, nobody) = silent();
     let alone = ["node", "--bind", "127.0.0.1:0", "--state", &state, "--bootstrap", &nobody, "--timeout", "0.1"];
     drop(network);
-    honeyguide(&alone).done();
+    honeyguide(&alone).failed(1, &["no contact after 0.1 s", &nobody]);
     assert!(contacts(&fs::read(&state).unwrap()) > 3);
 
     for damage in [&saved[..saved.len() - 1], b"", b"something else", &[&saved[..], b"0:"].concat()] {
@@ -617,11 +617,12 @@ fn a_network_that_does_not_answer_is_a_failure_with_a_reason() {
     std::thread::scope(|scope| {
         for command in ["find-node", "peers", "scrape", "sample", "get"] {
             let nobody = nobody.as_str();
-            let run = move || honeyguide(&[command, INFO_HASH, "--bootstrap", nobody]);
+            let run = move || honeyguide(&[command, INFO_HASH, "--bootstrap", nobody, "--timeout", "0.5"]);
             scope.spawn(move || run().failed(1, &["no node answered", nobody]));
         }
     });
-    honeyguide(&["peers", INFO_HASH, "--bootstrap", "no-such-host.invalid:6881"]).failed(1, &["no-such-host.invalid"]);
+    let unknown = ["peers", INFO_HASH, "--bootstrap", "no-such-host.invalid:6881", "--timeout", "0.5"];
+    honeyguide(&unknown).failed(1, &["no-such-host.invalid"]);
     // One that is malformed is wrong usage, whatever the others are.
     for other in [&nobody[..], "no-such-host.invalid:6881"] {
         let args = ["peers", INFO_HASH, "--bootstrap", other, "--bootstrap", "127.0.0.1"];

@@ -31,7 +31,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 pub struct BoundSocket {
     /// The socket, for a driver.
     pub socket: UdpSocket,
-    /// Bytes of its receive buffer as the system counts them: Linux adds its own overhead, and says twice what it gave.
+    /// Bytes of its receive buffer as the system counts them: Linux adds its overhead, and says twice what it gave.
     pub receive_buffer: usize,
     /// Bytes of its send buffer, counted alike.
     pub send_buffer: usize,
@@ -53,7 +53,8 @@ impl BoundSocket {
     /// The same, for what comes and goes through one network interface alone (`SO_BINDTODEVICE`).
     ///
     /// # Errors
-    /// Those of [`at`](BoundSocket::at), and [`Unsupported`](io::ErrorKind::Unsupported) where the platform cannot do it.
+    /// Those of [`at`](BoundSocket::at), and [`Unsupported`](io::ErrorKind::Unsupported) where the platform has no
+    /// such thing.
     pub fn on_device(addr: SocketAddr, device: &str) -> io::Result<BoundSocket> {
         bind(addr, Some(device))
     }
@@ -181,8 +182,8 @@ fn addr_of(socket: &UdpSocket) -> io::Result<SocketAddr> {
     let socket = SockRef::from(socket);
     if v6.ip().is_unspecified() && !socket.only_v6()? && socket.set_only_v6(true).is_err() {
         return refused(format!(
-            "the socket at {addr} takes IPv4 too, and it is too late to change that: bind it with BoundSocket::at, or set \
-             IPV6_V6ONLY before it is bound"
+            "the socket at {addr} takes IPv4 too, and it is too late to change that: bind it with BoundSocket::at, or \
+             set IPV6_V6ONLY before it is bound"
         ));
     }
     Ok(addr)

@@ -14,10 +14,11 @@ use honeyguide::krpc::Item;
 use honeyguide::krpc::SignedItem;
 use serde_json::json;
 
-use crate::client::{self, Start};
+use crate::client;
 use crate::failed::Failed;
 use crate::options::Options;
 use crate::print::{Out, millis, outcome_text};
+use crate::start::Start;
 use crate::testnet;
 
 /// Tells relay lists from other items of the same key.
@@ -78,17 +79,17 @@ impl Demo {
         let progress = options.progress("starting the nodes");
         let (testnet, start) = if options.bootstrap.is_empty() {
             let testnet = testnet::start(args.nodes, 0, rng.bytes()).await?;
-            let start = Start { routers: vec![testnet.bootstrap()], network: Network::Local };
+            let start = Start::at(testnet.bootstrap(), Network::Local);
             (Some(testnet), start)
         } else {
-            (None, client::start(options).await?)
+            (None, Start::of(options)?)
         };
         let author = client::node(options, &start, rng.bytes())?;
         let stranger = client::node(options, &start, rng.bytes())?;
         progress.finish_and_clear();
 
         let mut step = Step::default();
-        let joined = join(&mut step, &[&author, &stranger], &start).await;
+        let joined = join(options, &mut step, &[&author, &stranger], &start).await;
         // Starting the network is more than the two operations at its end.
         step.elapsed = begin.elapsed();
         let done = match &testnet {
@@ -190,14 +191,10 @@ impl Step {
     }
 }
 
-async fn join(step: &mut Step, nodes: &[&Handle], start: &Start) -> Result<(), String> {
+async fn join(options: &Options, step: &mut Step, nodes: &[&Handle], start: &Start) -> Result<(), String> {
     for node in nodes {
-        let joined = client::join(&start.routers, |some| node.bootstrap(some)).await;
-        let outcome = joined.map_err(|failed| failed.sentence)?;
+        let outcome = client::join(options, node, start).await.map_err(|failed| failed.sentence)?;
         step.count(&outcome, outcome.answered);
-        if outcome.answered == 0 {
-            return Err(client::no_answer(start));
-        }
     }
     Ok(())
 }

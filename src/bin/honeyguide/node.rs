@@ -1,22 +1,25 @@
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::time::Duration;
 
-use honeyguide::Config;
-use honeyguide::Id;
 use honeyguide::adapters::tokio::{spawn, spawn_recorded};
 use honeyguide::adapters::{Handle, Notice};
-use honeyguide::dht::LinkId;
-use honeyguide::dht::Network;
+use honeyguide::dht::{LinkId, Network};
+use honeyguide::{Config, Id, Outcome};
 use serde_json::json;
+use tokio::time::{Instant, interval};
 
-use crate::client;
 use crate::failed::Failed;
 use crate::file;
+use crate::joining::{Joining, Step};
 use crate::journal::{self, Head, HeadLink};
-use crate::options::Options;
-use crate::print::{Out, outcome_json, outcome_text};
+use crate::options::{Ending, Options};
+use crate::print::{Out, outcome_json, outcome_text, say};
+use crate::renewal::Renewal;
+use crate::sockets::{self, Place};
+use crate::start::Start;
 use crate::state::{State, StateContact};
 
 /// How often the state is saved besides at the end.
@@ -28,9 +31,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Run one node until it is interrupted
 #[derive(clap::Args)]
 pub struct Args {
-    /// Local address and port of a link; several make several links [default: 0.0.0.0:0]
-    #[arg(long, value_name = "ADDR", num_args = 1..)]
-    bind: Vec<SocketAddr>,
+    /// Local address or name, with a port, of a link; several make several links [default: each family there is]
+    #[arg(long, value_name = "ADDR", num_args = 1.., value_parser = Place::parse)]
+    bind: Vec<Place>,
     /// Ask, but do not answer (BEP 43)
     #[arg(long)]
     read_only: bool,
@@ -43,11 +46,7 @@ pub struct Args {
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let ending = options.ending();
-    let binds = if args.bind.is_empty() { vec![SocketAddr::from(([0, 0, 0, 0], 0))] } else { args.bind };
-    if binds.len() > Config::MAX_LINKS {
-        return Err(Failed::usage(format!("a node has at most {} links, not {}", Config::MAX_LINKS, binds.len())));
-    }
+    let mut ending = std::pin::pin!(options.ending());
     if let (Some(journal), Some(state)) = (&args.journal, &args.state)
         && file::are_one(journal, state)
     {
@@ -55,14 +54,22 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         return Err(Failed::usage(format!("--journal {journal} and --state {state} are one file: name two")));
     }
     let saved = args.state.as_deref().map(State::load).transpose()?.flatten();
-    let loopback = binds.iter().any(|addr| addr.ip().is_loopback());
-    let start = start(options, loopback, saved.as_ref()).await?;
-    let network = if loopback { options.network(true) } else { start.network };
-    let sockets = binds.iter().map(|addr| client::bind(*addr)).collect::<Result<Vec<_>, _>>()?;
+    let start = start(options, args.bind.iter().any(Place::is_loopback))?;
+    let bound = tokio::select! {
+        bound = sockets::bind_all(args.bind) => bound?,
+        why = &mut ending => return Err(why.into()),
+    };
+    if bound.len() > Config::MAX_LINKS {
+        return Err(Failed::usage(format!("a node has at most {} links, not {}", Config::MAX_LINKS, bound.len())));
+    }
+    let buffers: Vec<_> = bound.iter().map(|bound| bound.receive_buffer).collect();
+    let sockets: Vec<_> = bound.into_iter().map(|bound| bound.socket).collect();
+    let addrs = sockets.iter().map(UdpSocket::local_addr).collect::<Result<Vec<_>, _>>();
+    let addrs = addrs.map_err(|error| format!("the sockets cannot be used: {error}"))?;
     let mut ids = saved.iter().flat_map(State::ids).map(|id| id.0);
     let head = Head {
-        links: binds.iter().map(|addr| HeadLink { id: ids.next(), v6: addr.is_ipv6() }).collect(),
-        local: network == Network::Local,
+        links: addrs.iter().map(|addr| HeadLink { id: ids.next(), v6: addr.is_ipv6() }).collect(),
+        local: start.network == Network::Local,
         read_only: args.read_only,
         rng_seed: options.rng()?.bytes(),
     };
@@ -76,10 +83,10 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     };
     let (node, recording) = started.map_err(|error| format!("the node could not be started: {error}"))?;
     let out = options.out();
-    for (i, addr) in (0u8..).zip(node.addrs()) {
+    for ((i, addr), buffer) in (0u8..).zip(node.addrs()).zip(buffers) {
         let id = node.id(LinkId(i)).await.flatten().map(|id| id.to_string());
         let text = format!("link {i} {addr} id {}", id.as_deref().unwrap_or("none"));
-        out.line(text, json!({ "link": i, "addr": addr.to_string(), "id": id }))?;
+        out.line(text, json!({ "link": i, "addr": addr.to_string(), "id": id, "receive_buffer": buffer }))?;
         let contacts = saved.iter().flat_map(|saved| &saved.contacts).filter(|contact| contact.link == i);
         let contacts: Vec<_> = contacts.filter_map(StateContact::contact).collect();
         node.import(LinkId(i), &contacts).await.transpose().map_err(|error| error.to_string())?;
@@ -87,7 +94,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let store = args.state.as_deref().map(|path| Store { path, before: saved.as_ref() });
     // Written at once, so that a place where nothing can be saved is noticed now.
     save(&node, &store).await?;
-    let ran = until_interrupted(out, &node, &start.routers, &store, ending).await;
+    let ran = Daemon::new(out, &node, &start, &store).run(ending).await;
     let kept = save(&node, &store).await;
     node.shutdown().await;
     if let Some(recording) = recording {
@@ -97,20 +104,14 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     ran.and(kept)
 }
 
-/// Where the node begins. One that knows others needs no router, and no name service either.
-async fn start(options: &Options, loopback: bool, saved: Option<&State>) -> Result<client::Start, Failed> {
-    let network = options.network(loopback);
+/// Whom the node joins through. A local network may begin with this very node.
+fn start(options: &Options, binds_loopback: bool) -> Result<Start, Failed> {
+    let network = options.network(binds_loopback);
     if network == Network::Local && options.bootstrap.is_empty() {
-        // A local network may begin with this very node.
-        return Ok(client::Start { routers: vec![], network });
+        return Ok(Start::alone(network));
     }
-    match client::start(options).await {
-        // Wrong usage stays wrong, whoever is known.
-        Err(Failed { code: 1, .. }) if saved.is_some_and(|saved| !saved.contacts.is_empty()) => {
-            Ok(client::Start { routers: vec![], network })
-        }
-        start => start,
-    }
+    let start = Start::of(options)?;
+    Ok(if binds_loopback { start.under(network) } else { start })
 }
 
 /// The hash of all that a node put out, in the same words for a recording and its replay.
@@ -119,73 +120,142 @@ pub fn report_hash(out: Out, hash: Id) -> Result<(), Failed> {
     out.line(format_args!("hash {hash}"), json!({ "hash": hash }))
 }
 
-async fn until_interrupted(
+/// A node that runs for as long as it may, and says what becomes of it.
+struct Daemon<'a> {
     out: Out,
-    node: &Handle,
-    routers: &[SocketAddr],
-    store: &Option<Store<'_>>,
-    ending: impl Future<Output = Failed>,
-) -> Result<(), Failed> {
-    let mut notices = node.notices();
-    let mut save_at = tokio::time::interval(SAVE_EVERY);
-    save_at.tick().await;
-    let (mut joining, mut ending) = (std::pin::pin!(join(out, node, routers)), std::pin::pin!(ending));
-    let mut joined = false;
-    loop {
-        tokio::select! {
-            result = &mut joining, if !joined => { result?; joined = true; }
-            Some(notice) = notices.next() => print(out, notice)?,
-            // A full disk can have room again at the next time; only at the end it is a failure.
-            _ = save_at.tick() => {
-                if let Err(failed) = save(node, store).await {
-                    eprintln!("honeyguide: {}", failed.sentence);
+    node: &'a Handle,
+    store: &'a Option<Store<'a>>,
+    start: &'a Start,
+    joining: Joining,
+    renewal: Renewal,
+    /// How each link was told of last.
+    links: Vec<LinkNews>,
+}
+
+/// What was said of a link.
+#[derive(Clone, Default)]
+struct LinkNews {
+    /// How its last bootstrap went.
+    outcome: Option<Outcome>,
+    /// How many contacts it had when that was said.
+    contacts: Option<usize>,
+}
+
+impl<'a> Daemon<'a> {
+    fn new(out: Out, node: &'a Handle, start: &'a Start, store: &'a Option<Store<'a>>) -> Self {
+        let (joining, renewal) = (Joining::new(node, start), Renewal::new(Instant::now()));
+        Daemon { out, node, store, start, joining, renewal, links: vec![LinkNews::default(); node.addrs().len()] }
+    }
+
+    async fn run(mut self, mut ending: Pin<&mut impl Future<Output = Ending>>) -> Result<(), Failed> {
+        let mut notices = self.node.notices();
+        let (mut save_at, mut look_at) = (interval(SAVE_EVERY), interval(LOOK_EVERY));
+        save_at.tick().await;
+        self.joining.begin();
+        let mut is_joining = true;
+        loop {
+            tokio::select! {
+                biased;
+                why = &mut ending => return self.end(why).await,
+                Some(notice) = notices.next() => print(self.out, notice)?,
+                step = self.joining.next(), if is_joining => {
+                    is_joining = step.is_some();
+                    self.take(step).await?;
+                }
+                _ = look_at.tick(), if !is_joining => is_joining = self.look().await?,
+                // A full disk can have room again at the next time; only at the end it is a failure.
+                _ = save_at.tick() => {
+                    if let Err(failed) = save(self.node, self.store).await {
+                        say(failed.sentence);
+                    }
                 }
             }
-            _ = &mut ending => return Ok(()),
         }
     }
-}
 
-/// Each link has an id of its own and finds its own neighbours. It is over when each has found some.
-async fn join(out: Out, node: &Handle, routers: &[SocketAddr]) -> Result<(), Failed> {
-    let joining: Vec<_> = (0u8..)
-        .zip(node.addrs())
-        .map(|(i, addr)| {
-            let routers: Vec<_> = routers.iter().copied().filter(|router| router.is_ipv4() == addr.is_ipv4()).collect();
-            (i, client::join(&routers, move |some| node.on(LinkId(i)).bootstrap(some)))
-        })
-        .collect();
-    let mut alone = Vec::new();
-    for (i, joined) in joining {
-        let outcome = joined.await?;
-        let contacts = contacts(node, i).await;
-        out.line(
-            format_args!("link {i} joined with {contacts} contacts ({})", outcome_text(&outcome)),
-            json!({ "link": i, "contacts": contacts, "outcome": outcome_json(&outcome) }),
-        )?;
-        if contacts == 0 {
-            alone.push(i);
-        }
-    }
-    // The node goes on trying by itself, and others may find it.
-    while !alone.is_empty() {
-        tokio::time::sleep(LOOK_EVERY).await;
-        for i in std::mem::take(&mut alone) {
-            match contacts(node, i).await {
-                0 => alone.push(i),
-                n => out.line(
-                    format_args!("link {i} is no longer alone: {n} contacts"),
-                    json!({ "link": i, "contacts": n, "outcome": null }),
-                )?,
+    /// A bootstrap that was answered is told at once, and at the end of the first round every link was told of.
+    async fn take(&mut self, step: Option<Step>) -> Result<(), Failed> {
+        match step {
+            Some(Step::Word(word)) => say(word),
+            Some(Step::Fault(fault)) => say(format_args!("{fault}; it is asked for again")),
+            Some(Step::Asked { link, outcome }) => {
+                let outcome = outcome.map_err(|failure| failure.to_string())?;
+                self.links[link].outcome = Some(outcome);
+                if outcome.answered > 0 {
+                    self.tell(link).await?;
+                }
+            }
+            None => {
+                for link in 0..self.links.len() {
+                    if self.links[link].contacts.is_none() {
+                        self.tell(link).await?;
+                    }
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// What is known of a link that has joined, or that has not.
+    async fn tell(&mut self, link: usize) -> Result<(), Failed> {
+        let contacts = contacts(self.node, link).await;
+        let news = &mut self.links[link];
+        if news.contacts.is_some_and(|before| before > 0) {
+            return Ok(());
+        }
+        news.contacts = Some(contacts);
+        let how = match &news.outcome {
+            Some(outcome) => outcome_text(outcome),
+            None => "nobody of its family was asked".into(),
+        };
+        let text = match contacts {
+            0 => format!("link {link} has no contacts yet and goes on trying ({how})"),
+            n => format!("link {link} joined with {n} contacts ({how})"),
+        };
+        let outcome = news.outcome.as_ref().map(outcome_json);
+        self.out.line(text, json!({ "link": link, "contacts": contacts, "outcome": outcome }))
+    }
+
+    /// Looks at the links now and then; whether another round has begun.
+    async fn look(&mut self) -> Result<bool, Failed> {
+        let mut all = 0;
+        for link in 0..self.links.len() {
+            let contacts = contacts(self.node, link).await;
+            all += contacts;
+            if contacts > 0 && self.links[link].contacts == Some(0) {
+                self.links[link].contacts = Some(contacts);
+                self.out.line(
+                    format_args!("link {link} is no longer alone: {contacts} contacts"),
+                    json!({ "link": link, "contacts": contacts, "outcome": null }),
+                )?;
+            }
+        }
+        let is_due = self.renewal.is_due(Instant::now(), all) && !self.start.is_alone();
+        if is_due {
+            self.joining.begin();
+        }
+        Ok(is_due)
+    }
+
+    /// Time that passes without a contact is no success, when somebody was to be joined.
+    async fn end(&self, why: Ending) -> Result<(), Failed> {
+        let mut all = 0;
+        for link in 0..self.links.len() {
+            all += contacts(self.node, link).await;
+        }
+        match why {
+            Ending::TimeUp(limit) if all == 0 && !self.start.is_alone() => {
+                let refused = self.start.refused().unwrap_or_else(|| self.joining.why());
+                Err(format!("no contact after {} s: {refused}", limit.as_secs_f64()).into())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
-async fn contacts(node: &Handle, link: u8) -> usize {
-    let contacts = node.observe(move |node| node.contacts().filter(|(at, _)| *at == LinkId(link)).count());
-    contacts.await.unwrap_or(0)
+async fn contacts(node: &Handle, link: usize) -> usize {
+    let is_of_link = move |at: LinkId| usize::from(at.0) == link;
+    node.observe(move |node| node.contacts().filter(|(at, _)| is_of_link(*at)).count()).await.unwrap_or(0)
 }
 
 fn print(out: Out, notice: Notice) -> Result<(), Failed> {
@@ -194,6 +264,13 @@ fn print(out: Out, notice: Notice) -> Result<(), Failed> {
             .line(format_args!("link {link} is seen at {addr}"), json!({ "link": link, "external": addr.to_string() })),
         Notice::IdChanged { link: LinkId(link), id } => {
             out.line(format_args!("link {link} has the new id {id}"), json!({ "link": link, "id": id.to_string() }))
+        }
+        Notice::LinkTrouble { link: LinkId(link), error } => out.line(
+            format_args!("link {link} cannot receive and is tried again: {error}"),
+            json!({ "link": link, "trouble": error.to_string() }),
+        ),
+        Notice::LinkRecovered { link: LinkId(link) } => {
+            out.line(format_args!("link {link} receives again"), json!({ "link": link, "trouble": null }))
         }
         _ => Ok(()),
     }

@@ -2,13 +2,17 @@
 
 use std::future::Future;
 use std::io::IsTerminal;
+use std::sync::OnceLock;
+use std::task::Poll;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use honeyguide::Id;
+use honeyguide::adapters::rng_seed;
 use honeyguide::base::Rng;
 use honeyguide::dht::Network;
 use indicatif::ProgressBar;
+use tokio::time::Instant;
 
 use crate::failed::Failed;
 use crate::print::Out;
@@ -22,7 +26,7 @@ pub struct Options {
     /// Node to join through, host:port or address:port; repeatable [default: the public routers]
     #[arg(long, global = true, value_name = "ADDR")]
     pub bootstrap: Vec<String>,
-    /// `local` lifts the rules for many nodes in one network; a loopback address implies it
+    /// `local` lifts the rules for many nodes in one network; a loopback address that is typed implies it
     #[arg(long, global = true)]
     pub network: Option<NetworkName>,
     /// Time for the whole command
@@ -31,6 +35,27 @@ pub struct Options {
     /// Makes a run repeatable where random numbers play a part
     #[arg(long, global = true, value_name = "N")]
     pub seed: Option<u64>,
+    /// When the time of a bounded command is up.
+    #[arg(skip)]
+    deadline: OnceLock<Instant>,
+}
+
+/// Why a command that runs until it is told to stop has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    Interrupted,
+    TimeUp(Duration),
+}
+
+impl From<Ending> for Failed {
+    fn from(ending: Ending) -> Failed {
+        match ending {
+            Ending::Interrupted => "interrupted".into(),
+            Ending::TimeUp(limit) => {
+                format!("gave up after {} s; --timeout gives it more time", limit.as_secs_f64()).into()
+            }
+        }
+    }
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq)]
@@ -45,23 +70,23 @@ impl Options {
     }
 
     /// The rules for a command that talks to these addresses.
-    pub fn network(&self, any_loopback: bool) -> Network {
+    pub fn network(&self, typed_loopback: bool) -> Network {
         match self.network {
             Some(NetworkName::Public) => Network::Public,
             Some(NetworkName::Local) => Network::Local,
-            None if any_loopback => Network::Local,
+            None if typed_loopback => Network::Local,
             None => Network::Public,
         }
     }
 
     /// Randomness of the system, or the repeatable kind.
     pub fn rng(&self) -> Result<Rng, Failed> {
+        let Some(n) = self.seed else {
+            let rng_seed = rng_seed().map_err(|error| format!("the system gives no random numbers: {error}"))?;
+            return Ok(Rng::from_seed(rng_seed));
+        };
         let mut rng_seed = [0; 32];
-        match self.seed {
-            Some(n) => rng_seed[..8].copy_from_slice(&n.to_le_bytes()),
-            None => getrandom::fill(&mut rng_seed)
-                .map_err(|error| format!("the system gives no random numbers: {error}"))?,
-        }
+        rng_seed[..8].copy_from_slice(&n.to_le_bytes());
         Ok(Rng::from_seed(rng_seed))
     }
 
@@ -75,17 +100,25 @@ impl Options {
         bar
     }
 
-    /// Runs a command until it ends, its time is up or the user interrupts it.
+    /// When the time of the command is up; for ever when nothing bounds it.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline.get().copied()
+    }
+
+    /// Runs a command until it ends, its time is up or the user interrupts it. What the command itself has to say when
+    /// its time is up comes first.
     pub async fn bounded(
         &self,
         command: impl Future<Output = Result<(), Failed>>,
         default_seconds: f64,
     ) -> Result<(), Failed> {
         let limit = self.timeout.unwrap_or(Duration::from_secs_f64(default_seconds));
+        let deadline = *self.deadline.get_or_init(|| Instant::now() + limit);
         tokio::select! {
+            biased;
+            () = interrupted() => Err(Ending::Interrupted.into()),
             result = command => result,
-            () = tokio::time::sleep(limit) => Err(gave_up(limit)),
-            () = interrupted() => Err("interrupted".into()),
+            () = tokio::time::sleep_until(deadline) => Err(Ending::TimeUp(limit).into()),
         }
     }
 
@@ -98,45 +131,50 @@ impl Options {
         let running = tokio::task::spawn_blocking(move || command(&options));
         tokio::select! {
             result = running => result.unwrap_or_else(|error| Err(format!("internal error: {error}").into())),
-            why = self.ending() => Err(why),
+            why = self.ending() => Err(why.into()),
         }
     }
 
     /// For a command that runs until it is told to stop: waits for that, or for the end of `--timeout`, and says which
     /// it was. An interruption counts from the call on.
-    pub fn ending(&self) -> impl Future<Output = Failed> + use<> {
+    pub fn ending(&self) -> impl Future<Output = Ending> + use<> {
         let (limit, interrupted) = (self.timeout, interrupted());
         async move {
             let Some(limit) = limit else {
                 interrupted.await;
-                return "interrupted".into();
+                return Ending::Interrupted;
             };
             match tokio::time::timeout(limit, interrupted).await {
-                Ok(()) => "interrupted".into(),
-                Err(_) => gave_up(limit),
+                Ok(()) => Ending::Interrupted,
+                Err(_) => Ending::TimeUp(limit),
             }
         }
     }
-}
-
-fn gave_up(limit: Duration) -> Failed {
-    format!("gave up after {} s; --timeout gives it more time", limit.as_secs_f64()).into()
 }
 
 /// Waits for the user to interrupt the program. It listens from the call on, not only from the first poll.
 #[cfg(unix)]
 fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    async {
-        let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+    let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+    if !is_ignored(SignalKind::hangup()) {
+        kinds.push(SignalKind::hangup());
     }
+    let mut signals: Vec<_> = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
+    std::future::poll_fn(move |cx| {
+        let is_there = signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
+        if is_there { Poll::Ready(()) } else { Poll::Pending }
+    })
+}
+
+/// Whether whoever started the program ignores a signal, as `nohup` does: then it is not ours to listen to.
+#[cfg(unix)]
+fn is_ignored(kind: tokio::signal::unix::SignalKind) -> bool {
+    // Other systems do not tell without a call that is not ours to make.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (kind.as_raw_value() - 1) & 1 == 1
 }
 
 #[cfg(not(unix))]

@@ -38,6 +38,11 @@ pub fn line(text: impl Display) -> Result<(), Failed> {
         .map_err(|error| format!("standard output cannot be written: {error}").into())
 }
 
+/// A word on standard error that decides nothing. Nobody has to read it, and its place may be full or closed.
+pub fn say(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "honeyguide: {text}");
+}
+
 /// Milliseconds with three digits after the point.
 pub fn millis(duration: std::time::Duration) -> f64 {
     duration.as_micros() as f64 / 1e3

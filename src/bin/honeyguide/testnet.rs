@@ -2,7 +2,7 @@ use honeyguide::adapters::testnet::Testnet;
 use serde_json::json;
 
 use crate::failed::Failed;
-use crate::options::Options;
+use crate::options::{Ending, Options};
 
 /// Run a network of nodes on the loopback interface until it is interrupted
 #[derive(clap::Args)]
@@ -28,7 +28,13 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     };
     let testnet = tokio::select! {
         testnet = running => testnet?,
-        _ = &mut ending => return Ok(()),
+        why = &mut ending => return Err(match why {
+            Ending::TimeUp(limit) => {
+                let (nodes, limit) = (args.nodes, limit.as_secs_f64());
+                format!("the network of {nodes} nodes did not stand after {limit} s; --timeout gives it more").into()
+            }
+            Ending::Interrupted => why.into(),
+        }),
     };
     ending.await;
     testnet.stop().await;
@@ -36,10 +42,9 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
 }
 
 pub async fn start(nodes: u32, port: u16, rng_seed: [u8; 32]) -> Result<Testnet, Failed> {
-    Testnet::start(nodes as usize, port, rng_seed).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            format!("port {port} of 127.0.0.1 is in use by another program: choose another one").into()
-        }
-        _ => format!("the test network could not be started: {error}").into(),
-    })
+    // Many sockets and nodes take a while, in which a signal has to be heard.
+    let runtime = tokio::runtime::Handle::current();
+    let starting = move || runtime.block_on(Testnet::start(nodes as usize, port, rng_seed));
+    let started = tokio::task::spawn_blocking(starting).await.map_err(|error| format!("internal error: {error}"))?;
+    started.map_err(|error| format!("the test network could not be started: {error}").into())
 }

@@ -1,0 +1,127 @@
+//! The sockets of the program: where the user wants them, or where a command needs them (J13).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use honeyguide::adapters::BoundSocket;
+use honeyguide::adapters::resolve::{ResolveError, resolve};
+use honeyguide::krpc::Family;
+
+use crate::failed::Failed;
+use crate::print::say;
+use crate::start::{Start, canonical, is_localhost};
+
+/// What `--bind` was given: an address with a port, or a name with one.
+#[derive(Clone, Debug)]
+pub enum Place {
+    Addr(SocketAddr),
+    Name { host: String, port: u16 },
+}
+
+impl Place {
+    /// Reads it, for the command line.
+    pub fn parse(text: &str) -> Result<Place, String> {
+        if let Ok(addr) = text.parse::<SocketAddr>() {
+            return Ok(Place::Addr(canonical(addr)));
+        }
+        let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+        let Some((host, port)) = parts else {
+            return Err("it takes a port: write it as address:port or host:port".into());
+        };
+        // A port of 0 is one of the system's choice, so the form is judged with another.
+        match ResolveError::of_form(&format!("{host}:1")) {
+            Some(_) => Err("neither an address nor a name: write it as address:port or host:port".into()),
+            None => Ok(Place::Name { host: host.into(), port }),
+        }
+    }
+
+    /// Whether the user named a loopback address.
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Place::Addr(addr) => addr.ip().is_loopback(),
+            Place::Name { host, .. } => is_localhost(host),
+        }
+    }
+}
+
+/// A socket for each of these places, or for each family that the machine has.
+pub async fn bind_all(places: Vec<Place>) -> Result<Vec<BoundSocket>, Failed> {
+    if places.is_empty() {
+        return BoundSocket::every_family(0).map_err(|error| error.to_string().into());
+    }
+    let mut sockets = Vec::new();
+    for place in places {
+        match place {
+            Place::Addr(addr) => sockets.push(bind(addr)?),
+            Place::Name { host, port } => sockets.extend(bind_name(&host, port).await?),
+        }
+    }
+    Ok(sockets)
+}
+
+/// A name has one socket for each of its addresses; a family that this machine lacks is passed over.
+async fn bind_name(host: &str, port: u16) -> Result<Vec<BoundSocket>, Failed> {
+    let answer = resolve([format!("{host}:1")]).next().await;
+    let addrs = match answer.map(|answer| answer.addrs) {
+        Some(Ok(addrs)) => addrs,
+        Some(Err(_)) | None => {
+            return Err(Failed::usage(format!(
+                "--bind {host}:{port}: the name service knows no address of \"{host}\": name an address of this machine"
+            )));
+        }
+    };
+    let (mut sockets, mut faults) = (Vec::new(), Vec::new());
+    for addr in addrs {
+        match BoundSocket::at(SocketAddr::new(addr.ip(), port)) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => faults.push(error.to_string()),
+        }
+    }
+    if sockets.is_empty() {
+        return Err(format!("--bind {host}:{port}: {}", faults.join("; ")).into());
+    }
+    faults.into_iter().for_each(say);
+    Ok(sockets)
+}
+
+fn bind(addr: SocketAddr) -> Result<BoundSocket, Failed> {
+    BoundSocket::at(addr).map_err(|error| error.to_string().into())
+}
+
+/// Sockets on ports of the system's choice for whoever is to be asked, IPv4 first: at the loopback interface when
+/// nobody is anywhere else.
+pub fn ephemeral(start: &Start) -> Result<Vec<UdpSocket>, Failed> {
+    let (mut sockets, mut faults) = (Vec::new(), Vec::new());
+    for family in [Family::V4, Family::V6].into_iter().filter(|family| start.may_need(*family)) {
+        let ip: IpAddr = match (family, start.is_on_loopback(family)) {
+            (Family::V4, true) => Ipv4Addr::LOCALHOST.into(),
+            (Family::V4, false) => Ipv4Addr::UNSPECIFIED.into(),
+            (Family::V6, true) => Ipv6Addr::LOCALHOST.into(),
+            (Family::V6, false) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        match BoundSocket::at(SocketAddr::new(ip, 0)) {
+            Ok(bound) => sockets.push(bound.socket),
+            Err(error) => faults.push(error.to_string()),
+        }
+    }
+    // Whom a missing family leaves out is named when it is known who that is.
+    if sockets.is_empty() { Err(faults.join("; ").into()) } else { Ok(sockets) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rule J13.
+    #[test]
+    fn a_place_is_an_address_or_a_name_with_a_port() {
+        assert!(matches!(Place::parse("[::]:0"), Ok(Place::Addr(_))));
+        assert!(matches!(Place::parse("0.0.0.0:65535"), Ok(Place::Addr(_))));
+        assert!(matches!(Place::parse("host.example:0"), Ok(Place::Name { port: 0, .. })));
+        for wrong in ["", "127.0.0.1", "host", ":1", "a:b:1", "host:65536", "host:-1", "::1", "[::1]"] {
+            assert!(Place::parse(wrong).is_err(), "{wrong}");
+        }
+        let loopback = |text| Place::parse(text).unwrap().is_loopback();
+        assert!(loopback("localhost:0") && loopback("[::1]:0") && loopback("[::ffff:127.0.0.1]:0"));
+        assert!(!loopback("0.0.0.0:0") && !loopback("localhost.example:0"));
+    }
+}

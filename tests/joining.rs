@@ -1,0 +1,305 @@
+//! How the program joins, on which sockets, and how soon it ends. Rules J8 to J15 of `spec/joining.md`.
+//!
+//! What takes a network of its own runs in a namespace.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use program::{Running, honeyguide};
+
+#[path = "shared/namespace.rs"]
+mod namespace;
+#[path = "shared/program.rs"]
+mod program;
+
+/// Longer than anything here takes, unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+const ID: &str = "4242424242424242424242424242424242424242";
+
+fn eventually(mut reached: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !reached() {
+        assert!(Instant::now() < deadline, "it never happens");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn network(nodes: &str) -> (Running, SocketAddr) {
+    let mut running = Running::start(&["testnet", "--nodes", nodes]);
+    let addr = running.line().strip_prefix("bootstrap ").unwrap().parse().unwrap();
+    (running, addr)
+}
+
+/// A node of a local network that begins with it, and the address of its first link.
+fn node(bind: &str) -> (Running, SocketAddr) {
+    let mut running = Running::start(&["node", "--network", "local", "--bind", bind]);
+    let addr = running.line().split(' ').nth(2).unwrap().parse().unwrap();
+    (running, addr)
+}
+
+/// A way to `to` that loses the first `lost` datagrams. It ends with the test.
+fn lossy(to: SocketAddr, lost: usize) -> SocketAddr {
+    let front = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = front.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut buffer, mut client, mut seen) = ([0; 1500], None, 0);
+        loop {
+            let Ok((len, from)) = front.recv_from(&mut buffer) else { return };
+            if from != to {
+                (client, seen) = (Some(from), seen + 1);
+            }
+            let on = if from == to { client } else { (seen > lost).then_some(to) };
+            on.into_iter().for_each(|on| drop(front.send_to(&buffer[..len], on)));
+        }
+    });
+    addr
+}
+
+/// Rule J8.
+#[test]
+fn a_lost_datagram_decides_nothing() {
+    let (_network, addr) = network("6");
+    for (lost, command) in [(1, ["find-node", ID]), (2, ["put", "hello"])] {
+        let way = lossy(addr, lost).to_string();
+        honeyguide(&[&command[..], &["--bootstrap", &way, "--timeout", "40"]].concat()).done();
+    }
+}
+
+/// How many datagrams the system of this namespace had no route for.
+fn without_route() -> u64 {
+    let counters = std::fs::read_to_string("/proc/net/snmp").unwrap();
+    let mut rows = counters.lines().filter_map(|line| line.strip_prefix("Ip: "));
+    let (names, values) = (rows.next().unwrap(), rows.next().unwrap());
+    let at = names.split(' ').position(|name| name == "OutNoRoutes").unwrap();
+    values.split(' ').nth(at).unwrap().parse().unwrap()
+}
+
+/// Rule J8.
+#[test]
+fn a_network_that_is_not_there_yet_is_waited_for() {
+    if !namespace::is_inside("a_network_that_is_not_there_yet_is_waited_for") {
+        return;
+    }
+    namespace::run("ip link set lo up");
+    let (_node, addr) = node("0.0.0.0:0");
+    let router = format!("10.9.9.9:{}", addr.port());
+    let mut daemon = Running::start(&["node", "--bind", "0.0.0.0:0", "--bootstrap", &router]);
+    let finder = Running::start(&["find-node", ID, "--bootstrap", &router]);
+    eventually(|| without_route() >= 2);
+    while !daemon.line().contains("link 0 has no contacts yet") {}
+    namespace::run("ip addr add 10.9.9.9/32 dev lo");
+    assert!(finder.end().done().out.contains("10.9.9.9"));
+    while !daemon.line().contains("1 contacts") {}
+}
+
+/// Names in this namespace alone, and a name service that answers at once that it knows no other.
+fn names(lines: &str) {
+    let folder = std::env::temp_dir().join(format!("honeyguide-names-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_string();
+    let (hosts, resolv) = (file("hosts"), file("resolv.conf"));
+    let is_first = !std::fs::exists(&hosts).unwrap();
+    std::fs::write(&hosts, format!("127.0.0.1 localhost\n::1 localhost\n{lines}\n")).unwrap();
+    std::fs::write(&resolv, "nameserver 127.0.0.1\noptions timeout:5 attempts:1\n").unwrap();
+    if is_first {
+        namespace::run(&format!("mount --bind {hosts} /etc/hosts && mount --bind {resolv} /etc/resolv.conf"));
+    }
+}
+
+/// Rule J9.
+#[test]
+fn a_daemon_that_begins_before_the_name_service_asks_again() {
+    if !namespace::is_inside("a_daemon_that_begins_before_the_name_service_asks_again") {
+        return;
+    }
+    namespace::run("ip link set lo up && ip addr add 10.9.9.9/32 dev lo");
+    names("");
+    let (_node, addr) = node("0.0.0.0:0");
+    let router = format!("router.test:{}", addr.port());
+    let mut daemon = Running::start(&["node", "--bind", "0.0.0.0:0", "--bootstrap", &router]);
+    let finder = Running::start(&["find-node", ID, "--bootstrap", &router]);
+    let word = daemon.word();
+    assert!(word.contains("router.test") && word.contains("asked for again"), "{word}");
+    while !daemon.line().contains("link 0 has no contacts yet") {}
+    names("10.9.9.9 router.test");
+    while !daemon.line().contains("1 contacts") {}
+    assert!(finder.end().done().out.contains("10.9.9.9"));
+}
+
+/// Rules J10 and J11.
+#[test]
+fn what_a_name_resolves_to_lifts_no_rule() {
+    if !namespace::is_inside("what_a_name_resolves_to_lifts_no_rule") {
+        return;
+    }
+    namespace::run("ip link set lo up && ip addr add 10.9.9.9/32 dev lo && ip addr add 203.0.113.9/32 dev lo");
+    names(
+        "127.0.0.1 poisoned.test\n0.0.0.0 blocked.test\n::1 six.test\n10.9.9.9 home.test\n\
+         203.0.113.9 mixed.test\n127.0.0.1 mixed.test\n10.9.9.9 mixed.test",
+    );
+    let (_node, addr) = node("0.0.0.0:0");
+    let at = |name: &str| format!("{name}:{}", addr.port());
+    let find = |name: &str, more: &[&str]| honeyguide(&[&["find-node", ID, "--bootstrap", &at(name)], more].concat());
+    for (name, what) in [("poisoned.test", "loopback"), ("blocked.test", "no address of"), ("six.test", "loopback")] {
+        find(name, &["--timeout", "0.5"]).failed(1, &[name, what]);
+    }
+    find("poisoned.test", &["--network", "local"]).done();
+    find("localhost", &[]).done();
+    find("home.test", &[]).done();
+    let mixed = find("mixed.test", &[]).done().said(&["127.0.0.1, a loopback", "10.9.9.9, a private", "left out"]);
+    assert!(mixed.out.contains("203.0.113.9") && !mixed.err.contains("203.0.113.9"), "{mixed:?}");
+    honeyguide(&["ping", &at("poisoned.test"), "--timeout", "3"]).failed(1, &["poisoned.test", "loopback"]);
+    honeyguide(&["ping", &at("mixed.test"), "--timeout", "9"]).done();
+    let mut named = Running::start(&["node", "--bind", "localhost:0"]);
+    let addrs = [named.line(), named.line()].join(" ");
+    assert!(addrs.contains("127.0.0.1:") && addrs.contains("[::1]:"), "a link for each address: {addrs}");
+}
+
+/// Rule J12.
+#[test]
+fn an_address_of_the_other_family_in_first_place_breaks_nothing() {
+    let (_network, addr) = network("6");
+    let silent = UdpSocket::bind("[::1]:0").expect("this machine has IPv6 on its loopback interface");
+    let (six, four) = (silent.local_addr().unwrap().to_string(), addr.to_string());
+    for command in [&["find-node", ID][..], &["put", "hello"], &["demo"]] {
+        for order in [[&six, &four], [&four, &six]] {
+            honeyguide(&[command, &["--bootstrap", order[0], "--bootstrap", order[1]]].concat()).done();
+        }
+        // A name with both families, of which one is silent.
+        let name = format!("localhost:{}", addr.port());
+        honeyguide(&[command, &["--bootstrap", &name]].concat()).done();
+    }
+    let args = ["node", "--bind", "127.0.0.1:0", "--bootstrap", &six, "--bootstrap", &four];
+    let mut daemon = Running::start(&args);
+    let word = daemon.word();
+    assert!(word.contains("skipped") && word.contains("IPv6") && word.contains(&six), "{word}");
+    while !daemon.line().contains("link 0 joined with") {}
+}
+
+/// Rules J12 and J13.
+#[test]
+fn a_host_without_one_of_the_families_uses_the_other() {
+    if !namespace::is_inside("a_host_without_one_of_the_families_uses_the_other") {
+        return;
+    }
+    namespace::run("ip link set lo up");
+    names("");
+    {
+        let (_node, four) = node("127.0.0.1:0");
+        namespace::run("echo 1 > /proc/sys/net/ipv6/conf/lo/disable_ipv6");
+        let (name, four) = (format!("localhost:{}", four.port()), four.to_string());
+        let find = |addrs: [&str; 2]| {
+            honeyguide(&["find-node", ID, "--bootstrap", addrs[0], "--bootstrap", addrs[1], "--timeout", "20"])
+        };
+        find(["[::1]:7", &four]).done().said(&["skipped", "IPv6", "[::1]:7"]);
+        find([&name, &four]).done();
+        honeyguide(&["ping", &name]).done();
+        honeyguide(&["ping", "[::1]:7"]).failed(1, &["IPv6", "[::1]:0"]);
+        let mut daemon = Running::start(&["node", "--bind", "localhost:0", "--bootstrap", &four]);
+        assert!(daemon.word().contains("no IPv6 loopback address"));
+        assert!(daemon.line().starts_with("link 0 127.0.0.1:"));
+        namespace::run("echo 0 > /proc/sys/net/ipv6/conf/lo/disable_ipv6; ip addr add ::1/128 dev lo || true");
+    }
+    let (_node, six) = node("[::1]:0");
+    namespace::run("ip addr del 127.0.0.1/8 dev lo");
+    let name = format!("localhost:{}", six.port());
+    honeyguide(&["find-node", ID, "--bootstrap", &name, "--timeout", "20"]).done();
+    honeyguide(&["ping", &name]).done();
+    honeyguide(&["find-node", ID, "--bootstrap", "127.0.0.1:7", "--bootstrap", &six.to_string()]).done().said(&[
+        "skipped",
+        "IPv4",
+        "127.0.0.1:7",
+    ]);
+    let mut daemon = Running::start(&["node", "--bind", "localhost:0"]);
+    assert!(daemon.word().contains("no IPv4 loopback address") && daemon.line().contains("[::1]:"));
+}
+
+/// Rules J1, J3 and J13.
+#[test]
+fn a_node_binds_both_families_on_one_port_and_by_name() {
+    let (_node, taken) = node("127.0.0.1:0");
+    let taken = taken.port().to_string();
+    let mut both = Running::start(&["node", "--network", "local", "--bind", "0.0.0.0:0"]);
+    let port = both.line().split(' ').nth(2).unwrap().parse::<SocketAddr>().unwrap().port();
+    both.signal("TERM");
+    both.end().done();
+    let [four, six] = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
+    for binds in [["--bind", &four, &six], ["--bind", &six, &four]] {
+        let mut running = Running::start(&[&["node", "--network", "local"], &binds[..]].concat());
+        let lines = [running.line(), running.line()];
+        assert!(lines.iter().all(|line| line.contains(&port.to_string())), "{lines:?}");
+        running.signal("TERM");
+        running.end().done();
+    }
+    let mut default = Running::start(&["node", "--network", "local", "--json"]);
+    let lines = [default.line(), default.line()];
+    assert!(lines[0].contains("0.0.0.0:") && lines[1].contains("[::]:") && lines[0].contains("\"receive_buffer\":"));
+    // It may as well be this very process that has the port.
+    let run = honeyguide(&["node", "--bind", &format!("127.0.0.1:{taken}")]).failed(1, &["in use", &taken]);
+    assert!(!run.err.contains("another program"), "{run:?}");
+    honeyguide(&["node", "--bind", "192.0.2.1:0"]).failed(1, &["192.0.2.1", "no address of this machine"]);
+    honeyguide(&["node", "--bind", "127.0.0.1"]).failed(2, &["127.0.0.1", "port"]);
+}
+
+/// Rule J14.
+#[test]
+fn a_signal_ends_the_wait_for_a_name_service_at_once() {
+    if !namespace::is_inside("a_signal_ends_the_wait_for_a_name_service_at_once") {
+        return;
+    }
+    namespace::run("ip link set lo up");
+    names("");
+    let silent = UdpSocket::bind("127.0.0.1:53").unwrap();
+    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+    let commands = [
+        &["node", "--bind", "127.0.0.1:0", "--bootstrap", "router.test:1"][..],
+        &["node", "--bind", "own.test:0"],
+        &["find-node", ID, "--bootstrap", "router.test:1"],
+        &["ping", "router.test:1"],
+    ];
+    for command in commands {
+        for signal in ["INT", "TERM", "HUP"] {
+            let mut running = Running::start(command);
+            silent.recv_from(&mut [0; 1500]).unwrap();
+            if command[0] == "node" && command[2] == "127.0.0.1:0" {
+                running.line();
+            }
+            let begun = Instant::now();
+            running.signal(signal);
+            let run = running.end();
+            // The name service would be waited for during five seconds more.
+            assert!(begun.elapsed() < Duration::from_secs(1), "{command:?} took {:?}", begun.elapsed());
+            assert!(run.code == 0 || run.err.contains("interrupted"), "{run:?}");
+            silent.set_nonblocking(true).unwrap();
+            while silent.recv_from(&mut [0; 1500]).is_ok() {}
+            silent.set_nonblocking(false).unwrap();
+        }
+    }
+}
+
+/// Rule J14.
+#[test]
+fn a_hangup_that_was_to_be_ignored_is_ignored() {
+    let mut running = Running::start_deaf("HUP", &["node", "--bind", "127.0.0.1:0", "--json"]);
+    running.line();
+    running.signal("HUP");
+    assert!(!running.is_over());
+    running.signal("TERM");
+    running.end().done();
+    let mut running = Running::start(&["node", "--bind", "127.0.0.1:0", "--json"]);
+    running.line();
+    running.signal("HUP");
+    running.end().done();
+}
+
+/// Rules J14 and J15.
+#[test]
+fn a_test_network_that_did_not_stand_in_time_is_a_failure() {
+    honeyguide(&["testnet", "--nodes", "1500", "--timeout", "0.01"]).failed(1, &["1500 nodes", "0.01 s"]);
+    let running = Running::start(&["testnet", "--nodes", "5000"]);
+    let begun = Instant::now();
+    running.signal("TERM");
+    running.end();
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}
