@@ -125,7 +125,7 @@ fn a_socket_that_fails_at_each_receive_is_paused_and_its_owner_told() {
         let unanswered = node.on(LinkId(1)).ping(silent.local_addr().unwrap().into()).wait().unwrap();
         assert_eq!(unanswered.results.len(), 0);
         let wall = u64::try_from(begun.elapsed().as_millis()).unwrap() / 10;
-        assert!(ticks(thread) - before <= wall / 4, "{driver:?}: {} of {wall} ticks", ticks(thread) - before);
+        assert!(ticks(thread) - before <= wall / 10, "{driver:?}: {} of {wall} ticks", ticks(thread) - before);
         let answered = UdpSocket::bind("127.0.0.1:0").unwrap();
         answered.set_read_timeout(Some(PATIENCE)).unwrap();
         answered.send_to(b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe", node.addrs()[1]).unwrap();
