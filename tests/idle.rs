@@ -92,10 +92,9 @@ fn idle(seed: u8, network: &Made) -> Node<'static> {
     let (mut now, end) = (Instant::ZERO, Instant::ZERO + Duration::from_secs(3600));
     let (mut buffer, mut answer): (Buffer, Buffer) = ([0; 1500], [0; 1500]);
     while now < end {
-        let mut deadline = None;
-        loop {
+        let deadline = loop {
             match node.poll_output(&mut buffer) {
-                Output::Timeout(at) => break deadline = at,
+                Output::Timeout(deadline) => break deadline,
                 Output::Event(_) => {}
                 Output::Transmit { link, to, payload } => {
                     if let Some(len) = network.answer(to, payload, &mut answer) {
@@ -104,7 +103,7 @@ fn idle(seed: u8, network: &Made) -> Node<'static> {
                     }
                 }
             }
-        }
+        };
         now = deadline.unwrap_or(end).max(now);
         node.handle_input(now, Input::Timeout);
     }

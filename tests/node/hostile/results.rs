@@ -358,7 +358,7 @@ fn a_byte_string_of_1000_bytes_is_read_though_it_has_more_when_it_is_bencoded() 
         let mut lab = Lab::public();
         lie(&mut lab, 1, &target, &raw(b"v", &value));
         let outcome = lab.operate(|node, now| {
-            node.get_immutable(now, 1, target).unwrap();
+            node.get_immutable(now, 1, target, 1).unwrap();
         });
         assert_eq!((outcome.reason, outcome.results, outcome.invalid), (Reason::Hit, 1, 0), "{length}");
         assert!(lab.news.contains(&News::Value { tag: 1, value, seq: None }));
