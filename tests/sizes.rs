@@ -65,12 +65,12 @@ fn refusal_of_allocated(config: &Config) -> Option<String> {
 #[test]
 fn a_capacity_that_can_be_numbered_is_taken_and_one_more_is_refused() {
     assert_eq!(refusal! { peers: 70_000 }, None);
-    assert_eq!(refusal! { operations: 254 }, None);
-    assert_eq!(refusal! { operations: 255 }.unwrap(), "operations is 255; at most 254");
+    assert_eq!(refusal! { operations: 16_383 }, None);
+    assert_eq!(refusal! { operations: 16_384 }.unwrap(), "operations is 16384; at most 16383");
     assert_eq!(refusal! { contacts: 65_535 }.unwrap(), "contacts is 65535; at most 65534");
     assert_eq!(refusal! { items: 70_000 }, None);
-    assert_eq!(refusal! { transactions: 65_278 }, None);
-    assert_eq!(refusal! { transactions: 65_279 }.unwrap(), "transactions is 65279; at most 65278");
+    assert_eq!(refusal! { transactions: 65_534 }, None);
+    assert_eq!(refusal! { transactions: 65_535 }.unwrap(), "transactions is 65535; at most 65534");
     assert_eq!(refusal! { candidates: 256 }.unwrap(), "candidates is 256; at most 255");
     assert_eq!(refusal! { results: 0 }.unwrap(), "results is 0; at least 1");
     assert_eq!(refusal! { items: 4, value_bytes: 0 }.unwrap(), "value_bytes is 0; at least 1000");
@@ -88,8 +88,8 @@ fn a_capacity_past_what_is_allocated_is_refused_with_the_number_of_the_caller() 
         (|c| c.items = usize::MAX, "capacity.items is 18446744073709551615; at most 10000000"),
         (|c| c.value_bytes = (1 << 31) + 1, "capacity.value_bytes is 2147483649; at most 2147483648"),
         (|c| c.value_bytes = 999, "capacity.value_bytes is 999; at least 1000"),
-        (|c| c.transactions = usize::MAX, "capacity.transactions is 18446744073709551615; at most 65278"),
-        (|c| c.operations = usize::MAX, "capacity.operations is 18446744073709551615; at most 254"),
+        (|c| c.transactions = usize::MAX, "capacity.transactions is 18446744073709551615; at most 65534"),
+        (|c| c.operations = usize::MAX, "capacity.operations is 18446744073709551615; at most 16383"),
         (|c| c.meters = usize::MAX, "capacity.meters is 18446744073709551615; at most 16777216"),
     ] {
         let mut config = Config::tiny();
