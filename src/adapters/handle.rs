@@ -9,8 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec::Vec;
 
 use crate::adapters::mailbox::Mailbox;
-use crate::adapters::message::{Lifetime, Message, Post, Submit, Waiter};
-use crate::adapters::operation::Operation;
+use crate::adapters::message::{Lifetime, Message, Post, Submit, Waiter, WaitingCommand};
+use crate::adapters::operation::{Judge, Operation, Unsent};
+use crate::adapters::operation_error::OperationError;
+use crate::adapters::permits::Permits;
+use crate::adapters::queue::MOST_WAITING;
 use crate::adapters::results::{Answer, Closest, Found, FromEvent, PeerList, Sample, Swarm};
 use crate::adapters::watch::{Ended, Notices, Observation};
 use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind, Scope};
@@ -31,18 +34,29 @@ const BACKLOG: usize = 256;
 /// The handle of a running node. Clones are cheap and mean the same node.
 ///
 /// Its operations are those of [`Node`], under the same names and with the same arguments; they are copied in, and
-/// nothing is borrowed after the call. Dropping an operation cancels it. When the last handle and the last operation
+/// nothing is borrowed after the call. Dropping an operation cancels it. The node runs as many at a time as its
+/// configuration says; 16,384 more wait in a queue, in which the clones of a handle take turns, and one past that waits
+/// in whoever awaits it. When the last handle and the last operation
 /// are gone, the driver ends and closes its sockets.
-#[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
     post: Arc<Post>,
     scope: Scope,
     backlog: usize,
+    /// Its number in the queue.
+    source: u64,
+}
+
+impl Clone for Handle {
+    fn clone(&self) -> Self {
+        Handle { source: self.shared.next_source.fetch_add(1, Ordering::Relaxed), ..self.same() }
+    }
 }
 
 struct Shared {
     next_tag: AtomicU64,
+    next_source: AtomicU64,
+    places: Arc<Permits>,
     addrs: Vec<SocketAddr>,
     ended: Arc<Mailbox<Infallible, ()>>,
 }
@@ -52,7 +66,7 @@ impl Handle {
     /// Asks these addresses for our own neighbourhood; see [`Command::Bootstrap`].
     pub fn bootstrap(&self, nodes: &[Endpoint]) -> Operation<Infallible> {
         let nodes = nodes.to_vec();
-        self.start(move |submit| submit(Command::Bootstrap { nodes: &nodes }))
+        self.start_judged(OperationError::of_bootstrap, move |submit| submit(Command::Bootstrap { nodes: &nodes }))
     }
 
     /// Asks one node whether it is there.
@@ -95,14 +109,14 @@ impl Handle {
     /// Stores an immutable item: canonical bencode, at most 1000 bytes.
     pub fn put_immutable(&self, value: &[u8]) -> Operation<Infallible> {
         let value = value.to_vec();
-        self.start(move |submit| submit(Command::PutImmutable { value: &value }))
+        self.store(move |submit| submit(Command::PutImmutable { value: &value }))
     }
 
     /// Stores a signed item; with `cas`, only where that sequence number is held now.
     pub fn put_mutable(&self, item: &SignedItem<'_>, cas: Option<i64>) -> Operation<Infallible> {
         let Mutable { key: &key, salt, seq, signature: &signature } = item.mutable();
         let (value, salt) = (item.value().to_vec(), salt.to_vec());
-        self.start(move |submit| {
+        self.store(move |submit| {
             let (key, signature) = (&key, &signature);
             submit(Command::PutMutable { value: &value, key, salt: &salt, seq, signature, cas })
         })
@@ -110,7 +124,7 @@ impl Handle {
 
     /// Announces a peer; without `port`, at the port that others see us at.
     pub fn announce(&self, info_hash: Id, port: Option<u16>, kind: PeerKind) -> Operation<Infallible> {
-        self.start(move |submit| submit(Command::Announce { info_hash, port, kind }))
+        self.store(move |submit| submit(Command::Announce { info_hash, port, kind }))
     }
 
     /// Estimates the size of a swarm.
@@ -134,15 +148,37 @@ impl Handle {
         observation
     }
 
+    /// An operation that succeeds whatever comes of it.
     fn start<T: FromEvent>(
         &self,
+        start: impl FnOnce(Submit<'_>) -> Result<(), CallError> + Send + 'static,
+    ) -> Operation<T> {
+        self.start_judged(|_| None, start)
+    }
+
+    /// An operation that succeeds when somebody has stored what it stores.
+    fn store(&self, start: impl FnOnce(Submit<'_>) -> Result<(), CallError> + Send + 'static) -> Operation<Infallible> {
+        self.start_judged(OperationError::of_store, start)
+    }
+
+    fn start_judged<T: FromEvent>(
+        &self,
+        judge: Judge,
         start: impl FnOnce(Submit<'_>) -> Result<(), CallError> + Send + 'static,
     ) -> Operation<T> {
         let tag = self.shared.next_tag.fetch_add(1, Ordering::Relaxed);
         let mail = Mailbox::new(self.backlog);
         let waiter = Waiter::new(mail.clone());
-        self.post.send(Message::Run { tag, scope: self.scope, start: Box::new(start), waiter });
-        Operation::new(mail, tag, self.post.clone())
+        let (source, scope) = (self.source, self.scope);
+        let make = move |permit| WaitingCommand { tag, source, scope, start: Box::new(start), waiter, permit };
+        let unsent = match self.shared.places.ask() {
+            Ok(permit) => {
+                self.post.send(Message::Run(make(permit)));
+                None
+            }
+            Err(wish) => Some(Unsent { wish, make: Box::new(make) }),
+        };
+        Operation::new(mail, tag, self.post.clone(), judge, unsent)
     }
 }
 
@@ -207,27 +243,34 @@ impl Handle {
     pub(super) fn new(addrs: Vec<SocketAddr>, post: impl Fn(Message) + Send + Sync + 'static) -> (Self, Lifetime) {
         let ended = Mailbox::new(1);
         let lifetime = Lifetime::new(ended.clone());
-        let shared = Arc::new(Shared { next_tag: AtomicU64::new(1), addrs, ended });
-        (Handle { shared, post: Arc::new(Post::new(post)), scope: Scope::All, backlog: BACKLOG }, lifetime)
+        let (next_tag, next_source, places) = (AtomicU64::new(1), AtomicU64::new(1), Permits::new(MOST_WAITING));
+        let shared = Arc::new(Shared { next_tag, next_source, places, addrs, ended });
+        (Handle { shared, post: Arc::new(Post::new(post)), scope: Scope::All, backlog: BACKLOG, source: 0 }, lifetime)
+    }
+
+    /// The same handle, in the same line of the queue.
+    fn same(&self) -> Handle {
+        let Handle { shared, post, scope, backlog, source } = self;
+        Handle { shared: shared.clone(), post: post.clone(), scope: *scope, backlog: *backlog, source: *source }
     }
 
     /// The same node, with commands that run on one link only.
     #[must_use]
     pub fn on(&self, link: LinkId) -> Handle {
-        Handle { scope: Scope::Link(link), ..self.clone() }
+        Handle { scope: Scope::Link(link), ..self.same() }
     }
 
     /// The same node, with commands that ask this node alone, without a lookup; see [`Scope::Node`].
     #[must_use]
     pub fn at(&self, node: Endpoint) -> Handle {
-        Handle { scope: Scope::Node(node), ..self.clone() }
+        Handle { scope: Scope::Node(node), ..self.same() }
     }
 
     /// The same node, with room for `results` undelivered results in each operation started from here; 256 unless said
     /// otherwise.
     #[must_use]
     pub fn with_backlog(&self, results: usize) -> Handle {
-        Handle { backlog: results, ..self.clone() }
+        Handle { backlog: results, ..self.same() }
     }
 
     /// Local addresses of the links, in the order of their [`LinkId`].
@@ -261,7 +304,7 @@ impl Handle {
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Handle { shared, post: _, scope, backlog } = self;
+        let Handle { shared, post: _, scope, backlog, source: _ } = self;
         let mut shown = f.debug_struct("Handle");
         shown.field("addrs", &shared.addrs).field("scope", scope).field("backlog", backlog).finish_non_exhaustive()
     }

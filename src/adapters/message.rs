@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use crate::adapters::mailbox::Mailbox;
-use crate::adapters::results::{FromEvent, Notice, OperationError};
+use crate::adapters::operation_error::OperationError;
+use crate::adapters::permits::Permit;
+use crate::adapters::results::{Answer, FromEvent, Notice};
 use crate::dht::command::{Command, Scope};
 use crate::dht::contact::SavedContact;
 use crate::dht::error::CallError;
@@ -20,12 +22,7 @@ use crate::dht::trace::TraceSink;
 
 /// What the driver is told.
 pub(super) enum Message {
-    Run {
-        tag: u64,
-        scope: Scope,
-        start: Start,
-        waiter: Waiter,
-    },
+    Run(WaitingCommand),
     Cancel {
         tag: u64,
     },
@@ -42,6 +39,17 @@ pub(super) enum Message {
     Shutdown,
 }
 
+/// A command and who waits for what comes of it.
+pub(super) struct WaitingCommand {
+    pub tag: u64,
+    /// The number of the handle.
+    pub source: u64,
+    pub scope: Scope,
+    pub start: Start,
+    pub waiter: Waiter,
+    pub permit: Permit,
+}
+
 /// Hears whether a call was accepted.
 pub(super) type CallReply = Box<dyn FnOnce(Result<(), CallError>) + Send>;
 
@@ -52,7 +60,14 @@ pub(super) type Submit<'a> = &'a mut dyn FnMut(Command<'_>) -> Result<(), CallEr
 pub(super) type Start = Box<dyn FnOnce(Submit<'_>) -> Result<(), CallError> + Send>;
 
 /// How an operation ends for its consumer.
-pub(super) type End = Result<Outcome, OperationError>;
+pub(super) type End = Result<OperationEnd, OperationError>;
+
+/// How an operation went, and what the only node said where one alone was asked.
+#[derive(Clone, Debug)]
+pub(super) struct OperationEnd {
+    pub outcome: Outcome,
+    pub response: Option<Answer>,
+}
 
 /// The driver's side of a mailbox. However it is lost, the consumer sees an end.
 pub(super) struct Waiter(Arc<dyn Deliver>);

@@ -10,6 +10,9 @@ mod handle;
 mod mailbox;
 mod message;
 mod operation;
+mod operation_error;
+mod permits;
+mod queue;
 mod random;
 #[cfg(feature = "journal")]
 mod recording;
@@ -29,11 +32,10 @@ pub use bind::BoundSocket;
 pub use bytes;
 pub use handle::Handle;
 pub use operation::Operation;
+pub use operation_error::OperationError;
 pub use random::rng_seed;
 #[cfg(feature = "journal")]
 pub use recording::{Recording, ReplayError, replay};
-pub use results::{
-    Answer, Closest, Finished, Found, FromEvent, Notice, OperationError, PeerList, Sample, Signed, Swarm,
-};
+pub use results::{Answer, Closest, Finished, Found, FromEvent, Notice, PeerList, Sample, Signed, Swarm};
 pub use routers::Router;
 pub use watch::{Ended, Notices, Observation};

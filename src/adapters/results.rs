@@ -9,7 +9,6 @@ use std::vec::Vec;
 use bytes::Bytes;
 
 use crate::base::time::Duration;
-use crate::dht::error::CallError;
 use crate::dht::event::{Event, LinkId};
 use crate::dht::outcome::Outcome;
 use crate::krpc::id::Id;
@@ -67,8 +66,8 @@ pub struct Closest {
     pub nodes: Vec<(Id, SocketAddr)>,
 }
 
-/// The answer to a single query.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// What one node said that was asked alone.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Answer {
     /// Who answered.
@@ -79,6 +78,37 @@ pub struct Answer {
     pub rtt: Duration,
     /// Nodes that it named.
     pub nodes: Vec<(Id, SocketAddr)>,
+    /// The write token that it gave. Who knows it can store there in our name, so it is not shown.
+    pub token: Option<Bytes>,
+    /// The address that it sees us at.
+    pub ip: Option<SocketAddr>,
+    /// Its client and version, as it says: eight bytes at most.
+    pub version: Bytes,
+}
+
+impl Answer {
+    pub(super) fn of(event: &Event<'_>) -> Option<Self> {
+        let Event::Response { from, id, rtt, nodes, token, ip, version, .. } = *event else { return None };
+        Some(Answer {
+            from: from.into(),
+            id,
+            rtt,
+            nodes: nodes.iter().map(|(id, addr)| (id, addr.into())).collect(),
+            token: token.map(|token| Bytes::copy_from_slice(token.as_bytes())),
+            ip: ip.map(SocketAddr::from),
+            version: Bytes::copy_from_slice(version),
+        })
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Answer { from, id, rtt, nodes, token, ip, version } = self;
+        let token = token.as_ref().map(Bytes::len);
+        let mut shown = f.debug_struct("Answer");
+        shown.field("from", from).field("id", id).field("rtt", rtt).field("nodes", nodes).field("token", &token);
+        shown.field("ip", ip).field("version", version).finish()
+    }
 }
 
 /// Info-hashes that one responder holds (BEP 51).
@@ -192,8 +222,7 @@ impl sealed::OfEvent for Closest {
 
 impl sealed::OfEvent for Answer {
     fn from_event(event: &Event<'_>) -> Option<Self> {
-        let Event::Response { from, id, rtt, nodes, .. } = *event else { return None };
-        Some(Answer { from: from.into(), id, rtt, nodes: nodes.iter().map(|(id, addr)| (id, addr.into())).collect() })
+        Answer::of(event)
     }
 }
 
@@ -240,30 +269,8 @@ pub struct Finished<T> {
     pub results: Vec<T>,
     /// How it went.
     pub outcome: Outcome,
+    /// What the only node said, where one alone was asked.
+    pub response: Option<Answer>,
     /// Results that were lost because their consumer was slow.
     pub lost: u64,
 }
-
-/// Why an operation has no outcome.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum OperationError {
-    /// The node did not accept the command.
-    Refused(CallError),
-    /// The node was shut down before the end.
-    Stopped,
-    /// The caller's own deadline passed; the operation was cancelled.
-    Late,
-}
-
-impl fmt::Display for OperationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OperationError::Refused(error) => error.fmt(f),
-            OperationError::Stopped => f.write_str("the node was shut down before the operation ended"),
-            OperationError::Late => f.write_str("the operation did not end in the time it was given"),
-        }
-    }
-}
-
-impl std::error::Error for OperationError {}

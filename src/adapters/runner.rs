@@ -12,8 +12,10 @@ use std::ops::ControlFlow;
 use std::vec::Vec;
 
 use crate::adapters::clock::Clock;
-use crate::adapters::message::{Message, Waiter};
-use crate::adapters::results::{Notice, OperationError};
+use crate::adapters::message::{Message, OperationEnd, Waiter, WaitingCommand};
+use crate::adapters::operation_error::OperationError;
+use crate::adapters::queue::CommandQueue;
+use crate::adapters::results::{Answer, Notice};
 use crate::base::time::Instant;
 use crate::dht::config::{Config, LinkConfig};
 use crate::dht::contact::SavedContact;
@@ -21,6 +23,7 @@ use crate::dht::error::CallError;
 use crate::dht::event::{Buffer, Event, Input, LinkId, Output};
 use crate::dht::node::journal::Call;
 use crate::dht::node::{Node, Storage};
+use crate::dht::outcome::{Outcome, Reason};
 use crate::krpc::endpoint::{Endpoint, Family};
 
 /// Bytes to receive at most: one more than any message may have, so that the node can tell a longer one.
@@ -42,6 +45,9 @@ pub(super) struct Runner<L> {
     links: L,
     clock: Clock,
     waiters: HashMap<u64, Waiter>,
+    /// What the only node said, until its operation has finished.
+    responses: HashMap<u64, Answer>,
+    queue: CommandQueue,
     watchers: Vec<Waiter>,
     /// Trouble that was told and has not ended.
     troubles: Vec<Notice>,
@@ -74,7 +80,9 @@ impl<L: Sockets> Runner<L> {
         let node = Node::new(config, rng_seed, storage).map_err(invalid)?;
         let (waiters, watchers, troubles) = (HashMap::new(), Vec::new(), Vec::new());
         let clock = Clock::start();
-        let mut runner = Runner { node, links, clock, waiters, watchers, troubles, deadline: None, observer };
+        let (responses, queue) = (HashMap::new(), CommandQueue::default());
+        let mut runner =
+            Runner { node, links, clock, waiters, responses, queue, watchers, troubles, deadline: None, observer };
         runner.input(Input::Timeout);
         Ok(runner)
     }
@@ -110,18 +118,22 @@ impl<L: Sockets> Runner<L> {
     /// without a call. Breaks when the node is to end.
     pub(super) fn handle_message(&mut self, message: Message) -> ControlFlow<()> {
         match message {
-            Message::Run { tag, scope, start, waiter } => {
-                let started = start(&mut |command| self.call(Call::Command { tag, scope, command }));
-                match started {
-                    Ok(()) => drop(self.waiters.insert(tag, waiter)),
-                    Err(error) => waiter.finish(Err(OperationError::Refused(error))),
+            Message::Run(command) => {
+                self.queue.push(command);
+                if self.start_waiting() {
+                    self.drain();
                 }
-                self.drain();
             }
-            Message::Cancel { tag } => {
-                self.tell(Call::Cancel { tag });
-                self.drain();
-            }
+            Message::Cancel { tag } => match self.queue.remove(tag) {
+                Some(command) => {
+                    let outcome = Outcome { reason: Reason::Cancelled, ..Outcome::default() };
+                    command.waiter.finish(Ok(OperationEnd { outcome, response: None }));
+                }
+                None => {
+                    self.tell(Call::Cancel { tag });
+                    self.drain();
+                }
+            },
             Message::Import { link, contacts, reply } => reply(self.import(link, contacts)),
             Message::Observe(look) => look(&self.node),
             Message::Watch(waiter) => {
@@ -133,6 +145,21 @@ impl<L: Sockets> Runner<L> {
             Message::Shutdown => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())
+    }
+
+    /// Starts the command whose turn it is, if the node has a place for it; whether a call was made.
+    fn start_waiting(&mut self) -> bool {
+        // Every operation of the node's user has a waiter until it has finished.
+        if self.waiters.len() >= self.node.config().capacity.operations {
+            return false;
+        }
+        let Some(WaitingCommand { tag, scope, start, waiter, permit, .. }) = self.queue.pop() else { return false };
+        drop(permit);
+        match start(&mut |command| self.call(Call::Command { tag, scope, command })) {
+            Ok(()) => drop(self.waiters.insert(tag, waiter)),
+            Err(error) => waiter.finish(Err(OperationError::Refused(error))),
+        }
+        true
     }
 
     /// What a driver has to say about one of its sockets.
@@ -169,6 +196,29 @@ impl<L: Sockets> Runner<L> {
         call.apply(&mut self.node, now)
     }
 
+    fn route(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::Finished { tag, outcome, .. } => {
+                let response = self.responses.remove(&tag);
+                if let Some(waiter) = self.waiters.remove(&tag) {
+                    waiter.finish(Ok(OperationEnd { outcome, response }));
+                }
+            }
+            _ => match event.operation() {
+                Some((_, tag)) => {
+                    if let Some(waiter) = self.waiters.get(&tag) {
+                        waiter.event(event);
+                        self.responses.extend(Answer::of(event).map(|answer| (tag, answer)));
+                    }
+                }
+                None => {
+                    self.watchers.retain(Waiter::is_wanted);
+                    self.watchers.iter().for_each(|watcher| watcher.event(event));
+                }
+            },
+        }
+    }
+
     fn drain(&mut self) {
         let mut buffer: Buffer = [0; 1500];
         let mut failed: Vec<(LinkId, Endpoint)> = Vec::new();
@@ -182,35 +232,17 @@ impl<L: Sockets> Runner<L> {
                     Err(error) if !is_ordinary_loss(&error) => failed.push((link, to)),
                     _ => {}
                 },
-                Output::Event(event) => route(&mut self.waiters, &mut self.watchers, &event),
+                Output::Event(event) => self.route(&event),
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
-                    let Some((link, to)) = failed.pop() else { return };
-                    self.tell(Call::Input(Input::SendFailed { link, to }));
+                    if let Some((link, to)) = failed.pop() {
+                        self.tell(Call::Input(Input::SendFailed { link, to }));
+                    } else if !self.start_waiting() {
+                        return;
+                    }
                 }
             }
         }
-    }
-}
-
-fn route(waiters: &mut HashMap<u64, Waiter>, watchers: &mut Vec<Waiter>, event: &Event<'_>) {
-    match *event {
-        Event::Finished { tag, outcome, .. } => {
-            if let Some(waiter) = waiters.remove(&tag) {
-                waiter.finish(Ok(outcome));
-            }
-        }
-        _ => match event.operation() {
-            Some((_, tag)) => {
-                if let Some(waiter) = waiters.get(&tag) {
-                    waiter.event(event);
-                }
-            }
-            None => {
-                watchers.retain(Waiter::is_wanted);
-                watchers.iter().for_each(|watcher| watcher.event(event));
-            }
-        },
     }
 }
 

@@ -116,8 +116,8 @@ pub struct LookupConfig {
     pub slots_bad: u8,
     /// Spacing of the first burst of queries.
     pub initial_stagger: Duration,
-    /// An operation sends its first query only while fewer queries than this are in flight, and four more for each
-    /// millisecond that round trips take: so many answers at once have room in the buffer of any socket.
+    /// An operation sends its first query only while fewer queries than this are in flight, and sixteen more for
+    /// each millisecond of the shortest round trip: so many answers at once have room in the buffer of any socket.
     pub start_below: u16,
     /// Bounds of the soft timeout, after which a slot is freed and the late reply is still taken.
     pub soft_timeout: Bounds,

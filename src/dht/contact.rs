@@ -240,11 +240,6 @@ impl AnswerHistory {
         (self.srtt != 0).then(|| units(self.srtt.into()))
     }
 
-    /// The smoothed round-trip time, once there is a sample.
-    pub fn smoothed(&self) -> Option<Duration> {
-        (self.srtt > 0).then(|| units(self.srtt.into()))
-    }
-
     /// How long an answer may reasonably take: the smoothed round-trip time and four times its deviation, within
     /// `bounds`; the upper bound while there is no sample.
     pub fn soft_timeout(&self, bounds: Bounds) -> Duration {

@@ -197,9 +197,36 @@ impl Refusals {
         }
     }
 
+    /// What a code says of the node that sent it.
+    const fn words(code: u16) -> &'static str {
+        match code {
+            203 => "did not accept the write token or the arguments",
+            205 => "take no value that large",
+            206 => "say that the signature is wrong",
+            207 => "take no salt that long",
+            301 => "hold another version than the one that was to be replaced",
+            302 => "hold a newer version",
+            _ => "refused for reasons of their own",
+        }
+    }
+
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u16 {
         self.by_code().map(|(_, n)| u16::from(n)).sum()
+    }
+}
+
+impl fmt::Display for Refusals {
+    /// In words, with the code: "20 hold a newer version (302), 1 take no value that large (205)".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (code, count)) in self.by_code().enumerate() {
+            let comma = if place > 0 { ", " } else { "" };
+            write!(f, "{comma}{count} {}", Refusals::words(code))?;
+            if code > 0 {
+                write!(f, " ({code})")?;
+            }
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@ use honeyguide::Id;
 use honeyguide::dht::PeerKind;
 use serde_json::json;
 
-use crate::client::{self, ended};
+use crate::client::{self, outcome_of};
 use crate::failed::Failed;
 use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text, refused_json, refused_text};
@@ -25,7 +25,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let node = client::joined(options).await?;
     let kind = if args.seeding { PeerKind::Seed } else { PeerKind::Downloader };
     let progress = options.progress("announcing");
-    let outcome = ended(node.announce(args.info_hash, Some(args.port), kind).await)?.outcome;
+    let announced = node.announce(args.info_hash, Some(args.port), kind).await;
+    let outcome = outcome_of(&announced)?;
     progress.finish_and_clear();
     options.out().line(
         format_args!("stored {}\nrefused {}", outcome.stored.all, refused_text(&outcome)),
@@ -37,8 +38,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
             "outcome": outcome_json(&outcome),
         }),
     )?;
-    if outcome.stored.all == 0 {
-        return Err(format!("no node took the announcement ({})", outcome_text(&outcome)).into());
+    match announced {
+        Ok(_) => Ok(()),
+        Err(failure) => Err(format!("{failure} ({})", outcome_text(&outcome)).into()),
     }
-    Ok(())
 }

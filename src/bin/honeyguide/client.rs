@@ -99,6 +99,14 @@ async fn round(joining: &mut Joining) -> Result<Option<Outcome>, Failed> {
     }
 }
 
+/// How an operation went, whether or not it did what it was started for.
+pub fn outcome_of<T>(finished: &Result<Finished<T>, OperationError>) -> Result<Outcome, Failed> {
+    match finished {
+        Ok(finished) => Ok(finished.outcome),
+        Err(failure) => failure.outcome().copied().ok_or_else(|| failure.to_string().into()),
+    }
+}
+
 /// The end of an operation, or a sentence about why there is none.
 pub fn ended<T>(finished: Result<Finished<T>, OperationError>) -> Result<Finished<T>, Failed> {
     finished.map_err(|failure| failure.to_string().into())

@@ -153,7 +153,14 @@ impl Joining {
             let nodes: Vec<_> = link.waiting.drain(..some).collect();
             let node = self.node.on(LinkId(i as u8));
             link.is_asking = true;
-            self.asking.spawn(async move { (i, node.bootstrap(&nodes).await.map(|finished| finished.outcome)) });
+            self.asking.spawn(async move {
+                // That nobody answered is news, and no end.
+                let asked = match node.bootstrap(&nodes).await {
+                    Ok(finished) => Ok(finished.outcome),
+                    Err(failure) => failure.outcome().copied().ok_or(failure),
+                };
+                (i, asked)
+            });
         }
     }
 

@@ -62,7 +62,14 @@ pub fn outcome_json(outcome: &Outcome) -> Value {
         "reason": outcome.reason.to_string(),
         "refused": refused_json(outcome),
         "results": outcome.results,
-        "stored": outcome.stored.all,
+        "stored": {
+            "all": outcome.stored.all,
+            "counted": outcome.stored.counted,
+            "secure": outcome.stored.secure,
+            "networks": outcome.stored.networks,
+        },
+        "crowded": outcome.crowded,
+        "held_seq": outcome.held_seq,
         "timed_out": outcome.timed_out,
     })
 }
@@ -72,10 +79,9 @@ pub fn refused_json(outcome: &Outcome) -> Value {
     outcome.refused.by_code().map(|(code, n)| (code_name(code), n)).collect()
 }
 
-/// `301: 2, 302: 1`, or `none`.
+/// In words, or `none`.
 pub fn refused_text(outcome: &Outcome) -> String {
-    let refused: Vec<_> = outcome.refused.by_code().map(|(code, n)| format!("{}: {n}", code_name(code))).collect();
-    if refused.is_empty() { "none".into() } else { refused.join(", ") }
+    if outcome.refused.total() == 0 { "none".into() } else { outcome.refused.to_string() }
 }
 
 /// How an operation went, in one phrase.

@@ -2,14 +2,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use honeyguide::Config;
 use honeyguide::adapters::Handle;
 use honeyguide::dht::Freshness;
 use honeyguide::krpc::SignedItem;
 use honeyguide::krpc::{Item, ItemError};
+use honeyguide::{Config, Outcome};
 use serde_json::json;
 
-use crate::client::{self, ended};
+use crate::client::{self, ended, outcome_of};
 use crate::failed::Failed;
 use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text, refused_json, refused_text};
@@ -74,29 +74,42 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
             (item.target(), Some(key), Some(seq), node.put_mutable(&item, args.cas))
         }
     };
-    let outcome = ended(operation.await)?.outcome;
+    let stored = operation.await;
+    let outcome = outcome_of(&stored)?;
     progress.finish_and_clear();
     let seq_text = seq.map(|seq| format!("seq {seq}\n")).unwrap_or_default();
-    let (stored, refused) = (outcome.stored.all, refused_text(&outcome));
+    let (copies, refused) = (outcome.stored.all, refused_text(&outcome));
     options.out().line(
-        format_args!("target {target}\n{seq_text}stored {stored}\nrefused {refused}"),
+        format_args!("target {target}\n{seq_text}stored {copies}\nrefused {refused}"),
         json!({
             "target": target.to_string(),
             "k": key.map(hex::encode),
             "seq": seq,
             "salt": key.map(|_| args.salt),
-            "stored": stored,
+            "stored": copies,
             "refused": refused_json(&outcome),
             "outcome": outcome_json(&outcome),
         }),
     )?;
-    if stored == 0 {
-        return Err(format!("no node stored the item (refused: {refused}; {})", outcome_text(&outcome)).into());
+    if let Err(failure) = stored {
+        let tip = tip(&outcome, args.cas.is_some());
+        return Err(format!("{failure}{tip} ({})", outcome_text(&outcome)).into());
     }
-    if let Some(warning) = warning(stored, outcome.refused.total()) {
+    if let Some(warning) = warning(copies, outcome.refused.total()) {
         eprintln!("honeyguide: warning: {warning}");
     }
     Ok(())
+}
+
+/// What to do about a version that was refused for another that is held.
+fn tip(outcome: &Outcome, guarded: bool) -> String {
+    match outcome.held_seq.and_then(|seq| Some((seq, seq.checked_add(1)?))) {
+        Some((seq, next)) if outcome.refused.cas_mismatch > 0 || outcome.refused.seq_too_old > 0 => {
+            let cas = if guarded { format!(" --cas {seq}") } else { String::new() };
+            format!(": pass --seq {next}{cas} to replace it")
+        }
+        _ => String::new(),
+    }
 }
 
 /// What is doubtful about an item that is stored.

@@ -26,8 +26,8 @@ const PATIENCE: u32 = 4;
 /// .. and the least: a busy machine is late more often than it is dead.
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Queries that may be in flight besides when an operation begins, for each millisecond that round trips take.
-const PACE: usize = 4;
+/// Queries that may be in flight besides when an operation begins, for each millisecond of the shortest round trip.
+const PACE: usize = 16;
 
 /// To whom a query goes.
 #[derive(Clone, Copy, Debug)]
@@ -47,11 +47,13 @@ pub(super) struct Rpc<'s> {
     soft: Deadlines<'s>,
     /// Round trips of all nodes together: the guess for a node never asked.
     rtt: AnswerHistory,
+    /// The shortest of them: what the way itself takes, without any waiting.
+    least_rtt: Option<Duration>,
 }
 
 impl<'s> Rpc<'s> {
     pub(super) fn new(transactions: Transactions<'s>, soft: Deadlines<'s>) -> Self {
-        Rpc { transactions, soft, rtt: AnswerHistory::default() }
+        Rpc { transactions, soft, rtt: AnswerHistory::default(), least_rtt: None }
     }
 
     // ---- sending ----
@@ -94,9 +96,9 @@ impl<'s> Rpc<'s> {
 
     /// Whether an operation may send its first query. Many that begin at once would bring as many answers at once as no
     /// socket has room for; so they begin as those before them are answered. Late queries do not count, and the longer
-    /// the round trips, the more answers are under way without harm.
+    /// the shortest round trip, the more answers are under way without harm.
     pub(super) fn admits_new(&self, config: &Config) -> bool {
-        let round_trip = self.rtt.smoothed().unwrap_or_default().as_millis();
+        let round_trip = self.least_rtt.unwrap_or_default().as_millis();
         let more = usize::try_from(round_trip).unwrap_or(usize::MAX).saturating_mul(PACE);
         self.soft.len() < usize::from(config.lookup.start_below).saturating_add(more)
     }
@@ -152,6 +154,7 @@ impl<'s> Rpc<'s> {
         cx.stats_mut().rpc_ok += 1;
         cx.stats_mut().rpc_late += u64::from(open.late);
         self.rtt.on_answer(now, Some(rtt));
+        self.least_rtt = Some(self.least_rtt.map_or(rtt, |least| least.min(rtt)));
         let rtt_micros = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX);
         cx.trace(TraceEvent::Answered { op: operation_of(open.purpose), rtt_micros });
         let link = links.get_mut(open.link)?;

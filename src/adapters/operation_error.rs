@@ -1,0 +1,140 @@
+//! Why an operation did not do what it was started for.
+
+use std::boxed::Box;
+use std::fmt;
+
+use crate::dht::error::CallError;
+use crate::dht::outcome::{Outcome, Reason};
+
+/// Why an operation did not do what it was started for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum OperationError {
+    /// The node did not accept the command.
+    Refused(CallError),
+    /// The node was shut down before the end.
+    Stopped,
+    /// The caller's own deadline passed; the operation was cancelled.
+    Late,
+    /// A bootstrap that nobody answered.
+    NobodyAnswered(Box<Outcome>),
+    /// A put or an announce that nobody confirmed.
+    NotStored(Box<Outcome>),
+    /// A put or an announce that only nodes have confirmed which crowd around its target: that is no proof.
+    Crowded(Box<Outcome>),
+}
+
+impl OperationError {
+    /// How the operation went, if it ran to its end.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match self {
+            OperationError::Refused(_) | OperationError::Stopped | OperationError::Late => None,
+            OperationError::NobodyAnswered(outcome)
+            | OperationError::NotStored(outcome)
+            | OperationError::Crowded(outcome) => Some(outcome),
+        }
+    }
+
+    /// Whether somebody answered a bootstrap.
+    pub(super) fn of_bootstrap(outcome: &Outcome) -> Option<Self> {
+        (outcome.answered == 0).then(|| OperationError::NobodyAnswered(Box::new(*outcome)))
+    }
+
+    /// Whether a put or an announce has a confirmation that counts.
+    pub(super) fn of_store(outcome: &Outcome) -> Option<Self> {
+        match (outcome.stored.all, outcome.stored.counted) {
+            (0, _) => Some(OperationError::NotStored(Box::new(*outcome))),
+            (_, 0) => Some(OperationError::Crowded(Box::new(*outcome))),
+            _ => None,
+        }
+    }
+}
+
+impl From<CallError> for OperationError {
+    fn from(error: CallError) -> Self {
+        OperationError::Refused(error)
+    }
+}
+
+impl fmt::Display for OperationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OperationError::Refused(error) => error.fmt(f),
+            OperationError::Stopped => f.write_str("the node was shut down before the operation ended"),
+            OperationError::Late => f.write_str("the operation did not end in the time it was given"),
+            OperationError::NobodyAnswered(outcome) => {
+                write!(f, "nobody answered: {} nodes were asked{}", outcome.queried, Ending(outcome.reason))
+            }
+            OperationError::Crowded(outcome) => {
+                write!(f, "{} copies, all with nodes that crowd around this target", outcome.stored.all)
+            }
+            OperationError::NotStored(outcome) if outcome.refused.total() > 0 => {
+                write!(f, "nobody stored it: {}", outcome.refused)?;
+                match outcome.held_seq {
+                    Some(seq) => write!(f, "; the newest version that is held has sequence number {seq}"),
+                    None => Ok(()),
+                }
+            }
+            OperationError::NotStored(outcome) => write!(
+                f,
+                "nobody stored it: {} of {} queries were answered, and no store was confirmed{}",
+                outcome.answered,
+                outcome.queried,
+                Ending(outcome.reason)
+            ),
+        }
+    }
+}
+
+impl std::error::Error for OperationError {}
+
+/// What is to be said of an end that was not the operation's own.
+struct Ending(Reason);
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Reason::Deadline => " before its time was up",
+            Reason::Cancelled => " before it was cancelled",
+            _ => "",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dht::outcome::{Refusals, Stored};
+    use std::string::ToString;
+
+    #[test]
+    fn a_store_succeeds_with_one_confirmation_that_counts() {
+        let judge = |all, counted| {
+            let stored = Stored { all, counted, ..Stored::default() };
+            OperationError::of_store(&Outcome { stored, ..Outcome::default() })
+        };
+        assert_eq!(judge(1, 1), None);
+        assert_eq!(judge(20, 1), None);
+        assert!(matches!(judge(0, 0), Some(OperationError::NotStored(_))));
+        let crowded = judge(8, 0).unwrap();
+        assert!(matches!(crowded, OperationError::Crowded(_)));
+        assert_eq!(crowded.to_string(), "8 copies, all with nodes that crowd around this target");
+    }
+
+    #[test]
+    fn what_was_refused_is_said_in_words() {
+        let refused = Refusals { cas_mismatch: 20, ..Refusals::default() };
+        let outcome = Outcome { refused, held_seq: Some(7), answered: 20, queried: 40, ..Outcome::default() };
+        let error = OperationError::of_store(&outcome).unwrap();
+        assert_eq!(
+            error.to_string(),
+            "nobody stored it: 20 hold another version than the one that was to be replaced (301); the newest version \
+             that is held has sequence number 7"
+        );
+        assert_eq!(error.outcome(), Some(&outcome));
+        let outcome = Outcome { reason: Reason::Deadline, queried: 3, ..Outcome::default() };
+        let error = OperationError::of_bootstrap(&outcome).unwrap();
+        assert_eq!(error.to_string(), "nobody answered: 3 nodes were asked before its time was up");
+    }
+}
