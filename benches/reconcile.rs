@@ -45,7 +45,7 @@ fn sessions(c: &mut Criterion) {
         let common = entries(&mut rng, N);
         let sets = [0, 1].map(|_| Sealed::build([common.clone(), entries(&mut rng, d / 2)].concat()).unwrap());
         for adaptive in [false, true] {
-            let config = ReconcilerConfig::new(Limits::trusting(1 << 22));
+            let config = ReconcilerConfig::new(Limits::trusting(1 << 22)).with_frame_limit(0);
             let config = if adaptive { config } else { config.conformance() };
             let (mut up, mut down) = (vec![0; 1 << 22], vec![0; 1 << 22]);
             let mut scratch = vec![0; config.scratch_len()];

@@ -205,7 +205,13 @@ fn a_limit_is_kept_at_its_number_and_the_error_names_it_one_past() {
             format!("the message has {len} bytes; at most limits.message, {}", len - 1),
         ),
         (2, |limits, n| limits.ranges = n as usize, "the message has more ranges than limits.ranges, 1".into()),
-        (2, |limits, n| limits.needs = n, "the partner claims more ids than limits.needs, 1".into()),
+        (
+            2,
+            |limits, n| limits.needs = n,
+            "the partner claims more ids than limits.needs, 1; what is below timestamp 1 is settled, and another session \
+             can go on there"
+                .into(),
+        ),
         (5, |limits, n| limits.work = n, "the message asks for more steps than limits.work, 4".into()),
     ] {
         assert_eq!(end(&|limits| change(limits, least), 2, 4096), "Done");

@@ -19,20 +19,26 @@ pub enum Splitting {
 }
 
 /// What a partner may cost at most. Each limit has an [error](crate::negentropy::ReconcileError) of its own (N30).
+///
+/// Those of `message`, `ranges` and `work` are far above what a sound partner with frames asks for: a partner without a
+/// frame limit, with a million entries of which we have none, still fits. What reaches a session is in memory already,
+/// so the transport is the place for a tighter limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one received message. Also bounds the scratch memory: see [`ReconcilerConfig::scratch_len`].
+    /// Bytes of one received message. Also bounds the scratch memory, see [`ReconcilerConfig::scratch_len`], and our
+    /// own messages where there is no frame limit: what we would refuse, we do not send.
     pub message: usize,
     /// Ranges of one received message.
     pub ranges: usize,
-    /// Messages that may be received, besides those that the size of the set and of what was found justify (N31).
+    /// Messages in a row that may bring neither side anything new (N31, N32). A message that does costs nothing, and
+    /// what was charged before it is forgotten: so a session may take as many rounds as the sets and the frames ask
+    /// for.
     pub rounds: u32,
-    /// Messages in a row that neither name an id nor narrow the ranges that differ (initiator).
-    pub stalled: u32,
-    /// Ids that the partner may claim to have and we lack, repetitions included (initiator).
+    /// Ids that the partner may claim to have and we lack, repetitions included (initiator). A session that ends here
+    /// is taken up by another: see [`initiate_from`](crate::negentropy::Reconciler::initiate_from).
     pub needs: u64,
-    /// Steps of one message: fingerprints computed, bounds sought, entries looked at or sent.
+    /// Steps of one message: ranges read, fingerprints written, entries compared or sent.
     pub work: u64,
 }
 
@@ -40,19 +46,19 @@ impl Limits {
     /// For the responder of a partner who may be hostile.
     #[must_use]
     pub const fn responder() -> Self {
-        Limits { message: 65_536, ranges: 16_384, rounds: 64, stalled: 32, needs: u64::MAX, work: 4_000_000 }
+        Limits { message: 64 << 20, ranges: 1 << 22, rounds: 64, needs: u64::MAX, work: 1 << 26 }
     }
 
     /// For the initiator whose partner may be hostile.
     #[must_use]
     pub const fn initiator() -> Self {
-        Limits { message: 1 << 20, ranges: 65_536, rounds: 64, stalled: 32, needs: 1_000_000, work: 16_000_000 }
+        Limits { message: 64 << 20, ranges: 1 << 22, rounds: 64, needs: 1_000_000, work: 1 << 26 }
     }
 
     /// For a partner who is trusted, with messages up to `message` bytes.
     #[must_use]
     pub const fn trusting(message: usize) -> Self {
-        Limits { message, ranges: usize::MAX, rounds: u32::MAX, stalled: u32::MAX, needs: u64::MAX, work: u64::MAX }
+        Limits { message, ranges: usize::MAX, rounds: u32::MAX, needs: u64::MAX, work: u64::MAX }
     }
 }
 
@@ -60,8 +66,10 @@ impl Limits {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ReconcilerConfig {
-    /// Bytes of our messages at most, at least [`MIN_FRAME`](Self::MIN_FRAME); 0 leaves it to the length of the buffer
-    /// that each is written to, which bounds it in any case.
+    /// Bytes of our messages at most, at least [`MIN_FRAME`](Self::MIN_FRAME). The buffer that a message is written to
+    /// bounds it in any case; with 0 nothing else does, but for [`Limits::message`].
+    ///
+    /// The partner has to accept messages of that length: see [`longest_message`](Self::longest_message).
     pub frame_limit: usize,
     /// How ranges that differ are split.
     pub splitting: Splitting,
@@ -80,11 +88,15 @@ impl ReconcilerConfig {
     /// Largest limit of a message, since the scratch memory grows with it.
     pub const MAX_MESSAGE: usize = 1 << 30;
 
-    /// Adaptive splitting, frames as long as the buffers, lenient reading, and these limits.
+    /// The frame limit unless another one is asked for: what clients use, and every relay accepts (in hex it fits a
+    /// websocket message of 128 KiB).
+    pub const FRAME: usize = 60_000;
+
+    /// Adaptive splitting, frames of [`FRAME`](Self::FRAME) bytes, lenient reading, and these limits.
     #[must_use]
     pub const fn new(limits: Limits) -> Self {
         let (splitting, strictness) = (Splitting::Adaptive, Strictness::Lenient);
-        ReconcilerConfig { frame_limit: 0, splitting, random_splits: None, strictness, limits }
+        ReconcilerConfig { frame_limit: Self::FRAME, splitting, random_splits: None, strictness, limits }
     }
 
     /// The same, with the messages of the reference.
@@ -94,11 +106,20 @@ impl ReconcilerConfig {
         self
     }
 
-    /// The same, with messages of at most `bytes`.
+    /// The same, with messages of at most `bytes`; 0 leaves it to the buffers.
     #[must_use]
     pub const fn with_frame_limit(mut self, bytes: usize) -> Self {
         self.frame_limit = bytes;
         self
+    }
+
+    /// Bytes of the longest message that this side sends, whatever the buffers: what the partner and all between have
+    /// to accept. Its own messages may be as long as [`Limits::message`] here. With the limits of [`Limits::responder`]
+    /// and [`Limits::initiator`] two own ends always fit each other.
+    #[must_use]
+    pub const fn longest_message(&self) -> usize {
+        let without = if self.limits.message > MIN_FRAME { self.limits.message } else { MIN_FRAME };
+        if self.frame_limit == 0 { without } else { self.frame_limit }
     }
 
     /// How many words of scratch memory an initiator needs: one for each id that one list can have.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::negentropy::message::MalformedFrame;
+use crate::negentropy::message::{Entry, MalformedFrame};
 
 /// Why a session has ended. What was reported before stays true.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,22 +24,21 @@ pub enum ReconcileError {
         /// The limit.
         most: usize,
     },
-    /// More messages than the sets justify: [`Limits::rounds`](crate::negentropy::Limits::rounds).
+    /// The partner goes round in circles: [`Limits::rounds`](crate::negentropy::Limits::rounds).
     TooManyRounds {
-        /// Messages received.
-        rounds: u64,
-        /// The limit, and what the sets justify besides.
-        most: u64,
-    },
-    /// The partner goes round in circles: [`Limits::stalled`](crate::negentropy::Limits::stalled).
-    NoProgress {
         /// The limit.
         most: u32,
     },
     /// The partner claims more ids than [`Limits::needs`](crate::negentropy::Limits::needs); nobody counted on.
+    ///
+    /// The session has told so many that are new, or claimed to be. Once what was told is in the set, a new session
+    /// that begins at `from` goes on where this one ended: see
+    /// [`initiate_from`](crate::negentropy::Reconciler::initiate_from).
     TooManyNeeds {
         /// The limit.
         most: u64,
+        /// Everything below this entry is settled.
+        from: Entry,
     },
     /// The message asks for more than [`Limits::work`](crate::negentropy::Limits::work); nobody counted on.
     TooMuchWork {
@@ -76,17 +75,16 @@ impl fmt::Display for ReconcileError {
             ReconcileError::TooManyRanges { most } => {
                 write!(f, "the message has more ranges than limits.ranges, {most}")
             }
-            ReconcileError::TooManyRounds { rounds, most } => {
+            ReconcileError::TooManyRounds { most } => {
+                write!(f, "more messages in a row brought nothing new than limits.rounds, {most}")
+            }
+            ReconcileError::TooManyNeeds { most, from } => {
+                let timestamp = from.timestamp;
                 write!(
                     f,
-                    "the session takes {rounds} messages; at most limits.rounds and what the sets justify, {most}"
+                    "the partner claims more ids than limits.needs, {most}; what is below timestamp {timestamp} is \
+                     settled, and another session can go on there"
                 )
-            }
-            ReconcileError::NoProgress { most } => {
-                write!(f, "the session made no progress in more messages than limits.stalled, {most}")
-            }
-            ReconcileError::TooManyNeeds { most } => {
-                write!(f, "the partner claims more ids than limits.needs, {most}")
             }
             ReconcileError::TooMuchWork { most } => {
                 write!(f, "the message asks for more steps than limits.work, {most}")

@@ -71,6 +71,13 @@ impl Bound {
         Bound { at: *entry, len: ID_LEN as u8 }
     }
 
+    /// At `entry`, without the zeros at the end of its id.
+    #[must_use]
+    pub fn at(entry: &Entry) -> Bound {
+        let len = entry.id.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        Bound { at: *entry, len: len as u8 }
+    }
+
     /// The shortest bound above `before` and not above `after`, where `before < after` (N4).
     #[must_use]
     pub fn between(before: &Entry, after: &Entry) -> Bound {

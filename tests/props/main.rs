@@ -7,6 +7,8 @@ mod lookup;
 mod memory;
 mod reconcile;
 mod secrets;
+#[path = "../shared/sessions.rs"]
+mod sessions;
 mod size;
 mod stores;
 mod table;

@@ -28,6 +28,7 @@ const PLAIN: &[(&str, &str)] = &[
     ("Newcomer", "a row of the list of newcomers"),
     ("Offer", "a node that a lookup is told of, by value"),
     ("Open", "a copy of an open query"),
+    ("OpenRange", "where a range begins, by value"),
     ("Outlet", "the parts by which a query leaves, lent for one drain"),
     ("PeersMemory", "lists on the way to the peers, which keep them"),
     ("Put", "a put that was verified, by value"),

@@ -18,6 +18,7 @@
 //! range is skipped only when both fingerprints are equal or one side knows all ids of the other there, and the
 //! fingerprint of what was cut begins at the last bound that was written (N8).
 
+mod news;
 #[cfg(feature = "alloc")]
 mod owned;
 mod party;

@@ -30,6 +30,8 @@ pub struct Party<'s> {
     messages: u32,
     /// Ids that the partner claimed to have and we lack.
     needs: u64,
+    /// Own ids that were told: as lacking there (initiator), or to the partner (responder).
+    named: u64,
     /// Whether one of our messages was cut at the frame limit.
     framed: bool,
 }
@@ -37,7 +39,7 @@ pub struct Party<'s> {
 impl<'s> Party<'s> {
     pub fn new(role: Role, config: ReconcilerConfig, scratch: Scratch<'s>) -> Self {
         let random = config.random_splits.map(Rng::from_seed);
-        Party { role, config, scratch, random, messages: 0, needs: 0, framed: false }
+        Party { role, config, scratch, random, messages: 0, needs: 0, named: 0, framed: false }
     }
 
     pub fn role(&self) -> Role {
@@ -54,7 +56,7 @@ impl<'s> Party<'s> {
 
     /// Bytes that a message into a buffer of `space` bytes may have.
     pub fn frame(&self, space: usize) -> usize {
-        if self.config.frame_limit == 0 { space } else { space.min(self.config.frame_limit) }
+        space.min(self.config.longest_message())
     }
 
     /// Words that there are for the ids of a received list.
@@ -98,6 +100,15 @@ impl<'s> Party<'s> {
         self.needs
     }
 
+    pub fn named(&self) -> u64 {
+        self.named
+    }
+
+    /// So many own ids were listed.
+    pub fn on_listed(&mut self, ids: usize) {
+        self.named = self.named.saturating_add(ids as u64);
+    }
+
     /// Reports what a list and the own entries of a range do not have in common, as far as the limit of needs allows.
     pub fn compare<S: SortedSet>(
         &mut self,
@@ -106,10 +117,13 @@ impl<'s> Party<'s> {
         theirs: &[[u8; 32]],
         sink: &mut impl FnMut(Difference<'_>),
     ) -> Result<(), NoRoom> {
-        let Party { scratch, needs, config, .. } = self;
+        let Party { scratch, needs, named, config, .. } = self;
         let most = config.limits.needs;
         let mut tell = |difference: Difference<'_>| {
-            *needs += u64::from(matches!(difference, Difference::Need(_)));
+            match difference {
+                Difference::Have(_) => *named += 1,
+                Difference::Need(_) => *needs += 1,
+            }
             if *needs <= most {
                 sink(difference);
             }

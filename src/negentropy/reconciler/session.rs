@@ -5,7 +5,8 @@ use core::ops::ControlFlow;
 use crate::base::error::ConfigError;
 use crate::negentropy::config::{MIN_FRAME, ReconcilerConfig, Splitting};
 use crate::negentropy::error::ReconcileError;
-use crate::negentropy::message::{self, FrameReader, VERSION};
+use crate::negentropy::message::{self, Bound, Entry, FrameReader, VERSION};
+use crate::negentropy::reconciler::news::SessionNews;
 use crate::negentropy::reconciler::party::{Party, Role, Scratch};
 use crate::negentropy::reconciler::survey::survey;
 use crate::negentropy::reconciler::turn::{Turn, Written};
@@ -71,10 +72,9 @@ enum SessionPhase {
 pub struct Reconciler<'s> {
     party: Party<'s>,
     phase: SessionPhase,
-    /// Fewest own entries in ranges that differed, of any answer so far.
-    narrowest: usize,
-    /// Messages in a row without progress.
-    stalled: u32,
+    news: SessionNews,
+    /// Everything below is settled.
+    settled: Bound,
 }
 
 impl<'s> Reconciler<'s> {
@@ -117,7 +117,7 @@ impl<'s> Reconciler<'s> {
             let most = ReconcilerConfig::MAX_MESSAGE as u64;
             return Err(ConfigError::new("limits.message", message as u64, "at most", most));
         }
-        Ok(Reconciler { party, phase, narrowest: usize::MAX, stalled: 0 })
+        Ok(Reconciler { party, phase, news: SessionNews::default(), settled: Bound::ZERO })
     }
 
     /// Writes the first message into `out` and returns its length.
@@ -127,10 +127,30 @@ impl<'s> Reconciler<'s> {
     /// When `out` is shorter than [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), and for a responder, or a session that
     /// has begun.
     pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, ReconcileError> {
+        self.initiate_from(set, &Entry::default(), out)
+    }
+
+    /// The same for entries from `from` on alone; what is below is not spoken of. Any partner understands it.
+    ///
+    /// So a session is taken up that has ended before it was done, whether by
+    /// [`TooManyNeeds`](ReconcileError::TooManyNeeds), by another error or by a lost connection: put what was told into
+    /// the set, and begin a new session at what was [`settled`](Self::settled). Nothing is lost if the set has changed
+    /// meanwhile: what is above is compared as it is now.
+    ///
+    /// # Errors
+    ///
+    /// As [`initiate`](Self::initiate).
+    pub fn initiate_from<S: SortedSet>(
+        &mut self,
+        set: &S,
+        from: &Entry,
+        out: &mut [u8],
+    ) -> Result<usize, ReconcileError> {
         if self.party.role() != Role::Initiator || self.phase != SessionPhase::Fresh {
             return Err(ReconcileError::Misuse);
         }
-        let len = Turn::new(&mut self.party, set, out, None)?.first_message()?;
+        let len = Turn::new(&mut self.party, set, out, None)?.first_message(from)?;
+        self.settled = Bound::at(from);
         self.phase = SessionPhase::Open;
         self.party.set_messages(1);
         Ok(len)
@@ -154,6 +174,13 @@ impl<'s> Reconciler<'s> {
     #[must_use]
     pub fn messages(&self) -> u32 {
         self.party.messages()
+    }
+
+    /// All differences below this entry were told by this session, or by those that it took up (initiator). It is where
+    /// [`initiate_from`](Self::initiate_from) goes on.
+    #[must_use]
+    pub fn settled(&self) -> Entry {
+        *self.settled.entry()
     }
 
     /// Handles a message: reports what is found to `sink` (initiator) and writes the answer into `out`.
@@ -202,7 +229,6 @@ impl<'s> Reconciler<'s> {
             };
         }
         self.party.count_message();
-        self.check_rounds(set.len(), out.len())?;
         let ranges = FrameReader::new(body, self.party.config().strictness);
         let survey = match self.party.config().splitting {
             Splitting::Conformance => None,
@@ -214,42 +240,25 @@ impl<'s> Reconciler<'s> {
             match turn.range(&range, sink) {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => break,
-                Err(excess) => return Err(turn.error(excess, &range)),
+                Err(excess) => {
+                    self.settled = *turn.settled();
+                    return Err(turn.error(excess, &range));
+                }
             }
         }
-        let Written { len, asks, open, told, cut } = turn.finish();
+        let Written { len, asks, open, cut } = turn.finish();
         self.party.count_message();
         if cut {
             self.party.on_cut();
         }
-        if self.party.role() == Role::Initiator {
-            if !asks {
-                return Ok(Step::Done);
-            }
-            self.check_progress(open, told)?;
+        if !asks && self.party.role() == Role::Initiator {
+            self.settled = Bound::INFINITY;
+            return Ok(Step::Done);
         }
+        if let Some(open) = open {
+            self.settled = open.bound;
+        }
+        self.news.on_answered(&self.party, set.len(), open)?;
         Ok(Step::Reply(len))
-    }
-
-    /// A round moves a frame of entries, or else the session is in its levels of splitting (N31).
-    fn check_rounds(&self, len: usize, space: usize) -> Result<(), ReconcileError> {
-        let limits = &self.party.config().limits;
-        let frame = self.party.frame(space);
-        let entries = (len as u64).saturating_add(self.party.needs());
-        let justified = entries.saturating_mul(4) / (frame as u64 / 64).max(1);
-        let rounds = u64::from(self.party.messages() / 2);
-        let most = u64::from(limits.rounds).saturating_add(justified);
-        if rounds > most { Err(ReconcileError::TooManyRounds { rounds, most }) } else { Ok(()) }
-    }
-
-    fn check_progress(&mut self, open: usize, told: bool) -> Result<(), ReconcileError> {
-        if told || open < self.narrowest {
-            self.stalled = 0;
-            self.narrowest = self.narrowest.min(open);
-            return Ok(());
-        }
-        self.stalled = self.stalled.saturating_add(1);
-        let most = self.party.config().limits.stalled;
-        if self.stalled > most { Err(ReconcileError::NoProgress { most }) } else { Ok(()) }
     }
 }

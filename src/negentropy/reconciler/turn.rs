@@ -5,7 +5,7 @@ use core::ops::ControlFlow;
 use crate::base::error::NoRoom;
 use crate::negentropy::config::MIN_FRAME;
 use crate::negentropy::error::ReconcileError;
-use crate::negentropy::message::{self, Bound, Fingerprint, FrameWriter, Mark, Mode, Range};
+use crate::negentropy::message::{self, Bound, Entry, Fingerprint, FrameWriter, Mark, Mode, Range};
 use crate::negentropy::reconciler::party::{Party, Role};
 use crate::negentropy::set::{Difference, SortedSet, Sum};
 use crate::negentropy::split::{MessageSurvey, Situation, SplitPlan, plan};
@@ -43,12 +43,18 @@ pub struct Written {
     pub len: usize,
     /// Whether it says anything.
     pub asks: bool,
-    /// Own entries in ranges that stay open.
-    pub open: usize,
-    /// Whether a difference was reported.
-    pub told: bool,
+    /// Where the first range begins that stays open.
+    pub open: Option<OpenRange>,
     /// Whether it was cut at the frame limit.
     pub cut: bool,
+}
+
+/// Where ranges begin that stay open: everything before is settled.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenRange {
+    /// The first own entry there.
+    pub place: usize,
+    pub bound: Bound,
 }
 
 /// The answer to one message while it is being written.
@@ -72,9 +78,8 @@ pub struct Turn<'t, 's, 'b, S> {
     emitted: usize,
     /// The place in the message where that bound ends.
     kept: Mark,
-    /// Own entries in ranges that stay open.
-    open: usize,
-    told: bool,
+    /// The first range that stays open.
+    open: Option<OpenRange>,
     cut: bool,
     /// Ranges of the message so far.
     ranges: usize,
@@ -116,8 +121,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
             skip: false,
             emitted: 0,
             kept,
-            open: 0,
-            told: false,
+            open: None,
             cut: false,
             ranges: 0,
             steps: 0,
@@ -125,13 +129,17 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         })
     }
 
-    /// The first message of a session: the whole set in parts.
+    /// The first message of a session: in parts, the set from this entry on.
     ///
     /// # Errors
     ///
     /// When it does not fit, which the smallest frame excludes.
-    pub fn first_message(mut self) -> Result<usize, ReconcileError> {
-        self.split(0, self.set.len(), &Bound::INFINITY).map_err(|NoRoom| too_small(self.frame))?;
+    pub fn first_message(mut self, from: &Entry) -> Result<usize, ReconcileError> {
+        self.bound = Bound::at(from);
+        self.skip = self.bound != Bound::ZERO;
+        let (start, end) = (self.set.lower_bound(from, 0, 0), self.set.len());
+        let written = self.flush_skip().and_then(|()| self.split(start, end, &Bound::INFINITY));
+        written.map_err(|NoRoom| too_small(self.frame))?;
         Ok(self.writer.len())
     }
 
@@ -165,7 +173,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
                 Ok(())
             }
             Mode::Fingerprint(_) => {
-                self.open += upper - lower;
+                self.leave_open(lower);
                 let written = self.flush_skip().and_then(|()| self.split(lower, upper, bound));
                 self.spend(self.steps)?;
                 written
@@ -183,9 +191,9 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
                 Ok(())
             }
             Mode::IdList(_) => {
-                let before = self.emitted;
+                self.leave_open(lower);
                 let written = self.list_what_fits(lower, upper, bound);
-                self.spend(self.emitted.saturating_sub(before) as u64)?;
+                self.spend(self.steps)?;
                 written
             }
         };
@@ -203,7 +211,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         match excess {
             Excess::Ranges => ReconcileError::TooManyRanges { most: limits.ranges },
             Excess::Work => ReconcileError::TooMuchWork { most: limits.work },
-            Excess::Needs => ReconcileError::TooManyNeeds { most: limits.needs },
+            Excess::Needs => ReconcileError::TooManyNeeds { most: limits.needs, from: *self.settled().entry() },
             Excess::List => {
                 let ids = if let Mode::IdList(ids) = range.mode { ids.len() } else { 0 };
                 ReconcileError::ListTooLong { ids, words: self.party.scratch_len() }
@@ -214,8 +222,18 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
 
     /// What the answer has become.
     pub fn finish(self) -> Written {
-        let Turn { writer, open, told, cut, .. } = self;
-        Written { len: writer.len(), asks: !writer.is_empty(), open, told, cut }
+        let Turn { writer, open, cut, .. } = self;
+        Written { len: writer.len(), asks: !writer.is_empty(), open, cut }
+    }
+
+    /// Everything below is settled.
+    pub fn settled(&self) -> &Bound {
+        self.open.as_ref().map_or(&self.bound, |open| &open.bound)
+    }
+
+    /// The range that begins at `place` and at the bound before it is not settled yet.
+    fn leave_open(&mut self, place: usize) {
+        self.open.get_or_insert(OpenRange { place, bound: self.bound });
     }
 
     /// The fingerprint of a range, which mostly begins where the one before it ended.
@@ -256,7 +274,6 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         self.writer.go_back(self.kept);
         self.writer.set_limit(self.frame);
         self.cut = true;
-        self.open += end - self.emitted.min(end);
         let rest = self.fingerprint(self.emitted, end);
         self.writer.fingerprint(&Bound::INFINITY, &rest)
     }
@@ -314,7 +331,13 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
             full = writer.id(&entry.id).is_err();
             if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        if full { Err(NoRoom) } else { Ok(()) }
+        if full {
+            return Err(NoRoom);
+        }
+        if self.party.role() == Role::Responder {
+            self.party.on_listed(upper - lower);
+        }
+        Ok(())
     }
 
     /// All own ids of a range, or as many as the frame takes, and then a bound at the first that is missing (N7).
@@ -327,6 +350,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
             _ => *bound,
         };
         self.writer.set_limit(self.frame);
+        self.steps = (end - lower) as u64;
         self.flush_skip()?;
         self.list(lower, end, &bound)?;
         self.keep(end);
@@ -354,12 +378,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         sink: &mut impl FnMut(Difference<'_>),
     ) -> Result<(), Excess> {
         self.spend((upper - lower).saturating_add(theirs.len()) as u64)?;
-        let told = &mut self.told;
-        let mut tell = |difference: Difference<'_>| {
-            *told = true;
-            sink(difference);
-        };
-        self.party.compare(self.set, lower..upper, theirs, &mut tell).map_err(|NoRoom| Excess::List)?;
+        self.party.compare(self.set, lower..upper, theirs, sink).map_err(|NoRoom| Excess::List)?;
         if self.party.needs() > self.party.config().limits.needs { Err(Excess::Needs) } else { Ok(()) }
     }
 }

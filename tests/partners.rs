@@ -1,0 +1,260 @@
+//! Sessions with partners of other limits than ours: nobody is refused who does his part, and who does not is (N30 to N37).
+
+use std::collections::BTreeSet;
+
+use honeyguide::base::Rng;
+use honeyguide::negentropy::{Entry, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step};
+
+#[path = "shared/sessions.rs"]
+mod sessions;
+
+use sessions::{Found, Ours, Side, Theirs, converse, entries};
+
+/// No limit, the smallest, and those of deployed clients and relays.
+const FRAMES: [usize; 4] = [0, 4096, 60_000, 500_000];
+
+fn initiator(frame: usize) -> ReconcilerConfig {
+    ReconcilerConfig::new(Limits::initiator()).with_frame_limit(frame)
+}
+
+fn responder(frame: usize) -> ReconcilerConfig {
+    ReconcilerConfig::new(Limits::responder()).with_frame_limit(frame)
+}
+
+fn sealed(entries: &[Entry]) -> Sealed {
+    Sealed::build(entries.to_vec()).unwrap()
+}
+
+/// Rounds, and what was found.
+fn run(client: &mut dyn Side, server: &mut dyn Side) -> (usize, Result<(usize, usize), ReconcileError>) {
+    let (mut found, mut messages) = (Found::default(), 0);
+    let end = converse(client, server, &mut found, &mut |_| messages += 1);
+    (messages / 2, end.map(|()| found.distinct()))
+}
+
+#[test]
+fn rounds_that_tell_something_new_are_free_whatever_our_own_frames_are() {
+    // N31: rounds follow from the partner's frames here, and from the number of its entries.
+    let mut rng = Rng::from_seed([61; 32]);
+    let theirs = entries(&mut rng, 20_000);
+    let (none, set) = (sealed(&[]), sealed(&theirs));
+    let mut partner = Ours::new(false, responder(4096).conformance(), &set);
+    let mut client = Ours::new(true, initiator(0), &none).with_buffer(1 << 20);
+    let (rounds, found) = run(&mut client, &mut partner);
+    assert!(rounds > 150);
+    assert_eq!(found, Ok((0, 20_000)));
+}
+
+#[test]
+fn a_responder_charges_no_round_that_its_partner_used() {
+    // N31, the other role: the initiator's frames are small, and everything differs.
+    let mut rng = Rng::from_seed([62; 32]);
+    let lists = [0, 1].map(|_| entries(&mut rng, 40_000));
+    let set = sealed(&lists[1]);
+    let (rounds, found) = run(&mut Theirs::new(&lists[0], 4096), &mut Ours::new(false, responder(0), &set));
+    assert!(rounds > 100, "{rounds}");
+    assert_eq!(found, Ok((40_000, 40_000)));
+}
+
+/// N31, N32: idle rounds are charged, at the limit and one past it, in both roles.
+#[test]
+fn rounds_that_tell_nothing_new_end_a_session_at_their_limit() {
+    let mut rng = Rng::from_seed([63; 32]);
+    let set = sealed(&entries(&mut rng, 1000));
+    let mut out = vec![0; 60_000];
+    for (most, is_initiator) in [(0, true), (1, true), (5, true), (0, false), (7, false)] {
+        let mut limits = if is_initiator { Limits::initiator() } else { Limits::responder() };
+        limits.rounds = most;
+        let config = ReconcilerConfig::new(limits);
+        let mut party = if is_initiator {
+            let mut party = Reconciler::initiator(config).unwrap();
+            party.initiate(&set, &mut out).unwrap();
+            party
+        } else {
+            Reconciler::responder(config).unwrap()
+        };
+        for round in 0..=most {
+            let message = [&[0x61, 0, 0, 1][..], &rng.bytes::<16>()].concat();
+            let step = party.reconcile(&set, &message, &mut out, &mut |_| ());
+            if round < most {
+                assert!(matches!(step, Ok(Step::Reply(_))), "{most} {round}: {step:?}");
+            } else {
+                assert_eq!(step, Err(ReconcileError::TooManyRounds { most }));
+            }
+        }
+    }
+}
+
+/// N31: what was told before is not new, so a partner cannot go on for ever by telling it again.
+#[test]
+fn an_old_difference_is_no_news() {
+    let mut rng = Rng::from_seed([64; 32]);
+    let set = sealed(&entries(&mut rng, 100));
+    let mut out = vec![0; 60_000];
+    let mut party = Reconciler::initiator(initiator(0)).unwrap();
+    party.initiate(&set, &mut out).unwrap();
+    // The first half is listed as empty each time, and of the rest nothing helpful is said.
+    let half = set.entry(50).unwrap().timestamp;
+    let head =
+        if half < 127 { vec![half as u8 + 1] } else { vec![0x80 | ((half + 1) >> 7) as u8, (half + 1) as u8 & 0x7f] };
+    for round in 0.. {
+        assert!(round < 200, "no end");
+        let message = [&[0x61][..], &head, &[0, 2, 0, 0, 0, 1], &rng.bytes::<16>()].concat();
+        if let Err(end) = party.reconcile(&set, &message, &mut out, &mut |_| ()) {
+            assert_eq!(end, ReconcileError::TooManyRounds { most: 64 });
+            break;
+        }
+    }
+}
+
+#[test]
+fn two_ends_with_default_limits_find_everything_with_any_frames() {
+    // N2, N36. Without frames these sets make messages of more than 65,536 bytes.
+    let mut rng = Rng::from_seed([65; 32]);
+    let common = entries(&mut rng, 4_000);
+    let sets = [0, 1].map(|_| sealed(&[common.clone(), entries(&mut rng, 8_000)].concat()));
+    for client in FRAMES {
+        for server in FRAMES {
+            let session = run(
+                &mut Ours::new(true, initiator(client), &sets[0]),
+                &mut Ours::new(false, responder(server), &sets[1]),
+            );
+            assert_eq!(session.1, Ok((8_000, 8_000)), "frames {client} and {server}");
+        }
+    }
+    let [client, server] = [ReconcilerConfig::new(Limits::initiator()), ReconcilerConfig::new(Limits::responder())];
+    assert_eq!((client.frame_limit, server.frame_limit), (60_000, 60_000));
+    assert!(client.limits.message >= 16 * server.longest_message() && server.limits.message >= 500_000);
+}
+
+/// N36: what we would refuse ourselves is not sent, frames or not.
+#[test]
+fn without_frames_no_message_is_longer_than_what_we_accept_ourselves() {
+    let mut rng = Rng::from_seed([66; 32]);
+    let sets = [0, 1].map(|_| sealed(&entries(&mut rng, 5_000)));
+    for conformance in [false, true] {
+        let config = |mut limits: Limits| {
+            limits.message = 5_000;
+            let config = ReconcilerConfig::new(limits).with_frame_limit(0);
+            assert_eq!(config.longest_message(), 5_000);
+            if conformance { config.conformance() } else { config }
+        };
+        let (mut found, mut longest) = (Found::default(), 0);
+        let mut client = Ours::new(true, config(Limits::initiator()), &sets[0]);
+        let mut server = Ours::new(false, config(Limits::responder()), &sets[1]);
+        converse(&mut client, &mut server, &mut found, &mut |message| longest = longest.max(message.len())).unwrap();
+        assert_eq!(found.distinct(), (5_000, 5_000));
+        assert!((4_500..=5_000).contains(&longest), "{longest}");
+    }
+}
+
+/// The answer of a responder that may do 1,000 steps for a message, and has 50,000 entries.
+fn frugal(message: impl Fn(&Sealed) -> Vec<u8>) -> Result<Step, ReconcileError> {
+    let mut rng = Rng::from_seed([67; 32]);
+    let set = sealed(&(0..50_000).map(|i| Entry { timestamp: i, id: rng.bytes() }).collect::<Vec<_>>());
+    let mut limits = Limits::responder();
+    limits.work = 1000;
+    let mut party = Reconciler::responder(ReconcilerConfig::new(limits)).unwrap();
+    party.reconcile(&set, &message(&set), &mut vec![0; 60_000], &mut |_| ())
+}
+
+/// Timestamp 49,990, coded.
+const NEAR_THE_END: [u8; 3] = [0x83, 0x86, 0xc7 & 0x7f];
+
+#[test]
+fn entries_that_a_partner_skips_cost_nothing() {
+    // N33. It asks for the ids of the last ten entries.
+    let skipped = frugal(|_| [&[0x61][..], &NEAR_THE_END, &[0, 0, 0, 0, 2, 0]].concat());
+    assert!(matches!(skipped, Ok(Step::Reply(len)) if len > 320), "{skipped:?}");
+}
+
+#[test]
+fn entries_that_are_equal_cost_nothing_beside_their_fingerprint() {
+    // N33, told by a fingerprint instead of a skip.
+    let equal = frugal(|set| {
+        let fingerprint = set.fingerprint(0..49_990);
+        [&[0x61][..], &NEAR_THE_END, &[0, 1], &fingerprint.0, &[0, 0, 2, 0]].concat()
+    });
+    assert!(matches!(equal, Ok(Step::Reply(len)) if len > 320), "{equal:?}");
+    let listed = frugal(|_| b"\x61\x00\x00\x02\x00".to_vec());
+    assert_eq!(listed, Err(ReconcileError::TooMuchWork { most: 1000 }), "what is listed is work");
+}
+
+/// Fetches from `theirs` until nothing is left, with sessions that may claim `most` ids each.
+fn fetch(
+    own: &[Entry],
+    theirs: &mut dyn FnMut() -> Box<dyn Side>,
+    all: &[Entry],
+    most: u64,
+) -> (usize, BTreeSet<[u8; 32]>) {
+    let mut own = own.to_vec();
+    let mut limits = Limits::initiator();
+    limits.needs = most;
+    let (mut from, mut needed) = (Entry::default(), BTreeSet::new());
+    for session in 1.. {
+        assert!(session < 100, "no end");
+        let set = sealed(&own);
+        let mut client = Ours::new(true, ReconcilerConfig::new(limits).with_frame_limit(4096), &set).from(from);
+        let mut found = Found::default();
+        let end = converse(&mut client, &mut *theirs(), &mut found, &mut |_| ());
+        let told: BTreeSet<[u8; 32]> = found.need.iter().copied().collect();
+        assert!(found.need.len() as u64 <= most);
+        own.extend(all.iter().filter(|entry| told.contains(&entry.id) && !needed.contains(&entry.id)));
+        needed.extend(told);
+        let Err(error) = end else { return (session, needed) };
+        let ReconcileError::TooManyNeeds { most: named, from: next } = error else { panic!("{error}") };
+        assert_eq!((named, client.party.settled()), (most, next));
+        assert!(next >= from, "what is settled stays settled");
+        from = next;
+    }
+    unreachable!()
+}
+
+#[test]
+fn a_session_that_may_claim_no_more_ids_is_taken_up_where_it_ended() {
+    // N5, N37: a fresh client, and one with every second entry; our responder, and the crate.
+    let mut rng = Rng::from_seed([68; 32]);
+    let all = entries(&mut rng, 5_001);
+    let set = sealed(&all);
+    let ids: BTreeSet<[u8; 32]> = all.iter().map(|entry| entry.id).collect();
+    for own in [&[][..], &all[..2_500]] {
+        let lacking = all.len() - own.len();
+        let expected: BTreeSet<[u8; 32]> =
+            ids.iter().copied().filter(|id| own.iter().all(|entry| entry.id != *id)).collect();
+        let list = all.clone();
+        let mut crates = || Box::new(Theirs::new(&list, 4096)) as Box<dyn Side>;
+        let (sessions, needed) = fetch(own, &mut crates, &all, 1000);
+        assert_eq!(needed, expected);
+        assert!(sessions > lacking / 1000 && sessions <= lacking / 500 + 1, "{sessions}");
+        let shared: &'static Sealed = Box::leak(Box::new(set.clone()));
+        let mut ours = || Box::new(Ours::new(false, responder(4096), shared)) as Box<dyn Side>;
+        assert_eq!(fetch(own, &mut ours, &all, 1000).1, expected);
+    }
+}
+
+/// N37, the kind: whatever ends a session, its initiator knows where to go on.
+#[test]
+fn a_session_whose_connection_was_lost_is_taken_up_at_what_was_settled() {
+    let mut rng = Rng::from_seed([69; 32]);
+    let lists = [0, 1].map(|_| entries(&mut rng, 3_000));
+    let sets = lists.clone().map(|list| sealed(&list));
+    let (mut from, mut found) = (Entry::default(), Found::default());
+    for session in 0.. {
+        assert!(session < 200, "no end");
+        let mut client = Ours::new(true, initiator(4096), &sets[0]).from(from);
+        let mut server = Theirs::new(&lists[1], 4096);
+        let mut message = client.answer(None, &mut found).unwrap();
+        for _ in 0..8 {
+            let Some(sent) = &message else { break };
+            let reply = server.answer(Some(sent), &mut found).unwrap().unwrap();
+            message = client.answer(Some(&reply), &mut found).unwrap();
+        }
+        assert!(client.party.settled() > from || message.is_none());
+        from = client.party.settled();
+        if message.is_none() {
+            assert!(session > 1);
+            break;
+        }
+    }
+    assert_eq!(found.distinct(), (3_000, 3_000));
+}
