@@ -85,6 +85,43 @@ fn reconcile_tells_what_two_files_do_not_share() {
     }
 }
 
+/// N35. Sums of both files are equal, and so are those of all ranges that are compared before anything is listed.
+#[test]
+fn ids_that_are_no_hashes_are_never_missed_in_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| folder.path().join(name));
+    let line = |i: u64| format!("{},{:064x}\n", i / 100, i);
+    // Counters: of each hundred, A lacks two, and B the two between which the same sum lies.
+    let counters = |lacks: [u64; 2]| (0..2000u64).filter(|i| !lacks.contains(&(i % 100))).map(line).collect::<String>();
+    // Two numbers that end alike, as far as the sum goes: x + y = (x - 1) + (y + 1).
+    let numbers = |pair: [u64; 2]| (0..500).map(|i| i * i * 7).chain(pair).map(line).collect::<String>();
+    for (first, second, differ) in [
+        (counters([40, 43]), counters([41, 42]), 40),
+        (numbers([1_000_001, 1_000_004]), numbers([1_000_002, 1_000_003]), 2),
+    ] {
+        std::fs::write(&a, first).unwrap();
+        std::fs::write(&b, second).unwrap();
+        for more in [&["--json"][..], &["--json", "--adaptive"], &["--json", "--frame", "4096"]] {
+            let run = |salted: &[&str]| {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_honeyguide"));
+                command.arg("reconcile").args([&a, &b]).args(more).args(salted).output().unwrap()
+            };
+            let plain = run(&[]);
+            if plain.status.success() {
+                let found: Json = serde_json::from_slice(&plain.stdout).unwrap();
+                assert_eq!((&found["have"], &found["need"]), (&Json::from(differ), &Json::from(differ)));
+            } else {
+                let error = String::from_utf8(plain.stderr).unwrap();
+                assert_eq!(plain.status.code(), Some(1));
+                assert!(error.contains("uniform hashes") && error.contains("--salted"), "{error}");
+            }
+            assert!(!plain.status.success() || more.len() == 2, "the reference's splits see equal sums");
+            let salted: Json = serde_json::from_slice(&run(&["--salted"]).stdout).unwrap();
+            assert_eq!((&salted["have"], &salted["need"]), (&Json::from(differ), &Json::from(differ)));
+        }
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_line_without_end_is_refused_with_its_number_and_the_limit() {

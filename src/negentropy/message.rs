@@ -12,6 +12,8 @@
 
 use core::fmt;
 
+use sha2::{Digest, Sha256};
+
 use crate::base::bytes::{SliceReader, SliceWriter};
 use crate::base::error::NoRoom;
 use crate::negentropy::varint::{self, Unreadable};
@@ -27,10 +29,13 @@ pub const ID_LEN: usize = 32;
 
 /// An element of a set: when, and which. Ordered by timestamp, then by id.
 ///
-/// Ids have to be hashes, or as evenly spread as hashes are. A fingerprint stands for the *sum* of the ids of a range
-/// (N3), so ids that are counted up collide: 1 + 4 = 2 + 3, and ranges that differ would be taken for equal. A party
-/// that chooses its ids freely can still make sums equal on purpose, at a cost; [`ReconcilerConfig::random_splits`] is
-/// the remedy.
+/// **Ids have to be uniform hashes** (N35). A fingerprint stands for the *sum* of the ids of a range (N3), so numbers,
+/// counters, and whatever else is not as evenly spread as a hash collide: 1 + 4 = 2 + 3. Ranges that differ are then
+/// taken for equal, and what differs there is missed **without an error**. Hash what is no hash before it becomes an id.
+///
+/// A party that chooses its ids freely can make sums equal on purpose, at a cost. Against that, move the points at which
+/// ranges are split ([`ReconcilerConfig::random_splits`]), or run a second session over [`salted`](Entry::salted)
+/// entries.
 ///
 /// The timestamp [`u64::MAX`] is reserved for the bound at infinity: sets refuse it.
 ///
@@ -43,6 +48,21 @@ pub struct Entry {
     pub timestamp: u64,
     /// 32 bytes that name the element.
     pub id: [u8; ID_LEN],
+}
+
+impl Entry {
+    /// The same with another id: the SHA-256 of `salt` and the id.
+    ///
+    /// For a second pass over sets that somebody else may have made up: a session in which both sides salt all their
+    /// entries with the same bytes, drawn after the entries were there, so that nobody could choose ids whose salted
+    /// ones add up to anything. What it finds are salted ids: whoever has the entry knows which one it is.
+    #[must_use]
+    pub fn salted(&self, salt: &[u8; 32]) -> Entry {
+        let mut hasher = Sha256::new();
+        hasher.update(salt);
+        hasher.update(self.id);
+        Entry { timestamp: self.timestamp, id: hasher.finalize().into() }
+    }
 }
 
 /// 16 bytes that stand for the ids of a range.

@@ -7,6 +7,8 @@ use crate::print;
 use crate::reconcilers::{ENTRY_LINE, MESSAGE_LINE, config, entry, grow, initiator, responder};
 
 /// Be one side of a reconciliation: the line protocol of the conformance suite on standard input and output
+///
+/// Ids have to be uniform hashes: sums of numbers or counters collide, and differences would be missed in silence.
 #[derive(clap::Args)]
 pub struct Args {
     /// Split ranges by what is known of the differences; without it, the messages of the reference

@@ -3,7 +3,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use honeyguide::negentropy::{Difference, Reconciler, Sealed, SortedSet, Step};
+use honeyguide::negentropy::{Difference, Entry, Reconciler, Sealed, SortedSet, Step};
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -14,6 +14,10 @@ use crate::print::{Out, millis};
 use crate::reconcilers::{ENTRY_LINE, config, entry, grow, initiator, responder};
 
 /// Find what two files of `timestamp,id` lines do not have in common, by the messages that two machines would exchange
+///
+/// Ids have to be uniform hashes: what is compared are sums of ids, and those of numbers or counters collide (1 + 4 =
+/// 2 + 3), so that differences are missed. As both files are at hand, what was found is compared with what there is to
+/// be found: if anything was missed, the command fails and says how much. `--salted` finds it.
 #[derive(clap::Args)]
 pub struct Args {
     /// The side that asks and learns
@@ -26,6 +30,10 @@ pub struct Args {
     /// Longest message in bytes, at least 4096; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 0)]
     frame: usize,
+    /// Run a second session over salted ids, and join what both found: for files whose ids are no hashes, or were made
+    /// up by somebody else
+    #[arg(long)]
+    salted: bool,
     /// Print the ids: what A has and B lacks, then what A needs
     #[arg(long)]
     list: bool,
@@ -37,14 +45,19 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
         config.random_splits = Some(options.rng()?.bytes());
     }
     // A frame limit that is too small is reported before the files are read.
-    let sides = (initiator(config.clone())?, responder(config)?);
+    let sides = || Ok::<_, Failed>((initiator(config.clone())?, responder(config.clone())?));
+    let first = sides()?;
     let bar = options.progress("reading");
     let mut exchange = Exchange::default();
     let a = read(&args.a, &bar, &mut exchange.times)?;
     let b = read(&args.b, &bar, &mut exchange.times)?;
     bar.set_message("reconciling");
-    exchange.run(sides, &a, &b, &bar)?;
+    exchange.run(first, &a, &b, &bar)?;
+    if args.salted {
+        exchange.run_salted(sides()?, &a, &b, &options.rng()?.bytes(), &bar)?;
+    }
     bar.finish_and_clear();
+    exchange.check(&a, &b)?;
     let out = options.out();
     if args.list {
         exchange.list(out)?;
@@ -115,6 +128,50 @@ impl Exchange {
         }
     }
 
+    /// A session over salted ids, whose differences are told by the ids as they are.
+    fn run_salted(
+        &mut self,
+        sides: (Reconciler<'_>, Reconciler<'_>),
+        a: &Sealed,
+        b: &Sealed,
+        salt: &[u8; 32],
+        bar: &ProgressBar,
+    ) -> Result<(), Failed> {
+        let salted = |set: &Sealed| set.entries().iter().map(|entry| entry.salted(salt)).collect();
+        let mut second = Exchange::default();
+        let build = || Ok::<_, Failed>([sealed(salted(a))?, sealed(salted(b))?]);
+        let [salted_a, salted_b] = timed(&mut self.times.build, build)?;
+        second.run(sides, &salted_a, &salted_b, bar)?;
+        for (set, found, ids) in [(a, &second.have, &mut self.have), (b, &second.need, &mut self.need)] {
+            ids.extend(
+                set.entries().iter().filter(|entry| found.contains(&entry.salted(salt).id)).map(|entry| entry.id),
+            );
+        }
+        self.rounds += second.rounds;
+        self.up += second.up;
+        self.down += second.down;
+        self.times.initiate += second.times.initiate;
+        self.times.client += second.times.client;
+        self.times.server += second.times.server;
+        Ok(())
+    }
+
+    /// Whether all was found that only one of the files has (N35).
+    fn check(&self, a: &Sealed, b: &Sealed) -> Result<(), Failed> {
+        let [only_a, only_b] = [(a, b), (b, a)].map(|(one, other)| only_in(one, other));
+        // An id with two timestamps is in both files, and may be told or not (N12).
+        let missed_a = only_a.difference(&only_b).filter(|id| !self.have.contains(*id)).count();
+        let missed_b = only_b.difference(&only_a).filter(|id| !self.need.contains(*id)).count();
+        if missed_a + missed_b == 0 {
+            return Ok(());
+        }
+        Err(format!(
+            "{missed_a} ids that only A has and {missed_b} that only B has were not found, as sums of ids that differ are \
+             equal; ids have to be uniform hashes, or be reconciled with --salted"
+        )
+        .into())
+    }
+
     fn list(&self, out: Out) -> Result<(), Failed> {
         for (side, ids) in [("have", &self.have), ("need", &self.need)] {
             for id in ids.iter().map(hex::encode) {
@@ -159,8 +216,24 @@ fn read(path: &Path, bar: &ProgressBar, times: &mut Times) -> Result<Sealed, Fai
             bar.set_message(format!("reading {name}: {number} lines"));
         }
     }
-    let set = timed(&mut times.build, || Sealed::build(entries));
-    set.map_err(|error| format!("{name}: {error}").into())
+    let set = timed(&mut times.build, || sealed(entries));
+    set.map_err(|Failed { sentence, .. }| format!("{name}: {sentence}").into())
+}
+
+fn sealed(entries: Vec<Entry>) -> Result<Sealed, Failed> {
+    Sealed::build(entries).map_err(|error| error.to_string().into())
+}
+
+/// The ids of the entries that `one` has and `other` has not.
+fn only_in(one: &Sealed, other: &Sealed) -> BTreeSet<[u8; 32]> {
+    let (mut ids, mut theirs) = (BTreeSet::new(), other.entries().iter().peekable());
+    for entry in one.entries() {
+        while theirs.next_if(|other| *other < entry).is_some() {}
+        if theirs.peek() != Some(&entry) {
+            ids.insert(entry.id);
+        }
+    }
+    ids
 }
 
 fn timed<R>(total: &mut Duration, work: impl FnOnce() -> R) -> R {
