@@ -7,6 +7,7 @@
 //! What is addressed by a hash or by a number from outside cannot grow. It is an array of plain integers
 //! ([`List::zeroed`]): those an allocator hands out as pages of zeros that nobody has touched either.
 
+use core::fmt;
 use core::ops::{Deref, DerefMut};
 
 /// A list of fixed capacity, lent or owned.
@@ -187,13 +188,19 @@ impl<T, const N: usize> DerefMut for SmallList<T, N> {
 
 /// A slice of fixed length, lent or owned: words that the set reconciler overwrites in any order. It is lent as a plain
 /// slice, and has no length of its own.
-#[derive(Debug)]
 pub enum Memory<'s, T> {
     /// Lent by the embedder.
     Lent(&'s mut [T]),
     /// Allocated once.
     #[cfg(feature = "alloc")]
     Owned(alloc::boxed::Box<[T]>),
+}
+
+/// Its length alone: what scratch memory holds means nothing, and is long.
+impl<T> fmt::Debug for Memory<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Memory").field(&self.len()).finish()
+    }
 }
 
 impl<T> Deref for Memory<'_, T> {

@@ -60,6 +60,8 @@ pub enum ReconcileError {
         /// Bytes that are enough for any answer of this kind.
         least: usize,
     },
+    /// The session is over kept symbols, and the set keeps none.
+    NoSymbols,
     /// Our call was out of order: initiated twice, or a message before that, or anything after the end.
     Misuse,
 }
@@ -95,6 +97,7 @@ impl fmt::Display for ReconcileError {
             ReconcileError::BufferTooSmall { bytes, least } => {
                 write!(f, "the buffer for the answer has {bytes} bytes; at least {least}")
             }
+            ReconcileError::NoSymbols => f.write_str("the set keeps no symbols"),
             ReconcileError::Misuse => f.write_str(
                 "the call is out of order: an initiator begins once, and nothing comes before that or after the end",
             ),

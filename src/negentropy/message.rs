@@ -5,10 +5,10 @@
 //!      up to bound: 0 skip | 1 fingerprint, 16 bytes | 2 number of ids, 32 bytes each
 //! ```
 //!
-//! A message is read where it lies: a [`FrameReader`] yields one [`Range`] after the other, and what it yields borrows
-//! from the message. Counts are compared with the bytes that remain before they are multiplied, and nothing is reserved
-//! by them. A [`FrameWriter`] writes into a slice of the caller's and goes back to a [`Mark`] when what was begun does
-//! not fit. Rules N1 to N9 of `spec/negentropy.md`.
+//! A message is read where it lies: a [`FrameReader`] yields one [`Range`] after the other, and what it yields
+//! borrows from the message. Counts are compared with the bytes that remain before they are multiplied, and nothing
+//! is reserved by them. A [`FrameWriter`] writes into a slice of the caller's and goes back to a [`Mark`] when what
+//! was begun does not fit. Rules N1 to N9 of `spec/negentropy.md`.
 
 use core::fmt;
 
@@ -31,11 +31,12 @@ pub const ID_LEN: usize = 32;
 ///
 /// **Ids have to be uniform hashes** (N35). A fingerprint stands for the *sum* of the ids of a range (N3), so numbers,
 /// counters, and whatever else is not as evenly spread as a hash collide: 1 + 4 = 2 + 3. Ranges that differ are then
-/// taken for equal, and what differs there is missed **without an error**. Hash what is no hash before it becomes an id.
+/// taken for equal, and what differs there is missed **without an error**. Hash what is no hash before it becomes an
+/// id.
 ///
-/// A party that chooses its ids freely can make sums equal on purpose, at a cost. Against that, move the points at which
-/// ranges are split ([`ReconcilerConfig::random_splits`]), or run a second session over [`salted`](Entry::salted)
-/// entries.
+/// A party that chooses its ids freely can make sums equal on purpose, at a cost. Against that, move the points at
+/// which ranges are split ([`ReconcilerConfig::random_splits`]), or run a second session over
+/// [`salted`](Entry::salted) entries.
 ///
 /// The timestamp [`u64::MAX`] is reserved for the bound at infinity: sets refuse it.
 ///

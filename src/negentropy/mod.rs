@@ -18,6 +18,7 @@
 //! | `RatelessInitiator`, `RatelessResponder` | another mode, between own ends: fewer bytes and round trips |
 //! | `Sealed`, [`Sorted`] | a set that does not change, in memory of its own or lent |
 //! | `Tree` | a set that changes, with snapshots |
+//! | `KeptSymbols` | what a set keeps so that rateless sessions between own ends need no walk over it |
 //! | [`Window`] | the part of a set in some span of time |
 //! | [`SortedSet`] | what the protocol needs of a set: yours can be one too |
 //!
@@ -27,23 +28,30 @@
 pub(crate) mod config;
 pub(crate) mod diff;
 pub(crate) mod error;
+#[cfg(feature = "alloc")]
+pub(crate) mod kept;
 pub(crate) mod message;
 #[cfg(feature = "alloc")]
 pub(crate) mod rateless;
 pub(crate) mod reconciler;
 #[cfg(feature = "alloc")]
 pub(crate) mod sealed;
+pub(crate) mod search;
 pub(crate) mod set;
 #[cfg(feature = "alloc")]
 pub(crate) mod sort;
 pub(crate) mod sorted;
 pub(crate) mod split;
+#[cfg(feature = "alloc")]
+pub(crate) mod symbol;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub(crate) mod tree;
 pub(crate) mod varint;
 
 pub use config::{Limits, ReconcilerConfig, Splitting};
 pub use error::ReconcileError;
+#[cfg(feature = "alloc")]
+pub use kept::KeptSymbols;
 pub use message::{Entry, Fingerprint, MalformedFrame, Strictness};
 #[cfg(feature = "alloc")]
 pub use rateless::{RatelessInitiator, RatelessResponder, RatelessStep};

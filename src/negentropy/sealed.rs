@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
+use crate::negentropy::kept::KeptSymbols;
 use crate::negentropy::message::Entry;
 use crate::negentropy::set::{SortedSet, Sum};
 use crate::negentropy::sort::sort;
@@ -31,6 +32,7 @@ use crate::negentropy::sorted::{NotASet, Sorted, fill};
 pub struct Sealed {
     entries: Box<[Entry]>,
     sums: Box<[Sum]>,
+    symbols: Option<Box<KeptSymbols>>,
 }
 
 impl Sealed {
@@ -46,7 +48,7 @@ impl Sealed {
         }
         let mut sums: Box<[Sum]> = vec![Sum::ZERO; Sorted::sums_len(entries.len())].into();
         fill(&entries, &mut sums)?;
-        Ok(Sealed { entries: entries.into(), sums })
+        Ok(Sealed { entries: entries.into(), sums, symbols: None })
     }
 
     /// The entries, ascending.
@@ -55,10 +57,21 @@ impl Sealed {
         &self.entries
     }
 
+    /// Keeps `number` [symbols](KeptSymbols) under `key`, a secret of one's own ends: built now in one walk. With 0,
+    /// none are kept.
+    pub fn keep_symbols(&mut self, key: [u8; 16], number: usize) {
+        self.symbols = (number > 0).then(|| {
+            let mut kept = KeptSymbols::new(key, number);
+            self.entries.iter().for_each(|entry| kept.insert(&entry.id));
+            Box::new(kept)
+        });
+    }
+
     /// Bytes of memory in use, without what the allocator adds.
     #[must_use]
     pub fn memory(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.entries) + size_of_val(&*self.sums)
+        let symbols = self.symbols.as_ref().map_or(0, |symbols| symbols.memory());
+        size_of::<Self>() + size_of_val(&*self.entries) + size_of_val(&*self.sums) + symbols
     }
 
     fn view(&self) -> Sorted<'_> {
@@ -89,6 +102,10 @@ impl SortedSet for Sealed {
 
     fn scan(&self, range: Range<usize>, visit: impl FnMut(&Entry) -> ControlFlow<()>) {
         self.view().scan(range, visit);
+    }
+
+    fn symbols(&self) -> Option<&KeptSymbols> {
+        self.symbols.as_deref()
     }
 }
 

@@ -7,6 +7,8 @@ use core::ops::{ControlFlow, Range};
 
 use sha2::block_api::compress256;
 
+#[cfg(feature = "alloc")]
+use crate::negentropy::kept::KeptSymbols;
 use crate::negentropy::message::{Entry, Fingerprint};
 use crate::negentropy::varint;
 
@@ -129,6 +131,12 @@ pub trait SortedSet {
         let end = range.end.min(self.len());
         self.sum(range.clone()).fingerprint(end.saturating_sub(range.start))
     }
+
+    /// The symbols of the rateless mode that are kept with the set, if any are.
+    #[cfg(feature = "alloc")]
+    fn symbols(&self) -> Option<&KeptSymbols> {
+        None
+    }
 }
 
 impl<S: SortedSet + ?Sized> SortedSet for &S {
@@ -155,43 +163,11 @@ impl<S: SortedSet + ?Sized> SortedSet for &S {
     fn scan(&self, range: Range<usize>, visit: impl FnMut(&Entry) -> ControlFlow<()>) {
         (**self).scan(range, visit);
     }
-}
 
-/// The first place of `from..=len` that is not `below`, where all that are come first. Gallops away from `near`, so
-/// that a good guess costs a step or two and a wrong one little more than none.
-#[inline]
-pub(super) fn gallop(from: usize, len: usize, near: usize, below: impl Fn(usize) -> bool) -> usize {
-    let near = near.clamp(from.min(len), len);
-    let (mut low, mut high, mut step) = (from.min(len), len, 1);
-    if near < len && below(near) {
-        low = near + 1;
-        loop {
-            let probe = low.saturating_add(step - 1);
-            if probe >= len {
-                break;
-            }
-            if !below(probe) {
-                high = probe;
-                break;
-            }
-            (low, step) = (probe + 1, step * 2);
-        }
-    } else {
-        high = near;
-        while high > low {
-            let probe = high.saturating_sub(step).max(low);
-            if below(probe) {
-                low = probe + 1;
-                break;
-            }
-            (high, step) = (probe, step * 2);
-        }
+    #[cfg(feature = "alloc")]
+    fn symbols(&self) -> Option<&KeptSymbols> {
+        (**self).symbols()
     }
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if below(middle) { low = middle + 1 } else { high = middle }
-    }
-    low
 }
 
 /// The part of a set that lies between two entries, as a set of its own: for a filter by time.

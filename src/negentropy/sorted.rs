@@ -12,7 +12,8 @@ use core::fmt;
 use core::ops::{ControlFlow, Range};
 
 use crate::negentropy::message::Entry;
-use crate::negentropy::set::{SortedSet, Sum, gallop};
+use crate::negentropy::search::gallop;
+use crate::negentropy::set::{SortedSet, Sum};
 
 /// How many entries lie between two running sums.
 const BLOCK: usize = 16;

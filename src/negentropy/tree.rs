@@ -18,8 +18,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
+use crate::negentropy::kept::KeptSymbols;
 use crate::negentropy::message::Entry;
-use crate::negentropy::set::{SortedSet, Sum, gallop};
+use crate::negentropy::search::{gallop, guess};
+use crate::negentropy::set::{SortedSet, Sum};
 use crate::negentropy::sorted::{NotASet, check_order};
 
 /// Most entries of a leaf.
@@ -82,6 +84,8 @@ pub struct Tree {
     root: TreeNode,
     len: usize,
     sum: Sum,
+    /// Shared by snapshots too.
+    symbols: Option<Arc<KeptSymbols>>,
 }
 
 impl Default for Tree {
@@ -94,7 +98,7 @@ impl Tree {
     /// The empty set.
     #[must_use]
     pub fn new() -> Self {
-        Tree { root: TreeNode::Leaf(Vec::new()), len: 0, sum: Sum::ZERO }
+        Tree { root: TreeNode::Leaf(Vec::new()), len: 0, sum: Sum::ZERO, symbols: None }
     }
 
     /// The set of `entries`, which must ascend: in one pass, without searching.
@@ -115,7 +119,7 @@ impl Tree {
                 level.chunks(FAN - STEP).map(|chunk| Child::of(TreeNode::Inner(Arc::new(chunk.to_vec())))).collect();
         }
         match level.pop() {
-            Some(Child { count, sum, node, .. }) => Ok(Tree { root: node, len: count, sum }),
+            Some(Child { count, sum, node, .. }) => Ok(Tree { root: node, len: count, sum, symbols: None }),
             None => Ok(Tree::new()),
         }
     }
@@ -139,6 +143,9 @@ impl Tree {
         }
         self.len += 1;
         self.sum = self.sum.plus(Sum::from_id(&entry.id));
+        if let Some(symbols) = &mut self.symbols {
+            Arc::make_mut(symbols).insert(&entry.id);
+        }
         Ok(true)
     }
 
@@ -154,13 +161,30 @@ impl Tree {
         }
         self.len -= 1;
         self.sum = self.sum.minus(Sum::from_id(&entry.id));
+        if let Some(symbols) = &mut self.symbols {
+            Arc::make_mut(symbols).erase(&entry.id);
+        }
         true
+    }
+
+    /// Keeps `number` [symbols](KeptSymbols) under `key`, a secret of one's own ends: built now in one walk, and kept
+    /// up to date by every insertion and removal from now on. With 0, none are kept and nothing is paid. Snapshots have
+    /// them too; the first change after a snapshot copies them.
+    pub fn keep_symbols(&mut self, key: [u8; 16], number: usize) {
+        self.symbols = (number > 0).then(|| {
+            let mut kept = KeptSymbols::new(key, number);
+            self.scan(0..self.len, |entry| {
+                kept.insert(&entry.id);
+                ControlFlow::Continue(())
+            });
+            Arc::new(kept)
+        });
     }
 
     /// Bytes of memory in use, without what the allocator adds.
     #[must_use]
     pub fn memory(&self) -> usize {
-        size_of::<Self>() + self.root.memory()
+        size_of::<Self>() + self.root.memory() + self.symbols.as_ref().map_or(0, |symbols| symbols.memory())
     }
 
     /// Whether an entry is there.
@@ -285,6 +309,10 @@ impl SortedSet for Tree {
     fn scan(&self, range: Range<usize>, mut visit: impl FnMut(&Entry) -> ControlFlow<()>) {
         let _ = self.root.scan(range.start, range.end, &mut visit);
     }
+
+    fn symbols(&self) -> Option<&KeptSymbols> {
+        self.symbols.as_deref()
+    }
 }
 
 /// The child that an entry belongs to.
@@ -299,16 +327,6 @@ fn find(entries: &[Entry], entry: &Entry) -> Result<usize, usize> {
     let near = guess(entries.len(), |place| entries.get(place), entry);
     let place = gallop(0, entries.len(), near, |place| entries.get(place).is_some_and(|other| other < entry));
     if entries.get(place) == Some(entry) { Ok(place) } else { Err(place) }
-}
-
-/// Where an entry would be if the timestamps of a node were spread evenly: a node has many cache lines, and this looks
-/// at two of them instead of at half a dozen.
-fn guess<'a>(len: usize, key: impl Fn(usize) -> Option<&'a Entry>, entry: &Entry) -> usize {
-    let (Some(first), Some(last)) = (key(0), key(len.saturating_sub(1))) else { return 0 };
-    let shift = 44u32.saturating_sub((last.timestamp - first.timestamp).leading_zeros().min(44));
-    let span = (last.timestamp - first.timestamp) >> shift;
-    let above = entry.timestamp.clamp(first.timestamp, last.timestamp) - first.timestamp;
-    ((above >> shift) * (len as u64)).checked_div(span).map_or(len / 2, |place| place as usize)
 }
 
 impl Child {

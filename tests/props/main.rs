@@ -2,6 +2,7 @@
 
 mod codec;
 mod frame;
+mod kept;
 mod limiter;
 mod lookup;
 mod memory;

@@ -10,7 +10,7 @@ use honeyguide::internals::dht::limiter::Limiter;
 use honeyguide::internals::dht::tokens::Tokens;
 use honeyguide::internals::dht::transactions::{Transactions, TransactionsMemory};
 use honeyguide::krpc::{Decoded, Item, Method, Query, Response, Want, decode};
-use honeyguide::negentropy::{Entry, Limits, RatelessInitiator, Reconciler, ReconcilerConfig, Sealed};
+use honeyguide::negentropy::{Entry, Limits, RatelessInitiator, Reconciler, ReconcilerConfig, Sealed, SortedSet};
 use honeyguide::{Config, Endpoint, Id, Input, Instant, Node, Output, Storage};
 
 const SEED: [u8; 32] = *b"thirty-two bytes nobody may see.";
@@ -179,7 +179,12 @@ fn neither_the_key_of_a_session_nor_that_of_random_splits_is_shown() {
     rateless.initiate(&set, &mut out).unwrap();
     // Where a split moves is drawn from the stream that begins with the key.
     let drawn: [u8; 256] = Rng::from_seed(SEED).bytes();
-    let machines: [&dyn Debug; 4] = [&config, &initiator, &responder, &rateless];
+    let mut keeping = set.clone();
+    keeping.keep_symbols(SEED[..16].try_into().unwrap(), 100);
+    let mut own = RatelessInitiator::kept(100);
+    own.initiate(&keeping, &mut out).unwrap();
+    let kept = keeping.symbols().unwrap();
+    let machines: [&dyn Debug; 6] = [&config, &initiator, &responder, &rateless, kept, &own];
     for machine in machines {
         assert!(!shows(machine, &SEED) && !shows(machine, &drawn), "{machine:?}");
     }

@@ -45,7 +45,10 @@ const FLOORS: &[(Floor, &str)] = &[
     (Vocabulary, "dht::capacity dht::config dht::event dht::command dht::error dht::stats dht::trace dht::contact"),
     (Vocabulary, "dht::outcome"),
     (Vocabulary, "negentropy::config negentropy::error negentropy::set negentropy::sorted negentropy::sealed"),
-    (Vocabulary, "negentropy::sort negentropy::split negentropy::diff"),
+    (
+        Vocabulary,
+        "negentropy::sort negentropy::split negentropy::diff negentropy::symbol negentropy::kept negentropy::search",
+    ),
     (Codec, "krpc negentropy::message negentropy::varint"),
     (Base, "base"),
 ];
@@ -62,8 +65,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 const NOT_FOR_CODECS: &[&str] = &["base::time", "base::rng"];
 
 /// Files below floor 4 that may ask for features, with the reason for each. Besides, a `mod.rs` may at what it gathers.
-const FEATURE_FILES: &[(&str, &str)] =
-    &[("src/base/list.rs", "memory is lent or owned"), ("src/dht/trace.rs", "a sink is lent or boxed")];
+const FEATURE_FILES: &[(&str, &str)] = &[
+    ("src/base/list.rs", "memory is lent or owned"),
+    ("src/dht/trace.rs", "a sink is lent or boxed"),
+    ("src/negentropy/set.rs", "a set keeps symbols where there is an allocator"),
+];
 
 /// What no file of the core names: it reads no clock, starts nothing, prints nothing, and hashes no maps.
 const NOT_FOR_THE_CORE: &str = "std::time Instant::now SystemTime HashMap HashSet thread thread_local print println \

@@ -37,7 +37,7 @@ pub fn report(rounds: usize) {
             pair.adaptive(&format!("d = {d}, adaptive"), (0, 0));
         }
     }
-    for d in [10, 1_000] {
+    for d in [10, 1_000, 100_000] {
         Pair::new(&mut rng, N, d).rateless(&mut rng);
     }
     let pair = Pair::new(&mut rng, N, 10_000);
@@ -45,7 +45,10 @@ pub fn report(rounds: usize) {
     pair.adaptive("d = 10000, adaptive, 60/60 kB", (60_000, 60_000));
     Pair::tail(&mut rng, N, 1_000).adaptive("newest 1000 on one side, adaptive", (0, 0));
     memory(&unsorted);
+    tree_with_symbols(&mut rng, &unsorted);
     tree(&mut rng, &unsorted);
+    drop(unsorted);
+    Pair::new(&mut rng, 10 * N, 100).rateless(&mut rng);
 }
 
 fn entries(rng: &mut Rng, n: usize) -> Vec<Entry> {
@@ -154,30 +157,42 @@ impl Pair {
         print_row(name, &mut a, &mut b);
     }
 
-    fn rateless(&self, rng: &mut Rng) {
-        let (mut initiator, responder) =
-            (RatelessInitiator::new(rng.bytes(), 1 << 20), RatelessResponder::new(1 << 20));
+    fn rateless(&mut self, rng: &mut Rng) {
+        self.rateless_session("rateless, a key of its own", 1, || RatelessInitiator::new(rng.bytes(), 1 << 20));
+        let (key, number) = (rng.bytes(), 1_500);
+        let ((), time) = timed(|| self.sets.iter_mut().for_each(|set| set.keep_symbols(key, number)));
+        self.rateless_session("rateless, 1500 kept", 9, || RatelessInitiator::kept(1 << 20));
+        println!("{:<36} {:.1} ms", "  both sets' symbols built in", time.as_secs_f64() * 1e3);
+    }
+
+    fn rateless_session(&self, name: &str, times: usize, mut initiator: impl FnMut() -> RatelessInitiator) {
+        let responder = RatelessResponder::new(1 << 20);
         let (mut up, mut down) = (vec![0; RatelessInitiator::MESSAGE_LEN], vec![0; LONGEST]);
-        let (mut rounds, mut told) = (0, 0);
-        let start = Instant::now();
-        let mut len = initiator.initiate(&self.sets[0], &mut up).expect("room");
-        let mut bytes = 0;
-        loop {
-            rounds += 1;
-            let reply = responder.answer(&self.sets[1], &up[..len], &mut down).expect("sound");
-            bytes += len + reply;
-            match initiator.reconcile(&self.sets[0], &down[..reply], &mut up, &mut |_| told += 1).expect("sound") {
-                RatelessStep::Reply(next) => len = next,
-                RatelessStep::Done => break,
-                RatelessStep::FallBack => panic!("fell back"),
+        let mut all = Vec::new();
+        for _ in 0..times {
+            let (mut rounds, mut told, mut bytes, mut initiator) = (0, 0, 0, initiator());
+            let start = Instant::now();
+            let mut len = initiator.initiate(&self.sets[0], &mut up).expect("room");
+            loop {
+                rounds += 1;
+                let reply = responder.answer(&self.sets[1], &up[..len], &mut down).expect("sound");
+                bytes += len + reply;
+                match initiator.reconcile(&self.sets[0], &down[..reply], &mut up, &mut |_| told += 1).expect("sound") {
+                    RatelessStep::Reply(next) => len = next,
+                    RatelessStep::Done => break,
+                    RatelessStep::FallBack => panic!("fell back"),
+                }
             }
+            assert_eq!(told, self.d);
+            all.push((start.elapsed(), rounds, bytes));
         }
-        assert_eq!(told, self.d);
+        all.sort();
+        let (time, rounds, bytes) = all[times / 2];
         println!(
-            "{:<36} {rounds:>3} round trips, {bytes} bytes, {:.1} a difference; {:.1} ms",
-            format!("d = {}, rateless", self.d),
+            "{:<36} {rounds:>3} round trips, {bytes} bytes, {:.1} a difference; {:.3} ms",
+            format!("d = {}, {name}", self.d),
             bytes as f64 / self.d as f64,
-            start.elapsed().as_secs_f64() * 1e3
+            time.as_secs_f64() * 1e3
         );
     }
 
@@ -281,6 +296,35 @@ fn memory(unsorted: &[Entry]) {
     let own = unsorted.to_vec();
     let set = Sealed::build(own).expect("sound");
     println!("{:<36} {:.1} bytes an entry", "memory, sealed", set.memory() as f64 / N as f64);
+}
+
+/// Random inserts and erases into trees of a million, by turns with and without kept symbols.
+fn tree_with_symbols(rng: &mut Rng, unsorted: &[Entry]) {
+    let sorted = build(unsorted);
+    let plain = Tree::from_sorted(sorted.entries()).expect("ascending");
+    let (mut kept, key) = (plain.clone(), rng.bytes());
+    let ((), time) = timed(|| kept.keep_symbols(key, 1_500));
+    println!("{:<36} {:.1} ms", "tree, 1500 symbols built in", time.as_secs_f64() * 1e3);
+    let mut trees = [plain, kept];
+    let mut times = [[const { Vec::new() }; 2], [const { Vec::new() }; 2]];
+    // The first change of a clone copies what it shares: before the clock runs.
+    let warm = entries(rng, 200_000);
+    trees.iter_mut().for_each(|tree| warm.iter().for_each(|entry| assert!(tree.insert(*entry).expect("sound"))));
+    for _ in 0..9 {
+        let fresh = entries(rng, 20_000);
+        for (tree, times) in trees.iter_mut().zip(&mut times) {
+            times[0].push(timed(|| fresh.iter().for_each(|entry| assert!(tree.insert(*entry).expect("sound")))).1);
+            times[1].push(timed(|| fresh.iter().for_each(|entry| assert!(tree.erase(entry)))).1);
+        }
+    }
+    for (i, what) in ["insert", "erase"].into_iter().enumerate() {
+        let [plain, kept] = [0, 1].map(|tree| {
+            times[tree][i].sort();
+            times[tree][i][4].as_nanos() as f64 / 20_000.0
+        });
+        let ratio = kept / plain;
+        println!("{:<36} {plain:.0} ns, with 1500 symbols {kept:.0} ns, {ratio:.2}x", format!("tree, random {what}"));
+    }
 }
 
 fn tree(rng: &mut Rng, unsorted: &[Entry]) {

@@ -166,8 +166,8 @@ impl Exchange {
             return Ok(());
         }
         Err(format!(
-            "{missed_a} ids that only A has and {missed_b} that only B has were not found, as sums of ids that differ are \
-             equal; ids have to be uniform hashes, or be reconciled with --salted"
+            "{missed_a} ids that only A has and {missed_b} that only B has were not found, as different ids have equal \
+             sums; ids have to be uniform hashes, or be reconciled with --salted"
         )
         .into())
     }

@@ -4,17 +4,14 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use crate::negentropy::rateless::sketch::SessionKey;
 use crate::negentropy::set::SortedSet;
-
-/// Cells of the estimate.
-pub const CELLS: usize = 2048;
+use crate::negentropy::symbol::{CELLS, SessionKey, cell};
 
 /// How many ids fall into each cell, modulo 256.
 pub fn cells<S: SortedSet>(set: &S, key: &SessionKey) -> Vec<u8> {
     let mut cells = vec![0u8; CELLS];
     set.scan(0..set.len(), |entry| {
-        if let Some(cell) = cells.get_mut(key.hash(&entry.id) as usize % CELLS) {
+        if let Some(cell) = cells.get_mut(cell(key.hash(&entry.id))) {
             *cell = cell.wrapping_add(1);
         }
         ControlFlow::Continue(())

@@ -16,9 +16,10 @@
 //! The result is believed only if the own set with the differences applied has the fingerprint that the responder
 //! named. Everything else ends in [`RatelessStep::FallBack`]: too many differences, sums that lead nowhere, or a
 //! partner that speaks V1 only and says so by the byte `61`. Then the session begins anew with a
-//! [`Reconciler`](crate::negentropy::Reconciler). Rules N40 to N48 of `spec/negentropy.md`.
+//! [`Reconciler`](crate::negentropy::Reconciler). Rules N40 to N49 of `spec/negentropy.md`.
 //!
-//! An answer costs the responder a walk over its whole set: enable it for partners whom you know.
+//! An answer costs the responder a walk over its whole set: enable it for partners whom you know. Own ends that share a
+//! secret key spare the walk by symbols that their sets keep (N49).
 
 mod estimate;
 mod session;

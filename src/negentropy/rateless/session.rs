@@ -6,9 +6,10 @@ use crate::base::bytes::{SliceReader, SliceWriter};
 use crate::base::error::NoRoom;
 use crate::negentropy::error::ReconcileError;
 use crate::negentropy::message::{self, MalformedFrame};
-use crate::negentropy::rateless::estimate::{self, CELLS, cells};
-use crate::negentropy::rateless::sketch::{SYMBOL_LEN, SessionKey, Sketch, Symbol, encode};
+use crate::negentropy::rateless::estimate::{self, cells};
+use crate::negentropy::rateless::sketch::{Sketch, encode};
 use crate::negentropy::set::{Difference, SortedSet};
+use crate::negentropy::symbol::{CELLS, SYMBOL_LEN, SessionKey, Symbol, TAG_LEN};
 use crate::negentropy::varint;
 
 /// First byte of all messages of this mode.
@@ -17,6 +18,9 @@ const VERSION: u8 = 0x6f;
 /// Kinds of request: the first one, and the one for more symbols.
 const HELLO: u8 = 0;
 const MORE: u8 = 1;
+/// The same for symbols that both sides keep under one key.
+const HELLO_KEPT: u8 = 2;
+const MORE_KEPT: u8 = 3;
 
 /// Kinds of answer.
 const EQUAL: u8 = 0;
@@ -72,7 +76,8 @@ pub enum RatelessStep {
 /// ```
 #[derive(Debug)]
 pub struct RatelessInitiator {
-    key: SessionKey,
+    /// Nothing: that of the symbols that the set keeps.
+    key: Option<SessionKey>,
     most: u64,
     sketch: Sketch,
     begun: bool,
@@ -88,17 +93,31 @@ impl RatelessInitiator {
     #[must_use]
     pub fn new(key: [u8; 16], most: u64) -> Self {
         let key = SessionKey(key);
-        RatelessInitiator { key, most, sketch: Sketch::new(key), begun: false, asked: false }
+        RatelessInitiator { key: Some(key), most, sketch: Sketch::new(key, false), begun: false, asked: false }
+    }
+
+    /// The same over the symbols that the set of either side [keeps](SortedSet::symbols): no walk over either set. For
+    /// one's own ends alone, which trust each other (N49). A responder without such symbols, or with those of another
+    /// key, leads to [`RatelessStep::FallBack`].
+    #[must_use]
+    pub fn kept(most: u64) -> Self {
+        let sketch = Sketch::new(SessionKey([0; 16]), true);
+        RatelessInitiator { key: None, most, sketch, begun: false, asked: false }
     }
 
     /// Writes the first message.
     ///
     /// # Errors
     ///
-    /// When `out` is shorter than the message, and when the session has begun.
+    /// When `out` is shorter than the message, when the session has begun, and when it is over kept symbols and the set
+    /// keeps none.
     pub fn initiate<S: SortedSet>(&mut self, set: &S, out: &mut [u8]) -> Result<usize, ReconcileError> {
         if self.begun {
             return Err(ReconcileError::Misuse);
+        }
+        if self.key.is_none() {
+            let kept = set.symbols().ok_or(ReconcileError::NoSymbols)?;
+            self.sketch = Sketch::new(kept.key(), true);
         }
         let bytes = out.len();
         let len = self.write_hello(set, out).map_err(|NoRoom| too_small(bytes, Self::MESSAGE_LEN))?;
@@ -108,12 +127,22 @@ impl RatelessInitiator {
 
     fn write_hello<S: SortedSet>(&self, set: &S, out: &mut [u8]) -> Result<usize, NoRoom> {
         let mut out = SliceWriter::new(out);
-        out.put(&[VERSION, HELLO])?;
-        out.put(&self.key.0)?;
+        self.write_kind([HELLO, HELLO_KEPT], &mut out)?;
         varint::write(set.len() as u64, &mut out)?;
         out.put(&set.fingerprint(0..set.len()).0)?;
-        out.put(&cells(set, &self.key))?;
+        match (&self.key, set.symbols()) {
+            (None, Some(kept)) => out.put(kept.cells())?,
+            (key, _) => out.put(&cells(set, &key.unwrap_or(self.sketch.key())))?,
+        }
         Ok(out.written())
+    }
+
+    /// The beginning of a request of one of these kinds: with a key of its own, or over kept symbols.
+    fn write_kind(&self, [own, kept]: [u8; 2], out: &mut SliceWriter<'_>) -> Result<(), NoRoom> {
+        match &self.key {
+            Some(key) => out.put(&[VERSION, own]).and_then(|()| out.put(&key.0)),
+            None => out.put(&[VERSION, kept]).and_then(|()| out.put(&self.sketch.key().tag())),
+        }
     }
 
     /// Handles an answer. The set has to be the one that the session began with. Differences are reported to `sink` all
@@ -164,8 +193,7 @@ impl RatelessInitiator {
             return Ok(RatelessStep::FallBack);
         }
         let mut out = SliceWriter::new(out);
-        out.put(&[VERSION, MORE])?;
-        out.put(&self.key.0)?;
+        self.write_kind([MORE, MORE_KEPT], &mut out)?;
         varint::write(have, &mut out)?;
         varint::write(more, &mut out)?;
         self.asked = true;
@@ -207,18 +235,32 @@ impl RatelessResponder {
         let space = out.len().saturating_sub(RatelessAnswer::HEAD) / SYMBOL_LEN;
         let fingerprint = set.fingerprint(0..set.len());
         let mut out = SliceWriter::new(out);
-        let (key, from, symbols) = match request {
+        let kept =
+            set.symbols().filter(|kept| matches!(request.key(), RequestKey::Kept(tag) if tag == kept.key().tag()));
+        let key = match (request.key(), kept) {
+            (RequestKey::Own(key), _) => key,
+            (RequestKey::Kept(_), Some(kept)) => kept.key(),
+            (RequestKey::Kept(_), None) => {
+                out.put(&[message::VERSION])?;
+                return Ok(out.written());
+            }
+        };
+        let (from, symbols) = match request {
             Request::Hello { count, fingerprint: theirs, .. }
                 if count == set.len() as u64 && theirs == fingerprint.0 =>
             {
                 out.put(&[VERSION, EQUAL])?;
                 return Ok(out.written());
             }
-            Request::Hello { key, count, cells: theirs, .. } => {
+            Request::Hello { count, cells: theirs, .. } => {
                 let net = (set.len() as i64).saturating_sub(i64::try_from(count).unwrap_or(i64::MAX));
-                (key, 0, estimate::symbols(&cells(set, &key), theirs, net))
+                let estimated = match kept {
+                    Some(kept) => estimate::symbols(kept.cells(), theirs, net),
+                    None => estimate::symbols(&cells(set, &key), theirs, net),
+                };
+                (0, estimated)
             }
-            Request::More { key, from, symbols } => (key, from, symbols),
+            Request::More { from, symbols, .. } => (from, symbols),
         };
         let end = from.saturating_add(symbols);
         if end > self.most || symbols > space as u64 {
@@ -226,7 +268,11 @@ impl RatelessResponder {
             return Ok(out.written());
         }
         let mut sums = vec![Symbol::default(); symbols as usize];
-        encode(set, &key, from..end, &mut sums, 1);
+        let kept = kept.and_then(|kept| kept.symbols().get(usize::try_from(from).ok()?..)).unwrap_or_default();
+        sums.iter_mut().zip(kept).for_each(|(sum, kept)| *sum = *kept);
+        if let Some(rest) = sums.get_mut(kept.len()..).filter(|rest| !rest.is_empty()) {
+            encode(set, &key, from + kept.len() as u64..end, rest, 1);
+        }
         out.put(&[VERSION, SYMBOLS])?;
         varint::write(set.len() as u64, &mut out)?;
         out.put(&fingerprint.0)?;
@@ -246,8 +292,17 @@ fn too_small(bytes: usize, least: usize) -> ReconcileError {
 
 /// What an initiator sends.
 enum Request<'m> {
-    Hello { key: SessionKey, count: u64, fingerprint: [u8; 16], cells: &'m [u8] },
-    More { key: SessionKey, from: u64, symbols: u64 },
+    Hello { key: RequestKey, count: u64, fingerprint: [u8; 16], cells: &'m [u8] },
+    More { key: RequestKey, from: u64, symbols: u64 },
+}
+
+/// Under which key.
+#[derive(Clone, Copy)]
+enum RequestKey {
+    /// One of this session.
+    Own(SessionKey),
+    /// That of the symbols that both sides keep, by its tag.
+    Kept([u8; TAG_LEN]),
 }
 
 impl<'m> Request<'m> {
@@ -257,18 +312,27 @@ impl<'m> Request<'m> {
         if version != VERSION {
             return Err(MalformedFrame::Version);
         }
-        let key = SessionKey(array(&mut input)?);
+        let key = match kind {
+            HELLO | MORE => RequestKey::Own(SessionKey(array(&mut input)?)),
+            HELLO_KEPT | MORE_KEPT => RequestKey::Kept(array(&mut input)?),
+            _ => return Err(MalformedFrame::Mode),
+        };
         let request = match kind {
-            HELLO => Request::Hello {
+            HELLO | HELLO_KEPT => Request::Hello {
                 key,
                 count: varint::take(&mut input)?.0,
                 fingerprint: array(&mut input)?,
                 cells: input.take(CELLS).ok_or(MalformedFrame::Truncated)?,
             },
-            MORE => Request::More { key, from: varint::take(&mut input)?.0, symbols: varint::take(&mut input)?.0 },
-            _ => return Err(MalformedFrame::Mode),
+            _ => Request::More { key, from: varint::take(&mut input)?.0, symbols: varint::take(&mut input)?.0 },
         };
         if input.rest().is_empty() { Ok(request) } else { Err(MalformedFrame::Trailing) }
+    }
+
+    fn key(&self) -> RequestKey {
+        match self {
+            Request::Hello { key, .. } | Request::More { key, .. } => *key,
+        }
     }
 }
 

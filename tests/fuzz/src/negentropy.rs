@@ -120,6 +120,12 @@ pub fn hostile_partner(data: &[u8]) {
         party
     };
     let _ = RatelessResponder::new(500).answer(&set, rest, &mut out);
+    let mut keeping = set.clone();
+    keeping.keep_symbols([*mode; 16], 90);
+    let _ = RatelessResponder::new(500).answer(&keeping, rest, &mut out);
+    let mut initiator = RatelessInitiator::kept(500);
+    initiator.initiate(&keeping, &mut out).unwrap();
+    let _ = initiator.reconcile(&keeping, rest, &mut out, &mut |_| ());
     let mut initiator = RatelessInitiator::new([*mode; 16], 500);
     initiator.initiate(&set, &mut out).unwrap();
     let _ = initiator.reconcile(&set, rest, &mut out, &mut |_| ());
