@@ -52,7 +52,7 @@ impl Limits {
     /// For the initiator whose partner may be hostile.
     #[must_use]
     pub const fn initiator() -> Self {
-        Limits { message: 64 << 20, ranges: 1 << 22, rounds: 64, needs: 1_000_000, work: 1 << 26 }
+        Limits { message: 64 << 20, ranges: 1 << 22, rounds: 64, needs: 1 << 20, work: 1 << 26 }
     }
 
     /// For a partner who is trusted, with messages up to `message` bytes.
@@ -125,8 +125,13 @@ impl ReconcilerConfig {
     /// How many words of scratch memory an initiator needs: one for each id that one list can have.
     #[must_use]
     pub const fn scratch_len(&self) -> usize {
+        self.deferred_len() / ID_LEN
+    }
+
+    /// How many bytes an initiator may set aside (N26).
+    pub(crate) const fn deferred_len(&self) -> usize {
         let message = self.limits.message;
-        (if message < Self::MAX_MESSAGE { message } else { Self::MAX_MESSAGE }) / ID_LEN
+        if message < Self::MAX_MESSAGE { message } else { Self::MAX_MESSAGE }
     }
 }
 

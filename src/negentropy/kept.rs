@@ -8,8 +8,8 @@ use crate::negentropy::symbol::{CELLS, SessionKey, Symbol, add_everywhere, cell}
 
 /// The first symbols of a set under one key, and the counts that the number of differences is estimated from.
 ///
-/// [`Tree::keep_symbols`](crate::negentropy::Tree::keep_symbols) and `Sealed::keep_symbols` keep them with the set; a
-/// set of your own that calls [`insert`](Self::insert) and [`erase`](Self::erase), and shows them in
+/// [`Tree::keep_symbols`](crate::negentropy::Tree::keep_symbols) and `Sealed::keep_symbols` keep them with the set;
+/// a set of your own that calls [`insert`](Self::insert) and [`erase`](Self::erase), and shows them in
 /// `SortedSet::symbols`, can have them too.
 #[derive(Clone)]
 pub struct KeptSymbols {

@@ -234,6 +234,26 @@ impl<'a> FrameReader<'a> {
         FrameReader { input: SliceReader::new(body), last: Bound::ZERO, strictness }
     }
 
+    /// Reads on where another reader was: what it had left, after that bound.
+    pub fn resume(rest: &'a [u8], last: Bound, strictness: Strictness) -> Self {
+        FrameReader { input: SliceReader::new(rest), last, strictness }
+    }
+
+    /// What has not been read.
+    pub fn rest(&self) -> &'a [u8] {
+        self.input.rest()
+    }
+
+    /// How it reads.
+    pub fn strictness(&self) -> Strictness {
+        self.strictness
+    }
+
+    /// The bound of the last range.
+    pub fn last_bound(&self) -> Bound {
+        self.last
+    }
+
     fn range(&mut self) -> Result<Range<'a>, MalformedFrame> {
         Ok(Range { bound: self.bound()?, mode: self.mode()? })
     }

@@ -49,3 +49,11 @@ pub fn guess<'a>(len: usize, key: impl Fn(usize) -> Option<&'a Entry>, entry: &E
     let above = entry.timestamp.clamp(first.timestamp, last.timestamp) - first.timestamp;
     ((above >> shift) * (len as u64)).checked_div(span).map_or(len / 2, |place| place as usize)
 }
+
+/// The place of an entry among others, or the one where it belongs.
+#[allow(dead_code, reason = "a tree is made with an allocator only")]
+pub fn find(entries: &[Entry], entry: &Entry) -> Result<usize, usize> {
+    let near = guess(entries.len(), |place| entries.get(place), entry);
+    let place = gallop(0, entries.len(), near, |place| entries.get(place).is_some_and(|other| other < entry));
+    if entries.get(place) == Some(entry) { Ok(place) } else { Err(place) }
+}

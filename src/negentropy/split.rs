@@ -1,9 +1,9 @@
 //! Into how many buckets a range is split that differs: rules N20 to N24 of `spec/negentropy.md`.
 //!
-//! Every level of splitting costs about 20 bytes a bucket and half a round trip, and a list costs 32 bytes an entry.
-//! The plan is to reach lists of a few entries with the eighth message, the answer of the fourth round trip, and to
-//! spread the splits evenly over the messages until then. Where nearly everything differs, wide splits get there sooner
-//! and no dearer.
+//! Every level of splitting costs about 20 bytes a bucket and half a round trip, and a list costs 32 bytes an
+//! entry. The plan is to reach lists of a few entries with the eighth message, the answer of the fourth round trip,
+//! and to spread the splits evenly over the messages until then. Where nearly everything differs, wide splits get
+//! there sooner and no dearer.
 
 use crate::negentropy::config::Splitting;
 
@@ -61,6 +61,9 @@ pub struct Situation {
 pub enum SplitPlan {
     /// All its ids.
     List,
+    /// A list without ids: the responder lists all that it has, which tells the initiator as much as if it had
+    /// listed its own, in fewer bytes.
+    Ask,
     /// So many fingerprints.
     Buckets(usize),
 }
@@ -70,13 +73,14 @@ pub fn plan(splitting: Splitting, n: usize, at: Situation) -> SplitPlan {
     if splitting == Splitting::Conformance {
         return if n < REFERENCE.1 { SplitPlan::List } else { SplitPlan::Buckets(REFERENCE.0) };
     }
-    let longest = match (at.lists_end_it, at.framed) {
-        (true, _) if at.framed || at.message >= LAST_MESSAGE => 4 * LIST,
-        (true, _) => LIST + 1,
-        (false, _) => 1,
+    let late = at.framed || at.message >= LAST_MESSAGE;
+    let longest = match at.survey {
+        None => 1,
+        Some(_) if at.lists_end_it && late => 4 * LIST,
+        Some(_) => LIST + 1,
     };
     if n <= longest {
-        return SplitPlan::List;
+        return if at.lists_end_it { SplitPlan::List } else { SplitPlan::Ask };
     }
     let Some(survey) = at.survey else { return SplitPlan::Buckets(REFERENCE.0.min(n)) };
     let levels = LAST_MESSAGE.saturating_sub(at.message).max(1);
@@ -103,6 +107,18 @@ mod tests {
             assert_eq!(plan(Splitting::Conformance, 31, at), SplitPlan::List);
             assert_eq!(plan(Splitting::Conformance, 32, at), SplitPlan::Buckets(16));
         }
+    }
+
+    /// N24: five bytes ask for what a list of own ids would ask for.
+    #[test]
+    fn an_initiator_asks_for_small_ranges_and_a_responder_lists_them() {
+        let survey = Some(MessageSurvey { compared: 16, differ: 3 });
+        let plan_of = |n, message, lists_end_it| {
+            plan(Splitting::Adaptive, n, Situation { message, lists_end_it, framed: false, survey })
+        };
+        assert_eq!((plan_of(4, 3, false), plan_of(4, 4, true)), (SplitPlan::Ask, SplitPlan::List));
+        assert!(matches!((plan_of(5, 9, false), plan_of(5, 4, true)), (SplitPlan::Buckets(_), SplitPlan::Buckets(_))));
+        assert_eq!((plan_of(12, 8, true), plan_of(0, 3, false)), (SplitPlan::List, SplitPlan::Ask));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use core::ops::{ControlFlow, Range};
 
 use crate::negentropy::kept::KeptSymbols;
 use crate::negentropy::message::Entry;
-use crate::negentropy::search::{gallop, guess};
+use crate::negentropy::search::{find, gallop, guess};
 use crate::negentropy::set::{SortedSet, Sum};
 use crate::negentropy::sorted::{NotASet, check_order};
 
@@ -143,9 +143,7 @@ impl Tree {
         }
         self.len += 1;
         self.sum = self.sum.plus(Sum::from_id(&entry.id));
-        if let Some(symbols) = &mut self.symbols {
-            Arc::make_mut(symbols).insert(&entry.id);
-        }
+        self.symbols.iter_mut().for_each(|symbols| Arc::make_mut(symbols).insert(&entry.id));
         Ok(true)
     }
 
@@ -161,15 +159,12 @@ impl Tree {
         }
         self.len -= 1;
         self.sum = self.sum.minus(Sum::from_id(&entry.id));
-        if let Some(symbols) = &mut self.symbols {
-            Arc::make_mut(symbols).erase(&entry.id);
-        }
+        self.symbols.iter_mut().for_each(|symbols| Arc::make_mut(symbols).erase(&entry.id));
         true
     }
 
-    /// Keeps `number` [symbols](KeptSymbols) under `key`, a secret of one's own ends: built now in one walk, and kept
-    /// up to date by every insertion and removal from now on. With 0, none are kept and nothing is paid. Snapshots have
-    /// them too; the first change after a snapshot copies them.
+    /// Keeps `number` [symbols](KeptSymbols) under `key`, a secret of one's own ends: built now in one walk, and updated
+    /// by every change, of which the first after a snapshot copies them. With 0, none are kept and nothing is paid.
     pub fn keep_symbols(&mut self, key: [u8; 16], number: usize) {
         self.symbols = (number > 0).then(|| {
             let mut kept = KeptSymbols::new(key, number);
@@ -320,13 +315,6 @@ fn place_of(children: &[Child], entry: &Entry) -> usize {
     let near = guess(children.len(), |place| children.get(place).map(|child| &child.first), entry);
     let after = gallop(0, children.len(), near, |place| children.get(place).is_some_and(|child| child.first <= *entry));
     after.saturating_sub(1)
-}
-
-/// The place of an entry in a leaf, or the one where it belongs.
-fn find(entries: &[Entry], entry: &Entry) -> Result<usize, usize> {
-    let near = guess(entries.len(), |place| entries.get(place), entry);
-    let place = gallop(0, entries.len(), near, |place| entries.get(place).is_some_and(|other| other < entry));
-    if entries.get(place) == Some(entry) { Ok(place) } else { Err(place) }
 }
 
 impl Child {

@@ -18,10 +18,13 @@
 //! range is skipped only when both fingerprints are equal or one side knows all ids of the other there, and the
 //! fingerprint of what was cut begins at the last bound that was written (N8).
 
+mod deferred;
 mod news;
 #[cfg(feature = "alloc")]
 mod owned;
+mod pace;
 mod party;
+mod reading;
 mod session;
 mod survey;
 mod turn;

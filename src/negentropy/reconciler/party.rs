@@ -3,14 +3,18 @@
 use core::ops::Range;
 
 use crate::base::error::NoRoom;
-use crate::base::list::Memory;
+use crate::base::list;
 use crate::base::rng::Rng;
 use crate::negentropy::config::{ReconcilerConfig, Splitting};
 use crate::negentropy::diff;
+use crate::negentropy::reconciler::pace::Pace;
 use crate::negentropy::set::{Difference, SortedSet};
 
 /// Lent or owned.
-pub type Scratch<'s> = Memory<'s, u32>;
+pub type Scratch<'s> = list::Memory<'s, u32>;
+
+/// Lent or owned, for bytes of messages.
+pub type MessageMemory<'s> = list::Memory<'s, u8>;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
@@ -34,12 +38,13 @@ pub struct Party<'s> {
     named: u64,
     /// Whether one of our messages was cut at the frame limit.
     framed: bool,
+    pace: Pace,
 }
 
 impl<'s> Party<'s> {
     pub fn new(role: Role, config: ReconcilerConfig, scratch: Scratch<'s>) -> Self {
         let random = config.random_splits.map(Rng::from_seed);
-        Party { role, config, scratch, random, messages: 0, needs: 0, named: 0, framed: false }
+        Party { role, config, scratch, random, messages: 0, needs: 0, named: 0, framed: false, pace: Pace::default() }
     }
 
     pub fn role(&self) -> Role {
@@ -94,6 +99,10 @@ impl<'s> Party<'s> {
     /// One of our messages was cut.
     pub fn on_cut(&mut self) {
         self.framed = true;
+    }
+
+    pub fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
     }
 
     pub fn needs(&self) -> u64 {

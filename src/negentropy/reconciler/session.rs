@@ -1,13 +1,13 @@
 //! One side of one session, from the first message to the end.
 
-use core::ops::ControlFlow;
-
 use crate::base::error::ConfigError;
 use crate::negentropy::config::{MIN_FRAME, ReconcilerConfig, Splitting};
 use crate::negentropy::error::ReconcileError;
 use crate::negentropy::message::{self, Bound, Entry, FrameReader, VERSION};
+use crate::negentropy::reconciler::deferred::Deferred;
 use crate::negentropy::reconciler::news::SessionNews;
-use crate::negentropy::reconciler::party::{Party, Role, Scratch};
+use crate::negentropy::reconciler::party::{MessageMemory, Party, Role, Scratch};
+use crate::negentropy::reconciler::reading;
 use crate::negentropy::reconciler::survey::survey;
 use crate::negentropy::reconciler::turn::{Turn, Written};
 use crate::negentropy::set::{Difference, SortedSet};
@@ -72,6 +72,7 @@ enum SessionPhase {
 pub struct Reconciler<'s> {
     party: Party<'s>,
     phase: SessionPhase,
+    deferred: Deferred<'s>,
     news: SessionNews,
     /// Everything below is settled.
     settled: Bound,
@@ -86,11 +87,15 @@ impl<'s> Reconciler<'s> {
     /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), or messages may be
     /// longer than [`MAX_MESSAGE`](ReconcilerConfig::MAX_MESSAGE).
     pub fn initiator_in(config: ReconcilerConfig, scratch: &'s mut [u32]) -> Result<Self, ConfigError> {
-        Reconciler::asking(config, Scratch::Lent(scratch))
+        Reconciler::asking(config, Scratch::Lent(scratch), MessageMemory::Lent(&mut []))
     }
 
-    pub(super) fn asking(config: ReconcilerConfig, scratch: Scratch<'s>) -> Result<Self, ConfigError> {
-        Reconciler::new(Party::new(Role::Initiator, config, scratch), SessionPhase::Fresh)
+    pub(super) fn asking(
+        config: ReconcilerConfig,
+        scratch: Scratch<'s>,
+        deferred: MessageMemory<'s>,
+    ) -> Result<Self, ConfigError> {
+        Reconciler::new(Party::new(Role::Initiator, config, scratch), SessionPhase::Fresh, deferred)
     }
 
     /// The side that answers.
@@ -100,10 +105,11 @@ impl<'s> Reconciler<'s> {
     /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), or messages may be
     /// longer than [`MAX_MESSAGE`](ReconcilerConfig::MAX_MESSAGE).
     pub fn responder(config: ReconcilerConfig) -> Result<Self, ConfigError> {
-        Reconciler::new(Party::new(Role::Responder, config, Scratch::Lent(&mut [])), SessionPhase::Open)
+        let party = Party::new(Role::Responder, config, Scratch::Lent(&mut []));
+        Reconciler::new(party, SessionPhase::Open, MessageMemory::Lent(&mut []))
     }
 
-    fn new(party: Party<'s>, phase: SessionPhase) -> Result<Self, ConfigError> {
+    fn new(party: Party<'s>, phase: SessionPhase, deferred: MessageMemory<'s>) -> Result<Self, ConfigError> {
         if (1..MIN_FRAME).contains(&party.config().frame_limit) {
             return Err(ConfigError::new(
                 "frame_limit",
@@ -117,7 +123,8 @@ impl<'s> Reconciler<'s> {
             let most = ReconcilerConfig::MAX_MESSAGE as u64;
             return Err(ConfigError::new("limits.message", message as u64, "at most", most));
         }
-        Ok(Reconciler { party, phase, news: SessionNews::default(), settled: Bound::ZERO })
+        let deferred = Deferred::new(deferred);
+        Ok(Reconciler { party, phase, deferred, news: SessionNews::default(), settled: Bound::ZERO })
     }
 
     /// Writes the first message into `out` and returns its length.
@@ -235,16 +242,10 @@ impl<'s> Reconciler<'s> {
             Splitting::Adaptive => Some(survey(set, ranges.clone())?),
         };
         let mut turn = Turn::new(&mut self.party, set, out, survey)?;
-        for range in ranges {
-            let range = range?;
-            match turn.range(&range, sink) {
-                Ok(ControlFlow::Continue(())) => {}
-                Ok(ControlFlow::Break(())) => break,
-                Err(excess) => {
-                    self.settled = *turn.settled();
-                    return Err(turn.error(excess, &range));
-                }
-            }
+        let strictness = ranges.strictness();
+        if let Err(error) = reading::answer(&mut turn, &mut self.deferred, ranges, strictness, sink) {
+            self.settled = *turn.settled();
+            return Err(error);
         }
         let Written { len, asks, open, cut } = turn.finish();
         self.party.count_message();

@@ -27,14 +27,6 @@ pub enum Excess {
     Needs,
     /// More ids in one list than there are words of scratch memory.
     List,
-    /// More bytes than the frame has, which its smallest size excludes.
-    Bytes,
-}
-
-impl From<NoRoom> for Excess {
-    fn from(NoRoom: NoRoom) -> Self {
-        Excess::Bytes
-    }
 }
 
 /// An answer that has been written.
@@ -76,11 +68,19 @@ pub struct Turn<'t, 's, 'b, S> {
     skip: bool,
     /// Place of the last bound that stays written.
     emitted: usize,
-    /// The place in the message where that bound ends.
+    /// That bound, and the place in the message where it ends.
+    kept_bound: Bound,
     kept: Mark,
+    /// Where the range before the present one ended.
+    began: Bound,
+    began_at: usize,
     /// The first range that stays open.
     open: Option<OpenRange>,
     cut: bool,
+    /// What the answer asks for: own entries in ranges of which a list was asked for, and fingerprints.
+    listed: usize,
+    fingerprints: usize,
+    widest: usize,
     /// Ranges of the message so far.
     ranges: usize,
     /// What the answer to a range cost.
@@ -120,9 +120,15 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
             skipped_width: 0,
             skip: false,
             emitted: 0,
+            kept_bound: Bound::ZERO,
             kept,
+            began: Bound::ZERO,
+            began_at: 0,
             open: None,
             cut: false,
+            listed: 0,
+            fingerprints: 0,
+            widest: 0,
             ranges: 0,
             steps: 0,
             work: 0,
@@ -140,7 +146,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         let (start, end) = (self.set.lower_bound(from, 0, 0), self.set.len());
         let written = self.flush_skip().and_then(|()| self.split(start, end, &Bound::INFINITY));
         written.map_err(|NoRoom| too_small(self.frame))?;
-        Ok(self.writer.len())
+        Ok(self.finish().len)
     }
 
     /// Handles one range; breaks when the answer is cut and the rest of the message is to be left.
@@ -184,7 +190,10 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
                 Ok(())
             }
             Mode::IdList(theirs)
-                if self.party.is_adaptive() && theirs.len() == upper - lower && self.same(lower, theirs) =>
+                if self.party.is_adaptive()
+                    && !theirs.is_empty()
+                    && theirs.len() == upper - lower
+                    && self.same(lower, theirs) =>
             {
                 self.spend(theirs.len() as u64)?;
                 self.skip = true;
@@ -197,12 +206,84 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
                 written
             }
         };
+        (self.began_at, self.began) = (lower, self.bound);
         (self.index, self.bound) = (upper, *bound);
         if written.is_ok() {
             return Ok(ControlFlow::Continue(()));
         }
-        self.cut_off()?;
+        self.writer.go_back(self.kept);
         Ok(ControlFlow::Break(()))
+    }
+
+    /// Where the next range begins.
+    pub fn bound(&self) -> &Bound {
+        &self.bound
+    }
+
+    /// Whether everything from there on is what the partner has there.
+    pub fn is_equal(&mut self, theirs: &Fingerprint) -> bool {
+        let (from, to) = (self.index, self.set.len());
+        self.fingerprint(from, to) == *theirs
+    }
+
+    pub fn survey(&self) -> Option<MessageSurvey> {
+        self.survey
+    }
+
+    /// Goes on at another bound, if that is farther on, with ranges of which this survey was made.
+    pub fn jump(&mut self, to: &Bound, survey: Option<MessageSurvey>) {
+        self.survey = survey;
+        if to.entry() > self.bound.entry() {
+            self.index = self.set.lower_bound(to.entry(), self.index, self.index);
+            (self.bound, self.skip) = (*to, true);
+        }
+    }
+
+    /// When a range did not fit: everything below is answered, be it by a part of that range.
+    pub fn answered_below(&self) -> Bound {
+        if self.kept_bound.entry() > self.began.entry() { self.kept_bound } else { self.began }
+    }
+
+    /// The message has so many bytes, and was cut at the partner's frame limit or was not.
+    pub fn on_answer(&mut self, bytes: usize, cut: bool) {
+        if self.may_set_aside() {
+            self.party.pace().on_answer(bytes, cut);
+        }
+    }
+
+    /// Whether what follows to the end has more own entries than any range that we asked about.
+    pub fn is_wider_than_asked(&mut self) -> bool {
+        let width = self.set.len() - self.index.min(self.set.len());
+        self.party.pace().is_cut(width)
+    }
+
+    /// Whether the partner's answer will have room for more than what is asked so far.
+    pub fn will_fit(&mut self) -> bool {
+        let (listed, fingerprints) = (self.listed, self.fingerprints);
+        self.party.pace().will_fit(listed, fingerprints)
+    }
+
+    /// Whether what does not fit may be left out and taken up later. Only who asks may do so: nobody else would.
+    pub fn may_set_aside(&self) -> bool {
+        self.party.is_adaptive() && self.party.role() == Role::Initiator
+    }
+
+    /// Ends the message with one fingerprint of everything that is not answered (N8).
+    ///
+    /// # Errors
+    ///
+    /// When it does not fit, which the smallest frame excludes.
+    pub fn cut_off(&mut self) -> Result<(), ReconcileError> {
+        self.writer.set_limit(self.frame);
+        self.cut = true;
+        if self.party.is_adaptive() && self.began.entry() > self.kept_bound.entry() {
+            // What is settled since then would be told again.
+            self.writer.skip(&self.began).map_err(|NoRoom| too_small(self.frame))?;
+            self.emitted = self.began_at;
+        }
+        let rest = self.fingerprint(self.emitted, self.set.len());
+        self.widest = self.set.len();
+        self.writer.fingerprint(&Bound::INFINITY, &rest).map_err(|NoRoom| too_small(self.frame))
     }
 
     /// What is wrong with the message whose last range was this one, in numbers.
@@ -216,13 +297,13 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
                 let ids = if let Mode::IdList(ids) = range.mode { ids.len() } else { 0 };
                 ReconcileError::ListTooLong { ids, words: self.party.scratch_len() }
             }
-            Excess::Bytes => too_small(self.frame),
         }
     }
 
     /// What the answer has become.
     pub fn finish(self) -> Written {
-        let Turn { writer, open, cut, .. } = self;
+        let Turn { party, writer, open, cut, listed, fingerprints, widest, .. } = self;
+        party.pace().on_asked(listed, fingerprints, widest);
         Written { len: writer.len(), asks: !writer.is_empty(), open, cut }
     }
 
@@ -258,24 +339,14 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         if self.work > self.party.config().limits.work { Err(Excess::Work) } else { Ok(()) }
     }
 
-    /// What was written so far, up to the entry at `place`, stays.
-    fn keep(&mut self, place: usize) {
-        self.emitted = place;
+    /// What was written so far, up to the entry at `place` and this bound, stays.
+    fn keep(&mut self, place: usize, bound: &Bound) {
+        (self.emitted, self.kept_bound) = (place, *bound);
         self.kept = self.writer.mark();
     }
 
     fn flush_skip(&mut self) -> Result<(), NoRoom> {
         if core::mem::take(&mut self.skip) { self.writer.skip(&self.bound) } else { Ok(()) }
-    }
-
-    /// Ends the message with one fingerprint of everything that is not answered (N8).
-    fn cut_off(&mut self) -> Result<(), NoRoom> {
-        let end = self.set.len();
-        self.writer.go_back(self.kept);
-        self.writer.set_limit(self.frame);
-        self.cut = true;
-        let rest = self.fingerprint(self.emitted, end);
-        self.writer.fingerprint(&Bound::INFINITY, &rest)
     }
 
     /// Writes the parts of a range, or its ids. The adaptive mode keeps the parts that fit, the reference all or none.
@@ -292,12 +363,18 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
                 self.steps = n as u64;
                 self.list(lower, upper, bound)?;
             }
+            SplitPlan::Ask => {
+                self.steps = 1;
+                self.writer.id_list(bound, 0)?;
+                self.listed += n + 1;
+                self.widest = self.widest.max(n);
+            }
             SplitPlan::Buckets(buckets) => {
                 self.steps = buckets as u64;
                 self.buckets(lower, upper, bound, buckets)?;
             }
         }
-        self.keep(upper);
+        self.keep(upper, bound);
         Ok(())
     }
 
@@ -316,8 +393,10 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
             };
             let fingerprint = self.fingerprint(from, to);
             self.writer.fingerprint(&end, &fingerprint)?;
+            self.fingerprints += 1;
+            self.widest = self.widest.max(to - from);
             if self.party.is_adaptive() {
-                self.keep(to);
+                self.keep(to, &end);
             }
             from = to;
         }
@@ -353,7 +432,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         self.steps = (end - lower) as u64;
         self.flush_skip()?;
         self.list(lower, end, &bound)?;
-        self.keep(end);
+        self.keep(end, &bound);
         self.writer.set_limit(space);
         if self.writer.len() > space { Err(NoRoom) } else { Ok(()) }
     }

@@ -1,0 +1,56 @@
+//! How much to ask for in one message, so that the answer fits the partner's frames, which nobody tells us (N27).
+
+/// Bytes of an id that is listed, with its share of bounds and counts.
+const LISTED: usize = 36;
+
+/// Costs of fingerprints are counted in parts of a byte.
+const PARTS: usize = 16;
+
+/// No fingerprint costs more: it is answered by 64 fingerprints, or a list of few ids.
+const MOST: usize = 2048 * PARTS;
+
+/// What was asked for, and what answers cost.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Pace {
+    /// Bytes of the partner's longest message that was cut at its frame limit.
+    frame: Option<usize>,
+    /// Own entries in ranges of which a list was asked for, and fingerprints, of the last message.
+    listed: usize,
+    fingerprints: usize,
+    /// Own entries in the widest range that was asked about.
+    widest: usize,
+    /// What the answer to a fingerprint costs, in parts of a byte.
+    cost: usize,
+}
+
+impl Pace {
+    /// We asked for this.
+    pub fn on_asked(&mut self, listed: usize, fingerprints: usize, widest: usize) {
+        (self.listed, self.fingerprints, self.widest) = (listed, fingerprints, widest);
+    }
+
+    /// Whether a last range with so many own entries can only be the rest of a message that was cut.
+    pub fn is_cut(&self, width: usize) -> bool {
+        width > self.widest
+    }
+
+    /// The answer has so many bytes, and was cut or was not.
+    pub fn on_answer(&mut self, bytes: usize, cut: bool) {
+        if cut {
+            self.frame = self.frame.max(Some(bytes));
+        }
+        let split = bytes.saturating_sub(self.listed.saturating_mul(LISTED)).saturating_mul(PARTS);
+        if let Some(cost) = split.checked_div(self.fingerprints) {
+            // An answer that was cut would have cost more. Costs are taken for high at once, and for low little by
+            // little.
+            let cost = if cut { cost.max(self.cost).min(MOST) / 4 * 5 } else { cost };
+            self.cost = cost.max((3 * self.cost + cost.min(MOST)) / 4).min(MOST);
+        }
+    }
+
+    /// Whether the answer to this is likely to fit with something to spare.
+    pub fn will_fit(&self, listed: usize, fingerprints: usize) -> bool {
+        let bytes = listed.saturating_mul(LISTED).saturating_add(fingerprints.saturating_mul(self.cost) / PARTS);
+        self.frame.is_none_or(|frame| bytes < frame - frame / 8)
+    }
+}
