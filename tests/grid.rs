@@ -2,8 +2,7 @@
 //! ends of ours with stock limits. Every cell finds all there is (N1 to N14, N26, N27, N31 to N37).
 //!
 //! Up to 1,000 entries it runs with all tests. Cells of a million need an optimized build (`.ci/run grid`), and the whole
-//! grid, whose table stands in `spec/negentropy.md`, up to an hour: `cargo test --release --test grid -- --ignored
-//! --nocapture the_whole_grid`.
+//! grid takes up to an hour: `cargo test --release --test grid -- --ignored --nocapture the_whole_grid`.
 
 use honeyguide::base::Rng;
 use honeyguide::negentropy::{Entry, Limits, ReconcileError, ReconcilerConfig, Sealed, SortedSet};

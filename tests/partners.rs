@@ -1,4 +1,5 @@
-//! Sessions with partners of other limits than ours: nobody is refused who does his part, and who does not is (N30 to N37).
+//! Sessions with partners of other limits than ours: nobody is refused who does his part, and who does not is (N30 to
+//! N37).
 
 use std::collections::BTreeSet;
 

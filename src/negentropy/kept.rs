@@ -22,9 +22,9 @@ impl KeptSymbols {
     /// Of an empty set: `number` symbols of 40 bytes, and 2 kB. About 1.45 of them serve one difference; a session
     /// that needs more walks over the set for the rest.
     ///
-    /// `key` is a secret of one's own ends. Who knows it can prepare ids that no session over these symbols tells apart,
-    /// for as long as the key is used; so make it of random bytes, give it to nobody else, and use no key of a
-    /// session.
+    /// `key` is a secret of one's own ends. Who knows it can prepare ids that no session over these symbols
+    /// tells apart, for as long as the key is used; so make it of random bytes, give it to nobody else, and
+    /// use no key of a session.
     #[must_use]
     pub fn new(key: [u8; 16], number: usize) -> Self {
         let symbols = vec![Symbol::default(); number].into();

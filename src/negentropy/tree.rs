@@ -84,7 +84,6 @@ pub struct Tree {
     root: TreeNode,
     len: usize,
     sum: Sum,
-    /// Shared by snapshots too.
     symbols: Option<Arc<KeptSymbols>>,
 }
 
@@ -164,7 +163,7 @@ impl Tree {
     }
 
     /// Keeps `number` [symbols](KeptSymbols) under `key`, a secret of one's own ends: built now in one walk, and updated
-    /// by every change, of which the first after a snapshot copies them. With 0, none are kept and nothing is paid.
+    /// by every change (the first after a snapshot copies them). With 0, none are kept and nothing is paid.
     pub fn keep_symbols(&mut self, key: [u8; 16], number: usize) {
         self.symbols = (number > 0).then(|| {
             let mut kept = KeptSymbols::new(key, number);
@@ -179,7 +178,7 @@ impl Tree {
     /// Bytes of memory in use, without what the allocator adds.
     #[must_use]
     pub fn memory(&self) -> usize {
-        size_of::<Self>() + self.root.memory() + self.symbols.as_ref().map_or(0, |symbols| symbols.memory())
+        size_of::<Self>() + self.root.memory() + self.symbols().map_or(0, KeptSymbols::memory)
     }
 
     /// Whether an entry is there.
