@@ -162,8 +162,8 @@ impl Tree {
         true
     }
 
-    /// Keeps `number` [symbols](KeptSymbols) under `key`, a secret of one's own ends: built now in one walk, and updated
-    /// by every change (the first after a snapshot copies them). With 0, none are kept and nothing is paid.
+    /// Keeps `number` [symbols](KeptSymbols) under `key`, a secret of one's own ends: built now in one walk, and
+    /// updated by every change (the first after a snapshot copies them). With 0, none are kept and nothing is paid.
     pub fn keep_symbols(&mut self, key: [u8; 16], number: usize) {
         self.symbols = (number > 0).then(|| {
             let mut kept = KeptSymbols::new(key, number);
