@@ -223,7 +223,6 @@ impl Pair {
 struct Buffers {
     up: Vec<u8>,
     down: Vec<u8>,
-    scratch: Vec<u32>,
 }
 
 fn session(sets: &[Sealed; 2], frames: (usize, usize), adaptive: bool, buffers: &mut Buffers) -> Traffic {
@@ -233,8 +232,7 @@ fn session(sets: &[Sealed; 2], frames: (usize, usize), adaptive: bool, buffers: 
     };
     buffers.up.resize(LONGEST, 0);
     buffers.down.resize(LONGEST, 0);
-    buffers.scratch.resize(config(0).scratch_len(), 0);
-    let mut client = Reconciler::initiator_in(config(frames.0), &mut buffers.scratch).expect("sound");
+    let mut client = Reconciler::initiator(config(frames.0)).expect("sound");
     let mut server = Reconciler::responder(config(frames.1)).expect("sound");
     let mut traffic = Traffic::default();
     let mut found: Vec<(bool, [u8; 32])> = Vec::new();
