@@ -71,8 +71,8 @@ impl<T: FromEvent> Operation<T> {
     /// Everything, at the end. Blocks; the node ends each operation at its own deadline.
     ///
     /// # Errors
-    /// When the node did not accept the command or was shut down; when nobody confirmed what was to be stored, or nobody
-    /// answered a bootstrap.
+    /// When the node did not accept the command or was shut down; when nobody confirmed what was to be stored, or
+    /// nobody answered a bootstrap.
     pub fn wait(self) -> Result<Finished<T>, OperationError> {
         self.wait_until(None)
     }

@@ -29,6 +29,7 @@ const PLAIN: &[(&str, &str)] = &[
     ("Offer", "a node that a lookup is told of, by value"),
     ("Open", "a copy of an open query"),
     ("OpenRange", "where a range begins, by value"),
+    ("OperationEnd", "what an operation ends with, by value"),
     ("Outlet", "the parts by which a query leaves, lent for one drain"),
     ("PeersMemory", "lists on the way to the peers, which keep them"),
     ("Put", "a put that was verified, by value"),
@@ -47,6 +48,8 @@ const PLAIN: &[(&str, &str)] = &[
     ("StoredVersion", "what is told of a mutable item, by value"),
     ("TableMemory", "lists on the way to the table, which keeps them"),
     ("TransactionsMemory", "lists on the way to the transactions, which keep them"),
+    ("Unsent", "a command without a place, by value"),
+    ("WaitingCommand", "a command on its way to the node, by value"),
     ("WindowSurvey", "what one pass over a window found, by value"),
     ("Written", "what is told of an answer that was written, by value"),
 ];
