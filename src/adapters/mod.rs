@@ -10,6 +10,8 @@ mod message;
 mod operation;
 #[cfg(feature = "journal")]
 mod recording;
+#[cfg(feature = "journal")]
+mod replaying;
 pub mod resolve;
 mod results;
 mod runner;
@@ -24,7 +26,9 @@ pub use bytes;
 pub use handle::Handle;
 pub use operation::Operation;
 #[cfg(feature = "journal")]
-pub use recording::{Recording, ReplayError, replay};
+pub use recording::Recording;
+#[cfg(feature = "journal")]
+pub use replaying::{Replay, ReplayError, Replayed, replay};
 pub use results::{
     Answer, Closest, Finished, Found, FromEvent, Notice, OperationError, PeerList, Sample, Signed, Swarm,
 };
