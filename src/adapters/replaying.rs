@@ -34,6 +34,8 @@ pub struct Replay<'r> {
     now: Instant,
     calls: u64,
     marks: u64,
+    /// The polls in front of the next record have been made.
+    is_drained: bool,
     has_ended: bool,
 }
 
@@ -53,14 +55,24 @@ impl<'r> Replay<'r> {
     #[must_use]
     pub fn new(records: &'r [u8]) -> Self {
         let (outputs, now) = (OutputHash::default(), Instant::ZERO);
-        Replay { records, at: 0, idle: records.len(), outputs, now, calls: 0, marks: 0, has_ended: false }
+        Replay {
+            records,
+            at: 0,
+            idle: records.len(),
+            outputs,
+            now,
+            calls: 0,
+            marks: 0,
+            is_drained: false,
+            has_ended: false,
+        }
     }
 
     /// The time of the next record, if there is one.
     #[must_use]
     pub fn next_at(&self) -> Option<Instant> {
         let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
-        Record::decode(&self.records[self.at..], &mut nodes).ok().map(|(record, _)| record.now)
+        self.next(&mut nodes).ok().map(|(record, _)| record.now)
     }
 
     /// Replays one record; false when the last one, which says that it is, had been replayed before.
@@ -68,14 +80,13 @@ impl<'r> Replay<'r> {
     /// # Errors
     /// [`ReplayError`] says why this record does not replay, and does so again when it is asked again.
     pub fn step(&mut self, node: &mut Node<'_>, see: &mut dyn FnMut(Replayed<'_>)) -> Result<bool, ReplayError> {
-        let rest = &self.records[self.at..];
         if self.has_ended {
-            return if rest.is_empty() { Ok(false) } else { Err(self.fails(ReplayFault::AfterEnd)) };
+            let is_all = self.at == self.records.len();
+            return if is_all { Ok(false) } else { Err(self.fails(ReplayFault::AfterEnd)) };
         }
+        self.drain(node, see)?;
         let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
-        let decoded = Record::decode(rest, &mut nodes);
-        let (record, after) = decoded.map_err(|error| self.fails(ReplayFault::Record(error)))?;
-        self.poll(node, record.polls, see)?;
+        let (record, after) = self.next(&mut nodes)?;
         match record.call {
             Call::Mark { hash } if hash != self.outputs.finish() => return Err(self.fails(ReplayFault::Differs)),
             Call::Mark { .. } => self.marks += 1,
@@ -86,24 +97,44 @@ impl<'r> Replay<'r> {
                 self.calls += 1;
             }
         }
-        self.now = record.now;
+        (self.now, self.is_drained) = (record.now, false);
         self.at = self.records.len() - after.len();
         Ok(true)
     }
 
-    fn poll(&mut self, node: &mut Node<'_>, polls: u32, see: &mut dyn FnMut(Replayed<'_>)) -> Result<(), ReplayError> {
+    /// Makes the polls in front of the next record, which is not replayed: what the calls before it led to.
+    ///
+    /// # Errors
+    /// Those of [`step`](Replay::step).
+    pub fn drain(&mut self, node: &mut Node<'_>, see: &mut dyn FnMut(Replayed<'_>)) -> Result<(), ReplayError> {
+        if self.has_ended || self.is_drained {
+            return Ok(());
+        }
+        let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
+        let (record, _) = self.next(&mut nodes)?;
         let mut buffer: Buffer = [0; 1500];
-        let mut is_drained = false;
-        for _ in 0..polls {
-            if is_drained {
+        let mut is_over = false;
+        for _ in 0..record.polls {
+            if is_over {
                 self.idle = self.idle.checked_sub(1).ok_or(self.fails(ReplayFault::Polls))?;
             }
             let output = node.poll_output(&mut buffer);
-            is_drained = matches!(output, Output::Timeout(_));
+            is_over = matches!(output, Output::Timeout(_));
             self.outputs.add(&output);
             see(Replayed::Output(&output));
         }
+        self.is_drained = true;
         Ok(())
+    }
+
+    fn next<'n>(
+        &self,
+        nodes: &'n mut [Endpoint; Config::MAX_BOOTSTRAP_NODES],
+    ) -> Result<(Record<'n>, &'n [u8]), ReplayError>
+    where
+        'r: 'n,
+    {
+        Record::decode(&self.records[self.at..], nodes).map_err(|error| self.fails(ReplayFault::Record(error)))
     }
 
     /// The hash of all that the node has put out.
@@ -157,6 +188,12 @@ impl ReplayError {
         self.at
     }
 
+    /// What is wrong behind them, without the place.
+    #[must_use]
+    pub fn reason(&self) -> impl fmt::Display + use<> {
+        self.fault
+    }
+
     /// Whether they are sound as far as they go, and only the end is missing: who wrote them was killed, or writes
     /// still.
     #[must_use]
@@ -167,10 +204,14 @@ impl ReplayError {
 
 impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "after the first {} bytes of the records, ", self.at)?;
-        match self.fault {
-            ReplayFault::Record(RecordError::Cut) => f.write_str("the end is missing"),
-            ReplayFault::Record(error) => fmt::Display::fmt(&error, f),
+        write!(f, "after the first {} bytes of the records: {}", self.at, self.fault)
+    }
+}
+
+impl fmt::Display for ReplayFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReplayFault::Record(error) => fmt::Display::fmt(error, f),
             ReplayFault::Differs => f.write_str("the node puts out something else than was recorded"),
             ReplayFault::Polls => f.write_str("more polls are claimed than a drain has"),
             ReplayFault::AfterEnd => f.write_str("something follows that is no part of the journal"),

@@ -3,12 +3,13 @@
 mod announce;
 mod client;
 mod demo;
+mod explain;
 mod failed;
 mod file;
 mod find_node;
 mod get;
 mod inspect;
-mod journal;
+mod journal_file;
 mod keygen;
 mod lines;
 mod negentropy_harness;
@@ -17,12 +18,14 @@ mod options;
 mod peers;
 mod ping;
 mod print;
+mod pubkey;
 mod put;
 mod reconcile;
 mod reconcilers;
 mod replay;
 mod sample;
 mod scrape;
+mod secret;
 mod state;
 mod testnet;
 
@@ -57,6 +60,7 @@ enum Command {
     Get(get::Args),
     Put(put::Args),
     Keygen(keygen::Args),
+    Pubkey(pubkey::Args),
     Inspect(inspect::Args),
     NegentropyHarness(negentropy_harness::Args),
     Reconcile(reconcile::Args),
@@ -89,6 +93,7 @@ async fn run(options: Options, command: Command) -> Result<(), Failed> {
         Command::Put(args) => options.bounded(put::run(&options, args), 30.0).await,
         Command::Replay(args) => options.blocking(move |options| replay::run(options, args)).await,
         Command::Keygen(args) => keygen::run(&options, args),
+        Command::Pubkey(args) => options.blocking(move |options| pubkey::run(options, args)).await,
         Command::Inspect(args) => options.blocking(move |options| inspect::run(options, args)).await,
         Command::NegentropyHarness(args) => {
             options.blocking(move |options| negentropy_harness::run(options, args)).await

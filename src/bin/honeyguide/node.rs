@@ -1,12 +1,11 @@
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use honeyguide::Config;
-use honeyguide::Id;
 use honeyguide::adapters::tokio::{spawn, spawn_recorded};
-use honeyguide::adapters::{Handle, Notice};
+use honeyguide::adapters::{Handle, Notice, Recording};
 use honeyguide::dht::LinkId;
 use honeyguide::dht::Network;
 use serde_json::json;
@@ -14,10 +13,10 @@ use serde_json::json;
 use crate::client;
 use crate::failed::Failed;
 use crate::file;
-use crate::journal::{self, Head, HeadLink};
+use crate::journal_file::{self, Head, HeadLink};
 use crate::options::Options;
 use crate::print::{Out, outcome_json, outcome_text};
-use crate::state::{State, StateContact};
+use crate::state::{State, StateContact, StateFile};
 
 /// How often the state is saved besides at the end.
 const SAVE_EVERY: Duration = Duration::from_secs(300);
@@ -54,19 +53,22 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         let (journal, state) = (journal.display(), state.display());
         return Err(Failed::usage(format!("--journal {journal} and --state {state} are one file: name two")));
     }
-    let saved = args.state.as_deref().map(State::load).transpose()?.flatten();
+    let opened = args.state.as_deref().map(StateFile::open).transpose()?;
+    let (state_file, saved) = opened.map_or((None, None), |(state_file, saved)| (Some(state_file), saved));
     let loopback = binds.iter().any(|addr| addr.ip().is_loopback());
     let start = start(options, loopback, saved.as_ref()).await?;
     let network = if loopback { options.network(true) } else { start.network };
     let sockets = binds.iter().map(|addr| client::bind(*addr)).collect::<Result<Vec<_>, _>>()?;
-    let mut ids = saved.iter().flat_map(State::ids).map(|id| id.0);
+    let ids: Vec<_> = saved.iter().flat_map(State::ids).map(|id| id.0).collect();
+    let links = binds.iter().enumerate();
     let head = Head {
-        links: binds.iter().map(|addr| HeadLink { id: ids.next(), v6: addr.is_ipv6() }).collect(),
+        links: links.map(|(i, addr)| HeadLink { id: ids.get(i).copied(), v6: addr.is_ipv6() }).collect(),
         local: network == Network::Local,
         read_only: args.read_only,
         rng_seed: options.rng()?.bytes(),
+        version: Some(env!("CARGO_PKG_VERSION").into()),
     };
-    let journal = args.journal.as_deref().map(|path| journal::create(path, &head)).transpose()?;
+    let journal = args.journal.as_deref().map(|path| journal_file::create(path, &head)).transpose()?;
     let config = head.config().map_err(|error| error.to_string())?;
     let started = match journal {
         None => spawn(config, head.rng_seed, sockets).map(|node| (node, None)),
@@ -84,15 +86,15 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         let contacts: Vec<_> = contacts.filter_map(StateContact::contact).collect();
         node.import(LinkId(i), &contacts).await.transpose().map_err(|error| error.to_string())?;
     }
-    let store = args.state.as_deref().map(|path| Store { path, before: saved.as_ref() });
+    let mut store = state_file.map(|file| Store { file, before: saved });
     // Written at once, so that a place where nothing can be saved is noticed now.
-    save(&node, &store).await?;
-    let ran = until_interrupted(out, &node, &start.routers, &store, ending).await;
-    let kept = save(&node, &store).await;
+    save(&node, &mut store).await?;
+    let mut recording = recording.map(|running| Recorded { name: args.journal.unwrap_or_default(), running });
+    let ran = until_interrupted(out, &node, &start.routers, &mut store, &mut recording, ending).await;
+    let kept = save(&node, &mut store).await;
     node.shutdown().await;
-    if let Some(recording) = recording {
-        let hash = recording.await.map_err(|error| format!("the journal could not be written to its end: {error}"))?;
-        report_hash(out, hash)?;
+    if let Some(mut recorded) = recording {
+        report_hash(out, recorded.end().await?)?;
     }
     ran.and(kept)
 }
@@ -113,24 +115,43 @@ async fn start(options: &Options, loopback: bool, saved: Option<&State>) -> Resu
     }
 }
 
+/// A run that is being recorded.
+struct Recorded {
+    name: PathBuf,
+    running: Recording,
+}
+
+impl Recorded {
+    /// The hash of all that the node put out, once it has ended or the journal cannot be written any more.
+    async fn end(&mut self) -> Result<u128, Failed> {
+        let ended = (&mut self.running).await;
+        ended.map_err(|error| format!("the journal {} was not written to its end: {error}", self.name.display()).into())
+    }
+}
+
 /// The hash of all that a node put out, in the same words for a recording and its replay.
-pub fn report_hash(out: Out, hash: Id) -> Result<(), Failed> {
-    let hash = hash.to_string();
+fn report_hash(out: Out, hash: u128) -> Result<(), Failed> {
+    let hash = hash_text(hash);
     out.line(format_args!("hash {hash}"), json!({ "hash": hash }))
+}
+
+pub fn hash_text(hash: u128) -> String {
+    format!("{hash:032x}")
 }
 
 async fn until_interrupted(
     out: Out,
     node: &Handle,
     routers: &[SocketAddr],
-    store: &Option<Store<'_>>,
+    store: &mut Option<Store>,
+    recorded: &mut Option<Recorded>,
     ending: impl Future<Output = Failed>,
 ) -> Result<(), Failed> {
     let mut notices = node.notices();
     let mut save_at = tokio::time::interval(SAVE_EVERY);
     save_at.tick().await;
     let (mut joining, mut ending) = (std::pin::pin!(join(out, node, routers)), std::pin::pin!(ending));
-    let mut joined = false;
+    let (mut joined, mut unrecorded) = (false, Ok(()));
     loop {
         tokio::select! {
             result = &mut joining, if !joined => { result?; joined = true; }
@@ -141,9 +162,23 @@ async fn until_interrupted(
                     eprintln!("honeyguide: {}", failed.sentence);
                 }
             }
-            _ = &mut ending => return Ok(()),
+            failed = failure(recorded), if recorded.is_some() => {
+                eprintln!("honeyguide: {}; the node goes on without it", failed.sentence);
+                (*recorded, unrecorded) = (None, Err(failed));
+            }
+            _ = &mut ending => return unrecorded,
         }
     }
+}
+
+/// A journal that cannot be written any more. The end of the node is no failure.
+async fn failure(recorded: &mut Option<Recorded>) -> Failed {
+    if let Some(recorded) = recorded
+        && let Err(failed) = recorded.end().await
+    {
+        return failed;
+    }
+    std::future::pending().await
 }
 
 /// Each link has an id of its own and finds its own neighbours. It is over when each has found some.
@@ -200,13 +235,13 @@ fn print(out: Out, notice: Notice) -> Result<(), Failed> {
 }
 
 /// Where the state goes, and what it was at the start.
-struct Store<'a> {
-    path: &'a Path,
-    before: Option<&'a State>,
+struct Store {
+    file: StateFile,
+    before: Option<State>,
 }
 
-async fn save(node: &Handle, store: &Option<Store<'_>>) -> Result<(), Failed> {
-    let Some(Store { path, before }) = store else { return Ok(()) };
+async fn save(node: &Handle, store: &mut Option<Store>) -> Result<(), Failed> {
+    let Some(Store { file, before }) = store else { return Ok(()) };
     let links = node.addrs().len() as u8;
     let state = node.observe(move |node| {
         let contacts = node.contacts().map(|(link, view)| StateContact::new(link.0, view.id, view.endpoint));
@@ -220,5 +255,5 @@ async fn save(node: &Handle, store: &Option<Store<'_>>) -> Result<(), Failed> {
         let old: Vec<_> = before.contacts.iter().filter(|contact| !reached(contact.link)).cloned().collect();
         contacts.extend(old);
     }
-    State::new(ids.into_iter(), contacts).save(path)
+    file.save(&State::new(ids.into_iter(), contacts))
 }
