@@ -12,7 +12,6 @@ use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::{Answer, Finished, FromEvent, Handle, Operation, OperationError};
 use honeyguide::adapters::{std_thread, tokio as tokio_driver};
 use honeyguide::dht::CallError;
-use honeyguide::dht::LinkConfig;
 use honeyguide::dht::SavedContact;
 use honeyguide::dht::{Freshness, PeerKind};
 use honeyguide::dht::{LinkId, Reason, TraceEvent, TraceSink};

@@ -176,7 +176,7 @@ fn target(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// A file in the same folder, safely written; it vanishes unless it gets a name.
-fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+pub fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     // The kind alone, since the error itself tells a name that the user never gave.
     let mut name = tempfile::Builder::new();
     let mut file = name.prefix(".honeyguide-").tempfile_in(folder(path)).map_err(|error| error.kind())?;

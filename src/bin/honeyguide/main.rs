@@ -1,5 +1,6 @@
 //! `honeyguide`: a Mainline DHT node, its test network and its tools on the command line.
 
+mod addresses;
 mod announce;
 mod client;
 mod demo;
@@ -9,6 +10,7 @@ mod file;
 mod find_node;
 mod get;
 mod inspect;
+mod journal;
 mod journal_file;
 mod keygen;
 mod lines;
@@ -25,7 +27,10 @@ mod reconcilers;
 mod replay;
 mod sample;
 mod scrape;
+mod scrub;
+mod scrubbed_datagram;
 mod secret;
+mod shrink;
 mod state;
 mod testnet;
 
@@ -51,6 +56,7 @@ enum Command {
     Testnet(testnet::Args),
     Node(node::Args),
     Replay(replay::Args),
+    Journal(journal::Args),
     Ping(ping::Args),
     FindNode(find_node::Args),
     Peers(peers::Args),
@@ -92,6 +98,7 @@ async fn run(options: Options, command: Command) -> Result<(), Failed> {
         Command::Get(args) => options.bounded(get::run(&options, args), 30.0).await,
         Command::Put(args) => options.bounded(put::run(&options, args), 30.0).await,
         Command::Replay(args) => options.blocking(move |options| replay::run(options, args)).await,
+        Command::Journal(args) => journal::run(&options, args).await,
         Command::Keygen(args) => keygen::run(&options, args),
         Command::Pubkey(args) => options.blocking(move |options| pubkey::run(options, args)).await,
         Command::Inspect(args) => options.blocking(move |options| inspect::run(options, args)).await,

@@ -1,0 +1,23 @@
+use crate::failed::Failed;
+use crate::options::Options;
+use crate::{scrub, shrink};
+
+/// Make a journal fit to be handed on, or shorter
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Scrub(scrub::Args),
+    Shrink(shrink::Args),
+}
+
+pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    match args.command {
+        Command::Scrub(args) => options.blocking(move |options| scrub::run(options, args)).await,
+        Command::Shrink(args) => shrink::run(options, args).await,
+    }
+}
