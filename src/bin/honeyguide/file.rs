@@ -1,7 +1,7 @@
 //! Files that the program writes: new ones, which overwrite nothing, and replacements, which are never half-written.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -42,6 +42,8 @@ pub struct Owned {
     /// Without links.
     path: PathBuf,
     file: File,
+    /// What is in it, as far as we know.
+    content: Vec<u8>,
     /// There was none, and what is there now was put there to hold the place.
     is_new: bool,
 }
@@ -50,15 +52,16 @@ pub struct Owned {
 pub const IN_USE: ErrorKind = ErrorKind::ResourceBusy;
 
 impl Owned {
-    /// Takes a file for ourselves; where there is none, one with these bytes. Says which it was.
-    pub fn take(path: &Path, first: &[u8]) -> io::Result<(Owned, bool)> {
+    /// Takes a file of at most so many bytes for ourselves, and one byte of what is longer; where there is none, one
+    /// with these bytes.
+    pub fn take(path: &Path, first: &[u8], most: u64) -> io::Result<Owned> {
         let path = target(path)?;
         // Whoever replaces the file in between makes another round necessary.
         for _ in 0..MOST_ROUNDS {
             let file = match open(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == ErrorKind::NotFound => match create_locked(&path, first) {
-                    Ok(file) => return Ok((Owned { path, file, is_new: true }, true)),
+                    Ok(file) => return Ok(Owned { path, file, content: first.to_vec(), is_new: true }),
                     Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                     Err(error) => return Err(error),
                 },
@@ -66,37 +69,50 @@ impl Owned {
             };
             lock(&file)?;
             if is_still(&path, &file)? {
-                return Ok((Owned { path, file, is_new: false }, false));
+                let mut content = Vec::new();
+                (&file).take(most + 1).read_to_end(&mut content)?;
+                return Ok(Owned { path, file, content, is_new: false });
             }
         }
         Err(IN_USE.into())
     }
 
-    pub fn file(&self) -> &File {
-        &self.file
+    /// Whether there was none.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
-    /// Replaces the file, unless another one is in its place now.
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    /// Replaces the file, unless somebody has put something else in its place, or into it.
     pub fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match is_still(&self.path, &self.file) {
+        match self.is_ours() {
             Ok(true) => {
                 let next = beside(&self.path, bytes)?;
                 lock(next.as_file())?;
                 self.file = next.persist(&self.path)?;
             }
-            Ok(false) => return Err(io::Error::other("another file was put in its place, and is left as it is")),
+            Ok(false) => return Err(io::Error::other("somebody else has changed it, and it is left as it is")),
             // Somebody has removed it.
             Err(error) if error.kind() == ErrorKind::NotFound => self.file = create_locked(&self.path, bytes)?,
             Err(error) => return Err(error),
         }
-        self.is_new = false;
+        (self.is_new, self.content) = (false, bytes.to_vec());
         sync_folder(&self.path)
+    }
+
+    fn is_ours(&self) -> io::Result<bool> {
+        let mut there = Vec::new();
+        open(&self.path)?.take(self.content.len() as u64 + 1).read_to_end(&mut there)?;
+        Ok(is_still(&self.path, &self.file)? && there == self.content)
     }
 }
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        if self.is_new && is_still(&self.path, &self.file).unwrap_or(false) {
+        if self.is_new && self.is_ours().unwrap_or(false) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -219,7 +235,7 @@ mod tests {
 
     /// Takes the file for as long as it takes to replace it.
     fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-        Owned::take(path, b"")?.0.replace(bytes)
+        Owned::take(path, b"", 100)?.replace(bytes)
     }
 
     #[test]
@@ -264,16 +280,16 @@ mod tests {
     fn an_owned_file_is_nobody_elses_however_often_it_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        let (mut owned, is_new) = Owned::take(&path, b"first").unwrap();
-        let is_in_use = || Owned::take(&path, b"other").is_err_and(|error| error.kind() == IN_USE);
-        assert!(is_new && is_in_use());
+        let mut owned = Owned::take(&path, b"first", 100).unwrap();
+        let is_in_use = || Owned::take(&path, b"other", 100).is_err_and(|error| error.kind() == IN_USE);
+        assert!(owned.is_new() && is_in_use());
         for content in [b"one", b"two"] {
             owned.replace(content).unwrap();
             assert_eq!((fs::read(&path).unwrap(), is_in_use()), (content.to_vec(), true));
         }
         drop(owned);
-        let (owned, is_new) = Owned::take(&path, b"first").unwrap();
-        assert!(!is_new && fs::read(&path).unwrap() == b"two");
+        let owned = Owned::take(&path, b"first", 100).unwrap();
+        assert!(!owned.is_new() && owned.content() == b"two" && fs::read(&path).unwrap() == b"two");
         drop(owned);
         assert!(path.exists());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
@@ -283,7 +299,7 @@ mod tests {
     fn a_place_that_was_held_and_never_used_is_free_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        drop(Owned::take(&path, b"first").unwrap());
+        drop(Owned::take(&path, b"first", 100).unwrap());
         assert!(!path.exists());
     }
 
@@ -292,12 +308,18 @@ mod tests {
     fn what_another_put_in_the_place_of_an_owned_file_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        let (mut owned, _) = Owned::take(&path, b"first").unwrap();
+        let mut owned = Owned::take(&path, b"first", 100).unwrap();
         owned.replace(b"ours").unwrap();
-        fs::rename(&path, folder.path().join("away")).unwrap();
+        let mut is_left_alone = |theirs: &[u8]| {
+            assert!(owned.replace(b"again").unwrap_err().to_string().contains("left as it is"));
+            assert_eq!(fs::read(&path).unwrap(), theirs);
+        };
+        // Another content in our file, then another file with our content.
         fs::write(&path, b"theirs").unwrap();
-        assert!(owned.replace(b"again").unwrap_err().to_string().contains("left as it is"));
-        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        is_left_alone(b"theirs");
+        fs::rename(&path, folder.path().join("away")).unwrap();
+        fs::write(&path, b"ours").unwrap();
+        is_left_alone(b"ours");
         fs::remove_file(&path).unwrap();
         owned.replace(b"again").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"again");

@@ -79,8 +79,8 @@ fn shrink(args: &Args, stop: &AtomicBool) -> Result<Shrunk, Failed> {
     let (shown, name) = (args.file.display().to_string(), args.out.display().to_string());
     let journal = journal_file::open(&args.file)?;
     let records = calls(&journal.records);
-    let (owned, is_new) = Owned::take(&args.out, b"").map_err(|error| format!("{name} cannot be created: {error}"))?;
-    if !is_new {
+    let owned = Owned::take(&args.out, b"", 0).map_err(|error| format!("{name} cannot be created: {error}"))?;
+    if !owned.is_new() {
         return Err(format!("{name} exists and was left as it is: name a new file").into());
     }
     let (head, checks) = (journal.head, 0);

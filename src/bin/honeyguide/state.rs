@@ -9,7 +9,7 @@
 //! twice, or with an address that nobody can have.
 
 use std::collections::HashSet;
-use std::io::{self, Read};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -139,8 +139,8 @@ impl StateFile {
     pub fn open(path: &Path) -> Result<(StateFile, Option<State>), Failed> {
         let shown = path.display();
         let empty = State::new(std::iter::empty(), Vec::new()).encode();
-        let taken = empty.and_then(|empty| Owned::take(path, &empty));
-        let (owned, is_new) = taken.map_err(|error| match error.kind() {
+        let taken = empty.and_then(|empty| Owned::take(path, &empty, MOST_BYTES));
+        let owned = taken.map_err(|error| match error.kind() {
             file::IN_USE => format!(
                 "the state file {shown} is in use by another node: stop that one, or name another file, since two nodes \
                  with one id disturb each other"
@@ -148,13 +148,10 @@ impl StateFile {
             _ => format!("the state file {shown} cannot be used: {error}"),
         })?;
         let state_file = StateFile { path: path.to_owned(), owned };
-        if is_new {
+        if state_file.owned.is_new() {
             return Ok((state_file, None));
         }
-        let mut bytes = Vec::new();
-        let read = state_file.owned.file().take(MOST_BYTES + 1).read_to_end(&mut bytes);
-        read.map_err(|error| format!("the state file {shown} cannot be read: {error}"))?;
-        match State::decode(&bytes) {
+        match State::decode(state_file.owned.content()) {
             Ok(state) => Ok((state_file, Some(state))),
             Err(fault) => {
                 Err(format!("the state file {shown} {fault}; it was left as it is: move it away to begin another")
