@@ -12,7 +12,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::vec::Vec;
+use std::vec;
 
 use crate::adapters::mailbox::Mailbox;
 use crate::adapters::runner::Observer;
@@ -30,7 +30,9 @@ const WAIT: Duration = Duration::from_millis(50);
 pub(super) struct Recorder {
     /// `None` once it has failed.
     sink: Option<Box<dyn io::Write + Send>>,
-    gathered: Vec<u8>,
+    /// Has room for what is gathered and two records more.
+    buffer: Box<[u8]>,
+    gathered: usize,
     /// When what is gathered has to be written.
     due: Option<Instant>,
     polls: u32,
@@ -43,16 +45,22 @@ impl Recorder {
     pub(super) fn new(sink: Box<dyn io::Write + Send>) -> (Self, Recording) {
         let end = Mailbox::new(1);
         let recording = Recording(end.clone());
-        let (gathered, outputs) = (Vec::with_capacity(GATHERED + 2 * Record::MAX_LEN), OutputHash::default());
-        (Recorder { sink: Some(sink), gathered, due: None, polls: 0, outputs, now: Instant::ZERO, end }, recording)
+        let recorder = Recorder {
+            sink: Some(sink),
+            buffer: vec![0; GATHERED + 2 * Record::MAX_LEN].into_boxed_slice(),
+            gathered: 0,
+            due: None,
+            polls: 0,
+            outputs: OutputHash::default(),
+            now: Instant::ZERO,
+            end,
+        };
+        (recorder, recording)
     }
 
     fn record(&mut self, call: Call<'_>) -> io::Result<()> {
-        let (from, polls) = (self.gathered.len(), std::mem::take(&mut self.polls));
-        self.gathered.resize(from + Record::MAX_LEN, 0);
-        let record = Record { polls, now: self.now, call };
-        let len = record.encode(&mut self.gathered[from..]).map_err(io::Error::other)?;
-        self.gathered.truncate(from + len);
+        let record = Record { polls: std::mem::take(&mut self.polls), now: self.now, call };
+        self.gathered += record.encode(&mut self.buffer[self.gathered..]).map_err(io::Error::other)?;
         Ok(())
     }
 
@@ -62,17 +70,16 @@ impl Recorder {
 
     fn write(&mut self) -> io::Result<()> {
         let Some(sink) = &mut self.sink else { return Ok(()) };
-        sink.write_all(&self.gathered)?;
+        sink.write_all(&self.buffer[..self.gathered])?;
         sink.flush()?;
-        self.gathered.clear();
-        self.due = None;
+        (self.gathered, self.due) = (0, None);
         Ok(())
     }
 
     /// Whoever waits for the end of the recording hears of a failure now.
     fn end_if_failed(&mut self, done: io::Result<()>) {
         if let Err(fault) = done {
-            (self.sink, self.due, self.gathered) = (None, None, Vec::new());
+            (self.sink, self.due) = (None, None);
             self.end.put(Err(fault));
             self.end.finish(());
         }
@@ -86,7 +93,7 @@ impl Observer for Recorder {
         }
         self.now = now;
         let due = *self.due.get_or_insert(now + WAIT);
-        let is_due = due <= now || self.gathered.len() >= GATHERED;
+        let is_due = due <= now || self.gathered >= GATHERED;
         // What is written ends with the call that is made now, since that may be the one that the process dies of.
         let marked = if is_due { self.mark() } else { Ok(()) };
         let recorded = marked.and_then(|()| self.record(call));

@@ -6,7 +6,7 @@
 //! readable, and a program that does not know it says so. Whoever changes a stored type otherwise gives
 //! [`Record::FORMAT`] a new number.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::base::error::NoRoom;
 use crate::base::time::Instant;
@@ -98,20 +98,43 @@ struct StoredRecord<'a> {
 #[derive(Serialize, Deserialize)]
 enum StoredCall<'a> {
     End,
-    Datagram { link: u8, from: Address, payload: &'a [u8] },
-    Refused { link: u8, to: Address },
-    SendFailed { link: u8, to: Address },
+    Datagram {
+        link: u8,
+        from: Address,
+        #[serde(serialize_with = "at_once")]
+        payload: &'a [u8],
+    },
+    Refused {
+        link: u8,
+        to: Address,
+    },
+    SendFailed {
+        link: u8,
+        to: Address,
+    },
     Timeout,
-    Cancel { tag: u64 },
-    Import { link: u8, id: [u8; 20], endpoint: Address },
-    Command { tag: u64, link: Option<u8>, command: StoredCommand<'a> },
-    Mark { hash: u128 },
+    Cancel {
+        tag: u64,
+    },
+    Import {
+        link: u8,
+        id: [u8; 20],
+        endpoint: Address,
+    },
+    Command {
+        tag: u64,
+        link: Option<u8>,
+        command: StoredCommand<'a>,
+    },
+    Mark {
+        hash: u128,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
 enum StoredCommand<'a> {
     /// Addresses back to back.
-    Bootstrap(&'a [u8]),
+    Bootstrap(#[serde(serialize_with = "at_once")] &'a [u8]),
     Ping {
         to: Address,
     },
@@ -128,18 +151,24 @@ enum StoredCommand<'a> {
     Lookup([u8; 20]),
     GetImmutable([u8; 20]),
     GetMutable {
+        #[serde(serialize_with = "at_once")]
         key: &'a [u8],
+        #[serde(serialize_with = "at_once")]
         salt: &'a [u8],
         newer_than: Option<i64>,
         first: bool,
     },
     GetPeers([u8; 20]),
-    PutImmutable(&'a [u8]),
+    PutImmutable(#[serde(serialize_with = "at_once")] &'a [u8]),
     PutMutable {
+        #[serde(serialize_with = "at_once")]
         value: &'a [u8],
+        #[serde(serialize_with = "at_once")]
         key: &'a [u8],
+        #[serde(serialize_with = "at_once")]
         salt: &'a [u8],
         seq: i64,
+        #[serde(serialize_with = "at_once")]
         signature: &'a [u8],
         cas: Option<i64>,
     },
@@ -269,6 +298,11 @@ impl<'a> StoredCommand<'a> {
             StoredCommand::Sample(target) => Command::Sample { target: Id(target) },
         })
     }
+}
+
+/// The form is that of a sequence of bytes; this writes it in one piece instead of byte after byte.
+fn at_once<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
 }
 
 /// So much of it that a node refuses what is too long in the replay too.
