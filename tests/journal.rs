@@ -60,16 +60,16 @@ fn eventually(mut reached: impl FnMut() -> bool) {
 #[derive(Clone)]
 struct Disk {
     bytes: Arc<Mutex<Vec<u8>>>,
-    room: usize,
+    space: usize,
 }
 
 impl Disk {
     fn new() -> Disk {
-        Disk::with_room(usize::MAX)
+        Disk::with_space(usize::MAX)
     }
 
-    fn with_room(room: usize) -> Disk {
-        Disk { bytes: Arc::default(), room }
+    fn with_space(space: usize) -> Disk {
+        Disk { bytes: Arc::default(), space }
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -80,7 +80,7 @@ impl Disk {
 impl io::Write for Disk {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut held = self.bytes.lock().unwrap();
-        let len = bytes.len().min(self.room - held.len());
+        let len = bytes.len().min(self.space - held.len());
         held.extend_from_slice(&bytes[..len]);
         if len == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(len) }
     }
@@ -201,7 +201,7 @@ fn a_recorded_run_replays_to_the_same_hash() {
     assert_eq!(replayed(&longer).map_err(|error| error.sound()), Err(records.len()), "nothing follows an end");
 }
 
-/// Whoever is killed leaves a file that ends anywhere.
+/// Rule J1: whoever is killed leaves a file that ends anywhere.
 #[test]
 fn a_journal_that_was_cut_is_true_up_to_its_last_whole_record() {
     let run = every_kind();
@@ -228,6 +228,7 @@ impl Recorded {
     }
 }
 
+/// Rules J2 and J3.
 #[test]
 fn a_changed_bit_is_found_wherever_it_is() {
     let run = every_kind();
@@ -259,7 +260,7 @@ fn a_changed_bit_is_found_wherever_it_is() {
     }
 }
 
-/// What a journal claims costs no more than what it has.
+/// Rule J7: what a journal claims costs no more than what it has.
 #[test]
 fn the_work_of_a_replay_is_bounded_by_its_length() {
     let claims = |polls| {
@@ -292,6 +293,7 @@ fn looking_at_a_node_leaves_nothing_in_its_recording() {
     assert_eq!((calls, error), (1, None), "the first timeout");
 }
 
+/// Rule J4.
 #[test]
 fn what_an_idle_node_did_is_written_within_a_moment() {
     let disk = Disk::new();
@@ -327,9 +329,24 @@ fn has_written_the_rare(disk: &Disk) -> bool {
     is_written
 }
 
+/// Rule J17: of two seeds that differ in their second half, the nodes do the same.
+#[test]
+fn a_node_does_what_the_first_half_of_its_seed_says() {
+    let run = every_kind();
+    let with = |at: usize| {
+        let mut seed = [7; 32];
+        seed[at] = 8;
+        let mut node = Node::new(config(), seed, Storage::allocate(&config())).unwrap();
+        replay(&mut node, &run.bytes)
+    };
+    assert_eq!(with(31), Ok(run.outputs.finish()));
+    assert!(with(15).is_err_and(|error| !error.is_cut()));
+}
+
+/// Rule J5.
 #[test]
 fn a_full_disk_is_told_at_once_and_the_node_goes_on() {
-    let disk = Disk::with_room(100);
+    let disk = Disk::with_space(100);
     let other = std_thread::spawn(config(), [8; 32], vec![socket()]).unwrap();
     let (node, recording) = std_thread::spawn_recorded(config(), [7; 32], vec![socket()], disk.clone()).unwrap();
     node.bootstrap(&[addr(&other)]).wait().unwrap();

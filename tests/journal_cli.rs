@@ -166,6 +166,7 @@ fn eventually(mut reached: impl FnMut() -> bool) {
     }
 }
 
+/// Rule J16.
 #[test]
 fn every_end_but_a_kill_is_one_in_order() {
     for signal in ["INT", "TERM", "HUP"] {
@@ -177,6 +178,7 @@ fn every_end_but_a_kill_is_one_in_order() {
     }
 }
 
+/// Rules J1 and J4.
 #[test]
 fn the_journal_of_a_node_that_was_killed_is_true_as_far_as_it_goes() {
     let recorded = Recorded::until("KILL");
@@ -201,6 +203,7 @@ fn the_journal_of_a_node_that_was_killed_is_true_as_far_as_it_goes() {
     }
 }
 
+/// Rule J2.
 #[test]
 fn a_changed_bit_never_replays_with_success() {
     let recorded = Recorded::until("INT");
@@ -216,6 +219,7 @@ fn a_changed_bit_never_replays_with_success() {
     }
 }
 
+/// Rule J10.
 #[test]
 fn a_replay_explains_the_operations_and_stops_when_it_is_told() {
     let recorded = Recorded::until("INT");
@@ -240,6 +244,7 @@ fn a_replay_explains_the_operations_and_stops_when_it_is_told() {
     assert_eq!((&late[0]["end"], &late[0]["hash"]), (&"end".into(), &hash(&recorded.run).into()));
 }
 
+/// Rule J11.
 #[test]
 fn a_scrubbed_journal_has_no_secrets_and_no_addresses_and_does_the_same() {
     let recorded = Recorded::until("INT");
@@ -268,6 +273,7 @@ fn a_scrubbed_journal_has_no_secrets_and_no_addresses_and_does_the_same() {
     assert!(!recorded.addr.is_empty());
 }
 
+/// Rules J6 and J11.
 #[test]
 fn a_journal_that_is_still_written_is_not_handed_on() {
     let folder = Folder::new();
@@ -283,6 +289,7 @@ fn a_journal_that_is_still_written_is_not_handed_on() {
     honeyguide(&["replay", &clean]).ended(0, &["has no end"]);
 }
 
+/// Rule J12.
 #[test]
 fn a_journal_shrinks_to_the_calls_that_a_check_needs() {
     let recorded = Recorded::until("INT");
@@ -305,6 +312,7 @@ fn a_journal_shrinks_to_the_calls_that_a_check_needs() {
     honeyguide(&["journal", "shrink", &recorded.journal, &other]).ended(2, &["CHECK"]);
 }
 
+/// Rule J12.
 #[test]
 fn a_shrinking_that_is_interrupted_keeps_the_best_so_far() {
     let recorded = Recorded::until("INT");
@@ -326,6 +334,7 @@ fn a_shrinking_that_is_interrupted_keeps_the_best_so_far() {
     assert!(recorded.folder.names().iter().all(|name| !name.starts_with(".honeyguide")), "nothing is left beside it");
 }
 
+/// Rule J13.
 #[test]
 fn two_nodes_never_run_on_one_state_file() {
     let folder = Folder::new();
@@ -345,6 +354,7 @@ fn two_nodes_never_run_on_one_state_file() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
 }
 
+/// Rules J6 and J13.
 #[test]
 fn nothing_of_the_users_is_replaced() {
     let folder = Folder::new();
@@ -362,6 +372,7 @@ fn nothing_of_the_users_is_replaced() {
     honeyguide(&["node", "--bind", "127.0.0.1:0", "--journal", &beside]).ended(1, &[&beside, "left as it is"]);
 }
 
+/// Rule J14.
 #[test]
 fn a_state_file_that_no_node_wrote_is_refused_with_the_reason() {
     let folder = Folder::new();
@@ -378,6 +389,7 @@ fn a_state_file_that_no_node_wrote_is_refused_with_the_reason() {
     }
 }
 
+/// Rule J15.
 #[test]
 fn a_guessable_key_is_made_only_when_it_is_asked_for() {
     let folder = Folder::new();
@@ -389,6 +401,7 @@ fn a_guessable_key_is_made_only_when_it_is_asked_for() {
     assert_eq!(honeyguide(&["keygen", &other, "--seed", "7", "--insecure"]).ended(0, &[]).out, made.out);
 }
 
+/// Rule J15.
 #[test]
 fn the_public_key_of_a_secret_is_told_and_not_taken_for_one() {
     let folder = Folder::new();
@@ -409,6 +422,7 @@ fn the_public_key_of_a_secret_is_told_and_not_taken_for_one() {
     honeyguide(&["pubkey", &folder.file("none")]).ended(1, &["none"]);
 }
 
+/// Rule J16.
 #[test]
 fn no_kind_of_file_makes_the_program_deaf_to_signals() {
     let folder = Folder::new();
@@ -450,7 +464,7 @@ fn waits(process: u32) -> bool {
     })
 }
 
-/// A file system of its own that is full, or cannot be written: only where the tests may mount one.
+/// Rules J5 and J15, on a file system of its own: only where the tests may mount one.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_told_when_it_happens_and_at_the_end() {

@@ -7,8 +7,8 @@
 //! the target that it was issued for. The port is not bound: a NAT may change it between the two queries.
 //!
 //! SipHash-2-4 is a MAC under a secret key, which a checksum is not: of a CRC, one token betrays all others. The next
-//! secret is made of the one before it by the same function, so that what is secret here stays apart from the randomness
-//! that decides what a node does: a journal can then be handed on without it.
+//! secret is made of the one before it by the same function, so that what is secret here stays apart from the
+//! randomness that decides what a node does: a journal can then be handed on without it.
 
 use core::fmt;
 

@@ -64,13 +64,16 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
         match stepped {
             Ok(true) if replay.marks() > marks => scrubbed.mark(),
             Ok(true) => {}
-            Ok(false) => break Ok(scrubbed.record(Call::End)),
+            Ok(false) => break Ok(()),
             Err(error) => break Err(error),
         }
     };
-    if let Err(error) = end {
-        let at = journal.front + error.sound();
-        eprintln!("honeyguide: {shown} is true up to byte {at}, and what follows is left out: {}", error.reason());
+    match end {
+        Ok(()) => scrubbed.record(Call::End),
+        Err(error) => {
+            let (at, why) = (journal.front + error.sound(), error.reason());
+            eprintln!("honeyguide: {shown} is true up to byte {at}, and what follows is left out: {why}");
+        }
     }
     let front = head.encode().map_err(|error| error.to_string())?;
     file::write_new(&args.out, &[front, scrubbed.records].concat())?;
@@ -78,8 +81,8 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let Counts { calls, outputs, differ, emptied } = scrubbed.counts;
     options.out().line(
         format_args!(
-            "{calls} calls kept, {emptied} datagrams that were no messages emptied, {differ} of {outputs} outputs differ \
-             in more than addresses and tokens"
+            "{calls} calls kept, {emptied} datagrams that were no messages emptied; {differ} of {outputs} outputs \
+             differ in more than addresses and tokens"
         ),
         json!({ "calls": calls, "emptied": emptied, "outputs": outputs, "differ": differ }),
     )

@@ -4,9 +4,9 @@
 //! { "contacts": [ { "id": 20 bytes, "ip": 4 or 16 bytes, "link": n, "port": n } .. ], "ids": [ 20 bytes a link .. ],
 //!   "state": 1 }
 //! ```
-//! It is replaced as a whole, and belongs to one process at a time. A file that cannot be read or understood is reported
-//! and left alone, as is one that no node wrote: with an id of zeros, which every table refuses, with an id or a contact
-//! twice, or with an address that nobody can have.
+//! It is replaced as a whole, and belongs to one process at a time. A file that cannot be read or understood is
+//! reported and left alone, as is one that no node wrote: with an id of zeros, which every table refuses, with an id or
+//! a contact twice, or with an address that nobody can have.
 
 use std::collections::HashSet;
 use std::io;
@@ -142,8 +142,8 @@ impl StateFile {
         let taken = empty.and_then(|empty| Owned::take(path, &empty, MOST_BYTES));
         let owned = taken.map_err(|error| match error.kind() {
             file::IN_USE => format!(
-                "the state file {shown} is in use by another node: stop that one, or name another file, since two nodes \
-                 with one id disturb each other"
+                "the state file {shown} is in use by another node: stop that one, or name another file, since two \
+                 nodes with one id disturb each other"
             ),
             _ => format!("the state file {shown} cannot be used: {error}"),
         })?;
