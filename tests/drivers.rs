@@ -1,7 +1,7 @@
 //! Both drivers on loopback sockets, through the one handle that they share.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -9,17 +9,14 @@ use honeyguide::Config;
 use honeyguide::Endpoint;
 use honeyguide::Id;
 use honeyguide::adapters::testnet::Testnet;
-use honeyguide::adapters::{Answer, Finished, FromEvent, Handle, Operation, OperationError, replay};
+use honeyguide::adapters::{Answer, Finished, FromEvent, Handle, Operation, OperationError};
 use honeyguide::adapters::{std_thread, tokio as tokio_driver};
 use honeyguide::dht::CallError;
-use honeyguide::dht::LinkConfig;
 use honeyguide::dht::SavedContact;
-use honeyguide::dht::journal::{Call, Record};
 use honeyguide::dht::{Freshness, PeerKind};
 use honeyguide::dht::{LinkId, Reason, TraceEvent, TraceSink};
 use honeyguide::krpc::Item;
 use honeyguide::krpc::SignedItem;
-use honeyguide::{Node, Storage};
 use tokio::sync::Notify;
 
 /// Longer than anything here takes, unless it hangs.
@@ -341,40 +338,6 @@ fn contacts_of_an_earlier_run_are_taken_up() {
 }
 
 #[test]
-fn a_recorded_run_replays_to_the_same_hash() {
-    let driver = Driver::threads();
-    let nodes = driver.network(3);
-    let journal = Journal::default();
-    let config = Config::tiny().local().with_links(&[LinkConfig::V4]).unwrap();
-    let (node, recording) =
-        std_thread::spawn_recorded(config.clone(), [7; 32], vec![socket()], journal.clone()).unwrap();
-    wait(node.bootstrap(&[addr(&nodes[0])]));
-    wait(node.put_immutable(b"4:life"));
-    assert!(
-        node.announce(Id([1; 20]), Some(0), PeerKind::Downloader).wait().is_err(),
-        "a refused command is part of a run too"
-    );
-    let saved = [SavedContact { id: Id([1; 20]), endpoint: addr(&nodes[1]) }];
-    assert_eq!(node.import(LinkId(1), &saved).wait(), Some(Err(CallError::NoLink(LinkId(1)))));
-    assert_eq!(node.import(LinkId(0), &saved).wait(), Some(Ok(())));
-    node.shutdown();
-    let hash = recording.wait().unwrap();
-
-    let records = journal.0.lock().unwrap().clone();
-    let replayed = |records: &[u8]| {
-        let mut node = Node::new(config.clone(), [7; 32], Storage::allocate(&config)).unwrap();
-        replay(&mut node, records)
-    };
-    assert_eq!(replayed(&records), Ok(hash));
-    let cut = replayed(&records[..records.len() - 1]).expect_err("a cut journal is no journal");
-    assert!(cut.sound() < records.len() && records.len() < cut.sound() + 20, "{cut}");
-    let longer = [&records[..], b"more"].concat();
-    assert_eq!(replayed(&longer).map_err(|error| error.sound()), Err(records.len()), "nothing follows an end");
-    let never = [&[0xff, 0xff, 0xff, 0xff, 0x0f], &records[1..]].concat();
-    assert_eq!(replayed(&never).map_err(|error| error.sound()), Err(0), "a drain ends");
-}
-
-#[test]
 fn a_sink_that_a_driver_was_given_is_told_of_every_operation() {
     for driver in Driver::both() {
         let nodes = driver.network(2);
@@ -388,41 +351,6 @@ fn a_sink_that_a_driver_was_given_is_told_of_every_operation() {
         let started = events.iter().position(|event| matches!(event, TraceEvent::Started { .. }));
         let ended = events.iter().position(|event| matches!(event, TraceEvent::Ended { .. }));
         assert!(started.is_some() && started < ended, "{events:?}");
-    }
-}
-
-#[test]
-fn looking_at_a_node_leaves_nothing_in_its_recording() {
-    let journal = Journal::default();
-    let config = Config::tiny().local();
-    let (node, recording) = std_thread::spawn_recorded(config, [7; 32], vec![socket()], journal.clone()).unwrap();
-    for _ in 0..1000 {
-        node.stats().wait().unwrap();
-        node.import(LinkId(0), &[]).wait().unwrap().unwrap();
-    }
-    node.shutdown();
-    recording.wait().unwrap();
-    // The first timeout and the end, each with the polls before it.
-    let records = journal.0.lock().unwrap().clone();
-    let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
-    let (first, rest) = Record::decode(&records, &mut nodes).unwrap();
-    assert_eq!(first.polls, 0);
-    let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
-    let (end, rest) = Record::decode(rest, &mut nodes).unwrap();
-    assert!(end.polls < 10 && matches!(end.call, Call::End) && rest.is_empty(), "{end:?}");
-}
-
-#[derive(Clone, Default)]
-struct Journal(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Journal {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

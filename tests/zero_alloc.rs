@@ -187,7 +187,7 @@ impl Network {
         let now = self.now;
         self.call("journal", i, |_, _| {
             let length = Record { polls: 1, now, call }.encode(&mut record).expect("a record fits");
-            assert!(Record::decode(&record[..length], &mut nodes).is_some());
+            assert!(Record::decode(&record[..length], &mut nodes).is_ok());
         });
         self.call(what, i, |node, now| _ = call.apply(node, now));
         self.drain(i);

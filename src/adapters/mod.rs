@@ -16,6 +16,8 @@ mod queue;
 mod random;
 #[cfg(feature = "journal")]
 mod recording;
+#[cfg(feature = "journal")]
+mod replaying;
 pub mod resolve;
 mod results;
 mod routers;
@@ -35,7 +37,9 @@ pub use operation::Operation;
 pub use operation_error::OperationError;
 pub use random::rng_seed;
 #[cfg(feature = "journal")]
-pub use recording::{Recording, ReplayError, replay};
+pub use recording::Recording;
+#[cfg(feature = "journal")]
+pub use replaying::{Replay, ReplayError, Replayed, replay};
 pub use results::{Answer, Closest, Finished, Found, FromEvent, Notice, PeerList, Sample, Signed, Swarm};
 pub use routers::Router;
 pub use watch::{Ended, Notices, Observation};

@@ -1,7 +1,9 @@
-//! The journal of a driven node: written while it runs, read to replay it.
+//! Recording a driven node: its journal is written while it runs.
 //!
-//! The recorder sees every call and every output of the node, in their order, and the node sees nothing of it. A file
-//! that cannot be written ends the recording, not the node.
+//! The recorder sees every call and every output of the node, in their order, and the node sees nothing of it. Records
+//! are gathered and written together, with a mark in front of the newest: by 32 KiB, and after a twentieth of a second
+//! in any case. So a node that is killed has lost that much at most, and a busy one does not pay a system call for each
+//! datagram. A journal that cannot be written ends the recording, at once, and not the node.
 
 use std::boxed::Box;
 use std::fmt;
@@ -10,86 +12,144 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::vec;
 
 use crate::adapters::mailbox::{Consumer, Mailbox};
 use crate::adapters::runner::Observer;
-use crate::base::time::Instant;
-use crate::dht::config::Config;
-use crate::dht::event::{Buffer, Output};
-use crate::dht::node::Node;
+use crate::base::time::{Duration, Instant};
+use crate::dht::event::Output;
 use crate::dht::node::journal::{Call, Record};
 use crate::dht::node::output_hash::OutputHash;
-use crate::krpc::endpoint::Endpoint;
-use crate::krpc::id::Id;
+
+/// Bytes of records that wait at most.
+const GATHERED: usize = 32 << 10;
+/// How long a record waits at most.
+const WAIT: Duration = Duration::from_millis(50);
 
 /// The driver's side.
 pub(super) struct Recorder {
-    sink: Box<dyn io::Write + Send>,
+    /// `None` once it has failed.
+    sink: Option<Box<dyn io::Write + Send>>,
+    /// Has room for what is gathered and two records more.
+    buffer: Box<[u8]>,
+    gathered: usize,
+    /// When what is gathered has to be written.
+    due: Option<Instant>,
     polls: u32,
     outputs: OutputHash,
-    fault: Option<io::Error>,
     now: Instant,
-    hash: Arc<Mailbox<io::Result<Id>, ()>>,
+    end: Arc<Mailbox<io::Result<u128>, ()>>,
 }
 
 impl Recorder {
     pub(super) fn new(sink: Box<dyn io::Write + Send>) -> (Self, Recording) {
-        let hash = Mailbox::new(1);
-        let recording = Recording(hash.clone().into());
-        (Recorder { sink, polls: 0, outputs: OutputHash::default(), fault: None, now: Instant::ZERO, hash }, recording)
+        let end = Mailbox::new(1);
+        let recording = Recording(end.clone().into());
+        let recorder = Recorder {
+            sink: Some(sink),
+            buffer: vec![0; GATHERED + 2 * Record::MAX_LEN].into_boxed_slice(),
+            gathered: 0,
+            due: None,
+            polls: 0,
+            outputs: OutputHash::default(),
+            now: Instant::ZERO,
+            end,
+        };
+        (recorder, recording)
+    }
+
+    fn record(&mut self, call: Call<'_>) -> io::Result<()> {
+        let record = Record { polls: std::mem::take(&mut self.polls), now: self.now, call };
+        self.gathered += record.encode(&mut self.buffer[self.gathered..]).map_err(io::Error::other)?;
+        Ok(())
+    }
+
+    fn mark(&mut self) -> io::Result<()> {
+        self.record(Call::Mark { hash: self.outputs.finish() })
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let Some(sink) = &mut self.sink else { return Ok(()) };
+        sink.write_all(&self.buffer[..self.gathered])?;
+        sink.flush()?;
+        (self.gathered, self.due) = (0, None);
+        Ok(())
+    }
+
+    /// Whoever waits for the end of the recording hears of a failure now.
+    fn end_if_failed(&mut self, done: io::Result<()>) {
+        if let Err(fault) = done {
+            (self.sink, self.due) = (None, None);
+            self.end.put(Err(fault));
+            self.end.finish(());
+        }
     }
 }
 
 impl Observer for Recorder {
     fn call(&mut self, now: Instant, call: Call<'_>) {
-        self.now = now;
-        let mut bytes = [0; Record::MAX_LEN];
-        let record = Record { polls: std::mem::take(&mut self.polls), now, call };
-        if self.fault.is_none() {
-            let written = match record.encode(&mut bytes) {
-                Ok(len) => self.sink.write_all(&bytes[..len]),
-                Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-            };
-            self.fault = written.err();
+        if self.sink.is_none() {
+            return;
         }
+        self.now = now;
+        let due = *self.due.get_or_insert(now + WAIT);
+        let is_due = due <= now || self.gathered >= GATHERED;
+        // What is written ends with the call that is made now, since that may be the one that the process dies of.
+        let marked = if is_due { self.mark() } else { Ok(()) };
+        let recorded = marked.and_then(|()| self.record(call));
+        let written = recorded.and_then(|()| if is_due { self.write() } else { Ok(()) });
+        self.end_if_failed(written);
     }
 
     fn output(&mut self, output: &Output<'_>) {
-        self.polls += 1;
-        self.outputs.add(output);
+        if self.sink.is_some() {
+            self.polls += 1;
+            self.outputs.add(output);
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    fn handle_due(&mut self, now: Instant) {
+        if self.due.is_some_and(|due| due <= now) {
+            self.now = now;
+            let written = self.mark().and_then(|()| self.write());
+            self.end_if_failed(written);
+        }
     }
 }
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        self.call(self.now, Call::End);
-        let written = match self.fault.take() {
-            None => self.sink.flush(),
-            Some(fault) => Err(fault),
-        };
-        self.hash.put(written.map(|()| self.outputs.finish()));
-        self.hash.finish(());
+        if self.sink.is_some() {
+            let done = self.mark().and_then(|()| self.record(Call::End)).and_then(|()| self.write());
+            self.end.put(done.map(|()| self.outputs.finish()));
+            self.end.finish(());
+        }
     }
 }
 
-/// Future of a recording: completes when the node has ended, with the hash of all that it put out.
+/// Future of a recording: completes when it has ended, with the hash of all that the node put out. That is when the
+/// node has ended, or as soon as the journal cannot be written any more: the node goes on then, unrecorded.
 #[must_use = "awaited or waited for, it says whether the journal is whole"]
-pub struct Recording(Consumer<io::Result<Id>, ()>);
+pub struct Recording(Consumer<io::Result<u128>, ()>);
 
 impl Recording {
-    /// Waits for the end of the node. Blocks.
+    /// Waits for the end of the recording. Blocks.
     ///
     /// # Errors
     /// When the journal could not be written to its end.
-    pub fn wait(self) -> io::Result<Id> {
+    pub fn wait(self) -> io::Result<u128> {
         whole(self.0.wait_next(None).unwrap_or(None))
     }
 }
 
 impl Future for Recording {
-    type Output = io::Result<Id>;
+    type Output = io::Result<u128>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Id>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<u128>> {
         self.0.poll_next(cx).map(whole)
     }
 }
@@ -100,63 +160,6 @@ impl fmt::Debug for Recording {
     }
 }
 
-fn whole(hash: Option<io::Result<Id>>) -> io::Result<Id> {
+fn whole(hash: Option<io::Result<u128>>) -> io::Result<u128> {
     hash.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))
 }
-
-/// Replays `records` on a new node of the same configuration and seed; returns the hash of its outputs.
-///
-/// # Errors
-/// When the records are damaged or their end is missing.
-pub fn replay(node: &mut Node<'_>, records: &[u8]) -> Result<Id, ReplayError> {
-    let (mut buffer, mut outputs): (Buffer, _) = ([0; 1500], OutputHash::default());
-    let mut rest = records;
-    // Polls past the end of a drain, of which a driver makes few. A journal that claims more of them than it has bytes
-    // is damaged, and would keep us polling.
-    let mut idle = records.len();
-    loop {
-        let damaged = Err(ReplayError { at: records.len() - rest.len() });
-        let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
-        let Some((record, after)) = Record::decode(rest, &mut nodes) else { return damaged };
-        let mut is_drained = false;
-        for _ in 0..record.polls {
-            if is_drained {
-                let Some(left) = idle.checked_sub(1) else { return damaged };
-                idle = left;
-            }
-            let output = node.poll_output(&mut buffer);
-            is_drained = matches!(output, Output::Timeout(_));
-            outputs.add(&output);
-        }
-        let _ = record.call.apply(node, record.now); // what was refused is refused again
-        let (left, is_end) = (after.len(), matches!(record.call, Call::End));
-        rest = &rest[rest.len() - left..];
-        match (is_end, rest.is_empty()) {
-            (false, _) => {}
-            (true, true) => return Ok(outputs.finish()),
-            (true, false) => return Err(ReplayError { at: records.len() - left }),
-        }
-    }
-}
-
-/// Records that cannot be replayed to their end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ReplayError {
-    at: usize,
-}
-
-impl ReplayError {
-    /// How many bytes of the records are sound.
-    #[must_use]
-    pub const fn sound(&self) -> usize {
-        self.at
-    }
-}
-
-impl fmt::Display for ReplayError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the records are damaged, or cut, after their first {} bytes", self.at)
-    }
-}
-
-impl std::error::Error for ReplayError {}

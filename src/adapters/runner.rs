@@ -38,6 +38,9 @@ pub(super) trait Sockets {
 pub(super) trait Observer: Send {
     fn call(&mut self, now: Instant, call: Call<'_>);
     fn output(&mut self, output: &Output<'_>);
+    /// When it wants [`handle_due`](Observer::handle_due).
+    fn due(&self) -> Option<Instant>;
+    fn handle_due(&mut self, now: Instant);
 }
 
 pub(super) struct Runner<L> {
@@ -96,15 +99,20 @@ impl<L: Sockets> Runner<L> {
         &self.links
     }
 
-    /// When the node wants the next [`Input::Timeout`].
+    /// When the node wants the next [`Input::Timeout`], or its observer has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        let due = self.observer.as_ref().and_then(|observer| observer.due());
+        self.deadline.into_iter().chain(due).min()
     }
 
     /// Tells the node that time has passed, if its deadline has.
     pub(super) fn handle_timeout(&mut self) {
-        if self.deadline.is_some_and(|at| at <= self.clock.now()) {
+        let now = self.clock.now();
+        if self.deadline.is_some_and(|at| at <= now) {
             self.input(Input::Timeout);
+        }
+        if let Some(observer) = &mut self.observer {
+            observer.handle_due(now);
         }
     }
 

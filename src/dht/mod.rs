@@ -45,6 +45,6 @@ pub use trace::{TraceEvent, TraceSink};
 pub mod journal {
     pub use crate::dht::node::journal::Call;
     #[cfg(feature = "journal")]
-    pub use crate::dht::node::journal::Record;
+    pub use crate::dht::node::journal::{Record, RecordError};
     pub use crate::dht::node::output_hash::OutputHash;
 }

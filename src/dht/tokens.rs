@@ -6,11 +6,14 @@
 //! secret are honoured, so a token is valid for at least one rotation and at most two, and only for the address and
 //! the target that it was issued for. The port is not bound: a NAT may change it between the two queries.
 //!
-//! SipHash-2-4 is a MAC under a secret key, which a checksum is not: of a CRC, one token betrays all others.
+//! SipHash-2-4 is a MAC under a secret key, which a checksum is not: of a CRC, one token betrays all others. The next
+//! secret is made of the one before it by the same function, so that what is secret here stays apart from the
+//! randomness that decides what a node does: a journal can then be handed on without it.
 
 use core::fmt;
 
 use siphasher::sip::SipHasher24;
+use siphasher::sip128;
 
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
@@ -77,17 +80,19 @@ impl Tokens {
     /// Rotates the secrets if that is due; otherwise does nothing. If a whole rotation was missed, both secrets are
     /// replaced: the tokens of the current one are as old by then as those that the previous one would have had to
     /// drop.
-    pub fn rotate(&mut self, now: Instant, rng: &mut Rng) {
+    pub fn rotate(&mut self, now: Instant) {
         if now < self.rotate_at {
             return;
         }
         let next = self.rotate_at + self.rotation;
         if now < next {
-            self.previous = core::mem::replace(&mut self.current, rng.bytes());
+            self.previous = self.current;
             self.rotate_at = next;
         } else {
-            *self = Tokens::new(rng, now, self.rotation);
+            self.previous = following(&self.current);
+            self.rotate_at = now + self.rotation;
         }
+        self.current = following(&self.previous);
     }
 
     /// When the next rotation is due. It has to be made before packets of that instant are looked at.
@@ -115,6 +120,11 @@ impl MacInput {
     }
 }
 
+/// The secret after this one; it does not lead back.
+fn following(secret: &[u8; 16]) -> [u8; 16] {
+    sip128::SipHasher24::new_with_key(secret).hash(b"the next secret").as_bytes()
+}
+
 fn mac(secret: &[u8; 16], text: &MacInput) -> u64 {
     SipHasher24::new_with_key(secret).hash(&text.bytes[..text.len])
 }
@@ -130,15 +140,14 @@ mod tests {
         Endpoint::v4([192, 0, 2, 1], 6881)
     }
 
-    fn fixture() -> (Tokens, Rng) {
-        let mut rng = Rng::from_seed([5; 32]);
-        (Tokens::new(&mut rng, Instant::from_secs(1_000), ROTATION), rng)
+    fn fixture() -> Tokens {
+        Tokens::new(&mut Rng::from_seed([5; 32]), Instant::from_secs(1_000), ROTATION)
     }
 
     /// Rules S2 and S3; R47 and R96 of the hostile inputs.
     #[test]
     fn a_token_is_for_one_address_and_one_target() {
-        let (tokens, _) = fixture();
+        let tokens = fixture();
         let token = *tokens.issue(&here(), &TARGET).as_bytes();
         assert!(tokens.verify(&here(), &TARGET, &token));
         assert!(tokens.verify(&here().with_port(1), &TARGET, &token), "whatever the port");
@@ -148,7 +157,7 @@ mod tests {
 
     #[test]
     fn no_other_bytes_are_a_token() {
-        let (tokens, _) = fixture();
+        let tokens = fixture();
         let token = *tokens.issue(&here(), &TARGET).as_bytes();
         for bit in 0..64 {
             let mut other = token;
@@ -163,10 +172,10 @@ mod tests {
     /// Rule S3.
     #[test]
     fn a_token_outlives_one_rotation_and_never_two() {
-        let (mut tokens, mut rng) = fixture();
+        let mut tokens = fixture();
         let token = *tokens.issue(&here(), &TARGET).as_bytes();
         for (secs, valid) in [(1_299, true), (1_300, true), (1_599, true), (1_600, false), (1_900, false)] {
-            tokens.rotate(Instant::from_secs(secs), &mut rng);
+            tokens.rotate(Instant::from_secs(secs));
             assert_eq!(tokens.verify(&here(), &TARGET, &token), valid, "{secs}");
         }
     }
@@ -174,19 +183,19 @@ mod tests {
     /// Rule S3.
     #[test]
     fn a_rotation_that_comes_two_late_drops_all_older_tokens() {
-        let (mut tokens, mut rng) = fixture();
+        let mut tokens = fixture();
         let token = *tokens.issue(&here(), &TARGET).as_bytes();
-        tokens.rotate(Instant::from_secs(1_600), &mut rng);
+        tokens.rotate(Instant::from_secs(1_600));
         assert!(!tokens.verify(&here(), &TARGET, &token));
         assert_eq!(tokens.rotate_at(), Instant::from_secs(1_900));
     }
 
     #[test]
     fn rotations_keep_their_pace_when_they_come_a_little_late() {
-        let (mut tokens, mut rng) = fixture();
-        tokens.rotate(Instant::from_secs(1_310), &mut rng);
+        let mut tokens = fixture();
+        tokens.rotate(Instant::from_secs(1_310));
         assert_eq!(tokens.rotate_at(), Instant::from_secs(1_600));
-        tokens.rotate(Instant::from_secs(1_310), &mut rng);
+        tokens.rotate(Instant::from_secs(1_310));
         assert_eq!(tokens.rotate_at(), Instant::from_secs(1_600), "an early call does nothing");
     }
 }

@@ -159,7 +159,7 @@ fn peers_that_were_announced_are_found_and_counted() {
 #[test]
 fn a_lookup_returns_the_closest_nodes_that_answer() {
     let mut world = network();
-    let target = Id([0x3c; 20]);
+    let target = Id([0x3d; 20]);
     let dead = {
         let mut order: Vec<usize> = (0..world.hosts.len()).collect();
         order.sort_by_key(|&i| world.hosts[i].node.id(honeyguide::dht::LinkId(0)).unwrap().distance(&target));

@@ -76,7 +76,7 @@ pub fn results(rounds: usize) -> Vec<GroupResult> {
     vec![time.note(packets), work.note(share)]
 }
 
-fn config() -> Config {
+pub fn config() -> Config {
     let mut config = Config::default().local();
     open(&mut config.limiter);
     config

@@ -17,6 +17,7 @@ use settings::Settings;
 mod codec;
 mod driver;
 mod instructions;
+mod journal;
 mod measure;
 mod memory;
 mod networks;
@@ -57,6 +58,9 @@ fn run(settings: &Settings) -> Result<(), String> {
     let mut results: Vec<_> = groups.map(|group| show(group.measure(settings.rounds))).collect();
     if settings.wants(driver::TIME) || settings.wants(driver::WORK) {
         results.extend(driver::results(settings.rounds).into_iter().map(show));
+    }
+    if settings.wants(journal::PACED) || settings.wants(journal::QUICK) {
+        results.extend(journal::results(settings.rounds).into_iter().map(show));
     }
     if settings.wants(networks::PUT) || settings.wants(networks::GET) {
         results.extend(networks::results(settings.rounds).into_iter().map(show));

@@ -1,7 +1,7 @@
 //! Files that the program writes: new ones, which overwrite nothing, and replacements, which are never half-written.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -10,6 +10,8 @@ use crate::failed::Failed;
 
 /// As many links in a row as systems follow.
 const MOST_LINKS: usize = 40;
+/// So often a file is looked for that is replaced again and again.
+const MOST_ROUNDS: usize = 100;
 
 /// A new file that only its owner can read, to be written little by little.
 pub fn create(path: &Path) -> Result<File, Failed> {
@@ -31,11 +33,117 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failed> {
     })
 }
 
-/// Replaces a file as a whole; where `path` is a link, the file that it leads to.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let path = &target(path)?;
-    beside(path, bytes)?.persist(path)?;
-    sync_folder(path)
+/// A file that is replaced as a whole, again and again, and that is ours alone: no other process has it, and what
+/// another one puts in its place is left alone. Where the path is a link, it is the file that it leads to.
+///
+/// The lock lies on the file itself, and each new one is locked before it takes the old one's name. So there is never a
+/// moment without a lock, and nothing else lies beside the file.
+pub struct Owned {
+    /// Without links.
+    path: PathBuf,
+    file: File,
+    /// What is in it, as far as we know.
+    content: Vec<u8>,
+    /// There was none, and what is there now was put there to hold the place.
+    is_new: bool,
+}
+
+/// Somebody else has the file.
+pub const IN_USE: ErrorKind = ErrorKind::ResourceBusy;
+
+impl Owned {
+    /// Takes a file of at most so many bytes for ourselves, and one byte of what is longer; where there is none, one
+    /// with these bytes.
+    pub fn take(path: &Path, first: &[u8], most: u64) -> io::Result<Owned> {
+        let path = target(path)?;
+        // Whoever replaces the file in between makes another round necessary.
+        for _ in 0..MOST_ROUNDS {
+            let file = match open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::NotFound => match create_locked(&path, first) {
+                    Ok(file) => return Ok(Owned { path, file, content: first.to_vec(), is_new: true }),
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                    Err(error) => return Err(error),
+                },
+                Err(error) => return Err(error),
+            };
+            lock(&file)?;
+            if is_still(&path, &file)? {
+                let mut content = Vec::new();
+                (&file).take(most + 1).read_to_end(&mut content)?;
+                return Ok(Owned { path, file, content, is_new: false });
+            }
+        }
+        Err(IN_USE.into())
+    }
+
+    /// Whether there was none.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    /// Replaces the file, unless somebody has put something else in its place, or into it.
+    pub fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self.is_ours() {
+            Ok(true) => {
+                let next = beside(&self.path, bytes)?;
+                lock(next.as_file())?;
+                self.file = next.persist(&self.path)?;
+            }
+            Ok(false) => return Err(io::Error::other("somebody else has changed it, and it is left as it is")),
+            // Somebody has removed it.
+            Err(error) if error.kind() == ErrorKind::NotFound => self.file = create_locked(&self.path, bytes)?,
+            Err(error) => return Err(error),
+        }
+        (self.is_new, self.content) = (false, bytes.to_vec());
+        sync_folder(&self.path)
+    }
+
+    fn is_ours(&self) -> io::Result<bool> {
+        let mut there = Vec::new();
+        open(&self.path)?.take(self.content.len() as u64 + 1).read_to_end(&mut there)?;
+        Ok(is_still(&self.path, &self.file)? && there == self.content)
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        if self.is_new && self.is_ours().unwrap_or(false) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A new file, locked before it has its name.
+fn create_locked(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let file = beside(path, bytes)?;
+    lock(file.as_file())?;
+    Ok(file.persist_noclobber(path)?)
+}
+
+/// Where files cannot be locked, nobody is kept out.
+fn lock(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Err(fs::TryLockError::WouldBlock) => Err(IN_USE.into()),
+        Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+/// Whether this is the file that lies at the path.
+#[cfg(unix)]
+fn is_still(path: &Path, file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (there, ours) = (fs::symlink_metadata(path)?, file.metadata()?);
+    Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_still(path: &Path, _: &File) -> io::Result<bool> {
+    fs::symlink_metadata(path).map(|_| true)
 }
 
 /// Opens a file to read it. A pipe or a device is refused: it can make its reader wait for ever.
@@ -84,9 +192,10 @@ fn target(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// A file in the same folder, safely written; it vanishes unless it gets a name.
-fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+pub fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     // The kind alone, since the error itself tells a name that the user never gave.
-    let mut file = NamedTempFile::new_in(folder(path)).map_err(|error| error.kind())?;
+    let mut name = tempfile::Builder::new();
+    let mut file = name.prefix(".honeyguide-").tempfile_in(folder(path)).map_err(|error| error.kind())?;
     file.as_file_mut().write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)
@@ -124,6 +233,11 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
+    /// Takes the file for as long as it takes to replace it.
+    fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+        Owned::take(path, b"", 100)?.replace(bytes)
+    }
+
     #[test]
     fn a_file_is_replaced_where_its_link_leads() {
         let folder = tempfile::tempdir().unwrap();
@@ -137,9 +251,8 @@ mod tests {
             std::os::unix::fs::symlink(&path, &link).unwrap();
             replace(&link, b"three").unwrap();
             assert!(link.is_symlink());
+            assert_eq!(fs::read(&path).unwrap(), b"three");
         }
-        #[cfg(unix)]
-        assert_eq!(fs::read(&path).unwrap(), b"three");
         assert!(replace(Path::new("/nonexistent/file"), b"four").is_err());
     }
 
@@ -161,6 +274,55 @@ mod tests {
         symlink("circle", at("circle")).unwrap();
         replace(&at("circle"), b"three").unwrap_err();
         assert!(at("lost").is_symlink() && at("circle").is_symlink());
+    }
+
+    #[test]
+    fn an_owned_file_is_nobody_elses_however_often_it_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let mut owned = Owned::take(&path, b"first", 100).unwrap();
+        let is_in_use = || Owned::take(&path, b"other", 100).is_err_and(|error| error.kind() == IN_USE);
+        assert!(owned.is_new() && is_in_use());
+        for content in [b"one", b"two"] {
+            owned.replace(content).unwrap();
+            assert_eq!((fs::read(&path).unwrap(), is_in_use()), (content.to_vec(), true));
+        }
+        drop(owned);
+        let owned = Owned::take(&path, b"first", 100).unwrap();
+        assert!(!owned.is_new() && owned.content() == b"two" && fs::read(&path).unwrap() == b"two");
+        drop(owned);
+        assert!(path.exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_place_that_was_held_and_never_used_is_free_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        drop(Owned::take(&path, b"first", 100).unwrap());
+        assert!(!path.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_another_put_in_the_place_of_an_owned_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let mut owned = Owned::take(&path, b"first", 100).unwrap();
+        owned.replace(b"ours").unwrap();
+        let mut is_left_alone = |theirs: &[u8]| {
+            assert!(owned.replace(b"again").unwrap_err().to_string().contains("left as it is"));
+            assert_eq!(fs::read(&path).unwrap(), theirs);
+        };
+        // Another content in our file, then another file with our content.
+        fs::write(&path, b"theirs").unwrap();
+        is_left_alone(b"theirs");
+        fs::rename(&path, folder.path().join("away")).unwrap();
+        fs::write(&path, b"ours").unwrap();
+        is_left_alone(b"ours");
+        fs::remove_file(&path).unwrap();
+        owned.replace(b"again").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"again");
     }
 
     #[test]

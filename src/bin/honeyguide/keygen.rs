@@ -1,6 +1,6 @@
-use honeyguide::krpc::SignedItem;
 use std::path::PathBuf;
 
+use honeyguide::krpc::SignedItem;
 use serde_json::json;
 
 use crate::failed::Failed;
@@ -12,9 +12,21 @@ use crate::options::Options;
 pub struct Args {
     /// File to create; it is never overwritten
     file: PathBuf,
+    /// With --seed, which makes a key that anybody can guess
+    #[arg(long)]
+    insecure: bool,
 }
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    match (options.seed, args.insecure) {
+        (Some(_), false) => {
+            return Err(Failed::usage(
+                "--seed makes a key that anybody can guess: leave it out, or add --insecure for a test",
+            ));
+        }
+        (None, true) => return Err(Failed::usage("--insecure means nothing without --seed: leave it out")),
+        _ => {}
+    }
     // From here on no signal and no `--timeout` ends the program at once, which could leave a secret whose public key
     // nobody was told.
     let _ending = options.ending();

@@ -1,8 +1,10 @@
 //! `honeyguide`: a Mainline DHT node, its test network and its tools on the command line.
 
+mod addresses;
 mod announce;
 mod client;
 mod demo;
+mod explain;
 mod failed;
 mod file;
 mod find_node;
@@ -10,6 +12,7 @@ mod get;
 mod inspect;
 mod joining;
 mod journal;
+mod journal_file;
 mod keygen;
 mod lines;
 mod negentropy_harness;
@@ -18,6 +21,7 @@ mod options;
 mod peers;
 mod ping;
 mod print;
+mod pubkey;
 mod put;
 mod reconcile;
 mod reconcilers;
@@ -25,6 +29,10 @@ mod renewal;
 mod replay;
 mod sample;
 mod scrape;
+mod scrub;
+mod scrubbed_datagram;
+mod secret;
+mod shrink;
 mod sockets;
 mod start;
 mod state;
@@ -52,6 +60,7 @@ enum Command {
     Testnet(testnet::Args),
     Node(node::Args),
     Replay(replay::Args),
+    Journal(journal::Args),
     Ping(ping::Args),
     FindNode(find_node::Args),
     Peers(peers::Args),
@@ -61,6 +70,7 @@ enum Command {
     Get(get::Args),
     Put(put::Args),
     Keygen(keygen::Args),
+    Pubkey(pubkey::Args),
     Inspect(inspect::Args),
     NegentropyHarness(negentropy_harness::Args),
     Reconcile(reconcile::Args),
@@ -92,7 +102,9 @@ async fn run(options: Options, command: Command) -> Result<(), Failed> {
         Command::Get(args) => options.bounded(get::run(&options, args), 30.0).await,
         Command::Put(args) => options.bounded(put::run(&options, args), 30.0).await,
         Command::Replay(args) => options.blocking(move |options| replay::run(options, args)).await,
+        Command::Journal(args) => journal::run(&options, args).await,
         Command::Keygen(args) => keygen::run(&options, args),
+        Command::Pubkey(args) => options.blocking(move |options| pubkey::run(options, args)).await,
         Command::Inspect(args) => options.blocking(move |options| inspect::run(options, args)).await,
         Command::NegentropyHarness(args) => {
             options.blocking(move |options| negentropy_harness::run(options, args)).await

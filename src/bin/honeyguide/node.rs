@@ -1,26 +1,26 @@
 use std::future::Future;
 use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
 use honeyguide::adapters::tokio::{spawn, spawn_recorded};
-use honeyguide::adapters::{Handle, Notice};
+use honeyguide::adapters::{Handle, Notice, Recording};
 use honeyguide::dht::{LinkId, Network};
-use honeyguide::{Config, Id, Outcome};
+use honeyguide::{Config, Outcome};
 use serde_json::json;
 use tokio::time::{Instant, interval};
 
 use crate::failed::Failed;
 use crate::file;
 use crate::joining::{Joining, Step};
-use crate::journal::{self, Head, HeadLink};
+use crate::journal_file::{self, Head, HeadLink};
 use crate::options::{Ending, Options};
 use crate::print::{Out, outcome_json, outcome_text, say};
 use crate::renewal::Renewal;
 use crate::sockets::{self, Place};
 use crate::start::Start;
-use crate::state::{State, StateContact};
+use crate::state::{State, StateContact, StateFile};
 
 /// How often the state is saved besides at the end.
 const SAVE_EVERY: Duration = Duration::from_secs(300);
@@ -53,7 +53,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         let (journal, state) = (journal.display(), state.display());
         return Err(Failed::usage(format!("--journal {journal} and --state {state} are one file: name two")));
     }
-    let saved = args.state.as_deref().map(State::load).transpose()?.flatten();
+    let opened = args.state.as_deref().map(StateFile::open).transpose()?;
+    let (state_file, saved) = opened.map_or((None, None), |(state_file, saved)| (Some(state_file), saved));
     let start = start(options, args.bind.iter().any(Place::is_loopback))?;
     let bound = tokio::select! {
         bound = sockets::bind_all(args.bind) => bound?,
@@ -66,14 +67,16 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let sockets: Vec<_> = bound.into_iter().map(|bound| bound.socket).collect();
     let addrs = sockets.iter().map(UdpSocket::local_addr).collect::<Result<Vec<_>, _>>();
     let addrs = addrs.map_err(|error| format!("the sockets cannot be used: {error}"))?;
-    let mut ids = saved.iter().flat_map(State::ids).map(|id| id.0);
+    let ids: Vec<_> = saved.iter().flat_map(State::ids).map(|id| id.0).collect();
+    let mut ids = ids.into_iter();
     let head = Head {
-        links: addrs.iter().map(|addr| HeadLink { id: ids.next(), v6: addr.is_ipv6() }).collect(),
+        links: addrs.iter().map(|addr| HeadLink { id: ids.next(), v6: addr.is_ipv6(), port: addr.port() }).collect(),
         local: start.network == Network::Local,
         read_only: args.read_only,
         rng_seed: options.rng()?.bytes(),
+        version: Some(env!("CARGO_PKG_VERSION").into()),
     };
-    let journal = args.journal.as_deref().map(|path| journal::create(path, &head)).transpose()?;
+    let journal = args.journal.as_deref().map(|path| journal_file::create(path, &head)).transpose()?;
     let config = head.config().map_err(|error| error.to_string())?;
     let started = match journal {
         None => spawn(config, head.rng_seed, sockets).map(|node| (node, None)),
@@ -91,15 +94,15 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         let contacts: Vec<_> = contacts.filter_map(StateContact::contact).collect();
         node.import(LinkId(i), &contacts).await.transpose().map_err(|error| error.to_string())?;
     }
-    let store = args.state.as_deref().map(|path| Store { path, before: saved.as_ref() });
+    let mut store = state_file.map(|file| Store { file, before: saved });
     // Written at once, so that a place where nothing can be saved is noticed now.
-    save(&node, &store).await?;
-    let ran = Daemon::new(out, &node, &start, &store).run(ending).await;
-    let kept = save(&node, &store).await;
+    save(&node, &mut store).await?;
+    let mut recording = recording.map(|running| Recorded { name: args.journal.unwrap_or_default(), running });
+    let ran = Daemon::new(out, &node, &start, &mut store, &mut recording).run(ending).await;
+    let kept = save(&node, &mut store).await;
     node.shutdown().await;
-    if let Some(recording) = recording {
-        let hash = recording.await.map_err(|error| format!("the journal could not be written to its end: {error}"))?;
-        report_hash(out, hash)?;
+    if let Some(mut recorded) = recording {
+        report_hash(out, recorded.end().await?)?;
     }
     ran.and(kept)
 }
@@ -114,17 +117,46 @@ fn start(options: &Options, binds_loopback: bool) -> Result<Start, Failed> {
     Ok(if binds_loopback { start.under(network) } else { start })
 }
 
+/// A run that is being recorded.
+struct Recorded {
+    name: PathBuf,
+    running: Recording,
+}
+
+impl Recorded {
+    /// The hash of all that the node put out, once it has ended or the journal cannot be written any more.
+    async fn end(&mut self) -> Result<u128, Failed> {
+        let ended = (&mut self.running).await;
+        ended.map_err(|error| format!("the journal {} was not written to its end: {error}", self.name.display()).into())
+    }
+}
+
+/// A journal that cannot be written any more. The end of the node is no failure.
+async fn failure(recorded: &mut Option<Recorded>) -> Failed {
+    if let Some(recorded) = recorded
+        && let Err(failed) = recorded.end().await
+    {
+        return failed;
+    }
+    std::future::pending().await
+}
+
 /// The hash of all that a node put out, in the same words for a recording and its replay.
-pub fn report_hash(out: Out, hash: Id) -> Result<(), Failed> {
-    let hash = hash.to_string();
+fn report_hash(out: Out, hash: u128) -> Result<(), Failed> {
+    let hash = hash_text(hash);
     out.line(format_args!("hash {hash}"), json!({ "hash": hash }))
+}
+
+pub fn hash_text(hash: u128) -> String {
+    format!("{hash:032x}")
 }
 
 /// A node that runs for as long as it may, and says what becomes of it.
 struct Daemon<'a> {
     out: Out,
     node: &'a Handle,
-    store: &'a Option<Store<'a>>,
+    store: &'a mut Option<Store>,
+    recorded: &'a mut Option<Recorded>,
     start: &'a Start,
     joining: Joining,
     renewal: Renewal,
@@ -142,9 +174,16 @@ struct LinkNews {
 }
 
 impl<'a> Daemon<'a> {
-    fn new(out: Out, node: &'a Handle, start: &'a Start, store: &'a Option<Store<'a>>) -> Self {
+    fn new(
+        out: Out,
+        node: &'a Handle,
+        start: &'a Start,
+        store: &'a mut Option<Store>,
+        recorded: &'a mut Option<Recorded>,
+    ) -> Self {
         let (joining, renewal) = (Joining::new(node, start), Renewal::new(Instant::now()));
-        Daemon { out, node, store, start, joining, renewal, links: vec![LinkNews::default(); node.addrs().len()] }
+        let links = vec![LinkNews::default(); node.addrs().len()];
+        Daemon { out, node, store, recorded, start, joining, renewal, links }
     }
 
     async fn run(mut self, mut ending: Pin<&mut impl Future<Output = Ending>>) -> Result<(), Failed> {
@@ -152,11 +191,11 @@ impl<'a> Daemon<'a> {
         let (mut save_at, mut look_at) = (interval(SAVE_EVERY), interval(LOOK_EVERY));
         save_at.tick().await;
         self.joining.begin();
-        let mut is_joining = true;
+        let (mut is_joining, mut unrecorded) = (true, Ok(()));
         loop {
             tokio::select! {
                 biased;
-                why = &mut ending => return self.end(why).await,
+                why = &mut ending => return self.end(why).await.and(unrecorded),
                 Some(notice) = notices.next() => print(self.out, notice)?,
                 step = self.joining.next(), if is_joining => {
                     is_joining = step.is_some();
@@ -168,6 +207,10 @@ impl<'a> Daemon<'a> {
                     if let Err(failed) = save(self.node, self.store).await {
                         say(failed.sentence);
                     }
+                }
+                failed = failure(self.recorded), if self.recorded.is_some() => {
+                    say(format_args!("{}; the node goes on without it", failed.sentence));
+                    (*self.recorded, unrecorded) = (None, Err(failed));
                 }
             }
         }
@@ -277,13 +320,13 @@ fn print(out: Out, notice: Notice) -> Result<(), Failed> {
 }
 
 /// Where the state goes, and what it was at the start.
-struct Store<'a> {
-    path: &'a Path,
-    before: Option<&'a State>,
+struct Store {
+    file: StateFile,
+    before: Option<State>,
 }
 
-async fn save(node: &Handle, store: &Option<Store<'_>>) -> Result<(), Failed> {
-    let Some(Store { path, before }) = store else { return Ok(()) };
+async fn save(node: &Handle, store: &mut Option<Store>) -> Result<(), Failed> {
+    let Some(Store { file, before }) = store else { return Ok(()) };
     let links = node.addrs().len() as u8;
     let state = node.observe(move |node| {
         let contacts = node.contacts().map(|(link, view)| StateContact::new(link.0, view.id, view.endpoint));
@@ -297,5 +340,5 @@ async fn save(node: &Handle, store: &Option<Store<'_>>) -> Result<(), Failed> {
         let old: Vec<_> = before.contacts.iter().filter(|contact| !reached(contact.link)).cloned().collect();
         contacts.extend(old);
     }
-    State::new(ids.into_iter(), contacts).save(path)
+    file.save(&State::new(ids.into_iter(), contacts))
 }

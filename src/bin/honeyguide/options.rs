@@ -184,12 +184,22 @@ async fn interrupted() {
     }
 }
 
+/// More than 31 years, and far below what clocks and timers can count.
+const MOST_SECONDS: f64 = 1e9;
+
 fn seconds(text: &str) -> Result<Duration, String> {
-    /// More than 31 years, and far below what clocks and timers can count.
-    const MOST: f64 = 1e9;
+    match seconds_or_none(text) {
+        Ok(seconds) if !seconds.is_zero() => Ok(seconds),
+        _ => Err(format!("not a number of seconds above 0 and at most {MOST_SECONDS}")),
+    }
+}
+
+pub fn seconds_or_none(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
-        Ok(seconds) if seconds > 0.0 && seconds <= MOST => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err(format!("not a number of seconds above 0 and at most {MOST}")),
+        // Shorter times are there, too: they are those that round to no nanosecond.
+        Ok(seconds) if seconds > 0.0 && seconds < 1e-9 => Ok(Duration::from_nanos(1)),
+        Ok(seconds) if (0.0..=MOST_SECONDS).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("not a number of seconds from 0 to {MOST_SECONDS}")),
     }
 }
 

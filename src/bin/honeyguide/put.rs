@@ -1,5 +1,3 @@
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use honeyguide::adapters::Handle;
@@ -13,6 +11,7 @@ use crate::client::{self, ended, outcome_of};
 use crate::failed::Failed;
 use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text, refused_json, refused_text};
+use crate::secret;
 
 /// Store an item, immutable or signed (BEP 44)
 #[derive(clap::Args)]
@@ -48,7 +47,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     // Files and standard input may block, which must not keep an interruption from being noticed.
     let inputs = tokio::task::spawn_blocking(move || {
         let value = value(&args)?;
-        let secret = args.secret.as_deref().map(secret).transpose()?;
+        let secret = args.secret.as_deref().map(secret::secret).transpose()?;
         Ok::<_, Failed>((args, value, secret))
     });
     let (args, value, secret) = inputs.await.map_err(|error| format!("internal error: {error}"))??;
@@ -129,8 +128,8 @@ fn warning(stored: u16, refused: u16) -> Option<String> {
 fn value(args: &Args) -> Result<Vec<u8>, Failed> {
     let raw = match (&args.value, &args.file) {
         (Some(text), _) if text != "-" => text.clone().into_bytes(),
-        (_, Some(path)) => read(path, "the value")?,
-        _ => read(Path::new("-"), "the value")?,
+        (_, Some(path)) => secret::read(path, "the value")?,
+        _ => secret::read(Path::new("-"), "the value")?,
     };
     let value = if args.bencode { raw } else { [format!("{}:", raw.len()).as_bytes(), &raw].concat() };
     match Item::immutable(&value) {
@@ -150,26 +149,6 @@ fn value(args: &Args) -> Result<Vec<u8>, Failed> {
 
 fn is_stdin(path: &Option<PathBuf>) -> bool {
     path.as_deref() == Some(Path::new("-"))
-}
-
-fn secret(path: &Path) -> Result<[u8; 32], Failed> {
-    let bytes = read(path, "the secret")?;
-    // The content is a secret: the sentence must not repeat it.
-    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
-    options::hex_array(text).map_err(|fault| format!("{} holds no secret: {fault}", path.display()).into())
-}
-
-/// A small file, or standard input for `-`.
-fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failed> {
-    const MOST: u64 = 1 << 16;
-    let mut bytes = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().take(MOST).read_to_end(&mut bytes)
-    } else {
-        File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes))
-    };
-    read.map_err(|error| format!("{what} cannot be read from {}: {error}", path.display()))?;
-    Ok(bytes)
 }
 
 async fn next_seq(node: &Handle, key: &[u8; 32], salt: &[u8]) -> Result<i64, Failed> {

@@ -1,27 +1,123 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
-use honeyguide::adapters::replay;
-use honeyguide::{Node, Storage};
+use honeyguide::adapters::{Replay, ReplayError};
+use honeyguide::{Instant, Node};
+use serde_json::{Value, json};
 
+use crate::explain::Explainer;
 use crate::failed::Failed;
-use crate::journal;
-use crate::node::report_hash;
-use crate::options::Options;
+use crate::journal_file::{self, Journal};
+use crate::node::hash_text;
+use crate::options::{self, Options};
+use crate::print::Out;
 
 /// Run a journal again and print the hash of the output stream
 #[derive(clap::Args)]
 pub struct Args {
     /// What `node --journal` recorded
     file: PathBuf,
+    /// Stop so many seconds after the start of the run
+    #[arg(long, value_name = "T", value_parser = options::seconds_or_none)]
+    until: Option<Duration>,
+    /// List the operations of the run, or tell what became of the one with this tag
+    #[arg(long, value_name = "TAG", num_args = 0..=1)]
+    explain: Option<Option<u64>>,
+    /// Print the contacts that the node has at the end
+    #[arg(long)]
+    table: bool,
+}
+
+/// How far a journal was replayed.
+enum Extent {
+    ToItsEnd,
+    Until,
+    /// As far as it is true.
+    To(ReplayError),
 }
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let (head, records) = journal::open(&args.file)?;
-    let made = head.config().and_then(|config| {
-        let storage = Storage::allocate(&config);
-        Node::new(config, head.rng_seed, storage)
-    });
-    let mut node = made.map_err(|error| format!("{}: the node cannot be made: {error}", args.file.display()))?;
-    let hash = replay(&mut node, &records).map_err(|error| format!("{}: {error}", args.file.display()))?;
-    report_hash(options.out(), hash)
+    let (out, shown) = (options.out(), args.file.display());
+    let journal = journal_file::open(&args.file)?;
+    let mut node = journal.head.node().map_err(|error| format!("{shown}: the node cannot be made: {error}"))?;
+    let mut replay = Replay::new(&journal.records);
+    let begin = replay.next_at().unwrap_or(Instant::ZERO);
+    let mut explainer = Explainer::new(begin);
+    if args.explain.is_some() {
+        explainer.attach(&mut node);
+    }
+    let extent = go(&mut replay, &mut node, &mut explainer, args.until.map(|until| begin + until));
+    match args.explain {
+        None => {}
+        Some(None) => explainer.print_operations(out)?,
+        Some(Some(tag)) => {
+            let told = explainer.print_timeline(out, tag)?;
+            if !told {
+                return Err(format!("{shown}: there is no operation with the tag {tag}: --explain lists them").into());
+            }
+        }
+    }
+    if args.table {
+        print_table(out, &node)?;
+    }
+    let seconds = replay.now().since(begin).as_secs_f64();
+    let far = format!("{} calls in {seconds:.3} s, {} hashes hold", replay.calls(), replay.marks());
+    let end = match extent {
+        Extent::ToItsEnd => "end",
+        Extent::Until => "until",
+        Extent::To(error) if error.is_cut() => {
+            let at = journal.front + error.sound();
+            eprintln!("honeyguide: {shown} has no end, it was cut after byte {at}; up to there it is true ({far})");
+            "cut"
+        }
+        Extent::To(error) => return Err(untrue(&journal, error, &far, &shown.to_string())),
+    };
+    if journal.head.version.is_none() {
+        eprintln!("honeyguide: {shown} is of format 2, without hashes: nothing tells whether this is what happened");
+    }
+    let hash = hash_text(replay.hash());
+    out.line(
+        format_args!("hash {hash}"),
+        json!({ "hash": hash, "calls": replay.calls(), "marks": replay.marks(), "seconds": seconds, "end": end }),
+    )
+}
+
+fn go(replay: &mut Replay<'_>, node: &mut Node<'_>, explainer: &mut Explainer, until: Option<Instant>) -> Extent {
+    loop {
+        if until.is_some_and(|until| replay.next_at().is_some_and(|at| at > until)) {
+            // What the last call before it led to.
+            return match replay.drain(node, &mut |step| explainer.see(step)) {
+                Ok(()) => Extent::Until,
+                Err(error) => Extent::To(error),
+            };
+        }
+        match replay.step(node, &mut |step| explainer.see(step)) {
+            Ok(true) => {}
+            Ok(false) => return Extent::ToItsEnd,
+            Err(error) => return Extent::To(error),
+        }
+    }
+}
+
+/// Where a journal stops being true.
+fn untrue(journal: &Journal, error: ReplayError, far: &str, shown: &str) -> Failed {
+    let (ours, at) = (env!("CARGO_PKG_VERSION"), journal.front + error.sound());
+    let version = match &journal.head.version {
+        Some(theirs) if theirs != ours => format!("; honeyguide {theirs} recorded it, and this is {ours}"),
+        _ => String::new(),
+    };
+    format!("{shown} is true up to byte {at} ({far}), and no further: {}{version}", error.reason()).into()
+}
+
+fn print_table(out: Out, node: &Node<'_>) -> Result<(), Failed> {
+    for (link, contact) in node.contacts() {
+        let (link, id, addr) = (link.0, contact.id.to_string(), contact.endpoint.to_string());
+        let health = format!("{:?}", contact.health).to_lowercase();
+        let rtt = contact.rtt.map_or(Value::Null, |rtt| crate::print::millis(rtt).into());
+        out.line(
+            format_args!("link {link} {id} {addr} {health}"),
+            json!({ "link": link, "id": id, "addr": addr, "health": health, "rtt_ms": rtt, "secure": contact.secure }),
+        )?;
+    }
+    Ok(())
 }

@@ -4,21 +4,23 @@
 //! { "contacts": [ { "id": 20 bytes, "ip": 4 or 16 bytes, "link": n, "port": n } .. ], "ids": [ 20 bytes a link .. ],
 //!   "state": 1 }
 //! ```
-//! It is replaced as a whole. A file that cannot be read or understood is reported and left alone.
+//! It is replaced as a whole, and belongs to one process at a time. A file that cannot be read or understood is
+//! reported and left alone, as is one that no node wrote: with an id of zeros, which every table refuses, with an id or
+//! a contact twice, or with an address that nobody can have.
 
-use std::io::{self, ErrorKind, Read};
+use std::collections::HashSet;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bendy::serde::Deserializer;
-use honeyguide::Endpoint;
-use honeyguide::Id;
-use honeyguide::dht::SavedContact;
+use honeyguide::dht::{Network, SavedContact};
+use honeyguide::{Config, Endpoint, Id};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::failed::Failed;
-use crate::file;
+use crate::file::{self, Owned};
 
 /// Larger files are not ours: four full tables fit several times.
 const MOST_BYTES: u64 = 1 << 20;
@@ -57,6 +59,24 @@ impl StateContact {
         };
         Some(SavedContact { id: Id(*self.id), endpoint: SocketAddr::new(ip, self.port).into() })
     }
+
+    /// What is wrong with it.
+    fn fault(&self) -> Option<String> {
+        let id = hex::encode(*self.id);
+        let Some(contact) = self.contact() else {
+            return Some(format!("the contact {id} has an address of {} bytes: 4 or 16 are right", self.ip.len()));
+        };
+        // On loopback addresses there are nodes, too.
+        if !contact.endpoint.is_usable(Network::Local) {
+            return Some(format!("the contact {id} has the address {}, where no node can be", contact.endpoint));
+        }
+        if contact.id == Id::default() {
+            return Some(format!("the contact at {} has an id of zeros, which no node has", contact.endpoint));
+        }
+        let most = Config::MAX_LINKS;
+        let link = usize::from(self.link);
+        (link >= most).then(|| format!("the contact {id} is of link {link}, and a node has {most}, from 0 on"))
+    }
 }
 
 impl State {
@@ -68,37 +88,82 @@ impl State {
         self.ids.iter().map(|id| Id(**id))
     }
 
-    /// Reads the file; `None` when there is none yet.
-    pub fn load(path: &Path) -> Result<Option<State>, Failed> {
-        let shown = path.display();
-        let mut bytes = Vec::new();
-        match file::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(format!("the state file {shown} cannot be read: {error}").into()),
+    fn encode(&self) -> io::Result<Vec<u8>> {
+        bendy::serde::to_bytes(self).map_err(io::Error::other)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<State, String> {
+        if !u64::try_from(bytes.len()).is_ok_and(|len| len <= MOST_BYTES) {
+            return Err(format!("has more than {MOST_BYTES} bytes, and no state file is so large"));
         }
-        match State::decode(&bytes) {
-            Some(state) => Ok(Some(state)),
-            None => Err(format!(
-                "the state file {shown} is damaged or not a state file; it was left as it is: move it away to begin \
-                 another"
-            )
-            .into()),
+        let decoded = Deserializer::from_bytes(bytes).with_forbid_trailing_bytes(true).deserialize();
+        let state: State = decoded.map_err(|_| "is damaged or not a state file")?;
+        if state.state != LAYOUT {
+            return Err(format!("has the layout {}, and this program knows layout {LAYOUT}", state.state));
+        }
+        match state.fault() {
+            None => Ok(state),
+            Some(fault) => Err(format!("was not written by a node: {fault}")),
+        }
+    }
+
+    fn fault(&self) -> Option<String> {
+        if self.ids().any(|id| id == Id::default()) {
+            return Some("its id is all zeros, which no other node takes for one".into());
+        }
+        let most = Config::MAX_LINKS;
+        if self.ids.len() > most {
+            return Some(format!("it has {} ids, and a node has one for each of at most {most} links", self.ids.len()));
+        }
+        let mut seen = HashSet::new();
+        if let Some(id) = self.ids().find(|id| !seen.insert(*id)) {
+            return Some(format!("two links have the id {id}, and each has one of its own"));
+        }
+        let mut seen = HashSet::new();
+        let twice = self.contacts.iter().find(|contact| !seen.insert((contact.link, contact.id)));
+        let twice =
+            twice.map(|contact| format!("link {} has the contact {} twice", contact.link, hex::encode(*contact.id)));
+        twice.or_else(|| self.contacts.iter().find_map(StateContact::fault))
+    }
+}
+
+/// The file that belongs to this process until it ends.
+pub struct StateFile {
+    /// As the user names it.
+    path: PathBuf,
+    owned: Owned,
+}
+
+impl StateFile {
+    /// Takes the file, and reads it; there may be none yet.
+    pub fn open(path: &Path) -> Result<(StateFile, Option<State>), Failed> {
+        let shown = path.display();
+        let empty = State::new(std::iter::empty(), Vec::new()).encode();
+        let taken = empty.and_then(|empty| Owned::take(path, &empty, MOST_BYTES));
+        let owned = taken.map_err(|error| match error.kind() {
+            file::IN_USE => format!(
+                "the state file {shown} is in use by another node: stop that one, or name another file, since two \
+                 nodes with one id disturb each other"
+            ),
+            _ => format!("the state file {shown} cannot be used: {error}"),
+        })?;
+        let state_file = StateFile { path: path.to_owned(), owned };
+        if state_file.owned.is_new() {
+            return Ok((state_file, None));
+        }
+        match State::decode(state_file.owned.content()) {
+            Ok(state) => Ok((state_file, Some(state))),
+            Err(fault) => {
+                Err(format!("the state file {shown} {fault}; it was left as it is: move it away to begin another")
+                    .into())
+            }
         }
     }
 
     /// Replaces the file.
-    pub fn save(&self, path: &Path) -> Result<(), Failed> {
-        let bytes = bendy::serde::to_bytes(self).map_err(io::Error::other);
-        let replaced = bytes.and_then(|bytes| file::replace(path, &bytes));
-        replaced.map_err(|error| format!("the state file {} cannot be written: {error}", path.display()).into())
-    }
-
-    fn decode(bytes: &[u8]) -> Option<State> {
-        let whole = u64::try_from(bytes.len()).is_ok_and(|len| len <= MOST_BYTES);
-        let state: State = Deserializer::from_bytes(bytes).with_forbid_trailing_bytes(true).deserialize().ok()?;
-        let sound = state.state == LAYOUT && state.contacts.iter().all(|contact| contact.contact().is_some());
-        (whole && sound).then_some(state)
+    pub fn save(&mut self, state: &State) -> Result<(), Failed> {
+        let replaced = state.encode().and_then(|bytes| self.owned.replace(&bytes));
+        replaced.map_err(|error| format!("the state file {} cannot be written: {error}", self.path.display()).into())
     }
 }
 
@@ -118,7 +183,7 @@ mod tests {
     #[test]
     fn a_state_comes_back_as_it_was_saved() {
         let bytes = bendy::serde::to_bytes(&state()).unwrap();
-        assert_eq!(State::decode(&bytes), Some(state()));
+        assert_eq!(State::decode(&bytes), Ok(state()));
         let first = "d2:id20:aaaaaaaaaaaaaaaaaaaa2:ip4:12344:linki0e4:porti5ee";
         let ip = format!("0123{}45", "\0".repeat(10));
         let second = format!("d2:id20:bbbbbbbbbbbbbbbbbbbb2:ip16:{ip}4:linki1e4:porti65535ee");
@@ -129,21 +194,44 @@ mod tests {
 
     #[test]
     fn what_a_later_program_adds_is_passed_over() {
-        assert!(State::decode(b"d8:contactsle3:idsle4:morel1:ad1:bi1eee5:statei1ee").is_some());
+        assert!(State::decode(b"d8:contactsle3:idsle4:morel1:ad1:bi1eee5:statei1ee").is_ok());
     }
 
     #[test]
     fn no_damaged_file_is_taken_for_a_state() {
         let bytes = bendy::serde::to_bytes(&state()).unwrap();
+        let is_refused = |bytes: &[u8]| State::decode(bytes).is_err();
         for cut in 0..bytes.len() {
-            assert_eq!(State::decode(&bytes[..cut]), None, "cut at {cut}");
+            assert!(is_refused(&bytes[..cut]), "cut at {cut}");
         }
-        assert_eq!(State::decode(&[&bytes[..], b"x"].concat()), None);
-        assert_eq!(State::decode(&[&bytes[..], b"i1e"].concat()), None);
-        assert_eq!(State::decode(b"de"), None);
-        assert_eq!(State::decode(b"d8:contactsle3:idsle5:statei2ee"), None);
-        assert_eq!(State::decode(b"d8:contactsle3:idsl3:abce5:statei1ee"), None);
-        let contact = b"d8:contactsld2:id20:aaaaaaaaaaaaaaaaaaaa2:ip3:1234:linki0e4:porti5eee3:idsle5:statei1ee";
-        assert_eq!(State::decode(contact), None);
+        assert!(is_refused(&[&bytes[..], b"x"].concat()) && is_refused(&[&bytes[..], b"i1e"].concat()));
+        assert!(is_refused(b"de") && is_refused(b"d8:contactsle3:idsle5:statei2ee"));
+        assert!(is_refused(b"d8:contactsle3:idsl3:abce5:statei1ee"));
+        let longest = vec![b'0'; MOST_BYTES as usize];
+        assert!(State::decode(&longest).unwrap_err().contains("damaged"));
+        assert!(State::decode(&[&longest[..], b"0"].concat()).unwrap_err().contains("so large"));
+    }
+
+    #[test]
+    fn what_no_node_would_write_is_refused_with_the_reason() {
+        let sound =
+            |text: &str, n: u8| StateContact::new(n, Id([b'a' + n; 20]), text.parse::<SocketAddr>().unwrap().into());
+        let refused = |ids: &[Id], contacts: Vec<StateContact>, why: &str| {
+            let bytes = State::new(ids.iter().copied(), contacts).encode().unwrap();
+            let fault = State::decode(&bytes).unwrap_err();
+            assert!(fault.contains(why), "{fault}");
+        };
+        refused(&[Id([1; 20]), Id::default()], vec![], "all zeros");
+        refused(&[Id([1; 20]), Id([2; 20]), Id([1; 20])], vec![], "two links");
+        refused(&[1, 2, 3, 4, 5].map(|n| Id([n; 20])), vec![], "5 ids");
+        for addr in ["0.0.0.0:1", "1.2.3.4:0", "224.0.0.1:1", "[::]:1", "[ff02::1]:1"] {
+            refused(&[], vec![sound(addr, 0)], addr);
+        }
+        refused(&[], vec![StateContact { ip: ByteBuf::from(vec![1; 5]), ..sound("1.2.3.4:1", 0) }], "5 bytes");
+        refused(&[], vec![StateContact { id: ByteArray::new([0; 20]), ..sound("1.2.3.4:1", 0) }], "zeros");
+        refused(&[], vec![sound("1.2.3.4:1", 4)], "link 4");
+        refused(&[], vec![sound("1.2.3.4:1", 0), sound("1.2.3.5:1", 0)], "twice");
+        let fine = vec![sound("1.2.3.4:1", 0), sound("127.0.0.1:1", 1), sound("[fe80::1]:1", 3)];
+        assert!(State::decode(&State::new([Id([1; 20])].into_iter(), fine).encode().unwrap()).is_ok());
     }
 }

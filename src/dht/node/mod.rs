@@ -72,6 +72,15 @@ use timer::Earliest;
 /// Checks wait this long while every transaction for upkeep is taken.
 const CHECK_LATER: Duration = Duration::from_millis(250);
 
+/// What the node does, and its secrets. Of the second half of the seed the first stream knows nothing; the label keeps
+/// the streams apart even for a seed whose second half was left empty.
+fn streams(rng_seed: [u8; 32]) -> (Rng, Rng) {
+    let (mut doing, mut secret) = (rng_seed, rng_seed);
+    doing[16..].fill(0);
+    secret[16..].iter_mut().zip(b"the token secret").for_each(|(byte, label)| *byte ^= label);
+    (Rng::from_seed(doing), Rng::from_seed(secret))
+}
+
 /// A participant of the DHT: a pure state machine.
 ///
 /// The contract is printed at the top of the crate. In short: give one input, drain [`poll_output`](Node::poll_output)
@@ -89,8 +98,9 @@ pub struct Node<'s> {
 }
 
 impl<'s> Node<'s> {
-    /// Makes a node. All randomness comes from `rng_seed`: two nodes with the same configuration, seed, storage sizes
-    /// and calls do the same.
+    /// Makes a node. All randomness comes from `rng_seed`, 32 random bytes: two nodes with the same configuration,
+    /// seed, storage sizes and calls do the same. What the node does follows from the first half alone; the secrets of
+    /// its write tokens follow from all of it, so that a journal can be handed on without the second.
     ///
     /// # Errors
     /// A capacity of the configuration or of the storage that is too small or too large, or a rule that makes no sense:
@@ -114,7 +124,7 @@ impl<'s> Node<'s> {
             results,
             meters,
         } = storage;
-        let (mut rng, now) = (Rng::from_seed(rng_seed), Instant::ZERO);
+        let ((mut rng, mut secrets), now) = (streams(rng_seed), Instant::ZERO);
         let links = Links::new(&config, now, &mut rng, links);
         let mut key = || [rng.next_u64(), rng.next_u64()];
         let (tid_key, limiter_key) = (key(), key());
@@ -127,7 +137,7 @@ impl<'s> Node<'s> {
             server: Server::new(
                 Items::new(&config.server, config.network, items),
                 PeerStore::new(&config.server, config.network, peers),
-                Tokens::new(&mut rng, now, config.server.token_rotation),
+                Tokens::new(&mut secrets, now, config.server.token_rotation),
                 Ring::new(replies),
             ),
             limiter: Limiter::new(config.limiter, config.network, limiter_key, meters),

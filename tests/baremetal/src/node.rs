@@ -114,7 +114,7 @@ fn tell(out: &mut dyn Write, run: &mut Run<'_, '_>) {
 
 impl Run<'_, '_> {
     fn report(&self, out: &mut dyn Write, what: &str) {
-        writeln!(out, "ok node {what} {}", self.trace.finish()).expect("the console takes everything");
+        writeln!(out, "ok node {what} {:032x}", self.trace.finish()).expect("the console takes everything");
     }
 
     /// Bootstraps from one peer.

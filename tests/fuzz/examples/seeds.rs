@@ -229,7 +229,8 @@ impl Network {
         let record = Record { polls: std::mem::take(&mut self.polls), now: self.now, call };
         let mut out = [0; Record::MAX_LEN];
         let len = record.encode(&mut out).expect("there is room for any record");
-        self.journal.extend_from_slice(&out[..len]);
+        // Without its frame, which the target does not read.
+        self.journal.extend_from_slice(&out[8..len]);
     }
 
     /// Runs until the operation has finished and everything has arrived.

@@ -35,6 +35,12 @@ pub enum Call<'a> {
         /// The contact.
         contact: SavedContact,
     },
+    /// No call, only polls: what they and all before them put out has this
+    /// [hash](crate::dht::journal::OutputHash::finish).
+    Mark {
+        /// The hash.
+        hash: u128,
+    },
     /// The end of the journal: no call, only polls.
     End,
 }
@@ -50,7 +56,7 @@ impl Call<'_> {
             Call::Command { tag, scope, command } => return node.command_in(now, tag, scope, command).map(|_| ()),
             Call::Cancel { tag } => node.cancel(now, tag),
             Call::Import { link, contact } => return node.import(now, link, &[contact]),
-            Call::End => {}
+            Call::Mark { .. } | Call::End => {}
         }
         Ok(())
     }

@@ -1,10 +1,12 @@
 //! Records: calls as bytes, and back.
 //!
 //! A record is a [`StoredRecord`] in `postcard`'s form: integers as varints, byte strings with their length in front, a
-//! variant as its place in the list. The stored types mirror those of the node, so that these may change without the
-//! format; whoever changes the stored ones gives [`Record::FORMAT`] a new number.
+//! variant as its place in the list; a frame is around it. The stored types mirror those of the node, so that these may
+//! change without the format. What is new becomes a variant at the end of its list: all files that there are stay
+//! readable, and a program that does not know it says so. Whoever changes a stored type otherwise gives
+//! [`Record::FORMAT`] a new number.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::base::error::NoRoom;
 use crate::base::time::Instant;
@@ -13,6 +15,7 @@ use crate::dht::config::MAX_BOOTSTRAP_NODES;
 use crate::dht::contact::SavedContact;
 use crate::dht::event::{Input, LinkId};
 use crate::dht::node::journal::call::Call;
+use crate::dht::node::journal::frame::{FRAME, RecordError, open, seal};
 use crate::krpc::bencode::reader::MAX_BYTES;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -33,12 +36,12 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The number of the format that records are written and read in.
-    pub const FORMAT: u32 = 2;
+    /// The number of the format that records are written in.
+    pub const FORMAT: u32 = 3;
     /// A buffer of this size has place for any record.
     pub const MAX_LEN: usize = 2048;
 
-    /// Writes the record and returns its length.
+    /// Writes the record with its frame and returns the length of both.
     ///
     /// # Errors
     /// [`NoRoom`] when `out` is too short; [`Record::MAX_LEN`] bytes never are.
@@ -46,12 +49,34 @@ impl<'a> Record<'a> {
         let mut nodes = [0; ADDRESS * MAX_BOOTSTRAP_NODES];
         let call = StoredCall::from_call(self.call, &mut nodes);
         let record = StoredRecord { polls: self.polls, now: self.now.as_micros(), call };
-        postcard::to_slice(&record, out).map(|written| written.len()).map_err(|_| NoRoom)
+        let behind_frame = out.get_mut(FRAME..).ok_or(NoRoom)?;
+        let len = FRAME + postcard::to_slice(&record, behind_frame).map_err(|_| NoRoom)?.len();
+        seal(&mut out[..len]);
+        Ok(len)
     }
 
-    /// Reads the first record; it and what follows, or `None` when the bytes are no record. The nodes of a bootstrap
-    /// are put into `nodes`, since their form in the journal is not that in memory.
-    pub fn decode(bytes: &'a [u8], nodes: &'a mut [Endpoint; MAX_BOOTSTRAP_NODES]) -> Option<(Record<'a>, &'a [u8])> {
+    /// Reads the first record; it and what follows. The nodes of a bootstrap are put into `nodes`, since their form in
+    /// the journal is not that in memory.
+    ///
+    /// # Errors
+    /// [`RecordError`] says why the bytes are none.
+    pub fn decode(
+        bytes: &'a [u8],
+        nodes: &'a mut [Endpoint; MAX_BOOTSTRAP_NODES],
+    ) -> Result<(Record<'a>, &'a [u8]), RecordError> {
+        let (record, after) = open(bytes)?;
+        match Record::decode_bare(record, nodes) {
+            Some((record, [])) => Ok((record, after)),
+            _ => Err(RecordError::Unknown),
+        }
+    }
+
+    /// The same for a record without a frame, as format 2 has them: nothing tells whether it was changed. `None` when
+    /// the bytes are no record.
+    pub fn decode_bare(
+        bytes: &'a [u8],
+        nodes: &'a mut [Endpoint; MAX_BOOTSTRAP_NODES],
+    ) -> Option<(Record<'a>, &'a [u8])> {
         let (StoredRecord { polls, now, call }, rest) = postcard::take_from_bytes(bytes).ok()?;
         Some((Record { polls, now: Instant::from_micros(now), call: call.into_call(nodes)? }, rest))
     }
@@ -73,20 +98,48 @@ struct StoredRecord<'a> {
 #[derive(Serialize, Deserialize)]
 enum StoredCall<'a> {
     End,
-    Datagram { link: u8, from: Address, payload: &'a [u8] },
-    Refused { link: u8, to: Address },
-    SendFailed { link: u8, to: Address },
+    Datagram {
+        link: u8,
+        from: Address,
+        #[serde(serialize_with = "at_once")]
+        payload: &'a [u8],
+    },
+    Refused {
+        link: u8,
+        to: Address,
+    },
+    SendFailed {
+        link: u8,
+        to: Address,
+    },
     Timeout,
-    Cancel { tag: u64 },
-    Import { link: u8, id: [u8; 20], endpoint: Address },
-    Command { tag: u64, link: Option<u8>, command: StoredCommand<'a> },
-    CommandAt { tag: u64, node: Address, command: StoredCommand<'a> },
+    Cancel {
+        tag: u64,
+    },
+    Import {
+        link: u8,
+        id: [u8; 20],
+        endpoint: Address,
+    },
+    Command {
+        tag: u64,
+        link: Option<u8>,
+        command: StoredCommand<'a>,
+    },
+    Mark {
+        hash: u128,
+    },
+    CommandAt {
+        tag: u64,
+        node: Address,
+        command: StoredCommand<'a>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
 enum StoredCommand<'a> {
     /// Addresses back to back.
-    Bootstrap(&'a [u8]),
+    Bootstrap(#[serde(serialize_with = "at_once")] &'a [u8]),
     Ping {
         to: Address,
     },
@@ -103,18 +156,24 @@ enum StoredCommand<'a> {
     Lookup([u8; 20]),
     GetImmutable([u8; 20]),
     GetMutable {
+        #[serde(serialize_with = "at_once")]
         key: &'a [u8],
+        #[serde(serialize_with = "at_once")]
         salt: &'a [u8],
         newer_than: Option<i64>,
         first: bool,
     },
     GetPeers([u8; 20]),
-    PutImmutable(&'a [u8]),
+    PutImmutable(#[serde(serialize_with = "at_once")] &'a [u8]),
     PutMutable {
+        #[serde(serialize_with = "at_once")]
         value: &'a [u8],
+        #[serde(serialize_with = "at_once")]
         key: &'a [u8],
+        #[serde(serialize_with = "at_once")]
         salt: &'a [u8],
         seq: i64,
+        #[serde(serialize_with = "at_once")]
         signature: &'a [u8],
         cas: Option<i64>,
     },
@@ -141,6 +200,7 @@ impl<'a> StoredCall<'a> {
     fn from_call(call: Call<'a>, nodes: &'a mut [u8; ADDRESS * MAX_BOOTSTRAP_NODES]) -> Self {
         match call {
             Call::End => StoredCall::End,
+            Call::Mark { hash } => StoredCall::Mark { hash },
             Call::Input(Input::Datagram { link: LinkId(link), from, payload }) => {
                 StoredCall::Datagram { link, from: from.to_bytes(), payload: cut(payload, MAX_BYTES) }
             }
@@ -168,6 +228,7 @@ impl<'a> StoredCall<'a> {
         let endpoint = Endpoint::from_bytes;
         Some(match self {
             StoredCall::End => Call::End,
+            StoredCall::Mark { hash } => Call::Mark { hash },
             StoredCall::Datagram { link, from, payload } => {
                 Call::Input(Input::Datagram { link: LinkId(link), from: endpoint(from), payload })
             }
@@ -274,6 +335,11 @@ impl<'a> StoredCommand<'a> {
     }
 }
 
+/// The form is that of a sequence of bytes; this writes it in one piece instead of byte after byte.
+fn at_once<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}
+
 /// So much of it that a node refuses what is too long in the replay too.
 fn cut(bytes: &[u8], longest: usize) -> &[u8] {
     &bytes[..bytes.len().min(longest + 1)]
@@ -298,7 +364,7 @@ mod tests {
             cas: Some(i64::MIN),
         };
         let bootstrap = Command::Bootstrap { nodes: &[Endpoint::UNSPECIFIED; 2 * MAX_BOOTSTRAP_NODES] };
-        for call in [datagram, command(put), command(bootstrap)] {
+        for call in [datagram, command(put), command(bootstrap), Call::Mark { hash: u128::MAX }] {
             let record = Record { polls: u32::MAX, now: Instant::from_micros(u64::MAX), call };
             let (mut bytes, mut nodes) = ([0; Record::MAX_LEN], [Endpoint::UNSPECIFIED; MAX_BOOTSTRAP_NODES]);
             let len = record.encode(&mut bytes).expect("there is room");
@@ -312,7 +378,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_record_are_refused() {
         let mut nodes = [Endpoint::UNSPECIFIED; MAX_BOOTSTRAP_NODES];
-        let is_record = |bytes: &[u8], nodes: &mut _| Record::decode(bytes, nodes).is_some();
+        let is_record = |bytes: &[u8], nodes: &mut _| Record::decode_bare(bytes, nodes).is_some();
         assert!(is_record(&[0, 0, 0], &mut nodes), "an end without polls at time zero");
         assert!(!is_record(&[0, 0, 9], &mut nodes), "an unknown call");
         let bootstrap = |bytes: u8| [&[0, 0, 7, 1, 0, 0, bytes][..], &[0; 255][..usize::from(bytes)]].concat();
@@ -323,5 +389,14 @@ mod tests {
         assert!(!is_record(&long, &mut nodes), "more nodes than any bootstrap has");
         let short_key = [&[0, 0, 7, 1, 0, 6, 31][..], &[0; 31], &[0, 0, 0]].concat();
         assert!(!is_record(&short_key, &mut nodes));
+    }
+    #[test]
+    fn a_record_that_only_a_later_version_knows_is_not_called_damaged() {
+        let mut nodes = [Endpoint::UNSPECIFIED; MAX_BOOTSTRAP_NODES];
+        for (record, error) in [(&[0, 0, 9][..], RecordError::Unknown), (&[0, 0, 0, 0], RecordError::Unknown)] {
+            let mut frame = [&[0; FRAME][..], record].concat();
+            seal(&mut frame);
+            assert_eq!(Record::decode(&frame, &mut nodes).map(drop), Err(error), "{record:?}");
+        }
     }
 }

@@ -133,7 +133,7 @@ impl<'s> Server<'s> {
     pub(super) fn expire(&mut self, cx: &mut Context<'_>) {
         let now = cx.now();
         if self.tokens.rotate_at() <= now {
-            self.tokens.rotate(now, cx.rng());
+            self.tokens.rotate(now);
         }
         if self.peers.sweep_at().is_some_and(|at| at <= now) {
             self.peers.sweep(now);

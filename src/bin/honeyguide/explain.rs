@@ -1,0 +1,296 @@
+//! What happened in a replayed run: its operations, and what became of each.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use honeyguide::adapters::Replayed;
+use honeyguide::dht::journal::Call;
+use honeyguide::dht::{DirectQuery, OpId, Scope, TraceEvent, TraceSink};
+use honeyguide::krpc::{Decoded, Item, Method, decode};
+use honeyguide::{Command, Endpoint, Event, Input, Instant, Node, Outcome, Output};
+use serde_json::{Value, json};
+
+use crate::failed::Failed;
+use crate::print::{Out, millis, outcome_json, outcome_text};
+
+/// Listens to a replay.
+pub struct Explainer {
+    begin: Instant,
+    now: Instant,
+    operations: Vec<Told>,
+    /// What the node said of itself since the last step.
+    said: Arc<Mutex<Vec<TraceEvent>>>,
+}
+
+/// An operation, and what became of it.
+struct Told {
+    op: Option<OpId>,
+    tag: u64,
+    kind: &'static str,
+    target: String,
+    scope: Scope,
+    start: Instant,
+    /// Why it was refused.
+    refused: Option<String>,
+    end: Option<(Instant, Outcome)>,
+    moments: Vec<(Instant, Moment)>,
+    /// Queries without an answer: where they went.
+    open: Vec<Endpoint>,
+}
+
+/// Something that happened to an operation.
+enum Moment {
+    Query { to: Endpoint, method: &'static str },
+    Answer { from: Endpoint, rtt_micros: u32 },
+    Failed { to: Option<Endpoint>, why: &'static str },
+    Result { from: Option<Endpoint>, what: String },
+}
+
+impl Explainer {
+    pub fn new(begin: Instant) -> Explainer {
+        Explainer { begin, now: begin, operations: Vec::new(), said: Arc::default() }
+    }
+
+    /// From now on the node says what it does.
+    pub fn attach(&self, node: &mut Node<'_>) {
+        let said = self.said.clone();
+        node.set_sink(TraceSink::Boxed(Box::new(move |_, event| {
+            said.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        })));
+    }
+
+    pub fn see(&mut self, step: Replayed<'_>) {
+        let said = std::mem::take(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner));
+        match step {
+            Replayed::Call(now, call, result) => {
+                self.now = now;
+                if let Call::Command { tag, scope, command } = *call {
+                    let (kind, target) = described(&command);
+                    let refused = result.err().map(|error| error.to_string());
+                    let (op, moments, open) = (None, Vec::new(), Vec::new());
+                    self.operations.push(Told {
+                        op,
+                        tag,
+                        kind,
+                        target,
+                        scope,
+                        start: now,
+                        refused,
+                        end: None,
+                        moments,
+                        open,
+                    });
+                }
+                let other = match *call {
+                    Call::Input(Input::Datagram { from, .. }) => Some((from, "an unusable answer")),
+                    Call::Input(Input::Refused { to, .. }) => Some((to, "refused by the destination")),
+                    Call::Input(Input::SendFailed { to, .. }) => Some((to, "not sent")),
+                    _ => None,
+                };
+                said.iter().for_each(|event| self.hear(*event, other));
+            }
+            Replayed::Output(output) => {
+                let sent = if let Output::Transmit { to, payload, .. } = *output { Some((to, payload)) } else { None };
+                for event in said {
+                    match (event, sent) {
+                        (TraceEvent::QuerySent { op: Some(op) }, Some((to, payload))) => self.on_query(op, to, payload),
+                        _ => self.hear(event, None),
+                    }
+                }
+                if let Output::Event(event) = output {
+                    self.on_event(event);
+                }
+            }
+        }
+    }
+
+    /// The latest operation with this handle.
+    fn told(&mut self, op: OpId) -> Option<&mut Told> {
+        self.operations.iter_mut().rfind(|told| told.op == Some(op))
+    }
+
+    fn hear(&mut self, event: TraceEvent, other: Option<(Endpoint, &'static str)>) {
+        let now = self.now;
+        match event {
+            TraceEvent::Started { op } => {
+                if let Some(last) = self.operations.last_mut().filter(|last| last.op.is_none()) {
+                    last.op = Some(op);
+                }
+            }
+            TraceEvent::Answered { op: Some(op), rtt_micros } => {
+                if let (Some(told), Some((from, _))) = (self.told(op), other) {
+                    told.close(from);
+                    told.moments.push((now, Moment::Answer { from, rtt_micros }));
+                }
+            }
+            TraceEvent::Failed { op: Some(op) } => {
+                if let Some(told) = self.told(op) {
+                    // Queries have one time limit, so that the one that ran out is the oldest.
+                    let (to, why) = match other {
+                        Some((to, why)) => (Some(to), why),
+                        None => (told.open.first().copied(), "no answer in time"),
+                    };
+                    to.into_iter().for_each(|to| told.close(to));
+                    told.moments.push((now, Moment::Failed { to, why }));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_query(&mut self, op: OpId, to: Endpoint, payload: &[u8]) {
+        let method = match decode(payload) {
+            Ok(Decoded::Query(query)) => name(&query.method),
+            _ => "unknown",
+        };
+        let now = self.now;
+        if let Some(told) = self.told(op) {
+            told.open.push(to);
+            told.moments.push((now, Moment::Query { to, method }));
+        }
+    }
+
+    fn on_event(&mut self, event: &Event<'_>) {
+        let Some((op, _)) = event.operation() else { return };
+        let now = self.now;
+        let Some(told) = self.told(op) else { return };
+        let (from, what) = match *event {
+            Event::Finished { outcome, .. } => {
+                told.end = Some((now, outcome));
+                return;
+            }
+            Event::Value { from, item, .. } => {
+                let seq = item.mutable.map_or(String::new(), |mutable| format!(", seq {}", mutable.seq));
+                (Some(from), format!("a value of {} bytes{seq}", item.value.len()))
+            }
+            Event::Peers { from, peers, .. } => (Some(from), format!("{} peers", peers.len())),
+            Event::Nodes { nodes, .. } => (None, format!("the {} closest nodes", nodes.len())),
+            Event::Samples { from, samples, num, .. } => (Some(from), format!("{} of {num} samples", samples.len())),
+            Event::Scrape { seeds, peers, .. } => (None, format!("{seeds} seeds and {peers} other peers")),
+            Event::Response { from, nodes, .. } => (Some(from), format!("the response, with {} nodes", nodes.len())),
+            _ => (None, "a result".into()),
+        };
+        told.moments.push((now, Moment::Result { from, what }));
+    }
+
+    pub fn print_operations(&self, out: Out) -> Result<(), Failed> {
+        self.operations.iter().try_for_each(|told| told.print(out, self.begin))
+    }
+
+    /// Whether there is one with this tag.
+    pub fn print_timeline(&self, out: Out, tag: u64) -> Result<bool, Failed> {
+        let mut told = self.operations.iter().filter(|told| told.tag == tag).peekable();
+        let is_there = told.peek().is_some();
+        for told in told {
+            told.print(out, self.begin)?;
+            for (at, moment) in &told.moments {
+                let at = at.since(self.begin).as_secs_f64();
+                let (text, object) = moment.described(tag, at);
+                out.line(format_args!("  {at:.3} s {text}"), object)?;
+            }
+        }
+        Ok(is_there)
+    }
+}
+
+impl Told {
+    fn close(&mut self, with: Endpoint) {
+        if let Some(i) = self.open.iter().position(|open| *open == with) {
+            self.open.remove(i);
+        }
+    }
+
+    fn print(&self, out: Out, begin: Instant) -> Result<(), Failed> {
+        let Told { tag, kind, target, scope, start, refused, end, .. } = self;
+        let (link, at) = match scope {
+            Scope::Link(link) => (Some(link.0), None),
+            Scope::Node(node) => (None, Some(node.to_string())),
+            _ => (None, None),
+        };
+        let seconds = |at: &Instant| at.since(begin).as_secs_f64();
+        let ending = match (refused, end) {
+            (Some(refused), _) => format!("refused: {refused}"),
+            (None, Some((at, outcome))) => format!("{:.3} s {}", seconds(at), outcome_text(outcome)),
+            (None, None) => "not ended".into(),
+        };
+        out.line(
+            format_args!("tag {tag} {kind} {target} {:.3} s to {ending}", seconds(start)),
+            json!({
+                "tag": tag,
+                "kind": kind,
+                "target": target,
+                "link": link,
+                "at": at,
+                "start": seconds(start),
+                "end": end.as_ref().map(|(at, _)| seconds(at)),
+                "outcome": end.as_ref().map(|(_, outcome)| outcome_json(outcome)),
+                "refused": refused,
+            }),
+        )
+    }
+}
+
+impl Moment {
+    fn described(&self, tag: u64, at: f64) -> (String, Value) {
+        let addr = |addr: &Option<Endpoint>| addr.map(|addr| addr.to_string());
+        let (text, event, addr, detail) = match self {
+            Moment::Query { to, method } => (format!("{method} to {to}"), "query", Some(to.to_string()), json!(method)),
+            Moment::Answer { from, rtt_micros } => {
+                let rtt = millis(std::time::Duration::from_micros((*rtt_micros).into()));
+                (format!("answer of {from} after {rtt} ms"), "answer", Some(from.to_string()), json!(rtt))
+            }
+            Moment::Failed { to, why } => {
+                let to = addr(to);
+                (format!("{why}: {}", to.as_deref().unwrap_or("an earlier query")), "failed", to, json!(why))
+            }
+            Moment::Result { from: None, what } => (what.clone(), "result", None, json!(what)),
+            Moment::Result { from, what } => {
+                let from = addr(from);
+                (format!("{what} from {}", from.as_deref().unwrap_or_default()), "result", from, json!(what))
+            }
+        };
+        let key = match self {
+            Moment::Query { .. } => "method",
+            Moment::Answer { .. } => "rtt_ms",
+            Moment::Failed { .. } => "why",
+            Moment::Result { .. } => "what",
+        };
+        (text, json!({ "tag": tag, "at": at, "event": event, "addr": addr, key: detail }))
+    }
+}
+
+/// What a command is for, and for what.
+fn described(command: &Command<'_>) -> (&'static str, String) {
+    match *command {
+        Command::Bootstrap { nodes } => {
+            ("bootstrap", nodes.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(","))
+        }
+        Command::Query { to, query: DirectQuery::Ping } => ("ping", to.to_string()),
+        Command::Query { query: DirectQuery::FindNode { target, .. }, .. } => {
+            ("find_node at one node", target.to_string())
+        }
+        Command::Query { query: DirectQuery::Sample { target }, .. } => ("sample at one node", target.to_string()),
+        Command::Lookup { target } => ("find_node", target.to_string()),
+        Command::GetImmutable { target, .. } => ("get", target.to_string()),
+        Command::GetMutable { key, salt, .. } => ("get", Item::mutable_target(key, salt).to_string()),
+        Command::GetPeers { info_hash } => ("get_peers", info_hash.to_string()),
+        Command::PutImmutable { value } => ("put", Item::immutable_target(value).to_string()),
+        Command::PutMutable { key, salt, .. } => ("put", Item::mutable_target(key, salt).to_string()),
+        Command::Announce { info_hash, .. } => ("announce", info_hash.to_string()),
+        Command::Scrape { info_hash } => ("scrape", info_hash.to_string()),
+        Command::Sample { target } => ("sample", target.to_string()),
+        _ => ("unknown", String::new()),
+    }
+}
+
+fn name(method: &Method<'_>) -> &'static str {
+    match method {
+        Method::Ping => "ping",
+        Method::FindNode { .. } => "find_node",
+        Method::GetPeers { .. } => "get_peers",
+        Method::AnnouncePeer { .. } => "announce_peer",
+        Method::Get { .. } => "get",
+        Method::Put { .. } => "put",
+        Method::SampleInfohashes { .. } => "sample_infohashes",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,243 @@
+//! The file around a node's journal: what the node was made of, then its records.
+//!
+//! ```text
+//! "honeyguide journal 3\n", length of the head (4 bytes), head, CRC-32C of the head (4 bytes), records
+//! head: { "links": [ { "id": [ 20 bytes if it was given ], "v6": 0 or 1 } .. ], "local": 0 or 1, "read_only": 0 or 1,
+//!         "rng_seed": 32 bytes, "version": of the program that recorded it }
+//! ```
+//! Numbers are little-endian. The number of the format counts changes of head and records alike. The configuration is
+//! the stock one but for the head. The seed makes the file a secret as long as the node runs; whoever records holds a
+//! lock on the file.
+//!
+//! Format 2 has neither version nor checksums, and its records have no frames and no hashes: it is read, and nothing
+//! tells whether it was changed.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
+use std::path::Path;
+
+use bendy::serde::Deserializer;
+use honeyguide::base::ConfigError;
+use honeyguide::dht::LinkConfig;
+use honeyguide::dht::journal::{Call, Record};
+use honeyguide::{Config, Endpoint, Id, Node, Storage};
+use serde::{Deserialize, Serialize};
+
+use crate::failed::Failed;
+use crate::file;
+
+/// The number of the format that this program writes.
+const FORMAT: u32 = Record::FORMAT;
+
+const MAGIC: &str = "honeyguide journal ";
+/// Longer heads are none: a node has four links.
+const MOST_HEAD: usize = 4096;
+
+const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
+
+/// A journal that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Journal {
+    pub head: Head,
+    /// In the present format, whatever the file's was.
+    pub records: Vec<u8>,
+    /// Bytes of the file in front of the records, which are told where in the file something is wrong.
+    pub front: usize,
+}
+
+/// Everything that a node of this program is made of.
+#[derive(Serialize, Deserialize, Clone, PartialEq)]
+pub struct Head {
+    pub links: Vec<HeadLink>,
+    pub local: bool,
+    pub read_only: bool,
+    #[serde(with = "serde_bytes")]
+    pub rng_seed: [u8; 32],
+    /// Of the program that recorded it; format 2 does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+pub struct HeadLink {
+    #[serde(with = "serde_bytes")]
+    pub id: Option<[u8; 20]>,
+    pub v6: bool,
+    /// Of the socket; format 2 does not tell.
+    #[serde(default)]
+    pub port: u16,
+}
+
+/// Without the seed, from which every secret of the node follows.
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Head { links, local, read_only, version, rng_seed: _ } = self;
+        let mut head = f.debug_struct("Head");
+        head.field("links", links).field("local", local).field("read_only", read_only);
+        head.field("version", version).finish_non_exhaustive()
+    }
+}
+
+impl Head {
+    /// The configuration.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        let links = self.links.iter().map(|link| {
+            let mut config = if link.v6 { LinkConfig::V6 } else { LinkConfig::V4 };
+            (config.id, config.port) = (link.id.map(Id), link.port);
+            config
+        });
+        let stock = Config::default().with_links(&links.collect::<Vec<_>>())?;
+        let mut config = if self.local { stock.local() } else { stock };
+        config.read_only = self.read_only;
+        Ok(config)
+    }
+
+    /// The node that was recorded, as it was in the beginning.
+    pub fn node(&self) -> Result<Node<'static>, ConfigError> {
+        let config = self.config()?;
+        let storage = Storage::allocate(&config);
+        Node::new(config, self.rng_seed, storage)
+    }
+
+    pub fn encode(&self) -> Result<Vec<u8>, bendy::serde::Error> {
+        let head = bendy::serde::to_bytes(self)?;
+        let (magic, crc) = (format!("{MAGIC}{FORMAT}\n"), CRC.checksum(&head).to_le_bytes());
+        Ok([magic.as_bytes(), &(head.len() as u32).to_le_bytes(), &head, &crc].concat())
+    }
+}
+
+/// Begins a journal. The file is locked for as long as it is open.
+pub fn create(path: &Path, head: &Head) -> Result<File, Failed> {
+    let mut file = file::create(path)?;
+    // Where files cannot be locked, nobody is kept from handing on a journal that is still written.
+    let _ = file.try_lock();
+    let begun = head.encode().map_err(std::io::Error::other).and_then(|head| file.write_all(&head));
+    begun.map_err(|error| {
+        // Made just now, and nothing is in it.
+        let _ = std::fs::remove_file(path);
+        format!("the journal {} cannot be written: {error}", path.display())
+    })?;
+    Ok(file)
+}
+
+/// Reads a journal. A device or a large file that is none is not read on.
+pub fn open(path: &Path) -> Result<Journal, Failed> {
+    let shown = path.display();
+    let mut bytes = Vec::new();
+    let mut read = || {
+        let mut file = BufReader::new(File::open(path)?);
+        file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut bytes)?;
+        if bytes == MAGIC.as_bytes() { file.read_to_end(&mut bytes) } else { Ok(0) }
+    };
+    read().map_err(|error| format!("the journal {shown} cannot be read: {error}"))?;
+    Ok(decode(&bytes).map_err(|fault| format!("{shown} {fault}"))?)
+}
+
+/// Whether the node that writes it still runs.
+pub fn is_being_written(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
+pub fn decode(bytes: &[u8]) -> Result<Journal, String> {
+    let rest = bytes.strip_prefix(MAGIC.as_bytes()).ok_or("is not a journal")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = rest.split_at(digits);
+    // There is one way to write a number.
+    let number = std::str::from_utf8(number).ok().filter(|number| *number == "0" || !number.starts_with('0'));
+    match number.and_then(|number| number.parse::<u32>().ok()) {
+        Some(number @ (2 | FORMAT)) => {
+            let (head, records) = split(rest, number == FORMAT).ok_or("is a damaged journal: its head is not whole")?;
+            let front = bytes.len() - records.len();
+            let records = if number == FORMAT { records.to_vec() } else { framed(records)? };
+            Ok(Journal { head, records, front })
+        }
+        Some(number) => Err(format!(
+            "is a journal of format {number}, and this program replays formats 2 and {FORMAT}: {}",
+            if number < FORMAT {
+                "it was written before honeyguide 0.1.0, which alone can replay it"
+            } else {
+                "a later honeyguide wrote it, and can replay it"
+            }
+        )),
+        None => Err("is not a journal".into()),
+    }
+}
+
+/// Head and records.
+fn split(rest: &[u8], checked: bool) -> Option<(Head, &[u8])> {
+    let (len, rest) = rest.strip_prefix(b"\n")?.split_first_chunk()?;
+    let len = u32::from_le_bytes(*len) as usize;
+    let (head, mut records) = rest.split_at_checked(len).filter(|_| len <= MOST_HEAD)?;
+    if checked {
+        let (crc, rest) = records.split_first_chunk()?;
+        records = rest;
+        if u32::from_le_bytes(*crc) != CRC.checksum(head) {
+            return None;
+        }
+    }
+    let head: Head = Deserializer::from_bytes(head).with_forbid_trailing_bytes(true).deserialize().ok()?;
+    (head.version.is_some() == checked).then_some((head, records))
+}
+
+/// Records of format 2 in the present one. A journal of that format is whole or nothing.
+fn framed(mut records: &[u8]) -> Result<Vec<u8>, String> {
+    let mut framed = Vec::new();
+    while !records.is_empty() {
+        let (mut nodes, mut bytes) = ([Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES], [0; Record::MAX_LEN]);
+        let decoded = Record::decode_bare(records, &mut nodes);
+        let (record, rest) = decoded.ok_or("is a damaged journal: it was cut or changed")?;
+        let len = record.encode(&mut bytes).map_err(|_| "is a damaged journal: a record is too long")?;
+        framed.extend_from_slice(&bytes[..len]);
+        let (left, is_end) = (rest.len(), matches!(record.call, Call::End));
+        records = &records[records.len() - left..];
+        if is_end && !records.is_empty() {
+            return Err("is a damaged journal: something follows its end".into());
+        }
+    }
+    Ok(framed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head() -> Head {
+        let links = vec![HeadLink { id: Some([5; 20]), v6: false, port: 7 }, HeadLink { id: None, v6: true, port: 0 }];
+        Head { links, local: true, read_only: false, rng_seed: [201; 32], version: Some("1.2.3".into()) }
+    }
+
+    #[test]
+    fn a_head_comes_back_as_it_was_written_and_never_half_or_changed() {
+        let front = head().encode().unwrap();
+        let mut file = [&front[..], b"records"].concat();
+        let journal = Journal { head: head(), records: b"records".to_vec(), front: front.len() };
+        assert_eq!(decode(&file), Ok(journal));
+        for cut in 0..front.len() {
+            assert!(decode(&file[..cut]).is_err(), "cut at {cut}");
+        }
+        for bit in 0..front.len() * 8 {
+            file[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode(&file).is_err(), "bit {bit}");
+            file[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+
+    #[test]
+    fn a_head_is_shown_without_its_seed() {
+        let shown = format!("{:?} {:#?}", head(), head());
+        assert!(shown.contains("local: true") && !shown.contains("201") && !shown.contains("seed"), "{shown}");
+    }
+
+    #[test]
+    fn a_journal_of_another_format_is_refused_with_both_numbers() {
+        for number in [0, 1, FORMAT + 1, u32::MAX] {
+            let fault = decode(format!("{MAGIC}{number}\n").as_bytes()).unwrap_err();
+            assert!(fault.contains(&format!("format {number},")) && fault.contains(&format!("and {FORMAT}:")));
+            assert!(fault.contains("honeyguide"), "who can read it: {fault}");
+        }
+        for other in ["", "\n", "x\n", "-1\n", "02\n", "00000000002\n", "00\n", "4294967296\n"] {
+            assert!(decode(format!("{MAGIC}{other}").as_bytes()).unwrap_err().contains("not a journal"));
+        }
+    }
+}

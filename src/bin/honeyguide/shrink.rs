@@ -1,0 +1,258 @@
+//! The shortest run that still fails: calls are left out as long as a check of the user's says that what is left fails.
+//!
+//! Delta debugging (Zeller, Hildebrandt, "Simplifying and isolating failure-inducing input", 2002): large parts first,
+//! then smaller ones, until no single call can go. Each run is made anew, since without a call the node puts out
+//! something else. The best so far is always in the file.
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use honeyguide::dht::Buffer;
+use honeyguide::dht::journal::{Call, OutputHash, Record};
+use honeyguide::{Config, Endpoint, Instant, Output};
+use serde_json::json;
+
+use crate::failed::Failed;
+use crate::file::{self, Owned};
+use crate::journal_file::{self, Head};
+use crate::options::Options;
+
+/// Checks at most: a run of a thousand calls that all have to stay takes about two thousand.
+const MOST_CHECKS: u32 = 20_000;
+/// How often a running check is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// A signal that has ended a check has reached us, too, after this time.
+const SIGNAL: Duration = Duration::from_millis(10);
+/// Calls between two hashes in the journal.
+const MARK_EVERY: usize = 64;
+
+/// Write the shortest run of a journal for which a check still fails
+#[derive(clap::Args)]
+pub struct Args {
+    /// What `node --journal` recorded
+    file: PathBuf,
+    /// File to create; it is never overwritten
+    out: PathBuf,
+    /// A program and its arguments, started with the path of a journal as the last one; it fails with any exit code
+    /// but 0
+    #[arg(last = true, required = true, value_name = "CHECK")]
+    check: Vec<OsString>,
+}
+
+pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    let (stop, out) = (Arc::new(AtomicBool::new(false)), options.out());
+    // The run may be one in which the node panics, again and again.
+    std::panic::set_hook(Box::new(|_| {}));
+    let is_stopped = stop.clone();
+    let mut working = tokio::task::spawn_blocking(move || shrink(&args, &is_stopped));
+    let (why, worked) = tokio::select! {
+        worked = &mut working => (None, worked),
+        why = options.ending() => {
+            stop.store(true, Ordering::Relaxed);
+            (Some(Failed::from(why).sentence), working.await)
+        }
+    };
+    let Shrunk { name, calls, of, checks } = worked.map_err(|error| format!("internal error: {error}"))??;
+    if let Some(why) = why {
+        return Err(format!("{why}: the shortest run so far, of {calls} of {of} calls, is in {name}").into());
+    }
+    out.line(
+        format_args!("{calls} of {of} calls are left after {checks} checks"),
+        json!({ "calls": calls, "of": of, "checks": checks }),
+    )
+}
+
+/// What is left.
+struct Shrunk {
+    name: String,
+    calls: usize,
+    of: usize,
+    checks: u32,
+}
+
+fn shrink(args: &Args, stop: &AtomicBool) -> Result<Shrunk, Failed> {
+    let (shown, name) = (args.file.display().to_string(), args.out.display().to_string());
+    let journal = journal_file::open(&args.file)?;
+    let records = calls(&journal.records);
+    let owned = Owned::take(&args.out, b"", 0).map_err(|error| format!("{name} cannot be created: {error}"))?;
+    if !owned.is_new() {
+        return Err(format!("{name} exists and was left as it is: name a new file").into());
+    }
+    let (head, checks) = (journal.head, 0);
+    let mut shrinking = Shrinking { head, records, check: &args.check, out: owned, name, stop, checks };
+    let whole: Vec<usize> = (0..shrinking.records.len()).collect();
+    if !shrinking.fails(&whole)? {
+        let sentence = match stop.load(Ordering::Relaxed) {
+            true => "interrupted before the check had failed once".into(),
+            false => format!("the check does not fail for {shown} as a whole: it has to exit with another code than 0"),
+        };
+        return Err(sentence.into());
+    }
+    let of = whole.len();
+    let left = shrinking.minimise(whole)?;
+    Ok(Shrunk { name: shrinking.name, calls: left.len(), of, checks: shrinking.checks })
+}
+
+/// Each call of a journal as far as it is whole.
+fn calls(mut records: &[u8]) -> Vec<Vec<u8>> {
+    let mut calls = Vec::new();
+    loop {
+        let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
+        let Ok((record, rest)) = Record::decode(records, &mut nodes) else { return calls };
+        let (left, is_call) = (rest.len(), !matches!(record.call, Call::Mark { .. } | Call::End));
+        let (this, rest) = records.split_at(records.len() - left);
+        if is_call {
+            calls.push(this.to_vec());
+        }
+        records = rest;
+    }
+}
+
+struct Shrinking<'a> {
+    head: Head,
+    records: Vec<Vec<u8>>,
+    check: &'a [OsString],
+    out: Owned,
+    name: String,
+    stop: &'a AtomicBool,
+    checks: u32,
+}
+
+impl Shrinking<'_> {
+    /// Leaves out what can be left out of a run that fails.
+    fn minimise(&mut self, mut left: Vec<usize>) -> Result<Vec<usize>, Failed> {
+        let mut parts = 2;
+        while left.len() > 1 {
+            let size = left.len().div_ceil(parts);
+            let (mut from, mut is_shorter) = (0, false);
+            while from < left.len() && left.len() > 1 {
+                if self.is_over() {
+                    return Ok(left);
+                }
+                let part = from..left.len().min(from + size);
+                let rest: Vec<usize> = [&left[..part.start], &left[part.end..]].concat();
+                if self.fails(&rest)? {
+                    (left, is_shorter) = (rest, true);
+                    eprintln!("honeyguide: {} calls are left after {} checks", left.len(), self.checks);
+                } else {
+                    from = part.end;
+                }
+            }
+            match (is_shorter, size) {
+                (false, 1) => break,
+                (false, _) => parts = (parts * 2).min(left.len()),
+                (true, _) => parts = parts.min(left.len()).max(2),
+            }
+        }
+        Ok(left)
+    }
+
+    fn is_over(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.checks >= MOST_CHECKS
+    }
+
+    /// Whether the check fails for a run of these calls; it is the best so far then, and is kept.
+    fn fails(&mut self, chosen: &[usize]) -> Result<bool, Failed> {
+        let front = self.head.encode().map_err(|error| error.to_string())?;
+        let run = Run::of(&self.head, chosen.iter().map(|i| self.records[*i].as_slice()), self.stop)?;
+        let journal = [front, run].concat();
+        let candidate = file::beside(self.name.as_ref(), &journal)
+            .map_err(|error| format!("no journal for the check can be written beside {}: {error}", self.name))?;
+        let (program, arguments) = self.check.split_first().ok_or("there is no check")?;
+        self.checks += 1;
+        let started = Command::new(program)
+            .args(arguments)
+            .arg(candidate.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let child = started.map_err(|error| format!("the check {} cannot be started: {error}", program.display()))?;
+        let Some(status) = self.wait(child)? else { return Ok(false) };
+        if status.success() {
+            return Ok(false);
+        }
+        std::thread::sleep(SIGNAL);
+        if self.stop.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let kept = self.out.replace(&journal);
+        kept.map_err(|error| format!("{} cannot be written: {error}", self.name))?;
+        Ok(true)
+    }
+
+    /// How the check ended; `None` when it was ended because we are to end.
+    fn wait(&self, mut child: Child) -> Result<Option<ExitStatus>, Failed> {
+        loop {
+            let ended = child.try_wait().map_err(|error| format!("the check cannot be waited for: {error}"))?;
+            if let Some(status) = ended {
+                return Ok(Some(status));
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Ok(None);
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+/// A run that is made anew.
+#[derive(Default)]
+struct Run {
+    bytes: Vec<u8>,
+    hash: OutputHash,
+    polls: u32,
+    now: Instant,
+}
+
+impl Run {
+    /// The records of a run of these calls. A node that panics ends it without an end, as it did when it was recorded.
+    fn of<'r>(head: &Head, calls: impl Iterator<Item = &'r [u8]>, stop: &AtomicBool) -> Result<Vec<u8>, Failed> {
+        let mut run = Run::default();
+        let mut node = head.node().map_err(|error| format!("the node cannot be made: {error}"))?;
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            let mut buffer: Buffer = [0; 1500];
+            for (i, call) in calls.enumerate() {
+                let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
+                let Ok((record, _)) = Record::decode(call, &mut nodes) else { continue };
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                run.now = record.now;
+                if i % MARK_EVERY == MARK_EVERY - 1 {
+                    run.write(Call::Mark { hash: run.hash.finish() });
+                }
+                run.write(record.call);
+                let _ = record.call.apply(&mut node, record.now);
+                loop {
+                    let output = node.poll_output(&mut buffer);
+                    run.polls += 1;
+                    run.hash.add(&output);
+                    if let Output::Timeout(_) = output {
+                        break;
+                    }
+                }
+            }
+        }));
+        if made.is_ok() {
+            run.write(Call::Mark { hash: run.hash.finish() });
+            run.write(Call::End);
+        }
+        Ok(run.bytes)
+    }
+
+    fn write(&mut self, call: Call<'_>) {
+        let mut bytes = [0; Record::MAX_LEN];
+        // There is room for any record.
+        if let Ok(len) = (Record { polls: std::mem::take(&mut self.polls), now: self.now, call }).encode(&mut bytes) {
+            self.bytes.extend_from_slice(&bytes[..len]);
+        }
+    }
+}
