@@ -47,7 +47,8 @@ pub struct Running {
 impl Running {
     /// It ends by itself when the tests are long over, for they may be killed before they can stop it.
     pub fn start(args: &[&str]) -> Running {
-        Running::of(Command::new(PROGRAM).args(args).args(["--timeout", "600"]))
+        // Whoever runs the tests may ignore a hangup, as `nohup` does; the program would inherit that.
+        Running::of(Command::new("env").args(["--default-signal=HUP", PROGRAM]).args(args).args(["--timeout", "600"]))
     }
 
     /// With a shell before it that ignores a signal.

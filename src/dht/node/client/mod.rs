@@ -41,6 +41,7 @@ use crate::dht::outcome::{Outcome, Reason};
 use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Stage};
 use crate::krpc::endpoint::{Endpoint, Family, Network};
+#[cfg(any(test, debug_assertions))]
 use crate::krpc::id::Id;
 use crate::krpc::message::{Method, Response, Want};
 
