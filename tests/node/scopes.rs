@@ -7,7 +7,7 @@ use honeyguide::base::Rng;
 use honeyguide::dht::{CallError, DirectQuery, Freshness, LinkConfig, LinkId, PeerKind, Reason, Scope};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Family, Item, Method, Query};
-use honeyguide::{Command, Endpoint, Id};
+use honeyguide::{Command, Endpoint, Event, Id, Output};
 
 use crate::lab::{Lab, config, honest_answer, pair, raw, reply, string};
 use crate::world::News;
@@ -229,6 +229,29 @@ fn a_cancelled_operation_ends_on_every_link_once() {
     }
     lab.run(Duration::from_secs(5));
     assert_eq!(ends(&lab), 1);
+}
+
+/// The fuzzer found that the handle was that of the part started last, which no event ever named.
+#[test]
+fn the_handle_of_a_command_is_that_of_its_end_on_however_many_links_it_runs() {
+    for links in [&[LinkConfig::V4][..], &[LinkConfig::V4, LinkConfig::V6], &[LinkConfig::V4; 4]] {
+        let mut lab = Lab::new(config().with_links(links).unwrap());
+        let both = [address(Family::V4, 9), address(Family::V6, 9)];
+        let op = lab.node.bootstrap(lab.now, 5, &both).unwrap();
+        assert_eq!(lab.node.op(op).map(|view| view.tag), Some(5));
+        lab.node.cancel(lab.now, 5);
+        let mut buffer = [0; 1500];
+        let mut ended = Vec::new();
+        loop {
+            match lab.node.poll_output(&mut buffer) {
+                Output::Event(Event::Finished { op, outcome, .. }) => ended.push((op, outcome.reason)),
+                Output::Timeout(_) => break,
+                _ => {}
+            }
+        }
+        assert_eq!(ended, [(op, Reason::Cancelled)]);
+        assert!(lab.node.op(op).is_none());
+    }
 }
 
 #[test]

@@ -135,7 +135,8 @@ impl<'s> Client<'s> {
             let part = OperationState::new(cx.now(), tag, link, request.goal, target, cx.config().lookup.deadline);
             let part = at.map_or(part, |node| part.at(node));
             // The first has a place for certain, now that those in the background give theirs up.
-            first = self.start(cx, links, part, first).or(first);
+            let started = self.start(cx, links, part, first);
+            first = first.or(started);
         }
         let first = first.ok_or(CallError::Full(most))?;
         if let Some((_, payload)) = self.operations.active(first).as_mut().and_then(|active| active.carrying()) {
