@@ -464,9 +464,10 @@ impl<'s> Client<'s> {
     fn open(&mut self, out: &mut Outlet<'_, '_>, key: SlabKey, addressee: Addressee, stage: Stage) -> Option<[u8; 4]> {
         let Outlet { cx, links, rpc, limiter } = out;
         let now = cx.now();
+        let users_wait = [Queue::Blocked, Queue::New].iter().any(|&queue| self.operations.first(queue).is_some());
         let mut active = self.operations.active(key)?;
         let of_upkeep = !active.operation().is_for_user();
-        let tid = if !of_upkeep || rpc.has_one_for_upkeep() {
+        let tid = if !of_upkeep || rpc.has_one_for_upkeep(users_wait) {
             rpc.open(cx, links, limiter, addressee, Purpose::Operation { key, stage })
         } else {
             None

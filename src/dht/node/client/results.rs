@@ -1,7 +1,8 @@
 //! Intermediate results that wait to be drained: a few places of fixed size.
 //!
-//! One input brings at most one result, so a caller who drains after every input never loses any. One who does not
-//! loses the newest, counted in the operation's outcome.
+//! One input brings at most two results (what the answer of a node that was asked alone found, and what it said), and there
+//! are two places at least, so a caller who drains after every input never loses any. One who does not loses the newest,
+//! counted in the operation's outcome.
 
 use heapless::Vec;
 
