@@ -24,9 +24,6 @@ pub const MAX_METERS: usize = 1 << 24;
 /// Operations that the node may run for itself beside those of its user.
 pub const UPKEEP: usize = 2;
 
-/// Least places for results: an answer of a node that was asked alone brings what it found and what it said.
-const MIN_RESULTS: usize = 2;
-
 /// How many entries each table holds. Memory is reserved at construction and used as it is needed; no table grows past
 /// it.
 ///
@@ -84,7 +81,7 @@ impl Capacity {
         items: 8,
         value_bytes: 1600,
         replies: 2,
-        results: MIN_RESULTS,
+        results: 1,
         meters: 32,
     };
 
@@ -99,7 +96,7 @@ impl Capacity {
         items: 16,
         value_bytes: 4096,
         replies: 2,
-        results: MIN_RESULTS,
+        results: 1,
         meters: 32,
     };
 
@@ -117,7 +114,7 @@ impl Capacity {
             ("capacity.items", self.items, 0, MAX_ORDERED),
             ("capacity.value_bytes", self.value_bytes, least_value, MAX_BLOCKS * Block::BYTES),
             ("capacity.replies", self.replies, 1, MAX_ENTRIES),
-            ("capacity.results", self.results, MIN_RESULTS, MAX_ENTRIES),
+            ("capacity.results", self.results, 1, MAX_ENTRIES),
             ("capacity.meters", self.meters, 8, MAX_METERS),
         ] {
             at_least(field, value as u64, least as u64)?;

@@ -251,11 +251,11 @@ fn the_only_transaction_goes_to_a_user_who_waits_and_not_to_upkeep() {
     // What was under way keeps it until the hard timeout.
     let end = lab.now + lab.node.config().lookup.hard_timeout;
     let asks = |lab: &Lab| {
-        let targets = lab.sent.iter().filter_map(|packet| match packet.query()?.method {
+        let mut targets = lab.sent.iter().filter_map(|packet| match packet.query()?.method {
             Method::FindNode { target, .. } => Some(target),
             _ => None,
         });
-        targets.last() == Some(TARGET)
+        targets.next_back() == Some(TARGET)
     };
     assert!(lab.run_until(end, asks), "the user still waits: {:?}", lab.sent.len());
 }

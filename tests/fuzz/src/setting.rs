@@ -29,7 +29,7 @@ pub fn config(number: u8) -> Config {
         items: 5,
         value_bytes: 2400,
         replies: 2,
-        results: 2,
+        results: 1,
         meters: 16,
     };
     config.table.bucket_sizes = [4, 3, 3, 2, 2];
@@ -61,7 +61,7 @@ pub fn config(number: u8) -> Config {
                 items: 1,
                 value_bytes: 1024,
                 replies: 1,
-                results: 2,
+                results: 1,
                 meters: 8,
             };
             config.local()
