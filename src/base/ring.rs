@@ -49,6 +49,13 @@ impl<'s, T: Default> Ring<'s, T> {
         if self.len == 0 { None } else { self.places.get_mut(self.first) }
     }
 
+    /// The last element.
+    pub fn back(&mut self) -> Option<&mut T> {
+        let last = self.first + self.len.checked_sub(1)?;
+        let capacity = self.places.capacity();
+        self.places.get_mut(if last < capacity { last } else { last - capacity })
+    }
+
     /// Forgets the first element.
     pub fn pop(&mut self) {
         if self.len > 0 {
@@ -69,13 +76,14 @@ mod tests {
         for round in 0..5 {
             for i in 0..3 {
                 *ring.claim().unwrap() = round * 3 + i;
+                assert_eq!(ring.back().copied(), Some(round * 3 + i));
             }
             assert!(ring.claim().is_none() && ring.len == 3);
             for i in 0..3 {
                 assert_eq!(ring.front().copied(), Some(round * 3 + i));
                 ring.pop();
             }
-            assert!(ring.is_empty() && ring.front().is_none());
+            assert!(ring.is_empty() && ring.front().is_none() && ring.back().is_none());
             ring.pop();
         }
     }
@@ -86,7 +94,7 @@ mod tests {
         *ring.claim().unwrap() = 0;
         for i in 1..20 {
             *ring.claim().unwrap() = i;
-            assert_eq!(ring.front().copied(), Some(i - 1));
+            assert_eq!((ring.front().copied(), ring.back().copied()), (Some(i - 1), Some(i)));
             ring.pop();
         }
     }

@@ -7,7 +7,7 @@ use honeyguide::base::Rng;
 use honeyguide::dht::{CallError, DirectQuery, Freshness, LinkConfig, LinkId, PeerKind, Reason, Scope};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Family, Item, Method, Query};
-use honeyguide::{Command, Endpoint, Id};
+use honeyguide::{Command, Endpoint, Event, Id, Output};
 
 use crate::lab::{Lab, config, honest_answer, pair, raw, reply, string};
 use crate::world::News;
@@ -231,6 +231,29 @@ fn a_cancelled_operation_ends_on_every_link_once() {
     assert_eq!(ends(&lab), 1);
 }
 
+/// The fuzzer found that the handle was that of the part started last, which no event ever named.
+#[test]
+fn the_handle_of_a_command_is_that_of_its_end_on_however_many_links_it_runs() {
+    for links in [&[LinkConfig::V4][..], &[LinkConfig::V4, LinkConfig::V6], &[LinkConfig::V4; 4]] {
+        let mut lab = Lab::new(config().with_links(links).unwrap());
+        let both = [address(Family::V4, 9), address(Family::V6, 9)];
+        let op = lab.node.bootstrap(lab.now, 5, &both).unwrap();
+        assert_eq!(lab.node.op(op).map(|view| view.tag), Some(5));
+        lab.node.cancel(lab.now, 5);
+        let mut buffer = [0; 1500];
+        let mut ended = Vec::new();
+        loop {
+            match lab.node.poll_output(&mut buffer) {
+                Output::Event(Event::Finished { op, outcome, .. }) => ended.push((op, outcome.reason)),
+                Output::Timeout(_) => break,
+                _ => {}
+            }
+        }
+        assert_eq!(ended, [(op, Reason::Cancelled)]);
+        assert!(lab.node.op(op).is_none());
+    }
+}
+
 #[test]
 fn nodes_of_a_bootstrap_are_asked_by_the_links_of_their_families() {
     let mut lab = dual(0, 0, NOTHING);
@@ -285,6 +308,22 @@ fn a_get_at_one_node_asks_that_node_alone_and_tells_all_that_it_said() {
         });
         assert_eq!(said, Some((b"secret".to_vec(), Some(seen), b"LT\x01\x02".to_vec())));
     }
+}
+
+/// The fuzzer found that with one place for results, what the node said was lost behind the value.
+#[test]
+fn one_place_for_results_holds_all_that_one_answer_brings() {
+    let mut few = config();
+    few.capacity.results = 1;
+    let (mut lab, node) = (Lab::new(few), address(Family::V4, 3));
+    let id = Id::secure(node.ip(), &mut Rng::from_seed([8; 32]));
+    let held = Some((1, &b"5:hello"[..]));
+    lab.minds.insert(node, Box::new(move |query| Some(answer(&[(id, node)], id, node, query, held))));
+    let get = Command::GetImmutable { target: item::immutable_target(b"5:hello"), copies: 1 };
+    let outcome = lab.operate(|dht, now| {
+        dht.command_in(now, 1, Scope::Node(node), get).unwrap();
+    });
+    assert_eq!((outcome.reason, outcome.results, outcome.dropped_results), (Reason::Hit, 2, 0));
 }
 
 #[test]

@@ -84,9 +84,11 @@ impl<'s> Rpc<'s> {
     }
 
     /// Whether there is a transaction for what nobody waits for. It leaves half of them to users: dead contacts keep
-    /// theirs until the hard timeout, and what the node asks for itself must not hold up what it was asked for.
-    pub(super) fn has_one_for_upkeep(&self) -> bool {
-        self.transactions.len() < (self.transactions.capacity() / 2).max(1)
+    /// theirs until the hard timeout, and what the node asks for itself must not hold up what it was asked for. Where
+    /// there is only one, it goes to users who wait.
+    pub(super) fn has_one_for_upkeep(&self, users_wait: bool) -> bool {
+        let half = self.transactions.capacity() / 2;
+        self.transactions.len() < half.max(usize::from(!users_wait))
     }
 
     /// Whether there is a free transaction.

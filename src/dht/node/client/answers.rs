@@ -7,17 +7,16 @@ use crate::dht::lookup::Version;
 use crate::dht::node::client::goal::Sought;
 use crate::dht::node::client::operation::{Active, OperationState};
 use crate::dht::node::client::payload::Payload;
-use crate::dht::node::client::results::{MAX_LEN, MAX_VERSION, ResultHead, ResultKind, Results};
+use crate::dht::node::client::results::{Found, MAX_FOUND, Results, Source};
 use crate::dht::node::context::Context;
 use crate::dht::node::link::Links;
 use crate::dht::outcome::Reason;
 use crate::dht::stats::DropReason;
-use crate::krpc::compact::{self, Values};
+use crate::krpc::compact::Values;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::{self, Mutable};
-use crate::krpc::lists::Nodes;
-use crate::krpc::message::{MAX_TOKEN, Response};
+use crate::krpc::message::Response;
 
 /// One answer on its way to the results of its operation.
 pub(super) struct Arrival<'a, 'r> {
@@ -37,7 +36,7 @@ impl Arrival<'_, '_> {
         active: &mut Active<'_>,
         results: &mut Results<'_>,
     ) {
-        let mut delivery = Delivery { answer: self, cx, results };
+        let mut delivery = Delivery { answer: self, cx, results, found: false };
         match active.operation().goal().seeks() {
             Sought::Nothing => {}
             Sought::Immutable { copies } => delivery.immutable(active, copies),
@@ -50,6 +49,10 @@ impl Arrival<'_, '_> {
         if active.operation().is_at_node() {
             delivery.response(active, links);
         }
+    }
+
+    fn source(&self) -> Source {
+        Source { op: self.op, from: self.from, id: self.response.id }
     }
 
     /// The version of a mutable item that it brings, if it is complete.
@@ -76,6 +79,8 @@ struct Delivery<'a, 'b, 'r, 'c, 's> {
     answer: &'a Arrival<'b, 'r>,
     cx: &'a mut Context<'c>,
     results: &'a mut Results<'s>,
+    /// What it found waits, as the newest.
+    found: bool,
 }
 
 impl Delivery<'_, '_, '_, '_, '_> {
@@ -94,7 +99,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
             operation.end(Reason::Hit);
         }
         if found == 1 {
-            self.deliver(active, ResultKind::Value { seq: 0, signature: [0; 64] }, value);
+            self.deliver(active, Found::Value { seq: 0, signature: [0; 64] }, value);
         }
     }
 
@@ -117,7 +122,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
         }
         payload.set_best(&version, value);
         end_with(operation, payload, freshness);
-        self.deliver(active, ResultKind::Value { seq: version.seq, signature: *version.signature }, value);
+        self.deliver(active, Found::Value { seq: version.seq, signature: *version.signature }, value);
     }
 
     /// What a node holds where we are about to put.
@@ -157,7 +162,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
             && values.peers().any(|peer| peer.is_usable(network))
         {
             // A longer list is read as far as it fits; an entry that was cut ends it.
-            self.deliver(active, ResultKind::Peers { done: 0 }, &list[..list.len().min(MAX_LEN)]);
+            self.deliver(active, Found::Peers { done: 0 }, &list[..list.len().min(MAX_FOUND)]);
         }
     }
 
@@ -172,42 +177,26 @@ impl Delivery<'_, '_, '_, '_, '_> {
 
     fn samples(&mut self, active: &mut Active<'_>) {
         let Response { samples: Some(samples), num, interval, .. } = *self.answer.response else { return };
-        let whole = samples.len().min(MAX_LEN) / Id::LEN * Id::LEN;
+        let whole = samples.len().min(MAX_FOUND) / Id::LEN * Id::LEN;
         let num = u64::try_from(num.unwrap_or(0)).unwrap_or(0);
         let interval = Duration::from_secs(u64::try_from(interval.unwrap_or(0)).unwrap_or(0));
-        self.deliver(active, ResultKind::Samples { num, interval }, &samples[..whole]);
+        self.deliver(active, Found::Samples { num, interval }, &samples[..whole]);
     }
 
-    /// What the only node said: the nodes that it named, then its token and its version.
+    /// What the only node said.
     fn response(&mut self, active: &mut Active<'_>, links: &Links<'_>) {
-        let mut bytes = [0; MAX_LEN];
-        let (nodes, _) = bytes.split_at_mut((MAX_LEN - MAX_TOKEN - MAX_VERSION) / Nodes::ENTRY * Nodes::ENTRY);
-        let mut len = 0;
-        let response = self.answer.response;
-        let fours = compact::nodes4(response.nodes.unwrap_or_default());
-        let sixes = compact::nodes6(response.nodes6.unwrap_or_default());
-        let worth =
-            |(id, endpoint): &(Id, Endpoint)| links.iter().all(|(_, link)| link.table().may_be_named(id, endpoint));
-        for (id, endpoint) in fours.chain(sixes).filter(worth) {
-            let named = Nodes::from_bytes(&nodes[..len]).iter().any(|(_, other)| other == endpoint);
-            if !named && len < nodes.len() {
-                len += Nodes::write(&mut nodes[len..], &id, &endpoint).unwrap_or_default();
-            }
-        }
-        let token = response.token.filter(|token| token.len() <= MAX_TOKEN).unwrap_or_default();
-        let version = response.version.unwrap_or_default();
-        let version = &version[..version.len().min(MAX_VERSION)];
-        let end = len + token.len() + version.len();
-        bytes[len..len + token.len()].copy_from_slice(token);
-        bytes[len + token.len()..end].copy_from_slice(version);
-        let kind =
-            ResultKind::Response { rtt: self.answer.rtt, ip: response.ip, token: token.len(), version: version.len() };
-        self.deliver(active, kind, &bytes[..end]);
+        let Arrival { rtt, response, .. } = *self.answer;
+        let worth = |id: &Id, node: &Endpoint| links.iter().all(|(_, link)| link.table().may_be_named(id, node));
+        let delivered = self.results.said(self.answer.source(), self.found, rtt, response, worth);
+        self.count(active, delivered);
     }
 
-    fn deliver(&mut self, active: &mut Active<'_>, kind: ResultKind, bytes: &[u8]) {
-        let Arrival { op: key, from, response, .. } = *self.answer;
-        let delivered = self.results.push(ResultHead { op: key, from, id: response.id, kind }, bytes);
+    fn deliver(&mut self, active: &mut Active<'_>, found: Found, bytes: &[u8]) {
+        self.found = self.results.found(self.answer.source(), found, bytes);
+        self.count(active, self.found);
+    }
+
+    fn count(&mut self, active: &mut Active<'_>, delivered: bool) {
         if !delivered {
             self.cx.drop(DropReason::ResultOverflow);
         }

@@ -135,7 +135,8 @@ impl<'s> Client<'s> {
             let part = OperationState::new(cx.now(), tag, link, request.goal, target, cx.config().lookup.deadline);
             let part = at.map_or(part, |node| part.at(node));
             // The first has a place for certain, now that those in the background give theirs up.
-            first = self.start(cx, links, part, first).or(first);
+            let started = self.start(cx, links, part, first);
+            first = first.or(started);
         }
         let first = first.ok_or(CallError::Full(most))?;
         if let Some((_, payload)) = self.operations.active(first).as_mut().and_then(|active| active.carrying()) {
@@ -463,9 +464,10 @@ impl<'s> Client<'s> {
     fn open(&mut self, out: &mut Outlet<'_, '_>, key: SlabKey, addressee: Addressee, stage: Stage) -> Option<[u8; 4]> {
         let Outlet { cx, links, rpc, limiter } = out;
         let now = cx.now();
+        let users_wait = [Queue::Blocked, Queue::New].iter().any(|&queue| self.operations.first(queue).is_some());
         let mut active = self.operations.active(key)?;
         let of_upkeep = !active.operation().is_for_user();
-        let tid = if !of_upkeep || rpc.has_one_for_upkeep() {
+        let tid = if !of_upkeep || rpc.has_one_for_upkeep(users_wait) {
             rpc.open(cx, links, limiter, addressee, Purpose::Operation { key, stage })
         } else {
             None

@@ -327,7 +327,9 @@ impl World {
         self.skip = 0;
         self.drain();
         self.now = self.heard;
-        let end = self.now + self.node.config().lookup.deadline + Duration::from_secs(1);
+        // The time of an operation runs from its first query, for which it may have to wait until others have ended.
+        let turns = 1 + self.running.len() as u32;
+        let end = self.now + self.node.config().lookup.deadline * turns + Duration::from_secs(1);
         let mut in_small_steps = 50;
         while !self.running.is_empty() {
             assert!(self.now < end, "operations that never end: {:?}", self.running);
