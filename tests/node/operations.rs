@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use honeyguide::Config;
 use honeyguide::Instant;
+use honeyguide::base::Rng;
 use honeyguide::dht::{Buffer, CallError, Capacity, Freshness, LinkConfig, LinkId, PeerKind, Reason, SavedContact};
 use honeyguide::dht::{TraceEvent, TraceSink};
 use honeyguide::internals::krpc::item;
-use honeyguide::krpc::{Family, Item};
+use honeyguide::krpc::{Family, Item, Method};
 use honeyguide::{Command, Event, Input, Node, Output, Storage};
 use honeyguide::{Endpoint, Id};
 
@@ -294,4 +295,41 @@ fn a_trace_names_the_operation_of_a_query_and_none_for_a_check() {
     for expected in [TraceEvent::QuerySent { op: None }, TraceEvent::ContactAdded { link: LinkId(0) }] {
         assert!(of_check.contains(&expected), "{expected:?}");
     }
+}
+
+/// The fuzzer found that a lookup of the node's own kept the only transaction to its end, two minutes later.
+#[test]
+fn the_only_transaction_goes_to_a_user_who_waits_and_not_to_upkeep() {
+    let wanted = Id([0x42; 20]);
+    let mut few = lab::config();
+    few.capacity.transactions = 1;
+    let (mut lab, mut rng) = (Lab::new(few), Rng::from_seed([3; 32]));
+    for n in 0..8 {
+        let endpoint = lab.addr(0, n);
+        let id = Id::secure(endpoint.ip(), &mut rng);
+        lab.minds.insert(endpoint, Box::new(move |query| Some(lab::reply(query.tid, &id, b""))));
+        lab.node.ping(lab.now, u64::MAX, endpoint).unwrap();
+        lab.drain();
+        lab.run(Duration::from_secs(1));
+    }
+    lab.minds.clear();
+    let started = lab.stats().operations;
+    let end = lab.now + Duration::from_secs(3600);
+    let looks_up = |lab: &Lab| {
+        let last = lab.sent.last().and_then(|packet| packet.query().map(|query| query.method));
+        lab.stats().operations > started && matches!(last, Some(Method::FindNode { .. }))
+    };
+    assert!(lab.run_until(end, looks_up), "no upkeep in an hour");
+    lab.node.lookup(lab.now, 1, wanted).unwrap();
+    lab.drain();
+    // What was under way keeps it until the hard timeout.
+    let end = lab.now + lab.node.config().lookup.hard_timeout;
+    let asks = |lab: &Lab| {
+        let mut targets = lab.sent.iter().filter_map(|packet| match packet.query()?.method {
+            Method::FindNode { target, .. } => Some(target),
+            _ => None,
+        });
+        targets.next_back() == Some(wanted)
+    };
+    assert!(lab.run_until(end, asks), "the user still waits: {:?}", lab.sent.len());
 }

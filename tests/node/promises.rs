@@ -224,42 +224,6 @@ fn upkeep_never_takes_a_users_place_and_users_never_take_that_of_upkeep() {
     assert!(upkeep(&lab) - before > mine, "bootstraps of its own: {} beside {mine}", upkeep(&lab) - before);
 }
 
-/// The fuzzer found that a lookup of the node's own kept the only transaction to its end, two minutes later.
-#[test]
-fn the_only_transaction_goes_to_a_user_who_waits_and_not_to_upkeep() {
-    let mut few = config();
-    few.capacity.transactions = 1;
-    let (mut lab, mut rng) = (Lab::new(few), Rng::from_seed([3; 32]));
-    for n in 0..8 {
-        let endpoint = lab.addr(0, n);
-        let id = Id::secure(endpoint.ip(), &mut rng);
-        lab.minds.insert(endpoint, Box::new(move |query| Some(reply(query.tid, &id, b""))));
-        lab.node.ping(lab.now, u64::MAX, endpoint).unwrap();
-        lab.drain();
-        lab.run(Duration::from_secs(1));
-    }
-    lab.minds.clear();
-    let started = lab.stats().operations;
-    let end = lab.now + Duration::from_secs(3600);
-    let looks_up = |lab: &Lab| {
-        let last = lab.sent.last().and_then(|packet| packet.query().map(|query| query.method));
-        lab.stats().operations > started && matches!(last, Some(Method::FindNode { .. }))
-    };
-    assert!(lab.run_until(end, looks_up), "no upkeep in an hour");
-    lab.node.lookup(lab.now, 1, TARGET).unwrap();
-    lab.drain();
-    // What was under way keeps it until the hard timeout.
-    let end = lab.now + lab.node.config().lookup.hard_timeout;
-    let asks = |lab: &Lab| {
-        let mut targets = lab.sent.iter().filter_map(|packet| match packet.query()?.method {
-            Method::FindNode { target, .. } => Some(target),
-            _ => None,
-        });
-        targets.next_back() == Some(TARGET)
-    };
-    assert!(lab.run_until(end, asks), "the user still waits: {:?}", lab.sent.len());
-}
-
 #[test]
 fn puts_that_go_on_in_the_background_take_no_place_of_a_user() {
     let mut config = config();

@@ -7,7 +7,7 @@ use crate::dht::lookup::Version;
 use crate::dht::node::client::goal::Sought;
 use crate::dht::node::client::operation::{Active, OperationState};
 use crate::dht::node::client::payload::Payload;
-use crate::dht::node::client::results::{Found, MAX_FOUND, Results, Source};
+use crate::dht::node::client::results::{MAX_FOUND, ResultHead, ResultKind, Results};
 use crate::dht::node::context::Context;
 use crate::dht::node::link::Links;
 use crate::dht::outcome::Reason;
@@ -51,8 +51,8 @@ impl Arrival<'_, '_> {
         }
     }
 
-    fn source(&self) -> Source {
-        Source { op: self.op, from: self.from, id: self.response.id }
+    fn head(&self) -> ResultHead {
+        ResultHead { op: self.op, from: self.from, id: self.response.id }
     }
 
     /// The version of a mutable item that it brings, if it is complete.
@@ -99,7 +99,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
             operation.end(Reason::Hit);
         }
         if found == 1 {
-            self.deliver(active, Found::Value { seq: 0, signature: [0; 64] }, value);
+            self.deliver(active, ResultKind::Value { seq: 0, signature: [0; 64] }, value);
         }
     }
 
@@ -122,7 +122,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
         }
         payload.set_best(&version, value);
         end_with(operation, payload, freshness);
-        self.deliver(active, Found::Value { seq: version.seq, signature: *version.signature }, value);
+        self.deliver(active, ResultKind::Value { seq: version.seq, signature: *version.signature }, value);
     }
 
     /// What a node holds where we are about to put.
@@ -162,7 +162,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
             && values.peers().any(|peer| peer.is_usable(network))
         {
             // A longer list is read as far as it fits; an entry that was cut ends it.
-            self.deliver(active, Found::Peers { done: 0 }, &list[..list.len().min(MAX_FOUND)]);
+            self.deliver(active, ResultKind::Peers { done: 0 }, &list[..list.len().min(MAX_FOUND)]);
         }
     }
 
@@ -180,19 +180,19 @@ impl Delivery<'_, '_, '_, '_, '_> {
         let whole = samples.len().min(MAX_FOUND) / Id::LEN * Id::LEN;
         let num = u64::try_from(num.unwrap_or(0)).unwrap_or(0);
         let interval = Duration::from_secs(u64::try_from(interval.unwrap_or(0)).unwrap_or(0));
-        self.deliver(active, Found::Samples { num, interval }, &samples[..whole]);
+        self.deliver(active, ResultKind::Samples { num, interval }, &samples[..whole]);
     }
 
     /// What the only node said.
     fn response(&mut self, active: &mut Active<'_>, links: &Links<'_>) {
         let Arrival { rtt, response, .. } = *self.answer;
         let worth = |id: &Id, node: &Endpoint| links.iter().all(|(_, link)| link.table().may_be_named(id, node));
-        let delivered = self.results.said(self.answer.source(), self.found, rtt, response, worth);
+        let delivered = self.results.said(self.answer.head(), self.found, rtt, response, worth);
         self.count(active, delivered);
     }
 
-    fn deliver(&mut self, active: &mut Active<'_>, found: Found, bytes: &[u8]) {
-        self.found = self.results.found(self.answer.source(), found, bytes);
+    fn deliver(&mut self, active: &mut Active<'_>, found: ResultKind, bytes: &[u8]) {
+        self.found = self.results.found(self.answer.head(), found, bytes);
         self.count(active, self.found);
     }
 

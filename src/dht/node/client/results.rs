@@ -1,7 +1,8 @@
 //! Intermediate results that wait to be drained: a few places of fixed size.
 //!
-//! One answer takes one place: for what it found and, of a node that was asked alone, for what else it said. So a caller
-//! who drains after every input never loses any. One who does not loses the newest, counted in the operation's outcome.
+//! One answer takes one place: for what it found and, of a node that was asked alone, for what else it said. So a
+//! caller who drains after every input never loses any. One who does not loses the newest, counted in the operation's
+//! outcome.
 
 use heapless::Vec;
 
@@ -19,7 +20,7 @@ use crate::krpc::message::{MAX_TOKEN, Response};
 
 /// Bytes of what was found: the largest part of a datagram that can be it.
 pub(super) const MAX_FOUND: usize = 1100;
-/// Bytes of a place: behind the largest value there is room for what a node says besides, the nodes of a bucket included.
+/// Bytes of a place: behind the largest value fits for what a node says besides, a bucket of nodes included.
 const MAX_LEN: usize = 1400;
 /// Bytes of a node's version that are told.
 const MAX_VERSION: usize = 8;
@@ -28,7 +29,7 @@ const PEERS_IN_EVENT: usize = 80;
 
 /// What was found, and its numbers.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Found {
+pub(super) enum ResultKind {
     /// Peers: the bytes are the items of the received list, of which `done` were delivered.
     Peers { done: u16 },
     /// An item: the bytes are its value.
@@ -49,7 +50,7 @@ struct Said {
 
 /// The answer that brought a result.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Source {
+pub(super) struct ResultHead {
     /// The operation that it is for.
     pub op: SlabKey,
     /// Who brought it.
@@ -60,8 +61,8 @@ pub(super) struct Source {
 /// A place for what one answer brought.
 #[derive(Clone, Debug)]
 pub struct WaitingResult {
-    source: Source,
-    found: Option<Found>,
+    head: ResultHead,
+    found: Option<ResultKind>,
     said: Option<Said>,
     /// What was found, then what was said.
     bytes: Vec<u8, MAX_LEN, u16>,
@@ -69,8 +70,8 @@ pub struct WaitingResult {
 
 impl Default for WaitingResult {
     fn default() -> Self {
-        let source = Source { op: SlabKey { index: 0, generation: 0 }, from: Endpoint::UNSPECIFIED, id: Id([0; 20]) };
-        WaitingResult { source, found: None, said: None, bytes: Vec::new() }
+        let head = ResultHead { op: SlabKey { index: 0, generation: 0 }, from: Endpoint::UNSPECIFIED, id: Id([0; 20]) };
+        WaitingResult { head, found: None, said: None, bytes: Vec::new() }
     }
 }
 
@@ -88,11 +89,11 @@ impl<'s> Results<'s> {
     }
 
     /// Adds what an answer found; `false` when every place is taken.
-    pub(super) fn found(&mut self, source: Source, found: Found, bytes: &[u8]) -> bool {
+    pub(super) fn found(&mut self, head: ResultHead, found: ResultKind, bytes: &[u8]) -> bool {
         if bytes.len() > MAX_FOUND {
             return false;
         }
-        let Some(place) = self.claim(source) else { return false };
+        let Some(place) = self.claim(head) else { return false };
         place.found = Some(found);
         place.bytes.extend_from_slice(bytes).is_ok()
     }
@@ -101,19 +102,19 @@ impl<'s> Results<'s> {
     /// those that are `worth` it, as far as there is room. `false` when every place is taken.
     pub(super) fn said(
         &mut self,
-        source: Source,
+        head: ResultHead,
         to_found: bool,
         rtt: Duration,
         response: &Response<'_>,
         worth: impl Fn(&Id, &Endpoint) -> bool,
     ) -> bool {
-        let place = if to_found { self.0.back() } else { self.claim(source) };
+        let place = if to_found { self.0.back() } else { self.claim(head) };
         place.is_some_and(|place| place.say(rtt, response, worth))
     }
 
-    fn claim(&mut self, source: Source) -> Option<&mut WaitingResult> {
+    fn claim(&mut self, head: ResultHead) -> Option<&mut WaitingResult> {
         let place = self.0.claim()?;
-        (place.source, place.found, place.said) = (source, None, None);
+        (place.head, place.found, place.said) = (head, None, None);
         place.bytes.clear();
         Some(place)
     }
@@ -138,12 +139,12 @@ impl WaitingResult {
         let version = response.version.unwrap_or_default();
         let version = &version[..version.len().min(MAX_VERSION)];
         let found = self.bytes.len();
-        let room = (MAX_LEN - found).saturating_sub(token.len() + version.len()) / Nodes::ENTRY;
+        let most = (MAX_LEN - found).saturating_sub(token.len() + version.len()) / Nodes::ENTRY;
         let fours = compact::nodes4(response.nodes.unwrap_or_default());
         let sixes = compact::nodes6(response.nodes6.unwrap_or_default());
         for (id, endpoint) in fours.chain(sixes).filter(|(id, endpoint)| worth(id, endpoint)) {
             let named = Nodes::from_bytes(&self.bytes[found..]);
-            if named.len() < room && !named.iter().any(|(_, other)| other == endpoint) {
+            if named.len() < most && !named.iter().any(|(_, other)| other == endpoint) {
                 let mut node = [0; Nodes::ENTRY];
                 let len = Nodes::write(&mut node, &id, &endpoint).unwrap_or_default();
                 let _ = self.bytes.extend_from_slice(&node[..len]);
@@ -158,7 +159,7 @@ impl WaitingResult {
     /// What was found, then what was said; `None` when all of it was delivered.
     fn next(&mut self, operations: &mut Operations<'_>, network: Network, buf: &mut [u8]) -> Option<Note> {
         let found = match self.found {
-            Some(Found::Peers { done }) => self.next_peers(done, operations, network, buf),
+            Some(ResultKind::Peers { done }) => self.next_peers(done, operations, network, buf),
             Some(found) => {
                 self.found = None;
                 self.whole(found, operations, buf)
@@ -177,7 +178,7 @@ impl WaitingResult {
 
     /// The next peers of a list, as many as one event has place for; `None` when all were delivered.
     fn next_peers(&mut self, done: u16, operations: &Operations<'_>, network: Network, buf: &mut [u8]) -> Option<Note> {
-        let Source { op, from, .. } = self.source;
+        let ResultHead { op, from, .. } = self.head;
         let tag = operations.get(op)?.tag();
         let (mut len, mut count) = (0, 0);
         let peers = Values::List(&self.bytes[..self.found_len()]).peers().filter(|peer| peer.is_usable(network));
@@ -185,19 +186,19 @@ impl WaitingResult {
             len += Peers::write(&mut buf[len..], &peer).unwrap_or_default();
             count += 1;
         }
-        self.found = (count > 0).then_some(Found::Peers { done: done + count });
+        self.found = (count > 0).then_some(ResultKind::Peers { done: done + count });
         (count > 0).then_some(Note::Peers { op: op.into(), tag, from, len })
     }
 
     /// What was found, in one event.
-    fn whole(&self, found: Found, operations: &mut Operations<'_>, buf: &mut [u8]) -> Option<Note> {
-        let Source { op, from, id } = self.source;
+    fn whole(&self, found: ResultKind, operations: &mut Operations<'_>, buf: &mut [u8]) -> Option<Note> {
+        let ResultHead { op, from, id } = self.head;
         let mut active = operations.active(op)?;
         let (operation, payload) = active.carrying()?;
         let (op, tag, len) = (op.into(), operation.tag(), self.found_len());
         buf[..len].copy_from_slice(&self.bytes[..len]);
         Some(match found {
-            Found::Value { seq, signature } => {
+            ResultKind::Value { seq, signature } => {
                 let mut at = len;
                 for part in [&payload.key()[..], payload.salt(), &signature[..]] {
                     buf[at..at + part.len()].copy_from_slice(part);
@@ -206,8 +207,8 @@ impl WaitingResult {
                 let mutable = matches!(operation.goal(), Goal::Mutable { .. });
                 Note::Value { op, tag, from, len, salt: payload.salt().len(), seq: mutable.then_some(seq) }
             }
-            Found::Samples { num, interval } => Note::Samples { op, tag, from, id, num, interval, len },
-            Found::Peers { .. } => return None,
+            ResultKind::Samples { num, interval } => Note::Samples { op, tag, from, id, num, interval, len },
+            ResultKind::Peers { .. } => return None,
         })
     }
 
@@ -215,7 +216,7 @@ impl WaitingResult {
     fn next_said(&mut self, operations: &Operations<'_>, buf: &mut [u8]) -> Option<Note> {
         let found = self.found_len();
         let Said { rtt, ip, nodes, token, version } = self.said.take()?;
-        let Source { op, from, id } = self.source;
+        let ResultHead { op, from, id } = self.head;
         let tag = operations.get(op)?.tag();
         let said = &self.bytes[found..];
         buf[..said.len()].copy_from_slice(said);
