@@ -111,13 +111,15 @@ fn the_keys_of_meters_and_of_transaction_ids_are_not_shown() {
 fn neither_a_node_nor_its_random_numbers_show_the_seed_or_what_comes_of_it() {
     let config = Config::tiny();
     let node = Node::new(config.clone(), SEED, Storage::allocate(&config)).unwrap();
-    // Its id comes first, then the keys and the secrets.
-    let mut rng = Rng::from_seed(SEED);
+    // What it does follows from the first half of the seed: its id comes first, then the keys.
+    let mut first_half = SEED;
+    first_half[16..].fill(0);
+    let mut rng = Rng::from_seed(first_half);
     let id: [u8; 20] = rng.bytes();
     assert!(shows(&node, &id), "the id is no secret, and is drawn from the same stream");
     let secrets: [u8; 256] = rng.clone().bytes();
-    assert!(!shows(&node, &SEED) && !shows(&node, &secrets));
-    assert!(!shows(&rng, &SEED) && !shows(&rng, &secrets));
+    assert!(!shows(&node, &SEED[..16]) && !shows(&node, &SEED[16..]) && !shows(&node, &secrets));
+    assert!(!shows(&rng, &SEED[..16]) && !shows(&rng, &secrets));
 }
 
 /// Who knows a token can store in the name of who has it.
