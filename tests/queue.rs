@@ -11,24 +11,30 @@ use honeyguide::dht::Reason;
 use honeyguide::krpc::Item;
 use honeyguide::{Config, Id};
 
+#[path = "shared/lost.rs"]
+mod lost;
+
 /// Longer than anything here takes, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
-const GETS: usize = 1_000;
+const GETS: usize = 10_000;
 
 fn socket() -> UdpSocket {
     UdpSocket::bind("127.0.0.1:0").unwrap()
 }
 
 #[test]
-fn many_gets_at_once_all_hit() {
+fn ten_thousand_gets_at_once_all_hit_and_no_answer_is_lost() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let testnet = Testnet::start(64, 0, [1; 32]).await.unwrap();
         // The buffers of these sockets are as the system makes them.
         let config = || Config::default().local();
-        let threads = std_thread::spawn(config(), [2; 32], vec![socket()]).unwrap();
-        let tasks = tokio_driver::spawn(config(), [3; 32], vec![socket()]).unwrap();
-        for node in [threads, tasks] {
+        let sockets = [socket(), socket()];
+        let ports = sockets.each_ref().map(|socket| socket.local_addr().unwrap().port());
+        let [first, second] = sockets.map(|socket| vec![socket]);
+        let threads = std_thread::spawn(config(), [2; 32], first).unwrap();
+        let tasks = tokio_driver::spawn(config(), [3; 32], second).unwrap();
+        for (node, port) in [threads, tasks].into_iter().zip(ports) {
             node.bootstrap(&[testnet.bootstrap().into()]).await.unwrap();
             let value = b"5:hello";
             node.put_immutable(value).await.unwrap();
@@ -37,6 +43,7 @@ fn many_gets_at_once_all_hit() {
                 let found = get.await.unwrap();
                 assert_eq!((found.outcome.reason, found.results.len()), (Reason::Hit, 1));
             }
+            assert_eq!(lost::datagrams_lost(port), 0, "the socket had no place for them");
             node.shutdown().await;
         }
         testnet.stop().await;

@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use crate::adapters::bind::BoundSocket;
 use crate::adapters::handle::Handle;
 use crate::adapters::tokio::spawn;
+use crate::base::rate::Rate;
 use crate::base::rng::Rng;
 use crate::dht::config::Config;
 
@@ -26,6 +27,8 @@ const SETTLED: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Threads at most.
 const THREADS: usize = 4;
+/// What one asker may ask of a node: ten thousand operations at once.
+const OPEN: Rate = Rate { per_second: 20_000, burst: 40_000 };
 
 /// A running network. When it is dropped, its nodes end.
 ///
@@ -57,13 +60,19 @@ impl Testnet {
     /// Starts `nodes` nodes, at least one, and returns when all have joined and know one another well enough. The first
     /// listens on `port` (0: any), the others where the system likes.
     ///
+    /// Its nodes answer one asker as much as it asks: a node of the public network that is sent thousands of queries by
+    /// one endpoint answers ten of them a second.
+    ///
     /// # Errors
     /// When a socket or a thread cannot be had, for example because the port is in use.
     ///
     /// # Panics
     /// Outside a tokio runtime, and in one without a clock (`enable_time`).
     pub async fn start(nodes: usize, port: u16, rng_seed: [u8; 32]) -> io::Result<Testnet> {
-        Testnet::start_with(Config::small().local(), nodes, port, rng_seed).await
+        let mut config = Config::small().local();
+        config.limiter.per_endpoint = OPEN;
+        config.limiter.per_node = OPEN;
+        Testnet::start_with(config, nodes, port, rng_seed).await
     }
 
     /// The same with nodes of another configuration, for example with more room for items than the smallest nodes have.

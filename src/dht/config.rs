@@ -116,9 +116,10 @@ pub struct LookupConfig {
     pub slots_bad: u8,
     /// Spacing of the first burst of queries.
     pub initial_stagger: Duration,
-    /// An operation sends its first query only while fewer queries than this are in flight, and sixteen more for
-    /// each millisecond of the shortest round trip: so many answers at once have room in the buffer of any socket.
-    pub start_below: u16,
+    /// Queries in flight at most when a user's operation sends one, and sixteen more for each millisecond of the
+    /// shortest round trip: so many answers at once have room in the buffer of any socket. An operation begins only
+    /// while there are fewer than three quarters of that.
+    pub in_flight: u16,
     /// Bounds of the soft timeout, after which a slot is freed and the late reply is still taken.
     pub soft_timeout: Bounds,
     /// Queries to unverified nodes: bounds what false referrals can make us send to a target.
@@ -240,7 +241,7 @@ impl Default for Config {
                 slots_unverified: 3,
                 slots_bad: 3,
                 initial_stagger: Duration::from_millis(50),
-                start_below: 96,
+                in_flight: 64,
                 soft_timeout: Bounds { least: Duration::from_millis(50), most: Duration::from_secs(1) },
                 unverified_query_rate: Rate { per_second: 50, burst: 100 },
                 hard_timeout: Duration::from_secs(2),
@@ -339,7 +340,7 @@ impl Config {
             .map_err(|error| error.against("lookup.replicas"))?;
         at_least("capacity.candidates", self.capacity.candidates as u64, l.replicas.into())
             .map_err(|error| error.against("lookup.replicas"))?;
-        at_least("lookup.start_below", l.start_below.into(), 1)?;
+        at_least("lookup.in_flight", l.in_flight.into(), 1)?;
         at_least("lookup.slots_good", l.slots_good.into(), 1)?;
         at_least("lookup.slots_unverified", l.slots_unverified.into(), 1)?;
         at_least("lookup.unverified_query_rate.per_second", l.unverified_query_rate.per_second.into(), 1)?;

@@ -328,3 +328,30 @@ fn the_only_transaction_goes_to_a_user_who_waits_and_not_to_upkeep() {
     };
     assert!(lab.run_until(end, asks), "the user still waits: {:?}", lab.sent.len());
 }
+
+/// Rule L34.
+#[test]
+fn no_more_queries_are_in_flight_than_the_buffer_of_a_socket_has_room_for_answers() {
+    let mut narrow = lab::config();
+    narrow.lookup.in_flight = 8;
+    let (mut lab, mut rng) = (Lab::new(narrow), Rng::from_seed([3; 32]));
+    for n in 0..16 {
+        // Who answers at once: a longer way would let more be under way.
+        let endpoint = lab.addr(0, n);
+        lab.node.ping(lab.now, u64::MAX, endpoint).unwrap();
+        lab.drain();
+        let tid = lab.query_to(endpoint).tid();
+        lab.give(endpoint, &lab::reply(&tid, &Id::secure(endpoint.ip(), &mut rng), b""));
+    }
+    lab.sent.clear();
+    let began = lab.now;
+    for tag in 0..4 {
+        lab.node.lookup(lab.now, tag, Id([0x42; 20])).unwrap();
+    }
+    lab.drain();
+    // Not one past the limit, though all are late after a soft timeout; and half a second later as many again.
+    lab.run_until(began + Duration::from_millis(499), |_| false);
+    assert_eq!(lab.sent.len(), 8);
+    lab.run_until(began + Duration::from_millis(999), |_| false);
+    assert!((9..=16).contains(&lab.sent.len()), "{}", lab.sent.len());
+}

@@ -26,7 +26,7 @@ const PATIENCE: u32 = 4;
 /// .. and the least: a busy machine is late more often than it is dead.
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Queries that may be in flight besides when an operation begins, for each millisecond of the shortest round trip.
+/// Queries that may be in flight besides, for each millisecond of the shortest round trip.
 const PACE: usize = 16;
 
 /// To whom a query goes.
@@ -43,7 +43,7 @@ pub(super) struct Addressee {
 #[derive(Debug)]
 pub(super) struct Rpc<'s> {
     transactions: Transactions<'s>,
-    /// Soft timeouts, by transaction.
+    /// Soft timeouts, by transaction, and until when those that are late count as in flight.
     soft: Deadlines<'s>,
     /// Round trips of all nodes together: the guess for a node never asked.
     rtt: AnswerHistory,
@@ -83,26 +83,32 @@ impl<'s> Rpc<'s> {
         Some(tid)
     }
 
-    /// Whether there is a transaction for what nobody waits for. It leaves half of them to users: dead contacts keep
-    /// theirs until the hard timeout, and what the node asks for itself must not hold up what it was asked for. Where
-    /// there is only one, it goes to users who wait.
-    pub(super) fn has_one_for_upkeep(&self, users_wait: bool) -> bool {
-        let half = self.transactions.capacity() / 2;
-        self.transactions.len() < half.max(usize::from(!users_wait))
+    /// Whether there is a transaction for what nobody waits for. It leaves half of them to users, and half of what may be
+    /// in flight: dead contacts keep theirs until the hard timeout, and what the node asks for itself must not hold up
+    /// what it was asked for. Where there is only one, it goes to users who wait.
+    pub(super) fn has_one_for_upkeep(&self, config: &Config, users_wait: bool) -> bool {
+        let least = usize::from(!users_wait);
+        self.transactions.len() < (self.transactions.capacity() / 2).max(least)
+            && self.soft.len() < (self.window(config) / 2).max(least)
     }
 
-    /// Whether there is a free transaction.
-    pub(super) fn has_free(&self) -> bool {
-        self.transactions.len() < self.transactions.capacity()
+    /// Whether there is a transaction for a user's operation. So many answers at once have room in the buffer of any
+    /// socket, and the longer the shortest round trip, the more are under way without harm.
+    pub(super) fn has_one_for_users(&self, config: &Config) -> bool {
+        self.transactions.len() < self.transactions.capacity() && self.soft.len() < self.window(config)
     }
 
-    /// Whether an operation may send its first query. Many that begin at once would bring as many answers at once as no
-    /// socket has room for; so they begin as those before them are answered. Late queries do not count, and the longer
-    /// the shortest round trip, the more answers are under way without harm.
+    /// Whether an operation may send its first query: those that began before come first.
     pub(super) fn admits_new(&self, config: &Config) -> bool {
+        let window = self.window(config);
+        self.soft.len() < window - window / 4
+    }
+
+    /// Queries that may be in flight.
+    fn window(&self, config: &Config) -> usize {
         let round_trip = self.least_rtt.unwrap_or_default().as_millis();
         let more = usize::try_from(round_trip).unwrap_or(usize::MAX).saturating_mul(PACE);
-        self.soft.len() < usize::from(config.lookup.start_below).saturating_add(more)
+        usize::from(config.lookup.in_flight).saturating_add(more)
     }
 
     /// The rules of lookups: those of the configuration, and how patient the round trips so far allow to be.
@@ -216,10 +222,15 @@ impl<'s> Rpc<'s> {
         self.transactions.oldest()
     }
 
-    /// A query whose soft timeout has passed: it is late from now on, and its answer still welcome.
+    /// A query whose soft timeout has passed: it is late from now on, and its answer still welcome. For a while it counts
+    /// as in flight: on a busy machine all answers are late, and arrive.
     pub(super) fn next_late(&mut self, now: Instant) -> Option<Open> {
         while let Some(index) = self.soft.pop_due(now) {
             if let Some(open) = self.transactions.mark_late(index) {
+                let gone = open.sent + LEAST_PATIENCE;
+                if gone > now {
+                    self.soft.set(index, gone);
+                }
                 return Some(open);
             }
         }
@@ -236,14 +247,17 @@ impl<'s> Rpc<'s> {
 
     // ---- invariants ----
 
-    /// A query has a soft timeout until it is late, and nothing else has one.
+    /// A query has a soft timeout until it is late, and what is not open has none.
     #[cfg(any(test, debug_assertions))]
     pub(super) fn check_invariants(&self) {
         self.transactions.check_invariants();
         self.soft.check_invariants();
         for index in 0..self.transactions.capacity() as u16 {
-            let waits = self.transactions.at(index).is_some_and(|open| !open.late);
-            assert_eq!(self.soft.at(index).is_some(), waits, "soft timeout of query {index}");
+            let (open, soft) = (self.transactions.at(index), self.soft.at(index).is_some());
+            assert!(
+                if soft { open.is_some() } else { open.is_none_or(|open| open.late) },
+                "soft timeout of query {index}"
+            );
         }
     }
 

@@ -369,7 +369,7 @@ impl<'s> Client<'s> {
     fn admit(&mut self, out: &mut Outlet<'_, '_>) -> bool {
         let (now, rate) = (out.cx.now(), Flow::from(out.cx.config().lookup.unverified_query_rate));
         let of = |queue, is_free: bool| self.operations.first(queue).filter(|_| is_free);
-        let blocked = of(Queue::Blocked, out.rpc.has_free());
+        let blocked = of(Queue::Blocked, out.rpc.has_one_for_users(out.cx.config()));
         let held = || of(Queue::Held, self.unverified_budget.minus_one(now, &rate).is_some());
         let new = || of(Queue::New, out.rpc.admits_new(out.cx.config()));
         let next = blocked.or_else(held).or_else(new).and_then(|index| self.operations.key_at(index));
@@ -467,11 +467,12 @@ impl<'s> Client<'s> {
         let users_wait = [Queue::Blocked, Queue::New].iter().any(|&queue| self.operations.first(queue).is_some());
         let mut active = self.operations.active(key)?;
         let of_upkeep = !active.operation().is_for_user();
-        let tid = if !of_upkeep || rpc.has_one_for_upkeep(users_wait) {
-            rpc.open(cx, links, limiter, addressee, Purpose::Operation { key, stage })
-        } else {
-            None
+        let has_one = match of_upkeep {
+            true => rpc.has_one_for_upkeep(cx.config(), users_wait),
+            false => rpc.has_one_for_users(cx.config()),
         };
+        let tid =
+            if has_one { rpc.open(cx, links, limiter, addressee, Purpose::Operation { key, stage }) } else { None };
         if tid.is_some() {
             active.operation().on_query_sent(now);
             return tid;
