@@ -20,8 +20,8 @@ use lost::datagrams_lost;
 
 const NODES: usize = 64;
 const GETS: usize = 10_000;
-const ROUNDS: usize = 1;
-const WINDOWS: [u16; 2] = [96, 128];
+const ROUNDS: usize = 5;
+const WINDOWS: [u16; 10] = [8, 16, 32, 48, 64, 96, 128, 192, 256, u16::MAX];
 const VALUE: &[u8] = b"5:hello";
 
 fn main() {
@@ -95,7 +95,6 @@ async fn round(threads: bool, window: u16, bootstrap: honeyguide::Endpoint, samp
         let found = get.await.expect("an answer");
         assert_eq!(found.results.len(), 1, "every get finds it");
     }
-    eprintln!("{threads} {window} {:?} {:?}", began.elapsed(), node.stats().await);
     sample.ms.push(began.elapsed().as_secs_f64() * 1e3);
     sample.lost += datagrams_lost(port) - before;
     node.shutdown().await;

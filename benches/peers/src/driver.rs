@@ -47,7 +47,7 @@ pub fn results(rounds: usize) -> Vec<GroupResult> {
         node.bootstrap(&[testnet.bootstrap().into()]).wait().expect("a network");
     }
     let queries = find_nodes(Id([7; 20]), 256);
-    let client = Client::new();
+    let client = Client::new(socket(), WINDOW, BATCH);
     let (_, reply) = client.ask(node.addrs()[0], &queries);
 
     let servers = [
@@ -144,28 +144,32 @@ fn relay(reply: Vec<u8>) -> SocketAddr {
     addr
 }
 
-struct Client(UdpSocket);
+/// Asks so many queries, of which so many are open at the same time.
+pub struct Client {
+    socket: UdpSocket,
+    window: usize,
+    batch: usize,
+}
 
 impl Client {
-    fn new() -> Client {
-        let socket = socket();
+    pub fn new(socket: UdpSocket, window: usize, batch: usize) -> Client {
         socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
-        Client(socket)
+        Client { socket, window, batch }
     }
 
     /// Sends a batch, window after window; how long it took, and the last reply.
-    fn ask(&self, addr: SocketAddr, queries: &[Vec<u8>]) -> (Duration, Vec<u8>) {
+    pub fn ask(&self, addr: SocketAddr, queries: &[Vec<u8>]) -> (Duration, Vec<u8>) {
         let mut buffer = [0; 1501];
         let mut length = 0;
         let begin = Instant::now();
         let mut next = queries.iter().cycle();
         let (mut sent, mut heard) = (0, 0);
-        while heard < BATCH {
-            while sent < BATCH && sent - heard < WINDOW {
-                self.0.send_to(next.next().expect("endless"), addr).expect("room in the socket");
+        while heard < self.batch {
+            while sent < self.batch && sent - heard < self.window {
+                self.socket.send_to(next.next().expect("endless"), addr).expect("room in the socket");
                 sent += 1;
             }
-            match self.0.recv(&mut buffer) {
+            match self.socket.recv(&mut buffer) {
                 Ok(received) if buffer[..received].ends_with(b"1:y1:re") => (length, heard) = (received, heard + 1),
                 // A node of ours would like to know us.
                 Ok(_) => {}
@@ -178,7 +182,7 @@ impl Client {
 }
 
 /// Processor time that all threads with these names have used so far.
-fn processor_time(names: &[&str]) -> Duration {
+pub fn processor_time(names: &[&str]) -> Duration {
     let tasks = std::fs::read_dir("/proc/self/task").expect("a Linux").flatten();
     let of_task = |task: std::fs::DirEntry| {
         let name = std::fs::read_to_string(task.path().join("comm")).ok()?;

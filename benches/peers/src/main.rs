@@ -14,6 +14,7 @@ use measure::Group;
 use serde::Serialize;
 use settings::Settings;
 
+mod batch;
 mod codec;
 mod driver;
 mod instructions;
@@ -58,6 +59,9 @@ fn run(settings: &Settings) -> Result<(), String> {
     let mut results: Vec<_> = groups.map(|group| show(group.measure(settings.rounds))).collect();
     if settings.wants(driver::TIME) || settings.wants(driver::WORK) {
         results.extend(driver::results(settings.rounds).into_iter().map(show));
+    }
+    if batch::WINDOWS.iter().any(|(_, name)| settings.wants(name)) {
+        results.extend(batch::results(settings.rounds).into_iter().map(show));
     }
     if settings.wants(journal::PACED) || settings.wants(journal::QUICK) {
         results.extend(journal::results(settings.rounds).into_iter().map(show));
