@@ -310,6 +310,29 @@ fn a_get_at_one_node_asks_that_node_alone_and_tells_all_that_it_said() {
     }
 }
 
+/// A swarm that one node knows is told as that of many is.
+#[test]
+fn a_scrape_at_one_node_tells_its_swarm() {
+    let mut lab = dual(12, 0, NOTHING);
+    let node = address(Family::V4, 3);
+    let id = Id::secure(node.ip(), &mut Rng::from_seed([8; 32]));
+    // Two bits are one address (BEP 33).
+    let mut peers = [0; 256];
+    (peers[1], peers[200]) = (1, 1);
+    let body = [pair(b"BFpe", &peers), pair(b"BFsd", &[0; 256]), pair(b"id", &id.0)].concat();
+    lab.minds.insert(
+        node,
+        Box::new(move |query| Some([b"d1:rd", &body[..], b"e1:t", &string(query.tid), b"1:y1:re"].concat())),
+    );
+    let outcome = lab.operate(|dht, now| {
+        dht.command_in(now, 1, Scope::Node(node), Command::Scrape { info_hash: TARGET }).unwrap();
+    });
+    assert_eq!((outcome.reason, outcome.queried), (Reason::Converged, 1));
+    let swarms: Vec<_> =
+        lab.news.iter().filter(|news| matches!(news, News::Scrape { seeds: 0, peers: 1, .. })).collect();
+    assert_eq!(swarms.len(), 1, "{:?}", lab.news);
+}
+
 /// The fuzzer found that with one place for results, what the node said was lost behind the value.
 #[test]
 fn one_place_for_results_holds_all_that_one_answer_brings() {

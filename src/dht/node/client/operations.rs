@@ -281,7 +281,9 @@ impl<'s> Operations<'s> {
     /// What the user is told of all answers together, once, before the end.
     pub(super) fn sum_up(&mut self, first: SlabKey, buf: &mut Buffer) -> Option<Note> {
         let operation = *self.get(first)?;
-        if !operation.is_for_user() || operation.is_at_node() || !self.get_mut(first)?.take_summary() {
+        // The nodes that the only node named are a part of its response; its swarm is not.
+        let is_told = operation.is_at_node() && *operation.goal() != Goal::Scrape;
+        if !operation.is_for_user() || is_told || !self.get_mut(first)?.take_summary() {
             return None;
         }
         let (op, tag) = (first.into(), operation.tag());
@@ -297,7 +299,10 @@ impl<'s> Operations<'s> {
             }
             Goal::Scrape => {
                 let (seeds, peers) = self.active(first)?.swarm();
-                let responders = self.outcome(first).results;
+                let responders = match operation.is_at_node() {
+                    true => u16::from(seeds > 0 || peers > 0),
+                    false => self.outcome(first).results,
+                };
                 Some(Note::Plain(Event::Scrape { op, tag, seeds, peers, responders }))
             }
             _ => None,
