@@ -226,8 +226,10 @@ fn the_demo_publishes_new_values_each_time_unless_it_is_seeded() {
 #[test]
 fn the_demo_fails_when_nobody_is_left_who_holds_the_list() {
     let run = honeyguide(&["demo", "--nodes", "16", "--json", "--stop-holders"]).failed(1, &["resolve", "no node"]);
-    let last = run.objects().pop().unwrap();
-    assert_eq!((&last["step"], &last["ok"]), (&Value::from("resolve"), &Value::from(false)));
+    let mut objects = run.objects();
+    let (last, step) = (objects.pop().unwrap(), objects.pop().unwrap());
+    assert_eq!((&step["step"], &step["ok"]), (&Value::from("resolve"), &Value::from(false)));
+    assert_eq!((&last["code"], &last["outcome"]["copies"]), (&1.into(), &0.into()));
 }
 
 #[test]
@@ -281,7 +283,9 @@ fn nodes_peers_and_samples_are_found() {
     assert!(nodes.iter().all(|node| keys(node) == ["addr", "id"]));
 
     let nothing = client(&["peers", INFO_HASH, "--json"]).failed(1, &[INFO_HASH, "converged"]);
-    assert_eq!(nothing.objects()[0]["peers"], 0);
+    let nothing = nothing.objects();
+    assert_eq!((nothing.len(), keys(&nothing[0])), (1, vec!["code", "error", "outcome"]));
+    assert_eq!((&nothing[0]["code"], &nothing[0]["outcome"]["reason"]), (&1.into(), &"converged".into()));
     client(&["scrape", INFO_HASH]).failed(1, &[INFO_HASH, "converged"]);
     client(&["sample", INFO_HASH]).failed(1, &[INFO_HASH, "converged"]);
 
@@ -314,8 +318,8 @@ fn an_immutable_item_comes_back_as_it_was_stored() {
     let get = |target: &str| {
         let text = honeyguide(&["get", target, "--bootstrap", &addr]).done().out;
         let got = honeyguide(&["--json", "get", target, "--bootstrap", &addr]).done().objects().remove(0);
-        assert_eq!(keys(&got), ["copies", "k", "outcome", "salt", "seq", "target", "text", "v_hex"]);
-        assert!(got["k"].is_null() && got["seq"].is_null() && got["salt"].is_null());
+        assert_eq!(keys(&got), ["copies", "k", "outcome", "salt", "seq", "sig", "target", "text", "v_hex"]);
+        assert!(got["k"].is_null() && got["seq"].is_null() && got["salt"].is_null() && got["sig"].is_null());
         assert!(got["copies"].as_u64() > Some(0));
         assert_eq!(got["target"], target);
         (text, got["v_hex"].as_str().unwrap().to_string(), got["text"].clone())
@@ -356,7 +360,10 @@ fn a_signed_item_is_updated_in_sequence_and_guarded() {
     let first = put(&["one"]).done();
     assert!(first.err.starts_with("honeyguide: warning: the item was stored by 6, and 8 should"), "{first:?}");
     let first = first.objects().remove(0);
-    assert_eq!((&first["seq"], &first["k"], &first["salt"]), (&1.into(), &key.clone().into(), &"news".into()));
+    assert_eq!(
+        (&first["seq"], &first["k"], &first["salt"]),
+        (&1.into(), &key.clone().into(), &hex::encode("news").into())
+    );
     assert_eq!(put(&["two"]).done().objects()[0]["seq"], 2);
     assert_eq!(get(&["--salt", "news"]), (2, "two".into()));
     assert_eq!(put(&["ten", "--seq", "10", "--cas", "2"]).done().objects()[0]["seq"], 10);
@@ -364,9 +371,9 @@ fn a_signed_item_is_updated_in_sequence_and_guarded() {
     assert_eq!(get(&["--salt", "news", "--first"]).0, 10);
 
     let guarded = put(&["eleven", "--seq", "11", "--cas", "3"]).failed(1, &["301"]).objects().remove(0);
-    assert_eq!(guarded["stored"], 0);
+    assert_eq!(guarded["outcome"]["stored"]["all"], 0);
     let old = put(&["nine", "--seq", "9"]).failed(1, &["302"]).objects().remove(0);
-    assert!(old["refused"]["302"].as_u64() > Some(0), "{old}");
+    assert!(old["outcome"]["refused"]["302"].as_u64() > Some(0), "{old}");
     assert_eq!(get(&["--salt", "news"]), (10, "ten".into()));
 
     // Without its salt it is another item.

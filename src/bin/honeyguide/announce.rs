@@ -2,10 +2,11 @@ use honeyguide::Id;
 use honeyguide::dht::PeerKind;
 use serde_json::json;
 
-use crate::client::{self, outcome_of};
+use crate::asking::Asking;
 use crate::failed::Failed;
+use crate::joining_options::Asks;
 use crate::options::{self, Options};
-use crate::print::{outcome_json, outcome_text, refused_json, refused_text};
+use crate::print::{outcome_json, outcome_text, refused_json, refused_text, stored_text};
 
 /// Announce a peer of an info-hash
 #[derive(clap::Args)]
@@ -19,27 +20,32 @@ pub struct Args {
     /// The peer is a seed
     #[arg(long)]
     seeding: bool,
+    #[command(flatten)]
+    asks: Asks,
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let node = client::joined(options).await?;
+    let asking = Asking::begin(options, &args.asks).await?;
     let kind = if args.seeding { PeerKind::Seed } else { PeerKind::Downloader };
     let progress = options.progress("announcing");
-    let announced = node.announce(args.info_hash, Some(args.port), kind).await;
-    let outcome = outcome_of(&announced)?;
+    let announced = asking.node.announce(args.info_hash, Some(args.port), kind).await;
     progress.finish_and_clear();
+    let announced = announced.map_err(|failure| {
+        let how = failure.outcome().map(|outcome| format!(" ({})", outcome_text(outcome)));
+        let failed = Failed::from(failure);
+        Failed { sentence: format!("{}{}", failed.sentence, how.unwrap_or_default()), ..failed }
+    })?;
+    let (answer, outcome) = (announced.response.as_ref(), &announced.outcome);
+    let told = asking.told_text(answer);
+    let object = json!({
+        "info_hash": args.info_hash.to_string(),
+        "port": args.port,
+        "stored": outcome.stored.all,
+        "refused": refused_json(outcome),
+        "outcome": outcome_json(outcome),
+    });
     options.out().line(
-        format_args!("stored {}\nrefused {}", outcome.stored.all, refused_text(&outcome)),
-        json!({
-            "info_hash": args.info_hash.to_string(),
-            "port": args.port,
-            "stored": outcome.stored.all,
-            "refused": refused_json(&outcome),
-            "outcome": outcome_json(&outcome),
-        }),
-    )?;
-    match announced {
-        Ok(_) => Ok(()),
-        Err(failure) => Err(format!("{failure} ({})", outcome_text(&outcome)).into()),
-    }
+        format_args!("stored {}\nrefused {}{told}", stored_text(outcome), refused_text(outcome)),
+        asking.told(object, answer),
+    )
 }

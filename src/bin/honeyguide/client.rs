@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use honeyguide::adapters::Handle;
 use honeyguide::adapters::tokio::spawn;
-use honeyguide::adapters::{Finished, Handle, OperationError};
-use honeyguide::dht::Network;
+use honeyguide::dht::{Network, TraceSink};
 use honeyguide::{Config, Outcome};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::cause::cause;
 use crate::failed::Failed;
 use crate::joining::{Joining, Step};
+use crate::joining_options::Joins;
 use crate::options::Options;
-use crate::print::say;
+use crate::print::{Volume, is_said, outcome_text, say, say_at};
 use crate::sockets;
 use crate::start::Start;
 
@@ -36,13 +38,18 @@ pub fn node(options: &Options, start: &Start, rng_seed: [u8; 32]) -> Result<Hand
         config.lookup.deadline = config.lookup.deadline.min(limit.mul_f64(0.75)).max(SHORTEST);
     }
     let sockets = sockets::ephemeral(start)?;
-    spawn(config, rng_seed, sockets).map_err(|error| format!("a node could not be started: {error}").into())
+    let node =
+        spawn(config, rng_seed, sockets).map_err(|error| format!("a node could not be started: {}", cause(&error)))?;
+    if is_said(Volume::Trace) {
+        node.set_sink(TraceSink::Boxed(Box::new(|_, event| say_at(Volume::Trace, format_args!("{event:?}")))));
+    }
+    Ok(node)
 }
 
 /// The same, and it has joined the network.
-pub async fn joined(options: &Options) -> Result<Handle, Failed> {
-    let start = Start::of(options)?;
-    let node = node(options, &start, options.rng()?.bytes())?;
+pub async fn joined(options: &Options, joins: &Joins) -> Result<Handle, Failed> {
+    let start = Start::of(joins)?;
+    let node = node(options, &start, joins.random.rng()?.bytes())?;
     join(options, &node, &start).await?;
     Ok(node)
 }
@@ -50,7 +57,7 @@ pub async fn joined(options: &Options) -> Result<Handle, Failed> {
 /// Joins, over and over until somebody answers or the time of the command is up.
 pub async fn join(options: &Options, node: &Handle, start: &Start) -> Result<Outcome, Failed> {
     if let Some(refused) = start.refused() {
-        return Err(refused.into());
+        return Err(refused);
     }
     let progress = options.progress("joining the network");
     let mut joining = Joining::new(node, start);
@@ -70,6 +77,9 @@ pub async fn join(options: &Options, node: &Handle, start: &Start) -> Result<Out
         Some(deadline) => timeout_at(deadline, rounds).await.unwrap_or_else(|_| Err(joining.why().into())),
     };
     progress.finish_and_clear();
+    if let Ok(outcome) = &result {
+        say_at(Volume::Verbose, format_args!("joined the network ({})", outcome_text(outcome)));
+    }
     result
 }
 
@@ -85,9 +95,10 @@ async fn round(joining: &mut Joining) -> Result<Option<Outcome>, Failed> {
         match step {
             None => return Ok(first),
             Some(Step::Word(word)) => say(word),
-            Some(Step::Fault(_)) => {} // told at the end, if it matters
+            // Told at the end, if it matters.
+            Some(Step::Fault(fault)) => say_at(Volume::Verbose, fault),
             Some(Step::Asked { outcome, .. }) => {
-                let outcome = outcome.map_err(|failure| failure.to_string())?;
+                let outcome = outcome?;
                 if outcome.answered > 0 && first.is_none() {
                     (first, limit) = (Some(outcome), Some(Instant::now() + OTHER_LINKS));
                 }
@@ -97,17 +108,4 @@ async fn round(joining: &mut Joining) -> Result<Option<Outcome>, Failed> {
             return Ok(first);
         }
     }
-}
-
-/// How an operation went, whether or not it did what it was started for.
-pub fn outcome_of<T>(finished: &Result<Finished<T>, OperationError>) -> Result<Outcome, Failed> {
-    match finished {
-        Ok(finished) => Ok(finished.outcome),
-        Err(failure) => failure.outcome().copied().ok_or_else(|| failure.to_string().into()),
-    }
-}
-
-/// The end of an operation, or a sentence about why there is none.
-pub fn ended<T>(finished: Result<Finished<T>, OperationError>) -> Result<Finished<T>, Failed> {
-    finished.map_err(|failure| failure.to_string().into())
 }

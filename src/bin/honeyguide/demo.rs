@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::client;
 use crate::failed::Failed;
+use crate::joining_options::{Joins, NetworkName};
 use crate::options::Options;
 use crate::print::{Out, millis, outcome_text};
 use crate::start::Start;
@@ -28,15 +29,20 @@ const SALT: &[u8] = b"relays";
 #[derive(clap::Args)]
 pub struct Args {
     /// Nodes of the embedded network; with --bootstrap there is none
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 64, value_parser = testnet::nodes(), conflicts_with = "bootstrap")]
     nodes: u32,
     /// Stop every node that holds the list before it is resolved: the demo then has to fail
     #[arg(long, hide = true)]
     stop_holders: bool,
+    #[command(flatten)]
+    joins: Joins,
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let (out, begin, mut rng) = (options.out(), Instant::now(), options.rng()?);
+    if args.joins.bootstrap.is_empty() && args.joins.rules.network == Some(NetworkName::Public) {
+        return Err(Failed::usage("the embedded network is a local one: name another with --bootstrap"));
+    }
+    let (out, begin, mut rng) = (options.out(), Instant::now(), args.joins.random.rng()?);
     out.text_only("step          time  queries  acks  hops  what was done")?;
     let demo = Demo::start(options, &args, begin, &mut rng).await?;
     let (first, second) = (relay_list(&mut rng), relay_list(&mut rng));
@@ -77,12 +83,12 @@ struct Demo {
 impl Demo {
     async fn start(options: &Options, args: &Args, begin: Instant, rng: &mut Rng) -> Result<Demo, Failed> {
         let progress = options.progress("starting the nodes");
-        let (testnet, start) = if options.bootstrap.is_empty() {
+        let (testnet, start) = if args.joins.bootstrap.is_empty() {
             let testnet = testnet::start(args.nodes, 0, rng.bytes()).await?;
             let start = Start::at(testnet.bootstrap(), Network::Local);
             (Some(testnet), start)
         } else {
-            (None, Start::of(options)?)
+            (None, Start::of(&args.joins)?)
         };
         let author = client::node(options, &start, rng.bytes())?;
         let stranger = client::node(options, &start, rng.bytes())?;
@@ -100,45 +106,47 @@ impl Demo {
         Ok(Demo { testnet, author, stranger, secret_key: rng.bytes() })
     }
 
-    async fn publish(&self, step: &mut Step, relays: &[String], seq: i64, cas: Option<i64>) -> Result<(), String> {
+    async fn publish(&self, step: &mut Step, relays: &[String], seq: i64, cas: Option<i64>) -> Result<(), Failed> {
         let value = bendy::serde::to_bytes(relays).map_err(|error| error.to_string())?;
         let item = Item::mutable(&self.secret_key, &value).salt(SALT).seq(seq).sign();
         let item = item.map_err(|error| error.to_string())?;
-        let put = self.author.put_mutable(&item, cas).await.map_err(|failure| failure.to_string())?;
+        let put = self.author.put_mutable(&item, cas).await?;
         step.count(&put.outcome, put.outcome.stored.all);
         Ok(())
     }
 
     /// The stranger has to find these relays, in this version.
-    async fn resolve(&self, step: &mut Step, relays: &[String], seq: i64) -> Result<(), String> {
+    async fn resolve(&self, step: &mut Step, relays: &[String], seq: i64) -> Result<(), Failed> {
         let key = SignedItem::public_key(&self.secret_key);
         let got = self.stranger.get_mutable(&key, SALT, None, Freshness::Newest).await;
-        let got = got.map_err(|failure| failure.to_string())?;
+        let got = got?;
         step.count(&got.outcome, got.outcome.answered);
-        let none = || format!("no node returned the list ({})", outcome_text(&got.outcome));
+        let none = || Failed::from(format!("no node returned the list ({})", outcome_text(&got.outcome)));
+        let none = || none().with(&got.outcome);
         let found = got.results.last().ok_or_else(none)?;
         match found.mutable.as_ref().map(|signed| signed.seq) {
             Some(found) if found == seq => {}
-            other => return Err(format!("version {other:?} was found instead of {seq}")),
+            other => return Err(format!("version {other:?} was found instead of {seq}").into()),
         }
         let list: Vec<String> =
             bendy::serde::from_bytes(&found.value).map_err(|error| format!("the list cannot be read: {error}"))?;
         if list == relays { Ok(()) } else { Err("the list that was found is not the one that was published".into()) }
     }
 
-    async fn update(&self, step: &mut Step, relays: &[String]) -> Result<(), String> {
+    async fn update(&self, step: &mut Step, relays: &[String]) -> Result<(), Failed> {
         self.publish(step, relays, 2, Some(1)).await?;
         self.resolve(step, relays, 2).await
     }
 
-    async fn meet(&self, step: &mut Step, info_hash: Id, port: u16) -> Result<SocketAddr, String> {
+    async fn meet(&self, step: &mut Step, info_hash: Id, port: u16) -> Result<SocketAddr, Failed> {
         let announced = self.author.announce(info_hash, Some(port), PeerKind::Downloader).await;
-        let announced = announced.map_err(|failure| failure.to_string())?;
+        let announced = announced?;
         step.count(&announced.outcome, announced.outcome.stored.all);
-        let found = self.stranger.get_peers(info_hash).await.map_err(|failure| failure.to_string())?;
+        let found = self.stranger.get_peers(info_hash).await?;
         step.count(&found.outcome, found.outcome.answered);
         let mut peers = found.results.iter().flat_map(|list| list.peers.iter());
-        let none = || format!("the announced peer was not found ({})", outcome_text(&found.outcome));
+        let none = || Failed::from(format!("the announced peer was not found ({})", outcome_text(&found.outcome)));
+        let none = || none().with(&found.outcome);
         peers.find(|peer| peer.port() == port).copied().ok_or_else(none)
     }
 
@@ -176,7 +184,7 @@ impl Step {
         self.hops = self.hops.max(outcome.hops);
     }
 
-    fn report(&self, out: Out, name: &str, result: Result<String, String>) -> Result<(), Failed> {
+    fn report(&self, out: Out, name: &str, result: Result<String, Failed>) -> Result<(), Failed> {
         let Step { queries, acks, hops, .. } = self;
         let (ms, ok) = (millis(self.elapsed), result.is_ok());
         let text = result.as_deref().unwrap_or("failed");
@@ -184,13 +192,15 @@ impl Step {
             format_args!("{name:8} {ms:6.1} ms  {queries:7}  {acks:4}  {hops:4}  {text}"),
             json!({ "step": name, "ok": ok, "ms": ms, "queries": queries, "acks": acks, "hops": hops }),
         )?;
-        result.map(drop).map_err(|why| format!("the step \"{name}\" failed: {why}").into())
+        result
+            .map(drop)
+            .map_err(|why| Failed { sentence: format!("the step \"{name}\" failed: {}", why.sentence), ..why })
     }
 }
 
-async fn join(options: &Options, step: &mut Step, nodes: &[&Handle], start: &Start) -> Result<(), String> {
+async fn join(options: &Options, step: &mut Step, nodes: &[&Handle], start: &Start) -> Result<(), Failed> {
     for node in nodes {
-        let outcome = client::join(options, node, start).await.map_err(|failed| failed.sentence)?;
+        let outcome = client::join(options, node, start).await?;
         step.count(&outcome, outcome.answered);
     }
     Ok(())

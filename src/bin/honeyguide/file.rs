@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::cause::cause;
 use crate::failed::Failed;
 
 /// As many links in a row as systems follow.
@@ -24,7 +25,26 @@ pub fn create(path: &Path) -> Result<File, Failed> {
 
 /// A new file that only its owner can read, there as a whole or not at all.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failed> {
-    let written = beside(path, bytes).and_then(|file| file.persist_noclobber(path).map_err(io::Error::from));
+    persist_new(path, beside(path, bytes))
+}
+
+/// The same for a file that everybody may read.
+pub fn write_new_for_all(path: &Path, bytes: &[u8]) -> Result<(), Failed> {
+    persist_new(
+        path,
+        beside(path, bytes).and_then(|file| {
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+            }
+            Ok(file)
+        }),
+    )
+}
+
+fn persist_new(path: &Path, file: io::Result<NamedTempFile>) -> Result<(), Failed> {
+    let written = file.and_then(|file| file.persist_noclobber(path).map_err(io::Error::from));
     written.map_err(|error| not_created(path, &error))?;
     sync_folder(path).map_err(|error| {
         // It is there, but may be gone after the next power cut.
@@ -214,7 +234,7 @@ fn not_created(path: &Path, error: &io::Error) -> Failed {
     let path = path.display();
     match error.kind() {
         ErrorKind::AlreadyExists => format!("{path} exists and was left as it is: name a new file").into(),
-        _ => format!("{path} cannot be created: {error}").into(),
+        _ => format!("{path} cannot be created: {}", cause(error)).into(),
     }
 }
 

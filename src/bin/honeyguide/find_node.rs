@@ -1,10 +1,11 @@
 use honeyguide::Id;
 use serde_json::json;
 
-use crate::client::{self, ended};
+use crate::asking::Asking;
 use crate::failed::Failed;
+use crate::joining_options::Asks;
 use crate::options::{self, Options};
-use crate::print::{outcome_json, outcome_text};
+use crate::print::outcome_json;
 
 /// Find the nodes that are closest to an id
 #[derive(clap::Args)]
@@ -12,25 +13,30 @@ pub struct Args {
     /// 40 hex digits
     #[arg(value_parser = options::id)]
     id: Id,
+    #[command(flatten)]
+    asks: Asks,
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let out = options.out();
-    let node = client::joined(options).await?;
+    let (out, asking) = (options.out(), Asking::begin(options, &args.asks).await?);
     let progress = options.progress("looking for the closest nodes");
-    let finished = ended(node.lookup(args.id).await)?;
+    let finished = asking.node.lookup(args.id).await?;
     progress.finish_and_clear();
-    let nodes: Vec<_> = finished.results.iter().flat_map(|closest| closest.nodes.iter()).collect();
+    let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
+    let nodes: Vec<_> = match answer {
+        Some(answer) => answer.nodes.iter().collect(),
+        None => finished.results.iter().flat_map(|closest| closest.nodes.iter()).collect(),
+    };
     for (id, addr) in &nodes {
         out.line(format_args!("{id} {addr}"), json!({ "id": id.to_string(), "addr": addr.to_string() }))?;
     }
-    out.json_only(json!({
-        "target": args.id.to_string(),
-        "nodes": nodes.len(),
-        "outcome": outcome_json(&finished.outcome),
-    }))?;
+    if nodes.is_empty() && answer.is_none() {
+        return Err(asking.nothing(format!("no node was found near {}", args.id), outcome));
+    }
+    let object = json!({ "target": args.id.to_string(), "nodes": nodes.len(), "outcome": outcome_json(outcome) });
+    out.json_only(asking.told(object, answer))?;
     if nodes.is_empty() {
-        return Err(format!("no node was found near {} ({})", args.id, outcome_text(&finished.outcome)).into());
+        return Err(asking.nothing(format!("no node was named near {}", args.id), outcome));
     }
     Ok(())
 }

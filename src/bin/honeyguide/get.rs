@@ -5,69 +5,131 @@ use honeyguide::krpc::Item;
 
 use serde_json::json;
 
-use crate::client::{self, ended};
+use crate::asking::Asking;
+use crate::escape;
 use crate::failed::Failed;
+use crate::joining_options::Asks;
 use crate::options::{self, Options};
-use crate::print::{outcome_json, outcome_text};
+use crate::pkarr;
+use crate::print::outcome_json;
 
 /// Find a stored item: an immutable one by its target, a signed one by its public key (BEP 44)
 #[derive(clap::Args)]
 pub struct Args {
     /// Target of an immutable item, 40 hex digits
-    #[arg(value_parser = options::id, required_unless_present = "key", conflicts_with = "key")]
+    #[arg(value_parser = target, conflicts_with_all = ["key", "pkarr"])]
     target: Option<Id>,
     /// Public key of a signed item, 64 hex digits
-    #[arg(long, value_name = "PUBKEY", value_parser = options::key)]
+    #[arg(long, value_name = "PUBKEY", value_parser = options::key, conflicts_with = "pkarr")]
     key: Option<[u8; 32]>,
+    /// Public key of a pkarr packet, 52 characters of z-base-32
+    #[arg(long, value_name = "KEY", value_parser = pkarr::key)]
+    pkarr: Option<[u8; 32]>,
     /// Salt of the signed item
-    #[arg(long, value_parser = options::salt, conflicts_with = "target", default_value = "", hide_default_value = true)]
-    salt: String,
+    #[arg(long, value_name = "S", value_parser = options::salt, conflicts_with_all = ["target", "pkarr"])]
+    salt: Option<String>,
     /// The highest sequence number that the closest nodes hold (the default)
-    #[arg(long, conflicts_with_all = ["target", "first"])]
+    #[arg(long, conflicts_with_all = ["target", "first", "copies"])]
     newest: bool,
-    /// The first one that is found
-    #[arg(long, conflicts_with = "target")]
+    /// The first version that is found
+    #[arg(long, conflicts_with_all = ["target", "copies"])]
     first: bool,
+    /// Only a version with a higher sequence number than this one
+    #[arg(long, value_name = "SEQ", value_parser = options::seq, conflicts_with_all = ["target", "first"])]
+    newer_than: Option<i64>,
+    /// Done when so many nodes have returned a valid copy; fewer are a failure
+    #[arg(short = 'n', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    copies: Option<u16>,
+    #[command(flatten)]
+    asks: Asks,
+}
+
+impl Args {
+    fn start(&self, asking: &Asking) -> Result<(Id, Operation<Found>), Failed> {
+        let Some(key) = self.key.or(self.pkarr) else {
+            let target = self.target.ok_or_else(nothing_named)?;
+            return Ok((target, asking.node.get_immutable(target, self.copies.unwrap_or(1))));
+        };
+        let freshness = match self.copies {
+            Some(copies) => Freshness::Copies(copies),
+            None if self.first => Freshness::First,
+            None => Freshness::Newest,
+        };
+        let salt = self.salt.as_deref().unwrap_or_default().as_bytes();
+        let operation = asking.node.get_mutable(&key, salt, self.newer_than, freshness);
+        Ok((Item::mutable_target(&key, salt), operation))
+    }
+
+    fn check(&self) -> Result<(), Failed> {
+        if self.target.is_none() && self.key.is_none() && self.pkarr.is_none() {
+            return Err(nothing_named());
+        }
+        match (&self.asks.at, self.copies) {
+            (Some(at), Some(copies)) if copies > 1 => {
+                Err(Failed::usage(format!("-n {copies} cannot be had of {at} alone: one node returns one copy")))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let node = client::joined(options).await?;
-    let freshness = if args.first { Freshness::First } else { Freshness::Newest };
-    let (target, operation): (Id, Operation<Found>) = match (args.target, args.key) {
-        (_, Some(key)) => {
-            let salt = args.salt.as_bytes();
-            (Item::mutable_target(&key, salt), node.get_mutable(&key, salt, None, freshness))
-        }
-        (Some(target), None) => (target, node.get_immutable(target, 1)),
-        (None, None) => return Err(Failed::usage("name a target or --key")),
-    };
+    args.check()?;
+    let asking = Asking::begin(options, &args.asks).await?;
+    let (target, operation) = args.start(&asking)?;
     let progress = options.progress("looking for the item");
-    let finished = ended(operation.await)?;
+    let finished = operation.await?;
     progress.finish_and_clear();
-    let outcome = &finished.outcome;
+    let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
     // Each version beats those before it.
     let Some(found) = finished.results.last() else {
-        return Err(format!("no node returned the item {target} ({})", outcome_text(outcome)).into());
+        let what = match args.newer_than {
+            Some(seq) => format!("no version of the item {target} newer than {seq} was found"),
+            None => format!("no node returned the item {target}"),
+        };
+        if answer.is_some() {
+            options.out().json_only(asking.told(json!({ "target": target.to_string() }), answer))?;
+        }
+        return Err(asking.nothing(what, outcome));
     };
     let text = found.as_text().filter(|text| is_printable(text));
-    options.out().line(
-        text.unwrap_or(&hex::encode(&found.value)),
-        json!({
-            "target": target.to_string(),
-            "k": found.mutable.as_ref().map(|m| hex::encode(m.key)),
-            "seq": found.mutable.as_ref().map(|m| m.seq),
-            "salt": args.key.map(|_| args.salt),
-            "v_hex": hex::encode(&found.value),
-            "text": text,
-            "copies": outcome.copies,
-            "outcome": outcome_json(outcome),
-        }),
-    )
+    let signed = found.mutable.as_ref();
+    let salt = signed.map(|signed| &signed.salt).filter(|salt| !salt.is_empty());
+    let object = json!({
+        "target": target.to_string(),
+        "k": signed.map(|signed| hex::encode(signed.key)),
+        "seq": signed.map(|signed| signed.seq),
+        "salt": salt.map(hex::encode),
+        "sig": signed.map(|signed| hex::encode(signed.signature)),
+        "v_hex": hex::encode(&found.value),
+        "text": found.as_text(),
+        "copies": outcome.copies,
+        "outcome": outcome_json(outcome),
+    });
+    let few = args.copies.filter(|wanted| outcome.copies < *wanted).map(|wanted| {
+        let sentence = format!("{} of {wanted} nodes returned a valid copy of {target}", outcome.copies);
+        Failed::from(sentence).with(outcome)
+    });
+    let printed = options.out().line(text.unwrap_or(&hex::encode(&found.value)), asking.told(object, answer));
+    few.map_or(printed, Err)
+}
+
+fn nothing_named() -> Failed {
+    Failed::usage("get does not know what to look for: name a TARGET of 40 hex digits, --key PUBKEY, or --pkarr KEY")
+}
+
+/// A target, and the way out for those who have something else.
+fn target(text: &str) -> Result<Id, String> {
+    match options::id(text) {
+        Err(_) if options::key(text).is_ok() => Err("64 hex digits are a public key: pass it with --key".into()),
+        Err(_) if pkarr::key(text).is_ok() => Err("z-base-32 is a pkarr key: pass it with --pkarr".into()),
+        result => result,
+    }
 }
 
 /// Whether a text can be shown as it is.
 fn is_printable(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t'))
+    !text.is_empty() && text.chars().all(|c| escape::is_shown(c) || matches!(c, '\n' | '\t'))
 }
 
 #[cfg(test)]
@@ -77,6 +139,6 @@ mod tests {
     #[test]
     fn only_printable_characters_are_shown_as_text() {
         assert!(is_printable("hello") && is_printable("h\u{e9}\n"));
-        assert!(!is_printable("a\0") && !is_printable(""));
+        assert!(!is_printable("a\0") && !is_printable("") && !is_printable("a\u{202e}b") && !is_printable("\u{9b}31m"));
     }
 }

@@ -1,8 +1,9 @@
 use honeyguide::Id;
-use honeyguide::dht::{Inspector, Judgement, inspect};
+use honeyguide::dht::{Inspector, Judgement, Network, inspect};
 use honeyguide::krpc::{Method, Query};
 use serde_json::{Value, json};
 
+use crate::cause::cause;
 use crate::failed::Failed;
 use crate::lines::{self, Line};
 use crate::options::{self, Options};
@@ -31,27 +32,31 @@ pub struct Args {
     target: Option<Id>,
 }
 
-pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
+pub fn run(_: &Options, args: Args) -> Result<(), Failed> {
     let judge = Inspector {
         own: args.id,
-        network: options.network(args.loopback),
+        network: if args.loopback { Network::Local } else { Network::Public },
         salt: args.salt.as_deref().map(str::as_bytes),
         target: args.target,
     };
     let (mut lines, mut bad) = (0u64, 0u64);
     let mut input = std::io::stdin().lock();
     let mut line = Vec::new();
-    while next(&mut input, &mut line).map_err(|error| format!("standard input cannot be read: {error}"))? {
+    while next(&mut input, &mut line).map_err(|error| format!("standard input cannot be read: {}", cause(&error)))? {
         lines += 1;
-        match hex::decode(&line) {
-            Ok(datagram) => print::line(object(&inspect(&judge, &datagram)))?,
+        match hex::decode(line.trim_ascii()) {
+            Ok(datagram) => print::object_line(&object(&inspect(&judge, &datagram)))?,
             Err(error) => {
                 bad += 1;
-                print::line(json!({ "verdict": "bad_input", "reason": error.to_string() }))?;
+                print::object_line(&json!({ "verdict": "bad_input", "reason": error.to_string() }))?;
             }
         }
     }
-    if bad > 0 { Err(format!("{bad} of {lines} lines were not hex").into()) } else { Ok(()) }
+    if bad > 0 {
+        Err(format!("{bad} of {lines} lines were not hex: each is a datagram, two digits for a byte").into())
+    } else {
+        Ok(())
+    }
 }
 
 /// The next line; false after the last one. What passes [`LONGEST`] is read and forgotten.

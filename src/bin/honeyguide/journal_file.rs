@@ -24,6 +24,7 @@ use honeyguide::dht::journal::{Call, Record};
 use honeyguide::{Config, Endpoint, Id, Node, Storage};
 use serde::{Deserialize, Serialize};
 
+use crate::cause::cause;
 use crate::failed::Failed;
 use crate::file;
 
@@ -116,7 +117,7 @@ pub fn create(path: &Path, head: &Head) -> Result<File, Failed> {
     begun.map_err(|error| {
         // Made just now, and nothing is in it.
         let _ = std::fs::remove_file(path);
-        format!("the journal {} cannot be written: {error}", path.display())
+        format!("the journal {} cannot be written: {}", path.display(), cause(&error))
     })?;
     Ok(file)
 }
@@ -130,7 +131,7 @@ pub fn open(path: &Path) -> Result<Journal, Failed> {
         file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut bytes)?;
         if bytes == MAGIC.as_bytes() { file.read_to_end(&mut bytes) } else { Ok(0) }
     };
-    read().map_err(|error| format!("the journal {shown} cannot be read: {error}"))?;
+    read().map_err(|error| format!("the journal {shown} cannot be read: {}", cause(&error)))?;
     Ok(decode(&bytes).map_err(|fault| format!("{shown} {fault}"))?)
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
+use crate::cause::cause;
+
 /// What was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Line {
@@ -71,7 +73,7 @@ impl<R: BufRead> Lines<R> {
             }
             Ok(Line::Part) => Err(format!("line {n}: it does not end within {limit} bytes, and none is longer")),
             Ok(Line::None) => Ok(None),
-            Err(error) => Err(format!("line {n}: it cannot be read: {error}")),
+            Err(error) => Err(format!("line {n}: it cannot be read: {}", cause(&error))),
         }
     }
 }

@@ -1,9 +1,16 @@
 //! `honeyguide`: a Mainline DHT node, its test network and its tools on the command line.
 
+mod addressees;
 mod addresses;
 mod announce;
+mod asking;
+mod cause;
 mod client;
+mod command_line;
+mod completions;
 mod demo;
+mod escape;
+mod examples;
 mod explain;
 mod failed;
 mod file;
@@ -11,18 +18,22 @@ mod find_node;
 mod get;
 mod inspect;
 mod joining;
+mod joining_options;
 mod journal;
 mod journal_file;
 mod keygen;
 mod lines;
+mod man;
 mod negentropy_harness;
 mod node;
 mod options;
 mod peers;
 mod ping;
+mod pkarr;
 mod print;
 mod pubkey;
 mod put;
+mod randomness;
 mod reconcile;
 mod reconcilers;
 mod renewal;
@@ -33,92 +44,86 @@ mod scrub;
 mod scrubbed_datagram;
 mod secret;
 mod shrink;
+mod signed_item;
 mod sockets;
 mod start;
 mod state;
 mod testnet;
+mod unread;
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-use clap::{Parser, Subcommand};
+use serde_json::json;
 
+use crate::cause::cause;
+use crate::command_line::{Command, Refused, program};
 use crate::failed::Failed;
 use crate::options::Options;
-
-#[derive(Parser)]
-#[command(name = "honeyguide", version, about = "A Mainline DHT node and its tools")]
-struct Cli {
-    #[command(flatten)]
-    options: Options,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Demo(demo::Args),
-    Testnet(testnet::Args),
-    Node(node::Args),
-    Replay(replay::Args),
-    Journal(journal::Args),
-    Ping(ping::Args),
-    FindNode(find_node::Args),
-    Peers(peers::Args),
-    Announce(announce::Args),
-    Scrape(scrape::Args),
-    Sample(sample::Args),
-    Get(get::Args),
-    Put(put::Args),
-    Keygen(keygen::Args),
-    Pubkey(pubkey::Args),
-    Inspect(inspect::Args),
-    NegentropyHarness(negentropy_harness::Args),
-    Reconcile(reconcile::Args),
-}
+use crate::print::{Volume, line, millis, object_line, outcome_json, say_at, set_volume};
 
 fn main() -> ExitCode {
-    let Cli { options, command } = Cli::parse();
+    let begin = Instant::now();
+    let (options, command) = match command_line::read() {
+        Ok(read) => read,
+        Err(Refused::Answered(text)) => return report(line(text), false),
+        Err(Refused::Wrong { failed, json }) => return report(Err(failed), json),
+    };
+    set_volume(options.volume());
+    let json = options.json;
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return report(Err(format!("the system gives no event loop: {error}").into())),
+        Err(error) => {
+            return report(Err(format!("the system gives no event loop: {}", cause(&error)).into()), json);
+        }
     };
+    unread::watch(&options, options.timeout.or(command.time()));
     let result = runtime.block_on(run(options, command));
     // Whoever still blocks on standard input must not hold the program back.
     runtime.shutdown_background();
-    report(result)
+    say_at(Volume::Verbose, format_args!("it took {:.1} ms", millis(begin.elapsed())));
+    report(result, json)
 }
 
 async fn run(options: Options, command: Command) -> Result<(), Failed> {
+    let options = &options;
+    let time = command.time().unwrap_or(Duration::MAX);
     match command {
-        Command::Demo(args) => options.bounded(demo::run(&options, args), 60.0).await,
-        Command::Testnet(args) => testnet::run(&options, args).await,
-        Command::Node(args) => node::run(&options, args).await,
-        Command::Ping(args) => options.bounded(ping::run(&options, args), 10.0).await,
-        Command::FindNode(args) => options.bounded(find_node::run(&options, args), 30.0).await,
-        Command::Peers(args) => options.bounded(peers::run(&options, args), 30.0).await,
-        Command::Announce(args) => options.bounded(announce::run(&options, args), 30.0).await,
-        Command::Scrape(args) => options.bounded(scrape::run(&options, args), 30.0).await,
-        Command::Sample(args) => options.bounded(sample::run(&options, args), 30.0).await,
-        Command::Get(args) => options.bounded(get::run(&options, args), 30.0).await,
-        Command::Put(args) => options.bounded(put::run(&options, args), 30.0).await,
+        Command::Demo(args) => options.bounded(demo::run(options, args), time).await,
+        Command::Testnet(args) => testnet::run(options, args).await,
+        Command::Node(args) => node::run(options, args).await,
+        Command::Ping(args) => options.bounded(ping::run(options, args), time).await,
+        Command::FindNode(args) => options.bounded(find_node::run(options, args), time).await,
+        Command::Peers(args) => options.bounded(peers::run(options, args), time).await,
+        Command::Announce(args) => options.bounded(announce::run(options, args), time).await,
+        Command::Scrape(args) => options.bounded(scrape::run(options, args), time).await,
+        Command::Sample(args) => options.bounded(sample::run(options, args), time).await,
+        Command::Get(args) => options.bounded(get::run(options, args), time).await,
+        Command::Put(args) => options.bounded(put::run(options, args), time).await,
         Command::Replay(args) => options.blocking(move |options| replay::run(options, args)).await,
-        Command::Journal(args) => journal::run(&options, args).await,
-        Command::Keygen(args) => keygen::run(&options, args),
+        Command::Journal(args) => journal::run(options, args).await,
+        Command::Keygen(args) => keygen::run(options, args).await,
         Command::Pubkey(args) => options.blocking(move |options| pubkey::run(options, args)).await,
         Command::Inspect(args) => options.blocking(move |options| inspect::run(options, args)).await,
         Command::NegentropyHarness(args) => {
             options.blocking(move |options| negentropy_harness::run(options, args)).await
         }
         Command::Reconcile(args) => options.blocking(move |options| reconcile::run(options, args)).await,
+        Command::Completions(args) => options.blocking(move |options| completions::run(options, args, program())).await,
+        Command::Man(args) => options.blocking(move |options| man::run(options, args, program())).await,
     }
 }
 
-fn report(result: Result<(), Failed>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failed { sentence, code }) => {
-            eprintln!("honeyguide: {sentence}");
-            ExitCode::from(code)
+/// What is said of a failure: one sentence, and for programs the last object on standard output.
+fn report(result: Result<(), Failed>, json: bool) -> ExitCode {
+    let Err(Failed { sentence, code, outcome }) = result else { return ExitCode::SUCCESS };
+    if code > 0 {
+        say_at(Volume::Quiet, &sentence);
+        if json {
+            let outcome = outcome.map(|outcome| outcome_json(&outcome));
+            // There is no other place to tell it.
+            let _ = object_line(&json!({ "error": sentence, "code": code, "outcome": outcome }));
         }
     }
+    ExitCode::from(code)
 }

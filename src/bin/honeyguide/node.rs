@@ -11,9 +11,11 @@ use honeyguide::{Config, Outcome};
 use serde_json::json;
 use tokio::time::{Instant, interval};
 
+use crate::cause::cause;
 use crate::failed::Failed;
 use crate::file;
 use crate::joining::{Joining, Step};
+use crate::joining_options::Joins;
 use crate::journal_file::{self, Head, HeadLink};
 use crate::options::{Ending, Options};
 use crate::print::{Out, outcome_json, outcome_text, say};
@@ -43,6 +45,8 @@ pub struct Args {
     /// Record the run in this new file, for `replay`; it contains the node's secrets
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
+    #[command(flatten)]
+    joins: Joins,
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
@@ -55,7 +59,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     }
     let opened = args.state.as_deref().map(StateFile::open).transpose()?;
     let (state_file, saved) = opened.map_or((None, None), |(state_file, saved)| (Some(state_file), saved));
-    let start = start(options, args.bind.iter().any(Place::is_loopback))?;
+    let start = start(&args.joins, args.bind.iter().any(Place::is_loopback))?;
     let bound = tokio::select! {
         bound = sockets::bind_all(args.bind) => bound?,
         why = &mut ending => return Err(why.into()),
@@ -66,14 +70,14 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let buffers: Vec<_> = bound.iter().map(|bound| bound.receive_buffer).collect();
     let sockets: Vec<_> = bound.into_iter().map(|bound| bound.socket).collect();
     let addrs = sockets.iter().map(UdpSocket::local_addr).collect::<Result<Vec<_>, _>>();
-    let addrs = addrs.map_err(|error| format!("the sockets cannot be used: {error}"))?;
+    let addrs = addrs.map_err(|error| format!("the sockets cannot be used: {}", cause(&error)))?;
     let ids: Vec<_> = saved.iter().flat_map(State::ids).map(|id| id.0).collect();
     let mut ids = ids.into_iter();
     let head = Head {
         links: addrs.iter().map(|addr| HeadLink { id: ids.next(), v6: addr.is_ipv6(), port: addr.port() }).collect(),
         local: start.network == Network::Local,
         read_only: args.read_only,
-        rng_seed: options.rng()?.bytes(),
+        rng_seed: args.joins.random.rng()?.bytes(),
         version: Some(env!("CARGO_PKG_VERSION").into()),
     };
     let journal = args.journal.as_deref().map(|path| journal_file::create(path, &head)).transpose()?;
@@ -84,7 +88,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
             spawn_recorded(config, head.rng_seed, sockets, sink).map(|(node, recording)| (node, Some(recording)))
         }
     };
-    let (node, recording) = started.map_err(|error| format!("the node could not be started: {error}"))?;
+    let (node, recording) = started.map_err(|error| format!("the node could not be started: {}", cause(&error)))?;
     let out = options.out();
     for ((i, addr), buffer) in (0u8..).zip(node.addrs()).zip(buffers) {
         let id = node.id(LinkId(i)).await.flatten().map(|id| id.to_string());
@@ -108,12 +112,12 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
 }
 
 /// Whom the node joins through. A local network may begin with this very node.
-fn start(options: &Options, binds_loopback: bool) -> Result<Start, Failed> {
-    let network = options.network(binds_loopback);
-    if network == Network::Local && options.bootstrap.is_empty() {
+fn start(joins: &Joins, binds_loopback: bool) -> Result<Start, Failed> {
+    let network = joins.rules.of(binds_loopback);
+    if network == Network::Local && joins.bootstrap.is_empty() {
         return Ok(Start::alone(network));
     }
-    let start = Start::of(options)?;
+    let start = Start::of(joins)?;
     Ok(if binds_loopback { start.under(network) } else { start })
 }
 
@@ -127,7 +131,9 @@ impl Recorded {
     /// The hash of all that the node put out, once it has ended or the journal cannot be written any more.
     async fn end(&mut self) -> Result<u128, Failed> {
         let ended = (&mut self.running).await;
-        ended.map_err(|error| format!("the journal {} was not written to its end: {error}", self.name.display()).into())
+        ended.map_err(|error| {
+            format!("the journal {} was not written to its end: {}", self.name.display(), cause(&error)).into()
+        })
     }
 }
 
@@ -162,6 +168,8 @@ struct Daemon<'a> {
     renewal: Renewal,
     /// How each link was told of last.
     links: Vec<LinkNews>,
+    /// Why the run is not recorded any more.
+    unrecorded: Result<(), Failed>,
 }
 
 /// What was said of a link.
@@ -183,20 +191,28 @@ impl<'a> Daemon<'a> {
     ) -> Self {
         let (joining, renewal) = (Joining::new(node, start), Renewal::new(Instant::now()));
         let links = vec![LinkNews::default(); node.addrs().len()];
-        Daemon { out, node, store, recorded, start, joining, renewal, links }
+        Daemon { out, node, store, recorded, start, joining, renewal, links, unrecorded: Ok(()) }
     }
 
-    async fn run(mut self, mut ending: Pin<&mut impl Future<Output = Ending>>) -> Result<(), Failed> {
+    async fn run(mut self, ending: Pin<&mut impl Future<Output = Ending>>) -> Result<(), Failed> {
+        tokio::select! {
+            biased;
+            why = ending => self.end(why).await.and(self.unrecorded),
+            Err(failed) = self.go() => Err(failed),
+        }
+    }
+
+    /// Runs until something fails.
+    async fn go(&mut self) -> Result<(), Failed> {
         let mut notices = self.node.notices();
         let (mut save_at, mut look_at) = (interval(SAVE_EVERY), interval(LOOK_EVERY));
         save_at.tick().await;
         self.joining.begin();
-        let (mut is_joining, mut unrecorded) = (true, Ok(()));
+        let mut is_joining = true;
         loop {
             tokio::select! {
                 biased;
-                why = &mut ending => return self.end(why).await.and(unrecorded),
-                Some(notice) = notices.next() => print(self.out, notice)?,
+                Some(notice) = notices.next() => print(self.out, notice).await?,
                 step = self.joining.next(), if is_joining => {
                     is_joining = step.is_some();
                     self.take(step).await?;
@@ -210,7 +226,7 @@ impl<'a> Daemon<'a> {
                 }
                 failed = failure(self.recorded), if self.recorded.is_some() => {
                     say(format_args!("{}; the node goes on without it", failed.sentence));
-                    (*self.recorded, unrecorded) = (None, Err(failed));
+                    (*self.recorded, self.unrecorded) = (None, Err(failed));
                 }
             }
         }
@@ -222,7 +238,7 @@ impl<'a> Daemon<'a> {
             Some(Step::Word(word)) => say(word),
             Some(Step::Fault(fault)) => say(format_args!("{fault}; it is asked for again")),
             Some(Step::Asked { link, outcome }) => {
-                let outcome = outcome.map_err(|failure| failure.to_string())?;
+                let outcome = outcome?;
                 self.links[link].outcome = Some(outcome);
                 if outcome.answered > 0 {
                     self.tell(link).await?;
@@ -256,7 +272,7 @@ impl<'a> Daemon<'a> {
             n => format!("link {link} joined with {n} contacts ({how})"),
         };
         let outcome = news.outcome.as_ref().map(outcome_json);
-        self.out.line(text, json!({ "link": link, "contacts": contacts, "outcome": outcome }))
+        self.out.line_aside(text, json!({ "link": link, "contacts": contacts, "outcome": outcome })).await
     }
 
     /// Looks at the links now and then; whether another round has begun.
@@ -267,10 +283,9 @@ impl<'a> Daemon<'a> {
             all += contacts;
             if contacts > 0 && self.links[link].contacts == Some(0) {
                 self.links[link].contacts = Some(contacts);
-                self.out.line(
-                    format_args!("link {link} is no longer alone: {contacts} contacts"),
-                    json!({ "link": link, "contacts": contacts, "outcome": null }),
-                )?;
+                let text = format!("link {link} is no longer alone: {contacts} contacts");
+                let object = json!({ "link": link, "contacts": contacts, "outcome": null });
+                self.out.line_aside(text, object).await?;
             }
         }
         let is_due = self.renewal.is_due(Instant::now(), all) && !self.start.is_alone();
@@ -288,7 +303,8 @@ impl<'a> Daemon<'a> {
         }
         match why {
             Ending::TimeUp(limit) if all == 0 && !self.start.is_alone() => {
-                let refused = self.start.refused().unwrap_or_else(|| self.joining.why());
+                let refused = self.start.refused().map(|refused| refused.sentence);
+                let refused = refused.unwrap_or_else(|| self.joining.why());
                 Err(format!("no contact after {} s: {refused}", limit.as_secs_f64()).into())
             }
             _ => Ok(()),
@@ -301,22 +317,24 @@ async fn contacts(node: &Handle, link: usize) -> usize {
     node.observe(move |node| node.contacts().filter(|(at, _)| is_of_link(*at)).count()).await.unwrap_or(0)
 }
 
-fn print(out: Out, notice: Notice) -> Result<(), Failed> {
-    match notice {
-        Notice::ExternalAddr { link: LinkId(link), addr } => out
-            .line(format_args!("link {link} is seen at {addr}"), json!({ "link": link, "external": addr.to_string() })),
-        Notice::IdChanged { link: LinkId(link), id } => {
-            out.line(format_args!("link {link} has the new id {id}"), json!({ "link": link, "id": id.to_string() }))
+async fn print(out: Out, notice: Notice) -> Result<(), Failed> {
+    let (text, object) = match notice {
+        Notice::ExternalAddr { link: LinkId(link), addr } => {
+            (format!("link {link} is seen at {addr}"), json!({ "link": link, "external": addr.to_string() }))
         }
-        Notice::LinkTrouble { link: LinkId(link), error } => out.line(
-            format_args!("link {link} cannot receive and is tried again: {error}"),
+        Notice::IdChanged { link: LinkId(link), id } => {
+            (format!("link {link} has the new id {id}"), json!({ "link": link, "id": id.to_string() }))
+        }
+        Notice::LinkTrouble { link: LinkId(link), error } => (
+            format!("link {link} cannot receive and is tried again: {error}"),
             json!({ "link": link, "trouble": error.to_string() }),
         ),
         Notice::LinkRecovered { link: LinkId(link) } => {
-            out.line(format_args!("link {link} receives again"), json!({ "link": link, "trouble": null }))
+            (format!("link {link} receives again"), json!({ "link": link, "trouble": null }))
         }
-        _ => Ok(()),
-    }
+        _ => return Ok(()),
+    };
+    out.line_aside(text, object).await
 }
 
 /// Where the state goes, and what it was at the start.

@@ -1,4 +1,4 @@
-//! What every subcommand understands: the options, how long a command runs, and where its random numbers come from.
+//! What every subcommand understands: the options, how long a command runs, and how values are written.
 
 use std::future::Future;
 use std::io::IsTerminal;
@@ -6,16 +6,13 @@ use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use honeyguide::Id;
-use honeyguide::adapters::rng_seed;
-use honeyguide::base::Rng;
-use honeyguide::dht::Network;
 use indicatif::ProgressBar;
 use tokio::time::Instant;
 
 use crate::failed::Failed;
-use crate::print::Out;
+use crate::print::{Out, Volume};
 
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Everywhere")]
@@ -23,18 +20,15 @@ pub struct Options {
     /// Only machine-readable results on standard output, one JSON object a line
     #[arg(long, global = true)]
     pub json: bool,
-    /// Node to join through, host:port or address:port; repeatable [default: the public routers]
-    #[arg(long, global = true, value_name = "ADDR")]
-    pub bootstrap: Vec<String>,
-    /// `local` lifts the rules for many nodes in one network; a loopback address that is typed implies it
-    #[arg(long, global = true)]
-    pub network: Option<NetworkName>,
+    /// Say more on standard error: each step; twice: each query
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Say nothing on standard error but why the command failed
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
     /// Time for the whole command
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
-    /// Makes a run repeatable where random numbers play a part
-    #[arg(long, global = true, value_name = "N")]
-    pub seed: Option<u64>,
     /// When the time of a bounded command is up.
     #[arg(skip)]
     deadline: OnceLock<Instant>,
@@ -58,41 +52,24 @@ impl From<Ending> for Failed {
     }
 }
 
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq)]
-pub enum NetworkName {
-    Public,
-    Local,
-}
-
 impl Options {
     pub fn out(&self) -> Out {
         Out { json: self.json }
     }
 
-    /// The rules for a command that talks to these addresses.
-    pub fn network(&self, typed_loopback: bool) -> Network {
-        match self.network {
-            Some(NetworkName::Public) => Network::Public,
-            Some(NetworkName::Local) => Network::Local,
-            None if typed_loopback => Network::Local,
-            None => Network::Public,
+    /// How much is to be said.
+    pub fn volume(&self) -> Volume {
+        match (self.quiet, self.verbose) {
+            (true, _) => Volume::Quiet,
+            (false, 0) => Volume::Normal,
+            (false, 1) => Volume::Verbose,
+            (false, _) => Volume::Trace,
         }
-    }
-
-    /// Randomness of the system, or the repeatable kind.
-    pub fn rng(&self) -> Result<Rng, Failed> {
-        let Some(n) = self.seed else {
-            let rng_seed = rng_seed().map_err(|error| format!("the system gives no random numbers: {error}"))?;
-            return Ok(Rng::from_seed(rng_seed));
-        };
-        let mut rng_seed = [0; 32];
-        rng_seed[..8].copy_from_slice(&n.to_le_bytes());
-        Ok(Rng::from_seed(rng_seed))
     }
 
     /// What is being done, on a terminal, for what may take long.
     pub fn progress(&self, what: &'static str) -> ProgressBar {
-        if self.json || !std::io::stderr().is_terminal() {
+        if self.json || self.quiet || !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
         let bar = ProgressBar::new_spinner().with_message(what);
@@ -110,9 +87,9 @@ impl Options {
     pub async fn bounded(
         &self,
         command: impl Future<Output = Result<(), Failed>>,
-        default_seconds: f64,
+        default: Duration,
     ) -> Result<(), Failed> {
-        let limit = self.timeout.unwrap_or(Duration::from_secs_f64(default_seconds));
+        let limit = self.timeout.unwrap_or(default);
         let deadline = *self.deadline.get_or_init(|| Instant::now() + limit);
         tokio::select! {
             biased;
@@ -138,7 +115,12 @@ impl Options {
     /// For a command that runs until it is told to stop: waits for that, or for the end of `--timeout`, and says which
     /// it was. An interruption counts from the call on.
     pub fn ending(&self) -> impl Future<Output = Ending> + use<> {
-        let (limit, interrupted) = (self.timeout, interrupted());
+        self.ending_after(self.timeout)
+    }
+
+    /// The same with another limit.
+    pub fn ending_after(&self, limit: Option<Duration>) -> impl Future<Output = Ending> + use<> {
+        let interrupted = interrupted();
         async move {
             let Some(limit) = limit else {
                 interrupted.await;

@@ -3,10 +3,11 @@ use std::collections::BTreeSet;
 use honeyguide::Id;
 use serde_json::json;
 
-use crate::client::{self, ended};
+use crate::asking::Asking;
 use crate::failed::Failed;
+use crate::joining_options::Asks;
 use crate::options::{self, Options};
-use crate::print::{outcome_json, outcome_text};
+use crate::print::outcome_json;
 
 /// Find the peers of an info-hash
 #[derive(clap::Args)]
@@ -14,13 +15,14 @@ pub struct Args {
     /// 40 hex digits
     #[arg(value_parser = options::id)]
     info_hash: Id,
+    #[command(flatten)]
+    asks: Asks,
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let out = options.out();
-    let node = client::joined(options).await?;
+    let (out, asking) = (options.out(), Asking::begin(options, &args.asks).await?);
     let progress = options.progress("looking for peers");
-    let mut operation = node.get_peers(args.info_hash);
+    let mut operation = asking.node.get_peers(args.info_hash);
     let mut seen = BTreeSet::new();
     while let Some(list) = operation.next().await {
         for peer in list.peers {
@@ -29,15 +31,16 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
             }
         }
     }
-    let finished = ended(operation.await)?;
+    let finished = operation.await?;
     progress.finish_and_clear();
-    out.json_only(json!({
-        "info_hash": args.info_hash.to_string(),
-        "peers": seen.len(),
-        "outcome": outcome_json(&finished.outcome),
-    }))?;
+    let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
+    if !seen.is_empty() || answer.is_some() {
+        let (info_hash, peers) = (args.info_hash.to_string(), seen.len());
+        let object = json!({ "info_hash": info_hash, "peers": peers, "outcome": outcome_json(outcome) });
+        out.json_only(asking.told(object, answer))?;
+    }
     if seen.is_empty() {
-        return Err(format!("no peer of {} was found ({})", args.info_hash, outcome_text(&finished.outcome)).into());
+        return Err(asking.nothing(format!("no peer of {} was found", args.info_hash), outcome));
     }
     Ok(())
 }

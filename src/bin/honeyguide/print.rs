@@ -1,11 +1,15 @@
-//! Results on standard output: a line for a reader, or an object for a program; flushed line by line.
+//! Results on standard output: a line for a reader, or an object for a program; flushed line by line. Words on standard
+//! error, which decide nothing.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use honeyguide::Outcome;
 use serde_json::{Value, json};
 
+use crate::cause::cause;
+use crate::escape;
 use crate::failed::Failed;
 
 #[derive(Clone, Copy)]
@@ -16,12 +20,20 @@ pub struct Out {
 impl Out {
     /// One result: `text` for a reader, or this object.
     pub fn line(self, text: impl Display, object: Value) -> Result<(), Failed> {
-        if self.json { line(object) } else { line(text) }
+        if self.json { object_line(&object) } else { line(text) }
+    }
+
+    /// The same for whoever has something to bring to its end though nobody reads: it is written aside, and is not
+    /// waited for when the program ends.
+    pub async fn line_aside(self, text: impl Display, object: Value) -> Result<(), Failed> {
+        let line = if self.json { escape::json(&object) } else { escape::text(&text.to_string()) };
+        let writing = tokio::task::spawn_blocking(move || write_line(&line));
+        writing.await.map_err(|error| format!("internal error: {error}"))?.map_err(not_written)
     }
 
     /// Something that only a program wants to know.
     pub fn json_only(self, object: Value) -> Result<(), Failed> {
-        if self.json { line(object) } else { Ok(()) }
+        if self.json { object_line(&object) } else { Ok(()) }
     }
 
     /// Something that only a reader wants to know.
@@ -32,15 +44,81 @@ impl Out {
 
 /// A text with its end, whatever is asked for. A reader may stop between any two of them.
 pub fn line(text: impl Display) -> Result<(), Failed> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}")
-        .and_then(|()| out.flush())
-        .map_err(|error| format!("standard output cannot be written: {error}").into())
+    written(&escape::text(&text.to_string()))
 }
 
-/// A word on standard error that decides nothing. Nobody has to read it, and its place may be full or closed.
+/// An object on a line, whatever is asked for.
+pub fn object_line(object: &Value) -> Result<(), Failed> {
+    written(&escape::json(object))
+}
+
+fn written(line: &str) -> Result<(), Failed> {
+    tracked(|| write_line(line)).map_err(not_written)
+}
+
+fn write_line(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush())
+}
+
+fn not_written(error: io::Error) -> Failed {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Failed::unread(),
+        _ => format!("standard output cannot be written: {}", cause(&error)).into(),
+    }
+}
+
+/// How much is said on standard error.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Volume {
+    /// Why a command failed, and nothing else.
+    Quiet,
+    Normal,
+    /// Each step.
+    Verbose,
+    /// Each query.
+    Trace,
+}
+
+static VOLUME: AtomicU8 = AtomicU8::new(Volume::Normal as u8);
+
+pub fn set_volume(volume: Volume) {
+    VOLUME.store(volume as u8, Ordering::Relaxed);
+}
+
+pub fn is_said(volume: Volume) -> bool {
+    volume as u8 <= VOLUME.load(Ordering::Relaxed)
+}
+
+/// A word that decides nothing. Nobody has to read it, and its place may be full or closed.
 pub fn say(text: impl Display) {
-    let _ = writeln!(std::io::stderr(), "honeyguide: {text}");
+    say_at(Volume::Normal, text);
+}
+
+/// The same for those who want to hear so much.
+pub fn say_at(volume: Volume, text: impl Display) {
+    if is_said(volume) {
+        let text = escape::text(&text.to_string());
+        let _ = tracked(|| writeln!(io::stderr(), "honeyguide: {text}"));
+    }
+}
+
+/// Writes that were begun, and those of them that have ended.
+static BEGUN: AtomicU64 = AtomicU64::new(0);
+static ENDED: AtomicU64 = AtomicU64::new(0);
+
+fn tracked<R>(write: impl FnOnce() -> R) -> R {
+    BEGUN.fetch_add(1, Ordering::SeqCst);
+    let result = write();
+    ENDED.fetch_add(1, Ordering::SeqCst);
+    result
+}
+
+/// What a write waits for that is under way: the same number again means that it has not got on.
+pub fn under_way() -> Option<u64> {
+    let (ended, begun) = (ENDED.load(Ordering::SeqCst), BEGUN.load(Ordering::SeqCst));
+    (begun > ended).then_some(begun)
 }
 
 /// Milliseconds with three digits after the point.
@@ -77,6 +155,13 @@ pub fn outcome_json(outcome: &Outcome) -> Value {
 /// Refusals by code; `other` for codes without a meaning of their own.
 pub fn refused_json(outcome: &Outcome) -> Value {
     outcome.refused.by_code().map(|(code, n)| (code_name(code), n)).collect()
+}
+
+/// How many stored something, and what that is worth.
+pub fn stored_text(outcome: &Outcome) -> String {
+    let stored = &outcome.stored;
+    let networks = if stored.networks == 1 { "network" } else { "networks" };
+    format!("{} ({} secure, in {} {networks})", stored.all, stored.secure, stored.networks)
 }
 
 /// In words, or `none`.

@@ -1,103 +1,226 @@
 use std::path::{Path, PathBuf};
 
-use honeyguide::adapters::Handle;
+use honeyguide::adapters::{Handle, OperationError};
 use honeyguide::dht::Freshness;
-use honeyguide::krpc::SignedItem;
-use honeyguide::krpc::{Item, ItemError};
-use honeyguide::{Config, Outcome};
-use serde_json::json;
+use honeyguide::krpc::{Item, ItemError, SignedItem};
+use honeyguide::{Config, Id, Outcome};
+use serde_json::{Value, json};
 
-use crate::client::{self, ended, outcome_of};
+use crate::asking::Asking;
 use crate::failed::Failed;
+use crate::joining_options::Asks;
 use crate::options::{self, Options};
-use crate::print::{outcome_json, outcome_text, refused_json, refused_text};
+use crate::print::{outcome_json, outcome_text, refused_json, refused_text, say, stored_text};
 use crate::secret;
+use crate::signed_item::Owned;
+
+/// Where a value comes from.
+const SOURCES: [&str; 4] = ["value", "file", "item", "pkarr"];
 
 /// Store an item, immutable or signed (BEP 44)
 #[derive(clap::Args)]
 pub struct Args {
     /// Text, stored as one byte string; `-` takes bytes from standard input
-    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    #[arg(conflicts_with_all = &SOURCES[1..])]
     value: Option<String>,
     /// Take bytes from this file; `-` is standard input
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", conflicts_with_all = &SOURCES[2..])]
     file: Option<PathBuf>,
     /// What is given is bencode already
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = &SOURCES[2..])]
     bencode: bool,
-    /// File with the 64 hex digits of an ed25519 seed: signs the item; `-` is standard input
+    /// File with a signed item, as `get --json` prints it; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "pkarr")]
+    item: Option<PathBuf>,
+    /// File with a signed packet of pkarr; `-` is standard input
     #[arg(long, value_name = "FILE")]
+    pkarr: Option<PathBuf>,
+    /// File with the 64 hex digits of an ed25519 seed: signs the item; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = &SOURCES[2..])]
     secret: Option<PathBuf>,
     /// Tells several items of one key apart
-    #[arg(long, value_parser = options::salt, requires = "secret", default_value = "", hide_default_value = true)]
-    salt: String,
+    #[arg(long, value_name = "S", value_parser = options::salt, requires = "secret")]
+    salt: Option<String>,
     /// Sequence number [default: one more than the highest that is found, or 1]
     #[arg(long, value_name = "N", value_parser = options::seq, requires = "secret")]
     seq: Option<i64>,
-    /// Store only where this sequence number is held now
-    #[arg(long, value_name = "N", value_parser = options::seq, requires = "secret")]
+    /// Store a signed item only where this sequence number is held now
+    #[arg(long, value_name = "N", value_parser = options::seq)]
     cas: Option<i64>,
+    /// Fail unless so many confirmations count
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), default_value_t = 1)]
+    require: u16,
+    #[command(flatten)]
+    asks: Asks,
+}
+
+/// What is to be stored.
+enum Input {
+    Immutable(Vec<u8>),
+    Unsigned { value: Vec<u8>, secret: [u8; 32] },
+    Signed(Owned),
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let stdin = [args.value.as_deref() == Some("-"), is_stdin(&args.file), is_stdin(&args.secret)];
-    if stdin.iter().filter(|&&used| used).count() > 1 {
-        return Err(Failed::usage("value and secret cannot both come from standard input"));
-    }
+    args.check()?;
     // Files and standard input may block, which must not keep an interruption from being noticed.
-    let inputs = tokio::task::spawn_blocking(move || {
-        let value = value(&args)?;
-        let secret = args.secret.as_deref().map(secret::secret).transpose()?;
-        Ok::<_, Failed>((args, value, secret))
-    });
-    let (args, value, secret) = inputs.await.map_err(|error| format!("internal error: {error}"))??;
-    if Item::is_bare_length(&value) {
-        let (len, max) = (value.len(), Item::MAX_VALUE);
-        eprintln!(
-            "honeyguide: warning: the value has {len} bytes when bencoded: nodes that keep to BEP 44 refuse more than \
-             {max}, so few may store it; shorten it to be sure"
-        );
+    let read = tokio::task::spawn_blocking(move || args.input().map(|input| (args, input)));
+    let (args, input) = read.await.map_err(|error| format!("internal error: {error}"))??;
+    if let Input::Signed(item) = &input {
+        warn_of_length(item.verified()?.value());
+    } else if let Input::Immutable(value) | Input::Unsigned { value, .. } = &input {
+        warn_of_length(value);
     }
-    let node = client::joined(options).await?;
+    let asking = Asking::begin(options, &args.asks).await?;
     let progress = options.progress("storing");
-    let salt = args.salt.as_bytes();
-    let (target, key, seq, operation) = match secret {
-        None => (Item::immutable_target(&value), None, None, node.put_immutable(&value)),
-        Some(secret) => {
-            let key = SignedItem::public_key(&secret);
+    let node = &asking.node;
+    let (item, target, stored) = match &input {
+        Input::Immutable(value) => (None, Item::immutable_target(value), node.put_immutable(value).await),
+        Input::Unsigned { value, secret } => {
+            let salt = args.salt.as_deref().unwrap_or_default().as_bytes();
             let seq = match args.seq {
                 Some(seq) => seq,
-                None => next_seq(&node, &key, salt).await?,
+                None => next_seq(node, &SignedItem::public_key(secret), salt).await?,
             };
-            let item = Item::mutable(&secret, &value).salt(salt).seq(seq).sign().map_err(|error| error.to_string())?;
-            (item.target(), Some(key), Some(seq), node.put_mutable(&item, args.cas))
+            let item = Item::mutable(secret, value).salt(salt).seq(seq).sign().map_err(|error| error.to_string())?;
+            (Some(item), item.target(), node.put_mutable(&item, args.cas).await)
+        }
+        Input::Signed(item) => {
+            let item = item.verified()?;
+            (Some(item), item.target(), node.put_mutable(&item, args.cas).await)
         }
     };
-    let stored = operation.await;
-    let outcome = outcome_of(&stored)?;
     progress.finish_and_clear();
-    let seq_text = seq.map(|seq| format!("seq {seq}\n")).unwrap_or_default();
-    let (copies, refused) = (outcome.stored.all, refused_text(&outcome));
-    options.out().line(
-        format_args!("target {target}\n{seq_text}stored {copies}\nrefused {refused}"),
-        json!({
-            "target": target.to_string(),
-            "k": key.map(hex::encode),
-            "seq": seq,
-            "salt": key.map(|_| args.salt),
-            "stored": copies,
-            "refused": refused_json(&outcome),
-            "outcome": outcome_json(&outcome),
-        }),
-    )?;
-    if let Err(failure) = stored {
-        let tip = tip(&outcome, args.cas.is_some());
-        return Err(format!("{failure}{tip} ({})", outcome_text(&outcome)).into());
+    let (outcome, answer, failure) = match stored {
+        Ok(finished) => (finished.outcome, finished.response, args.too_few(&finished.outcome)),
+        Err(failure) => {
+            let outcome = *failure.outcome().ok_or_else(|| failure.to_string())?;
+            (outcome, None, Some(args.not_stored(failure, &outcome)))
+        }
+    };
+    // Copies are a result, though they may be too few.
+    let mut printed = Ok(());
+    if outcome.stored.all > 0 {
+        let (text, object) = report(target, item.as_ref(), &outcome);
+        let answer = answer.as_ref();
+        printed = options.out().line(text + &asking.told_text(answer), asking.told(object, answer));
     }
-    if let Some(warning) = warning(copies, outcome.refused.total()) {
-        eprintln!("honeyguide: warning: {warning}");
+    failure.map_or(printed, Err)?;
+    if let Some(warning) = warning(&outcome).filter(|_| !asking.is_at_one_node()) {
+        say(format_args!("warning: {warning}"));
     }
     Ok(())
+}
+
+fn report(target: Id, item: Option<&SignedItem<'_>>, outcome: &Outcome) -> (String, Value) {
+    let signed = item.map(SignedItem::mutable);
+    let salt = signed.map(|signed| signed.salt).filter(|salt| !salt.is_empty());
+    let seq = signed.map(|signed| format!("seq {}\n", signed.seq)).unwrap_or_default();
+    let (copies, refused) = (stored_text(outcome), refused_text(outcome));
+    let object = json!({
+        "target": target.to_string(),
+        "k": signed.map(|signed| hex::encode(signed.key)),
+        "seq": signed.map(|signed| signed.seq),
+        "salt": salt.map(hex::encode),
+        "stored": outcome.stored.all,
+        "refused": refused_json(outcome),
+        "outcome": outcome_json(outcome),
+    });
+    (format!("target {target}\n{seq}stored {copies}\nrefused {refused}"), object)
+}
+
+impl Args {
+    /// What no option's own rule says.
+    fn check(&self) -> Result<(), Failed> {
+        let Args { value, file, item, pkarr, secret, cas, .. } = self;
+        if value.is_none() && file.is_none() && item.is_none() && pkarr.is_none() {
+            return Err(Failed::usage(
+                "put does not know what to store: name a VALUE, --file F, --item FILE or --pkarr FILE",
+            ));
+        }
+        let is_stdin = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
+        if (value.as_deref() == Some("-") || is_stdin(file)) && is_stdin(secret) {
+            return Err(Failed::usage("value and secret cannot both come from standard input: name a file for one"));
+        }
+        if cas.is_some() && secret.is_none() && item.is_none() && pkarr.is_none() {
+            return Err(Failed::usage("--cas is for signed items: add --secret FILE, or leave it out"));
+        }
+        Ok(())
+    }
+
+    fn input(&self) -> Result<Input, Failed> {
+        if let Some(path) = &self.item {
+            return Owned::from_json(path).map(Input::Signed);
+        }
+        if let Some(path) = &self.pkarr {
+            return Owned::from_packet(path).map(Input::Signed);
+        }
+        let value = self.value()?;
+        Ok(match &self.secret {
+            None => Input::Immutable(value),
+            Some(path) => Input::Unsigned { value, secret: secret::secret(path)? },
+        })
+    }
+
+    /// The bencoded value.
+    fn value(&self) -> Result<Vec<u8>, Failed> {
+        let raw = match (&self.value, &self.file) {
+            (Some(text), _) if text != "-" => text.clone().into_bytes(),
+            (_, Some(path)) => secret::read(path, "the value")?,
+            _ => secret::read(Path::new("-"), "the value")?,
+        };
+        if raw.is_empty() {
+            return Err(Failed::usage(
+                "the value is empty: give a text, or `--bencode 0:` if an empty byte string is meant",
+            ));
+        }
+        let value = if self.bencode { raw } else { [format!("{}:", raw.len()).as_bytes(), &raw].concat() };
+        match Item::immutable(&value) {
+            Ok(_) => Ok(value),
+            Err(ItemError::NotCanonical) => Err(Failed::usage(
+                "the value is not canonical bencode (sorted keys, shortest numbers, nothing after it): correct it, \
+                 or store it as text, without --bencode",
+            )),
+            Err(_) => {
+                let (len, max) = (value.len(), Item::MAX_VALUE);
+                Err(Failed::usage(format!(
+                    "the value has {len} bytes when bencoded, and {max} is the most that a node stores: shorten it"
+                )))
+            }
+        }
+    }
+
+    /// Nobody stored it, or only nodes that do not count.
+    fn not_stored(&self, failure: OperationError, outcome: &Outcome) -> Failed {
+        let tip = tip(outcome, self.cas.is_some());
+        let at = self.asks.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+        Failed::from(format!("{at}{failure}{tip} ({})", outcome_text(outcome))).with(outcome)
+    }
+
+    fn too_few(&self, outcome: &Outcome) -> Option<Failed> {
+        let (counted, wanted) = (outcome.stored.counted, self.require);
+        let sentence = || {
+            let refused = match outcome.refused.total() {
+                0 => String::new(),
+                _ => format!("; {}", outcome.refused),
+            };
+            format!(
+                "{counted} confirmations count, and --require {wanted} wants more{refused} ({})",
+                outcome_text(outcome)
+            )
+        };
+        (counted < wanted).then(|| Failed::from(sentence()).with(outcome))
+    }
+}
+
+fn warn_of_length(value: &[u8]) {
+    if Item::is_bare_length(value) {
+        let (len, max) = (value.len(), Item::MAX_VALUE);
+        say(format_args!(
+            "warning: the value has {len} bytes when bencoded: nodes that keep to BEP 44 refuse more than {max}, so \
+             few may store it; shorten it to be sure"
+        ));
+    }
 }
 
 /// What to do about a version that was refused for another that is held.
@@ -112,7 +235,8 @@ fn tip(outcome: &Outcome, guarded: bool) -> String {
 }
 
 /// What is doubtful about an item that is stored.
-fn warning(stored: u16, refused: u16) -> Option<String> {
+fn warning(outcome: &Outcome) -> Option<String> {
+    let (stored, refused) = (outcome.stored.all, outcome.refused.total());
     // So many are asked by those who look for it.
     let wanted = u16::from(Config::default().lookup.k);
     if refused > stored {
@@ -124,35 +248,8 @@ fn warning(stored: u16, refused: u16) -> Option<String> {
     }
 }
 
-/// The bencoded value.
-fn value(args: &Args) -> Result<Vec<u8>, Failed> {
-    let raw = match (&args.value, &args.file) {
-        (Some(text), _) if text != "-" => text.clone().into_bytes(),
-        (_, Some(path)) => secret::read(path, "the value")?,
-        _ => secret::read(Path::new("-"), "the value")?,
-    };
-    let value = if args.bencode { raw } else { [format!("{}:", raw.len()).as_bytes(), &raw].concat() };
-    match Item::immutable(&value) {
-        Ok(_) => Ok(value),
-        Err(ItemError::NotCanonical) => Err(Failed::usage(
-            "the value is not canonical bencode (sorted keys, shortest numbers, nothing after it): correct it, \
-             or store it as text, without --bencode",
-        )),
-        Err(_) => {
-            let (len, max) = (value.len(), Item::MAX_VALUE);
-            Err(Failed::usage(format!(
-                "the value has {len} bytes when bencoded, and {max} is the most that a node stores: shorten it"
-            )))
-        }
-    }
-}
-
-fn is_stdin(path: &Option<PathBuf>) -> bool {
-    path.as_deref() == Some(Path::new("-"))
-}
-
 async fn next_seq(node: &Handle, key: &[u8; 32], salt: &[u8]) -> Result<i64, Failed> {
-    let found = ended(node.get_mutable(key, salt, None, Freshness::Newest).await)?;
+    let found = node.get_mutable(key, salt, None, Freshness::Newest).await?;
     match found.results.iter().filter_map(|found| found.mutable.as_ref()).map(|m| m.seq).max() {
         None => Ok(1),
         Some(seq) => seq.checked_add(1).ok_or_else(|| {
@@ -168,6 +265,11 @@ mod tests {
 
     #[test]
     fn an_item_that_most_refuse_or_too_few_hold_gets_a_warning() {
+        let warning = |stored, refused| {
+            let mut outcome = Outcome::default();
+            (outcome.stored.all, outcome.refused.other) = (stored, refused);
+            super::warning(&outcome)
+        };
         assert_eq!((warning(8, 0), warning(8, 8), warning(20, 3)), (None, None, None));
         assert!(warning(8, 9).unwrap().contains("refused by 9 and"));
         assert!(warning(7, 0).unwrap().contains("stored by 7, and 8 should"));

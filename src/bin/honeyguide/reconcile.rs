@@ -7,10 +7,12 @@ use honeyguide::negentropy::{Difference, Entry, Reconciler, Sealed, SortedSet, S
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use crate::cause::cause;
 use crate::failed::Failed;
 use crate::lines::Lines;
 use crate::options::Options;
 use crate::print::{Out, millis};
+use crate::randomness::Randomness;
 use crate::reconcilers::{ENTRY_LINE, config, entry, grow, initiator, responder};
 
 /// Find what two files of `timestamp,id` lines do not have in common, by the messages that two machines would exchange
@@ -37,12 +39,14 @@ pub struct Args {
     /// Print the ids: what A has and B lacks, then what A needs
     #[arg(long)]
     list: bool,
+    #[command(flatten)]
+    random: Randomness,
 }
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let mut config = config(args.adaptive, args.frame);
-    if options.seed.is_some() && args.adaptive {
-        config.random_splits = Some(options.rng()?.bytes());
+    if args.random.seed.is_some() && args.adaptive {
+        config.random_splits = Some(args.random.rng()?.bytes());
     }
     // A frame limit that is too small is reported before the files are read.
     let sides = || Ok::<_, Failed>((initiator(config.clone())?, responder(config.clone())?));
@@ -54,7 +58,7 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     bar.set_message("reconciling");
     exchange.run(first, &a, &b, &bar)?;
     if args.salted {
-        exchange.run_salted(sides()?, &a, &b, &options.rng()?.bytes(), &bar)?;
+        exchange.run_salted(sides()?, &a, &b, &args.random.rng()?.bytes(), &bar)?;
     }
     bar.finish_and_clear();
     exchange.check(&a, &b)?;
@@ -173,9 +177,9 @@ impl Exchange {
     }
 
     fn list(&self, out: Out) -> Result<(), Failed> {
-        for (side, ids) in [("have", &self.have), ("need", &self.need)] {
+        for (side, file, ids) in [("have", "a", &self.have), ("need", "b", &self.need)] {
             for id in ids.iter().map(hex::encode) {
-                out.line(format_args!("{side},{id}"), json!({ side: id }))?;
+                out.line(format_args!("{side},{id}"), json!({ "id": id, "only_in": file }))?;
             }
         }
         Ok(())
@@ -205,7 +209,7 @@ impl Exchange {
 
 fn read(path: &Path, bar: &ProgressBar, times: &mut Times) -> Result<Sealed, Failed> {
     let name = path.display();
-    let file = std::fs::File::open(path).map_err(|error| format!("{name} cannot be opened: {error}"))?;
+    let file = std::fs::File::open(path).map_err(|error| format!("{name} cannot be opened: {}", cause(&error)))?;
     let mut entries = Vec::new();
     let mut lines = Lines::new(BufReader::new(file));
     while let Some(line) = lines.next(ENTRY_LINE).map_err(|fault| format!("{name}, {fault}"))? {

@@ -10,7 +10,7 @@ use crate::failed::Failed;
 use crate::journal_file::{self, Journal};
 use crate::node::hash_text;
 use crate::options::{self, Options};
-use crate::print::Out;
+use crate::print::{Out, say};
 
 /// Run a journal again and print the hash of the output stream
 #[derive(clap::Args)]
@@ -67,13 +67,13 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
         Extent::Until => "until",
         Extent::To(error) if error.is_cut() => {
             let at = journal.front + error.sound();
-            eprintln!("honeyguide: {shown} has no end, it was cut after byte {at}; up to there it is true ({far})");
+            say(format_args!("{shown} has no end, it was cut after byte {at}; up to there it is true ({far})"));
             "cut"
         }
         Extent::To(error) => return Err(untrue(&journal, error, &far, &shown.to_string())),
     };
     if journal.head.version.is_none() {
-        eprintln!("honeyguide: {shown} is of format 2, without hashes: nothing tells whether this is what happened");
+        say(format_args!("{shown} is of format 2, without hashes: nothing tells whether this is what happened"));
     }
     let hash = hash_text(replay.hash());
     out.line(

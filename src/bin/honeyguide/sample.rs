@@ -3,10 +3,11 @@ use std::collections::BTreeSet;
 use honeyguide::Id;
 use serde_json::json;
 
-use crate::client::{self, ended};
+use crate::asking::Asking;
 use crate::failed::Failed;
+use crate::joining_options::Asks;
 use crate::options::{self, Options};
-use crate::print::{outcome_json, outcome_text};
+use crate::print::outcome_json;
 
 /// Collect info-hashes from the nodes around an id (BEP 51)
 #[derive(clap::Args)]
@@ -14,15 +15,20 @@ pub struct Args {
     /// 40 hex digits
     #[arg(value_parser = options::id)]
     id: Id,
+    #[command(flatten)]
+    asks: Asks,
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let out = options.out();
-    let node = client::joined(options).await?;
+    let (out, asking) = (options.out(), Asking::begin(options, &args.asks).await?);
     let progress = options.progress("sampling");
-    let mut operation = node.sample(args.id);
+    let mut operation = asking.node.sample(args.id);
     let mut distinct = BTreeSet::new();
     while let Some(sample) = operation.next().await {
+        // A node that holds none is no result.
+        if sample.info_hashes.is_empty() {
+            continue;
+        }
         let hashes: Vec<_> = sample.info_hashes.iter().map(Id::to_string).collect();
         distinct.extend(sample.info_hashes.iter().copied());
         let head = format!("{} {} holds {}", sample.id, sample.from, sample.num);
@@ -36,15 +42,16 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         });
         progress.suspend(|| out.line(text, object))?;
     }
-    let finished = ended(operation.await)?;
+    let finished = operation.await?;
     progress.finish_and_clear();
-    out.json_only(json!({
-        "target": args.id.to_string(),
-        "info_hashes": distinct.len(),
-        "outcome": outcome_json(&finished.outcome),
-    }))?;
+    let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
+    if !distinct.is_empty() || answer.is_some() {
+        let (target, found) = (args.id.to_string(), distinct.len());
+        let object = json!({ "target": target, "info_hashes": found, "outcome": outcome_json(outcome) });
+        out.json_only(asking.told(object, answer))?;
+    }
     if distinct.is_empty() {
-        return Err(format!("no node near {} gave an info-hash ({})", args.id, outcome_text(&finished.outcome)).into());
+        return Err(asking.nothing(format!("no node near {} gave an info-hash", args.id), outcome));
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
 use honeyguide::Id;
 use serde_json::json;
 
-use crate::client::{self, ended};
+use crate::asking::Asking;
 use crate::failed::Failed;
+use crate::joining_options::Asks;
 use crate::options::{self, Options};
-use crate::print::{outcome_json, outcome_text};
+use crate::print::outcome_json;
 
 /// Estimate how many seeds and peers an info-hash has (BEP 33)
 #[derive(clap::Args)]
@@ -12,25 +13,32 @@ pub struct Args {
     /// 40 hex digits
     #[arg(value_parser = options::id)]
     info_hash: Id,
+    #[command(flatten)]
+    asks: Asks,
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let node = client::joined(options).await?;
+    let asking = Asking::begin(options, &args.asks).await?;
     let progress = options.progress("counting");
-    let finished = ended(node.scrape(args.info_hash).await)?;
+    let finished = asking.node.scrape(args.info_hash).await?;
     progress.finish_and_clear();
-    let outcome = &finished.outcome;
-    match finished.results.first().filter(|swarm| swarm.responders > 0) {
-        Some(swarm) => options.out().line(
-            format_args!("seeds {}\npeers {}\nresponders {}", swarm.seeds, swarm.peers, swarm.responders),
-            json!({
-                "info_hash": args.info_hash.to_string(),
-                "seeds": swarm.seeds,
-                "peers": swarm.peers,
-                "responders": swarm.responders,
-                "outcome": outcome_json(outcome),
-            }),
-        ),
-        None => Err(format!("no node knows a swarm of {} ({})", args.info_hash, outcome_text(outcome)).into()),
+    let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
+    let swarm = finished.results.first().filter(|swarm| swarm.responders > 0);
+    let (seeds, peers, responders) = swarm.map_or((0, 0, 0), |swarm| (swarm.seeds, swarm.peers, swarm.responders));
+    let object = json!({
+        "info_hash": args.info_hash.to_string(),
+        "seeds": seeds,
+        "peers": peers,
+        "responders": responders,
+        "outcome": outcome_json(outcome),
+    });
+    let object = asking.told(object, answer);
+    if swarm.is_none() {
+        if answer.is_some() {
+            options.out().json_only(object)?;
+        }
+        return Err(asking.nothing(format!("no node knows a swarm of {}", args.info_hash), outcome));
     }
+    let told = asking.told_text(answer);
+    options.out().line(format_args!("seeds {seeds}\npeers {peers}\nresponders {responders}{told}"), object)
 }

@@ -19,6 +19,8 @@ use crate::failed::Failed;
 use crate::file;
 use crate::journal_file;
 use crate::options::Options;
+use crate::print::say;
+use crate::randomness::Randomness;
 use crate::scrubbed_datagram::Rewriter;
 
 /// Write a journal without the node's secrets and with other addresses, in which the node does the same
@@ -28,6 +30,8 @@ pub struct Args {
     file: PathBuf,
     /// File to create; it is never overwritten
     out: PathBuf,
+    #[command(flatten)]
+    random: Randomness,
 }
 
 /// What cannot be taken out.
@@ -36,7 +40,7 @@ const KEPT: &str = "ids, info-hashes, targets, keys, values and salts stay as th
 const TOLD: &str = "an id of BEP 42 tells 20 bits of an IPv4 address and 36 of an IPv6 address, and these stay as well";
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let (shown, mut rng) = (args.file.display(), options.rng()?);
+    let (shown, mut rng) = (args.file.display(), args.random.rng()?);
     if journal_file::is_being_written(&args.file) {
         return Err(format!("{shown} is still being written, and its node's secrets count: stop the node first").into());
     }
@@ -72,12 +76,12 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
         Ok(()) => scrubbed.record(Call::End),
         Err(error) => {
             let (at, why) = (journal.front + error.sound(), error.reason());
-            eprintln!("honeyguide: {shown} is true up to byte {at}, and what follows is left out: {why}");
+            say(format_args!("{shown} is true up to byte {at}, and what follows is left out: {why}"));
         }
     }
     let front = head.encode().map_err(|error| error.to_string())?;
     file::write_new(&args.out, &[front, scrubbed.records].concat())?;
-    eprintln!("honeyguide: {KEPT}{}", if head.local { String::new() } else { format!("; {TOLD}") });
+    say(format_args!("{KEPT}{}", if head.local { String::new() } else { format!("; {TOLD}") }));
     let Counts { calls, outputs, differ, emptied } = scrubbed.counts;
     options.out().line(
         format_args!(

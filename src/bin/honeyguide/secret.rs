@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use crate::cause::cause;
 use crate::failed::Failed;
 use crate::options;
 
@@ -19,7 +20,8 @@ pub fn secret(path: &Path) -> Result<[u8; 32], Failed> {
     if PUBLIC.iter().any(|begin| text.starts_with(begin)) {
         return Err(format!("{shown} holds a public key: name the file with its secret, as `keygen` wrote it").into());
     }
-    options::hex_array(text).map_err(|fault| format!("{shown} holds no secret: {fault}").into())
+    options::hex_array(text)
+        .map_err(|fault| format!("{shown} holds no secret: it is {fault}, as `keygen` writes them").into())
 }
 
 /// A small file, or standard input for `-`. Either may block.
@@ -31,6 +33,6 @@ pub fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failed> {
     } else {
         File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes))
     };
-    read.map_err(|error| format!("{what} cannot be read from {}: {error}", path.display()))?;
+    read.map_err(|error| format!("{what} cannot be read from {}: {}", path.display(), cause(&error)))?;
     Ok(bytes)
 }

@@ -17,10 +17,12 @@ use honeyguide::dht::journal::{Call, OutputHash, Record};
 use honeyguide::{Config, Endpoint, Instant, Output};
 use serde_json::json;
 
+use crate::cause::cause;
 use crate::failed::Failed;
 use crate::file::{self, Owned};
-use crate::journal_file::{self, Head};
+use crate::journal_file::{self, Head, Journal};
 use crate::options::Options;
+use crate::print::say;
 
 /// Checks at most: a run of a thousand calls that all have to stay takes about two thousand.
 const MOST_CHECKS: u32 = 20_000;
@@ -48,11 +50,18 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (stop, out) = (Arc::new(AtomicBool::new(false)), options.out());
     // The run may be one in which the node panics, again and again.
     std::panic::set_hook(Box::new(|_| {}));
+    let (mut ending, path) = (std::pin::pin!(options.ending()), args.file.clone());
+    // A pipe may never be written to.
+    let opening = tokio::task::spawn_blocking(move || journal_file::open(&path));
+    let journal = tokio::select! {
+        opened = opening => opened.map_err(|error| format!("internal error: {error}"))??,
+        why = &mut ending => return Err(why.into()),
+    };
     let is_stopped = stop.clone();
-    let mut working = tokio::task::spawn_blocking(move || shrink(&args, &is_stopped));
+    let mut working = tokio::task::spawn_blocking(move || shrink(&args, journal, &is_stopped));
     let (why, worked) = tokio::select! {
         worked = &mut working => (None, worked),
-        why = options.ending() => {
+        why = &mut ending => {
             stop.store(true, Ordering::Relaxed);
             (Some(Failed::from(why).sentence), working.await)
         }
@@ -75,11 +84,11 @@ struct Shrunk {
     checks: u32,
 }
 
-fn shrink(args: &Args, stop: &AtomicBool) -> Result<Shrunk, Failed> {
+fn shrink(args: &Args, journal: Journal, stop: &AtomicBool) -> Result<Shrunk, Failed> {
     let (shown, name) = (args.file.display().to_string(), args.out.display().to_string());
-    let journal = journal_file::open(&args.file)?;
     let records = calls(&journal.records);
-    let owned = Owned::take(&args.out, b"", 0).map_err(|error| format!("{name} cannot be created: {error}"))?;
+    let owned =
+        Owned::take(&args.out, b"", 0).map_err(|error| format!("{name} cannot be created: {}", cause(&error)))?;
     if !owned.is_new() {
         return Err(format!("{name} exists and was left as it is: name a new file").into());
     }
@@ -138,7 +147,7 @@ impl Shrinking<'_> {
                 let rest: Vec<usize> = [&left[..part.start], &left[part.end..]].concat();
                 if self.fails(&rest)? {
                     (left, is_shorter) = (rest, true);
-                    eprintln!("honeyguide: {} calls are left after {} checks", left.len(), self.checks);
+                    say(format_args!("{} calls are left after {} checks", left.len(), self.checks));
                 } else {
                     from = part.end;
                 }
@@ -161,8 +170,9 @@ impl Shrinking<'_> {
         let front = self.head.encode().map_err(|error| error.to_string())?;
         let run = Run::of(&self.head, chosen.iter().map(|i| self.records[*i].as_slice()), self.stop)?;
         let journal = [front, run].concat();
-        let candidate = file::beside(self.name.as_ref(), &journal)
-            .map_err(|error| format!("no journal for the check can be written beside {}: {error}", self.name))?;
+        let candidate = file::beside(self.name.as_ref(), &journal).map_err(|error| {
+            format!("no journal for the check can be written beside {}: {}", self.name, cause(&error))
+        })?;
         let (program, arguments) = self.check.split_first().ok_or("there is no check")?;
         self.checks += 1;
         let started = Command::new(program)
@@ -172,7 +182,8 @@ impl Shrinking<'_> {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        let child = started.map_err(|error| format!("the check {} cannot be started: {error}", program.display()))?;
+        let child =
+            started.map_err(|error| format!("the check {} cannot be started: {}", program.display(), cause(&error)))?;
         let Some(status) = self.wait(child)? else { return Ok(false) };
         if status.success() {
             return Ok(false);
@@ -182,14 +193,15 @@ impl Shrinking<'_> {
             return Ok(false);
         }
         let kept = self.out.replace(&journal);
-        kept.map_err(|error| format!("{} cannot be written: {error}", self.name))?;
+        kept.map_err(|error| format!("{} cannot be written: {}", self.name, cause(&error)))?;
         Ok(true)
     }
 
     /// How the check ended; `None` when it was ended because we are to end.
     fn wait(&self, mut child: Child) -> Result<Option<ExitStatus>, Failed> {
         loop {
-            let ended = child.try_wait().map_err(|error| format!("the check cannot be waited for: {error}"))?;
+            let ended =
+                child.try_wait().map_err(|error| format!("the check cannot be waited for: {}", cause(&error)))?;
             if let Some(status) = ended {
                 return Ok(Some(status));
             }

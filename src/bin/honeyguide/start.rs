@@ -12,7 +12,7 @@ use honeyguide::dht::Network;
 use honeyguide::krpc::Family;
 
 use crate::failed::Failed;
-use crate::options::{NetworkName, Options};
+use crate::joining_options::{Joins, NetworkName, Rules};
 
 /// Addresses and names to join through, and the rules of the network.
 #[derive(Clone)]
@@ -26,11 +26,11 @@ pub struct Start {
 
 impl Start {
     /// What was given with `--bootstrap`, or the public routers.
-    pub fn of(options: &Options) -> Result<Start, Failed> {
-        if !options.bootstrap.is_empty() {
-            return Start::typed(options, &options.bootstrap);
+    pub fn of(joins: &Joins) -> Result<Start, Failed> {
+        if !joins.bootstrap.is_empty() {
+            return Start::typed(&joins.rules, &joins.bootstrap);
         }
-        if options.network == Some(NetworkName::Local) {
+        if joins.rules.network == Some(NetworkName::Local) {
             let sentence = "a local network has no public routers: name one of its nodes with --bootstrap";
             return Err(Failed::usage(sentence));
         }
@@ -39,7 +39,7 @@ impl Start {
     }
 
     /// Addresses and names that the user typed, `host:port` each.
-    pub fn typed(options: &Options, given: &[String]) -> Result<Start, Failed> {
+    pub fn typed(rules: &Rules, given: &[String]) -> Result<Start, Failed> {
         let (mut typed, mut names) = (Vec::new(), Vec::new());
         for text in given {
             match text.parse::<SocketAddr>() {
@@ -52,7 +52,7 @@ impl Start {
         }
         let is_loopback =
             typed.iter().any(|addr| addr.ip().is_loopback()) || names.iter().any(|name| is_localhost(name));
-        Ok(Start { typed, names, network: options.network(is_loopback), is_public_list: false })
+        Ok(Start { typed, names, network: rules.of(is_loopback), is_public_list: false })
     }
 
     /// One address of a network of this rules.
@@ -86,14 +86,18 @@ impl Start {
     }
 
     /// Why nobody is asked, when the rules of the network rule out every address.
-    pub fn refused(&self) -> Option<String> {
+    pub fn refused(&self) -> Option<Failed> {
         let is_usable = |addr: &SocketAddr| Endpoint::from(*addr).is_usable(self.network);
         let nobody = self.names.is_empty() && !self.typed.iter().any(is_usable);
         let first = self.typed.first().filter(|_| nobody)?;
-        Some(format!(
+        if !Endpoint::from(*first).is_usable(Network::Local) {
+            return Some(Failed::usage(format!("{first} is no address of a node: name one that a host can have")));
+        }
+        let sentence = format!(
             "{first} was not asked: the rules of the public network refuse such an address; --network local allows a \
              loopback address"
-        ))
+        );
+        Some(sentence.into())
     }
 
     /// What to do with an address that a name resolved to.

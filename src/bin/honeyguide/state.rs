@@ -19,6 +19,7 @@ use honeyguide::{Config, Endpoint, Id};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 
+use crate::cause::cause;
 use crate::failed::Failed;
 use crate::file::{self, Owned};
 
@@ -145,7 +146,7 @@ impl StateFile {
                 "the state file {shown} is in use by another node: stop that one, or name another file, since two \
                  nodes with one id disturb each other"
             ),
-            _ => format!("the state file {shown} cannot be used: {error}"),
+            _ => format!("the state file {shown} cannot be used: {}", cause(&error)),
         })?;
         let state_file = StateFile { path: path.to_owned(), owned };
         if state_file.owned.is_new() {
@@ -163,7 +164,9 @@ impl StateFile {
     /// Replaces the file.
     pub fn save(&mut self, state: &State) -> Result<(), Failed> {
         let replaced = state.encode().and_then(|bytes| self.owned.replace(&bytes));
-        replaced.map_err(|error| format!("the state file {} cannot be written: {error}", self.path.display()).into())
+        replaced.map_err(|error| {
+            format!("the state file {} cannot be written: {}", self.path.display(), cause(&error)).into()
+        })
     }
 }
 

@@ -1,23 +1,32 @@
 use honeyguide::adapters::testnet::Testnet;
 use serde_json::json;
 
+use crate::cause::cause;
 use crate::failed::Failed;
 use crate::options::{Ending, Options};
+use crate::randomness::Randomness;
 
 /// Run a network of nodes on the loopback interface until it is interrupted
 #[derive(clap::Args)]
 pub struct Args {
     /// How many nodes
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 32, value_parser = nodes())]
     nodes: u32,
     /// Port of the first node [default: one that is free]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     port: u16,
+    #[command(flatten)]
+    random: Randomness,
+}
+
+/// As many as are of use on one machine.
+pub fn nodes() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=10_000)
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let mut ending = std::pin::pin!(options.ending());
-    let rng_seed = options.rng()?.bytes();
+    let rng_seed = args.random.rng()?.bytes();
     let progress = options.progress("starting the nodes");
     let running = async {
         let testnet = start(args.nodes, args.port, rng_seed).await?;
@@ -37,7 +46,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         }),
     };
     ending.await;
-    testnet.stop().await;
+    // Nothing is kept of it, so that its sockets may close with the program.
+    drop(testnet);
     Ok(())
 }
 
@@ -46,5 +56,5 @@ pub async fn start(nodes: u32, port: u16, rng_seed: [u8; 32]) -> Result<Testnet,
     let runtime = tokio::runtime::Handle::current();
     let starting = move || runtime.block_on(Testnet::start(nodes as usize, port, rng_seed));
     let started = tokio::task::spawn_blocking(starting).await.map_err(|error| format!("internal error: {error}"))?;
-    started.map_err(|error| format!("the test network could not be started: {error}").into())
+    started.map_err(|error| format!("the test network could not be started: {}", cause(&error)).into())
 }

@@ -1,0 +1,202 @@
+//! What the user typed, read and checked: the commands, their options, and a sentence about what is wrong (rules X1 to
+//! X3).
+
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::examples::EXAMPLES;
+use crate::failed::Failed;
+use crate::options::Options;
+use crate::{
+    announce, completions, demo, find_node, get, inspect, journal, keygen, man, negentropy_harness, node, peers, ping,
+    pubkey, put, reconcile, replay, sample, scrape, testnet,
+};
+
+#[derive(Parser)]
+#[command(name = "honeyguide", version, about = "A Mainline DHT node and its tools")]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    Demo(demo::Args),
+    Testnet(testnet::Args),
+    Node(node::Args),
+    Replay(replay::Args),
+    Journal(journal::Args),
+    Ping(ping::Args),
+    FindNode(find_node::Args),
+    Peers(peers::Args),
+    Announce(announce::Args),
+    Scrape(scrape::Args),
+    Sample(sample::Args),
+    Get(get::Args),
+    Put(put::Args),
+    Keygen(keygen::Args),
+    Pubkey(pubkey::Args),
+    Inspect(inspect::Args),
+    NegentropyHarness(negentropy_harness::Args),
+    Reconcile(reconcile::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Command {
+    /// How long it may take unless `--timeout` says otherwise; as long as it takes for `None`.
+    pub fn time(&self) -> Option<Duration> {
+        let seconds = match self {
+            Command::Demo(_) => 60,
+            Command::Ping(_) => 10,
+            Command::FindNode(_) | Command::Peers(_) | Command::Announce(_) | Command::Scrape(_) => 30,
+            Command::Sample(_) | Command::Get(_) | Command::Put(_) => 30,
+            _ => return None,
+        };
+        Some(Duration::from_secs(seconds))
+    }
+}
+
+/// Why no command is run.
+pub enum Refused {
+    /// The help or the version was asked for.
+    Answered(String),
+    Wrong {
+        failed: Failed,
+        json: bool,
+    },
+}
+
+pub fn read() -> Result<(Options, Command), Refused> {
+    let matches = program().try_get_matches();
+    let read = matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
+    match read {
+        Ok(Cli { options, command }) => Ok((options, command)),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Err(Refused::Answered(error.render().to_string().trim_end().into()))
+        }
+        Err(error) => {
+            let mut typed = std::env::args_os().take_while(|argument| argument != "--");
+            Err(Refused::Wrong { failed: Failed::usage(sentence(&error)), json: typed.any(|one| one == "--json") })
+        }
+    }
+}
+
+/// The program as a whole, with two examples at the end of each command's help.
+pub fn program() -> clap::Command {
+    with_examples(Cli::command(), "")
+}
+
+fn with_examples(mut command: clap::Command, path: &str) -> clap::Command {
+    let names: Vec<_> = command.get_subcommands().map(|command| command.get_name().to_string()).collect();
+    for name in names {
+        let path = format!("{path} {name}");
+        command = command.mut_subcommand(&name, |command| with_examples(command, path.trim_start()));
+    }
+    if let Some((_, examples)) = EXAMPLES.iter().find(|(of, _)| *of == path) {
+        command = command.after_help(format!("Examples:\n  {}\n  {}", examples[0], examples[1]));
+    }
+    // A negative number is a wrong value and no option, and is told so.
+    command.mut_args(|argument| match argument.get_action().takes_values() {
+        true => argument.allow_negative_numbers(true),
+        false => argument,
+    })
+}
+
+/// What is wrong in one sentence, with what would be right.
+fn sentence(error: &clap::Error) -> String {
+    let missing = [ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, ErrorKind::MissingSubcommand];
+    if missing.contains(&error.kind()) {
+        let begin = error.render().to_string();
+        let usage = begin.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("honeyguide <COMMAND>");
+        return format!("a command is missing; usage: {usage}; --help lists the commands");
+    }
+    let text = error.render().to_string();
+    let mut sentence = String::new();
+    for line in text.lines().map(str::trim) {
+        let line = line.strip_prefix("error: ").unwrap_or(line);
+        let line = line.replace("Usage: ", "usage: ");
+        if line.is_empty() || line.starts_with("For more information") {
+            continue;
+        }
+        if !sentence.is_empty() {
+            sentence += if sentence.ends_with(':') { " " } else { "; " };
+        }
+        sentence += &line;
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(command: &clap::Command, path: &str, all: &mut Vec<String>) {
+        all.push(path.to_string());
+        for command in command.get_subcommands() {
+            paths(command, format!("{path} {}", command.get_name()).trim_start(), all);
+        }
+    }
+
+    /// Words as a shell makes them, up to a pipe or a redirection.
+    fn words(example: &str) -> Vec<String> {
+        let (mut words, mut quote, mut is_new) = (Vec::<String>::new(), None, true);
+        for c in example.chars() {
+            match (c, quote) {
+                (c, Some(end)) if c == end => quote = None,
+                ('"' | '\'', None) => quote = Some(c),
+                (' ', None) => is_new = true,
+                (c, _) => {
+                    if std::mem::take(&mut is_new) {
+                        words.push(String::new());
+                    }
+                    words.last_mut().unwrap().push(c);
+                }
+            }
+        }
+        let begin = words.iter().position(|word| word == "honeyguide").expect("an example of this program");
+        words.drain(begin..).take_while(|word| !["|", "<", ">", "&"].contains(&word.as_str())).collect()
+    }
+
+    /// Rule X3.
+    #[test]
+    fn every_command_has_two_examples_and_each_is_of_that_command_and_understood() {
+        let (mut all, program) = (Vec::new(), program());
+        paths(&program, "", &mut all);
+        for path in &all {
+            let (_, examples) = EXAMPLES.iter().find(|(of, _)| of == path).expect(path);
+            for example in examples {
+                let words = words(example);
+                assert!(words[1..].join(" ").starts_with(path.as_str()), "{example} is none of {path}");
+                if let Err(error) = program.clone().try_get_matches_from(&words) {
+                    panic!("{example}: {error}");
+                }
+            }
+        }
+        assert_eq!(all.len(), EXAMPLES.len(), "each example is of a command");
+    }
+
+    #[test]
+    fn what_is_wrong_is_one_line_that_says_what_would_be_right() {
+        for (typed, parts) in [
+            ("honeyguide", &["a command is missing", "usage: honeyguide"][..]),
+            ("honeyguide journal", &["a command is missing", "usage: honeyguide journal"]),
+            ("honeyguide dance", &["'dance'", "usage:"]),
+            ("honeyguide get abc", &["'abc'", "[TARGET]", "40 hex digits"]),
+            ("honeyguide put x --secret f --seq -1", &["'-1'", "--seq <N>", "a whole number from 0"]),
+            ("honeyguide announce", &["<INFO_HASH>", "--port <PORT>", "usage: honeyguide announce"]),
+            ("honeyguide testnet --bootstrap 127.0.0.1:1", &["--bootstrap", "usage: honeyguide testnet"]),
+            ("honeyguide testnet --nodes 0", &["'0'", "--nodes <NODES>", "1..=10000"]),
+        ] {
+            let error = program().try_get_matches_from(typed.split(' ')).unwrap_err();
+            let sentence = sentence(&error);
+            assert!(!sentence.contains('\n') && !sentence.contains("For more"), "{sentence}");
+            assert!(parts.iter().all(|part| sentence.contains(part)), "{sentence} lacks one of {parts:?}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+}

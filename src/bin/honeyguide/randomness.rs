@@ -1,0 +1,29 @@
+//! Where a command's random numbers come from.
+
+use clap::Args;
+use honeyguide::adapters::rng_seed;
+use honeyguide::base::Rng;
+
+use crate::cause::cause;
+use crate::failed::Failed;
+
+#[derive(Args, Clone)]
+pub struct Randomness {
+    /// Makes a run repeatable where random numbers play a part
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+impl Randomness {
+    /// Randomness of the system, or the repeatable kind.
+    pub fn rng(&self) -> Result<Rng, Failed> {
+        let Some(n) = self.seed else {
+            let rng_seed =
+                rng_seed().map_err(|error| format!("the system gives no random numbers: {}", cause(&error)))?;
+            return Ok(Rng::from_seed(rng_seed));
+        };
+        let mut rng_seed = [0; 32];
+        rng_seed[..8].copy_from_slice(&n.to_le_bytes());
+        Ok(Rng::from_seed(rng_seed))
+    }
+}
