@@ -1,0 +1,64 @@
+//! Texts of strangers on their way to a terminal.
+
+use crate::commands::World;
+use crate::process::run;
+
+/// Turns a line around, clears the screen, and hides.
+const STEERING: &str = "a\u{202e}b\u{1b}[2J\u{9b}31m\u{2066}\u{200f}\u{feff}\u{e0041}c";
+
+fn is_harmless(text: &str) -> bool {
+    let steers = |c: char| c.is_control() && c != '\n' || "\u{202e}\u{2066}\u{200f}\u{feff}\u{e0041}".contains(c);
+    !text.chars().any(steers)
+}
+
+/// Rule X11.
+#[test]
+fn a_value_that_would_steer_the_terminal_is_shown_in_hex_and_spelled_in_objects() {
+    let world = World::new();
+    let put = run(&["put", STEERING, "--bootstrap", &world.network, "--json"], b"").done().objects().remove(0);
+    let target = put["target"].as_str().unwrap();
+    let plain = run(&["get", target, "--bootstrap", &world.network], b"").done().out;
+    assert!(plain.trim_end().chars().all(|c| c.is_ascii_hexdigit()), "{plain}");
+    let json = run(&["get", target, "--bootstrap", &world.network, "--json"], b"").done();
+    assert!(is_harmless(&json.out) && json.out.contains("\\u202e") && json.out.contains("\\u009b"), "{json:?}");
+    assert_eq!(json.objects()[0]["text"], STEERING);
+}
+
+/// Rule X11.
+#[test]
+fn an_error_message_and_a_method_of_strangers_are_spelled() {
+    let text = STEERING.as_bytes();
+    let string = |bytes: &[u8]| [format!("{}:", bytes.len()).as_bytes(), bytes].concat();
+    let error = [&b"d1:eli201e"[..], &string(text), b"e1:t2:aa1:y1:ee"].concat();
+    let query = [&b"d1:ad2:id20:abcdefghij01234567896:target20:abcdefghij0123456789e1:q"[..], &string(text)].concat();
+    let query = [&query[..], b"1:t2:aa1:y1:qe"].concat();
+    let input = format!("{}\n{}\n", hex::encode(error), hex::encode(query));
+    for args in [&["inspect"][..], &["inspect", "--json"]] {
+        let run = run(args, input.as_bytes()).done();
+        assert!(is_harmless(&run.out), "{run:?}");
+        assert_eq!((&run.objects()[0]["message"], &run.objects()[1]["method"]), (&STEERING.into(), &STEERING.into()));
+    }
+}
+
+/// Rule X11. A name of a file or a host may be a stranger's as well.
+#[test]
+fn sentences_about_what_was_typed_spell_it_too() {
+    let file = format!("/nonexistent/{STEERING}");
+    for args in
+        [&["replay", &file][..], &["get", STEERING], &["ping", STEERING], &[STEERING], &["reconcile", &file, "b"]]
+    {
+        let run = run(args, b"");
+        assert!(matches!(run.code, Some(1 | 2)) && is_harmless(&run.err), "{run:?}");
+    }
+}
+
+/// Rule X13.
+#[test]
+fn inspect_takes_blanks_around_a_line() {
+    let ping = hex::encode("d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe");
+    let input = format!("  {ping}\n{ping}\t \r\n \t\n{ping} {ping}\n");
+    let run = run(&["inspect", "--json"], input.as_bytes()).failed(1, &["1 of 4"]);
+    let verdicts: Vec<_> = run.objects().iter().map(|line| line["verdict"].as_str().map(String::from)).collect();
+    let expected = [Some("query"), Some("query"), Some("drop"), Some("bad_input"), None];
+    assert_eq!(verdicts, expected.map(|verdict| verdict.map(String::from)));
+}

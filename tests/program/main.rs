@@ -1,0 +1,16 @@
+//! The program as a user meets it: every command through everything that its streams, its files, its terminal, the
+//! system and the user may do. Rules X1 to X20 of `spec/program.md`.
+
+#![cfg(target_os = "linux")]
+
+mod commands;
+mod files;
+mod hostile;
+#[path = "../shared/namespace.rs"]
+mod namespace;
+mod objects;
+mod options;
+mod process;
+mod signals;
+mod streams;
+mod usage;

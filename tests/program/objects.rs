@@ -1,0 +1,114 @@
+//! `--json`: an object for each result, and on failure an object that says so, last.
+
+use serde_json::Value;
+
+use crate::commands::{ID, World};
+use crate::process::{run, words};
+
+fn keys(object: &Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// Rule X8.
+#[test]
+fn with_json_each_line_is_an_object_and_the_last_of_a_failure_says_why() {
+    let world = World::new();
+    for case in world.successes() {
+        // The protocol of the harness is its own.
+        if case.name() == "negentropy-harness" {
+            continue;
+        }
+        let run = run(&[&["--json"], &words(&case.args())[..]].concat(), &case.input).done();
+        let objects = run.objects();
+        assert!(!objects.is_empty() && objects.iter().all(Value::is_object), "{run:?}");
+        assert!(objects.iter().all(|object| object.get("error").is_none()), "{run:?}");
+    }
+    for case in world.failures() {
+        let run = run(&[&["--json"], &words(&case.args())[..]].concat(), &case.input).failed(1, &[]);
+        let last: Value = serde_json::from_str(run.out.lines().last().unwrap()).unwrap();
+        assert_eq!(keys(&last), ["error", "code", "outcome"], "{run:?}");
+        assert_eq!(last["code"], 1);
+        assert!(run.err.trim_end().ends_with(last["error"].as_str().unwrap()), "{run:?}");
+        if ["put", "get"].contains(&case.name()) {
+            assert!(last["outcome"]["queried"].as_u64() > Some(0), "{last}");
+        }
+    }
+}
+
+/// Rule X9. The order is that in which they are read most.
+#[test]
+fn what_get_prints_has_exactly_these_fields_and_put_takes_them_back() {
+    let world = World::new();
+    let (secret, network) = (world.folder.file("secret"), world.network.as_str());
+    let put = ["put", "hello", "--bootstrap", network, "--json", "--secret", &secret, "--salt", "s"];
+    let put = run(&put, b"").done().objects().remove(0);
+    let key = put["k"].as_str().unwrap();
+    let get = ["get", "--key", key, "--salt", "s", "--bootstrap", network, "--json"];
+    let got = run(&get, b"").done();
+    let object = &got.objects()[0];
+    assert_eq!(keys(object), ["target", "k", "seq", "salt", "sig", "v_hex", "text", "copies", "outcome"]);
+    assert_eq!((&object["salt"], &object["text"], &object["seq"]), (&"73".into(), &"hello".into(), &1.into()));
+    assert_eq!((&object["target"], &object["k"]), (&put["target"], &put["k"]));
+    assert_eq!((object["sig"].as_str().unwrap().len(), object["v_hex"].as_str().unwrap()), (128, "353a68656c6c6f"));
+    // Another network gets it without the secret, from a file and from standard input.
+    let other = World::new();
+    let file = other.folder.with("got", &got.out);
+    let again = run(&["put", "--item", &file, "--bootstrap", &other.network, "--json"], b"").done().objects().remove(0);
+    assert_eq!((&again["target"], &again["seq"], &again["salt"]), (&put["target"], &1.into(), &"73".into()));
+    run(&["put", "--item", "-", "--bootstrap", &other.network], got.out.as_bytes()).done();
+    let get = ["get", "--key", key, "--salt", "s", "--bootstrap", &other.network];
+    assert_eq!(run(&get, b"").done().out, "hello\n");
+    // What has no salt, no key and no signature says so.
+    let target = honeyguide::krpc::Item::immutable_target(b"5:hello").to_string();
+    let got = run(&["get", &target, "--bootstrap", network, "--json"], b"").done().objects().remove(0);
+    assert!(["k", "seq", "salt", "sig"].iter().all(|field| got[field].is_null()), "{got}");
+}
+
+/// Rule X10.
+#[test]
+fn a_word_has_one_meaning_in_what_reconcile_prints() {
+    let world = World::new();
+    let (a, b) = (world.folder.file("a"), world.folder.file("b"));
+    let objects = run(&["reconcile", &a, &b, "--list", "--json"], b"").done().objects();
+    let (sum, listed) = objects.split_last().unwrap();
+    assert_eq!((&sum["have"], &sum["need"]), (&1.into(), &1.into()));
+    let expected =
+        [("cd", "a"), ("ef", "b")].map(|(id, file)| serde_json::json!({ "id": id.repeat(32), "only_in": file }));
+    assert_eq!(listed, expected);
+}
+
+/// Rule X12.
+#[test]
+fn a_question_to_one_node_tells_what_it_said_besides() {
+    let world = World::new();
+    let at = world.network.as_str();
+    let ask = |args: &[&str]| run(&[args, &["--at", at, "--json"]].concat(), b"");
+    let target = honeyguide::krpc::Item::immutable_target(b"5:hello").to_string();
+    for args in [
+        &["find-node", ID][..],
+        &["peers", ID],
+        &["scrape", ID],
+        &["sample", ID],
+        &["get", &target],
+        &["announce", ID, "--port", "7", "--seeding"],
+        &["put", "hello"],
+    ] {
+        let objects = ask(args).done().objects();
+        let last = objects.last().unwrap();
+        assert_eq!(
+            last["outcome"]["queried"].as_u64(),
+            Some(if ["announce", "put"].contains(&args[0]) { 2 } else { 1 })
+        );
+        assert!(last["nodes"].as_array().unwrap().len() > 3, "{last}");
+        assert!(last["ip"].as_str().unwrap().starts_with("127.0.0.1:"), "{last}");
+        assert!(last["version"].is_string() || last["version"].is_null(), "{last}");
+        let has_token = !["find-node", "sample"].contains(&args[0]);
+        assert_eq!(last["token"].is_string(), has_token, "{last}");
+    }
+    let swarm = ask(&["scrape", ID]).done().objects().remove(0);
+    assert_eq!((&swarm["seeds"], &swarm["peers"]), (&1.into(), &0.into()));
+    // It answered and has nothing: that is told as well, before the failure.
+    let nothing = ask(&["peers", &"00".repeat(20)]).failed(1, &["no peer", at]).objects();
+    assert!(nothing[0]["token"].is_string() && nothing[1]["code"] == 1 && nothing.len() == 2, "{nothing:?}");
+    run(&["get", &target, "--at", &world.nobody, "--timeout", "3"], b"").failed(1, &[&world.nobody, "did not answer"]);
+}

@@ -1,0 +1,110 @@
+//! Options: how much is said, how many copies are wanted, packets of pkarr, what packagers need.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::commands::{ID, World, packet};
+use crate::process::{Folder, run};
+
+/// Rule X7.
+#[test]
+fn as_much_is_said_as_is_asked_for() {
+    let world = World::new();
+    let said = |more: &[&str]| {
+        let args = [&["put", "hello", "--bootstrap", &world.network], more].concat();
+        run(&args, b"").done().err
+    };
+    // Six nodes hold it, which is worth a word.
+    assert_eq!(said(&[]).lines().count(), 1);
+    assert_eq!(said(&["-q"]), "");
+    let steps = said(&["-v"]);
+    assert!(
+        steps.contains("joined the network") && steps.contains("it took ") && !steps.contains("QuerySent"),
+        "{steps}"
+    );
+    assert!(said(&["-vv"]).contains("QuerySent"));
+    // Why it failed is said all the same.
+    run(&["get", ID, "--bootstrap", &world.network, "-q"], b"").failed(1, &["no node returned"]);
+    for case in world.successes() {
+        for volume in ["-q", "-v", "-vv"] {
+            let args = case.args();
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let run = run(&[&[volume], &args[..]].concat(), &case.input).done();
+            assert!(volume != "-q" || run.err.is_empty(), "{run:?}");
+            assert!(volume == "-q" || run.err.contains("it took"), "{run:?}");
+        }
+    }
+}
+
+/// Rules X14 and X15.
+#[test]
+fn so_many_copies_as_are_asked_for_are_had_or_it_is_a_failure() {
+    let world = World::new();
+    let (network, secret) = (world.network.as_str(), world.folder.file("secret"));
+    let put = |more: &[&str]| {
+        run(&[&["put", "x", "--secret", &secret, "--bootstrap", network, "--json"], more].concat(), b"")
+    };
+    let first = put(&["--require", "6"]).done().objects().remove(0);
+    let failed = put(&["--require", "7"]).failed(1, &["6 confirmations count", "--require 7"]).objects();
+    assert_eq!((&failed[0]["stored"], &failed[1]["outcome"]["stored"]["counted"]), (&6.into(), &6.into()));
+    let get = |more: &[&str]| {
+        let key = first["k"].as_str().unwrap();
+        run(&[&["get", "--key", key, "--bootstrap", network, "--json"], more].concat(), b"")
+    };
+    assert!(get(&["-n", "6"]).done().objects()[0]["copies"].as_u64() >= Some(6));
+    let few = get(&["-n", "7"]).failed(1, &["6 of 7 nodes"]).objects();
+    assert_eq!((&few[0]["copies"], &few[1]["code"]), (&6.into(), &1.into()));
+    assert_eq!(get(&["--newer-than", "1"]).done().objects()[0]["seq"], 2);
+    get(&["--newer-than", "2"]).failed(1, &["newer than 2"]);
+    assert_eq!(get(&["--newer-than", "0", "-n", "2"]).done().objects()[0]["seq"], 2);
+}
+
+/// Rules X17 to X19.
+#[test]
+fn a_packet_of_pkarr_is_stored_and_found_by_its_key() {
+    let world = World::new();
+    let (network, file) = (world.network.as_str(), world.folder.file("packet"));
+    let put = run(&["put", "--pkarr", &file, "--bootstrap", network, "--json"], b"").done().objects().remove(0);
+    assert_eq!((&put["seq"], &put["salt"]), (&1_000_000.into(), &serde_json::Value::Null));
+    let key = z_base_32(&hex::decode(put["k"].as_str().unwrap()).unwrap());
+    for key in [key.clone(), format!("pk:{key}")] {
+        let got = run(&["get", "--pkarr", &key, "--bootstrap", network, "--json"], b"").done().objects().remove(0);
+        assert_eq!((&got["target"], &got["seq"], &got["k"]), (&put["target"], &put["seq"], &put["k"]));
+        assert_eq!(got["v_hex"].as_str().unwrap(), hex::encode([&b"12:"[..], &packet(0)[104..]].concat()));
+    }
+    // The same packet again is no failure, an older one is, and says which is held.
+    run(&["put", "--pkarr", "-", "--bootstrap", network], &packet(1_000_000)).done();
+    run(&["put", "--pkarr", "-", "--bootstrap", network], &packet(999_999)).failed(1, &["newer", "1000000"]);
+}
+
+fn z_base_32(bytes: &[u8]) -> String {
+    let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
+    let alphabet = b"ybndrfg8ejkmcpqxot1uwisza345h769";
+    let digit = |five: &[u8]| {
+        let five = format!("{:0<5}", std::str::from_utf8(five).unwrap());
+        char::from(alphabet[usize::from_str_radix(&five, 2).unwrap()])
+    };
+    bits.as_bytes().chunks(5).map(digit).collect()
+}
+
+/// Rule X16.
+#[test]
+fn packagers_get_completions_and_the_manual() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = run(&["completions", shell], b"").done().out;
+        assert!(script.contains("honeyguide") && script.contains("find-node"), "{shell}");
+        let object = run(&["completions", shell, "--json"], b"").done().objects().remove(0);
+        assert_eq!((object["shell"].as_str(), object["script"].as_str()), (Some(shell), Some(script.as_str())));
+    }
+    let folder = Folder::new();
+    let pages = folder.file("a/b");
+    let listed = run(&["man", &pages], b"").done().out;
+    assert_eq!(listed.lines().count(), 23, "one for each command, and the program's own: {listed}");
+    for page in listed.lines() {
+        let text = fs::read_to_string(page).unwrap();
+        assert!(text.contains(".SH NAME") && text.contains("Examples:"), "{page}");
+        assert_eq!(fs::metadata(page).unwrap().permissions().mode() & 0o777, 0o644);
+    }
+    assert!(fs::exists(format!("{pages}/honeyguide-journal-scrub.1")).unwrap());
+    run(&["man", &pages], b"").failed(1, &["honeyguide.1", "exists", "left as it is"]);
+}

@@ -1,0 +1,167 @@
+//! What the user typed wrong: exit code 2, one sentence that names the thing, what is wrong with it and what would be
+//! right; and options that mean nothing to a command.
+
+use crate::commands::{ID, World, item, packet};
+use crate::process::{Folder, run, words};
+
+const KEY: &str = "0101010101010101010101010101010101010101010101010101010101010101";
+
+/// It is refused with these words, and the same again as an object.
+fn wrong(args: &[&str], say: &[&str]) {
+    let plain = run(args, b"");
+    assert!(plain.out.is_empty() && plain.err.lines().count() == 1, "{args:?} {plain:?}");
+    plain.failed(2, say);
+    let run = run(&[&["--json"], args].concat(), b"").failed(2, say);
+    let objects = run.objects();
+    let [object] = &objects[..] else { panic!("{args:?} {objects:?}") };
+    assert_eq!((&object["code"], &object["outcome"]), (&2.into(), &serde_json::Value::Null));
+    assert!(say.iter().all(|word| object["error"].as_str().unwrap().contains(word)), "{object}");
+}
+
+/// Rules X1 and X2.
+#[test]
+fn what_is_typed_wrong_is_named_with_what_would_be_right() {
+    let long = "s".repeat(65);
+    for (args, say) in [
+        (&[][..], &["command is missing", "usage:"][..]),
+        (&["journal"], &["command is missing", "honeyguide journal"]),
+        (&["dance"], &["'dance'", "usage:"]),
+        (&["get"], &["TARGET of 40 hex digits", "--key PUBKEY", "--pkarr KEY"]),
+        (&["get", "abc"], &["'abc'", "40 hex digits"]),
+        (&["get", KEY], &["64 hex digits are a public key", "--key"]),
+        (&["get", &"y".repeat(52)], &["pkarr key", "--pkarr"]),
+        (&["get", "--key", ID], &["--key", "64 hex digits"]),
+        (&["get", "--pkarr", "abc"], &["--pkarr", "52 characters of z-base-32"]),
+        (&["get", ID, "--key", KEY], &["--key", "cannot be used with"]),
+        (&["get", ID, "--first"], &["--first", "cannot be used with"]),
+        (&["get", "--key", KEY, "-n", "2", "--first"], &["--first", "cannot be used with"]),
+        (&["get", "--key", KEY, "-n", "0"], &["-n", "'0'"]),
+        (&["get", "--key", KEY, "-n", "65536"], &["-n", "65536"]),
+        (&["get", "--key", KEY, "--newer-than", "-1"], &["'-1'", "--newer-than", "whole number from 0"]),
+        (&["get", "--key", KEY, "--salt", &long], &["--salt", "at most 64 bytes, not 65"]),
+        (&["get", ID, "--at", "127.0.0.1:1", "--bootstrap", "127.0.0.1:1"], &["--at", "--bootstrap"]),
+        (&["get", ID, "-n", "2", "--at", "127.0.0.1:1"], &["-n 2", "127.0.0.1:1", "one copy"]),
+        (&["put"], &["VALUE", "--file", "--item", "--pkarr"]),
+        (&["put", ""], &["empty", "--bencode 0:"]),
+        (&["put", "", "--bencode"], &["empty", "--bencode 0:"]),
+        (&["put", "--file", "/dev/null"], &["empty"]),
+        (&["put", "hello", "--bencode"], &["canonical bencode", "without --bencode"]),
+        (&["put", &"x".repeat(1001)], &["1006", "1000", "shorten"]),
+        (&["put", "x", "--seq", "1"], &["--secret"]),
+        (&["put", "x", "--salt", "s"], &["--secret"]),
+        (&["put", "x", "--cas", "1"], &["--cas", "--secret FILE"]),
+        (&["put", "x", "--secret", "f", "--seq", "-1"], &["'-1'", "--seq", "whole number from 0"]),
+        (&["put", "x", "--secret", "f", "--seq", "9223372036854775808"], &["--seq", "9223372036854775807"]),
+        (&["put", "x", "--secret", "f", "--cas", "-1"], &["'-1'", "--cas", "whole number from 0"]),
+        (&["put", "x", "--require", "0"], &["--require", "'0'"]),
+        (&["put", "x", "--item", "f"], &["--item", "cannot be used with"]),
+        (&["put", "--item", "f", "--secret", "f"], &["--secret", "cannot be used with"]),
+        (&["put", "--item", "f", "--pkarr", "f"], &["--pkarr", "cannot be used with"]),
+        (&["put", "-", "--secret", "-"], &["standard input", "name a file"]),
+        (&["announce", ID], &["--port <PORT>", "usage:"]),
+        (&["announce", ID, "--port", "0"], &["--port", "1..=65535"]),
+        (&["announce", ID, "--port", "-7"], &["'-7'", "--port", "1..=65535"]),
+        (&["find-node", &"zz".repeat(20)], &["40 hex digits"]),
+        (&["scrape", ID, "--bootstrap", "127.0.0.1"], &["\"127.0.0.1\"", "port", "host:port"]),
+        (&["sample", ID, "--bootstrap", "host:65536"], &["\"host:65536\"", "host:port"]),
+        (&["peers", ID, "--at", "nowhere"], &["\"nowhere\"", "host:port"]),
+        (&["peers", ID, "--at", "224.0.0.1:1"], &["224.0.0.1:1", "no address of a node"]),
+        (&["peers", ID, "--network", "moon"], &["'moon'", "public, local"]),
+        (&["peers", ID, "--network", "local"], &["--bootstrap"]),
+        (&["peers", ID, "--timeout", "0"], &["--timeout", "above 0 and at most 1000000000"]),
+        (&["peers", ID, "--timeout", "-1"], &["'-1'", "--timeout", "above 0"]),
+        (&["peers", ID, "--seed", "-1"], &["'-1'", "--seed"]),
+        (&["ping"], &["<ADDR>"]),
+        (&["ping", "127.0.0.1"], &["\"127.0.0.1\"", "port"]),
+        (&["ping", "0.0.0.0:1"], &["0.0.0.0:1", "no address of a node"]),
+        (&["ping", "[ff02::1]:1"], &["[ff02::1]:1", "no address of a node"]),
+        (&["demo", "--nodes", "4", "--bootstrap", "127.0.0.1:1"], &["--nodes", "--bootstrap"]),
+        (&["demo", "--network", "public"], &["--bootstrap"]),
+        (&["testnet", "--nodes", "0"], &["--nodes", "1..=10000"]),
+        (&["testnet", "--nodes", "10001"], &["--nodes", "1..=10000"]),
+        (&["testnet", "--port", "65536"], &["--port", "65536"]),
+        (&["node", "--bind", "a:b"], &["--bind", "address:port"]),
+        (&["node", "--bind", "127.0.0.1"], &["--bind", "port"]),
+        (&["node", "--journal", "f", "--state", "./f"], &["--journal f", "one file", "name two"]),
+        (&["keygen", "f", "--seed", "1"], &["--seed", "--insecure"]),
+        (&["keygen", "f", "--insecure"], &["--insecure", "--seed"]),
+        (&["replay", "f", "--until", "-1"], &["'-1'", "--until"]),
+        (&["replay", "f", "--explain", "x"], &["'x'", "--explain"]),
+        (&["journal", "shrink", "f", "g"], &["CHECK", "usage:"]),
+        (&["inspect", "--id", "12"], &["--id", "40 hex digits"]),
+        (&["inspect", "--salt", &long], &["--salt", "64 bytes"]),
+        (&["reconcile", "a"], &["<B>"]),
+        (&["reconcile", "a", "b", "--frame", "1"], &["4096"]),
+        (&["reconcile", "a", "b", "--frame", "-1"], &["'-1'", "--frame"]),
+        (&["completions", "dos"], &["'dos'", "bash"]),
+        (&["man"], &["<FOLDER>"]),
+        (&["pubkey"], &["<FILE>"]),
+        (&["pubkey", "f", "-q", "-v"], &["--quiet", "cannot be used with"]),
+    ] {
+        wrong(args, say);
+    }
+}
+
+/// Rule X2. What is in a file that holds the value was typed as well as a value is.
+#[test]
+fn an_item_or_a_packet_that_nobody_may_store_is_wrong_usage() {
+    let folder = Folder::new();
+    let changed = item(1).replace("\"seq\":1", "\"seq\":2");
+    for (item, say) in [
+        ("", &["one JSON object"][..]),
+        ("{}", &["has no k"]),
+        (&item(1).replace("sig", "signature"), &["has no sig"]),
+        (&changed, &["signature does not fit", "changed"]),
+        (&item(1).replace("\"seq\":1", "\"seq\":-1"), &["sequence number is -1"]),
+        (&item(1).replace("353a68656c6c6f", "zz"), &["v_hex that is not hex"]),
+    ] {
+        let file = folder.with("item", item);
+        wrong(&["put", "--item", &file], say);
+    }
+    let good = packet(7);
+    let longest = [&good[..], &vec![0; 1104 - good.len()]].concat();
+    for (bytes, say) in [
+        (vec![], &["0 bytes", "from 104 to 1104"][..]),
+        (good[..103].to_vec(), &["103 bytes", "from 104 to 1104"]),
+        ([&longest[..], b"x"].concat(), &["more than 1104"]),
+        (longest, &["signature does not fit"]),
+        ([&good[..96], &[255; 8], &good[104..]].concat(), &["18446744073709551615", "highest sequence number"]),
+    ] {
+        let file = folder.with("packet", bytes);
+        wrong(&["put", "--pkarr", &file], say);
+    }
+}
+
+/// Rule X3.
+#[test]
+fn an_option_that_means_nothing_to_a_command_is_wrong_usage() {
+    let world = World::new();
+    let networked = ["node", "find-node", "announce", "peers", "scrape", "sample", "put", "get", "demo"];
+    let asking = ["find-node", "announce", "peers", "scrape", "sample", "put", "get"];
+    let random = ["testnet", "journal scrub", "ping", "keygen", "reconcile"];
+    for case in world.successes() {
+        let name = case.name();
+        for (option, value, is_meant) in [
+            ("--bootstrap", "127.0.0.1:1", networked.contains(&name)),
+            ("--network", "local", networked.contains(&name) || name == "ping"),
+            ("--seed", "1", networked.contains(&name) || random.contains(&name)),
+            ("--at", "127.0.0.1:1", asking.contains(&name)),
+            ("--secret", "f", name == "put"),
+            ("--state", "f", name == "node"),
+        ] {
+            if is_meant {
+                continue;
+            }
+            let args = case.args();
+            let mut args = words(&args);
+            args.splice(name.split(' ').count()..name.split(' ').count(), [option, value]);
+            wrong(&args, &[option, "usage:"]);
+        }
+        // Help of what it does not know says nothing of it either.
+        let help = run(&[&name.split(' ').collect::<Vec<_>>()[..], &["--help"]].concat(), b"").done().out;
+        assert_eq!(help.contains("--bootstrap <"), networked.contains(&name), "{help}");
+        assert!(["--json", "--timeout", "--verbose", "--quiet"].iter().all(|option| help.contains(option)), "{help}");
+        let examples: Vec<_> = help.lines().skip_while(|line| *line != "Examples:").skip(1).collect();
+        assert_eq!(examples.len(), 2, "{help}");
+    }
+}
