@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::randomness::Randomness;
 
 /// How long whoever ends the program waits for the public key to be told.
-const LAST_WORD: Duration = Duration::from_millis(50);
+const LAST_WORD: Duration = Duration::from_millis(20);
 
 /// Make an ed25519 secret in a new file and print its public key
 #[derive(clap::Args)]
