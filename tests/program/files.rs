@@ -52,7 +52,7 @@ fn args(typed: &str, journal: &str, new: &str) -> Vec<String> {
     typed.replace("JOURNAL", journal).replace("NEW", new).split(' ').map(String::from).collect()
 }
 
-/// Rule X20.
+/// Rule U14.
 #[test]
 fn on_a_full_file_system_nothing_is_half_written_and_the_reason_is_told() {
     let world = World::new();
@@ -73,7 +73,7 @@ fn on_a_full_file_system_nothing_is_half_written_and_the_reason_is_told() {
     }
 }
 
-/// Rule X20.
+/// Rule U14.
 #[test]
 fn on_a_read_only_file_system_the_reason_is_told_and_what_is_there_is_read() {
     let world = World::new();
@@ -92,7 +92,7 @@ fn on_a_read_only_file_system_the_reason_is_told_and_what_is_there_is_read() {
     run(&["reconcile", &disk.0.file("a"), &disk.0.file("b")], b"").done();
 }
 
-/// Rules X2 and X20.
+/// Rules U2 and U14.
 #[test]
 fn what_is_no_file_is_named_with_what_it_is() {
     let world = World::new();
@@ -126,7 +126,7 @@ fn what_is_no_file_is_named_with_what_it_is() {
     run(&["man", &pipe], b"").failed(1, &[&pipe, "exists"]);
 }
 
-/// Rule X2.
+/// Rule U2.
 #[test]
 fn a_file_with_a_public_key_or_something_else_is_no_secret_and_is_not_repeated() {
     let folder = Folder::new();

@@ -11,7 +11,7 @@ fn is_harmless(text: &str) -> bool {
     !text.chars().any(steers)
 }
 
-/// Rule X11.
+/// Rule U12.
 #[test]
 fn a_value_that_would_steer_the_terminal_is_shown_in_hex_and_spelled_in_objects() {
     let world = World::new();
@@ -24,7 +24,7 @@ fn a_value_that_would_steer_the_terminal_is_shown_in_hex_and_spelled_in_objects(
     assert_eq!(json.objects()[0]["text"], STEERING);
 }
 
-/// Rule X11.
+/// Rule U12.
 #[test]
 fn an_error_message_and_a_method_of_strangers_are_spelled() {
     let text = STEERING.as_bytes();
@@ -40,7 +40,7 @@ fn an_error_message_and_a_method_of_strangers_are_spelled() {
     }
 }
 
-/// Rule X11. A name of a file or a host may be a stranger's as well.
+/// Rule U12. A name of a file or a host may be a stranger's as well.
 #[test]
 fn sentences_about_what_was_typed_spell_it_too() {
     let file = format!("/nonexistent/{STEERING}");
@@ -52,7 +52,7 @@ fn sentences_about_what_was_typed_spell_it_too() {
     }
 }
 
-/// Rule X13.
+/// Rule U13.
 #[test]
 fn inspect_takes_blanks_around_a_line() {
     let ping = hex::encode("d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe");

@@ -9,7 +9,7 @@ fn keys(object: &Value) -> Vec<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// Rule X8.
+/// Rule U9.
 #[test]
 fn with_json_each_line_is_an_object_and_the_last_of_a_failure_says_why() {
     let world = World::new();
@@ -35,7 +35,7 @@ fn with_json_each_line_is_an_object_and_the_last_of_a_failure_says_why() {
     }
 }
 
-/// Rule X9. The order is that in which they are read most.
+/// Rules U10 and U18. The order is that in which they are read most.
 #[test]
 fn what_get_prints_has_exactly_these_fields_and_put_takes_them_back() {
     let world = World::new();
@@ -64,7 +64,7 @@ fn what_get_prints_has_exactly_these_fields_and_put_takes_them_back() {
     assert!(["k", "seq", "salt", "sig"].iter().all(|field| got[field].is_null()), "{got}");
 }
 
-/// Rule X10.
+/// Rule U11.
 #[test]
 fn a_word_has_one_meaning_in_what_reconcile_prints() {
     let world = World::new();
@@ -77,7 +77,7 @@ fn a_word_has_one_meaning_in_what_reconcile_prints() {
     assert_eq!(listed, expected);
 }
 
-/// Rule X12.
+/// Rule U15.
 #[test]
 fn a_question_to_one_node_tells_what_it_said_besides() {
     let world = World::new();

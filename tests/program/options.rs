@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::commands::{ID, World, packet};
 use crate::process::{Folder, run};
 
-/// Rule X7.
+/// Rule U8.
 #[test]
 fn as_much_is_said_as_is_asked_for() {
     let world = World::new();
@@ -36,7 +36,7 @@ fn as_much_is_said_as_is_asked_for() {
     }
 }
 
-/// Rules X14 and X15.
+/// Rules U16 and U17.
 #[test]
 fn so_many_copies_as_are_asked_for_are_had_or_it_is_a_failure() {
     let world = World::new();
@@ -59,7 +59,7 @@ fn so_many_copies_as_are_asked_for_are_had_or_it_is_a_failure() {
     assert_eq!(get(&["--newer-than", "0", "-n", "2"]).done().objects()[0]["seq"], 2);
 }
 
-/// Rules X17 to X19.
+/// Rules U19 to U21.
 #[test]
 fn a_packet_of_pkarr_is_stored_and_found_by_its_key() {
     let world = World::new();
@@ -74,7 +74,7 @@ fn a_packet_of_pkarr_is_stored_and_found_by_its_key() {
     }
     // The same packet again is no failure, an older one is, and says which is held.
     run(&["put", "--pkarr", "-", "--bootstrap", network], &packet(1_000_000)).done();
-    run(&["put", "--pkarr", "-", "--bootstrap", network], &packet(999_999)).failed(1, &["newer", "1000000"]);
+    run(&["put", "--pkarr", "-", "--bootstrap", network], &packet(999_999)).failed(1, &["newer", "signed", "1000001"]);
 }
 
 fn z_base_32(bytes: &[u8]) -> String {
@@ -87,7 +87,7 @@ fn z_base_32(bytes: &[u8]) -> String {
     bits.as_bytes().chunks(5).map(digit).collect()
 }
 
-/// Rule X16.
+/// Rule U22.
 #[test]
 fn packagers_get_completions_and_the_manual() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {

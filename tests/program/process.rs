@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -83,7 +83,11 @@ impl Run {
 }
 
 /// A program that runs until it is told to end.
-pub struct Running(Child);
+pub struct Running {
+    child: Child,
+    /// Kept, since a program whose reader has gone ends.
+    out: Option<BufReader<ChildStdout>>,
+}
 
 impl Running {
     /// With signals as they are by default: whoever runs the tests may ignore a hangup, and that is inherited.
@@ -95,12 +99,14 @@ impl Running {
     }
 
     pub fn of(command: &mut Command) -> Running {
-        Running(command.spawn().unwrap())
+        let mut child = command.spawn().unwrap();
+        let out = child.stdout.take().map(BufReader::new);
+        Running { child, out }
     }
 
     pub fn first_line(&mut self) -> String {
         let mut line = String::new();
-        BufReader::new(self.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        self.out.as_mut().expect("a pipe").read_line(&mut line).unwrap();
         line.trim_end().into()
     }
 
@@ -116,7 +122,7 @@ impl Running {
     }
 
     fn is_waiting(&self) -> bool {
-        let process = PathBuf::from(format!("/proc/{}", self.0.id()));
+        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
         let status = fs::read_to_string(process.join("status")).unwrap_or_default();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0").trim();
         // SIGHUP, SIGINT and SIGTERM.
@@ -129,17 +135,17 @@ impl Running {
     /// Sends a signal; the time until it has ended, and how.
     pub fn end(mut self, signal: &str) -> (Duration, Option<i32>) {
         let begun = Instant::now();
-        let kill = format!("kill -{signal} {}", self.0.id());
+        let kill = format!("kill -{signal} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-        let code = self.0.wait().unwrap().code();
+        let code = self.child.wait().unwrap().code();
         (begun.elapsed(), code)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

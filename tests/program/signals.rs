@@ -23,7 +23,7 @@ fn prompt(what: &str, running: Running, signal: &str, code: i32) {
     assert_eq!(ended, Some(code), "{what} after {signal}");
 }
 
-/// Rule X5.
+/// Rule U5.
 #[test]
 fn a_signal_ends_a_command_that_joins() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -63,7 +63,7 @@ fn drain(socket: &UdpSocket) {
     socket.set_nonblocking(false).unwrap();
 }
 
-/// Rule X5. A name service that never answers.
+/// Rule U5. A name service that never answers.
 #[test]
 fn a_signal_ends_a_command_that_resolves_a_name() {
     if !namespace::is_inside("signals::a_signal_ends_a_command_that_resolves_a_name") {
@@ -98,7 +98,7 @@ fn a_signal_ends_a_command_that_resolves_a_name() {
     }
 }
 
-/// Rule X5. Nobody opens the pipe on the other side, or somebody does and writes nothing.
+/// Rule U5. Nobody opens the pipe on the other side, or somebody does and writes nothing.
 #[test]
 fn a_signal_ends_a_command_that_waits_for_a_pipe() {
     let (world, folder) = (World::new(), Folder::new());
@@ -155,7 +155,7 @@ fn open_to_write(pipe: &str) -> fs::File {
     }
 }
 
-/// Rule X5.
+/// Rule U5.
 #[test]
 fn a_signal_ends_a_command_that_reads_standard_input() {
     for command in [
@@ -179,7 +179,7 @@ fn a_signal_ends_a_command_that_reads_standard_input() {
     }
 }
 
-/// Rule X5.
+/// Rule U5.
 #[test]
 fn a_signal_ends_a_command_that_runs() {
     let world = World::new();
@@ -211,7 +211,7 @@ fn a_signal_ends_a_command_that_runs() {
     assert!(folder.names().iter().all(|name| !name.starts_with(".honeyguide-")), "{:?}", folder.names());
 }
 
-/// Rule X5. The reader of standard output or of standard error reads nothing and stays.
+/// Rule U5. The reader of standard output or of standard error reads nothing and stays.
 #[test]
 fn a_signal_ends_a_command_whose_output_nobody_reads() {
     let world = World::new();
@@ -248,7 +248,7 @@ fn a_signal_ends_a_command_whose_output_nobody_reads() {
     }
 }
 
-/// Rule X5. A node whose output nobody reads still saves what it has.
+/// Rule U5. A node whose output nobody reads still saves what it has.
 #[test]
 fn a_node_that_nobody_reads_still_ends_in_order() {
     let (world, folder) = (World::new(), Folder::new());

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::commands::World;
 use crate::process::{PROGRAM, run, run_as, run_with, words};
 
-/// Rule X4.
+/// Rule U4.
 #[test]
 fn no_state_of_the_streams_makes_a_command_panic_or_changes_how_it_ends() {
     let world = World::new();
@@ -23,7 +23,7 @@ fn no_state_of_the_streams_makes_a_command_panic_or_changes_how_it_ends() {
     }
 }
 
-/// Rule X4.
+/// Rule U4.
 #[test]
 fn results_that_cannot_be_written_are_a_failure_with_the_reason() {
     let world = World::new();
@@ -32,7 +32,7 @@ fn results_that_cannot_be_written_are_a_failure_with_the_reason() {
     }
 }
 
-/// Rule X5.
+/// Rule U6.
 #[test]
 fn a_reader_who_has_gone_is_the_end_without_a_word() {
     let world = World::new();
@@ -52,11 +52,14 @@ fn a_reader_who_has_gone_is_the_end_without_a_word() {
     }
 }
 
-/// Rule X4. The help and the version are results like others.
+/// Rule U4. The help and the version are results like others.
 #[test]
 fn help_and_version_go_where_results_go() {
     for args in [&["--help"][..], &["--version"], &["get", "--help"], &["help", "put"]] {
-        assert!(!run(args, b"").done().out.is_empty());
+        let text = run(args, b"").done().out;
+        let object = run(&[&["--json"], args].concat(), b"").done().objects().remove(0);
+        let what = if args == ["--version"] { "version" } else { "help" };
+        assert_eq!(object[what].as_str().unwrap(), text.trim_end());
         run_with(">/dev/full", args, b"").failed(1, &["the disk is full"]);
         run_with(">&- 2>&-", args, b"").in_order("help").done();
     }
@@ -66,7 +69,7 @@ fn help_and_version_go_where_results_go() {
     }
 }
 
-/// Rule X6.
+/// Rule U7.
 #[test]
 fn nothing_depends_on_a_home_or_a_terminal() {
     let world = World::new();

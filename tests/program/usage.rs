@@ -18,7 +18,7 @@ fn wrong(args: &[&str], say: &[&str]) {
     assert!(say.iter().all(|word| object["error"].as_str().unwrap().contains(word)), "{object}");
 }
 
-/// Rules X1 and X2.
+/// Rules U1 and U2.
 #[test]
 fn what_is_typed_wrong_is_named_with_what_would_be_right() {
     let long = "s".repeat(65);
@@ -102,7 +102,7 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
     }
 }
 
-/// Rule X2. What is in a file that holds the value was typed as well as a value is.
+/// Rule U2. What is in a file that holds the value was typed as well as a value is.
 #[test]
 fn an_item_or_a_packet_that_nobody_may_store_is_wrong_usage() {
     let folder = Folder::new();
@@ -132,7 +132,7 @@ fn an_item_or_a_packet_that_nobody_may_store_is_wrong_usage() {
     }
 }
 
-/// Rule X3.
+/// Rule U3.
 #[test]
 fn an_option_that_means_nothing_to_a_command_is_wrong_usage() {
     let world = World::new();

@@ -1,5 +1,5 @@
-//! What the user typed, read and checked: the commands, their options, and a sentence about what is wrong (rules X1 to
-//! X3).
+//! What the user typed, read and checked: the commands, their options, and a sentence about what is wrong (rules U1 to
+//! U3).
 
 use std::time::Duration;
 
@@ -63,8 +63,12 @@ impl Command {
 
 /// Why no command is run.
 pub enum Refused {
-    /// The help or the version was asked for.
-    Answered(String),
+    /// The help or the version was asked for: its name, and what it says.
+    Answered {
+        what: &'static str,
+        text: String,
+        json: bool,
+    },
     Wrong {
         failed: Failed,
         json: bool,
@@ -76,12 +80,14 @@ pub fn read() -> Result<(Options, Command), Refused> {
     let read = matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
     match read {
         Ok(Cli { options, command }) => Ok((options, command)),
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            Err(Refused::Answered(error.render().to_string().trim_end().into()))
-        }
         Err(error) => {
             let mut typed = std::env::args_os().take_while(|argument| argument != "--");
-            Err(Refused::Wrong { failed: Failed::usage(sentence(&error)), json: typed.any(|one| one == "--json") })
+            let (text, json) = (error.render().to_string().trim_end().into(), typed.any(|one| one == "--json"));
+            Err(match error.kind() {
+                ErrorKind::DisplayHelp => Refused::Answered { what: "help", text, json },
+                ErrorKind::DisplayVersion => Refused::Answered { what: "version", text, json },
+                _ => Refused::Wrong { failed: Failed::usage(sentence(&error)), json },
+            })
         }
     }
 }
@@ -162,7 +168,7 @@ mod tests {
         words.drain(begin..).take_while(|word| !["|", "<", ">", "&"].contains(&word.as_str())).collect()
     }
 
-    /// Rule X3.
+    /// Rule U3.
     #[test]
     fn every_command_has_two_examples_and_each_is_of_that_command_and_understood() {
         let (mut all, program) = (Vec::new(), program());

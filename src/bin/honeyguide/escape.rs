@@ -1,5 +1,5 @@
 //! Characters that no terminal should be given by strangers: they move the cursor, hide what stands beside them, or
-//! turn the direction of a line (rule X11; Boucher, Anderson, "Trojan Source", 2021). Each is shown by its number
+//! turn the direction of a line (rule U12; Boucher, Anderson, "Trojan Source", 2021). Each is shown by its number
 //! instead.
 
 use std::fmt::Write;

@@ -60,13 +60,15 @@ use crate::cause::cause;
 use crate::command_line::{Command, Refused, program};
 use crate::failed::Failed;
 use crate::options::Options;
-use crate::print::{Volume, line, millis, object_line, outcome_json, say_at, set_volume};
+use crate::print::{Out, Volume, millis, object_line, outcome_json, say_at, set_volume};
 
 fn main() -> ExitCode {
     let begin = Instant::now();
     let (options, command) = match command_line::read() {
         Ok(read) => read,
-        Err(Refused::Answered(text)) => return report(line(text), false),
+        Err(Refused::Answered { what, text, json }) => {
+            return report(Out { json }.line(&text, json!({ what: &text })), json);
+        }
         Err(Refused::Wrong { failed, json }) => return report(Err(failed), json),
     };
     set_volume(options.volume());

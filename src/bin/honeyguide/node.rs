@@ -108,7 +108,11 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     if let Some(mut recorded) = recording {
         report_hash(out, recorded.end().await?)?;
     }
-    ran.and(kept)
+    match ran {
+        // That nobody reads is no failure, and hides none.
+        Err(failed) if failed.code == 0 => kept.and(Err(failed)),
+        ran => ran.and(kept),
+    }
 }
 
 /// Whom the node joins through. A local network may begin with this very node.

@@ -1,5 +1,5 @@
 //! Signed packets of pkarr: items of BEP 44 without a salt, whose value is a DNS message as one byte string and whose
-//! sequence number is the packet's time (rules X17 to X19).
+//! sequence number is the packet's time (rules U19 to U21).
 //!
 //! ```text
 //! public key (32 bytes), signature (64), microseconds since 1970 (8, big-endian), DNS message (0 to 1,000)
@@ -70,7 +70,7 @@ pub fn key(text: &str) -> Result<[u8; 32], String> {
 mod tests {
     use super::*;
 
-    /// Rule X17.
+    /// Rule U19.
     #[test]
     fn a_packet_is_taken_at_its_limits_and_not_one_byte_past_them() {
         let bytes: Vec<u8> = [[1; 32].as_slice(), &[2; 64], &7u64.to_be_bytes(), &[9; 1000]].concat();
@@ -82,7 +82,7 @@ mod tests {
         assert!(Packet::decode(&[&bytes[..], b"x"].concat()).unwrap_err().contains("more than 1104"));
     }
 
-    /// Rule X18.
+    /// Rule U20.
     #[test]
     fn a_time_past_the_highest_sequence_number_is_refused() {
         let at = |time: u64| Packet::decode(&[[0; 96].as_slice(), &time.to_be_bytes()].concat());
@@ -90,7 +90,7 @@ mod tests {
         assert!(at(1 << 63).unwrap_err().contains("9223372036854775808"));
     }
 
-    /// Rule X19.
+    /// Rule U21.
     #[test]
     fn a_key_is_52_characters_of_z_base_32() {
         assert_eq!(key(&"y".repeat(52)), Ok([0; 32]));

@@ -192,7 +192,7 @@ impl Args {
 
     /// Nobody stored it, or only nodes that do not count.
     fn not_stored(&self, failure: OperationError, outcome: &Outcome) -> Failed {
-        let tip = tip(outcome, self.cas.is_some());
+        let tip = tip(outcome, self.secret.is_some(), self.cas.is_some());
         let at = self.asks.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
         Failed::from(format!("{at}{failure}{tip} ({})", outcome_text(outcome))).with(outcome)
     }
@@ -224,11 +224,14 @@ fn warn_of_length(value: &[u8]) {
 }
 
 /// What to do about a version that was refused for another that is held.
-fn tip(outcome: &Outcome, guarded: bool) -> String {
+fn tip(outcome: &Outcome, can_sign: bool, guarded: bool) -> String {
     match outcome.held_seq.and_then(|seq| Some((seq, seq.checked_add(1)?))) {
         Some((seq, next)) if outcome.refused.cas_mismatch > 0 || outcome.refused.seq_too_old > 0 => {
             let cas = if guarded { format!(" --cas {seq}") } else { String::new() };
-            format!(": pass --seq {next}{cas} to replace it")
+            match can_sign {
+                true => format!(": pass --seq {next}{cas} to replace it"),
+                false => format!(": to replace it, have it signed with a sequence number of {next} or more"),
+            }
         }
         _ => String::new(),
     }

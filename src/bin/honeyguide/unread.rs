@@ -1,6 +1,6 @@
 //! Output that nobody reads. A reader may stop reading without going away; a write then waits for it for ever, and with
 //! it whoever has something to print, deaf to signals and to the end of its time. So another thread listens as well: it
-//! ends the program where a write was under way when the time was up, and does not get on (rule X5).
+//! ends the program where a write was under way when the time was up, and does not get on (rule U5).
 
 use std::thread;
 use std::time::Duration;
