@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::net::UdpSocket;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::commands::{ID, World};
 use crate::namespace;
-use crate::process::{Folder, Running};
+use crate::process::{Folder, PROGRAM, Running};
 
 /// The rule's tenth of a second, and what a machine may need that does other things besides.
 const PROMPT: Duration = Duration::from_millis(100 + 900);
@@ -138,7 +138,7 @@ fn a_signal_ends_a_command_that_waits_for_a_pipe() {
 
 fn with_streams(args: &[&str]) -> Command {
     let mut command = Command::new("env");
-    command.args(["--default-signal=HUP,INT,TERM", crate::process::PROGRAM]).args(args);
+    command.args(["--default-signal=HUP,INT,TERM", PROGRAM]).args(args);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
@@ -268,6 +268,49 @@ fn a_node_that_nobody_reads_still_ends_in_order() {
     assert!(fs::metadata(&state).unwrap().len() > 0);
     let replayed = crate::process::run(&["replay", &journal], b"").done();
     assert!(!replayed.err.contains("has no end"), "{replayed:?}");
+}
+
+/// Rule U5. A terminal on which the user has pressed Ctrl-S, while the progress is drawn.
+#[test]
+fn a_signal_ends_a_command_whose_terminal_is_stopped() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let folder = Folder::new();
+    let pid = folder.file("pid");
+    let find = format!("{PROGRAM} find-node {ID} --bootstrap {} --timeout 600", silent.local_addr().unwrap());
+    let script = format!("echo $$ > {pid}.new && mv {pid}.new {pid} && exec {find}");
+    for signal in SIGNALS {
+        let mut terminal = Command::new("script");
+        terminal.args(["--quiet", "--return", "--command", &script, "/dev/null"]);
+        terminal.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut terminal = terminal.spawn().expect("`script` of util-linux makes a terminal");
+        silent.recv_from(&mut [0; 1500]).unwrap();
+        let mut keys = terminal.stdin.take().unwrap();
+        keys.write_all(b"\x13").unwrap();
+        let id = fs::read_to_string(&pid).unwrap().trim().to_string();
+        while !writes(&id) {
+            std::thread::yield_now();
+        }
+        let begun = Instant::now();
+        namespace::run(&format!("kill -{signal} {id}"));
+        while fs::exists(format!("/proc/{id}/fd/2")).unwrap_or(false) {
+            std::thread::yield_now();
+        }
+        let took = begun.elapsed();
+        println!("stopped terminal {signal}: {:.1} ms", took.as_secs_f64() * 1e3);
+        assert!(took < PROMPT, "{signal}: {took:?}");
+        terminal.kill().unwrap();
+        terminal.wait().unwrap();
+        fs::remove_file(&pid).unwrap();
+        drain(&silent);
+    }
+}
+
+/// Whether a thread of a process is in the middle of writing to standard error.
+fn writes(id: &str) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{id}/task")).unwrap().flatten();
+    let calls = tasks.map(|task| fs::read_to_string(task.path().join("syscall")).unwrap_or_default());
+    // The number of the call differs between machines; the descriptor does not.
+    calls.into_iter().any(|call| call.split(' ').nth(1) == Some("0x2"))
 }
 
 /// A pipe with no place left, whose reader reads nothing.

@@ -31,6 +31,7 @@ mod peers;
 mod ping;
 mod pkarr;
 mod print;
+mod progress;
 mod pubkey;
 mod put;
 mod randomness;

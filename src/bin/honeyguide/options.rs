@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::failed::Failed;
 use crate::print::{Out, Volume};
+use crate::progress::spinner;
 
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Everywhere")]
@@ -72,9 +73,7 @@ impl Options {
         if self.json || self.quiet || !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
-        let bar = ProgressBar::new_spinner().with_message(what);
-        bar.enable_steady_tick(Duration::from_millis(100));
-        bar
+        spinner(what)
     }
 
     /// When the time of the command is up; for ever when nothing bounds it.

@@ -108,7 +108,8 @@ pub fn say_at(volume: Volume, text: impl Display) {
 static BEGUN: AtomicU64 = AtomicU64::new(0);
 static ENDED: AtomicU64 = AtomicU64::new(0);
 
-fn tracked<R>(write: impl FnOnce() -> R) -> R {
+/// A write that may have to wait for its reader.
+pub fn tracked<R>(write: impl FnOnce() -> R) -> R {
     BEGUN.fetch_add(1, Ordering::SeqCst);
     let result = write();
     ENDED.fetch_add(1, Ordering::SeqCst);
