@@ -12,10 +12,8 @@ from processes import AgentError, Child, run
 class Testnet(Child):
     """`honeyguide testnet`: our nodes as the servers."""
 
-    def __init__(self, program, nodes, bootstrap=()):
+    def __init__(self, program, nodes):
         arguments = ["testnet", "--nodes", nodes, "--json"]
-        for address in bootstrap:
-            arguments += ["--bootstrap", address]
         super().__init__("honeyguide testnet", [program, *arguments])
         self.address = json.loads(self.line(60))["bootstrap"]
 
@@ -133,6 +131,7 @@ def new_keys(program):
 
 
 def refused_code(results):
-    """The code that most nodes refused a put with, if its result says so."""
-    refused = results[-1].get("refused") if results else None
+    """The code that most nodes refused a put with, if its failure says so."""
+    outcome = results[-1].get("outcome") if results else None
+    refused = outcome.get("refused") if outcome else None
     return int(max(refused, key=refused.get)) if refused else None
