@@ -20,7 +20,9 @@ pub fn run(_options: &Options, args: Args) -> Result<(), Failed> {
     let frame = match std::env::var_os("FRAMESIZELIMIT") {
         Some(text) if !text.is_empty() => {
             let number = text.to_str().and_then(|text| text.parse().ok());
-            number.ok_or_else(|| Failed::usage("FRAMESIZELIMIT is not a number of bytes"))?
+            number.ok_or_else(|| {
+                Failed::usage("FRAMESIZELIMIT is not a number of bytes: 0 for no limit, or at least 4096")
+            })?
         }
         _ => 0,
     };
@@ -88,7 +90,10 @@ impl Side {
                 print::line(found + &answer)?;
                 Ok(Side::Sealed { set, config, party: Some(party), out })
             }
-            _ => Err(format!("{word:?} is no command, or not one for now").into()),
+            _ => Err(format!(
+                "{word:?} is no command, or not one for now: first come item and seal, then initiate and msg"
+            )
+            .into()),
         }
     }
 }

@@ -40,7 +40,10 @@ pub fn grow(out: &mut Vec<u8>, entries: usize, message: usize) {
 /// `timestamp,id` with the id in hex.
 pub fn entry(text: &str) -> Result<Entry, Failed> {
     let (timestamp, id) = text.split_once(',').ok_or("an entry is not of the form timestamp,id")?;
-    let timestamp = timestamp.trim().parse().map_err(|_| format!("{timestamp:?} is not a timestamp"))?;
-    let id = options::hex_array(id.trim()).map_err(|error| format!("the id of an entry: {error}"))?;
+    let timestamp = timestamp
+        .trim()
+        .parse()
+        .map_err(|_| format!("{timestamp:?} is not a timestamp, a number from 0 to {}", u64::MAX))?;
+    let id = options::hex_array(id.trim()).map_err(|error| format!("the id of an entry is {error}"))?;
     Ok(Entry { timestamp, id })
 }

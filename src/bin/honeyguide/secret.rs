@@ -16,12 +16,17 @@ pub fn secret(path: &Path) -> Result<[u8; 32], Failed> {
     let bytes = read(path, "the secret")?;
     // The content is a secret: the sentence must not repeat it.
     let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
-    let shown = path.display();
+    let shown = shown(path);
     if PUBLIC.iter().any(|begin| text.starts_with(begin)) {
         return Err(format!("{shown} holds a public key: name the file with its secret, as `keygen` wrote it").into());
     }
     options::hex_array(text)
         .map_err(|fault| format!("{shown} holds no secret: it is {fault}, as `keygen` writes them").into())
+}
+
+/// What a path means, in a sentence.
+pub fn shown(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".into() } else { path.display().to_string() }
 }
 
 /// A small file, or standard input for `-`. Either may block.
@@ -33,6 +38,6 @@ pub fn read(path: &Path, what: &str) -> Result<Vec<u8>, Failed> {
     } else {
         File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes))
     };
-    read.map_err(|error| format!("{what} cannot be read from {}: {}", path.display(), cause(&error)))?;
+    read.map_err(|error| format!("{what} cannot be read from {}: {}", shown(path), cause(&error)))?;
     Ok(bytes)
 }

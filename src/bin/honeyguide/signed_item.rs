@@ -23,7 +23,7 @@ impl Owned {
     /// The object in a file, or on standard input for `-`.
     pub fn from_json(path: &Path) -> Result<Owned, Failed> {
         let bytes = secret::read(path, "the item")?;
-        let wrong = |fault: String| Failed::usage(format!("the item in {} {fault}", path.display()));
+        let wrong = |fault: String| Failed::usage(format!("the item in {} {fault}", secret::shown(path)));
         let object: Value = serde_json::from_slice(&bytes).map_err(|_| {
             wrong("is not one JSON object: write it as `get --json` prints it, with k, salt, seq, sig and v_hex".into())
         })?;
@@ -34,7 +34,7 @@ impl Owned {
     pub fn from_packet(path: &Path) -> Result<Owned, Failed> {
         let bytes = secret::read(path, "the packet")?;
         let packet = Packet::decode(&bytes)
-            .map_err(|fault| Failed::usage(format!("the packet in {} {fault}", path.display())))?;
+            .map_err(|fault| Failed::usage(format!("the packet in {} {fault}", secret::shown(path))))?;
         let Packet { key, signature, seq, value } = packet;
         Ok(Owned { value, salt: vec![], key, seq, signature })
     }
