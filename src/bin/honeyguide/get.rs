@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, value_name = "S", value_parser = options::salt, conflicts_with_all = ["target", "pkarr"])]
     salt: Option<String>,
     /// The highest sequence number that the closest nodes hold (the default)
-    #[arg(long, conflicts_with_all = ["target", "first", "copies"])]
+    #[arg(long, conflicts_with_all = ["target", "first", "newer_than"])]
     newest: bool,
     /// The first version that is found
     #[arg(long, conflicts_with_all = ["target", "copies"])]

@@ -27,7 +27,7 @@ pub struct Options {
     /// Say nothing on standard error but why the command failed
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Time for the whole command
+    /// Time for the whole command [default: 10 for ping, 60 for demo, 30 for others that ask, none for the rest]
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
     /// When the time of a bounded command is up.

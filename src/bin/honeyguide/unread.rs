@@ -9,11 +9,11 @@ use crate::options::Options;
 use crate::print::{Volume, say_at, under_way};
 
 /// A write is looked at so often ..
-const LOOK_EVERY: Duration = Duration::from_millis(6);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// .. and so many times in a row without progress are the end.
-const LOOKS: u32 = 5;
+const LOOKS: u32 = 4;
 /// How long the last word may take.
-const LAST_WORD: Duration = Duration::from_millis(15);
+const LAST_WORD: Duration = Duration::from_millis(10);
 
 /// Watches from now on. `limit` is the command's time.
 pub fn watch(options: &Options, limit: Option<Duration>) {
