@@ -83,9 +83,9 @@ impl<'s> Rpc<'s> {
         Some(tid)
     }
 
-    /// Whether there is a transaction for what nobody waits for. It leaves half of them to users, and half of what may be
-    /// in flight: dead contacts keep theirs until the hard timeout, and what the node asks for itself must not hold up
-    /// what it was asked for. Where there is only one, it goes to users who wait.
+    /// Whether there is a transaction for what nobody waits for. It leaves half of them to users, and half of what may
+    /// be in flight: dead contacts keep theirs until the hard timeout, and what the node asks for itself must not hold
+    /// up what it was asked for. Where there is only one, it goes to users who wait.
     pub(super) fn has_one_for_upkeep(&self, config: &Config, users_wait: bool) -> bool {
         let least = usize::from(!users_wait);
         self.transactions.len() < (self.transactions.capacity() / 2).max(least)
@@ -222,8 +222,8 @@ impl<'s> Rpc<'s> {
         self.transactions.oldest()
     }
 
-    /// A query whose soft timeout has passed: it is late from now on, and its answer still welcome. For a while it counts
-    /// as in flight: on a busy machine all answers are late, and arrive.
+    /// A query whose soft timeout has passed: it is late from now on, and its answer still welcome. For a while it
+    /// counts as in flight: on a busy machine all answers are late, and arrive.
     pub(super) fn next_late(&mut self, now: Instant) -> Option<Open> {
         while let Some(index) = self.soft.pop_due(now) {
             if let Some(open) = self.transactions.mark_late(index) {
