@@ -232,6 +232,7 @@ fn saved_contacts_are_loaded_in_one_call() {
     let saved = first.save_contacts().wait().unwrap();
     let next = std_thread::spawn(Config::tiny().local(), [3; 32], vec![socket()]).unwrap();
     assert_eq!(next.load_contacts(&saved).unwrap(), 1);
-    eventually(|| next.contacts().wait().unwrap().len() == 1);
+    // Whom it was told of, and perhaps whom that one names.
+    eventually(|| !next.contacts().wait().unwrap().is_empty());
     assert_eq!(next.load_contacts(b"something else").unwrap_err().kind(), io::ErrorKind::InvalidData);
 }
