@@ -24,7 +24,7 @@ const SMALL: usize = 4 * LEFT;
 /// How far ahead a bucket is read: two to five lines of a cache.
 const AHEAD: usize = 8;
 
-/// Most passes over an entry: three for a thousand million whose timestamps are spread evenly, and two to get there.
+/// Most passes over an entry: three sort two hundred million with evenly spread timestamps, and two are for others.
 const PASSES: u32 = 5;
 
 /// Puts the entries in ascending order and drops repetitions.
