@@ -186,42 +186,60 @@ impl<T, const N: usize> DerefMut for SmallList<T, N> {
     }
 }
 
-/// A slice of fixed length, lent or owned: words that the set reconciler overwrites in any order. It is lent as a plain
-/// slice, and has no length of its own.
+/// A slice of fixed length, lent or owned: words that the set reconciler writes before it reads them. It is lent as a
+/// plain slice, and has no length of its own.
 pub enum Memory<'s, T> {
     /// Lent by the embedder.
     Lent(&'s mut [T]),
-    /// Allocated once.
+    /// Reserved once. Only what was used has been touched.
     #[cfg(feature = "alloc")]
-    Owned(alloc::boxed::Box<[T]>),
+    Owned(alloc::vec::Vec<T>),
+}
+
+impl<T: Clone + Default> Memory<'_, T> {
+    /// Memory for `len` elements, none of it touched.
+    #[cfg(feature = "alloc")]
+    pub fn reserved(len: usize) -> Self {
+        Memory::Owned(alloc::vec::Vec::with_capacity(len))
+    }
+
+    /// Elements that there is room for.
+    pub fn capacity(&self) -> usize {
+        match self {
+            Memory::Lent(slice) => slice.len(),
+            #[cfg(feature = "alloc")]
+            Memory::Owned(list) => list.capacity(),
+        }
+    }
+
+    /// The first so many elements, if there is room for them. What was not used yet is zero.
+    pub fn first(&mut self, len: usize) -> Option<&mut [T]> {
+        match self {
+            Memory::Lent(slice) => slice.get_mut(..len),
+            #[cfg(feature = "alloc")]
+            Memory::Owned(list) => {
+                if list.len() < len && len <= list.capacity() {
+                    list.resize(len, T::default());
+                }
+                list.get_mut(..len)
+            }
+        }
+    }
+
+    /// What was used.
+    pub fn used(&self) -> &[T] {
+        match self {
+            Memory::Lent(slice) => slice,
+            #[cfg(feature = "alloc")]
+            Memory::Owned(list) => list,
+        }
+    }
 }
 
 /// Its length alone: what scratch memory holds means nothing, and is long.
-impl<T> fmt::Debug for Memory<'_, T> {
+impl<T: Clone + Default> fmt::Debug for Memory<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Memory").field(&self.len()).finish()
-    }
-}
-
-impl<T> Deref for Memory<'_, T> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        match self {
-            Memory::Lent(slice) => slice,
-            #[cfg(feature = "alloc")]
-            Memory::Owned(boxed) => boxed,
-        }
-    }
-}
-
-impl<T> DerefMut for Memory<'_, T> {
-    fn deref_mut(&mut self) -> &mut [T] {
-        match self {
-            Memory::Lent(slice) => slice,
-            #[cfg(feature = "alloc")]
-            Memory::Owned(boxed) => boxed,
-        }
+        f.debug_tuple("Memory").field(&self.capacity()).finish()
     }
 }
 
@@ -234,6 +252,19 @@ mod tests {
         check(List::Lent(&mut heapless::Vec::<u16, 4>::new()));
         #[cfg(feature = "alloc")]
         check(List::with_capacity(4));
+    }
+
+    #[test]
+    fn memory_has_room_for_as_much_as_was_asked_for_and_no_more() {
+        let check = |mut memory: Memory<'_, u16>| {
+            assert_eq!(memory.capacity(), 4);
+            memory.first(2).unwrap()[1] = 5;
+            assert_eq!((memory.first(3).unwrap()[1], memory.first(3).unwrap().len(), memory.used()[1]), (5, 3, 5));
+            assert!(memory.first(4).is_some() && memory.first(5).is_none());
+        };
+        check(Memory::Lent(&mut [9; 4]));
+        #[cfg(feature = "alloc")]
+        check(Memory::reserved(4));
     }
 
     #[test]

@@ -38,6 +38,12 @@ impl Sum {
         Sum { low: half(id.first_chunk()), high: half(id.last_chunk()) }
     }
 
+    /// Something of it, to have looked at it.
+    #[inline]
+    pub(super) fn low_bits(&self) -> u64 {
+        self.low as u64
+    }
+
     /// The sum of both.
     #[inline]
     #[must_use]
@@ -132,6 +138,18 @@ pub trait SortedSet {
         self.sum(range.clone()).fingerprint(end.saturating_sub(range.start))
     }
 
+    /// These places will be looked at next. A set that is larger than a cache can look at all of them now, so that they
+    /// come from memory together; nothing else depends on it.
+    fn prepare(&self, places: impl Iterator<Item = usize>) {
+        let _ = places;
+    }
+
+    /// Writes about where bounds at `times` stand, which are not before the place `from`: what
+    /// [`lower_bound`](Self::lower_bound) takes for `near`. Any place will do, and none need be written.
+    fn estimate(&self, from: usize, times: &[u64], places: &mut [usize]) {
+        let _ = (from, times, places);
+    }
+
     /// The symbols of the rateless mode that are kept with the set, if any are.
     #[cfg(feature = "alloc")]
     fn symbols(&self) -> Option<&KeptSymbols> {
@@ -162,6 +180,14 @@ impl<S: SortedSet + ?Sized> SortedSet for &S {
 
     fn scan(&self, range: Range<usize>, visit: impl FnMut(&Entry) -> ControlFlow<()>) {
         (**self).scan(range, visit);
+    }
+
+    fn prepare(&self, places: impl Iterator<Item = usize>) {
+        (**self).prepare(places);
+    }
+
+    fn estimate(&self, from: usize, times: &[u64], places: &mut [usize]) {
+        (**self).estimate(from, times, places);
     }
 
     #[cfg(feature = "alloc")]
@@ -224,6 +250,15 @@ impl<S: SortedSet> SortedSet for Window<S> {
 
     fn scan(&self, range: Range<usize>, visit: impl FnMut(&Entry) -> ControlFlow<()>) {
         self.set.scan(self.inside(range), visit);
+    }
+
+    fn prepare(&self, places: impl Iterator<Item = usize>) {
+        self.set.prepare(places.map(|place| self.inside(place..place).start));
+    }
+
+    fn estimate(&self, from: usize, times: &[u64], places: &mut [usize]) {
+        self.set.estimate(self.inside(from..from).start, times, places);
+        places.iter_mut().for_each(|place| *place = place.saturating_sub(self.start));
     }
 }
 

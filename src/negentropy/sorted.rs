@@ -12,7 +12,7 @@ use core::fmt;
 use core::ops::{ControlFlow, Range};
 
 use crate::negentropy::message::Entry;
-use crate::negentropy::search::gallop;
+use crate::negentropy::search::{estimate, gallop};
 use crate::negentropy::set::{SortedSet, Sum};
 
 /// How many entries lie between two running sums.
@@ -163,6 +163,20 @@ impl SortedSet for Sorted<'_> {
                 return;
             }
         }
+    }
+
+    #[inline]
+    fn prepare(&self, places: impl Iterator<Item = usize>) {
+        core::hint::black_box(places.fold(0, |all, place| {
+            let sum = self.sums.get(place / BLOCK).map_or(0, Sum::low_bits);
+            all ^ sum ^ self.entries.get(place).map_or(0, |entry| entry.timestamp)
+        }));
+    }
+
+    fn estimate(&self, from: usize, times: &[u64], places: &mut [usize]) {
+        let time = |place: usize| self.entries.get(place).map_or(0, |entry| entry.timestamp);
+        estimate(from, self.entries.len(), time, times, places);
+        self.prepare(places.iter().take(times.len()).copied());
     }
 }
 

@@ -55,9 +55,8 @@ impl<'s> Deferred<'s> {
     pub fn push(&mut self, rest: &FrameReader<'_>, from: Bound, survey: Option<MessageSurvey>) -> bool {
         let (bytes, start) = (rest.rest(), self.used);
         let end = start.saturating_add(bytes.len());
-        let (Some(place), Some(tail)) = (self.memory.get_mut(start..end), self.tails.get_mut(self.count)) else {
-            return false;
-        };
+        let place = self.memory.first(end).and_then(|used| used.get_mut(start..));
+        let (Some(place), Some(tail)) = (place, self.tails.get_mut(self.count)) else { return false };
         place.copy_from_slice(bytes);
         *tail = Tail { start, at: start, last: rest.last_bound(), from, survey };
         (self.used, self.count) = (end, self.count + 1);
@@ -67,7 +66,7 @@ impl<'s> Deferred<'s> {
     /// The lowest of them, to be read on, from where it is to be answered.
     pub fn resume(&self, strictness: Strictness) -> Option<(FrameReader<'_>, Bound, Option<MessageSurvey>)> {
         let tail = self.last()?;
-        let bytes = self.memory.get(tail.at..self.used).unwrap_or_default();
+        let bytes = self.memory.used().get(tail.at..self.used).unwrap_or_default();
         Some((FrameReader::resume(bytes, tail.last, strictness), tail.from, tail.survey))
     }
 

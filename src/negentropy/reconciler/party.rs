@@ -66,7 +66,7 @@ impl<'s> Party<'s> {
 
     /// Words that there are for the ids of a received list.
     pub fn scratch_len(&self) -> usize {
-        self.scratch.len()
+        self.scratch.capacity()
     }
 
     /// By how much a split point moves: less than `range`, in the mode that moves them.
@@ -137,6 +137,6 @@ impl<'s> Party<'s> {
                 sink(difference);
             }
         };
-        diff::compare(set, range, theirs, scratch, &mut tell)
+        diff::compare(set, range, theirs, scratch.first(theirs.len()).ok_or(NoRoom)?, &mut tell)
     }
 }

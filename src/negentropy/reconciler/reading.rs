@@ -3,9 +3,10 @@
 use core::ops::ControlFlow;
 
 use crate::negentropy::error::ReconcileError;
-use crate::negentropy::message::{Bound, FrameReader, Mode, Strictness};
+use crate::negentropy::message::{Bound, FrameReader, Mode, Range, Strictness};
 use crate::negentropy::reconciler::deferred::Deferred;
 use crate::negentropy::reconciler::turn::Turn;
+use crate::negentropy::search::AHEAD;
 use crate::negentropy::set::{Difference, SortedSet};
 
 /// How far ranges were answered.
@@ -65,7 +66,7 @@ fn answer_ranges<'m, S: SortedSet>(
     mut ranges: FrameReader<'m>,
     sink: &mut impl FnMut(Difference<'_>),
 ) -> Result<Answered<'m>, ReconcileError> {
-    let mut cut = false;
+    let (mut cut, mut ahead) = (false, Ahead::NOTHING);
     loop {
         let (rest, last) = (ranges.rest(), ranges.last_bound());
         let Some(range) = ranges.next() else { return Ok(Answered::All { cut }) };
@@ -88,7 +89,8 @@ fn answer_ranges<'m, S: SortedSet>(
         if turn.may_set_aside() && !turn.will_fit() {
             return Ok(Answered::Until(FrameReader::resume(rest, last, ranges.strictness()), *turn.bound()));
         }
-        match turn.range(&range, sink) {
+        let near = ahead.near(turn, &range, &ranges);
+        match turn.range(&range, near, sink) {
             Ok(ControlFlow::Continue(())) => {}
             Ok(ControlFlow::Break(())) => {
                 let rest = FrameReader::resume(rest, last, ranges.strictness());
@@ -96,5 +98,53 @@ fn answer_ranges<'m, S: SortedSet>(
             }
             Err(excess) => return Err(turn.error(excess, &range)),
         }
+    }
+}
+
+/// About where the next skipped ranges end, looked for together; 0: nothing is known.
+struct Ahead {
+    places: [usize; AHEAD],
+    next: usize,
+    count: usize,
+}
+
+impl Ahead {
+    const NOTHING: Ahead = Ahead { places: [0; AHEAD], next: 0, count: 0 };
+
+    /// About where `range` ends, if that is worth knowing: `rest` is what follows it.
+    fn near<S: SortedSet>(
+        &mut self,
+        turn: &Turn<'_, '_, '_, S>,
+        range: &Range<'_>,
+        rest: &FrameReader<'_>,
+    ) -> Option<usize> {
+        if range.mode != Mode::Skip {
+            return None;
+        }
+        if self.next == self.count {
+            if !turn.skips_widely() {
+                return None;
+            }
+            self.look(turn, range, rest);
+        }
+        let place = self.places.get(self.next).copied();
+        self.next += 1;
+        place.filter(|place| *place > 0)
+    }
+
+    /// Reads on until there are enough of them. What is read twice once is not read a third time, since all that is
+    /// found is used first.
+    fn look<S: SortedSet>(&mut self, turn: &Turn<'_, '_, '_, S>, range: &Range<'_>, rest: &FrameReader<'_>) {
+        // Fingerprints stand together and follow the width of those before; reading them twice would not pay.
+        let following =
+            rest.clone().map_while(Result::ok).take_while(|range| !matches!(range.mode, Mode::Fingerprint(_)));
+        let skipped = following.filter(|range| range.mode == Mode::Skip).map(|range| range.bound);
+        let mut times = [0; AHEAD];
+        *self = Ahead::NOTHING;
+        for (time, bound) in times.iter_mut().zip(core::iter::once(range.bound).chain(skipped)) {
+            *time = bound.entry().timestamp;
+            self.count += 1;
+        }
+        turn.estimate(times.get(..self.count).unwrap_or_default(), &mut self.places);
     }
 }

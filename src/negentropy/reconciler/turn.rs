@@ -149,7 +149,8 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         Ok(self.finish().len)
     }
 
-    /// Handles one range; breaks when the answer is cut and the rest of the message is to be left.
+    /// Handles one range, which ends about at the place `near` if that is known; breaks when the answer is cut and the
+    /// rest of the message is to be left.
     ///
     /// # Errors
     ///
@@ -157,6 +158,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
     pub fn range(
         &mut self,
         Range { bound, mode }: &Range<'_>,
+        near: Option<usize>,
         sink: &mut impl FnMut(Difference<'_>),
     ) -> Result<ControlFlow<()>, Excess> {
         self.ranges += 1;
@@ -166,7 +168,8 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         let lower = self.index;
         // Skipped ranges are as wide as others before them, and so are the rest.
         let width = if *mode == Mode::Skip { &mut self.skipped_width } else { &mut self.width };
-        let upper = self.set.lower_bound(bound.entry(), lower, lower.saturating_add(*width));
+        let near = near.unwrap_or(lower.saturating_add(*width));
+        let upper = self.set.lower_bound(bound.entry(), lower, near);
         *width = upper - lower;
         self.spend(1)?;
         let written = match mode {
@@ -213,6 +216,16 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         }
         self.writer.go_back(self.kept);
         Ok(ControlFlow::Break(()))
+    }
+
+    /// Whether a skipped range is so wide that its end is worth a guess.
+    pub fn skips_widely(&self) -> bool {
+        self.skipped_width >= 64
+    }
+
+    /// About where bounds with these timestamps stand.
+    pub fn estimate(&self, times: &[u64], places: &mut [usize]) {
+        self.set.estimate(self.index, times, places);
     }
 
     /// Where the next range begins.
@@ -382,6 +395,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         let n = upper - lower;
         let (width, wider) = (n / buckets, n % buckets);
         let mut from = lower;
+        self.set.prepare((1..buckets).map(|bucket| lower + bucket * width + bucket.min(wider)));
         for bucket in 0..buckets {
             // The first ones are one wider, so that the widths add up. Less than half a bucket, so that none gets
             // empty.
