@@ -1,14 +1,15 @@
 //! The network that the node meets: peers that answer by a script.
 //!
 //! A reply arrives [`LATENCY`] after its query left. The peers with the highest numbers never answer, and one lies about
-//! signatures. All peers together remember two signed items, which is as much as the scenario needs.
+//! signatures. All peers together remember two signed items and who has the node's announcement, which is as much as the
+//! scenario needs.
 
 use core::time::Duration;
 
 use honeyguide::Instant;
 use honeyguide::base::Rng;
 use honeyguide::krpc;
-use honeyguide::krpc::{Decoded, Item, Method, Query, Response, SignedItem};
+use honeyguide::krpc::{Decoded, Family, Item, Method, Query, Response, SignedItem, Values};
 use honeyguide::{Endpoint, Id};
 
 const LATENCY: Duration = Duration::from_millis(20);
@@ -55,13 +56,17 @@ enum What {
     Plain,
     /// To `find_node`.
     Nodes(Id),
-    /// To `get_peers` and `get`: nodes, a token and perhaps an item.
+    /// To `get`: nodes, a token and perhaps an item.
     Looked(Id),
+    /// To `get_peers`: nodes, a token and, of who has the announcement, the node as a peer or in a filter (BEP 33).
+    Swarm { info_hash: Id, scrape: bool },
 }
 
 pub struct Network {
     ids: [Id; PEERS],
     pub held: [Held; 2],
+    /// What the node announced, and the peers that have it, one bit each.
+    announced: (Id, u32),
     pending: [Option<Pending>; 64],
 }
 
@@ -69,22 +74,21 @@ impl Network {
     pub fn new(held: [Held; 2]) -> Self {
         let mut rng = Rng::from_seed([77; 32]);
         let ids = core::array::from_fn(|peer| Id::secure(address(peer).ip(), &mut rng));
-        Network { ids, held, pending: [None; 64] }
+        Network { ids, held, announced: (Id::default(), 0), pending: [None; 64] }
     }
 
     /// Takes a datagram of the node at `now`. Nobody is at an address that is no peer's.
     pub fn receive(&mut self, now: Instant, to: Endpoint, datagram: &[u8]) {
-        let query = match krpc::decode(datagram) {
-            Ok(Decoded::Query(query)) => query,
-            other => panic!("the network does not understand {other:?}"),
-        };
+        let Ok(Decoded::Query(query)) = krpc::decode(datagram) else { panic!("the network understands queries alone") };
         let Some(peer) = (0..SILENT).find(|&peer| address(peer) == to) else { return };
         let what = match query.method {
             Method::Ping => What::Plain,
             Method::FindNode { target, .. } => What::Nodes(target),
-            Method::GetPeers { info_hash: target, .. } | Method::Get { target, .. } => What::Looked(target),
-            Method::AnnouncePeer { token, .. } => {
-                assert_eq!(token, token_of(peer));
+            Method::Get { target, .. } => What::Looked(target),
+            Method::GetPeers { info_hash, scrape, .. } => What::Swarm { info_hash, scrape },
+            Method::AnnouncePeer { info_hash, port, implied_port: false, seed: true, token } => {
+                assert!(token == token_of(peer) && port == NODE.port());
+                self.announced = (info_hash, self.announced.1 | 1 << peer);
                 What::Plain
             }
             Method::Put { token, item, .. } => {
@@ -92,7 +96,7 @@ impl Network {
                 self.store(peer, &item);
                 What::Plain
             }
-            other => panic!("nobody expects {other:?}"),
+            _ => panic!("nobody expects this query"),
         };
         let tid = query.tid.try_into().expect("our transaction ids have four bytes");
         let free = self.pending.iter_mut().find(|place| place.is_none()).expect("the network is too slow");
@@ -120,7 +124,7 @@ impl Network {
         let mut nodes = [0; NODES * NODE4];
         let mut response = Response::new(&tid, self.ids[peer]);
         response.ip = Some(NODE);
-        let token = token_of(peer);
+        let (token, node) = (token_of(peer), compact(NODE));
         let mut signature;
         match what {
             What::Plain => {}
@@ -141,6 +145,18 @@ impl Network {
                     response.signature = Some(&signature);
                 }
             }
+            What::Swarm { info_hash, scrape } => {
+                self.write_closest(&info_hash, &mut nodes);
+                response.nodes = Some(&nodes);
+                response.token = Some(&token);
+                if self.announced.0 == info_hash && self.announced.1 & 1 << peer != 0 {
+                    if scrape {
+                        (response.seeds, response.peers) = (Some(&ONE_SEED), Some(&NOBODY));
+                    } else {
+                        response.values = Values::Packed { bytes: &node, family: Family::V4 };
+                    }
+                }
+            }
         }
         Some((address(peer), response.encode(out).expect("a reply fits")))
     }
@@ -149,11 +165,9 @@ impl Network {
         let mut order: [usize; PEERS] = core::array::from_fn(|peer| peer);
         order.sort_unstable_by_key(|&peer| self.ids[peer].distance(target));
         for (entry, &peer) in out.chunks_exact_mut(NODE4).zip(&order) {
-            let (id, rest) = entry.split_at_mut(Id::LEN);
-            let (ip, port) = rest.split_at_mut(4);
+            let (id, at) = entry.split_at_mut(Id::LEN);
             id.copy_from_slice(self.ids[peer].as_bytes());
-            ip.copy_from_slice(address(peer).ip_bytes());
-            port.copy_from_slice(&address(peer).port().to_be_bytes());
+            at.copy_from_slice(&compact(address(peer)));
         }
     }
 
@@ -169,6 +183,23 @@ pub const NODE: Endpoint = Endpoint::v4([203, 0, 113, 5], 6881);
 
 pub fn address(peer: usize) -> Endpoint {
     Endpoint::v4([50 + peer as u8, 20, 30, 40], 6881)
+}
+
+/// Filters of BEP 33 with one address, which sets two bits, and with none.
+const ONE_SEED: [u8; 256] = {
+    let mut filter = NOBODY;
+    filter[17] = 0b1000_0001;
+    filter
+};
+const NOBODY: [u8; 256] = [0; 256];
+
+/// An address as it stands on the wire.
+fn compact(endpoint: Endpoint) -> [u8; 6] {
+    let mut bytes = [0; 6];
+    let (ip, port) = bytes.split_at_mut(4);
+    ip.copy_from_slice(endpoint.ip_bytes());
+    port.copy_from_slice(&endpoint.port().to_be_bytes());
+    bytes
 }
 
 fn token_of(peer: usize) -> [u8; 2] {

@@ -7,9 +7,9 @@ use core::time::Duration;
 use honeyguide::Config;
 use honeyguide::Instant;
 use honeyguide::dht::journal::OutputHash;
-use honeyguide::dht::{Buffer, Freshness, LinkId, Part, Reason};
+use honeyguide::dht::{Buffer, Freshness, LinkId, Part, PeerKind, Reason};
 use honeyguide::krpc;
-use honeyguide::krpc::{Decoded, Item, Method, Response, Want};
+use honeyguide::krpc::{Decoded, Item, Method, Mutable, Response, Want};
 use honeyguide::{Command, Event, Input, Node, Outcome, Output, Storage};
 use honeyguide::{Endpoint, Id};
 
@@ -32,6 +32,9 @@ struct Run<'n, 's> {
     finished: Option<(u64, Outcome)>,
     /// The sequence number of the last item that came as an event.
     value: Option<i64>,
+    /// The last peer that came as an event, and how many seeds and other peers were counted.
+    peer: Option<Endpoint>,
+    swarm: Option<(u32, u32)>,
     /// What was received, then what is sent: an input is over before the drain begins, so one buffer serves both.
     buffer: Buffer,
     tag: u64,
@@ -91,6 +94,8 @@ fn prepare<'r, 'n, 's>(
         trace: OutputHash::default(),
         finished: None,
         value: None,
+        peer: None,
+        swarm: None,
         buffer: [0; 1500],
         tag: 0,
     })
@@ -101,10 +106,16 @@ fn tell(out: &mut dyn Write, run: &mut Run<'_, '_>) {
     run.report(out, "join");
     run.answer();
     run.report(out, "answer");
+    run.serve_swarm();
+    run.report(out, "serve a swarm");
+    run.serve_signed();
+    run.report(out, "serve a signed item");
     run.get();
     run.report(out, "get");
     run.put();
     run.report(out, "put");
+    run.announce();
+    run.report(out, "announce");
     run.keep();
     run.report(out, "keep");
     let (memory, node, run) = (size_of::<Memory>(), size_of::<Node<'_>>(), size_of::<Run<'_, '_>>());
@@ -130,17 +141,64 @@ impl Run<'_, '_> {
     /// Strangers' queries get their answers, and a stranger's item is kept.
     fn answer(&mut self) {
         let target = Id([7; 20]);
-        self.ask(1, Method::Ping, |response| assert!(response.nodes.is_none()));
-        self.ask(2, Method::FindNode { target, want: Want::default() }, |response| {
+        self.ask(1, Method::Ping, &mut |response| assert!(response.nodes.is_none()));
+        self.ask(2, Method::FindNode { target, want: Want::default() }, &mut |response| {
             assert_eq!(response.nodes.map(<[u8]>::len), Some(8 * 26));
         });
         let item = Item { value: b"5:guest", mutable: None };
         let get = Method::Get { target: item.target(), seq: None, want: Want::default() };
-        let mut token = [0; 8];
-        self.ask(4, get, |response| token.copy_from_slice(response.token.expect("a token")));
-        self.ask(4, Method::Put { token: &token, item, cas: None, target: None }, |_| {});
+        let token = self.token(4, get);
+        self.ask(4, Method::Put { token: &token, item, cas: None, target: None }, &mut |_| {});
         assert_eq!(self.node.items_held(), 1);
-        self.ask(5, get, |response| assert_eq!(response.value, Some(item.value)));
+        self.ask(5, get, &mut |response| assert_eq!(response.value, Some(item.value)));
+    }
+
+    /// A seed and a downloader announce themselves at the node, which hands them out and counts them.
+    #[inline(never)]
+    fn serve_swarm(&mut self) {
+        let info_hash = Id([9; 20]);
+        let get = |scrape| Method::GetPeers { info_hash, want: Want::default(), noseed: false, scrape };
+        for (peer, implied_port) in [(6, true), (7, false)] {
+            let token = &self.token(peer, get(false));
+            let (port, seed) = (1000, !implied_port);
+            let announce = Method::AnnouncePeer { info_hash, port, implied_port, seed, token };
+            self.ask(peer, announce, &mut |_| {});
+            let stolen = Method::AnnouncePeer { info_hash, port, implied_port, seed, token: &token[1..] };
+            assert_eq!(self.query(peer, stolen, &mut |_| {}), Err(203), "a token that is not ours");
+        }
+        assert_eq!(self.node.peers_held(), 2);
+        self.ask(8, get(false), &mut |response| {
+            let peers = [address(6), Endpoint::v4([57, 20, 30, 40], 1000)];
+            assert!(peers.iter().all(|&peer| response.values.peers().any(|found| found == peer)));
+            assert_eq!(response.values.peers().count(), 2);
+        });
+        self.ask(8, get(true), &mut |response| {
+            for filter in [response.seeds, response.peers] {
+                let bits: u32 = filter.expect("a filter").iter().map(|byte| byte.count_ones()).sum();
+                assert!((1..=2).contains(&bits), "one address in each filter");
+            }
+        });
+    }
+
+    /// A stranger's signed item is kept, a newer version takes its place, and what is forged or old is refused.
+    #[inline(never)]
+    fn serve_signed(&mut self) {
+        let (secret_key, salt) = ([43; 32], b"guest");
+        let target = Item::mutable_target(&krpc::SignedItem::public_key(&secret_key), salt);
+        let get = Method::Get { target, seq: None, want: Want::default() };
+        let token = self.token(9, get);
+        for (seq, forged, answer) in [(1, 0, Ok(())), (2, 1, Err(206)), (2, 0, Ok(())), (1, 0, Err(302))] {
+            let signed = Item::mutable(&secret_key, b"3:new").salt(salt).seq(seq).sign().expect("they are short");
+            let mut signature = *signed.mutable().signature;
+            signature[9] ^= forged;
+            let mutable = Mutable { signature: &signature, ..signed.mutable() };
+            let item = Item { value: b"3:new", mutable: Some(mutable) };
+            let put = Method::Put { token: &token, item, cas: None, target: None };
+            assert_eq!(self.query(9, put, &mut |_| {}), answer);
+        }
+        self.ask(10, get, &mut |response| {
+            assert_eq!((response.seq, response.value), (Some(2), Some(&b"3:new"[..])));
+        });
     }
 
     /// Finds the newest version of an item that somebody else signed; one peer forges it.
@@ -162,6 +220,18 @@ impl Run<'_, '_> {
         assert!(outcome.stored.all >= 8, "{outcome:?}");
         self.operate(Command::GetMutable { key: &key, salt, newer_than: None, freshness: Freshness::First });
         assert_eq!(self.value.take(), Some(seq));
+    }
+
+    /// Announces itself as a seed, finds itself among the peers, and counts the swarm.
+    #[inline(never)]
+    fn announce(&mut self) {
+        let info_hash = Id([11; 20]);
+        let announce = Command::Announce { info_hash, port: Some(NODE.port()), kind: PeerKind::Seed };
+        assert!(self.operate(announce).stored.all >= 8, "few have the announcement");
+        self.operate(Command::GetPeers { info_hash });
+        assert_eq!(self.peer, Some(NODE));
+        self.operate(Command::Scrape { info_hash });
+        assert_eq!(self.swarm, Some((1, 0)));
     }
 
     /// Three hours of upkeep: contacts are checked, buckets refreshed, and what strangers put expires.
@@ -187,6 +257,8 @@ impl Run<'_, '_> {
                 Output::Transmit { to, payload, .. } => self.network.receive(self.now, to, payload),
                 Output::Event(Event::Finished { tag, outcome, .. }) => self.finished = Some((tag, outcome)),
                 Output::Event(Event::Value { item, .. }) => self.value = item.mutable.map(|mutable| mutable.seq),
+                Output::Event(Event::Peers { peers, .. }) => self.peer = peers.iter().last(),
+                Output::Event(Event::Scrape { seeds, peers, .. }) => self.swarm = Some((seeds, peers)),
                 Output::Event(_) => {}
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
@@ -234,12 +306,24 @@ impl Run<'_, '_> {
         panic!("an operation has no end");
     }
 
-    /// A query of a peer; the node's response to it is looked at.
-    fn ask(&mut self, peer: usize, method: Method<'_>, look: impl FnOnce(&Response<'_>)) {
+    /// A query of a peer that has to be answered; the response is looked at.
+    fn ask(&mut self, peer: usize, method: Method<'_>, look: &mut dyn FnMut(&Response<'_>)) {
+        assert_eq!(self.query(peer, method, look), Ok(()));
+    }
+
+    /// The write token that a peer is given with the answer to this query.
+    fn token(&mut self, peer: usize, method: Method<'_>) -> [u8; 8] {
+        let mut token = [0; 8];
+        self.ask(peer, method, &mut |response| token.copy_from_slice(response.token.expect("a token")));
+        token
+    }
+
+    /// A query of a peer: the node's response to it is looked at, or an error has this code.
+    fn query(&mut self, peer: usize, method: Method<'_>, look: &mut dyn FnMut(&Response<'_>)) -> Result<(), i64> {
         let length = self.network.query(peer, method, &mut self.buffer);
         let from = address(peer);
         self.datagram(from, length);
-        let mut look = Some(look);
+        let mut answer = None;
         loop {
             let output = self.node.poll_output(&mut self.buffer);
             self.trace.add(&output);
@@ -247,18 +331,18 @@ impl Run<'_, '_> {
                 Output::Transmit { to, payload, .. } => match krpc::decode(payload) {
                     Ok(Decoded::Response(response)) => {
                         assert_eq!((to, response.tid), (from, &b"peer"[..]));
-                        look.take().expect("one query, one answer")(&response);
+                        look(&response);
+                        assert_eq!(answer.replace(Ok(())), None, "one query, one answer");
                     }
-                    Ok(Decoded::Error(error)) => panic!("refused: {error:?}"),
+                    Ok(Decoded::Error(error)) => answer = Some(Err(error.code)),
                     _ => self.network.receive(self.now, to, payload),
                 },
                 Output::Event(_) => {}
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
-                    break;
+                    return answer.expect("no answer");
                 }
             }
         }
-        assert!(look.is_none(), "no answer");
     }
 }
