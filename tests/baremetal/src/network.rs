@@ -92,13 +92,13 @@ impl Network {
                 What::Plain
             }
             Method::Put { token, item, .. } => {
-                assert_eq!(token, token_of(peer));
+                assert!(token == token_of(peer));
                 self.store(peer, &item);
                 What::Plain
             }
             _ => panic!("nobody expects this query"),
         };
-        let tid = query.tid.try_into().expect("our transaction ids have four bytes");
+        let tid = *query.tid.first_chunk().expect("our transaction ids have four bytes");
         let free = self.pending.iter_mut().find(|place| place.is_none()).expect("the network is too slow");
         *free = Some(Pending { at: now + LATENCY, peer, tid, what });
     }
@@ -107,7 +107,7 @@ impl Network {
         let mutable = item.mutable.expect("only signed items are put");
         assert!(SignedItem::try_from(*item).is_ok(), "a put with a wrong signature");
         let held = self.held.iter_mut().find(|held| held.target() == item.target()).expect("a known target");
-        assert_eq!((held.seq, held.value), (mutable.seq, item.value));
+        assert!((held.seq, held.value) == (mutable.seq, item.value), "another item");
         held.signature = *mutable.signature;
         held.at |= 1 << peer;
     }
@@ -158,7 +158,8 @@ impl Network {
                 }
             }
         }
-        Some((address(peer), response.encode(out).expect("a reply fits")))
+        let Ok(length) = response.encode(out) else { panic!("a reply fits") };
+        Some((address(peer), length))
     }
 
     fn write_closest(&self, target: &Id, out: &mut [u8; NODES * NODE4]) {
@@ -174,7 +175,7 @@ impl Network {
     /// Writes a query of a peer's own and returns its length.
     pub fn query(&self, peer: usize, method: Method<'_>, out: &mut [u8]) -> usize {
         let query = Query { tid: b"peer", version: None, read_only: false, id: self.ids[peer], method };
-        query.encode(out).expect("a query fits")
+        query.encode(out).unwrap_or_else(|_| panic!("a query fits"))
     }
 }
 
