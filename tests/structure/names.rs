@@ -87,6 +87,8 @@ const STAYS: &[(&str, &str, &str, &str)] = &[
     ("seed", "DeserializeSeed next_key_seed", "src/serde.rs", "serde's own names"),
     ("seed", "", "src/bin", "`--seed`"),
     ("single", "SingleItemEncoder", "tests", "a type of the bencode library beside ours"),
+    ("single", "poll_ingress_single", "tests/baremetal/src/udp.rs", "smoltcp's own name"),
+    ("iface", "iface", "tests/baremetal/src/udp.rs", "smoltcp's own name"),
     ("seed", "", "tests benches", "what a simulated run is drawn from; what fuzzing begins with"),
     ("slot", "slots_good slots_unverified slots_bad", "src tests benches", "a lookup's places, configured"),
     ("slot", "", "src/dht/lookup tests/props/lookup.rs", "a lookup's place for a query in flight"),
