@@ -29,6 +29,7 @@ class Tools:
         self.libtorrent = None
         self.bittorrent_dht = None
         self.mainline = None
+        self.drivers = None
         self.transmission = None
 
 
@@ -43,6 +44,8 @@ def everything(honeyguide, needs):
         tools.bittorrent_dht = [tool("node"), npm_folder() / "agent.mjs"]
     if "mainline" in needs:
         tools.mainline = [cargo_build(["--release"], HERE / "mainline", "interop-mainline")]
+    if "drivers" in needs:
+        tools.drivers = [cargo_build(["--release"], HERE / "drivers", "interop-drivers")]
     if "transmission" in needs:
         tools.transmission = debian_program("transmission-daemon")
     if "namespace" in needs:

@@ -201,6 +201,43 @@ def crossing_steps(report, tools, ours, theirs, name):
         report.step(f"get signed {by}", lambda: got(reader.call("get_mutable", key=key, salt=SALT), value, 1))
 
 
+def our_driver(driver):
+    """A node of ours inside a program, on this driver: each call of its `Handle` against libtorrent's nodes."""
+
+    def work(report, tools):
+        for steps in (driver_basics, driver_items):
+            with swarm(tools, "libtorrent", report) as theirs:
+                command = [*tools.drivers, "--driver", driver]
+                with Agent(f"{driver} driver", command, theirs.addresses[:1]) as ours:
+                    print(f"   {ours.implementation} through {theirs.addresses[0]}", flush=True)
+                    report.step("bootstrap", lambda: ours.call("join"))
+                    steps(report, tools, ours, theirs)
+
+    return work
+
+
+def driver_basics(report, tools, ours, theirs):
+    report.step("ping", lambda: ours.call("ping", address=theirs.addresses[0]))
+    report.step("find_node", lambda: ours.call("find_node", target=fresh_id()))
+    announced, port = fresh_id(), 45558
+    report.step("announce", lambda: ours.call("announce", info_hash=announced, port=port))
+    report.step("peers", lambda: has_peer(ours, announced, port))
+    report.step("libtorrent finds us", lambda: until(15, lambda: has_peer(theirs, announced, port)))
+    report.step("scrape", lambda: counted(ours.call("scrape", info_hash=announced)))
+    immutable_steps(report, ours, ours, "honeyguide")
+
+
+def driver_items(report, tools, ours, theirs):
+    crossing_steps(report, tools, ours, theirs, "libtorrent")
+    for salt in ("", SALT):
+        mutable_steps(report, ours, ours, "honeyguide", salt, new_keys(tools.honeyguide))
+
+
+def counted(swarm):
+    expect(swarm["peers"] == 1 and swarm["seeds"] == 0 and swarm["responders"] > 0, f"another swarm: {swarm}")
+    return swarm
+
+
 # ---- IPv6 ----
 
 
@@ -377,6 +414,14 @@ ALL = [
         our_client(implementation),
     )
     for implementation in ("libtorrent", "bittorrent-dht", "mainline")
+] + [
+    Scenario(
+        f"driver/{driver}",
+        f"a node on our {driver} driver as the client of libtorrent nodes",
+        ("libtorrent", "drivers"),
+        our_driver(driver),
+    )
+    for driver in ("std", "tokio")
 ] + [
     Scenario("server/dual-stack", "libtorrent through either family of our nodes", ("libtorrent",), dual_stack),
     Scenario(
