@@ -230,3 +230,25 @@ impl fmt::Display for Refusals {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_of_refusals_is_the_sum_over_all_codes_and_their_words_have_each_that_came() {
+        let refusals = Refusals {
+            protocol: 1,
+            too_large: 2,
+            bad_signature: 4,
+            salt_too_long: 8,
+            cas_mismatch: 16,
+            seq_too_old: 255,
+            other: 255,
+        };
+        assert_eq!((refusals.total(), Refusals::default().total()), (1 + 2 + 4 + 8 + 16 + 255 + 255, 0));
+        assert!(refusals.by_code().map(|(code, _)| code).eq([203, 205, 206, 207, 301, 302, 0]));
+        let two = Refusals { too_large: 1, other: 3, ..Refusals::default() };
+        assert_eq!(std::format!("{two}"), "1 take no value that large (205), 3 refused for reasons of their own");
+    }
+}

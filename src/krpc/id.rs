@@ -276,6 +276,39 @@ mod tests {
         }
     }
 
+    /// The BEP's own listing, byte by byte: mask the address, put the last byte's three bits on top, take the checksum.
+    fn front_by_the_bep(octets: &mut [u8], mask: &[u8], last: u8) -> [u8; 3] {
+        octets.iter_mut().zip(mask).for_each(|(octet, mask)| *octet &= mask);
+        octets[0] |= (last & 7) << 5;
+        let crc = octets[..mask.len()].iter().fold(!0u32, |crc, &octet| {
+            (0..8).fold(crc ^ u32::from(octet), |crc, _| crc >> 1 ^ (0x82f6_3b78 * (crc & 1)))
+        });
+        let [a, b, c, _] = (!crc).to_be_bytes();
+        [a, b, c & 0xf8]
+    }
+
+    #[test]
+    fn secure_ids_of_both_families_are_those_of_the_bep() {
+        for last in [0, 1, 2, 3, 4, 5, 6, 7, 0x58, 0xff] {
+            for ip in ["124.31.75.21", "255.255.255.255", "2001:db8:85a3:1234::7334", "ffff:ffff:ffff:ffff::", "2a00::"]
+            {
+                let ip: IpAddr = ip.parse().unwrap();
+                let front = match ip {
+                    IpAddr::V4(v4) => front_by_the_bep(&mut v4.octets(), &[0x03, 0x0f, 0x3f, 0xff], last),
+                    IpAddr::V6(v6) => {
+                        let mask = [0x01, 0x03, 0x07, 0x0f, 0x1f, 0x3f, 0x7f, 0xff];
+                        front_by_the_bep(&mut v6.octets(), &mask, last)
+                    }
+                };
+                let mut id = Id([0x33; 20]);
+                (id.0[0], id.0[1], id.0[2], id.0[19]) = (front[0], front[1], front[2] | 5, last);
+                assert!(id.is_secure_for(ip), "{ip}, {last}");
+                id.0[19] = last ^ 1;
+                assert!(!id.is_secure_for(ip), "{ip}, {last} and another last byte");
+            }
+        }
+    }
+
     #[test]
     fn exempt_addresses_may_carry_any_id() {
         for ip in ["10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.0.1", "127.0.0.1", "::1", "fe80::1", "fd00::1"] {

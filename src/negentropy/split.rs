@@ -121,6 +121,50 @@ mod tests {
         assert_eq!((plan_of(12, 8, true), plan_of(0, 3, false)), (SplitPlan::List, SplitPlan::Ask));
     }
 
+    /// N20 to N23, one entry below and above each threshold.
+    #[test]
+    fn how_long_a_list_may_be_depends_on_who_learns_from_it_and_on_how_late_it_is() {
+        let survey = Some(MessageSurvey { compared: 16, differ: 3 });
+        let is_split = |n, at| matches!(plan(Splitting::Adaptive, n, at), SplitPlan::Buckets(_));
+        let at = |message, lists_end_it, framed, survey| Situation { message, lists_end_it, framed, survey };
+        for (situation, longest) in [
+            (at(2, true, false, None), 1),
+            (at(8, true, true, None), 1),
+            (at(7, true, false, survey), 4),
+            (at(8, true, false, survey), 12),
+            (at(3, true, true, survey), 12),
+            (at(8, false, false, survey), 4),
+            (at(9, false, true, survey), 4),
+        ] {
+            assert!(!is_split(longest, situation) && is_split(longest + 1, situation), "{longest}: {situation:?}");
+        }
+    }
+
+    /// The buckets of a range follow from the messages that are left, from how much differs, and from what there is.
+    #[test]
+    fn splits_are_as_wide_as_the_messages_that_are_left_and_the_differences_want() {
+        let buckets = |n, message, compared, differ| {
+            let survey = (compared > 0).then_some(MessageSurvey { compared, differ });
+            plan(Splitting::Adaptive, n, Situation { message, lists_end_it: true, framed: false, survey })
+        };
+        for (n, message, compared, differ, expected) in [
+            // The first split, which knows nothing yet.
+            (1000, 2, 0, 0, 16),
+            (9, 2, 0, 0, 9),
+            // Few differ: 1,000 thirds of an entry in so many steps.
+            (3000, 7, 16, 1, 64),
+            (3000, 5, 16, 1, 10),
+            (3000, 3, 16, 1, 4),
+            // Half differ: two differences in a range, so four buckets.
+            (30, 3, 16, 8, 4),
+            // All of eight differ: lists of six entries. Of seven: six differences each, twice that.
+            (60, 3, 8, 8, 10),
+            (60, 3, 7, 7, 8),
+        ] {
+            assert_eq!(buckets(n, message, compared, differ), SplitPlan::Buckets(expected), "{n} at {message}");
+        }
+    }
+
     #[test]
     fn a_split_always_has_at_least_two_buckets_and_at_most_one_an_entry() {
         for n in 0..2000 {

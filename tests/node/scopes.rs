@@ -111,6 +111,43 @@ fn a_command_runs_on_all_links_and_has_one_end() {
     assert!(nodes.is_sorted_by_key(|(id, _)| id.distance(&TARGET)), "nearest first");
 }
 
+/// What each find_node that went out wants.
+fn wants(lab: &Lab) -> Vec<(bool, bool)> {
+    let methods = lab.sent.iter().filter_map(|packet| packet.query().map(|query| query.method));
+    let wants = methods.filter_map(|method| if let Method::FindNode { want, .. } = method { Some(want) } else { None });
+    wants.map(|want| (want.v4, want.v6)).collect()
+}
+
+/// L31 and K24: a link without contacts learns of nodes from a node of the other family, but only where there are both.
+#[test]
+fn a_bootstrap_wants_nodes_of_both_families_where_there_are_links_of_both() {
+    let bootstrap = |lab: &mut Lab, node: Endpoint| {
+        lab.operate(|own, now| {
+            own.bootstrap(now, 1, &[node]).unwrap();
+        });
+        wants(lab)
+    };
+    for family in [Family::V4, Family::V6] {
+        let asked = bootstrap(&mut dual(3, 3, NOTHING), address(family, 0));
+        assert!(!asked.is_empty() && asked.iter().all(|want| *want == (true, true)), "{asked:?}");
+    }
+    for mut lab in Lab::each() {
+        lab.sent.clear();
+        let node = lab.addr(0, 0);
+        let asked = bootstrap(&mut lab, node);
+        assert!(!asked.is_empty() && asked.iter().all(|want| *want == (false, false)), "{asked:?}");
+    }
+    let mut lab = dual(3, 3, NOTHING);
+    lab.operate(|node, now| {
+        node.lookup(now, 1, TARGET).unwrap();
+    });
+    let asked = wants(&lab);
+    assert!(
+        !asked.is_empty() && asked.iter().all(|want| *want == (false, false)),
+        "a lookup has a part in each family"
+    );
+}
+
 #[test]
 fn what_only_one_family_holds_is_found() {
     for held in [Held { four: Some((1, b"5:hello")), six: None }, Held { four: None, six: Some((1, b"5:hello")) }] {
