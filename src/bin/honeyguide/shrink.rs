@@ -268,3 +268,35 @@ impl Run {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use honeyguide::Input;
+
+    use super::*;
+
+    /// Rule J12: what is left is a journal like any other, with a hash at every 64th call and at its end.
+    #[test]
+    fn a_run_that_is_made_anew_has_its_hashes_where_a_recorded_one_has_them() {
+        let links = vec![journal_file::HeadLink { id: None, v6: false, port: 6881 }];
+        let head = Head { links, local: true, read_only: false, rng_seed: [7; 32], version: None };
+        let mut call = [0; Record::MAX_LEN];
+        let timeout = Record { polls: 0, now: Instant::ZERO, call: Call::Input(Input::Timeout) };
+        let len = timeout.encode(&mut call).unwrap();
+        for (calls, marks) in [(0, vec![0]), (63, vec![63]), (64, vec![63, 65]), (200, vec![63, 128, 193, 203])] {
+            let calls = std::iter::repeat_n(&call[..len], calls);
+            let bytes = Run::of(&head, calls, &AtomicBool::new(false)).unwrap();
+            let (mut rest, mut places, mut records) = (&bytes[..], Vec::new(), 0);
+            while !rest.is_empty() {
+                let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
+                let (record, after) = Record::decode(rest, &mut nodes).unwrap();
+                if let Call::Mark { .. } = record.call {
+                    places.push(records);
+                }
+                let left = after.len();
+                (rest, records) = (&rest[rest.len() - left..], records + 1);
+            }
+            assert_eq!(places, marks);
+        }
+    }
+}
