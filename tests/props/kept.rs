@@ -106,3 +106,16 @@ fn kept_symbols_serve_nobody_with_another_key() {
     let len = RatelessInitiator::kept(99).initiate(&with(7, 30), &mut out).unwrap();
     assert!(!out[..len].windows(16).any(|bytes| bytes == [7; 16]));
 }
+
+#[test]
+fn the_memory_of_a_tree_is_that_of_its_entries_and_of_the_symbols_that_it_keeps() {
+    let (mut tree, mut rng) = (Tree::new(), Rng::from_seed([8; 32]));
+    let empty = tree.memory();
+    for entry in entries(&mut rng, 1000) {
+        tree.insert(entry).unwrap();
+    }
+    let (filled, bytes) = (tree.memory(), 1000 * size_of::<Entry>());
+    assert!((bytes..4 * bytes).contains(&(filled - empty)), "{filled} bytes");
+    tree.keep_symbols([1; 16], 100);
+    assert_eq!(tree.memory(), filled + tree.symbols().unwrap().memory());
+}
