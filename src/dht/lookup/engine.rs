@@ -330,6 +330,11 @@ impl Lookup {
         self.phase = LookupPhase::Store;
     }
 
+    /// How many candidates are being asked, late ones not counted.
+    pub fn asking(&self) -> usize {
+        self.in_flight.iter().map(|&slots| usize::from(slots)).sum()
+    }
+
     /// Takes back an `Ask` or a `Store` that could not be carried out.
     pub fn on_not_sent(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint) {
         if let Some(place) = self.find(w, id, endpoint) {

@@ -98,10 +98,10 @@ impl<'s> Rpc<'s> {
         self.transactions.len() < self.transactions.capacity() && self.soft.len() < self.window(config)
     }
 
-    /// Whether an operation may send its first query: those that began before come first.
-    pub(super) fn admits_new(&self, config: &Config) -> bool {
+    /// How many operations may send their first query now: those that began before come first.
+    pub(super) fn places_for_new(&self, config: &Config) -> usize {
         let window = self.window(config);
-        self.soft.len() < window - window / 4
+        (window - window / 4).saturating_sub(self.soft.len())
     }
 
     /// Queries that may be in flight.

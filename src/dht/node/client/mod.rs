@@ -371,7 +371,7 @@ impl<'s> Client<'s> {
         let of = |queue, is_free: bool| self.operations.first(queue).filter(|_| is_free);
         let blocked = of(Queue::Blocked, out.rpc.has_one_for_users(out.cx.config()));
         let held = || of(Queue::Held, self.unverified_budget.minus_one(now, &rate).is_some());
-        let new = || of(Queue::New, out.rpc.admits_new(out.cx.config()));
+        let new = || of(Queue::New, out.rpc.places_for_new(out.cx.config()) > 0);
         let next = blocked.or_else(held).or_else(new).and_then(|index| self.operations.key_at(index));
         if let Some(key) = next {
             self.operations.join(key, Queue::Ready);
@@ -464,12 +464,16 @@ impl<'s> Client<'s> {
     fn open(&mut self, out: &mut Outlet<'_, '_>, key: SlabKey, addressee: Addressee, stage: Stage) -> Option<[u8; 4]> {
         let Outlet { cx, links, rpc, limiter } = out;
         let now = cx.now();
-        let users_wait = [Queue::Blocked, Queue::New].iter().any(|&queue| self.operations.first(queue).is_some());
+        let waiting = self.operations.waiting(Queue::New);
+        let users_wait = waiting > 0 || self.operations.first(Queue::Blocked).is_some();
+        // More wait for their first query than may begin: whoever asks somebody already leaves the rest to them.
+        let many_wait = waiting > rpc.places_for_new(cx.config());
         let mut active = self.operations.active(key)?;
         let of_upkeep = !active.operation().is_for_user();
+        let is_second = stage == Stage::Converge && active.operation().asking() > 1;
         let has_one = match of_upkeep {
             true => rpc.has_one_for_upkeep(cx.config(), users_wait),
-            false => rpc.has_one_for_users(cx.config()),
+            false => rpc.has_one_for_users(cx.config()) && !(many_wait && is_second),
         };
         let tid =
             if has_one { rpc.open(cx, links, limiter, addressee, Purpose::Operation { key, stage }) } else { None };
@@ -480,6 +484,8 @@ impl<'s> Client<'s> {
         active.on_not_sent(stage, &addressee.to, addressee.id);
         match of_upkeep {
             true => self.wait(key, Some(now + UPKEEP_WAIT), None),
+            // The answer to what it asked wakes it.
+            false if many_wait && is_second => self.wait(key, None, None),
             false => self.wait(key, None, Some(Queue::Blocked)),
         };
         None

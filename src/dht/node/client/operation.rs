@@ -324,6 +324,11 @@ impl OperationState {
         self.lookup.answered(candidates)
     }
 
+    /// How many candidates it is asking.
+    pub(super) fn asking(&self) -> usize {
+        self.lookup.asking()
+    }
+
     pub(super) fn lookup_mut(&mut self) -> &mut Lookup {
         &mut self.lookup
     }

@@ -324,6 +324,11 @@ impl<'s> Operations<'s> {
         self.queues.first(queue)
     }
 
+    /// How many stand in a line.
+    pub(super) fn waiting(&self, queue: Queue) -> usize {
+        self.queues.len(queue)
+    }
+
     /// Puts a part at the end of a line, unless it stands there already.
     pub(super) fn join(&mut self, key: SlabKey, queue: Queue) {
         self.queues.join(&mut self.slab, key, queue);

@@ -52,20 +52,21 @@ pub(super) trait Queued {
     fn place_mut(&mut self) -> &mut QueuePlace;
 }
 
-/// First and last of a line.
+/// First and last of a line, and how many stand in it.
 #[derive(Clone, Copy, Debug)]
-struct Ends {
+struct Line {
     first: u16,
     last: u16,
+    len: u16,
 }
 
 /// The lines, by the numbers of the operations.
 #[derive(Debug)]
-pub(super) struct Queues([Ends; QUEUES]);
+pub(super) struct Queues([Line; QUEUES]);
 
 impl Default for Queues {
     fn default() -> Self {
-        Queues([Ends { first: NONE, last: NONE }; QUEUES])
+        Queues([Line { first: NONE, last: NONE, len: 0 }; QUEUES])
     }
 }
 
@@ -76,6 +77,11 @@ impl Queues {
         Some(self.0[queue as usize].first).filter(|&first| first != NONE)
     }
 
+    /// How many stand in a line.
+    pub(super) fn len(&self, queue: Queue) -> usize {
+        self.0[queue as usize].len.into()
+    }
+
     /// Puts an operation at the end of a line, unless it stands there already.
     pub(super) fn join(&mut self, slab: &mut Slab<'_, impl Queued>, key: SlabKey, queue: Queue) {
         let Some(turn) = slab.get_mut(key).map(Queued::place_mut) else { return };
@@ -83,11 +89,12 @@ impl Queues {
             return;
         }
         self.leave(slab, key);
-        let ends = &mut self.0[queue as usize];
-        let before = core::mem::replace(&mut ends.last, key.index);
+        let line = &mut self.0[queue as usize];
+        line.len += 1;
+        let before = core::mem::replace(&mut line.last, key.index);
         match at(slab, before) {
             Some(turn) => turn.behind = key.index,
-            None => ends.first = key.index,
+            None => line.first = key.index,
         }
         if let Some(turn) = at(slab, key.index) {
             *turn = QueuePlace { queue: Some(queue), before, behind: NONE };
@@ -98,14 +105,15 @@ impl Queues {
     pub(super) fn leave(&mut self, slab: &mut Slab<'_, impl Queued>, key: SlabKey) {
         let Some(turn) = slab.get_mut(key).map(Queued::place_mut) else { return };
         let QueuePlace { queue: Some(queue), before, behind } = core::mem::take(turn) else { return };
-        let ends = &mut self.0[queue as usize];
+        let line = &mut self.0[queue as usize];
+        line.len -= 1;
         match at(slab, before) {
             Some(turn) => turn.behind = behind,
-            None => ends.first = behind,
+            None => line.first = behind,
         }
         match at(slab, behind) {
             Some(turn) => turn.before = before,
-            None => ends.last = before,
+            None => line.last = before,
         }
     }
 }
