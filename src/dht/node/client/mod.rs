@@ -475,8 +475,8 @@ impl<'s> Client<'s> {
             true => rpc.has_one_for_upkeep(cx.config(), users_wait),
             false => rpc.has_one_for_users(cx.config()) && !(many_wait && is_second),
         };
-        let tid =
-            if has_one { rpc.open(cx, links, limiter, addressee, Purpose::Operation { key, stage }) } else { None };
+        let purpose = Purpose::Operation { key, stage };
+        let tid = if has_one { rpc.open(cx, links, limiter, addressee, purpose) } else { None };
         if tid.is_some() {
             active.operation().on_query_sent(now);
             return tid;
@@ -484,7 +484,6 @@ impl<'s> Client<'s> {
         active.on_not_sent(stage, &addressee.to, addressee.id);
         match of_upkeep {
             true => self.wait(key, Some(now + UPKEEP_WAIT), None),
-            // The answer to what it asked wakes it.
             false if many_wait && is_second => self.wait(key, None, None),
             false => self.wait(key, None, Some(Queue::Blocked)),
         };
