@@ -1,14 +1,15 @@
 //! Write tokens (BEP 5, BEP 44): the proof that a node which stores something here can receive at the address it
 //! claims.
 //!
-//! A token is a MAC over the asker's address and the target, under a secret that is drawn anew every rotation; nothing
+//! A token is a MAC over the asker's address and the target, under a secret that changes with every rotation; nothing
 //! is remembered of those that were issued, so asking for tokens costs us no memory. The current and the previous
 //! secret are honoured, so a token is valid for at least one rotation and at most two, and only for the address and
 //! the target that it was issued for. The port is not bound: a NAT may change it between the two queries.
 //!
 //! SipHash-2-4 is a MAC under a secret key, which a checksum is not: of a CRC, one token betrays all others. The next
 //! secret is made of the one before it by the same function, so that what is secret here stays apart from the
-//! randomness that decides what a node does: a journal can then be handed on without it.
+//! randomness that decides what a node does: a journal can then be handed on without it. Who learns a secret knows those
+//! after it, and none before.
 
 use core::fmt;
 

@@ -64,6 +64,18 @@ pub struct Open {
     pub sent: Instant,
     /// Whether its soft timeout has passed.
     pub late: bool,
+    /// Nobody waits for what it is part of.
+    pub of_upkeep: bool,
+}
+
+impl Open {
+    /// The operation that it belongs to, and its stage.
+    pub fn step(&self) -> Option<(SlabKey, Stage)> {
+        match self.purpose {
+            Purpose::Check => None,
+            Purpose::Operation { key, stage } => Some((key, stage)),
+        }
+    }
 }
 
 /// A place for one open query.
@@ -236,6 +248,7 @@ mod tests {
             purpose: Purpose::Check,
             sent,
             late: false,
+            of_upkeep: false,
         }
     }
 

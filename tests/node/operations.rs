@@ -6,6 +6,7 @@ use std::time::Duration;
 use honeyguide::Config;
 use honeyguide::Instant;
 use honeyguide::base::Rng;
+use honeyguide::dht::Rate;
 use honeyguide::dht::{Buffer, CallError, Capacity, Freshness, LinkConfig, LinkId, PeerKind, Reason, SavedContact};
 use honeyguide::dht::{TraceEvent, TraceSink};
 use honeyguide::internals::krpc::item;
@@ -329,21 +330,28 @@ fn the_only_transaction_goes_to_a_user_who_waits_and_not_to_upkeep() {
     assert!(lab.run_until(end, asks), "the user still waits: {:?}", lab.sent.len());
 }
 
+/// A node whose 16 contacts answered at once: a longer way would let more queries be under way.
+fn with_contacts_nearby(config: Config) -> (Lab, Vec<(Id, Endpoint)>) {
+    let (mut lab, mut rng, mut friends) = (Lab::new(config), Rng::from_seed([3; 32]), Vec::new());
+    for n in 0..16 {
+        let endpoint = lab.addr(0, n);
+        friends.push((Id::secure(endpoint.ip(), &mut rng), endpoint));
+        lab.node.ping(lab.now, u64::MAX, endpoint).unwrap();
+        lab.drain();
+        let tid = lab.query_to(endpoint).tid();
+        lab.give(endpoint, &lab::reply(&tid, &friends[usize::from(n)].0, b""));
+    }
+    lab.sent.clear();
+    lab.news.clear();
+    (lab, friends)
+}
+
 /// Rule L34.
 #[test]
 fn no_more_queries_are_in_flight_than_the_buffer_of_a_socket_has_room_for_answers() {
     let mut narrow = lab::config();
     narrow.lookup.in_flight = 8;
-    let (mut lab, mut rng) = (Lab::new(narrow), Rng::from_seed([3; 32]));
-    for n in 0..16 {
-        // Who answers at once: a longer way would let more be under way.
-        let endpoint = lab.addr(0, n);
-        lab.node.ping(lab.now, u64::MAX, endpoint).unwrap();
-        lab.drain();
-        let tid = lab.query_to(endpoint).tid();
-        lab.give(endpoint, &lab::reply(&tid, &Id::secure(endpoint.ip(), &mut rng), b""));
-    }
-    lab.sent.clear();
+    let (mut lab, _) = with_contacts_nearby(narrow);
     let began = lab.now;
     for tag in 0..4 {
         lab.node.lookup(lab.now, tag, Id([0x42; 20])).unwrap();
@@ -354,4 +362,53 @@ fn no_more_queries_are_in_flight_than_the_buffer_of_a_socket_has_room_for_answer
     assert_eq!(lab.sent.len(), 8);
     lab.run_until(began + Duration::from_millis(999), |_| false);
     assert!((9..=16).contains(&lab.sent.len()), "{}", lab.sent.len());
+}
+
+/// Rule L27.
+#[test]
+fn what_goes_on_in_the_background_has_its_share_while_users_wait_in_line() {
+    let mut narrow = lab::config();
+    (narrow.lookup.in_flight, narrow.capacity.operations) = (8, 64);
+    (narrow.lookup.report_at, narrow.lookup.replicas) = (1, 16);
+    let (mut lab, friends) = with_contacts_nearby(narrow);
+    for &(id, endpoint) in &friends {
+        let friends = friends.clone();
+        lab.minds.insert(endpoint, Box::new(move |query| Some(lab::honest_answer(&friends, id, endpoint, query))));
+    }
+    lab.node.put_immutable(lab.now, 1, b"5:hello").unwrap();
+    lab.drain();
+    let is_put = |packet: &&lab::Packet| matches!(packet.query().map(|query| query.method), Some(Method::Put { .. }));
+    let end = lab.now + Duration::from_secs(5);
+    let mut begun = 0;
+    while lab.now < end {
+        // As many as leave the put its place.
+        let ended = lab.news.iter().filter(|news| matches!(news, News::Finished { tag: 2, .. })).count();
+        while begun - ended < 60 {
+            lab.node.lookup(lab.now, 2, Id([0x42; 20])).unwrap();
+            begun += 1;
+        }
+        lab.drain();
+        lab.run(Duration::from_millis(5));
+    }
+    assert!(lab.sent.iter().filter(is_put).count() >= 16, "{}", lab.sent.iter().filter(is_put).count());
+}
+
+/// Rule L9: what waits for a place in flight spends nothing of the budget.
+#[test]
+fn a_query_that_cannot_leave_takes_nothing_of_the_budget_for_unverified_nodes() {
+    let mut narrow = lab::config();
+    narrow.lookup.in_flight = 1;
+    narrow.lookup.unverified_query_rate = Rate { per_second: 1, burst: 4 };
+    let (mut lab, friends) = with_contacts_nearby(narrow);
+    for &(id, endpoint) in &friends {
+        let strangers: Vec<_> = (0..8).map(|n| (Id([0x42 ^ n; 20]), Endpoint::v4([55, n, 1, 5], 53))).collect();
+        lab.minds.insert(endpoint, Box::new(move |query| Some(lab::reply(query.tid, &id, &lab::nodes(&strangers)))));
+    }
+    for tag in 0..4 {
+        lab.node.lookup(lab.now, tag, Id([0x42; 20])).unwrap();
+    }
+    lab.drain();
+    lab.run(Duration::from_secs(10));
+    let strange = lab.sent.iter().filter(|packet| packet.to.ip_bytes()[0] == 55).count();
+    assert!((13..=14).contains(&strange), "{strange} of 14");
 }

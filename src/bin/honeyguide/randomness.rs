@@ -26,4 +26,11 @@ impl Randomness {
         rng_seed[..8].copy_from_slice(&n.to_le_bytes());
         Ok(Rng::from_seed(rng_seed))
     }
+
+    /// The same, but what is repeatable follows from a secret besides: nobody finds it by trying numbers.
+    pub fn rng_beside(&self, secret: &[u8; 32]) -> Result<Rng, Failed> {
+        let mut rng_seed = self.rng()?.bytes::<32>();
+        rng_seed.iter_mut().zip(secret).for_each(|(byte, secret)| *byte ^= secret);
+        Ok(Rng::from_seed(rng_seed))
+    }
 }

@@ -40,20 +40,23 @@ const KEPT: &str = "ids, info-hashes, targets, keys, values and salts stay as th
 const TOLD: &str = "an id of BEP 42 tells 20 bits of an IPv4 address and 36 of an IPv6 address, and these stay as well";
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let (shown, mut rng) = (args.file.display(), args.random.rng()?);
+    let shown = args.file.display();
     if journal_file::is_being_written(&args.file) {
         return Err(format!("{shown} is still being written, and its node's secrets count: stop the node first").into());
     }
     let journal = journal_file::open(&args.file)?;
     let mut head = journal.head.clone();
+    let mut rng = args.random.rng_beside(&head.rng_seed)?;
     // What the node does follows from the first half alone.
     rng.fill(&mut head.rng_seed[16..]);
+    let addresses = Addresses::new(rng.bytes(), !head.local);
+    head.links.iter_mut().for_each(|link| link.port = addresses.port(link.port));
     head.version = Some(env!("CARGO_PKG_VERSION").into());
     let not_made = |error| format!("{shown}: the node cannot be made: {error}");
     let mut original = journal.head.node().map_err(not_made)?;
     let mut scrubbed = Scrubbed {
         node: head.node().map_err(not_made)?,
-        addresses: Addresses::new(rng.bytes(), !head.local),
+        addresses,
         records: Vec::new(),
         hash: OutputHash::default(),
         originals: Vec::new(),

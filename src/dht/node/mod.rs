@@ -341,7 +341,8 @@ impl<'s> Node<'s> {
             }
             let Some((contact, to)) = link.next_check(now) else { continue };
             let own = *link.own();
-            let tid = rpc.open(cx, links, limiter, Addressee { link: id, to, id: Some(contact) }, Purpose::Check)?;
+            let addressee = Addressee { link: id, to, id: Some(contact) };
+            let tid = rpc.open(cx, links, limiter, addressee, Purpose::Check, true)?;
             let len = encode_query(cx, own, &tid, Method::Ping, buf)?;
             return Some(Plan::Transmit { link: id, to, len });
         }

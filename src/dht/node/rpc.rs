@@ -45,6 +45,8 @@ pub(super) struct Rpc<'s> {
     transactions: Transactions<'s>,
     /// Soft timeouts, by transaction, and until when those that are late count as in flight.
     soft: Deadlines<'s>,
+    /// How many of those are for what nobody waits for.
+    upkeep_in_flight: usize,
     /// Round trips of all nodes together: the guess for a node never asked.
     rtt: AnswerHistory,
     /// The shortest of them: what the way itself takes, without any waiting.
@@ -53,7 +55,7 @@ pub(super) struct Rpc<'s> {
 
 impl<'s> Rpc<'s> {
     pub(super) fn new(transactions: Transactions<'s>, soft: Deadlines<'s>) -> Self {
-        Rpc { transactions, soft, rtt: AnswerHistory::default(), least_rtt: None }
+        Rpc { transactions, soft, upkeep_in_flight: 0, rtt: AnswerHistory::default(), least_rtt: None }
     }
 
     // ---- sending ----
@@ -66,6 +68,7 @@ impl<'s> Rpc<'s> {
         limiter: &mut Limiter<'_>,
         addressee: Addressee,
         purpose: Purpose,
+        of_upkeep: bool,
     ) -> Option<[u8; 4]> {
         let Addressee { link, to, id } = addressee;
         let now = cx.now();
@@ -74,9 +77,10 @@ impl<'s> Rpc<'s> {
             Some(contact) => contact.history().soft_timeout(bounds),
             None => self.rtt.soft_timeout(bounds),
         };
-        let open = Open { to, link, id, purpose, sent: now, late: false };
+        let open = Open { to, link, id, purpose, sent: now, late: false, of_upkeep };
         let (index, tid) = self.transactions.open(open)?;
         self.soft.set(index, now + soft);
+        self.upkeep_in_flight += usize::from(of_upkeep);
         limiter.expect(now, &to);
         cx.stats_mut().rpc_sent += 1;
         cx.trace(TraceEvent::QuerySent { op: operation_of(purpose) });
@@ -87,9 +91,10 @@ impl<'s> Rpc<'s> {
     /// be in flight: dead contacts keep theirs until the hard timeout, and what the node asks for itself must not hold
     /// up what it was asked for. Where there is only one, it goes to users who wait.
     pub(super) fn has_one_for_upkeep(&self, config: &Config, users_wait: bool) -> bool {
-        let least = usize::from(!users_wait);
+        let (window, least) = (self.window(config), usize::from(!users_wait));
         self.transactions.len() < (self.transactions.capacity() / 2).max(least)
-            && self.soft.len() < (self.window(config) / 2).max(least)
+            && self.soft.len() < window
+            && self.upkeep_in_flight < (window / 2).max(least)
     }
 
     /// Whether there is a transaction for a user's operation. So many answers at once have room in the buffer of any
@@ -100,8 +105,9 @@ impl<'s> Rpc<'s> {
 
     /// How many operations may send their first query now: those that began before come first.
     pub(super) fn places_for_new(&self, config: &Config) -> usize {
-        let window = self.window(config);
-        (window - window / 4).saturating_sub(self.soft.len())
+        let (window, all) = (self.window(config), self.transactions.capacity());
+        let in_flight = (window - window / 4).saturating_sub(self.soft.len());
+        in_flight.min((all - all / 4).saturating_sub(self.transactions.len()))
     }
 
     /// Queries that may be in flight.
@@ -210,8 +216,12 @@ impl<'s> Rpc<'s> {
 
     /// Takes an open query and its soft timeout away.
     fn close(&mut self, index: u16) -> Option<Open> {
-        self.soft.clear(index);
-        self.transactions.take(index)
+        let open = self.transactions.take(index)?;
+        if self.soft.at(index).is_some() {
+            self.soft.clear(index);
+            self.upkeep_in_flight -= usize::from(open.of_upkeep);
+        }
+        Some(open)
     }
 
     // ---- time ----
@@ -226,12 +236,16 @@ impl<'s> Rpc<'s> {
     /// counts as in flight: on a busy machine all answers are late, and arrive.
     pub(super) fn next_late(&mut self, now: Instant) -> Option<Open> {
         while let Some(index) = self.soft.pop_due(now) {
-            if let Some(open) = self.transactions.mark_late(index) {
-                let gone = open.sent + LEAST_PATIENCE;
-                if gone > now {
-                    self.soft.set(index, gone);
+            let late = self.transactions.mark_late(index);
+            match late.map(|open| open.sent + LEAST_PATIENCE).filter(|gone| *gone > now) {
+                Some(gone) => self.soft.set(index, gone),
+                None => {
+                    let of_upkeep = self.transactions.at(index).is_some_and(|open| open.of_upkeep);
+                    self.upkeep_in_flight -= usize::from(of_upkeep);
                 }
-                return Some(open);
+            }
+            if late.is_some() {
+                return late;
             }
         }
         None
@@ -252,13 +266,16 @@ impl<'s> Rpc<'s> {
     pub(super) fn check_invariants(&self) {
         self.transactions.check_invariants();
         self.soft.check_invariants();
+        let mut of_upkeep = 0;
         for index in 0..self.transactions.capacity() as u16 {
             let (open, soft) = (self.transactions.at(index), self.soft.at(index).is_some());
+            of_upkeep += usize::from(soft && open.is_some_and(|open| open.of_upkeep));
             assert!(
                 if soft { open.is_some() } else { open.is_none_or(|open| open.late) },
                 "soft timeout of query {index}"
             );
         }
+        assert_eq!(self.upkeep_in_flight, of_upkeep);
     }
 
     /// The open queries for `purpose`.

@@ -233,7 +233,7 @@ impl<'s> Client<'s> {
         open: &Open,
         response: &Response<'_>,
     ) {
-        let Some((key, stage)) = step_of(open) else { return };
+        let Some((key, stage)) = open.step() else { return };
         if let Some(mut active) = self.operations.running(key) {
             named_nodes::offer(cx, links, &mut active, open, response);
         }
@@ -253,7 +253,7 @@ impl<'s> Client<'s> {
 
     /// A query was answered with an error.
     pub(super) fn on_error(&mut self, network: Network, open: &Open, code: i64) {
-        let Some((key, stage)) = step_of(open) else { return };
+        let Some((key, stage)) = open.step() else { return };
         let first_of_network = stage == Stage::Store && !self.operations.has_stored_near(key, &open.to);
         let Some(mut active) = self.operations.running(key) else { return };
         active.on_error(network, stage, open, code, first_of_network);
@@ -262,7 +262,7 @@ impl<'s> Client<'s> {
 
     /// A query failed.
     pub(super) fn on_failure(&mut self, open: &Open, failure: QueryFailure) {
-        let Some((key, stage)) = step_of(open) else { return };
+        let Some((key, stage)) = open.step() else { return };
         let Some(mut active) = self.operations.running(key) else { return };
         active.on_failure(stage, open, failure);
         self.operations.join(key, Queue::Ready);
@@ -270,7 +270,7 @@ impl<'s> Client<'s> {
 
     /// A query passed its soft timeout: its slot is free again, its answer still welcome.
     pub(super) fn on_late(&mut self, open: &Open) {
-        let Some((key, Stage::Converge)) = step_of(open) else { return };
+        let Some((key, Stage::Converge)) = open.step() else { return };
         if let (Some(mut active), Some(_)) = (self.operations.running(key), open.id) {
             active.on_late(open);
             self.operations.join(key, Queue::Ready);
@@ -369,8 +369,9 @@ impl<'s> Client<'s> {
     fn admit(&mut self, out: &mut Outlet<'_, '_>) -> bool {
         let (now, rate) = (out.cx.now(), Flow::from(out.cx.config().lookup.unverified_query_rate));
         let of = |queue, is_free: bool| self.operations.first(queue).filter(|_| is_free);
-        let blocked = of(Queue::Blocked, out.rpc.has_one_for_users(out.cx.config()));
-        let held = || of(Queue::Held, self.unverified_budget.minus_one(now, &rate).is_some());
+        let has_one = out.rpc.has_one_for_users(out.cx.config());
+        let blocked = of(Queue::Blocked, has_one);
+        let held = || of(Queue::Held, has_one && self.unverified_budget.minus_one(now, &rate).is_some());
         let new = || of(Queue::New, out.rpc.places_for_new(out.cx.config()) > 0);
         let next = blocked.or_else(held).or_else(new).and_then(|index| self.operations.key_at(index));
         if let Some(key) = next {
@@ -395,10 +396,11 @@ impl<'s> Client<'s> {
         match active.next(now, family, &self.bootstrap_nodes, &rules, allowed) {
             Todo::End(reason) => self.finish(out, key, reason, buf),
             Todo::Ask { to, id, stage, unverified } => {
-                if unverified && let Some(budget) = budget {
+                let plan = self.ask(out, key, Addressee { link, to, id }, stage, buf);
+                if let (true, Some(_), Some(budget)) = (unverified, plan, budget) {
                     self.unverified_budget = budget;
                 }
-                self.ask(out, key, Addressee { link, to, id }, stage, buf)
+                plan
             }
             Todo::Store { to, id } => self.store(out, key, Addressee { link, to, id: Some(id) }, buf),
             Todo::Report => {
@@ -476,7 +478,7 @@ impl<'s> Client<'s> {
             false => rpc.has_one_for_users(cx.config()) && !(many_wait && is_second),
         };
         let purpose = Purpose::Operation { key, stage };
-        let tid = if has_one { rpc.open(cx, links, limiter, addressee, purpose) } else { None };
+        let tid = if has_one { rpc.open(cx, links, limiter, addressee, purpose, of_upkeep) } else { None };
         if tid.is_some() {
             active.operation().on_query_sent(now);
             return tid;
@@ -588,13 +590,5 @@ impl<'s> Client<'s> {
         let (candidates, tokens) = self.operations.window(key);
         let unidentified = open_for(Stage::Bootstrap).count();
         operation.check_invariants(candidates, tokens, asked, storing, unidentified);
-    }
-}
-
-/// The operation that an open query belongs to, and its stage.
-fn step_of(open: &Open) -> Option<(SlabKey, Stage)> {
-    match open.purpose {
-        Purpose::Check => None,
-        Purpose::Operation { key, stage } => Some((key, stage)),
     }
 }

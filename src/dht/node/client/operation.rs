@@ -193,6 +193,11 @@ impl OperationState {
         self.place.is_in(queue)
     }
 
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn place(&self) -> QueuePlace {
+        self.place
+    }
+
     /// Whether it waits for something that is handed out.
     #[cfg(any(test, debug_assertions))]
     pub(super) fn waits(&self) -> bool {

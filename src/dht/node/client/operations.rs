@@ -359,6 +359,8 @@ impl<'s> Operations<'s> {
     pub(super) fn check_invariants(&self) {
         let leads = |(key, operation): &(SlabKey, &OperationState)| operation.leader() == *key;
         let leaders = || self.slab.iter().filter(leads);
+        let place = |index| self.slab.get(self.slab.key_at(index)?).map(OperationState::place);
+        self.queues.check_invariants(&self.slab, place);
         assert_eq!(self.for_users, leaders().filter(|(_, o)| o.is_for_user()).count());
         assert_eq!(self.of_upkeep, leaders().filter(|(_, o)| o.payload() == NO_PAYLOAD).count());
         assert!(self.for_users <= self.most_for_users(), "users keep to their places");

@@ -82,6 +82,20 @@ impl Queues {
         self.0[queue as usize].len.into()
     }
 
+    /// Recounts each line.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn check_invariants(&self, slab: &Slab<'_, impl Queued>, place: impl Fn(u16) -> Option<QueuePlace>) {
+        for line in &self.0 {
+            let (mut len, mut last, mut next) = (0, NONE, line.first);
+            while let Some(at) = place(next) {
+                assert_eq!(at.before, last, "a line is the same from both ends");
+                (len, last, next) = (len + 1, next, at.behind);
+                assert!(usize::from(len) <= slab.capacity(), "a line ends");
+            }
+            assert_eq!((line.len, line.last, next), (len, last, NONE));
+        }
+    }
+
     /// Puts an operation at the end of a line, unless it stands there already.
     pub(super) fn join(&mut self, slab: &mut Slab<'_, impl Queued>, key: SlabKey, queue: Queue) {
         let Some(turn) = slab.get_mut(key).map(Queued::place_mut) else { return };
