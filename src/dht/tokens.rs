@@ -8,8 +8,8 @@
 //!
 //! SipHash-2-4 is a MAC under a secret key, which a checksum is not: of a CRC, one token betrays all others. The next
 //! secret is made of the one before it by the same function, so that what is secret here stays apart from the
-//! randomness that decides what a node does: a journal can then be handed on without it. Who learns a secret knows those
-//! after it, and none before.
+//! randomness that decides what a node does: a journal can then be handed on without it. Who learns a secret knows
+//! those after it, and none before.
 
 use core::fmt;
 
