@@ -151,7 +151,8 @@ fn peers_that_were_announced_are_found_and_counted() {
     let (_, news) = world.operate(33, |node, now| {
         node.scrape(now, 3, info_hash).unwrap();
     });
-    assert!(news.contains(&News::Scrape { tag: 3, seeds: 1, peers: 4 }), "{news:?}");
+    let counts = |news: &News| matches!(news, News::Scrape { tag: 3, seeds: 1, peers: 4, responders: 8.. });
+    assert!(news.iter().any(counts), "{news:?}");
     let (_, news) = world.operate(34, |node, now| {
         node.sample(now, 4, info_hash).unwrap();
     });
@@ -362,6 +363,71 @@ fn no_more_queries_are_in_flight_than_the_buffer_of_a_socket_has_room_for_answer
     assert_eq!(lab.sent.len(), 8);
     lab.run_until(began + Duration::from_millis(999), |_| false);
     assert!((9..=16).contains(&lab.sent.len()), "{}", lab.sent.len());
+}
+
+/// How many queries went out for a target.
+fn asked_for(lab: &Lab, wanted: Id) -> usize {
+    let is_for = |packet: &&lab::Packet| matches!(packet.query().map(|query| query.method), Some(Method::FindNode { target, .. }) if target == wanted);
+    lab.sent.iter().filter(is_for).count()
+}
+
+/// Rule L33.
+#[test]
+fn a_place_that_becomes_free_goes_to_the_first_in_line_and_not_to_who_freed_it() {
+    let mut narrow = lab::config().local();
+    narrow.lookup.in_flight = 4;
+    let (mut lab, _) = with_contacts_nearby(narrow);
+    let (quick, slow) = (Id([0x42; 20]), Id([0x24; 20]));
+    lab.node.lookup(lab.now, 1, quick).unwrap();
+    lab.node.lookup(lab.now, 2, slow).unwrap();
+    lab.drain();
+    assert_eq!((asked_for(&lab, quick), asked_for(&lab, slow)), (2, 2));
+    // Only those that were asked for the first answer.
+    for expected in [(3, 2), (3, 3)] {
+        let open = lab.sent.iter().position(|packet| {
+            matches!(packet.query().map(|query| query.method), Some(Method::FindNode { target, .. }) if target == quick)
+        });
+        let query = lab.sent[open.unwrap()].clone();
+        let id = lab.node.contacts().find(|(_, contact)| contact.endpoint == query.to).unwrap().1.id;
+        lab.give(query.to, &lab::reply(&query.tid(), &id, b""));
+        lab.sent.retain(|packet| packet.tid() != query.tid());
+        let (first, second) = (asked_for(&lab, quick), asked_for(&lab, slow));
+        assert_eq!((first + 1, second), expected, "of the first one was answered");
+        lab.sent.push(query);
+    }
+}
+
+/// Rule L34.
+#[test]
+fn who_asked_one_node_at_a_time_asks_more_as_soon_as_nobody_waits_any_longer() {
+    let mut narrow = lab::config().local();
+    (narrow.lookup.in_flight, narrow.capacity.operations) = (8, 20);
+    let (mut lab, _) = with_contacts_nearby(narrow);
+    for tag in 0..20 {
+        lab.node.lookup(lab.now, tag, Id([0x42; 20])).unwrap();
+    }
+    lab.drain();
+    assert_eq!(lab.sent.len(), 6);
+    (6..20).for_each(|tag| lab.node.cancel(lab.now, tag));
+    lab.drain();
+    assert_eq!(lab.sent.len(), 8);
+}
+
+/// Rule L5: it starts from the contacts of the table at its first query.
+#[test]
+fn who_waited_in_line_starts_from_the_contacts_that_were_found_meanwhile() {
+    let mut narrow = lab::config();
+    narrow.lookup.in_flight = 1;
+    let mut lab = Lab::new(narrow);
+    let endpoint = lab.addr(0, 1);
+    let id = Id::secure(endpoint.ip(), &mut Rng::from_seed([3; 32]));
+    lab.node.ping(lab.now, 1, endpoint).unwrap();
+    lab.node.lookup(lab.now, 2, Id([0x42; 20])).unwrap();
+    lab.drain();
+    assert_eq!(lab.sent.len(), 1);
+    let tid = lab.query_to(endpoint).tid();
+    lab.give(endpoint, &lab::reply(&tid, &id, b""));
+    assert_eq!(asked_for(&lab, Id([0x42; 20])), 1);
 }
 
 /// Rule L27.

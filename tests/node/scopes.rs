@@ -370,6 +370,29 @@ fn a_scrape_at_one_node_tells_its_swarm() {
     assert_eq!(swarms.len(), 1, "{:?}", lab.news);
 }
 
+#[test]
+fn a_node_that_knows_an_empty_swarm_is_a_responder_and_one_without_filters_is_none() {
+    for (filters, expected) in [(true, 1), (false, 0)] {
+        let mut lab = dual(12, 0, NOTHING);
+        let node = address(Family::V4, 3);
+        let id = Id::secure(node.ip(), &mut Rng::from_seed([8; 32]));
+        let empty = [pair(b"BFpe", &[0; 256]), pair(b"BFsd", &[0; 256])].concat();
+        let body = [if filters { empty } else { Vec::new() }, pair(b"id", &id.0)].concat();
+        lab.minds.insert(
+            node,
+            Box::new(move |query| Some([b"d1:rd", &body[..], b"e1:t", &string(query.tid), b"1:y1:re"].concat())),
+        );
+        lab.operate(|dht, now| {
+            dht.command_in(now, 1, Scope::Node(node), Command::Scrape { info_hash: TARGET }).unwrap();
+        });
+        let told = lab.news.iter().find_map(|news| match news {
+            News::Scrape { responders, .. } => Some(*responders),
+            _ => None,
+        });
+        assert_eq!(told, Some(expected), "{:?}", lab.news);
+    }
+}
+
 /// The fuzzer found that with one place for results, what the node said was lost behind the value.
 #[test]
 fn one_place_for_results_holds_all_that_one_answer_brings() {

@@ -18,7 +18,7 @@ pub enum News {
     Peers { tag: u64, peers: Vec<SocketAddr> },
     Nodes { tag: u64, nodes: Vec<(Id, SocketAddr)> },
     Samples { tag: u64, samples: Vec<Id> },
-    Scrape { tag: u64, seeds: u32, peers: u32 },
+    Scrape { tag: u64, seeds: u32, peers: u32, responders: u16 },
     Response { tag: u64, id: Id, nodes: Vec<(Id, SocketAddr)>, token: Vec<u8>, ip: Option<Endpoint>, version: Vec<u8> },
     Finished { tag: u64, outcome: Outcome },
     Other(String),
@@ -213,7 +213,7 @@ pub fn keep(event: &Event<'_>) -> News {
             News::Nodes { tag, nodes: nodes.iter().map(|(id, addr)| (id, addr.into())).collect() }
         }
         Event::Samples { tag, samples, .. } => News::Samples { tag, samples: samples.iter().collect() },
-        Event::Scrape { tag, seeds, peers, .. } => News::Scrape { tag, seeds, peers },
+        Event::Scrape { tag, seeds, peers, responders, .. } => News::Scrape { tag, seeds, peers, responders },
         Event::Response { tag, id, nodes, token, ip, version, .. } => {
             let nodes = nodes.iter().map(|(id, addr)| (id, addr.into())).collect();
             let token = token.map(|token| token.as_bytes().to_vec()).unwrap_or_default();

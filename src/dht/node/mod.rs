@@ -26,6 +26,7 @@ mod client;
 mod context;
 pub(crate) mod inspect;
 pub(crate) mod journal;
+mod least_rtt;
 pub(crate) mod lend;
 mod link;
 mod named;

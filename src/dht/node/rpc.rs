@@ -12,6 +12,7 @@ use crate::dht::event::{LinkId, OpId};
 use crate::dht::limiter::Limiter;
 use crate::dht::lookup::Rules;
 use crate::dht::node::context::Context;
+use crate::dht::node::least_rtt::LeastRtt;
 use crate::dht::node::link::{Links, QueryFailure};
 use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Transactions};
@@ -49,13 +50,12 @@ pub(super) struct Rpc<'s> {
     upkeep_in_flight: usize,
     /// Round trips of all nodes together: the guess for a node never asked.
     rtt: AnswerHistory,
-    /// The shortest of them: what the way itself takes, without any waiting.
-    least_rtt: Option<Duration>,
+    least_rtt: LeastRtt,
 }
 
 impl<'s> Rpc<'s> {
     pub(super) fn new(transactions: Transactions<'s>, soft: Deadlines<'s>) -> Self {
-        Rpc { transactions, soft, upkeep_in_flight: 0, rtt: AnswerHistory::default(), least_rtt: None }
+        Rpc { transactions, soft, upkeep_in_flight: 0, rtt: AnswerHistory::default(), least_rtt: LeastRtt::default() }
     }
 
     // ---- sending ----
@@ -103,16 +103,15 @@ impl<'s> Rpc<'s> {
         self.transactions.len() < self.transactions.capacity() && self.soft.len() < self.window(config)
     }
 
-    /// How many operations may send their first query now: those that began before come first.
-    pub(super) fn places_for_new(&self, config: &Config) -> usize {
+    /// Whether an operation may send its first query: a quarter is left to those that began before.
+    pub(super) fn has_one_for_new(&self, config: &Config) -> bool {
         let (window, all) = (self.window(config), self.transactions.capacity());
-        let in_flight = (window - window / 4).saturating_sub(self.soft.len());
-        in_flight.min((all - all / 4).saturating_sub(self.transactions.len()))
+        self.soft.len() < window - window / 4 && self.transactions.len() < all - all / 4
     }
 
     /// Queries that may be in flight.
     fn window(&self, config: &Config) -> usize {
-        let round_trip = self.least_rtt.unwrap_or_default().as_millis();
+        let round_trip = self.least_rtt.get().as_millis();
         let more = usize::try_from(round_trip).unwrap_or(usize::MAX).saturating_mul(PACE);
         usize::from(config.lookup.in_flight).saturating_add(more)
     }
@@ -168,7 +167,7 @@ impl<'s> Rpc<'s> {
         cx.stats_mut().rpc_ok += 1;
         cx.stats_mut().rpc_late += u64::from(open.late);
         self.rtt.on_answer(now, Some(rtt));
-        self.least_rtt = Some(self.least_rtt.map_or(rtt, |least| least.min(rtt)));
+        self.least_rtt.on_answer(now, rtt);
         let rtt_micros = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX);
         cx.trace(TraceEvent::Answered { op: operation_of(open.purpose), rtt_micros });
         let link = links.get_mut(open.link)?;

@@ -5,6 +5,7 @@
 //! (bootstrap, refresh) are operations too, in places of their own, which never take a user's.
 
 mod answers;
+mod budget;
 mod goal;
 mod named_nodes;
 mod operation;
@@ -22,7 +23,6 @@ pub use results::WaitingResult;
 use arrayvec::ArrayVec;
 
 use crate::base::deadlines::Deadlines;
-use crate::base::rate::{Flow, TokenBucket};
 use crate::base::ring::Ring;
 use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
@@ -46,6 +46,7 @@ use crate::krpc::id::Id;
 use crate::krpc::message::{Method, Response, Want};
 
 use answers::Arrival;
+use budget::UnverifiedBudget;
 use goal::{CheckedCommand, Goal};
 use operation::Todo;
 use queues::Queue;
@@ -65,10 +66,7 @@ pub(super) struct Client<'s> {
     wakes: Deadlines<'s>,
     results: Results<'s>,
     bootstrap_nodes: ArrayVec<Endpoint, MAX_BOOTSTRAP_NODES>,
-    /// Bounds what false referrals can make us send to others.
-    unverified_budget: TokenBucket,
-    /// When it has something left for those that it holds up.
-    budget_at: Option<Instant>,
+    budget: UnverifiedBudget,
 }
 
 /// The parts of the node by which queries leave.
@@ -86,8 +84,7 @@ impl<'s> Client<'s> {
             wakes,
             results: Results::new(results),
             bootstrap_nodes: ArrayVec::new(),
-            unverified_budget: TokenBucket::default(),
-            budget_at: None,
+            budget: UnverifiedBudget::default(),
         }
     }
 
@@ -169,8 +166,7 @@ impl<'s> Client<'s> {
         }
     }
 
-    /// Claims a place for a part, after those of `first`, and offers the nearest contacts to the new lookup. Asks the
-    /// bootstrap nodes too while the table is poor.
+    /// Claims a place for a part, after those of `first`. A user's waits in line with its first query.
     fn start(
         &mut self,
         cx: &Context<'_>,
@@ -190,9 +186,23 @@ impl<'s> Client<'s> {
                 insert(&mut self.operations)?
             }
         };
+        if part.is_for_user() {
+            self.operations.join(key, Queue::New);
+        } else {
+            self.begin(cx, links, key);
+        }
+        Some(key)
+    }
+
+    /// The part may ask: offers the nearest contacts to its lookup. It asks the bootstrap nodes too while the table is
+    /// poor.
+    fn begin(&mut self, cx: &Context<'_>, links: &Links<'_>, key: SlabKey) {
+        self.operations.leave_line(key);
+        self.operations.join(key, Queue::Ready);
         let (now, network, k) = (cx.now(), cx.config().network, cx.config().lookup.k);
-        let table = links.get(part.link())?.table();
-        let mut active = self.operations.active(key)?;
+        let Some(mut active) = self.operations.active(key) else { return };
+        let part = *active.operation();
+        let Some(table) = links.get(part.link()).map(|link| link.table()) else { return };
         if !part.is_at_node() {
             let mut offered = 0;
             table.closest(part.target(), None, START_FROM, |contact| {
@@ -204,8 +214,6 @@ impl<'s> Client<'s> {
                 active.operation().ask_bootstrap_nodes();
             }
         }
-        self.operations.join(key, if part.is_for_user() { Queue::New } else { Queue::Ready });
-        Some(key)
     }
 
     /// Gives up a put or an announce that was reported already, so that a user's operation finds a place.
@@ -337,7 +345,7 @@ impl<'s> Client<'s> {
     }
 
     pub(super) fn wake_at(&self) -> Option<Instant> {
-        Instant::earliest(self.wakes.next().map(|(at, _)| at), self.budget_at)
+        Instant::earliest(self.wakes.next().map(|(at, _)| at), self.budget.next())
     }
 
     // ---- the drain ----
@@ -347,17 +355,21 @@ impl<'s> Client<'s> {
         if self.results.is_empty() { None } else { self.results.next(&mut self.operations, network, buf) }
     }
 
-    /// The next query or event of the operations that may have something to do: each in its turn.
+    /// The next query or event of the operations that may have something to do: each in its turn, first queries first.
     #[inline]
     pub(super) fn next(&mut self, out: &mut Outlet<'_, '_>, buf: &mut Buffer) -> Option<Plan> {
         loop {
-            let Some(index) = self.operations.first(Queue::Ready) else {
+            let new = self.operations.first_new().filter(|_| out.rpc.has_one_for_new(out.cx.config()));
+            let Some(index) = new.or_else(|| self.operations.first(Queue::Ready)) else {
                 if self.admit(out) {
                     continue;
                 }
                 return None;
             };
             let key = self.operations.key_at(index)?;
+            if new.is_some() {
+                self.begin(out.cx, out.links, key);
+            }
             if let Some(plan) = self.step(out, key, buf) {
                 self.operations.pass_turn(key);
                 return Some(plan);
@@ -365,29 +377,21 @@ impl<'s> Client<'s> {
         }
     }
 
-    /// Hands out what is scarce and has become free: lets the first of those in that comes behind the one served last.
+    /// Hands out what is scarce and has become free.
     fn admit(&mut self, out: &mut Outlet<'_, '_>) -> bool {
-        let (now, rate) = (out.cx.now(), Flow::from(out.cx.config().lookup.unverified_query_rate));
-        let of = |queue, is_free: bool| self.operations.first(queue).filter(|_| is_free);
-        let has_one = out.rpc.has_one_for_users(out.cx.config());
-        let blocked = of(Queue::Blocked, has_one);
-        let held = || of(Queue::Held, has_one && self.unverified_budget.minus_one(now, &rate).is_some());
-        let new = || of(Queue::New, out.rpc.places_for_new(out.cx.config()) > 0);
-        let next = blocked.or_else(held).or_else(new).and_then(|index| self.operations.key_at(index));
-        if let Some(key) = next {
-            self.operations.join(key, Queue::Ready);
-        }
-        self.budget_at = self.operations.first(Queue::Held).map(|_| self.unverified_budget.one_at(&rate));
-        next.is_some()
+        let (config, now) = (out.cx.config(), out.cx.now());
+        let rate = config.lookup.unverified_query_rate;
+        let somebody = self.operations.let_in(out.rpc.has_one_for_users(config), self.budget.has_one(now, rate));
+        self.budget.hold(self.operations.first(Queue::Held).is_some(), rate);
+        somebody
     }
 
     /// The next thing that one operation wants; `None` when it has to wait (it is not ready any more then), or when it
     /// is to be asked again.
     fn step(&mut self, out: &mut Outlet<'_, '_>, key: SlabKey, buf: &mut Buffer) -> Option<Plan> {
         let now = out.cx.now();
-        let rate = Flow::from(out.cx.config().lookup.unverified_query_rate);
-        let budget = self.unverified_budget.minus_one(now, &rate);
-        let allowed = out.cx.is_local() || budget.is_some();
+        let rate = out.cx.config().lookup.unverified_query_rate;
+        let allowed = out.cx.is_local() || self.budget.has_one(now, rate);
         let rules = out.rpc.rules(out.cx.config());
         let mut active = self.operations.active(key)?;
         active.operation().on_released(now);
@@ -397,8 +401,8 @@ impl<'s> Client<'s> {
             Todo::End(reason) => self.finish(out, key, reason, buf),
             Todo::Ask { to, id, stage, unverified } => {
                 let plan = self.ask(out, key, Addressee { link, to, id }, stage, buf);
-                if let (true, Some(_), Some(budget)) = (unverified, plan, budget) {
-                    self.unverified_budget = budget;
+                if unverified && plan.is_some() {
+                    self.budget.take(now, rate);
                 }
                 plan
             }
@@ -420,9 +424,10 @@ impl<'s> Client<'s> {
             Some(at) => self.wakes.set(key.index, at),
             None => self.wakes.clear(key.index),
         }
+        self.operations.rest(key);
         match queue {
             Some(queue) => self.operations.join(key, queue),
-            None => self.operations.leave(key),
+            None => self.operations.leave_line(key),
         }
         None
     }
@@ -466,27 +471,27 @@ impl<'s> Client<'s> {
     fn open(&mut self, out: &mut Outlet<'_, '_>, key: SlabKey, addressee: Addressee, stage: Stage) -> Option<[u8; 4]> {
         let Outlet { cx, links, rpc, limiter } = out;
         let now = cx.now();
-        let waiting = self.operations.waiting(Queue::New);
-        let users_wait = waiting > 0 || self.operations.first(Queue::Blocked).is_some();
-        // More wait for their first query than may begin: whoever asks somebody already leaves the rest to them.
-        let many_wait = waiting > rpc.places_for_new(cx.config());
+        let [some_blocked, some_new] = [Queue::Blocked, Queue::New].map(|queue| self.operations.first(queue).is_some());
+        let is_its_turn = self.operations.is_its_turn(key);
         let mut active = self.operations.active(key)?;
         let of_upkeep = !active.operation().is_for_user();
-        let is_second = stage == Stage::Converge && active.operation().asking() > 1;
+        // While others wait with their first query, whoever asks somebody leaves the rest to them.
+        let leaves_it = some_new && stage == Stage::Converge && active.operation().asking() > 1;
         let has_one = match of_upkeep {
-            true => rpc.has_one_for_upkeep(cx.config(), users_wait),
-            false => rpc.has_one_for_users(cx.config()) && !(many_wait && is_second),
+            true => rpc.has_one_for_upkeep(cx.config(), some_blocked || some_new),
+            false => is_its_turn && !leaves_it && rpc.has_one_for_users(cx.config()),
         };
         let purpose = Purpose::Operation { key, stage };
         let tid = if has_one { rpc.open(cx, links, limiter, addressee, purpose, of_upkeep) } else { None };
         if tid.is_some() {
             active.operation().on_query_sent(now);
+            self.operations.leave_line(key);
             return tid;
         }
         active.on_not_sent(stage, &addressee.to, addressee.id);
         match of_upkeep {
             true => self.wait(key, Some(now + UPKEEP_WAIT), None),
-            false if many_wait && is_second => self.wait(key, None, None),
+            false if leaves_it => self.wait(key, None, Some(Queue::Narrow)),
             false => self.wait(key, None, Some(Queue::Blocked)),
         };
         None
@@ -497,7 +502,8 @@ impl<'s> Client<'s> {
     /// A part ends. The last one to end sums up, says `Finished`, and gives all places back.
     fn finish(&mut self, out: &mut Outlet<'_, '_>, key: SlabKey, reason: Reason, buf: &mut Buffer) -> Option<Plan> {
         let part = *self.operations.get(key)?;
-        self.operations.leave(key);
+        self.operations.rest(key);
+        self.operations.leave_line(key);
         self.wakes.clear(key.index);
         if part.ended().is_none() {
             self.on_end(out.cx, out.links, key, reason);
@@ -565,13 +571,13 @@ impl<'s> Client<'s> {
         assert!(self.results.is_empty(), "a drain takes every result");
         assert_eq!(self.operations.first(Queue::Ready), None, "a drain leaves nothing to do");
         let waits_for_answers =
-            [Queue::Blocked, Queue::New].iter().any(|&queue| self.operations.first(queue).is_some());
+            [Queue::Blocked, Queue::New, Queue::Narrow].iter().any(|&queue| self.operations.first(queue).is_some());
         assert!(!waits_for_answers || !rpc.is_idle(), "an open query will end the wait of those that wait for one");
-        assert_eq!(self.operations.first(Queue::Held).is_some(), self.budget_at.is_some());
+        assert_eq!(self.operations.first(Queue::Held).is_some(), self.budget.next().is_some());
         self.operations.check_invariants();
         for (key, operation) in self.operations.iter().filter(|(_, operation)| operation.ended().is_none()) {
             let wakes = self.wakes.at(key.index).is_some();
-            assert!(wakes || operation.waits(), "every operation wakes up");
+            assert!(wakes || operation.places().wait(), "every operation wakes up");
             self.check_lookup(rpc, key, operation);
         }
         for index in 0..self.operations.capacity() as u16 {

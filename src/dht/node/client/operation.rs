@@ -8,7 +8,7 @@ use crate::dht::event::LinkId;
 use crate::dht::lookup::{Candidate, Class, Lookup, LookupWindow, Next, Offer, Rules};
 use crate::dht::node::client::goal::Goal;
 use crate::dht::node::client::payload::{NO_PAYLOAD, Payload};
-use crate::dht::node::client::queues::{Queue, QueuePlace, Queued};
+use crate::dht::node::client::queues::{QueuePlaces, Queued};
 use crate::dht::node::link::QueryFailure;
 use crate::dht::outcome::{Outcome, Reason, Refusals};
 use crate::dht::transactions::{Open, Stage};
@@ -51,7 +51,7 @@ pub struct OperationState {
     /// The first part of its operation, and the part after this one.
     leader: SlabKey,
     next_part: Option<SlabKey>,
-    place: QueuePlace,
+    places: QueuePlaces,
 }
 
 /// What an operation wants.
@@ -103,7 +103,7 @@ impl OperationState {
             payload: NO_PAYLOAD,
             leader: SlabKey { index: 0, generation: 0 },
             next_part: None,
-            place: QueuePlace::default(),
+            places: QueuePlaces::default(),
         }
     }
 
@@ -188,20 +188,9 @@ impl OperationState {
         self.next_part = Some(next);
     }
 
-    /// Whether it stands in a line.
-    pub(super) fn is_in(&self, queue: Queue) -> bool {
-        self.place.is_in(queue)
-    }
-
-    #[cfg(any(test, debug_assertions))]
-    pub(super) fn place(&self) -> QueuePlace {
-        self.place
-    }
-
-    /// Whether it waits for something that is handed out.
-    #[cfg(any(test, debug_assertions))]
-    pub(super) fn waits(&self) -> bool {
-        [Queue::New, Queue::Blocked, Queue::Held].into_iter().any(|queue| self.is_in(queue))
+    /// Where it stands.
+    pub(super) fn places(&self) -> QueuePlaces {
+        self.places
     }
 
     /// Whether the node runs it for itself.
@@ -368,8 +357,8 @@ impl OperationState {
 }
 
 impl Queued for OperationState {
-    fn place_mut(&mut self) -> &mut QueuePlace {
-        &mut self.place
+    fn places_mut(&mut self) -> &mut QueuePlaces {
+        &mut self.places
     }
 }
 
@@ -574,10 +563,11 @@ impl<'a> Active<'a> {
         Some(goal.store(*lookup.target(), self.payload.as_deref()?, token, port))
     }
 
-    /// The union of the filters of all responders: seeds, peers.
-    pub(super) fn swarm(&self) -> (u32, u32) {
-        let (seeds, peers) = self.payload.as_deref().map(Payload::filters).unwrap_or_default();
-        (seeds.estimate(), peers.estimate())
+    /// What a scrape found: the union of the filters of all responders (seeds, peers), and how many they were.
+    pub(super) fn swarm(&self) -> (u32, u32, u16) {
+        let Some(payload) = self.payload.as_deref() else { return (0, 0, 0) };
+        let (seeds, peers) = payload.filters();
+        (seeds.estimate(), peers.estimate(), payload.responders())
     }
 
     /// The nearest nodes that answered, nearest first.

@@ -38,6 +38,8 @@ pub struct Operations<'s> {
     for_users: usize,
     /// Lookups of the node's own upkeep.
     of_upkeep: usize,
+    /// Who was let in last out of the line for a place in flight: the one that is free now is meant for it.
+    let_in: Option<SlabKey>,
 }
 
 impl<'s> Operations<'s> {
@@ -61,6 +63,7 @@ impl<'s> Operations<'s> {
             links: links.max(1),
             for_users: 0,
             of_upkeep: 0,
+            let_in: None,
         }
     }
 
@@ -157,7 +160,8 @@ impl<'s> Operations<'s> {
         let mut next = Some(first);
         while let Some(key) = next {
             next = self.slab.get(key).and_then(OperationState::next_part);
-            self.queues.leave(&mut self.slab, key);
+            self.rest(key);
+            self.leave_line(key);
             self.slab.remove(key);
         }
     }
@@ -298,11 +302,7 @@ impl<'s> Operations<'s> {
                 Some(Note::Nodes { op, tag, len })
             }
             Goal::Scrape => {
-                let (seeds, peers) = self.active(first)?.swarm();
-                let responders = match operation.is_at_node() {
-                    true => u16::from(seeds > 0 || peers > 0),
-                    false => self.outcome(first).results,
-                };
+                let (seeds, peers, responders) = self.active(first)?.swarm();
                 Some(Note::Plain(Event::Scrape { op, tag, seeds, peers, responders }))
             }
             _ => None,
@@ -324,9 +324,9 @@ impl<'s> Operations<'s> {
         self.queues.first(queue)
     }
 
-    /// How many stand in a line.
-    pub(super) fn waiting(&self, queue: Queue) -> usize {
-        self.queues.len(queue)
+    /// The first of those that wait with their first query, unless others wait for a place in flight.
+    pub(super) fn first_new(&self) -> Option<u16> {
+        self.first(Queue::New).filter(|_| self.first(Queue::Blocked).is_none())
     }
 
     /// Puts a part at the end of a line, unless it stands there already.
@@ -334,17 +334,45 @@ impl<'s> Operations<'s> {
         self.queues.join(&mut self.slab, key, queue);
     }
 
+    /// Lets in whoever is first in line for what is free; whether there was somebody. Each stands in line for one thing
+    /// at a time, so who has got the budget may then wait for a place.
+    pub(super) fn let_in(&mut self, has_place: bool, has_budget: bool) -> bool {
+        let is_free = |queue: &Queue| match queue {
+            Queue::Blocked => has_place,
+            Queue::Held => has_budget,
+            _ => self.first(Queue::New).is_none(),
+        };
+        let lines = [Queue::Blocked, Queue::Held, Queue::Narrow].into_iter().filter(is_free);
+        let next = { lines }.find_map(|queue| Some((queue, self.key_at(self.first(queue)?)?)));
+        self.let_in = next.filter(|(queue, _)| *queue == Queue::Blocked).map(|(_, key)| key);
+        if let Some((_, key)) = next {
+            self.leave_line(key);
+            self.join(key, Queue::Ready);
+        }
+        next.is_some()
+    }
+
+    /// Whether a place in flight that is free is for this part, and not for one that stands in line for it.
+    pub(super) fn is_its_turn(&mut self, key: SlabKey) -> bool {
+        self.first(Queue::Blocked).is_none() || self.let_in.take() == Some(key)
+    }
+
     /// A part was served: the others that are ready come first now.
     pub(super) fn pass_turn(&mut self, key: SlabKey) {
-        if self.slab.get(key).is_some_and(|part| part.is_in(Queue::Ready)) {
-            self.leave(key);
+        if self.slab.get(key).is_some_and(|part| part.places().are_in(Queue::Ready)) {
+            self.rest(key);
             self.join(key, Queue::Ready);
         }
     }
 
-    /// Takes a part out of its line.
-    pub(super) fn leave(&mut self, key: SlabKey) {
-        self.queues.leave(&mut self.slab, key);
+    /// A part is not ready any more.
+    pub(super) fn rest(&mut self, key: SlabKey) {
+        self.queues.rest(&mut self.slab, key);
+    }
+
+    /// A part has what it stood in line for, or wants it no more.
+    pub(super) fn leave_line(&mut self, key: SlabKey) {
+        self.queues.leave_line(&mut self.slab, key);
     }
 
     /// How many tokens the lookup of a part may keep, and its candidates.
@@ -359,7 +387,7 @@ impl<'s> Operations<'s> {
     pub(super) fn check_invariants(&self) {
         let leads = |(key, operation): &(SlabKey, &OperationState)| operation.leader() == *key;
         let leaders = || self.slab.iter().filter(leads);
-        let place = |index| self.slab.get(self.slab.key_at(index)?).map(OperationState::place);
+        let place = |index| self.slab.get(self.slab.key_at(index)?).map(OperationState::places);
         self.queues.check_invariants(&self.slab, place);
         assert_eq!(self.for_users, leaders().filter(|(_, o)| o.is_for_user()).count());
         assert_eq!(self.of_upkeep, leaders().filter(|(_, o)| o.payload() == NO_PAYLOAD).count());

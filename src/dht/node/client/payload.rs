@@ -31,6 +31,8 @@ pub struct Payload {
     signature: [u8; 64],
     /// Responders that returned the best version so far.
     copies: u16,
+    /// Responders that gave filters.
+    responders: u16,
     /// The highest sequence number that a genuine version was seen with; -1 for none.
     held_seq: i64,
     /// The next payload that nothing is carried in, while nothing is in this one.
@@ -46,6 +48,7 @@ impl Default for Payload {
             seq: 0,
             signature: [0; 64],
             copies: 0,
+            responders: 0,
             held_seq: -1,
             next_free: 0,
         }
@@ -59,6 +62,7 @@ impl Payload {
         self.salt.clear();
         self.seq = -1;
         self.copies = 0;
+        self.responders = 0;
         self.held_seq = -1;
     }
 
@@ -170,6 +174,7 @@ impl Payload {
     /// Adds one responder's filters to the union.
     #[inline(never)]
     pub(super) fn add_filters(&mut self, seeds: &[u8; Bloom::LEN], downloaders: &[u8; Bloom::LEN]) {
+        self.responders = self.responders.saturating_add(1);
         let (mut all_seeds, mut all_downloaders) = self.filters();
         all_seeds.union(seeds);
         all_downloaders.union(downloaders);
@@ -177,6 +182,11 @@ impl Payload {
         for filter in [all_seeds, all_downloaders] {
             self.value.extend(filter.0);
         }
+    }
+
+    /// How many gave filters, empty ones too.
+    pub(super) fn responders(&self) -> u16 {
+        self.responders
     }
 
     /// The union of all filters: seeds, downloaders.
