@@ -365,6 +365,29 @@ fn no_more_queries_are_in_flight_than_the_buffer_of_a_socket_has_room_for_answer
     assert!((9..=16).contains(&lab.sent.len()), "{}", lab.sent.len());
 }
 
+#[test]
+fn every_query_is_counted_when_it_leaves_and_when_it_ends() {
+    let (mut lab, friends) = with_contacts_nearby(lab::config().local());
+    let before = lab.stats();
+    lab.node.lookup(lab.now, 1, Id([0x42; 20])).unwrap();
+    lab.drain();
+    let queries = lab.sent.clone();
+    assert!(queries.len() >= 4, "{}", queries.len());
+    let id = |to| friends.iter().find(|(_, endpoint)| *endpoint == to).unwrap().0;
+    let [answered, refused, broken] = [&queries[0], &queries[1], &queries[2]];
+    lab.give(answered.to, &lab::reply(&answered.tid(), &id(answered.to), b""));
+    lab.give(refused.to, &lab::error(&refused.tid(), 202));
+    lab.give(broken.to, &lab::reply(&broken.tid(), &Id([9; 20]), b""));
+    lab.run(Duration::from_secs(60));
+    let after = lab.stats();
+    let sent = lab.sent.iter().filter(|packet| packet.query().is_some()).count() as u64;
+    assert_eq!(after.rpc_sent - before.rpc_sent, sent);
+    let ends =
+        [after.rpc_ok - before.rpc_ok, after.rpc_errors - before.rpc_errors, after.rpc_broken - before.rpc_broken];
+    assert_eq!(ends, [1, 1, 1]);
+    assert_eq!(after.rpc_timeouts - before.rpc_timeouts, sent - 3, "whoever is silent");
+}
+
 /// How many queries went out for a target.
 fn asked_for(lab: &Lab, wanted: Id) -> usize {
     let is_for = |packet: &&lab::Packet| matches!(packet.query().map(|query| query.method), Some(Method::FindNode { target, .. }) if target == wanted);
