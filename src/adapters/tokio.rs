@@ -243,3 +243,24 @@ fn is_shut_down(socket: &UdpSocket) -> bool {
     let ready = pin!(socket.ready(Interest::READABLE)).poll(&mut Context::from_waker(Waker::noop()));
     matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_busy_socket_does_not_hide_the_others() {
+        let mut sockets = Vec::new();
+        for _ in 0..3 {
+            sockets.push(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        }
+        let receivers: Vec<_> = (0..3).map(|i| SocketReceiver::new(LinkId(i))).collect();
+        for socket in &sockets {
+            sockets[0].send_to(b"x", socket.local_addr().unwrap()).await.unwrap();
+            socket.readable().await.unwrap();
+        }
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut first = |from| poll_readable(&sockets, &receivers, from, &mut cx);
+        assert_eq!([0, 1, 2, 3].map(&mut first), [0, 1, 2, 0].map(Poll::Ready));
+    }
+}

@@ -378,6 +378,33 @@ fn within_its_budget_a_stranger_gets_full_replies_of_bounded_size() {
     assert_eq!(largest, 1300, "the largest item to an IPv6 peer with a tid of 64 bytes");
 }
 
+/// At every limit that a query of its length can have, the one at which all fits just so included.
+#[test]
+fn a_reply_is_counted_as_trimmed_exactly_when_something_is_missing() {
+    let mut config = config();
+    config.limiter.reply_bytes = Rate { per_second: 0, burst: 0 };
+    let mut lab = Lab::new(config);
+    for n in 1..=15 {
+        let (from, hash) = (lab.stranger(), Id([n; 20]));
+        let token = lab.token(from, &hash);
+        let announce = [pair(b"info_hash", &hash.0), raw(b"port", b"i1e"), pair(b"token", &token)].concat();
+        lab.ask(from, &query_of(&Id([0x5a; 20]), b"announce_peer", &announce)).response();
+    }
+    let mut seen = [0; 16];
+    for len in 0..100 {
+        let (from, before) = (lab.stranger(), lab.stats().trimmed);
+        let arguments = [pair(b"target", &[9; 20]), pair(b"zz", &vec![b'z'; len])].concat();
+        let answer = lab.ask(from, &query_of(&Id([0x5a; 20]), b"sample_infohashes", &arguments));
+        let response = answer.response();
+        let samples = response.samples.unwrap_or_default().len() / 20;
+        // The list of nodes is empty, and is missing all the same.
+        let is_cut = samples < 15 || response.nodes.is_none();
+        assert_eq!(lab.stats().trimmed - before, u64::from(is_cut), "{samples} samples for {len} bytes more");
+        seen[samples] += 1;
+    }
+    assert!(seen[12..].iter().all(|&times| times > 0), "{seen:?}");
+}
+
 /// A3: the budget itself, under a flood that claims to come from one network, among floods from everywhere.
 #[test]
 fn a_network_gets_no_more_reply_bytes_than_its_budget_and_3_2_times_what_was_sent_in_its_name() {
