@@ -1,10 +1,9 @@
 //! Both drivers on loopback sockets, through the one handle that they share.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use driven::{Driver, PATIENCE, addr, eventually, runtime, socket};
 use honeyguide::Config;
 use honeyguide::Endpoint;
 use honeyguide::Id;
@@ -17,48 +16,11 @@ use honeyguide::dht::{Freshness, PeerKind};
 use honeyguide::dht::{LinkId, Reason, TraceEvent, TraceSink};
 use honeyguide::krpc::Item;
 use honeyguide::krpc::SignedItem;
-use tokio::sync::Notify;
 
-/// Longer than anything here takes, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn socket() -> UdpSocket {
-    UdpSocket::bind("127.0.0.1:0").unwrap()
-}
-
-/// A driver, and what it runs on.
-struct Driver {
-    tasks: Option<(tokio::runtime::Handle, Arc<Notify>, JoinHandle<()>)>,
-}
+#[path = "shared/driven.rs"]
+mod driven;
 
 impl Driver {
-    fn threads() -> Self {
-        Driver { tasks: None }
-    }
-
-    /// The tasks have a thread of their own, so that the test may block.
-    fn tasks() -> Self {
-        let runtime = runtime();
-        let (handle, stop) = (runtime.handle().clone(), Arc::new(Notify::new()));
-        let stopped = stop.clone();
-        let thread = thread::spawn(move || runtime.block_on(stopped.notified()));
-        Driver { tasks: Some((handle, stop, thread)) }
-    }
-
-    fn both() -> [Self; 2] {
-        [Driver::threads(), Driver::tasks()]
-    }
-
-    fn spawn(&self, config: Config, seed: u8, sockets: Vec<UdpSocket>) -> Handle {
-        match &self.tasks {
-            None => std_thread::spawn(config, [seed; 32], sockets).unwrap(),
-            Some((runtime, ..)) => {
-                let _entered = runtime.enter();
-                tokio_driver::spawn(config, [seed; 32], sockets).unwrap()
-            }
-        }
-    }
-
     fn node(&self, seed: u8) -> Handle {
         self.spawn(Config::tiny().local(), seed, vec![socket()])
     }
@@ -82,32 +44,6 @@ impl Driver {
 
 fn contacts(node: &Handle) -> usize {
     node.contacts().wait().unwrap().len()
-}
-
-/// Where a node's first link is.
-fn addr(node: &Handle) -> Endpoint {
-    node.addrs()[0].into()
-}
-
-fn eventually(mut reached: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !reached() {
-        assert!(Instant::now() < deadline, "it never happens");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        if let Some((_, stop, thread)) = self.tasks.take() {
-            stop.notify_one();
-            let _ = thread.join();
-        }
-    }
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 fn wait<T: FromEvent>(operation: Operation<T>) -> Finished<T> {

@@ -2,23 +2,21 @@
 //! does when it cannot be written.
 
 use std::io;
-use std::net::UdpSocket;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant as Wall};
+use std::time::Duration;
 
-use honeyguide::adapters::{Handle, Replay, ReplayError, replay, std_thread, tokio as tokio_driver};
+use driven::{Driver, addr, eventually, socket};
+use honeyguide::adapters::{Handle, Replay, ReplayError, replay, std_thread};
+use honeyguide::dht::TraceSink;
 use honeyguide::dht::journal::{Call, OutputHash, Record, RecordError};
 use honeyguide::dht::{Buffer, CallError, DirectQuery, Freshness, LinkConfig, LinkId, PeerKind, SavedContact, Scope};
 use honeyguide::krpc::{Item, Want};
 use honeyguide::{Command, Config, Endpoint, Id, Input, Instant, Node, Output, Storage};
 
-/// Longer than anything here takes, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
-const LINK: LinkId = LinkId(0);
+#[path = "shared/driven.rs"]
+mod driven;
 
-fn socket() -> UdpSocket {
-    UdpSocket::bind("127.0.0.1:0").unwrap()
-}
+const LINK: LinkId = LinkId(0);
 
 fn config() -> Config {
     Config::tiny().local().with_links(&[LinkConfig::V4]).unwrap()
@@ -41,18 +39,6 @@ fn as_far_as_it_goes(records: &[u8]) -> (u128, u64, Option<ReplayError>) {
             Ok(false) => return (replay.hash(), replay.calls(), None),
             Err(error) => return (replay.hash(), replay.calls(), Some(error)),
         }
-    }
-}
-
-fn addr(node: &Handle) -> Endpoint {
-    node.addrs()[0].into()
-}
-
-fn eventually(mut reached: impl FnMut() -> bool) {
-    let deadline = Wall::now() + PATIENCE;
-    while !reached() {
-        assert!(Wall::now() < deadline, "it never happens");
-        std::thread::yield_now();
     }
 }
 
@@ -299,26 +285,42 @@ fn looking_at_a_node_leaves_nothing_in_its_recording() {
 /// Rule J4.
 #[test]
 fn what_an_idle_node_did_is_written_within_a_moment() {
-    let disk = Disk::new();
-    let (node, recording) = std_thread::spawn_recorded(config(), [7; 32], vec![socket()], disk.clone()).unwrap();
-    socket().send_to(RARE, node.addrs()[0]).unwrap();
-    eventually(|| has_written_the_rare(&disk));
-    node.shutdown().wait();
-    recording.wait().unwrap();
-
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    for driver in Driver::both() {
         let disk = Disk::new();
-        let (node, recording) = tokio_driver::spawn_recorded(config(), [7; 32], vec![socket()], disk.clone()).unwrap();
+        let (node, recording) = driver.record(config(), 7, vec![socket()], disk.clone());
         socket().send_to(RARE, node.addrs()[0]).unwrap();
-        let written = async {
-            while !has_written_the_rare(&disk) {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, written).await.unwrap();
-        node.shutdown().await;
-        recording.await.unwrap();
-    });
+        eventually(|| has_written_the_rare(&disk));
+        node.shutdown().wait();
+        recording.wait().unwrap();
+    }
+}
+
+/// Rule J18. Whoever looks at the node, or at what it does, panics in its stead.
+#[test]
+fn the_journal_of_a_node_that_panicked_has_no_end_and_all_that_came_before() {
+    let panics_in_a_call = |node: &Handle| {
+        let panic = TraceSink::Boxed(Box::new(|_, event| panic!("{event:?}, on purpose")));
+        node.set_sink(panic);
+        // It is there when what was sent behind it is answered.
+        node.stats().wait().unwrap();
+        socket().send_to(RARE, node.addrs()[0]).unwrap();
+    };
+    let panics_between_calls = |node: &Handle| {
+        socket().send_to(RARE, node.addrs()[0]).unwrap();
+        eventually(|| node.stats().wait().unwrap().dropped.iter().map(|(_, n)| n).sum::<u64>() > 0);
+        assert_eq!(node.observe(|_| panic!("on purpose")).wait(), None::<()>);
+    };
+    for panics in [&panics_in_a_call as &dyn Fn(&Handle), &panics_between_calls] {
+        for driver in Driver::both() {
+            let disk = Disk::new();
+            let (node, recording) = driver.record(config(), 7, vec![socket()], disk.clone());
+            panics(&node);
+            let error = recording.wait().unwrap_err();
+            assert!(error.to_string().contains("panicked"), "{error}");
+            node.ended().wait();
+            assert!(has_written_the_rare(&disk), "with what it panicked at");
+        }
+    }
 }
 
 const RARE: &[u8] = b"an unusual datagram";

@@ -38,6 +38,8 @@ pub(super) struct Recorder {
     polls: u32,
     outputs: OutputHash,
     now: Instant,
+    /// A call was made, and the node has not been drained since.
+    is_in_call: bool,
     end: Arc<Mailbox<io::Result<u128>, ()>>,
 }
 
@@ -53,6 +55,7 @@ impl Recorder {
             polls: 0,
             outputs: OutputHash::default(),
             now: Instant::ZERO,
+            is_in_call: false,
             end,
         };
         (recorder, recording)
@@ -69,10 +72,11 @@ impl Recorder {
     }
 
     fn write(&mut self) -> io::Result<()> {
-        let Some(sink) = &mut self.sink else { return Ok(()) };
+        // One that panics is not written to again.
+        let Some(mut sink) = self.sink.take() else { return Ok(()) };
         sink.write_all(&self.buffer[..self.gathered])?;
         sink.flush()?;
-        (self.gathered, self.due) = (0, None);
+        (self.sink, self.gathered, self.due) = (Some(sink), 0, None);
         Ok(())
     }
 
@@ -91,7 +95,7 @@ impl Observer for Recorder {
         if self.sink.is_none() {
             return;
         }
-        self.now = now;
+        (self.now, self.is_in_call) = (now, true);
         let due = *self.due.get_or_insert(now + WAIT);
         let is_due = due <= now || self.gathered >= GATHERED;
         // What is written ends with the call that is made now, since that may be the one that the process dies of.
@@ -105,6 +109,7 @@ impl Observer for Recorder {
         if self.sink.is_some() {
             self.polls += 1;
             self.outputs.add(output);
+            self.is_in_call = !matches!(output, Output::Timeout(_));
         }
     }
 
@@ -124,15 +129,22 @@ impl Observer for Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         if self.sink.is_some() {
-            let done = self.mark().and_then(|()| self.record(Call::End)).and_then(|()| self.write());
-            self.end.put(done.map(|()| self.outputs.finish()));
-            self.end.finish(());
+            // The thread that panicked need not be this one: it leaves the node in the middle of a call.
+            let has_panicked = self.is_in_call || std::thread::panicking();
+            let ended = self.mark().and_then(|()| if has_panicked { Ok(()) } else { self.record(Call::End) });
+            let written = ended.and_then(|()| self.write());
+            let told =
+                if has_panicked { Err(io::Error::other("the node panicked")) } else { Ok(self.outputs.finish()) };
+            self.end.put(written.and(told));
         }
+        self.end.finish(());
     }
 }
 
 /// Future of a recording: completes when it has ended, with the hash of all that the node put out. That is when the
-/// node has ended, or as soon as the journal cannot be written any more: the node goes on then, unrecorded.
+/// node has ended, or as soon as the journal cannot be written any more: the node goes on then, unrecorded. The journal
+/// of a node that panicked has no end, as if it had been killed, and its last call is the one that the node panicked
+/// at.
 #[must_use = "awaited or waited for, it says whether the journal is whole"]
 pub struct Recording(Consumer<io::Result<u128>, ()>);
 
@@ -140,7 +152,7 @@ impl Recording {
     /// Waits for the end of the recording. Blocks.
     ///
     /// # Errors
-    /// When the journal could not be written to its end.
+    /// When the journal could not be written to its end, or the node panicked.
     pub fn wait(self) -> io::Result<u128> {
         whole(self.0.wait_next(None).unwrap_or(None))
     }

@@ -160,6 +160,7 @@ fn run(machine: &Mutex<Machine>, inbox: Receiver<ThreadWake>) {
 }
 
 fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Sender<ThreadWake>) {
+    let _waking = Waking(wakes);
     let mut buffer = [0; RECEIVE];
     let (mut trouble, mut silence) = (Trouble::new(link), Silence::default());
     loop {
@@ -189,6 +190,15 @@ fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Send
         drop(held);
         // The end of the node is heard here too.
         pause.into_iter().for_each(thread::park_timeout);
+    }
+}
+
+/// Wakes the node's own thread when a reader ends: should that be by a panic, the node is lost, and nothing else tells.
+struct Waking<'a>(&'a Sender<ThreadWake>);
+
+impl Drop for Waking<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.send(ThreadWake::Sooner);
     }
 }
 
