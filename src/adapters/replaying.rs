@@ -68,6 +68,12 @@ impl<'r> Replay<'r> {
         }
     }
 
+    /// How many bytes of the records are replayed.
+    #[must_use]
+    pub const fn at(&self) -> usize {
+        self.at
+    }
+
     /// The time of the next record, if there is one.
     #[must_use]
     pub fn next_at(&self) -> Option<Instant> {

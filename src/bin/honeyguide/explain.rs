@@ -259,7 +259,7 @@ impl Moment {
 }
 
 /// What a command is for, and for what.
-fn described(command: &Command<'_>) -> (&'static str, String) {
+pub fn described(command: &Command<'_>) -> (&'static str, String) {
     match *command {
         Command::Bootstrap { nodes } => {
             ("bootstrap", nodes.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(","))

@@ -106,10 +106,13 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let kept = save(&node, &mut store).await;
     node.shutdown().await;
     if let Some(mut recorded) = recording {
-        report_hash(out, recorded.end().await?)?;
+        match recorded.end().await {
+            Ok(hash) => report_hash(out, hash)?,
+            // What ended the run is told before it, but that nobody reads is no failure, and hides none.
+            Err(failed) => return Err(ran.err().filter(|ran| ran.code > 0).unwrap_or(failed)),
+        }
     }
     match ran {
-        // That nobody reads is no failure, and hides none.
         Err(failed) if failed.code == 0 => kept.and(Err(failed)),
         ran => ran.and(kept),
     }
@@ -216,6 +219,7 @@ impl<'a> Daemon<'a> {
         loop {
             tokio::select! {
                 biased;
+                () = self.node.ended() => return Err(self.panicked()),
                 Some(notice) = notices.next() => print(self.out, notice).await?,
                 step = self.joining.next(), if is_joining => {
                     is_joining = step.is_some();
@@ -234,6 +238,15 @@ impl<'a> Daemon<'a> {
                 }
             }
         }
+    }
+
+    /// Nobody has shut the node down: it is gone because it panicked.
+    fn panicked(&self) -> Failed {
+        let journal = match &self.recorded {
+            Some(recorded) => format!("the journal {} holds the run up to there", recorded.name.display()),
+            None => "--journal FILE records a run, so that it can be found".into(),
+        };
+        format!("the node has ended by a panic, which is a fault of honeyguide: {journal}").into()
     }
 
     /// A bootstrap that was answered is told at once, and at the end of the first round every link was told of.
@@ -363,4 +376,32 @@ async fn save(node: &Handle, store: &mut Option<Store>) -> Result<(), Failed> {
         contacts.extend(old);
     }
     file.save(&State::new(ids.into_iter(), contacts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use honeyguide::dht::TraceSink;
+
+    /// Rule J18.
+    #[tokio::test]
+    async fn a_node_that_panics_is_no_daemon_that_goes_on() {
+        for is_recorded in [false, true] {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let addr = socket.local_addr().unwrap();
+            let (node, recording) =
+                spawn_recorded(Config::tiny().local(), [1; 32], vec![socket], std::io::sink()).unwrap();
+            node.set_sink(TraceSink::Boxed(Box::new(|_, event| panic!("{event:?}, on purpose"))));
+            let recorded = Recorded { name: "run.journal".into(), running: recording };
+            let (mut recorded, mut store) = (is_recorded.then_some(recorded), None);
+            let start = Start::alone(Network::Local);
+            let daemon = Daemon::new(Out { json: true }, &node, &start, &mut store, &mut recorded);
+            node.stats().await.unwrap();
+            UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"x", addr).unwrap();
+            let mut never = std::pin::pin!(std::future::pending());
+            let failed = daemon.run(never.as_mut()).await.unwrap_err();
+            assert!(failed.sentence.contains("ended by a panic"), "{failed:?}");
+            assert_eq!(failed.sentence.contains("run.journal"), is_recorded, "{failed:?}");
+        }
+    }
 }

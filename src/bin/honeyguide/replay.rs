@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use honeyguide::adapters::{Replay, ReplayError};
+use honeyguide::adapters::{ReplayError, Replayed};
 use honeyguide::{Instant, Node};
 use serde_json::{Value, json};
 
 use crate::explain::Explainer;
 use crate::failed::Failed;
+use crate::guarded::{Guarded, NodePanic, Stop};
 use crate::journal_file::{self, Journal};
 use crate::node::hash_text;
 use crate::options::{self, Options};
@@ -34,19 +35,21 @@ enum Extent {
     Until,
     /// As far as it is true.
     To(ReplayError),
+    Panic(NodePanic),
 }
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (out, shown) = (options.out(), args.file.display());
     let journal = journal_file::open(&args.file)?;
     let mut node = journal.head.node().map_err(|error| format!("{shown}: the node cannot be made: {error}"))?;
-    let mut replay = Replay::new(&journal.records);
-    let begin = replay.next_at().unwrap_or(Instant::ZERO);
+    let mut guarded = Guarded::new(&journal.records);
+    let begin = guarded.replay.next_at().unwrap_or(Instant::ZERO);
     let mut explainer = Explainer::new(begin);
     if args.explain.is_some() {
         explainer.attach(&mut node);
     }
-    let extent = go(&mut replay, &mut node, &mut explainer, args.until.map(|until| begin + until));
+    let extent = go(&mut guarded, &mut node, &mut explainer, args.until.map(|until| begin + until));
+    let replay = guarded.replay;
     match args.explain {
         None => {}
         Some(None) => explainer.print_operations(out)?,
@@ -57,7 +60,7 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
             }
         }
     }
-    if args.table {
+    if args.table && !matches!(extent, Extent::Panic(_)) {
         print_table(out, &node)?;
     }
     let seconds = replay.now().since(begin).as_secs_f64();
@@ -71,6 +74,7 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
             "cut"
         }
         Extent::To(error) => return Err(untrue(&journal, error, &far, &shown.to_string())),
+        Extent::Panic(panic) => return Err(panicked(&journal, &panic, &shown.to_string())),
     };
     if journal.head.version.is_none() {
         say(format_args!("{shown} is of format 2, without hashes: nothing tells whether this is what happened"));
@@ -82,21 +86,34 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     )
 }
 
-fn go(replay: &mut Replay<'_>, node: &mut Node<'_>, explainer: &mut Explainer, until: Option<Instant>) -> Extent {
+fn go(guarded: &mut Guarded<'_>, node: &mut Node<'_>, explainer: &mut Explainer, until: Option<Instant>) -> Extent {
+    let mut see = |step: Replayed<'_>| explainer.see(step);
     loop {
-        if until.is_some_and(|until| replay.next_at().is_some_and(|at| at > until)) {
+        let is_last = until.is_some_and(|until| guarded.replay.next_at().is_some_and(|at| at > until));
+        let stepped = match is_last {
             // What the last call before it led to.
-            return match replay.drain(node, &mut |step| explainer.see(step)) {
-                Ok(()) => Extent::Until,
-                Err(error) => Extent::To(error),
-            };
-        }
-        match replay.step(node, &mut |step| explainer.see(step)) {
+            true => guarded.drain(node, &mut see).map(|()| true),
+            false => guarded.step(node, &mut see),
+        };
+        match stepped {
+            Ok(_) if is_last => return Extent::Until,
             Ok(true) => {}
             Ok(false) => return Extent::ToItsEnd,
-            Err(error) => return Extent::To(error),
+            Err(Stop::Untrue(error)) => return Extent::To(error),
+            Err(Stop::Panic(panic)) => return Extent::Panic(panic),
         }
     }
+}
+
+/// A node that panics is a fault of this program, and the journal is what it can be found with.
+fn panicked(journal: &Journal, panic: &NodePanic, shown: &str) -> Failed {
+    let program = std::env::args().next().unwrap_or("honeyguide".into());
+    format!(
+        "{shown}: {}; that is a fault of honeyguide: `{program} journal shrink {shown} OUT -- {program} replay` makes a \
+         short journal of it, and `{program} journal scrub` one that can be handed on",
+        panic.text(journal.front)
+    )
+    .into()
 }
 
 /// Where a journal stops being true.

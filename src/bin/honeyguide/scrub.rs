@@ -7,16 +7,18 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use honeyguide::adapters::{Replay, Replayed};
+use honeyguide::adapters::Replayed;
 use honeyguide::dht::journal::{Call, OutputHash, Record};
 use honeyguide::dht::{Buffer, SavedContact, Scope};
 use honeyguide::krpc::{Decoded, decode};
-use honeyguide::{Command, Endpoint, Input, Instant, Node, Output};
+use honeyguide::{Command, Config, Endpoint, Input, Instant, Node, Output};
 use serde_json::json;
 
 use crate::addresses::Addresses;
+use crate::caught::caught;
 use crate::failed::Failed;
 use crate::file;
+use crate::guarded::{Guarded, NodePanic, Stop};
 use crate::journal_file;
 use crate::options::Options;
 use crate::print::say;
@@ -54,33 +56,18 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     head.version = Some(env!("CARGO_PKG_VERSION").into());
     let not_made = |error| format!("{shown}: the node cannot be made: {error}");
     let mut original = journal.head.node().map_err(not_made)?;
-    let mut scrubbed = Scrubbed {
-        node: head.node().map_err(not_made)?,
-        addresses,
-        records: Vec::new(),
-        hash: OutputHash::default(),
-        originals: Vec::new(),
-        tokens: HashMap::new(),
-        now: Instant::ZERO,
-        counts: Counts::default(),
+    let mut scrubbed = Scrubbed::new(head.node().map_err(not_made)?, addresses);
+    let end = scrubbed.go(&journal.records, &mut original);
+    if let Some(Stop::Untrue(error)) = &end {
+        let (at, why) = (journal.front + error.sound(), error.reason());
+        say(format_args!("{shown} is true up to byte {at}, and what follows is left out: {why}"));
+    }
+    let panic = match &end {
+        Some(Stop::Panic(panic)) => Some(panic.text(journal.front)),
+        _ => scrubbed.panic.take().map(|said| format!("the node panics with other addresses only: {said}")),
     };
-    let mut replay = Replay::new(&journal.records);
-    let end = loop {
-        let marks = replay.marks();
-        let stepped = replay.step(&mut original, &mut |step| scrubbed.see(step));
-        match stepped {
-            Ok(true) if replay.marks() > marks => scrubbed.mark(),
-            Ok(true) => {}
-            Ok(false) => break Ok(()),
-            Err(error) => break Err(error),
-        }
-    };
-    match end {
-        Ok(()) => scrubbed.record(Call::End),
-        Err(error) => {
-            let (at, why) = (journal.front + error.sound(), error.reason());
-            say(format_args!("{shown} is true up to byte {at}, and what follows is left out: {why}"));
-        }
+    if let Some(panic) = &panic {
+        say(format_args!("{shown}: {panic}; what is written ends there"));
     }
     let front = head.encode().map_err(|error| error.to_string())?;
     file::write_new(&args.out, &[front, scrubbed.records].concat())?;
@@ -91,7 +78,7 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
             "{calls} calls kept, {emptied} datagrams that were no messages emptied; {differ} of {outputs} outputs \
              differ in more than addresses and tokens"
         ),
-        json!({ "calls": calls, "emptied": emptied, "outputs": outputs, "differ": differ }),
+        json!({ "calls": calls, "emptied": emptied, "outputs": outputs, "differ": differ, "panic": panic }),
     )
 }
 
@@ -114,6 +101,10 @@ struct Scrubbed {
     /// Write tokens of the first node, and those of the second for the same.
     tokens: HashMap<Vec<u8>, Vec<u8>>,
     now: Instant,
+    /// Since the last record.
+    polls: u32,
+    /// What the second one said when it panicked. It is neither called nor polled any more.
+    panic: Option<String>,
     counts: Counts,
 }
 
@@ -142,22 +133,70 @@ impl Put {
 }
 
 impl Scrubbed {
+    fn new(node: Node<'static>, addresses: Addresses) -> Scrubbed {
+        Scrubbed {
+            node,
+            addresses,
+            records: Vec::new(),
+            hash: OutputHash::default(),
+            originals: Vec::new(),
+            tokens: HashMap::new(),
+            now: Instant::ZERO,
+            polls: 0,
+            panic: None,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Both nodes go on until the journal ends, stops being true, or either panics. `None`: to its end.
+    fn go(&mut self, records: &[u8], original: &mut Node<'_>) -> Option<Stop> {
+        let mut guarded = Guarded::new(records);
+        while self.panic.is_none() {
+            let marks = guarded.replay.marks();
+            match guarded.step(original, &mut |step| self.see(step)) {
+                Ok(true) if guarded.replay.marks() > marks => self.mark(),
+                Ok(true) => {}
+                Ok(false) => {
+                    self.poll();
+                    self.write(Call::End);
+                    return None;
+                }
+                Err(stop) => {
+                    // The call that the first one panics at is the last one of the journal.
+                    if let Stop::Panic(NodePanic { at, is_in_call: true, .. }) = stop {
+                        let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
+                        let record = Record::decode(&records[at..], &mut nodes);
+                        record.into_iter().for_each(|(record, _)| self.see_call(record.now, &record.call));
+                    }
+                    self.mark();
+                    return Some(stop);
+                }
+            }
+        }
+        self.mark();
+        None
+    }
+
     fn see(&mut self, step: Replayed<'_>) {
         match step {
             Replayed::Output(output) => {
                 let put = Put::of(output, |real| self.addresses.endpoint(real));
                 self.originals.push(put);
             }
-            Replayed::Call(now, call, _) => {
-                self.now = now;
-                self.call(call);
-            }
+            Replayed::Call(now, call, _) => self.see_call(now, call),
+        }
+    }
+
+    fn see_call(&mut self, now: Instant, call: &Call<'_>) {
+        self.poll();
+        if self.panic.is_none() {
+            self.now = now;
+            self.call(call);
         }
     }
 
     /// The same call with other addresses.
     fn call(&mut self, call: &Call<'_>) {
-        let polls = self.poll();
         self.counts.calls += 1;
         let (mut datagram, mut nodes) = (Vec::new(), Vec::new());
         let map = |real| self.addresses.endpoint(real);
@@ -191,26 +230,32 @@ impl Scrubbed {
             }
             call => call,
         };
-        self.write(polls, other);
-        let _ = other.apply(&mut self.node, self.now);
+        self.write(other);
+        match caught(|| other.apply(&mut self.node, self.now)) {
+            // What was refused is refused again.
+            Ok(Ok(()) | Err(_)) => {}
+            Err(said) => self.panic = Some(said),
+        }
     }
 
     fn mark(&mut self) {
-        let polls = self.poll();
-        self.write(polls, Call::Mark { hash: self.hash.finish() });
-    }
-
-    fn record(&mut self, call: Call<'_>) {
-        let polls = self.poll();
-        self.write(polls, call);
+        self.poll();
+        self.write(Call::Mark { hash: self.hash.finish() });
     }
 
     /// Polls as the first node was polled, and compares.
-    fn poll(&mut self) -> u32 {
+    fn poll(&mut self) {
         let originals = std::mem::take(&mut self.originals);
         let mut buffer: Buffer = [0; 1500];
-        for original in &originals {
-            let output = self.node.poll_output(&mut buffer);
+        for original in originals.iter().filter(|_| self.panic.is_none()) {
+            let output = match caught(|| self.node.poll_output(&mut buffer)) {
+                Ok(output) => output,
+                Err(said) => {
+                    self.panic = Some(said);
+                    return;
+                }
+            };
+            self.polls += 1;
             self.hash.add(&output);
             let mut put = Put::of(&output, |same| same);
             if let (Put::Transmit { token: Some(theirs), .. }, Put::Transmit { token: ours @ Some(_), .. }) =
@@ -222,14 +267,56 @@ impl Scrubbed {
             self.counts.outputs += 1;
             self.counts.differ += u64::from(put != *original);
         }
-        originals.len() as u32
     }
 
-    fn write(&mut self, polls: u32, call: Call<'_>) {
-        let mut bytes = [0; Record::MAX_LEN];
+    fn write(&mut self, call: Call<'_>) {
+        let (polls, mut bytes) = (std::mem::take(&mut self.polls), [0; Record::MAX_LEN]);
         // There is room for any record.
         if let Ok(len) = (Record { polls, now: self.now, call }).encode(&mut bytes) {
             self.records.extend_from_slice(&bytes[..len]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guarded::tests;
+
+    fn scrubbed(node: Node<'static>) -> Scrubbed {
+        Scrubbed::new(node, Addresses::new([1; 16], false))
+    }
+
+    /// Where a replay of these records stops, of a node like this.
+    fn stop_of(records: &[u8], node: &mut Node<'_>) -> Option<Stop> {
+        let mut guarded = Guarded::new(records);
+        loop {
+            match guarded.step(node, &mut |_| {}) {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(stop) => return Some(stop),
+            }
+        }
+    }
+
+    /// Rules J11 and J19.
+    #[test]
+    fn a_journal_at_which_the_node_panics_is_scrubbed_up_to_there() {
+        let (records, _) = tests::records();
+        for (on, calls, in_call) in [("Dropped", 2, true), ("QuerySent", 1, false)] {
+            // Both nodes panic, or either alone.
+            for (first, second) in [(true, true), (true, false), (false, true)] {
+                let node = |panics| if panics { tests::panicking(on) } else { tests::head().node().unwrap() };
+                let mut scrubbed = scrubbed(node(second));
+                let stop = scrubbed.go(&records, &mut node(first));
+                assert_eq!((matches!(stop, Some(Stop::Panic(_))), stop.is_some()), (first, first), "{on}");
+                assert_eq!(scrubbed.panic.is_some(), second && (in_call || !first), "{on}");
+                assert_eq!(scrubbed.counts.calls, calls, "{on} {first} {second}");
+                let stop = stop_of(&scrubbed.records, &mut node(true));
+                assert!(matches!(stop, Some(Stop::Panic(_))), "{on}: it panics at what is written, too");
+                let stop = stop_of(&scrubbed.records, &mut node(false));
+                assert!(matches!(stop, Some(Stop::Untrue(error)) if error.is_cut()), "{on}: a mended one does not");
+            }
         }
     }
 }

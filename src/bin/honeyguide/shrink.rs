@@ -5,7 +5,6 @@
 //! something else. The best so far is always in the file.
 
 use std::ffi::OsString;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -14,9 +13,10 @@ use std::time::Duration;
 
 use honeyguide::dht::Buffer;
 use honeyguide::dht::journal::{Call, OutputHash, Record};
-use honeyguide::{Config, Endpoint, Instant, Output};
+use honeyguide::{Config, Endpoint, Instant, Node, Output};
 use serde_json::json;
 
+use crate::caught::caught;
 use crate::cause::cause;
 use crate::failed::Failed;
 use crate::file::{self, Owned};
@@ -48,8 +48,6 @@ pub struct Args {
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (stop, out) = (Arc::new(AtomicBool::new(false)), options.out());
-    // The run may be one in which the node panics, again and again.
-    std::panic::set_hook(Box::new(|_| {}));
     let (mut ending, path) = (std::pin::pin!(options.ending()), args.file.clone());
     // A pipe may never be written to.
     let opening = tokio::task::spawn_blocking(move || journal_file::open(&path));
@@ -168,7 +166,8 @@ impl Shrinking<'_> {
     /// Whether the check fails for a run of these calls; it is the best so far then, and is kept.
     fn fails(&mut self, chosen: &[usize]) -> Result<bool, Failed> {
         let front = self.head.encode().map_err(|error| error.to_string())?;
-        let run = Run::of(&self.head, chosen.iter().map(|i| self.records[*i].as_slice()), self.stop)?;
+        let node = self.head.node().map_err(|error| format!("the node cannot be made: {error}"))?;
+        let run = Run::of(node, chosen.iter().map(|i| self.records[*i].as_slice()), self.stop);
         let journal = [front, run].concat();
         let candidate = file::beside(self.name.as_ref(), &journal).map_err(|error| {
             format!("no journal for the check can be written beside {}: {}", self.name, cause(&error))
@@ -226,10 +225,9 @@ struct Run {
 
 impl Run {
     /// The records of a run of these calls. A node that panics ends it without an end, as it did when it was recorded.
-    fn of<'r>(head: &Head, calls: impl Iterator<Item = &'r [u8]>, stop: &AtomicBool) -> Result<Vec<u8>, Failed> {
+    fn of<'r>(mut node: Node<'_>, calls: impl Iterator<Item = &'r [u8]>, stop: &AtomicBool) -> Vec<u8> {
         let mut run = Run::default();
-        let mut node = head.node().map_err(|error| format!("the node cannot be made: {error}"))?;
-        let made = catch_unwind(AssertUnwindSafe(|| {
+        let made = caught(|| {
             let mut buffer: Buffer = [0; 1500];
             for (i, call) in calls.enumerate() {
                 let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
@@ -252,12 +250,12 @@ impl Run {
                     }
                 }
             }
-        }));
+        });
+        run.write(Call::Mark { hash: run.hash.finish() });
         if made.is_ok() {
-            run.write(Call::Mark { hash: run.hash.finish() });
             run.write(Call::End);
         }
-        Ok(run.bytes)
+        run.bytes
     }
 
     fn write(&mut self, call: Call<'_>) {
@@ -274,18 +272,18 @@ mod tests {
     use honeyguide::Input;
 
     use super::*;
+    use crate::guarded;
 
     /// Rule J12: what is left is a journal like any other, with a hash at every 64th call and at its end.
     #[test]
     fn a_run_that_is_made_anew_has_its_hashes_where_a_recorded_one_has_them() {
-        let links = vec![journal_file::HeadLink { id: None, v6: false, port: 6881 }];
-        let head = Head { links, local: true, read_only: false, rng_seed: [7; 32], version: None };
+        let head = guarded::tests::head();
         let mut call = [0; Record::MAX_LEN];
         let timeout = Record { polls: 0, now: Instant::ZERO, call: Call::Input(Input::Timeout) };
         let len = timeout.encode(&mut call).unwrap();
         for (calls, marks) in [(0, vec![0]), (63, vec![63]), (64, vec![63, 65]), (200, vec![63, 128, 193, 203])] {
             let calls = std::iter::repeat_n(&call[..len], calls);
-            let bytes = Run::of(&head, calls, &AtomicBool::new(false)).unwrap();
+            let bytes = Run::of(head.node().unwrap(), calls, &AtomicBool::new(false));
             let (mut rest, mut places, mut records) = (&bytes[..], Vec::new(), 0);
             while !rest.is_empty() {
                 let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
@@ -297,6 +295,30 @@ mod tests {
                 (rest, records) = (&rest[rest.len() - left..], records + 1);
             }
             assert_eq!(places, marks);
+        }
+    }
+
+    /// Rules J12 and J18.
+    #[test]
+    fn a_run_in_which_the_node_panics_ends_with_the_call_that_it_panics_at() {
+        let (records, _) = guarded::tests::records();
+        for (on, made) in [("Dropped", 2), ("QuerySent", 1)] {
+            let calls = calls(&records);
+            let node = guarded::tests::panicking(on);
+            let bytes = Run::of(node, calls.iter().map(Vec::as_slice), &AtomicBool::new(false));
+            assert_eq!(super::calls(&bytes).len(), made, "{on}");
+            let mut guarded = guarded::Guarded::new(&bytes);
+            let mut node = guarded::tests::panicking(on);
+            let stop = loop {
+                if let Err(stop) = guarded.step(&mut node, &mut |_| {}) {
+                    break stop;
+                }
+            };
+            assert!(matches!(stop, guarded::Stop::Panic(_)), "{on}");
+            let mut whole = guarded::Guarded::new(&bytes);
+            let mut sound = guarded::tests::head().node().unwrap();
+            while whole.step(&mut sound, &mut |_| {}).is_ok() {}
+            assert_eq!(whole.replay.at(), bytes.len(), "a node that is mended puts out the same up to there");
         }
     }
 }
