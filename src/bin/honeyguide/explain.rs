@@ -66,7 +66,9 @@ impl Explainer {
                 if let Call::Command { tag, scope, command } = *call {
                     let (kind, target) = described(&command);
                     let refused = result.err().map(|error| error.to_string());
-                    let (op, moments, open) = (None, Vec::new(), Vec::new());
+                    // Upkeep starts lookups of its own, in other calls.
+                    let op = said.iter().find_map(started).filter(|_| refused.is_none());
+                    let (moments, open) = (Vec::new(), Vec::new());
                     self.operations.push(Told {
                         op,
                         tag,
@@ -111,11 +113,6 @@ impl Explainer {
     fn hear(&mut self, event: TraceEvent, other: Option<(Endpoint, &'static str)>) {
         let now = self.now;
         match event {
-            TraceEvent::Started { op } => {
-                if let Some(last) = self.operations.last_mut().filter(|last| last.op.is_none()) {
-                    last.op = Some(op);
-                }
-            }
             TraceEvent::Answered { op: Some(op), rtt_micros } => {
                 if let (Some(told), Some((from, _))) = (self.told(op), other) {
                     told.close(from);
@@ -258,6 +255,10 @@ impl Moment {
     }
 }
 
+fn started(event: &TraceEvent) -> Option<OpId> {
+    if let TraceEvent::Started { op } = *event { Some(op) } else { None }
+}
+
 /// What a command is for, and for what.
 pub fn described(command: &Command<'_>) -> (&'static str, String) {
     match *command {
@@ -292,5 +293,49 @@ fn name(method: &Method<'_>) -> &'static str {
         Method::Put { .. } => "put",
         Method::SampleInfohashes { .. } => "sample_infohashes",
         _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guarded::tests::head;
+    use honeyguide::dht::{Buffer, PeerKind};
+    use std::time::Duration;
+
+    /// Rule J10. What upkeep looks for is no part of what a user wanted.
+    #[test]
+    fn a_refused_command_has_no_history() {
+        let mut node = head().node().unwrap();
+        let mut explainer = Explainer::new(Instant::ZERO);
+        explainer.attach(&mut node);
+        let mut call = |now: Instant, call: Call<'_>| {
+            let result = call.apply(&mut node, now);
+            explainer.see(Replayed::Call(now, &call, result));
+            let mut buffer: Buffer = [0; 1500];
+            let mut sent = 0;
+            loop {
+                let output = node.poll_output(&mut buffer);
+                sent += u32::from(matches!(output, Output::Transmit { .. }));
+                explainer.see(Replayed::Output(&output));
+                if let Output::Timeout(_) = output {
+                    return sent;
+                }
+            }
+        };
+        let begin = Instant::ZERO;
+        // Nobody answers, so that the node goes on asking by itself.
+        let nodes = &[Endpoint::v4([127, 0, 0, 1], 4321)];
+        let bootstrap = Command::Bootstrap { nodes };
+        call(begin, Call::Command { tag: 6, scope: Scope::All, command: bootstrap });
+        let refused = Command::Announce { info_hash: honeyguide::Id([1; 20]), port: Some(0), kind: PeerKind::Seed };
+        call(begin, Call::Command { tag: 7, scope: Scope::All, command: refused });
+        let sent: u32 = (1..1000).map(|i| call(begin + Duration::from_secs(i), Call::Input(Input::Timeout))).sum();
+        assert!(sent > 1, "it asks, over and over");
+        let accepted = Command::Lookup { target: honeyguide::Id([2; 20]) };
+        call(begin + Duration::from_secs(1000), Call::Command { tag: 8, scope: Scope::All, command: accepted });
+        let [_, refused, accepted] = &explainer.operations[..] else { panic!("three commands") };
+        assert!(refused.refused.is_some() && refused.moments.is_empty() && refused.end.is_none());
+        assert!(refused.op.is_none() && accepted.op.is_some());
     }
 }
