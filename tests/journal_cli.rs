@@ -281,6 +281,33 @@ fn a_scrubbed_journal_has_no_secrets_and_no_addresses_and_does_the_same() {
     assert!(!has(&after, &guess));
 }
 
+/// Rules J11 and J16.
+#[test]
+fn a_journal_that_comes_through_a_pipe_is_read_once() {
+    let folder = Folder::new();
+    let (journal, pipe) = (folder.file("journal"), folder.file("pipe"));
+    let mut node = Running::start(&["node", "--bind", "127.0.0.1:0", "--journal", &journal]);
+    node.line_with("link 0");
+    node.end("INT").ended(0, &[]);
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let bytes = fs::read(&journal).unwrap();
+    // Whoever opens it twice loses what was written in between, now and then.
+    for _ in 0..30 {
+        let clean = folder.file("clean");
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| fs::write(&pipe, &bytes));
+            honeyguide(&["journal", "scrub", &pipe, &clean, "--timeout", "20"]).ended(0, &[]);
+            writer.join().unwrap().unwrap();
+        });
+        honeyguide(&["replay", &clean]).ended(0, &[]);
+        fs::remove_file(&clean).unwrap();
+    }
+    // The same through a pipe that has no name.
+    let script = format!("cat '{journal}' | '{PROGRAM}' journal scrub /dev/stdin '{}'", folder.file("again"));
+    Run::of(Command::new("sh").args(["-c", &script]).output().unwrap()).ended(0, &[]);
+    honeyguide(&["replay", &folder.file("again")]).ended(0, &[]);
+}
+
 /// Rules J6 and J11.
 #[test]
 fn a_journal_that_is_still_written_is_not_handed_on() {

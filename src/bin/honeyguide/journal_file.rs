@@ -122,22 +122,37 @@ pub fn create(path: &Path, head: &Head) -> Result<File, Failed> {
     Ok(file)
 }
 
-/// Reads a journal. A device or a large file that is none is not read on.
+/// Reads a journal.
 pub fn open(path: &Path) -> Result<Journal, Failed> {
-    let shown = path.display();
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    read(path, file)
+}
+
+/// The same, unless the node that writes it still runs. It is opened once: what comes through a pipe does not come
+/// again.
+pub fn open_written(path: &Path) -> Result<Journal, Failed> {
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    if matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)) {
+        let shown = path.display();
+        return Err(format!("{shown} is still being written, and its node's secrets count: stop the node first").into());
+    }
+    read(path, file)
+}
+
+/// A device or a large file that is none is not read on.
+fn read(path: &Path, file: File) -> Result<Journal, Failed> {
     let mut bytes = Vec::new();
     let mut read = || {
-        let mut file = BufReader::new(File::open(path)?);
+        let mut file = BufReader::new(file);
         file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut bytes)?;
         if bytes == MAGIC.as_bytes() { file.read_to_end(&mut bytes) } else { Ok(0) }
     };
-    read().map_err(|error| format!("the journal {shown} cannot be read: {}", cause(&error)))?;
-    Ok(decode(&bytes).map_err(|fault| format!("{shown} {fault}"))?)
+    read().map_err(|error| unreadable(path, &error))?;
+    Ok(decode(&bytes).map_err(|fault| format!("{} {fault}", path.display()))?)
 }
 
-/// Whether the node that writes it still runs.
-pub fn is_being_written(path: &Path) -> bool {
-    File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
+fn unreadable(path: &Path, error: &std::io::Error) -> Failed {
+    format!("the journal {} cannot be read: {}", path.display(), cause(error)).into()
 }
 
 pub fn decode(bytes: &[u8]) -> Result<Journal, String> {

@@ -43,10 +43,7 @@ const TOLD: &str = "an id of BEP 42 tells 20 bits of an IPv4 address and 36 of a
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let shown = args.file.display();
-    if journal_file::is_being_written(&args.file) {
-        return Err(format!("{shown} is still being written, and its node's secrets count: stop the node first").into());
-    }
-    let journal = journal_file::open(&args.file)?;
+    let journal = journal_file::open_written(&args.file)?;
     let mut head = journal.head.clone();
     let mut rng = args.random.rng_beside(&head.rng_seed)?;
     // What the node does follows from the first half alone.
