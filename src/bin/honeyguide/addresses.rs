@@ -45,11 +45,13 @@ const PORTS: [(u16, u16); 6] = [(1, 9), (10, 99), (100, 999), (1000, 1023), (102
 pub struct Addresses {
     key: [u8; 16],
     is_public: bool,
+    /// What each port becomes.
+    ports: Vec<u16>,
 }
 
 impl Addresses {
     pub fn new(key: [u8; 16], is_public: bool) -> Addresses {
-        Addresses { key, is_public }
+        Addresses { key, is_public, ports: ports(&key) }
     }
 
     pub fn endpoint(&self, real: Endpoint) -> Endpoint {
@@ -77,14 +79,7 @@ impl Addresses {
     }
 
     pub fn port(&self, real: u16) -> u16 {
-        let Some((first, last)) = PORTS.into_iter().find(|(first, last)| (*first..=*last).contains(&real)) else {
-            return real;
-        };
-        let ports = u64::from(last - first) + 1;
-        let mut hash = SipHasher13::new_with_key(&self.key);
-        hash.write(&first.to_be_bytes());
-        let shift = 1 + hash.finish() % (ports - 1);
-        first + ((u64::from(real - first) + shift) % ports) as u16
+        self.ports[usize::from(real)]
     }
 
     fn is_told(&self, len: usize, i: usize) -> bool {
@@ -99,6 +94,24 @@ impl Addresses {
         hash.write(&[real[i / 8] & !(0xff >> (i % 8))]);
         hash.finish() & 1 == 1
     }
+}
+
+/// The ports of each range stand in a circle whose order depends on the key, and each becomes the one behind it: so
+/// none stays, and one that is known tells of no other.
+fn ports(key: &[u8; 16]) -> Vec<u16> {
+    let mut ports: Vec<u16> = (0..=u16::MAX).collect();
+    for (first, last) in PORTS {
+        let mut circle: Vec<u16> = (first..=last).collect();
+        circle.sort_by_cached_key(|port| {
+            let mut hash = SipHasher13::new_with_key(key);
+            hash.write(&port.to_be_bytes());
+            (hash.finish(), *port)
+        });
+        for (port, next) in circle.iter().zip(circle.iter().cycle().skip(1)) {
+            ports[usize::from(*port)] = *next;
+        }
+    }
+    ports
 }
 
 /// Whether no range begins or ends among the addresses that have the first `i` bits of this one.
@@ -167,6 +180,21 @@ mod tests {
             assert!(!std::mem::replace(&mut seen[usize::from(other)], true));
             assert!((other != port || port == 0) && other.to_string().len() == port.to_string().len());
             assert_eq!(other < 1024, port < 1024);
+        }
+        assert!(!seen.contains(&false), "each port is another's");
+    }
+
+    /// Rule J11. Whoever knows one port of the original knows no other by it.
+    #[test]
+    fn ports_of_one_range_are_not_moved_by_the_same_amount() {
+        let addresses = [Addresses::new([7; 16], false), Addresses::new([8; 16], false)];
+        for (first, last) in PORTS {
+            let moved = |addresses: &Addresses, port| i32::from(addresses.port(port)) - i32::from(port);
+            let amounts = (first..=last).map(|port| moved(&addresses[0], port));
+            let distinct = amounts.collect::<std::collections::BTreeSet<_>>().len();
+            assert!(distinct * 3 > usize::from(last - first), "{first} to {last}: {distinct}");
+            let is_other = |port: u16| addresses[0].port(port) != addresses[1].port(port);
+            assert!((first..=last).any(is_other), "{first} to {last}: the key decides");
         }
     }
 
