@@ -36,9 +36,9 @@ pub struct Args {
     random: Randomness,
 }
 
-/// What cannot be taken out.
-const KEPT: &str = "ids, info-hashes, targets, keys, values and salts stay as they are, since a node's work follows \
-                    from them";
+/// What cannot be taken out, or is of use to whoever looks for a fault.
+const KEPT: &str = "ids, info-hashes, targets, samples and filters of swarms, keys, values, salts, signatures, sequence \
+                    numbers, versions, error codes, transaction ids of answers, tags, times and lengths stay as they are";
 const TOLD: &str = "an id of BEP 42 tells 20 bits of an IPv4 address and 36 of an IPv6 address, and these stay as well";
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
@@ -53,7 +53,7 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     head.version = Some(env!("CARGO_PKG_VERSION").into());
     let not_made = |error| format!("{shown}: the node cannot be made: {error}");
     let mut original = journal.head.node().map_err(not_made)?;
-    let mut scrubbed = Scrubbed::new(head.node().map_err(not_made)?, addresses);
+    let mut scrubbed = Scrubbed::new(head.node().map_err(not_made)?, addresses, rng.bytes());
     let end = scrubbed.go(&journal.records, &mut original);
     if let Some(Stop::Untrue(error)) = &end {
         let (at, why) = (journal.front + error.sound(), error.reason());
@@ -95,6 +95,8 @@ struct Counts {
 struct Scrubbed {
     node: Node<'static>,
     addresses: Addresses,
+    /// What strangers' tokens and transaction ids become depends on it.
+    key: [u8; 16],
     records: Vec<u8>,
     hash: OutputHash,
     /// What the first one has put out since the last call.
@@ -134,10 +136,11 @@ impl Put {
 }
 
 impl Scrubbed {
-    fn new(node: Node<'static>, addresses: Addresses) -> Scrubbed {
+    fn new(node: Node<'static>, addresses: Addresses, key: [u8; 16]) -> Scrubbed {
         Scrubbed {
             node,
             addresses,
+            key,
             records: Vec::new(),
             hash: OutputHash::default(),
             originals: Vec::new(),
@@ -208,7 +211,8 @@ impl Scrubbed {
             Call::Input(Input::Datagram { link, from, payload }) => {
                 datagram.extend_from_slice(payload);
                 let token = |token: &[u8]| self.tokens.get(token).cloned();
-                let is_message = Rewriter { addresses: &self.addresses, token: &token }.rewrite(&mut datagram);
+                let rewriter = Rewriter { addresses: &self.addresses, key: self.key, token: &token };
+                let is_message = rewriter.rewrite(&mut datagram);
                 self.counts.emptied += u64::from(!is_message);
                 Call::Input(Input::Datagram { link, from: map(from), payload: &datagram })
             }
@@ -300,7 +304,7 @@ mod tests {
     use crate::guarded::tests;
 
     fn scrubbed(node: Node<'static>) -> Scrubbed {
-        Scrubbed::new(node, Addresses::new([1; 16], false))
+        Scrubbed::new(node, Addresses::new([1; 16], false), [2; 16])
     }
 
     /// Where a replay of these records stops, of a node like this.
