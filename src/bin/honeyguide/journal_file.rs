@@ -141,13 +141,10 @@ pub fn open_written(path: &Path) -> Result<Journal, Failed> {
 
 /// A device or a large file that is none is not read on.
 fn read(path: &Path, file: File) -> Result<Journal, Failed> {
-    let mut bytes = Vec::new();
-    let mut read = || {
-        let mut file = BufReader::new(file);
-        file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut bytes)?;
-        if bytes == MAGIC.as_bytes() { file.read_to_end(&mut bytes) } else { Ok(0) }
-    };
-    read().map_err(|error| unreadable(path, &error))?;
+    let (mut bytes, mut file) = (Vec::new(), BufReader::new(file));
+    let begun = file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut bytes);
+    let read = begun.and_then(|_| if bytes == MAGIC.as_bytes() { file.read_to_end(&mut bytes) } else { Ok(0) });
+    read.map_err(|error| unreadable(path, &error))?;
     Ok(decode(&bytes).map_err(|fault| format!("{} {fault}", path.display()))?)
 }
 

@@ -56,7 +56,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         why = &mut ending => return Err(why.into()),
     };
     let is_stopped = stop.clone();
-    let mut working = tokio::task::spawn_blocking(move || shrink(&args, journal, &is_stopped));
+    let mut working = tokio::task::spawn_blocking(move || shrink(&args, journal, &is_stopped, MOST_CHECKS));
     let (why, worked) = tokio::select! {
         worked = &mut working => (None, worked),
         why = &mut ending => {
@@ -64,13 +64,19 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
             (Some(Failed::from(why).sentence), working.await)
         }
     };
-    let Shrunk { name, calls, of, checks } = worked.map_err(|error| format!("internal error: {error}"))??;
+    let Shrunk { name, calls, of, checks, is_complete } =
+        worked.map_err(|error| format!("internal error: {error}"))??;
     if let Some(why) = why {
         return Err(format!("{why}: the shortest run so far, of {calls} of {of} calls, is in {name}").into());
     }
+    if !is_complete {
+        say(format_args!(
+            "no more than {checks} checks are made: the run in {name} may not be the shortest, and can be shrunk again"
+        ));
+    }
     out.line(
         format_args!("{calls} of {of} calls are left after {checks} checks"),
-        json!({ "calls": calls, "of": of, "checks": checks }),
+        json!({ "calls": calls, "of": of, "checks": checks, "complete": is_complete }),
     )
 }
 
@@ -80,9 +86,11 @@ struct Shrunk {
     calls: usize,
     of: usize,
     checks: u32,
+    /// Nothing more can be left out.
+    is_complete: bool,
 }
 
-fn shrink(args: &Args, journal: Journal, stop: &AtomicBool) -> Result<Shrunk, Failed> {
+fn shrink(args: &Args, journal: Journal, stop: &AtomicBool, most_checks: u32) -> Result<Shrunk, Failed> {
     let (shown, name) = (args.file.display().to_string(), args.out.display().to_string());
     let records = calls(&journal.records);
     let owned =
@@ -91,7 +99,8 @@ fn shrink(args: &Args, journal: Journal, stop: &AtomicBool) -> Result<Shrunk, Fa
         return Err(format!("{name} exists and was left as it is: name a new file").into());
     }
     let (head, checks) = (journal.head, 0);
-    let mut shrinking = Shrinking { head, records, check: &args.check, out: owned, name, stop, checks };
+    let check = &args.check;
+    let mut shrinking = Shrinking { head, records, check, out: owned, name, stop, checks, most_checks };
     let whole: Vec<usize> = (0..shrinking.records.len()).collect();
     if !shrinking.fails(&whole)? {
         let sentence = match stop.load(Ordering::Relaxed) {
@@ -101,8 +110,8 @@ fn shrink(args: &Args, journal: Journal, stop: &AtomicBool) -> Result<Shrunk, Fa
         return Err(sentence.into());
     }
     let of = whole.len();
-    let left = shrinking.minimise(whole)?;
-    Ok(Shrunk { name: shrinking.name, calls: left.len(), of, checks: shrinking.checks })
+    let (left, is_complete) = shrinking.minimise(whole)?;
+    Ok(Shrunk { name: shrinking.name, calls: left.len(), of, checks: shrinking.checks, is_complete })
 }
 
 /// Each call of a journal as far as it is whole.
@@ -128,18 +137,19 @@ struct Shrinking<'a> {
     name: String,
     stop: &'a AtomicBool,
     checks: u32,
+    most_checks: u32,
 }
 
 impl Shrinking<'_> {
-    /// Leaves out what can be left out of a run that fails.
-    fn minimise(&mut self, mut left: Vec<usize>) -> Result<Vec<usize>, Failed> {
+    /// Leaves out what can be left out of a run that fails; false when there are no more checks for that.
+    fn minimise(&mut self, mut left: Vec<usize>) -> Result<(Vec<usize>, bool), Failed> {
         let mut parts = 2;
         while left.len() > 1 {
             let size = left.len().div_ceil(parts);
             let (mut from, mut is_shorter) = (0, false);
             while from < left.len() && left.len() > 1 {
                 if self.is_over() {
-                    return Ok(left);
+                    return Ok((left, false));
                 }
                 let part = from..left.len().min(from + size);
                 let rest: Vec<usize> = [&left[..part.start], &left[part.end..]].concat();
@@ -156,11 +166,11 @@ impl Shrinking<'_> {
                 (true, _) => parts = parts.min(left.len()).max(2),
             }
         }
-        Ok(left)
+        Ok((left, true))
     }
 
     fn is_over(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.checks >= MOST_CHECKS
+        self.stop.load(Ordering::Relaxed) || self.checks >= self.most_checks
     }
 
     /// Whether the check fails for a run of these calls; it is the best so far then, and is kept.
@@ -296,6 +306,26 @@ mod tests {
             }
             assert_eq!(places, marks);
         }
+    }
+
+    /// Rule J12.
+    #[test]
+    fn a_shrinking_that_ran_out_of_checks_says_so() {
+        let out = std::env::temp_dir().join(format!("honeyguide-shrink-{}", std::process::id()));
+        let (records, _) = guarded::tests::records();
+        let shrunk = |most_checks| {
+            // It fails whatever is left.
+            let args = Args { file: "journal".into(), out: out.clone(), check: vec!["false".into()] };
+            let journal = Journal { head: guarded::tests::head(), records: records.clone(), front: 0 };
+            let shrunk = shrink(&args, journal, &AtomicBool::new(false), most_checks).unwrap();
+            std::fs::remove_file(&out).unwrap();
+            (shrunk.calls, shrunk.checks, shrunk.is_complete)
+        };
+        let (calls, needed, is_complete) = shrunk(MOST_CHECKS);
+        assert!(calls == 1 && is_complete && needed > 1);
+        assert_eq!(shrunk(needed), (1, needed, true));
+        let (calls, checks, is_complete) = shrunk(needed - 1);
+        assert!(calls > 1 && checks == needed - 1 && !is_complete);
     }
 
     /// Rules J12 and J18.
