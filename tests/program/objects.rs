@@ -1,5 +1,7 @@
 //! `--json`: an object for each result, and on failure an object that says so, last.
 
+use std::net::UdpSocket;
+
 use serde_json::Value;
 
 use crate::commands::{ID, World};
@@ -111,4 +113,72 @@ fn a_question_to_one_node_tells_what_it_said_besides() {
     let nothing = ask(&["peers", &"00".repeat(20)]).failed(1, &["no peer", at]).objects();
     assert!(nothing[0]["token"].is_string() && nothing[1]["code"] == 1 && nothing.len() == 2, "{nothing:?}");
     run(&["get", &target, "--at", &world.nobody, "--timeout", "3"], b"").failed(1, &[&world.nobody, "did not answer"]);
+}
+
+/// A node that gives tokens and answers everything else with an error. It ends with the test.
+fn refusing(code: u16, text: &'static str) -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let addr = socket.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1500];
+        while let Ok((len, from)) = socket.recv_from(&mut buffer) {
+            let query = &buffer[..len];
+            let at = |part: &[u8]| query.windows(part.len()).position(|these| these == part);
+            let Some(tid) = at(b"1:t4:").map(|at| &query[at + 5..at + 9]) else { continue };
+            let gives_token = at(b"1:q3:get").is_some() || at(b"1:q9:get_peers").is_some();
+            let begin = match gives_token {
+                true => {
+                    "d2:ip6:abcdef1:rd2:id20:abcdefghij01234567895:nodes26:ABCDEFGHIJ0123456789ABCDEF5:token5:TOKENe"
+                        .to_string()
+                }
+                false => format!("d1:eli{code}e{}:{text}e", text.len()),
+            };
+            let kind = if gives_token { "r" } else { "e" };
+            let answer = [begin.as_bytes(), b"1:t4:", tid, b"1:v4:XX001:y1:", kind.as_bytes(), b"e"].concat();
+            let _ = socket.send_to(&answer, from);
+        }
+    });
+    addr
+}
+
+/// Rules U2 and U15.
+#[test]
+fn a_node_that_refuses_is_told_with_its_code_and_its_words() {
+    let world = World::new();
+    let secret = world.folder.file("secret");
+    let (put, announce) = (&["put", "hello"][..], &["announce", ID, "--port", "7"][..]);
+    for (code, text, args, more) in [
+        (203, "token is stale", put, "did not accept the write token"),
+        (
+            302,
+            "an older one \u{202e}",
+            &["put", "hello", "--secret", &secret, "--seq", "1"][..],
+            "hold a newer version",
+        ),
+        (203, "no room", announce, "did not accept the write token"),
+        (999, "of its own making", announce, "reasons of their own"),
+    ] {
+        let at = refusing(code, text);
+        let asked = run(&[args, &["--at", &at, "--json"]].concat(), b"");
+        let shown = text.replace('\u{202e}', "\\u{202e}");
+        let objects = asked.failed(1, &[&at, &code.to_string(), &shown, more]).objects();
+        let [told, failure] = &objects[..] else { panic!("what it said, and that it failed: {objects:?}") };
+        assert_eq!(told["refusal"], serde_json::json!({ "code": code, "text": text }));
+        assert_eq!((&told["stored"], &told["token"]), (&0.into(), &hex::encode("TOKEN").into()));
+        assert_eq!((told["nodes"].as_array().unwrap().len(), &told["version"]), (1, &hex::encode("XX00").into()));
+        assert_eq!(told["ip"], "97.98.99.100:25958");
+        assert!(failure["code"] == 1 && failure["outcome"]["queried"].as_u64() == Some(2), "{failure}");
+        let asked = run(&[args, &["--at", &at]].concat(), b"").failed(1, &[&at, &code.to_string(), &shown, more]);
+        assert!(asked.out.contains("stored 0") && asked.out.contains("\nnodes 1\n"), "{asked:?}");
+    }
+    // What is no store is refused in the same way.
+    let at = refusing(204, "not known here");
+    for args in [&["ping", &at][..], &["find-node", ID, "--at", &at], &["sample", ID, "--at", &at]] {
+        run(args, b"").failed(1, &[&at, "refused", "204", "not known here"]);
+    }
+    for args in [put, announce] {
+        let asked = run(&[args, &["--at", &world.nobody, "--timeout", "3", "--json"]].concat(), b"");
+        let told = asked.failed(1, &[&world.nobody, "did not answer"]).objects();
+        assert!(told[0]["refusal"].is_null() && told[0]["token"].is_null() && told.len() == 2, "{told:?}");
+    }
 }

@@ -8,25 +8,27 @@ use tokio::time::timeout_at;
 
 use crate::client;
 use crate::failed::Failed;
+use crate::heard::Heard;
 use crate::joining_options::Rules;
 use crate::options::Options;
 use crate::print::say;
 use crate::randomness::Randomness;
 use crate::start::{Judgement, Start, family_of};
 
-/// A node of our own, and those of the addresses that it can reach, IPv4 first: at least one.
+/// A node of our own, which keeps what it hears, and those of the addresses that it can reach, IPv4 first: at least one.
 pub async fn reach(
     options: &Options,
     rules: &Rules,
     random: &Randomness,
     typed: &str,
+    heard: Heard,
 ) -> Result<(Handle, Vec<SocketAddr>), Failed> {
     let start = Start::typed(rules, &[typed.into()])?;
     if let Some(refused) = start.refused() {
         return Err(refused);
     }
     let mut addrs = addresses(options, &start).await?;
-    let node = client::node(options, &start, random.rng()?.bytes())?;
+    let node = client::listening(options, &start, random.rng()?.bytes(), heard)?;
     let first = addrs[0];
     addrs.retain(|addr| node.addrs().iter().any(|own| family_of(own) == family_of(addr)));
     if addrs.is_empty() {

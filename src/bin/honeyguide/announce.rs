@@ -1,12 +1,12 @@
-use honeyguide::Id;
 use honeyguide::dht::PeerKind;
+use honeyguide::{Id, Outcome};
 use serde_json::json;
 
 use crate::asking::Asking;
 use crate::failed::Failed;
 use crate::joining_options::Asks;
 use crate::options::{self, Options};
-use crate::print::{outcome_json, outcome_text, refused_json, refused_text, stored_text};
+use crate::print::{outcome_json, refused_json, refused_text, stored_text};
 
 /// Announce a peer of an info-hash
 #[derive(clap::Args)]
@@ -30,22 +30,23 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let progress = options.progress("announcing");
     let announced = asking.node.announce(args.info_hash, Some(args.port), kind).await;
     progress.finish_and_clear();
-    let announced = announced.map_err(|failure| {
-        let how = failure.outcome().map(|outcome| format!(" ({})", outcome_text(outcome)));
-        let failed = Failed::from(failure);
-        Failed { sentence: format!("{}{}", failed.sentence, how.unwrap_or_default()), ..failed }
-    })?;
-    let (answer, outcome) = (announced.response.as_ref(), &announced.outcome);
-    let told = asking.told_text(answer);
-    let object = json!({
-        "info_hash": args.info_hash.to_string(),
-        "port": args.port,
-        "stored": outcome.stored.all,
-        "refused": refused_json(outcome),
-        "outcome": outcome_json(outcome),
-    });
-    options.out().line(
-        format_args!("stored {}\nrefused {}{told}", stored_text(outcome), refused_text(outcome)),
-        asking.told(object, answer),
-    )
+    let report = |outcome: &Outcome| {
+        let object = json!({
+            "info_hash": args.info_hash.to_string(),
+            "port": args.port,
+            "stored": outcome.stored.all,
+            "refused": refused_json(outcome),
+            "outcome": outcome_json(outcome),
+        });
+        (format!("stored {}\nrefused {}", stored_text(outcome), refused_text(outcome)), object)
+    };
+    let announced = match announced {
+        Ok(announced) => announced,
+        Err(failure) => {
+            let outcome = failure.outcome().copied().unwrap_or_default();
+            return Err(asking.not_stored(options.out(), report(&outcome), (failure, String::new())).await);
+        }
+    };
+    let (answer, (text, object)) = (announced.response.as_ref(), report(&announced.outcome));
+    options.out().line(text + &asking.told_text(answer), asking.told(object, answer))
 }

@@ -4,29 +4,34 @@
 use std::net::SocketAddr;
 
 use honeyguide::Outcome;
-use honeyguide::adapters::{Answer, Handle};
+use honeyguide::adapters::{Answer, Handle, OperationError};
 use serde_json::{Value, json};
 
 use crate::addressees;
 use crate::client;
 use crate::failed::Failed;
+use crate::heard::{Heard, Said, Spoken};
 use crate::joining_options::Asks;
 use crate::options::Options;
-use crate::print::outcome_text;
+use crate::print::{Out, outcome_text};
 
 pub struct Asking {
     /// Its commands ask whom they should.
     pub node: Handle,
     at: Option<SocketAddr>,
+    heard: Heard,
 }
 
 impl Asking {
     /// A node that has joined the network, or that asks the one node.
     pub async fn begin(options: &Options, asks: &Asks) -> Result<Asking, Failed> {
         let Some(typed) = &asks.at else {
-            return Ok(Asking { node: client::joined(options, &asks.joins).await?, at: None });
+            let node = client::joined(options, &asks.joins).await?;
+            return Ok(Asking { node, at: None, heard: Heard::default() });
         };
-        let (node, addrs) = addressees::reach(options, &asks.joins.rules, &asks.joins.random, typed).await?;
+        let (heard, joins) = (Heard::default(), &asks.joins);
+        let reached = addressees::reach(options, &joins.rules, &joins.random, typed, heard.clone());
+        let (node, addrs) = reached.await?;
         let mut at = addrs[0];
         // Of several addresses of a name, that of the node that is there.
         if addrs.len() > 1 {
@@ -37,7 +42,7 @@ impl Asking {
                 }
             }
         }
-        Ok(Asking { node: node.at(at.into()), at: Some(at) })
+        Ok(Asking { node: node.at(at.into()), at: Some(at), heard })
     }
 
     pub fn is_at_one_node(&self) -> bool {
@@ -45,43 +50,76 @@ impl Asking {
     }
 
     /// The object, with what the only node said.
-    pub fn told(&self, mut object: Value, answer: Option<&Answer>) -> Value {
+    pub fn told(&self, object: Value, answer: Option<&Answer>) -> Value {
+        self.spoken(object, answer.map(Spoken::from).as_ref())
+    }
+
+    /// The same for a reader, a line for each.
+    pub fn told_text(&self, answer: Option<&Answer>) -> String {
+        self.spoken_text(answer.map(Spoken::from).as_ref())
+    }
+
+    fn spoken(&self, mut object: Value, spoken: Option<&Spoken>) -> Value {
         if self.at.is_some() {
-            object["nodes"] = answer.map_or(json!([]), |answer| {
-                answer
-                    .nodes
-                    .iter()
-                    .map(|(id, addr)| json!({ "id": id.to_string(), "addr": addr.to_string() }))
-                    .collect()
-            });
-            object["token"] = json!(answer.and_then(|answer| answer.token.as_ref()).map(hex::encode));
-            object["ip"] = json!(answer.and_then(|answer| answer.ip).map(|ip| ip.to_string()));
-            let version = answer.map(|answer| &answer.version).filter(|version| !version.is_empty());
+            let nodes = spoken.into_iter().flat_map(|spoken| &spoken.nodes);
+            let nodes = nodes.map(|(id, addr)| json!({ "id": id.to_string(), "addr": addr.to_string() }));
+            object["nodes"] = nodes.collect();
+            object["token"] = json!(spoken.and_then(|spoken| spoken.token.as_ref()).map(hex::encode));
+            object["ip"] = json!(spoken.and_then(|spoken| spoken.ip).map(|ip| ip.to_string()));
+            let version = spoken.map(|spoken| &spoken.version).filter(|version| !version.is_empty());
             object["version"] = json!(version.map(hex::encode));
         }
         object
     }
 
-    /// The same for a reader, a line for each.
-    pub fn told_text(&self, answer: Option<&Answer>) -> String {
-        let Some(answer) = answer.filter(|_| self.at.is_some()) else { return String::new() };
-        let mut text = format!("\nnodes {}", answer.nodes.len());
-        if let Some(ip) = answer.ip {
+    fn spoken_text(&self, spoken: Option<&Spoken>) -> String {
+        let Some(spoken) = spoken.filter(|_| self.at.is_some()) else { return String::new() };
+        let mut text = format!("\nnodes {}", spoken.nodes.len());
+        if let Some(ip) = spoken.ip {
             text += &format!("\nip {ip}");
         }
-        if !answer.version.is_empty() {
-            text += &format!("\nversion {}", answer.version.escape_ascii());
+        if !spoken.version.is_empty() {
+            text += &format!("\nversion {}", spoken.version.escape_ascii());
         }
         text
     }
 
     /// Why nothing was found.
-    pub fn nothing(&self, what: String, outcome: &Outcome) -> Failed {
+    pub async fn nothing(&self, what: String, outcome: &Outcome) -> Failed {
         let sentence = match self.at {
-            Some(at) if outcome.answered == 0 => format!("{at} did not answer ({})", outcome_text(outcome)),
+            Some(at) if outcome.answered == 0 => self.said(at).await.why(at, outcome),
             Some(at) => format!("{what} at {at} ({})", outcome_text(outcome)),
             None => format!("{what} ({})", outcome_text(outcome)),
         };
         Failed::from(sentence).with(outcome)
+    }
+
+    /// Why nothing was stored, with a tip. What the only node said besides is printed before that, as a result: behind
+    /// this text, or in this object.
+    pub async fn not_stored(
+        &self,
+        out: Out,
+        (text, object): (String, Value),
+        (failure, tip): (OperationError, String),
+    ) -> Failed {
+        let Some(outcome) = failure.outcome().copied() else { return failure.into() };
+        let Some(at) = self.at else {
+            return Failed::from(format!("{failure}{tip} ({})", outcome_text(&outcome))).with(&outcome);
+        };
+        let said = self.said(at).await;
+        let mut object = self.spoken(object, said.answer.as_ref());
+        object["refusal"] = json!(said.refusal.as_ref().map(|(code, text)| json!({ "code": code, "text": text })));
+        if let Err(failed) = out.line(text + &self.spoken_text(said.answer.as_ref()), object) {
+            return failed;
+        }
+        // The words that we have for a code say what to do about it.
+        let ours = if outcome.refused.total() > 0 { format!("; {failure}{tip}") } else { String::new() };
+        Failed::from(format!("{}{ours}", said.why(at, &outcome))).with(&outcome)
+    }
+
+    /// What the only node said until now. Nothing is asked after that.
+    async fn said(&self, at: SocketAddr) -> Said {
+        self.node.shutdown().await;
+        self.heard.of(at)
     }
 }

@@ -1,15 +1,17 @@
 //! A node for the length of one command: it asks, stores, and goes.
 
+use std::io;
 use std::time::Duration;
 
 use honeyguide::adapters::Handle;
-use honeyguide::adapters::tokio::spawn;
+use honeyguide::adapters::tokio::{spawn, spawn_recorded};
 use honeyguide::dht::{Network, TraceSink};
 use honeyguide::{Config, Outcome};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cause::cause;
 use crate::failed::Failed;
+use crate::heard::Heard;
 use crate::joining::{Joining, Step};
 use crate::joining_options::Joins;
 use crate::options::Options;
@@ -28,6 +30,16 @@ const OTHER_LINKS: Duration = Duration::from_millis(500);
 
 /// A node on ports of the system's choice that can talk to these addresses and serves nobody (BEP 43).
 pub fn node(options: &Options, start: &Start, rng_seed: [u8; 32]) -> Result<Handle, Failed> {
+    told(spawn(config(options, start), rng_seed, sockets::ephemeral(start)?))
+}
+
+/// The same, and what it hears is kept.
+pub fn listening(options: &Options, start: &Start, rng_seed: [u8; 32], heard: Heard) -> Result<Handle, Failed> {
+    let started = spawn_recorded(config(options, start), rng_seed, sockets::ephemeral(start)?, heard);
+    told(started.map(|(node, _)| node))
+}
+
+fn config(options: &Options, start: &Start) -> Config {
     let stock = Config::default();
     let mut config = if start.network == Network::Local { stock.local() } else { stock };
     config.read_only = true;
@@ -37,9 +49,11 @@ pub fn node(options: &Options, start: &Start, rng_seed: [u8; 32]) -> Result<Hand
         // The rest is for joining, so that an operation can still end by itself and say how far it came.
         config.lookup.deadline = config.lookup.deadline.min(limit.mul_f64(0.75)).max(SHORTEST);
     }
-    let sockets = sockets::ephemeral(start)?;
-    let node =
-        spawn(config, rng_seed, sockets).map_err(|error| format!("a node could not be started: {}", cause(&error)))?;
+    config
+}
+
+fn told(started: io::Result<Handle>) -> Result<Handle, Failed> {
+    let node = started.map_err(|error| format!("a node could not be started: {}", cause(&error)))?;
     if is_said(Volume::Trace) {
         node.set_sink(TraceSink::Boxed(Box::new(|_, event| say_at(Volume::Trace, format_args!("{event:?}")))));
     }

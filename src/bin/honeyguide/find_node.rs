@@ -31,12 +31,12 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         out.line(format_args!("{id} {addr}"), json!({ "id": id.to_string(), "addr": addr.to_string() }))?;
     }
     if nodes.is_empty() && answer.is_none() {
-        return Err(asking.nothing(format!("no node was found near {}", args.id), outcome));
+        return Err(asking.nothing(format!("no node was found near {}", args.id), outcome).await);
     }
     let object = json!({ "target": args.id.to_string(), "nodes": nodes.len(), "outcome": outcome_json(outcome) });
     out.json_only(asking.told(object, answer))?;
     if nodes.is_empty() {
-        return Err(asking.nothing(format!("no node was named near {}", args.id), outcome));
+        return Err(asking.nothing(format!("no node was named near {}", args.id), outcome).await);
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         if answer.is_some() {
             options.out().json_only(asking.told(json!({ "target": target.to_string() }), answer))?;
         }
-        return Err(asking.nothing(what, outcome));
+        return Err(asking.nothing(what, outcome).await);
     };
     let text = found.as_text().filter(|text| is_printable(text));
     let signed = found.mutable.as_ref();

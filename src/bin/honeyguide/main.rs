@@ -18,6 +18,7 @@ mod file;
 mod find_node;
 mod get;
 mod guarded;
+mod heard;
 mod inspect;
 mod joining;
 mod joining_options;

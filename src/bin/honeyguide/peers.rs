@@ -40,7 +40,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         out.json_only(asking.told(object, answer))?;
     }
     if seen.is_empty() {
-        return Err(asking.nothing(format!("no peer of {} was found", args.info_hash), outcome));
+        return Err(asking.nothing(format!("no peer of {} was found", args.info_hash), outcome).await);
     }
     Ok(())
 }

@@ -1,13 +1,15 @@
 use std::net::SocketAddr;
 
+use honeyguide::Outcome;
 use honeyguide::adapters::Handle;
 use serde_json::json;
 
 use crate::addressees;
 use crate::failed::Failed;
+use crate::heard::Heard;
 use crate::joining_options::Rules;
 use crate::options::Options;
-use crate::print::{millis, outcome_json, outcome_text};
+use crate::print::{millis, outcome_json};
 use crate::randomness::Randomness;
 
 /// Ask one node whether it is there
@@ -22,29 +24,26 @@ pub struct Args {
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let (node, addrs) = addressees::reach(options, &args.rules, &args.random, &args.addr).await?;
-    let mut silent: Option<Failed> = None;
+    let heard = Heard::default();
+    let reached = addressees::reach(options, &args.rules, &args.random, &args.addr, heard.clone());
+    let (node, addrs) = reached.await?;
+    let mut silent = Vec::new();
     for addr in addrs {
         match ping(options, &node, addr).await? {
             None => return Ok(()),
-            Some(mut failed) => {
-                if let Some(before) = silent {
-                    failed.sentence = format!("{}; {}", before.sentence, failed.sentence);
-                }
-                silent = Some(failed);
-            }
+            Some(outcome) => silent.push((addr, outcome)),
         }
     }
-    silent.map_or(Ok(()), Err)
+    node.shutdown().await;
+    let sentences: Vec<_> = silent.iter().map(|(addr, outcome)| heard.of(*addr).why(*addr, outcome)).collect();
+    let failed = Failed::from(sentences.join("; "));
+    Err(silent.last().map_or(Failed::from("nobody was asked"), |(_, outcome)| failed.with(outcome)))
 }
 
-/// Prints the answer, or returns why there is none.
-async fn ping(options: &Options, node: &Handle, to: SocketAddr) -> Result<Option<Failed>, Failed> {
+/// Prints the answer, or returns how it went without one.
+async fn ping(options: &Options, node: &Handle, to: SocketAddr) -> Result<Option<Outcome>, Failed> {
     let finished = node.ping(to.into()).await?;
-    let Some(answer) = finished.results.first() else {
-        let sentence = format!("{to} did not answer ({})", outcome_text(&finished.outcome));
-        return Ok(Some(Failed::from(sentence).with(&finished.outcome)));
-    };
+    let Some(answer) = finished.results.first() else { return Ok(Some(finished.outcome)) };
     let rtt = millis(answer.rtt);
     options.out().line(
         format_args!("{} answered in {rtt:.3} ms, id {}", answer.from, answer.id),

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use honeyguide::adapters::{Handle, OperationError};
+use honeyguide::adapters::Handle;
 use honeyguide::dht::Freshness;
 use honeyguide::krpc::{Item, ItemError, SignedItem};
 use honeyguide::{Config, Id, Outcome};
@@ -91,21 +91,23 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         }
     };
     progress.finish_and_clear();
-    let (outcome, answer, failure) = match stored {
-        Ok(finished) => (finished.outcome, finished.response, args.too_few(&finished.outcome)),
+    let finished = match stored {
+        Ok(finished) => finished,
         Err(failure) => {
-            let outcome = *failure.outcome().ok_or_else(|| failure.to_string())?;
-            (outcome, None, Some(args.not_stored(failure, &outcome)))
+            let outcome = failure.outcome().copied().unwrap_or_default();
+            let (report, tip) = (report(target, item.as_ref(), &outcome), args.tip(&outcome));
+            if outcome.stored.all > 0 && !asking.is_at_one_node() {
+                // Copies are a result, though none of them counts.
+                options.out().line(report.0.clone(), report.1.clone())?;
+            }
+            return Err(asking.not_stored(options.out(), report, (failure, tip)).await);
         }
     };
+    let (outcome, answer) = (finished.outcome, finished.response.as_ref());
     // Copies are a result, though they may be too few.
-    let mut printed = Ok(());
-    if outcome.stored.all > 0 {
-        let (text, object) = report(target, item.as_ref(), &outcome);
-        let answer = answer.as_ref();
-        printed = options.out().line(text + &asking.told_text(answer), asking.told(object, answer));
-    }
-    failure.map_or(printed, Err)?;
+    let (text, object) = report(target, item.as_ref(), &outcome);
+    let printed = options.out().line(text + &asking.told_text(answer), asking.told(object, answer));
+    args.too_few(&outcome).map_or(printed, Err)?;
     if let Some(warning) = warning(&outcome).filter(|_| !asking.is_at_one_node()) {
         say(format_args!("warning: {warning}"));
     }
@@ -190,11 +192,8 @@ impl Args {
         }
     }
 
-    /// Nobody stored it, or only nodes that do not count.
-    fn not_stored(&self, failure: OperationError, outcome: &Outcome) -> Failed {
-        let tip = tip(outcome, self.secret.is_some(), self.cas.is_some());
-        let at = self.asks.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
-        Failed::from(format!("{at}{failure}{tip} ({})", outcome_text(outcome))).with(outcome)
+    fn tip(&self, outcome: &Outcome) -> String {
+        tip(outcome, self.secret.is_some(), self.cas.is_some())
     }
 
     fn too_few(&self, outcome: &Outcome) -> Option<Failed> {

@@ -51,7 +51,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         out.json_only(asking.told(object, answer))?;
     }
     if distinct.is_empty() {
-        return Err(asking.nothing(format!("no node near {} gave an info-hash", args.id), outcome));
+        return Err(asking.nothing(format!("no node near {} gave an info-hash", args.id), outcome).await);
     }
     Ok(())
 }

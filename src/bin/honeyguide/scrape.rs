@@ -37,7 +37,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         if answer.is_some() {
             options.out().json_only(object)?;
         }
-        return Err(asking.nothing(format!("no node knows a swarm of {}", args.info_hash), outcome));
+        return Err(asking.nothing(format!("no node knows a swarm of {}", args.info_hash), outcome).await);
     }
     let told = asking.told_text(answer);
     options.out().line(format_args!("seeds {seeds}\npeers {peers}\nresponders {responders}{told}"), object)

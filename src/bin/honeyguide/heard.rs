@@ -1,0 +1,178 @@
+//! What a node said that is asked alone, in its own words: read from the journal of our own node, which is kept in
+//! memory.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use honeyguide::adapters::Answer;
+use honeyguide::dht::journal::{Call, Record};
+use honeyguide::krpc::{Decoded, decode};
+use honeyguide::{Config, Endpoint, Id, Input, Outcome};
+
+use crate::print::outcome_text;
+
+/// Bytes of the journal at most: a question takes a few hundred, and strangers may send what they like.
+const MOST: usize = 1 << 20;
+/// Characters of an error's text that are repeated.
+const MOST_TEXT: usize = 200;
+
+/// The journal, as far as it is written: whole when the node has ended.
+#[derive(Clone, Default)]
+pub struct Heard(Arc<Mutex<Vec<u8>>>);
+
+/// The newest that a node said.
+#[derive(Default)]
+pub struct Said {
+    /// Code and text of an error.
+    pub refusal: Option<(i64, String)>,
+    pub answer: Option<Spoken>,
+}
+
+/// What an answer has besides what was asked for.
+#[derive(Default)]
+pub struct Spoken {
+    pub nodes: Vec<(Id, SocketAddr)>,
+    pub token: Option<Vec<u8>>,
+    pub ip: Option<SocketAddr>,
+    pub version: Vec<u8>,
+}
+
+impl From<&Answer> for Spoken {
+    fn from(answer: &Answer) -> Self {
+        let Answer { nodes, token, ip, version, .. } = answer;
+        let token = token.as_ref().map(|token| token.to_vec());
+        Spoken { nodes: nodes.clone(), token, ip: *ip, version: version.to_vec() }
+    }
+}
+
+impl Heard {
+    pub fn of(&self, node: SocketAddr) -> Said {
+        let (journal, mut said) = (self.0.lock().unwrap_or_else(PoisonError::into_inner), Said::default());
+        let mut records = journal.as_slice();
+        loop {
+            let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
+            let Ok((record, after)) = Record::decode(records, &mut nodes) else { return said };
+            if let Call::Input(Input::Datagram { from, payload, .. }) = record.call
+                && SocketAddr::from(from) == node
+            {
+                said.hear(payload);
+            }
+            let left = after.len();
+            records = &records[records.len() - left..];
+        }
+    }
+}
+
+impl io::Write for Heard {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut journal = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if bytes.len() > MOST - journal.len() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        journal.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Said {
+    /// Why a question to it, which ended like this, found or stored nothing.
+    pub fn why(&self, node: SocketAddr, outcome: &Outcome) -> String {
+        let how = outcome_text(outcome);
+        match &self.refusal {
+            Some((code, text)) => format!("{node} refused, with error {code}, \"{text}\" ({how})"),
+            None if self.answer.is_some() => format!("{node} answered, and no more was had of it ({how})"),
+            None => format!("{node} did not answer ({how})"),
+        }
+    }
+
+    fn hear(&mut self, payload: &[u8]) {
+        match decode(payload) {
+            Ok(Decoded::Error(error)) => {
+                let text = String::from_utf8_lossy(error.text).chars().take(MOST_TEXT).collect();
+                self.refusal = Some((error.code, text));
+            }
+            // That a store is confirmed tells nothing else.
+            Ok(Decoded::Response(response)) if response.token.is_some() || self.answer.is_none() => {
+                self.answer = Some(Spoken {
+                    nodes: nodes(response.nodes, response.nodes6),
+                    token: response.token.map(<[u8]>::to_vec),
+                    ip: response.ip.map(SocketAddr::from),
+                    version: response.version.unwrap_or_default().to_vec(),
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Id, address and port of each, back to back.
+fn nodes(v4: Option<&[u8]>, v6: Option<&[u8]>) -> Vec<(Id, SocketAddr)> {
+    let of_v4 = v4.unwrap_or_default().as_chunks::<26>().0.iter().filter_map(|node| {
+        let (id, ip) = node.split_first_chunk()?;
+        let (ip, port) = ip.split_first_chunk()?;
+        Some((Id(*id), Endpoint::v4(*ip, u16::from_be_bytes(port.try_into().ok()?))))
+    });
+    let of_v6 = v6.unwrap_or_default().as_chunks::<38>().0.iter().filter_map(|node| {
+        let (id, ip) = node.split_first_chunk()?;
+        let (ip, port) = ip.split_first_chunk()?;
+        Some((Id(*id), Endpoint::v6(*ip, u16::from_be_bytes(port.try_into().ok()?))))
+    });
+    of_v4.chain(of_v6).map(|(id, addr)| (id, addr.into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use honeyguide::Instant;
+    use honeyguide::dht::LinkId;
+
+    use super::*;
+
+    fn record(from: Endpoint, payload: &[u8]) -> Vec<u8> {
+        let (call, mut bytes) = (Call::Input(Input::Datagram { link: LinkId(0), from, payload }), [0; Record::MAX_LEN]);
+        let len = Record { polls: 0, now: Instant::ZERO, call }.encode(&mut bytes).unwrap();
+        bytes[..len].to_vec()
+    }
+
+    /// Rule U15.
+    #[test]
+    fn of_what_a_node_said_the_newest_counts_and_others_are_not_heard() {
+        let (node, other) = (Endpoint::v4([127, 0, 0, 1], 5), Endpoint::v4([127, 0, 0, 1], 6));
+        let (mut heard, id) = (Heard::default(), "2:id20:abcdefghij0123456789");
+        let nodes = "5:nodes26:abcdefghij0123456789ABCDEF6:nodes638:abcdefghij0123456789ABCDEFGHIJKLMNOPQR";
+        let refusal = |code: i64, text: &str| format!("d1:eli{code}e{}:{text}e1:t2:aa1:y1:ee", text.len());
+        for (from, payload) in [
+            (node, format!("d1:rd{id}{nodes}5:token2:xxe1:t2:aa1:v4:LT121:y1:re")),
+            (node, format!("d1:rd{id}e1:t2:aa1:y1:re")),
+            (node, refusal(203, "first")),
+            (node, refusal(302, &"s".repeat(300))),
+            (node, "no message".into()),
+            (other, refusal(205, "other")),
+            (other, format!("d1:rd{id}5:token2:yye1:t2:aa1:y1:re")),
+        ] {
+            heard.write_all(&record(from, payload.as_bytes())).unwrap();
+        }
+        let said = heard.of(node.into());
+        assert_eq!(said.refusal, Some((302, "s".repeat(200))));
+        let answer = said.answer.unwrap();
+        assert_eq!(
+            (answer.token.as_deref(), answer.version.as_slice(), answer.ip),
+            (Some(&b"xx"[..]), &b"LT12"[..], None)
+        );
+        let addrs: Vec<_> = answer.nodes.iter().map(|(_, addr)| addr.to_string()).collect();
+        assert_eq!(addrs, ["65.66.67.68:17734", "[4142:4344:4546:4748:494a:4b4c:4d4e:4f50]:20818"]);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_there_is_room_for() {
+        let mut heard = Heard::default();
+        heard.write_all(&vec![0; MOST]).unwrap();
+        assert!(heard.write_all(b"x").is_err() && heard.write_all(b"").is_ok());
+    }
+}
