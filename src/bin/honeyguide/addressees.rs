@@ -15,7 +15,8 @@ use crate::print::say;
 use crate::randomness::Randomness;
 use crate::start::{Judgement, Start, family_of};
 
-/// A node of our own, which keeps what it hears, and those of the addresses that it can reach, IPv4 first: at least one.
+/// A node of our own, which keeps what it hears, and those of the addresses that it can reach, IPv4 first: at least
+/// one.
 pub async fn reach(
     options: &Options,
     rules: &Rules,

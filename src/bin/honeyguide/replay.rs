@@ -109,8 +109,8 @@ fn go(guarded: &mut Guarded<'_>, node: &mut Node<'_>, explainer: &mut Explainer,
 fn panicked(journal: &Journal, panic: &NodePanic, shown: &str) -> Failed {
     let program = std::env::args().next().unwrap_or("honeyguide".into());
     format!(
-        "{shown}: {}; that is a fault of honeyguide: `{program} journal shrink {shown} OUT -- {program} replay` makes a \
-         short journal of it, and `{program} journal scrub` one that can be handed on",
+        "{shown}: {}; that is a fault of honeyguide: `{program} journal shrink {shown} OUT -- {program} replay` makes \
+         a short journal of it, and `{program} journal scrub` one that can be handed on",
         panic.text(journal.front)
     )
     .into()

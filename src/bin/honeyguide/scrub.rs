@@ -37,8 +37,9 @@ pub struct Args {
 }
 
 /// What cannot be taken out, or is of use to whoever looks for a fault.
-const KEPT: &str = "ids, info-hashes, targets, samples and filters of swarms, keys, values, salts, signatures, sequence \
-                    numbers, versions, error codes, transaction ids of answers, tags, times and lengths stay as they are";
+const KEPT: &str = "ids, info-hashes, targets, samples and filters of swarms, keys, values, salts, signatures, \
+                    sequence numbers, versions, error codes, transaction ids of answers, tags, times and lengths stay \
+                    as they are";
 const TOLD: &str = "an id of BEP 42 tells 20 bits of an IPv4 address and 36 of an IPv6 address, and these stay as well";
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {

@@ -1,5 +1,5 @@
-//! A datagram with other addresses and tokens in it, and without what means nothing to a node: byte for byte in the same
-//! places.
+//! A datagram with other addresses and tokens in it, and without what means nothing to a node: byte for byte in the
+//! same places.
 
 use std::hash::Hasher;
 
@@ -254,7 +254,8 @@ mod tests {
         for (before, kept) in [
             (
                 format!(
-                    "d1:ad{id}6:SECRETi7777e4:name6:SECRETe1:q4:ping6:SECRETd6:SECRETl6:SECRETi-7777eee1:t6:SECRET1:y1:qe"
+                    "d1:ad{id}6:SECRETi7777e4:name6:SECRETe1:q4:ping6:SECRETd6:SECRETl6:SECRETi-7777eee\
+                     1:t6:SECRET1:y1:qe"
                 ),
                 "ping",
             ),
