@@ -1,60 +1,27 @@
 //! The program, end to end: what it prints, what it leaves behind and how it exits.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, UdpSocket};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread::JoinHandle;
+use std::process::{Command, Stdio};
 
+use folder::Folder;
+use program::{PROGRAM, Run, Running, honeyguide, honeyguide_with};
 use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_honeyguide");
-
-/// What a run printed and how it ended.
-#[derive(Debug)]
-struct Run {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn honeyguide(args: &[&str]) -> Run {
-    honeyguide_with(args, b"")
-}
-
-fn honeyguide_with(args: &[&str], input: &[u8]) -> Run {
-    let mut command = Command::new(PROGRAM);
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_vec();
-    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Run { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
-}
+#[path = "shared/folder.rs"]
+mod folder;
+#[path = "shared/program.rs"]
+mod program;
 
 impl Run {
     fn lines(&self) -> Vec<&str> {
         self.out.lines().collect()
     }
 
-    /// Each line as an object.
-    fn objects(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    fn done(self) -> Run {
-        assert_eq!(self.code, 0, "{self:?}");
-        self
-    }
-
     /// It failed with one sentence that has all of these words.
     fn failed(self, code: i32, words: &[&str]) -> Run {
-        assert_eq!(self.code, code, "{self:?}");
+        assert_eq!(self.code, Some(code), "{self:?}");
         let sentences: Vec<_> = self.err.lines().collect();
         assert_eq!(sentences.len(), 1, "{self:?}");
         assert!(sentences[0].starts_with("honeyguide: "), "{self:?}");
@@ -63,88 +30,11 @@ impl Run {
     }
 }
 
-/// A program that runs until it is told to end.
-struct Running {
-    child: Child,
-    out: BufReader<ChildStdout>,
-    /// What it says on stderr, read all along: a full pipe would hold it up.
-    err: Option<JoinHandle<String>>,
-}
-
-impl Running {
-    /// It ends by itself when the tests are long over, for they may be killed before they can stop it.
-    fn start(args: &[&str]) -> Running {
-        let mut command = Command::new(PROGRAM);
-        command.args(args).args(["--timeout", "600"]).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running::of(command.spawn().unwrap())
-    }
-
-    fn of(mut child: Child) -> Running {
-        let out = BufReader::new(child.stdout.take().unwrap());
-        let mut stderr = child.stderr.take().unwrap();
-        let err = std::thread::spawn(move || {
-            let mut said = String::new();
-            stderr.read_to_string(&mut said).unwrap();
-            said
-        });
-        Running { child, out, err: Some(err) }
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        let length = self.out.read_line(&mut line).unwrap();
-        assert!(length > 0, "the program ended before it said what is waited for");
-        line.trim_end().into()
-    }
-
-    /// Asks for an orderly end, as Ctrl-C does.
-    fn interrupt(mut self) -> Run {
-        // The shell's own: a machine may lack the program.
-        let kill = format!("kill -INT {}", self.child.id());
-        let killed = Command::new("sh").args(["-c", &kill]).status().unwrap();
-        assert!(killed.success());
-        let mut out = String::new();
-        self.out.read_to_string(&mut out).unwrap();
-        let err = self.err.take().unwrap().join().unwrap();
-        Run { code: self.child.wait().unwrap().code().unwrap_or(-1), out, err }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// A test network of our own and its address.
 fn network(nodes: u32) -> (Running, String) {
     let mut running = Running::start(&["testnet", "--nodes", &nodes.to_string()]);
     let addr = running.line().strip_prefix("bootstrap ").expect("the first line").to_string();
     (running, addr)
-}
-
-/// A new folder, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Folder {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("honeyguide-cli-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().into()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// An address where nobody answers, as long as the socket lives.
@@ -165,13 +55,11 @@ const INFO_HASH: &str = "4242424242424242424242424242424242424242";
 #[test]
 fn a_command_that_is_interrupted_says_so_though_it_has_a_timeout() {
     let mut command = Command::new(PROGRAM);
-    command.args(["inspect", "--timeout", "600"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let mut running = Running::of(child);
+    let mut running = Running::of(command.args(["inspect", "--timeout", "600"]).stdin(Stdio::piped()));
+    let mut stdin = running.child.stdin.take().unwrap();
     stdin.write_all(b"6465\n").unwrap();
     running.line(); // it listens by now
-    running.interrupt().failed(1, &["interrupted"]);
+    running.end_by("INT").failed(1, &["interrupted"]);
     drop(stdin);
 }
 
@@ -204,7 +92,7 @@ fn what_the_demo_says_to_try_next_works() {
     assert_eq!(commands[1], "sleep 1");
     for command in &commands[2..] {
         let command = command.replace("127.0.0.1:6881", &addr);
-        let output = Command::new("sh").args(["-c", &command]).current_dir(&folder.0).output().unwrap();
+        let output = Command::new("sh").args(["-c", &command]).current_dir(folder.path()).output().unwrap();
         assert!(output.status.success(), "{command}: {output:?}");
     }
     assert_eq!(commands.len(), 6, "{commands:?}");
@@ -250,7 +138,7 @@ fn a_test_network_tells_its_address_first_and_ends_in_order() {
     assert!(addr.ip().is_loopback());
     let port = addr.port().to_string();
     honeyguide(&["testnet", "--nodes", "3", "--port", &port]).failed(1, &["in use", &port]);
-    assert_eq!(running.interrupt().done().out, "");
+    assert_eq!(running.end_by("INT").done().out, "");
     // The port is free again.
     honeyguide(&["testnet", "--nodes", "1", "--port", &port, "--timeout", "0.2"]).done();
 }
@@ -390,7 +278,7 @@ fn whoever_publishes_a_string_that_few_nodes_store_is_warned() {
     let (_socket, addr) = silent();
     for (len, warned) in [(996, false), (997, true), (1000, true)] {
         let run = honeyguide(&["put", &"x".repeat(len), "--bootstrap", &addr, "--timeout", "0.3"]);
-        assert_eq!(run.code, 1, "nobody answers: {run:?}");
+        assert_eq!(run.code, Some(1), "nobody answers: {run:?}");
         assert_eq!(run.err.contains("BEP 44 refuse more than 1000"), warned, "{run:?}");
     }
 }
@@ -456,7 +344,7 @@ fn a_node_keeps_its_ids_and_contacts() {
     while first.iter().filter(|line| line["contacts"].is_u64()).count() < 3 {
         first.push(serde_json::from_str(&running.line()).unwrap());
     }
-    running.interrupt().done();
+    running.end_by("INT").done();
     assert_eq!(first[2]["link"], 2);
     assert!(first.iter().any(|line| line["contacts"].as_u64() > Some(0)), "{first:?}");
     let args = [&args[..], &["--timeout", "1"]].concat();
@@ -476,14 +364,14 @@ fn a_node_keeps_its_ids_and_contacts() {
         honeyguide(&args).failed(1, &[&state, "damaged"]);
         assert_eq!(fs::read(&state).unwrap(), damage, "it is left as it was");
     }
-    let folder_as_state = folder.0.to_str().unwrap();
+    let folder_as_state = folder.path().to_str().unwrap();
     honeyguide(&["node", "--bind", "127.0.0.1:0", "--state", folder_as_state]).failed(1, &[folder_as_state]);
     let nowhere = "/nonexistent/state";
     let run = honeyguide(&["node", "--bind", "127.0.0.1:0", "--state", nowhere]).failed(1, &[nowhere]);
     assert!(!run.err.contains(".tmp"), "a name that nobody gave: {run:?}");
     let (_socket, used) = silent();
     honeyguide(&["node", "--bind", &used]).failed(1, &["in use"]);
-    assert_eq!(honeyguide(&["node", "--bind", "127.0.0.1"]).code, 2, "an address has a port");
+    assert_eq!(honeyguide(&["node", "--bind", "127.0.0.1"]).code, Some(2), "an address has a port");
 }
 
 #[test]
@@ -531,7 +419,7 @@ fn a_journal_replays_to_the_hash_of_its_recording() {
     let mut running = Running::start(&args);
     assert!(running.line().starts_with("link 0 127.0.0.1:"));
     while !running.line().contains("joined with ") {}
-    let recorded = running.interrupt().done();
+    let recorded = running.end_by("INT").done();
     assert!(recorded.out.starts_with("hash ") && recorded.lines().len() == 1, "{recorded:?}");
     assert_eq!(honeyguide(&["replay", &journal]).done().out, recorded.out);
     let hash = honeyguide(&["replay", "--json", &journal]).done().objects().remove(0);
@@ -563,7 +451,7 @@ fn a_read_only_node_does_not_answer() {
     let mut running = Running::start(&["node", "--bind", "127.0.0.1:0", "--read-only", "--json"]);
     let link: Value = serde_json::from_str(&running.line()).unwrap();
     honeyguide(&["ping", link["addr"].as_str().unwrap()]).failed(1, &["did not answer"]);
-    running.interrupt().done();
+    running.end_by("INT").done();
 }
 
 #[test]
@@ -660,7 +548,7 @@ fn a_timeout_is_kept_however_short_and_its_limit_is_named() {
     honeyguide(&["ping", &nobody, "--timeout", "1e-10"]).failed(1, &["gave up"]);
     for wrong in ["inf", "1000000001", "0", "NaN"] {
         let run = honeyguide(&["ping", &nobody, "--timeout", wrong]);
-        assert!(run.code == 2 && run.err.contains("above 0 and at most 1000000000"), "{run:?}");
+        assert!(run.code == Some(2) && run.err.contains("above 0 and at most 1000000000"), "{run:?}");
     }
 }
 
@@ -707,7 +595,7 @@ fn wrong_usage_is_exit_code_2() {
         &["node", "--bind", "a:1"],
     ] {
         let run = honeyguide(args);
-        assert_eq!(run.code, 2, "{args:?} {run:?}");
+        assert_eq!(run.code, Some(2), "{args:?} {run:?}");
         assert!(run.out.is_empty() && !run.err.is_empty());
     }
     assert!(honeyguide(&["--help"]).done().out.contains("testnet"));

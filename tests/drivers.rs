@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use driven::{Driver, PATIENCE, addr, eventually, runtime, socket};
+use driver::{Driver, PATIENCE, addr, eventually, runtime, socket};
 use honeyguide::Config;
 use honeyguide::Endpoint;
 use honeyguide::Id;
@@ -17,8 +17,8 @@ use honeyguide::dht::{LinkId, Reason, TraceEvent, TraceSink};
 use honeyguide::krpc::Item;
 use honeyguide::krpc::SignedItem;
 
-#[path = "shared/driven.rs"]
-mod driven;
+#[path = "shared/driver.rs"]
+mod driver;
 
 impl Driver {
     fn node(&self, seed: u8) -> Handle {

@@ -6,8 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use folder::Folder;
 use program::{Running, honeyguide};
 
+#[path = "shared/folder.rs"]
+mod folder;
 #[path = "shared/namespace.rs"]
 mod namespace;
 #[path = "shared/program.rs"]
@@ -94,16 +97,20 @@ fn a_network_that_is_not_there_yet_is_waited_for() {
 }
 
 /// Names in this namespace alone, and a name service that answers at once that it knows no other.
-fn names(lines: &str) {
-    let folder = std::env::temp_dir().join(format!("honeyguide-names-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let file = |name: &str| folder.join(name).to_str().unwrap().to_string();
-    let (hosts, resolv) = (file("hosts"), file("resolv.conf"));
-    let is_first = !std::fs::exists(&hosts).unwrap();
-    std::fs::write(&hosts, format!("127.0.0.1 localhost\n::1 localhost\n{lines}\n")).unwrap();
-    std::fs::write(&resolv, "nameserver 127.0.0.1\noptions timeout:5 attempts:1\n").unwrap();
-    if is_first {
+struct Names(Folder);
+
+impl Names {
+    fn new(lines: &str) -> Names {
+        let names = Names(Folder::new());
+        let resolv = names.0.with("resolv.conf", "nameserver 127.0.0.1\noptions timeout:5 attempts:1\n");
+        names.set(lines);
+        let hosts = names.0.file("hosts");
         namespace::run(&format!("mount --bind {hosts} /etc/hosts && mount --bind {resolv} /etc/resolv.conf"));
+        names
+    }
+
+    fn set(&self, lines: &str) {
+        self.0.with("hosts", format!("127.0.0.1 localhost\n::1 localhost\n{lines}\n"));
     }
 }
 
@@ -114,7 +121,7 @@ fn a_daemon_that_begins_before_the_name_service_asks_again() {
         return;
     }
     namespace::run("ip link set lo up && ip addr add 10.9.9.9/32 dev lo");
-    names("");
+    let names = Names::new("");
     let (_node, addr) = node("0.0.0.0:0");
     let router = format!("router.test:{}", addr.port());
     let mut daemon = Running::start(&["node", "--bind", "0.0.0.0:0", "--bootstrap", &router]);
@@ -122,7 +129,7 @@ fn a_daemon_that_begins_before_the_name_service_asks_again() {
     let word = daemon.word();
     assert!(word.contains("router.test") && word.contains("asked for again"), "{word}");
     while !daemon.line().contains("link 0 has no contacts yet") {}
-    names("10.9.9.9 router.test");
+    names.set("10.9.9.9 router.test");
     while !daemon.line().contains("1 contacts") {}
     assert!(finder.end().done().out.contains("10.9.9.9"));
 }
@@ -134,7 +141,7 @@ fn what_a_name_resolves_to_lifts_no_rule() {
         return;
     }
     namespace::run("ip link set lo up && ip addr add 10.9.9.9/32 dev lo && ip addr add 203.0.113.9/32 dev lo");
-    names(
+    let _names = Names::new(
         "127.0.0.1 poisoned.test\n0.0.0.0 blocked.test\n::1 six.test\n10.9.9.9 home.test\n\
          203.0.113.9 mixed.test\n127.0.0.1 mixed.test\n10.9.9.9 mixed.test",
     );
@@ -142,14 +149,14 @@ fn what_a_name_resolves_to_lifts_no_rule() {
     let at = |name: &str| format!("{name}:{}", addr.port());
     let find = |name: &str, more: &[&str]| honeyguide(&[&["find-node", ID, "--bootstrap", &at(name)], more].concat());
     for (name, what) in [("poisoned.test", "loopback"), ("blocked.test", "no address of"), ("six.test", "loopback")] {
-        find(name, &["--timeout", "0.5"]).failed(1, &[name, what]);
+        find(name, &["--timeout", "0.5"]).ended(1, &[name, what]);
     }
     find("poisoned.test", &["--network", "local"]).done();
     find("localhost", &[]).done();
     find("home.test", &[]).done();
     let mixed = find("mixed.test", &[]).done().said(&["127.0.0.1, a loopback", "10.9.9.9, a private", "left out"]);
     assert!(mixed.out.contains("203.0.113.9") && !mixed.err.contains("203.0.113.9"), "{mixed:?}");
-    honeyguide(&["ping", &at("poisoned.test"), "--timeout", "3"]).failed(1, &["poisoned.test", "loopback"]);
+    honeyguide(&["ping", &at("poisoned.test"), "--timeout", "3"]).ended(1, &["poisoned.test", "loopback"]);
     honeyguide(&["ping", &at("mixed.test"), "--timeout", "9"]).done();
     let mut named = Running::start(&["node", "--bind", "localhost:0"]);
     let addrs = [named.line(), named.line()].join(" ");
@@ -184,7 +191,7 @@ fn a_host_without_one_of_the_families_uses_the_other() {
         return;
     }
     namespace::run("ip link set lo up");
-    names("");
+    let _names = Names::new("");
     {
         let (_node, four) = node("127.0.0.1:0");
         namespace::run("echo 1 > /proc/sys/net/ipv6/conf/lo/disable_ipv6");
@@ -195,7 +202,7 @@ fn a_host_without_one_of_the_families_uses_the_other() {
         find(["[::1]:7", &four]).done().said(&["skipped", "IPv6", "[::1]:7"]);
         find([&name, &four]).done();
         honeyguide(&["ping", &name]).done();
-        honeyguide(&["ping", "[::1]:7"]).failed(1, &["IPv6", "[::1]:0"]);
+        honeyguide(&["ping", "[::1]:7"]).ended(1, &["IPv6", "[::1]:0"]);
         let mut daemon = Running::start(&["node", "--bind", "localhost:0", "--bootstrap", &four]);
         assert!(daemon.word().contains("no IPv6 loopback address"));
         assert!(daemon.line().starts_with("link 0 127.0.0.1:"));
@@ -236,10 +243,10 @@ fn a_node_binds_both_families_on_one_port_and_by_name() {
     let lines = [default.line(), default.line()];
     assert!(lines[0].contains("0.0.0.0:") && lines[1].contains("[::]:") && lines[0].contains("\"receive_buffer\":"));
     // It may as well be this very process that has the port.
-    let run = honeyguide(&["node", "--bind", &format!("127.0.0.1:{taken}")]).failed(1, &["in use", &taken]);
+    let run = honeyguide(&["node", "--bind", &format!("127.0.0.1:{taken}")]).ended(1, &["in use", &taken]);
     assert!(!run.err.contains("another program"), "{run:?}");
-    honeyguide(&["node", "--bind", "192.0.2.1:0"]).failed(1, &["192.0.2.1", "no address of this machine"]);
-    honeyguide(&["node", "--bind", "127.0.0.1"]).failed(2, &["127.0.0.1", "port"]);
+    honeyguide(&["node", "--bind", "192.0.2.1:0"]).ended(1, &["192.0.2.1", "no address of this machine"]);
+    honeyguide(&["node", "--bind", "127.0.0.1"]).ended(2, &["127.0.0.1", "port"]);
 }
 
 /// Rule J14.
@@ -249,7 +256,7 @@ fn a_signal_ends_the_wait_for_a_name_service_at_once() {
         return;
     }
     namespace::run("ip link set lo up");
-    names("");
+    let _names = Names::new("");
     let silent = UdpSocket::bind("127.0.0.1:53").unwrap();
     silent.set_read_timeout(Some(PATIENCE)).unwrap();
     let commands = [
@@ -270,7 +277,7 @@ fn a_signal_ends_the_wait_for_a_name_service_at_once() {
             let run = running.end();
             // The name service would be waited for during five seconds more.
             assert!(begun.elapsed() < Duration::from_secs(1), "{command:?} took {:?}", begun.elapsed());
-            assert!(run.code == 0 || run.err.contains("interrupted"), "{run:?}");
+            assert!(run.code == Some(0) || run.err.contains("interrupted"), "{run:?}");
             silent.set_nonblocking(true).unwrap();
             while silent.recv_from(&mut [0; 1500]).is_ok() {}
             silent.set_nonblocking(false).unwrap();
@@ -296,7 +303,7 @@ fn a_hangup_that_was_to_be_ignored_is_ignored() {
 /// Rules J14 and J15.
 #[test]
 fn a_test_network_that_did_not_stand_in_time_is_a_failure() {
-    honeyguide(&["testnet", "--nodes", "1500", "--timeout", "0.01"]).failed(1, &["1500 nodes", "0.01 s"]);
+    honeyguide(&["testnet", "--nodes", "1500", "--timeout", "0.01"]).ended(1, &["1500 nodes", "0.01 s"]);
     let running = Running::start(&["testnet", "--nodes", "5000"]);
     let begun = Instant::now();
     running.signal("TERM");

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use driven::{Driver, addr, eventually, socket};
+use driver::{Driver, addr, eventually, socket};
 use honeyguide::adapters::{Handle, Replay, ReplayError, replay, std_thread};
 use honeyguide::dht::TraceSink;
 use honeyguide::dht::journal::{Call, OutputHash, Record, RecordError};
@@ -13,8 +13,8 @@ use honeyguide::dht::{Buffer, CallError, DirectQuery, Freshness, LinkConfig, Lin
 use honeyguide::krpc::{Item, Want};
 use honeyguide::{Command, Config, Endpoint, Id, Input, Instant, Node, Output, Storage};
 
-#[path = "shared/driven.rs"]
-mod driven;
+#[path = "shared/driver.rs"]
+mod driver;
 
 const LINK: LinkId = LinkId(0);
 

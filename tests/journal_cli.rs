@@ -4,123 +4,24 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::UdpSocket;
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use folder::Folder;
 use honeyguide::base::Rng;
-use serde_json::Value;
+use program::{PROGRAM, Run, Running, honeyguide, run_as};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_honeyguide");
+#[path = "shared/folder.rs"]
+mod folder;
+#[path = "shared/program.rs"]
+mod program;
+
 /// Longer than anything here takes, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Within so long every wait ends after a signal; the rest is for a machine that does other things besides.
 const PROMPT: Duration = Duration::from_millis(100 + 900);
-
-/// What a run printed and how it ended.
-#[derive(Debug)]
-struct Run {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Run {
-    fn of(output: Output) -> Run {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Run { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    }
-
-    fn ended(self, code: i32, words: &[&str]) -> Run {
-        assert_eq!(self.code, Some(code), "{self:?}");
-        assert!(words.iter().all(|word| self.err.contains(word)), "{self:?} lacks one of {words:?}");
-        self
-    }
-
-    fn objects(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
-
-fn honeyguide(args: &[&str]) -> Run {
-    Run::of(Command::new(PROGRAM).args(args).stdin(Stdio::null()).output().unwrap())
-}
-
-/// A program that runs until it is told to end.
-struct Running {
-    child: Child,
-    out: BufReader<ChildStdout>,
-}
-
-impl Running {
-    fn start(args: &[&str]) -> Running {
-        let mut command = Command::new(PROGRAM);
-        command.args(args).args(["--timeout", "600"]).stdin(Stdio::null());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        Running { child, out }
-    }
-
-    fn line_with(&mut self, words: &str) -> String {
-        let mut line = String::new();
-        while !line.contains(words) {
-            line.clear();
-            assert!(self.out.read_line(&mut line).unwrap() > 0, "the program ended before it said {words}");
-        }
-        line.trim_end().into()
-    }
-
-    fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    }
-
-    fn end(mut self, signal: &str) -> Run {
-        self.signal(signal);
-        let mut out = String::new();
-        self.out.read_to_string(&mut out).unwrap();
-        let mut err = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
-        Run { code: self.child.wait().unwrap().code(), out, err }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A new folder, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Folder {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("honeyguide-journal-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().into()
-    }
-
-    fn names(&self) -> Vec<String> {
-        fs::read_dir(&self.0).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// What strangers may write where a node reads nothing of it.
 const ODD: [&[u8]; 2] = [
@@ -158,7 +59,7 @@ impl Recorded {
         }
         stranger.set_read_timeout(Some(PATIENCE)).unwrap();
         stranger.recv_from(&mut [0; 1500]).unwrap();
-        let run = node.end(signal);
+        let run = node.end_by(signal);
         Recorded { folder, journal, addr, run }
     }
 
@@ -299,11 +200,10 @@ fn a_scrubbed_journal_has_no_secrets_and_no_addresses_and_does_the_same() {
 #[test]
 fn a_journal_that_comes_through_a_pipe_is_read_once() {
     let folder = Folder::new();
-    let (journal, pipe) = (folder.file("journal"), folder.file("pipe"));
+    let (journal, pipe) = (folder.file("journal"), folder.pipe("pipe"));
     let mut node = Running::start(&["node", "--bind", "127.0.0.1:0", "--journal", &journal]);
     node.line_with("link 0");
-    node.end("INT").ended(0, &[]);
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    node.end_by("INT").ended(0, &[]);
     let bytes = fs::read(&journal).unwrap();
     // Whoever opens it twice loses what was written in between, now and then.
     for _ in 0..30 {
@@ -318,7 +218,7 @@ fn a_journal_that_comes_through_a_pipe_is_read_once() {
     }
     // The same through a pipe that has no name.
     let script = format!("cat '{journal}' | '{PROGRAM}' journal scrub /dev/stdin '{}'", folder.file("again"));
-    Run::of(Command::new("sh").args(["-c", &script]).output().unwrap()).ended(0, &[]);
+    run_as(Command::new("sh").args(["-c", &script]), b"").ended(0, &[]);
     honeyguide(&["replay", &folder.file("again")]).ended(0, &[]);
 }
 
@@ -333,7 +233,7 @@ fn a_journal_that_is_still_written_is_not_handed_on() {
     honeyguide(&["journal", "scrub", &journal, &clean]).ended(1, &[&journal, "still being written"]);
     // Read it can be all the while.
     honeyguide(&["replay", &journal]).ended(0, &["has no end"]);
-    node.end("KILL");
+    node.end_by("KILL");
     honeyguide(&["journal", "scrub", &journal, &clean]).ended(0, &["what follows is left out"]);
     honeyguide(&["replay", &clean]).ended(0, &["has no end"]);
 }
@@ -369,15 +269,10 @@ fn a_shrinking_that_is_interrupted_keeps_the_best_so_far() {
     // The first check fails, and the second one hangs.
     let check = r#"if [ -e "$0" ]; then sleep 600; else : > "$0"; exit 1; fi"#;
     let args = ["journal", "shrink", &recorded.journal, &short, "--", "sh", "-c", check, &seen];
-    let mut command = Command::new(PROGRAM);
-    let child = command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map(|mut child| {
-        let out = BufReader::new(child.stdout.take().unwrap());
-        Running { child, out }
-    });
-    let running = child.unwrap();
+    let running = Running::of(Command::new(PROGRAM).args(args));
     eventually(|| fs::metadata(&short).is_ok_and(|file| file.len() > 0));
     let begin = Instant::now();
-    running.end("TERM").ended(1, &["interrupted", "is in", &short]);
+    running.end_by("TERM").ended(1, &["interrupted", "is in", &short]);
     assert!(begin.elapsed() < PROMPT, "{:?}", begin.elapsed());
     honeyguide(&["replay", &short]).ended(0, &[]);
     assert!(recorded.folder.names().iter().all(|name| !name.starts_with(".honeyguide")), "nothing is left beside it");
@@ -396,10 +291,10 @@ fn two_nodes_never_run_on_one_state_file() {
         honeyguide(&second).ended(1, &[path, "in use by another node"]);
     }
     // What the first one leaves when it is killed is free at once.
-    first.end("KILL");
+    first.end_by("KILL");
     let mut third = Running::start(&["node", "--bind", "127.0.0.1:0", "--state", &link]);
     third.line_with("link 0");
-    third.end("INT").ended(0, &[]);
+    third.end_by("INT").ended(0, &[]);
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
 }
 
@@ -415,7 +310,7 @@ fn nothing_of_the_users_is_replaced() {
     eventually(|| fs::metadata(&state).is_ok_and(|file| file.len() > 50));
     fs::write(folder.file("other"), "mine, too").unwrap();
     fs::rename(folder.file("other"), &state).unwrap();
-    node.end("INT").ended(1, &[&state, "left as it is"]);
+    node.end_by("INT").ended(1, &[&state, "left as it is"]);
     assert_eq!((fs::read(&beside).unwrap(), fs::read(&state).unwrap()), (b"mine".to_vec(), b"mine, too".to_vec()));
     // An existing file is never a journal, whatever its mode.
     honeyguide(&["node", "--bind", "127.0.0.1:0", "--journal", &beside]).ended(1, &[&beside, "left as it is"]);
@@ -475,9 +370,8 @@ fn the_public_key_of_a_secret_is_told_and_not_taken_for_one() {
 #[test]
 fn no_kind_of_file_makes_the_program_deaf_to_signals() {
     let folder = Folder::new();
-    let pipe = folder.file("pipe");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let (out, here) = (folder.file("out"), folder.0.to_str().unwrap().to_string());
+    let pipe = folder.pipe("pipe");
+    let (out, here) = (folder.file("out"), folder.path().to_str().unwrap().to_string());
     for command in [
         &["replay", &pipe][..],
         &["pubkey", &pipe],
@@ -489,7 +383,7 @@ fn no_kind_of_file_makes_the_program_deaf_to_signals() {
             // It sleeps in its wait as soon as it has opened the pipe, which nobody else does.
             eventually(|| waits(running.child.id()));
             let begin = Instant::now();
-            running.end(signal).ended(1, &["interrupted"]);
+            running.end_by(signal).ended(1, &["interrupted"]);
             assert!(begin.elapsed() < PROMPT, "{command:?} {signal}: {:?}", begin.elapsed());
         }
     }
@@ -518,15 +412,14 @@ fn waits(process: u32) -> bool {
 #[test]
 fn a_full_disk_is_told_when_it_happens_and_at_the_end() {
     let folder = Folder::new();
-    let mount = format!("mount -t tmpfs -o size=64k tmpfs '{}'", folder.0.display());
+    let mount = format!("mount -t tmpfs -o size=64k tmpfs '{}'", folder.path().display());
     if !Command::new("sh").args(["-c", &mount]).stderr(Stdio::null()).status().unwrap().success() {
         return;
     }
-    let unmount = Unmount(folder.0.to_str().unwrap().into());
+    let unmount = Unmount(folder.path().to_str().unwrap().into());
     let journal = folder.file("journal");
     let mut node = Running::start(&["node", "--bind", "127.0.0.1:0", "--journal", &journal]);
     let addr = node.line_with("link 0").split_whitespace().nth(2).unwrap().to_string();
-    let mut err = BufReader::new(node.child.stderr.take().unwrap());
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -538,8 +431,7 @@ fn a_full_disk_is_told_when_it_happens_and_at_the_end() {
         });
         let mut said = String::new();
         while !said.contains("journal") {
-            said.clear();
-            assert!(err.read_line(&mut said).unwrap() > 0);
+            said = node.word();
         }
         stop.store(true, Ordering::Relaxed);
         assert!(said.contains(&journal) && said.contains("goes on without it"), "{said}");
@@ -551,8 +443,7 @@ fn a_full_disk_is_told_when_it_happens_and_at_the_end() {
     assert!(full.is_err());
     honeyguide(&["keygen", &key]).ended(1, &[&key]);
     assert!(!fs::exists(&key).unwrap());
-    node.signal("INT");
-    assert_eq!(node.child.wait().unwrap().code(), Some(1));
+    node.end_by("INT").ended(1, &[]);
     honeyguide(&["replay", &journal]).ended(0, &["has no end"]);
     drop(unmount);
 }

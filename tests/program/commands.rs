@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use honeyguide::krpc::{Item, SignedItem};
 
-use crate::process::{Folder, Running, run, words};
+use crate::folder::Folder;
+use crate::process::{Running, run, words};
 
 pub const ID: &str = "4242424242424242424242424242424242424242";
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use crate::commands::World;
-use crate::process::{Folder, run, words};
+use crate::folder::Folder;
+use crate::process::{run, words};
 
 /// A file system of a test's own.
 struct Disk(Folder);

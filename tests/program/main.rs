@@ -5,12 +5,16 @@
 
 mod commands;
 mod files;
+#[path = "../shared/folder.rs"]
+mod folder;
 mod hostile;
 #[path = "../shared/namespace.rs"]
 mod namespace;
 mod objects;
 mod options;
 mod process;
+#[path = "../shared/program.rs"]
+mod program;
 mod signals;
 mod streams;
 mod usage;

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::commands::{ID, World, packet};
-use crate::process::{Folder, run};
+use crate::folder::Folder;
+use crate::process::run;
 
 /// Rule U8.
 #[test]

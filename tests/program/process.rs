@@ -1,26 +1,15 @@
 //! The program in a process of its own: how it is started, watched and ended.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use crate::program::{PROGRAM, Run, run_as};
 
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_honeyguide");
 /// Longer than anything here takes, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What a run printed and how it ended.
-#[derive(Debug)]
-pub struct Run {
-    /// `None`: by a signal.
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
-}
 
 pub fn words(words: &[String]) -> Vec<&str> {
     words.iter().map(String::as_str).collect()
@@ -41,28 +30,11 @@ pub fn run_with(redirections: &str, args: &[&str], input: &[u8]) -> Run {
     run_as(&mut command, input)
 }
 
-pub fn run_as(command: &mut Command, input: &[u8]) -> Run {
-    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = piped.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_vec();
-    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Run { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-}
-
 impl Run {
     /// It ended as a program may: no panic, no signal.
     pub fn in_order(self, what: &str) -> Run {
         assert!(matches!(self.code, Some(0..=2)), "{what}: {self:?}");
         assert!(!self.err.contains("panicked"), "{what}: {self:?}");
-        self
-    }
-
-    pub fn done(self) -> Run {
-        assert_eq!(self.code, Some(0), "{self:?}");
         self
     }
 
@@ -74,15 +46,9 @@ impl Run {
         assert!(words.iter().all(|word| last.contains(word)), "{self:?} lacks one of {words:?}");
         self
     }
-
-    /// Each line as an object.
-    pub fn objects(&self) -> Vec<Value> {
-        let parsed = self.out.lines().map(serde_json::from_str);
-        parsed.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
 }
 
-/// A program that runs until it is told to end.
+/// A program that runs until it is told to end, with streams of a test's own choice.
 pub struct Running {
     child: Child,
     /// Kept, since a program whose reader has gone ends.
@@ -146,50 +112,5 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// A new folder, removed at the end.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    pub fn new() -> Folder {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("honeyguide-program-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    pub fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().into()
-    }
-
-    /// A file with this in it.
-    pub fn with(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
-        fs::write(self.0.join(name), bytes).unwrap();
-        self.file(name)
-    }
-
-    /// A pipe with a name.
-    pub fn pipe(&self, name: &str) -> String {
-        let path = self.file(name);
-        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
-        path
-    }
-
-    pub fn names(&self) -> Vec<String> {
-        let names = fs::read_dir(&self.0).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
-        names.collect()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }

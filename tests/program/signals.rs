@@ -8,8 +8,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::commands::{ID, World};
+use crate::folder::Folder;
 use crate::namespace;
-use crate::process::{Folder, PROGRAM, Running};
+use crate::process::Running;
+use crate::program::PROGRAM;
 
 /// The rule's tenth of a second, and what a machine may need that does other things besides.
 const PROMPT: Duration = Duration::from_millis(100 + 900);

@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use crate::commands::World;
-use crate::process::{PROGRAM, run, run_as, run_with, words};
+use crate::process::{run, run_with, words};
+use crate::program::{PROGRAM, run_as};
 
 /// Rule U4.
 #[test]

@@ -2,7 +2,8 @@
 //! right; and options that mean nothing to a command.
 
 use crate::commands::{ID, World, item, packet};
-use crate::process::{Folder, run, words};
+use crate::folder::Folder;
+use crate::process::{run, words};
 
 const KEY: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 

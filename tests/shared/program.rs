@@ -1,33 +1,53 @@
 //! The program, started and watched.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+#![allow(dead_code, reason = "each of the tests that share this needs another part of it")]
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_honeyguide");
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use serde_json::Value;
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_honeyguide");
 
 /// What a run printed and how it ended.
 #[derive(Debug)]
 pub struct Run {
-    pub code: i32,
+    /// `None`: by a signal.
+    pub code: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
 pub fn honeyguide(args: &[&str]) -> Run {
-    let output = Command::new(PROGRAM).args(args).stdin(Stdio::null()).output().unwrap();
+    honeyguide_with(args, b"")
+}
+
+/// With this on standard input.
+pub fn honeyguide_with(args: &[&str], input: &[u8]) -> Run {
+    run_as(Command::new(PROGRAM).args(args), input)
+}
+
+pub fn run_as(command: &mut Command, input: &[u8]) -> Run {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Run { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    Run { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 impl Run {
     pub fn done(self) -> Run {
-        assert_eq!(self.code, 0, "{self:?}");
-        self
+        self.ended(0, &[])
     }
 
-    /// It failed, and said all of these words.
-    pub fn failed(self, code: i32, words: &[&str]) -> Run {
-        assert_eq!(self.code, code, "{self:?}");
+    /// With this exit code, and it said all of these words.
+    pub fn ended(self, code: i32, words: &[&str]) -> Run {
+        assert_eq!(self.code, Some(code), "{self:?}");
         self.said(words)
     }
 
@@ -35,41 +55,66 @@ impl Run {
         assert!(words.iter().all(|word| self.err.contains(word)), "{self:?} lacks one of {words:?}");
         self
     }
+
+    /// Each line as an object.
+    pub fn objects(&self) -> Vec<Value> {
+        let parsed = self.out.lines().map(serde_json::from_str);
+        parsed.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
 }
 
 /// A program that runs until it is told to end.
 pub struct Running {
-    child: Child,
+    pub child: Child,
     pub out: BufReader<ChildStdout>,
-    pub err: BufReader<ChildStderr>,
+    /// Lines on standard error, which is read all along: a full pipe would hold the program up.
+    err: Receiver<String>,
 }
 
 impl Running {
     /// It ends by itself when the tests are long over, for they may be killed before they can stop it.
     pub fn start(args: &[&str]) -> Running {
         // Whoever runs the tests may ignore a hangup, as `nohup` does; the program would inherit that.
-        Running::of(Command::new("env").args(["--default-signal=HUP", PROGRAM]).args(args).args(["--timeout", "600"]))
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP", PROGRAM]).args(args).args(["--timeout", "600"]);
+        Running::of(command.stdin(Stdio::null()))
     }
 
     /// With a shell before it that ignores a signal.
     pub fn start_deaf(signal: &str, args: &[&str]) -> Running {
         let script = format!("trap '' {signal}; exec \"$0\" \"$@\" --timeout 600");
-        Running::of(Command::new("sh").args(["-c", &script, PROGRAM]).args(args))
+        Running::of(Command::new("sh").args(["-c", &script, PROGRAM]).args(args).stdin(Stdio::null()))
     }
 
-    fn of(command: &mut Command) -> Running {
-        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().unwrap();
-        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        Running { child, out: BufReader::new(out), err: BufReader::new(err) }
+    pub fn of(command: &mut Command) -> Running {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (tell, err) = channel();
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        Running { child, out, err }
     }
 
+    /// The next line on standard output.
     pub fn line(&mut self) -> String {
-        line(&mut self.out)
+        let mut line = String::new();
+        assert!(self.out.read_line(&mut line).unwrap() > 0, "the program ended before it said what is waited for");
+        line.trim_end().into()
     }
 
+    /// The next one that has these words.
+    pub fn line_with(&mut self, words: &str) -> String {
+        loop {
+            let line = self.line();
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+
+    /// The next line on standard error.
     pub fn word(&mut self) -> String {
-        line(&mut self.err)
+        self.err.recv().expect("the program says more before it ends")
     }
 
     /// The shell's own: a machine may lack the program.
@@ -82,19 +127,19 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Waits for its end, after this signal.
+    pub fn end_by(self, signal: &str) -> Run {
+        self.signal(signal);
+        self.end()
+    }
+
     /// Waits for its end.
     pub fn end(mut self) -> Run {
-        let (mut out, mut err) = (String::new(), String::new());
+        let mut out = String::new();
         self.out.read_to_string(&mut out).unwrap();
-        self.err.read_to_string(&mut err).unwrap();
-        Run { code: self.child.wait().unwrap().code().unwrap_or(-1), out, err }
+        let err = self.err.iter().map(|line| line + "\n").collect();
+        Run { code: self.child.wait().unwrap().code(), out, err }
     }
-}
-
-fn line(from: &mut impl BufRead) -> String {
-    let mut line = String::new();
-    assert!(from.read_line(&mut line).unwrap() > 0, "the program ended before it said what is waited for");
-    line.trim_end().into()
 }
 
 impl Drop for Running {
