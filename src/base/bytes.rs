@@ -21,6 +21,7 @@ impl<'a> SliceReader<'a> {
     }
 
     /// The next `N` bytes; nothing is read when fewer are left.
+    #[allow(dead_code, reason = "what reads whole arrays is there with an allocator only")]
     #[inline]
     pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk()?;

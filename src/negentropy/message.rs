@@ -52,6 +52,20 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The timestamp and the first bytes of the id: mostly enough to compare two entries, in one step.
+    #[inline]
+    pub(super) fn head(&self) -> u128 {
+        let id = self.id.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        u128::from(self.timestamp) << 64 | u128::from(id)
+    }
+
+    /// Whether it comes before another one.
+    #[inline]
+    pub(super) fn is_below(&self, other: &Entry) -> bool {
+        let (head, others) = (self.head(), other.head());
+        head < others || head == others && self.id < other.id
+    }
+
     /// The same with another id: the SHA-256 of `salt` and the id.
     ///
     /// For a second pass over sets that somebody else may have made up: a session in which both sides salt all their
@@ -76,7 +90,8 @@ pub struct Fingerprint(pub [u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bound {
     at: Entry,
-    len: u8,
+    /// As wide as a word: bounds are copied often, and narrower fields would be copied byte by byte.
+    len: usize,
 }
 
 impl Bound {
@@ -89,29 +104,27 @@ impl Bound {
     /// Exactly at `entry`, with its whole id.
     #[must_use]
     pub fn exact(entry: &Entry) -> Bound {
-        Bound { at: *entry, len: ID_LEN as u8 }
+        Bound { at: *entry, len: ID_LEN }
     }
 
     /// At `entry`, without the zeros at the end of its id.
     #[must_use]
     pub fn at(entry: &Entry) -> Bound {
         let len = entry.id.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        Bound { at: *entry, len: len as u8 }
+        Bound { at: *entry, len }
     }
 
     /// The shortest bound above `before` and not above `after`, where `before < after` (N4).
     #[must_use]
+    #[inline]
     pub fn between(before: &Entry, after: &Entry) -> Bound {
-        let mut at = Entry { timestamp: after.timestamp, id: [0; ID_LEN] };
-        let mut len = 0;
-        if before.timestamp == after.timestamp {
+        let len = if before.timestamp == after.timestamp {
             let shared = before.id.iter().zip(&after.id).take_while(|(a, b)| a == b).count();
-            len = (shared + 1).min(ID_LEN);
-            for (to, from) in at.id.iter_mut().zip(&after.id).take(len) {
-                *to = *from;
-            }
-        }
-        Bound { at, len: len as u8 }
+            (shared + 1).min(ID_LEN)
+        } else {
+            0
+        };
+        Bound { at: Entry { timestamp: after.timestamp, id: prefix_of(&after.id, len) }, len }
     }
 
     /// The entry that the bound stands at, with zeros for the missing bytes of the id.
@@ -125,8 +138,23 @@ impl Bound {
     }
 
     fn prefix(&self) -> &[u8] {
-        self.at.id.get(..usize::from(self.len)).unwrap_or_default()
+        self.at.id.get(..self.len).unwrap_or_default()
     }
+}
+
+/// The first `len` bytes of an id, or of what begins with them; the rest is zero. Mostly a few of many.
+#[inline]
+fn prefix_of(bytes: &[u8], len: usize) -> [u8; ID_LEN] {
+    let mut id = [0; ID_LEN];
+    if len == 0 {
+        return id;
+    }
+    if let (1..=8, Some(word), Some(place)) = (len, bytes.first_chunk(), id.first_chunk_mut()) {
+        *place = (u64::from_be_bytes(*word) & u64::MAX << (64 - 8 * len)).to_be_bytes();
+    } else {
+        id.iter_mut().zip(bytes).take(len).for_each(|(to, from)| *to = *from);
+    }
+    id
 }
 
 /// What is said of a range.
@@ -134,8 +162,8 @@ impl Bound {
 pub enum Mode<'a> {
     /// Nothing to be done there.
     Skip,
-    /// This is mine: is it yours?
-    Fingerprint(Fingerprint),
+    /// This is mine: is it yours? As it lies in the message: of most, nothing but this is read.
+    Fingerprint(&'a [u8; 16]),
     /// All that I have there.
     IdList(&'a [[u8; ID_LEN]]),
 }
@@ -254,33 +282,35 @@ impl<'a> FrameReader<'a> {
         self.last
     }
 
+    #[inline]
     fn range(&mut self) -> Result<Range<'a>, MalformedFrame> {
-        Ok(Range { bound: self.bound()?, mode: self.mode()? })
+        self.bound()?;
+        let mode = self.mode()?;
+        Ok(Range { bound: self.last, mode })
     }
 
-    fn bound(&mut self) -> Result<Bound, MalformedFrame> {
+    #[inline]
+    fn bound(&mut self) -> Result<(), MalformedFrame> {
         let timestamp = match self.number()? {
             0 => u64::MAX,
             coded => self.last.at.timestamp.saturating_add(coded - 1),
         };
         let len = usize::try_from(self.number()?).ok().filter(|len| *len <= ID_LEN).ok_or(MalformedFrame::Prefix)?;
-        let mut id = [0; ID_LEN];
-        let prefix = self.bytes(len)?;
-        for (to, from) in id.iter_mut().zip(prefix) {
-            *to = *from;
-        }
-        let bound = Bound { at: Entry { timestamp, id }, len: len as u8 };
+        let id = prefix_of(self.input.rest(), len);
+        self.bytes(len)?;
+        let bound = Bound { at: Entry { timestamp, id }, len };
         if self.strictness == Strictness::Strict && bound.at <= self.last.at {
             return Err(MalformedFrame::NotAscending);
         }
         self.last = bound;
-        Ok(bound)
+        Ok(())
     }
 
+    #[inline]
     fn mode(&mut self) -> Result<Mode<'a>, MalformedFrame> {
         match self.number()? {
             0 => Ok(Mode::Skip),
-            1 => Ok(Mode::Fingerprint(Fingerprint(self.input.array().ok_or(MalformedFrame::Truncated)?))),
+            1 => Ok(Mode::Fingerprint(self.bytes(16)?.first_chunk().ok_or(MalformedFrame::Truncated)?)),
             2 => {
                 let count = self.number()?;
                 let space = self.input.rest().len() / ID_LEN;
@@ -291,6 +321,7 @@ impl<'a> FrameReader<'a> {
         }
     }
 
+    #[inline]
     fn number(&mut self) -> Result<u64, MalformedFrame> {
         let (value, shortest) = varint::take(&mut self.input)?;
         if self.strictness == Strictness::Strict && !shortest {
@@ -299,6 +330,7 @@ impl<'a> FrameReader<'a> {
         Ok(value)
     }
 
+    #[inline]
     fn bytes(&mut self, len: usize) -> Result<&'a [u8], MalformedFrame> {
         self.input.take(len).ok_or(MalformedFrame::Truncated)
     }
@@ -307,6 +339,7 @@ impl<'a> FrameReader<'a> {
 impl<'a> Iterator for FrameReader<'a> {
     type Item = Result<Range<'a>, MalformedFrame>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.input.rest().is_empty() {
             return None;
@@ -384,8 +417,11 @@ impl<'b> FrameWriter<'b> {
     /// A range and its fingerprint.
     pub fn fingerprint(&mut self, bound: &Bound, fingerprint: &Fingerprint) -> Result<(), NoRoom> {
         self.bound(bound)?;
-        self.bytes(&[1])?;
-        self.bytes(&fingerprint.0)
+        let mut bytes = [1; 17];
+        if let Some(place) = bytes.last_chunk_mut() {
+            *place = fingerprint.0;
+        }
+        self.bytes(&bytes)
     }
 
     /// A range of which `count` ids follow, each by [`id`](FrameWriter::id).
@@ -409,16 +445,18 @@ impl<'b> FrameWriter<'b> {
             self.number(timestamp.saturating_sub(self.last_timestamp) + 1)?;
         }
         self.last_timestamp = timestamp;
-        self.number(u64::from(bound.len))?;
-        self.bytes(bound.prefix())
+        self.bytes(&[bound.len as u8])?;
+        if bound.len == 0 { Ok(()) } else { self.bytes(bound.prefix()) }
     }
 
+    #[inline]
     fn number(&mut self, value: u64) -> Result<(), NoRoom> {
-        if self.out.written() + varint::len(value) > self.limit {
-            Err(NoRoom)
-        } else {
-            varint::write(value, &mut self.out)
+        if value < 1 << 7 {
+            return self.bytes(&[value as u8]);
         }
+        let mut digits = [0; varint::MAX_LEN];
+        let len = varint::put(value, &mut digits)?;
+        self.bytes(digits.get(..len).unwrap_or_default())
     }
 
     #[inline]
@@ -452,7 +490,7 @@ mod tests {
             let read: Result<std::vec::Vec<_>, _> = FrameReader::new(body, strictness).collect();
             let read = read.unwrap();
             assert_eq!(read.iter().map(|range| range.bound).collect::<std::vec::Vec<_>>(), bounds);
-            assert_eq!(read[1].mode, Mode::Fingerprint(Fingerprint([7; 16])));
+            assert_eq!(read[1].mode, Mode::Fingerprint(&[7; 16]));
             assert_eq!(read[2].mode, Mode::IdList(&[[1; 32], [2; 32]]));
         }
     }
@@ -465,9 +503,39 @@ mod tests {
         for shared in 0..ID_LEN {
             (a.id[shared], b.id[shared]) = (6, 7);
             let bound = Bound::between(&a, &b);
-            assert_eq!(usize::from(bound.len), shared + 1);
+            assert_eq!(bound.len, shared + 1);
             assert!(a < *bound.entry() && *bound.entry() <= b);
             (a.id[shared], b.id[shared]) = (6, 6);
+        }
+    }
+
+    #[test]
+    fn a_bound_of_any_length_is_read_as_it_was_written_be_it_the_last_thing_there() {
+        let id: [u8; ID_LEN] = core::array::from_fn(|i| 0x80 | i as u8);
+        for len in 0..=ID_LEN {
+            let mut out = [0; 64];
+            let mut expected = Entry { timestamp: 9, id: [0; ID_LEN] };
+            expected.id[..len].copy_from_slice(&id[..len]);
+            let mut writer = FrameWriter::new(&mut out).unwrap();
+            writer.skip(&Bound { at: expected, len }).unwrap();
+            let end = writer.len();
+            let read = FrameReader::new(&out[1..end], Strictness::Strict).next();
+            assert_eq!(read, Some(Ok(Range { bound: Bound { at: expected, len }, mode: Mode::Skip })));
+            let cut = FrameReader::new(&out[1..end - 2], Strictness::Strict).next();
+            assert_eq!(cut, Some(Err(MalformedFrame::Truncated)), "{len}");
+        }
+    }
+
+    #[test]
+    fn entries_are_below_one_another_in_their_order() {
+        let middle = entry(7, 7);
+        for at in 0..ID_LEN {
+            for (timestamp, byte) in [(6, 0), (6, 255), (7, 0), (7, 6), (7, 7), (7, 8), (7, 255), (8, 0)] {
+                let mut other = entry(timestamp, 7);
+                other.id[at] = byte;
+                assert_eq!(other.is_below(&middle), other < middle);
+                assert_eq!(middle.is_below(&other), middle < other);
+            }
         }
     }
 

@@ -99,9 +99,8 @@ fn distribute(entries: &mut [Entry]) -> [usize; BUCKETS] {
 
 /// By the first 16 bytes, which nearly always tell entries apart, and those that they do not by all.
 fn by_comparing(entries: &mut [Entry], ties: &mut bool) {
-    let key = |entry: &Entry| (u128::from(entry.timestamp) << 64) | u128::from(first_bits(entry, 0, 0));
-    entries.sort_unstable_by_key(key);
-    for run in entries.chunk_by_mut(|a, b| key(a) == key(b)).filter(|run| run.len() > 1) {
+    entries.sort_unstable_by_key(Entry::head);
+    for run in entries.chunk_by_mut(|a, b| a.head() == b.head()).filter(|run| run.len() > 1) {
         run.sort_unstable();
         *ties = true;
     }

@@ -129,7 +129,7 @@ impl SortedSet for Sorted<'_> {
         if bound.timestamp == u64::MAX {
             return len;
         }
-        gallop(from, len, near, |place| self.entries.get(place).is_some_and(|entry| entry < bound))
+        gallop(from, len, near, |place| self.entries.get(place).is_some_and(|entry| entry.is_below(bound)))
     }
 
     #[inline]

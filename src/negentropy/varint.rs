@@ -37,12 +37,25 @@ impl core::error::Error for Unreadable {}
 /// # Errors
 ///
 /// When the input ends before the number does, and when the number has more than ten bytes or 64 bits.
+#[inline]
 pub fn take(input: &mut SliceReader<'_>) -> Result<(u64, bool), Unreadable> {
-    let bytes = input.rest();
-    if let Some(&byte) = bytes.first().filter(|byte| **byte < 0x80) {
-        input.take(1);
-        return Ok((u64::from(byte), true));
+    match *input.rest() {
+        [byte @ 0..=0x7f, ..] => {
+            input.take(1);
+            Ok((u64::from(byte), true))
+        }
+        [high @ 0x81..=0xff, low @ 0..=0x7f, ..] => {
+            input.take(2);
+            Ok((u64::from(high & 0x7f) << 7 | u64::from(low), true))
+        }
+        _ => take_any(input),
     }
+}
+
+/// Numbers of more than two bytes, which are few, and whatever is wrong.
+#[inline(never)]
+fn take_any(input: &mut SliceReader<'_>) -> Result<(u64, bool), Unreadable> {
+    let bytes = input.rest();
     let shortest = bytes.first() != Some(&0x80);
     let mut value = 0u64;
     for (i, &byte) in bytes.iter().take(MAX_LEN).enumerate() {
@@ -59,7 +72,7 @@ pub fn take(input: &mut SliceReader<'_>) -> Result<(u64, bool), Unreadable> {
 }
 
 /// How many bytes the shortest form of `value` has.
-pub fn len(value: u64) -> usize {
+fn len(value: u64) -> usize {
     (70 - (value | 1).leading_zeros() as usize) / 7
 }
 
@@ -68,7 +81,24 @@ pub fn len(value: u64) -> usize {
 /// # Errors
 ///
 /// When it does not fit; then nothing is written.
+#[inline]
 pub fn put(value: u64, out: &mut [u8]) -> Result<usize, NoRoom> {
+    match out {
+        [digit, ..] if value < 1 << 7 => {
+            *digit = value as u8;
+            Ok(1)
+        }
+        [high, low, ..] if value < 1 << 14 => {
+            (*high, *low) = ((value >> 7) as u8 | 0x80, value as u8 & 0x7f);
+            Ok(2)
+        }
+        _ => put_any(value, out),
+    }
+}
+
+/// Numbers of more than two bytes, and places that are too short.
+#[inline(never)]
+fn put_any(value: u64, out: &mut [u8]) -> Result<usize, NoRoom> {
     let len = len(value);
     let place = out.get_mut(..len).ok_or(NoRoom)?;
     let mut rest = value;
@@ -84,6 +114,7 @@ pub fn put(value: u64, out: &mut [u8]) -> Result<usize, NoRoom> {
 /// # Errors
 ///
 /// When it does not fit; then nothing is written.
+#[allow(dead_code, reason = "the rateless mode is there with an allocator only")]
 pub fn write(value: u64, out: &mut SliceWriter<'_>) -> Result<(), NoRoom> {
     let mut digits = [0; MAX_LEN];
     let len = put(value, &mut digits)?;

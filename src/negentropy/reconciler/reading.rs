@@ -75,7 +75,7 @@ fn answer_ranges<'m, S: SortedSet>(
         if let Some(front) = front.filter(|front| front.entry() < range.bound.entry()) {
             // Where its own frame ended, the partner sends one fingerprint of everything behind.
             if let (true, Mode::Fingerprint(theirs)) = (range.bound.is_infinity(), range.mode)
-                && turn.is_equal(&theirs)
+                && turn.is_equal(theirs)
             {
                 return Ok(Answered::RestIsEqual);
             }

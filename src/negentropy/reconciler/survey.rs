@@ -29,7 +29,7 @@ pub fn survey<S: SortedSet>(set: &S, reader: FrameReader<'_>) -> Result<MessageS
                 (apart, index) = (lower - index, set.lower_bound(range.bound.entry(), lower, lower + width));
                 width = index - lower;
                 survey.compared += 1;
-                survey.differ += usize::from(set.fingerprint(lower..index) != theirs);
+                survey.differ += usize::from(set.fingerprint(lower..index).0 != *theirs);
             }
             seen += 1;
         }

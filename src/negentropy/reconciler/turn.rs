@@ -13,8 +13,11 @@ use crate::negentropy::split::{MessageSurvey, Situation, SplitPlan, plan};
 /// Bytes at the end of a frame that ranges leave free, so that a last list and the rest always fit.
 const SLACK: usize = 200;
 
-/// Up to so many entries are added up one by one.
-const NARROW: usize = 12;
+/// Up to so many entries are added up one by one: they lie side by side, and running sums lie elsewhere.
+const NARROW: usize = 24;
+
+/// The same where the running sums have been looked at already.
+const NARROW_PREPARED: usize = 6;
 
 /// Why a range is not answered. It is small, since every range may return it; [`Turn::error`] has the numbers.
 #[derive(Clone, Copy, Debug)]
@@ -177,7 +180,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
                 self.skip = true;
                 Ok(())
             }
-            Mode::Fingerprint(theirs) if self.fingerprint(lower, upper) == *theirs => {
+            Mode::Fingerprint(theirs) if self.fingerprint(lower, upper, NARROW).0 == **theirs => {
                 self.skip = true;
                 Ok(())
             }
@@ -234,9 +237,9 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
     }
 
     /// Whether everything from there on is what the partner has there.
-    pub fn is_equal(&mut self, theirs: &Fingerprint) -> bool {
+    pub fn is_equal(&mut self, theirs: &[u8; 16]) -> bool {
         let (from, to) = (self.index, self.set.len());
-        self.fingerprint(from, to) == *theirs
+        self.fingerprint(from, to, NARROW).0 == *theirs
     }
 
     pub fn survey(&self) -> Option<MessageSurvey> {
@@ -294,7 +297,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
             self.writer.skip(&self.began).map_err(|NoRoom| too_small(self.frame))?;
             self.emitted = self.began_at;
         }
-        let rest = self.fingerprint(self.emitted, self.set.len());
+        let rest = self.fingerprint(self.emitted, self.set.len(), NARROW);
         self.widest = self.set.len();
         self.writer.fingerprint(&Bound::INFINITY, &rest).map_err(|NoRoom| too_small(self.frame))
     }
@@ -331,20 +334,21 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
     }
 
     /// The fingerprint of a range, which mostly begins where the one before it ended.
-    fn fingerprint(&mut self, from: usize, to: usize) -> Fingerprint {
-        let known = (self.edge.0 == from).then_some(self.edge.1);
-        // With one edge known, the other one costs less than adding up even a short range.
-        let narrow = if known.is_some() { NARROW / 2 } else { NARROW };
-        let (start, sum) = if to - from.min(to) <= narrow {
-            (known, self.set.sum(from..to))
+    fn fingerprint(&mut self, from: usize, to: usize, narrow: usize) -> Fingerprint {
+        let n = to - from.min(to);
+        let is_known = self.edge.0 == from;
+        let sum = if n <= narrow {
+            let sum = self.set.sum(from..to);
+            if is_known {
+                self.edge = (to, self.edge.1.plus(sum));
+            }
+            sum
         } else {
-            let start = known.unwrap_or_else(|| self.set.prefix(from));
-            (Some(start), self.set.prefix(to).minus(start))
+            let start = if is_known { self.edge.1 } else { self.set.prefix(from) };
+            self.edge = (to, self.set.prefix(to));
+            self.edge.1.minus(start)
         };
-        if let Some(start) = start {
-            self.edge = (to, start.plus(sum));
-        }
-        sum.fingerprint(to - from.min(to))
+        sum.fingerprint(n)
     }
 
     fn spend(&mut self, steps: u64) -> Result<(), Excess> {
@@ -401,11 +405,8 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
             // empty.
             let even = lower + (bucket + 1) * width + (bucket + 1).min(wider);
             let to = if bucket + 1 == buckets { upper } else { even + self.party.nudge(width / 2) };
-            let end = match (to < upper, to.checked_sub(1).and_then(|last| self.set.entry(last)), self.set.entry(to)) {
-                (true, Some(before), Some(after)) => Bound::between(&before, &after),
-                _ => *bound,
-            };
-            let fingerprint = self.fingerprint(from, to);
+            let end = if to < upper { self.bound_at(to).unwrap_or(*bound) } else { *bound };
+            let fingerprint = self.fingerprint(from, to, NARROW_PREPARED);
             self.writer.fingerprint(&end, &fingerprint)?;
             self.fingerprints += 1;
             self.widest = self.widest.max(to - from);
@@ -415,6 +416,20 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
             from = to;
         }
         Ok(())
+    }
+
+    /// The shortest bound between the entry at a place and the one before.
+    #[inline]
+    fn bound_at(&self, place: usize) -> Option<Bound> {
+        let (mut before, mut bound) = (None, None);
+        self.set.scan(place.saturating_sub(1)..place + 1, |entry| {
+            match &before {
+                None => before = Some(*entry),
+                Some(before) => bound = Some(Bound::between(before, entry)),
+            }
+            ControlFlow::Continue(())
+        });
+        bound
     }
 
     fn list(&mut self, lower: usize, upper: usize, bound: &Bound) -> Result<(), NoRoom> {
