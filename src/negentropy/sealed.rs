@@ -36,7 +36,7 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// The set of these entries, in any order, repetitions dropped. 42 bytes an entry.
+    /// The set of these entries, in any order, repetitions dropped. 44 bytes an entry.
     ///
     /// # Errors
     ///

@@ -298,13 +298,13 @@ mod tests {
     #[test]
     fn a_window_is_the_set_that_has_only_the_entries_inside() {
         let entries: [Entry; 40] = core::array::from_fn(|i| Entry { timestamp: i as u64 / 2, id: [i as u8; 32] });
-        let mut sums = [Sum::ZERO; 8];
+        let mut sums = [Sum::ZERO; 5];
         let whole = Sorted::new(&entries, &mut sums).unwrap();
         for (from, to) in [(0, 20), (3, 3), (3, 9), (9, 3), (19, 100)] {
             let window = Window::of_time(whole, from..to);
             let inside: std::vec::Vec<Entry> =
                 entries.iter().copied().filter(|entry| (from..to).contains(&entry.timestamp)).collect();
-            let mut more = [Sum::ZERO; 8];
+            let mut more = [Sum::ZERO; 5];
             let model = Sorted::new(&inside, &mut more).unwrap();
             assert_eq!(window.len(), inside.len());
             for a in 0..=inside.len() + 1 {

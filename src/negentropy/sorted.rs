@@ -1,12 +1,12 @@
-//! The set that does not change: entries in one sorted slice, and a running sum after every sixteenth.
+//! The set that does not change: entries in one sorted slice, and a running sum after every eighth.
 //!
 //! ```text
-//! entries  0 .. 15 | 16 .. 31 | 32 .. 47 | 48 49
-//! sums            S0         S1         S2            S1 = the sum of entries 0 to 31
+//! entries  0 .. 7 | 8 .. 15 | 16 .. 23 | 24 25
+//! sums           S0        S1         S2             S1 = the sum of entries 0 to 15
 //! ```
 //!
-//! The sum of any range costs two running sums and at most eight ids at either edge, whatever its length. Sixteen
-//! is where the sums (2 bytes an entry) still fit a cache and the edges cost no more than the hash.
+//! The sum of any range costs two running sums and at most four ids at either edge, whatever its length: less than
+//! the hash, for 4 bytes an entry.
 
 use core::fmt;
 use core::ops::{ControlFlow, Range};
@@ -16,10 +16,10 @@ use crate::negentropy::search::{estimate, gallop};
 use crate::negentropy::set::{SortedSet, Sum};
 
 /// How many entries lie between two running sums.
-const BLOCK: usize = 16;
+const BLOCK: usize = 8;
 
 /// Up to so many entries, adding up is quicker than looking for running sums.
-const NARROW: usize = BLOCK;
+const NARROW: usize = 3 * BLOCK;
 
 /// Why entries are no set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -234,7 +234,7 @@ mod tests {
     fn every_range_has_the_sum_of_its_entries() {
         let mut entries = entries(70);
         entries.sort_unstable();
-        let mut sums = [Sum::ZERO; 4];
+        let mut sums = [Sum::ZERO; 8];
         let set = Sorted::new(&entries, &mut sums).unwrap();
         for a in 0..=entries.len() {
             for b in a..=entries.len() {
@@ -249,7 +249,7 @@ mod tests {
     fn the_lower_bound_is_the_first_entry_not_below_wherever_the_search_begins() {
         let mut entries = entries(50);
         entries.sort_unstable();
-        let mut sums = [Sum::ZERO; 4];
+        let mut sums = [Sum::ZERO; 6];
         let set = Sorted::new(&entries, &mut sums).unwrap();
         let infinity = Entry { timestamp: u64::MAX, id: [0; 32] };
         for from in 0..=50 {
@@ -283,10 +283,10 @@ mod tests {
     fn what_is_no_set_is_refused() {
         let mut few = entries(40);
         few.sort_unstable();
-        let error = Sorted::new(&few, &mut [Sum::ZERO; 1]).unwrap_err();
-        assert_eq!(error, NotASet::SumsTooShort { sums: 1, least: 2 });
-        assert_eq!(error.to_string(), "there is room for 1 running sums; at least 2");
-        assert!(Sorted::new(&few, &mut [Sum::ZERO; 2]).is_ok());
+        let error = Sorted::new(&few, &mut [Sum::ZERO; 4]).unwrap_err();
+        assert_eq!(error, NotASet::SumsTooShort { sums: 4, least: 5 });
+        assert_eq!(error.to_string(), "there is room for 4 running sums; at least 5");
+        assert!(Sorted::new(&few, &mut [Sum::ZERO; 5]).is_ok());
         let unsorted = |entries: &[Entry]| Sorted::new(entries, &mut []).unwrap_err();
         assert_eq!(unsorted(&[few[1], few[0]]), NotASet::Unsorted { place: 1 });
         let error = unsorted(&[few[1], few[2], few[2], few[0]]);
