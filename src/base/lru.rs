@@ -116,7 +116,8 @@ impl<'s> Lru<'s> {
         self.links.capacity()
     }
 
-    fn is_taken(&self, entry: u32) -> bool {
+    /// Whether an entry is taken.
+    pub fn is_taken(&self, entry: u32) -> bool {
         self.links.get(entry as usize).is_some_and(|link| link.older != entry)
     }
 

@@ -7,8 +7,13 @@
 //! ([`Order::memory_for`]). A store with no more than a page of entries has one page, as long as it needs.
 //!
 //! ```text
-//! memory:    [directory: length and number of each page, in order | page 0 | page 1 | page 2 | ..]
+//! memory:    [directory: front, number and length of each page, in order | page 0 | page 1 | page 2 | ..]
 //! ```
+//!
+//! The directory has the front of the first entry of each page beside it, so the page of a key is found without a look
+//! at any other. Fronts of hashes lie evenly, so the search within the page begins where an even one would have the
+//! key: of a large store, most of what a search costs is waiting for memory, and so it waits for two or three lines of
+//! the cache. Where fronts lie unevenly it takes a few steps more.
 
 use core::ops::Range;
 
@@ -23,12 +28,35 @@ pub const MAX_ORDERED: usize = 10_000_000;
 /// The end of the chain of free pages.
 const NONE: u32 = u32::MAX;
 
-/// An entry in its order: the front of its key, and its number. In the directory: a page's length, and its number. In
-/// the first place of a free page: the next free one.
+/// Bits of the length of a page in the directory; those above are its number.
+const LENGTH_BITS: u32 = PAGE.ilog2() + 1;
+
+/// How far around the place where a key is expected it is looked for first: nearly always it is there.
+const AROUND: usize = 24;
+
+/// An entry in its order: the front of its key, and its number. In the directory: the front of a page's first entry, and
+/// the page's number and length. In the first place of a free page: the next free one.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Ordered {
     front: u32,
     number: u32,
+}
+
+impl Ordered {
+    /// A page as it stands in the directory.
+    fn page(front: u32, number: u32, length: usize) -> Self {
+        Ordered { front, number: number << LENGTH_BITS | length as u32 }
+    }
+
+    /// In the directory: the length of the page.
+    fn length(self) -> usize {
+        (self.number & ((1 << LENGTH_BITS) - 1)) as usize
+    }
+
+    /// In the directory: the number of the page.
+    fn page_number(self) -> u32 {
+        self.number >> LENGTH_BITS
+    }
 }
 
 /// A place in the order: a page of the directory, and how far in it. The end of a page is the start of the next one.
@@ -92,8 +120,12 @@ impl<'s> Order<'s> {
     pub fn place(&self, front: u32, is_before: &dyn Fn(u32) -> bool) -> OrderPlace {
         let before = |element: &Ordered| element.front < front || element.front == front && is_before(element.number);
         let directory = self.directory();
-        let page = directory.partition_point(|&page| self.page(page).first().is_some_and(before)).saturating_sub(1);
-        let at = directory.get(page).map_or(0, |&page| self.page(page).partition_point(before));
+        let is_behind = |page: &Ordered| {
+            page.front < front || page.front == front && self.page(*page).first().is_some_and(before)
+        };
+        let page = directory.partition_point(is_behind).saturating_sub(1);
+        let last = directory.get(page + 1).map_or(u32::MAX, |next| next.front);
+        let at = directory.get(page).map_or(0, |&found| search(self.page(found), front, last, before));
         self.canonical(OrderPlace { page, at })
     }
 
@@ -105,13 +137,13 @@ impl<'s> Order<'s> {
     /// The place behind all entries.
     pub fn end(&self) -> OrderPlace {
         let page = self.pages.saturating_sub(1);
-        OrderPlace { page, at: self.directory().last().map_or(0, |page| page.front as usize) }
+        OrderPlace { page, at: self.directory().last().map_or(0, |page| page.length()) }
     }
 
     /// The place `by` entries further; the end, if there are not so many.
     pub fn skip(&self, place: OrderPlace, by: usize) -> OrderPlace {
         let (mut page, mut at) = (place.page, place.at.saturating_add(by));
-        while let Some(length) = self.directory().get(page).map(|page| page.front as usize)
+        while let Some(length) = self.directory().get(page).map(|page| page.length())
             && at >= length
             && page + 1 < self.pages
         {
@@ -126,7 +158,7 @@ impl<'s> Order<'s> {
         match place {
             OrderPlace { page: 0, at: 0 } => None,
             OrderPlace { page, at: 0 } => {
-                let length = self.directory().get(page - 1)?.front as usize;
+                let length = self.directory().get(page - 1)?.length();
                 Some(OrderPlace { page: page - 1, at: length.checked_sub(1)? })
             }
             OrderPlace { page, at } => Some(OrderPlace { page, at: at - 1 }),
@@ -136,6 +168,12 @@ impl<'s> Order<'s> {
     /// The entry at a place.
     pub fn get(&self, place: OrderPlace) -> Option<u32> {
         Some(self.page(*self.directory().get(place.page)?).get(place.at)?.number)
+    }
+
+    /// The entry at a place, if that is the front of its key.
+    pub fn get_if(&self, place: OrderPlace, front: u32) -> Option<u32> {
+        let element = self.page(*self.directory().get(place.page)?).get(place.at)?;
+        (element.front == front).then_some(element.number)
     }
 
     /// The entries between two places.
@@ -154,20 +192,20 @@ impl<'s> Order<'s> {
     pub fn count(&self, places: &Range<OrderPlace>) -> usize {
         let Range { start, end } = places;
         let whole = self.directory().get(start.page..end.page).unwrap_or_default();
-        let before_end: usize = whole.iter().map(|page| page.front as usize).sum();
+        let before_end: usize = whole.iter().map(|page| page.length()).sum();
         (before_end + end.at).saturating_sub(start.at)
     }
 
     /// Sorts an entry in. False, and nothing is changed, when there is no room.
     pub fn insert(&mut self, place: OrderPlace, front: u32, number: u32) -> bool {
         let Some(OrderPlace { page, at }) = self.with_space(place) else { return false };
-        let start = self.start_of(self.memory[page].number);
-        let length = self.memory[page].front as usize;
+        let found = self.memory[page];
+        let (start, length) = (self.start_of(found.page_number()), found.length());
         debug_assert!(at <= length, "a place that is not there");
         let elements = &mut self.memory[start..=start + length];
         elements.copy_within(at..length, at + 1);
         elements[at] = Ordered { front, number };
-        self.memory[page].front += 1;
+        self.set_page(page, found.page_number(), length + 1);
         self.len += 1;
         true
     }
@@ -175,13 +213,13 @@ impl<'s> Order<'s> {
     /// Takes out the entry at a place.
     pub fn remove(&mut self, place: OrderPlace) {
         let OrderPlace { page, at } = place;
-        let Some(&Ordered { front: length, number }) = self.directory().get(page) else { return };
-        let (start, length) = (self.start_of(number), length as usize);
+        let Some(&found) = self.directory().get(page) else { return };
+        let (start, length) = (self.start_of(found.page_number()), found.length());
         if at >= length {
             return;
         }
         self.memory[start..start + length].copy_within(at + 1.., at);
-        self.memory[page].front -= 1;
+        self.set_page(page, found.page_number(), length - 1);
         self.len -= 1;
         if self.pages > 1 && length - 1 < PAGE / 2 {
             self.level(page.min(self.pages - 2));
@@ -191,8 +229,8 @@ impl<'s> Order<'s> {
     /// Makes two pages of the directory one, or equally long.
     fn level(&mut self, page: usize) {
         let [left, right] = [self.memory[page], self.memory[page + 1]];
-        let (left_start, right_start) = (self.start_of(left.number), self.start_of(right.number));
-        let (left_len, right_len) = (left.front as usize, right.front as usize);
+        let (left_start, right_start) = (self.start_of(left.page_number()), self.start_of(right.page_number()));
+        let (left_len, right_len) = (left.length(), right.length());
         let both = left_len + right_len;
         let wanted = if both <= PAGE { both } else { both / 2 };
         if wanted >= left_len {
@@ -204,11 +242,11 @@ impl<'s> Order<'s> {
             self.memory.copy_within(right_start..right_start + right_len, right_start + moved);
             self.memory.copy_within(left_start + wanted..left_start + left_len, right_start);
         }
-        self.memory[page].front = wanted as u32;
-        self.memory[page + 1].front = (both - wanted) as u32;
+        self.set_page(page, left.page_number(), wanted);
+        self.set_page(page + 1, right.page_number(), both - wanted);
         if both == wanted {
             self.memory[right_start].number = self.first_free;
-            self.first_free = right.number;
+            self.first_free = right.page_number();
             self.memory[..self.pages].copy_within(page + 2.., page + 1);
             self.pages -= 1;
         }
@@ -220,8 +258,8 @@ impl<'s> Order<'s> {
         if self.pages == 0 {
             self.add_page(0)?;
         }
-        let Ordered { front: length, number } = self.memory[page];
-        let length = length as usize;
+        let found = self.memory[page];
+        let (number, length) = (found.page_number(), found.length());
         if length < self.page_size() {
             return Some(place);
         }
@@ -230,10 +268,11 @@ impl<'s> Order<'s> {
         }
         self.add_page(page + 1)?;
         let kept = length / 2;
-        let (from, to) = (self.start_of(number), self.start_of(self.memory[page + 1].number));
+        let added = self.memory[page + 1].page_number();
+        let (from, to) = (self.start_of(number), self.start_of(added));
         self.memory.copy_within(from + kept..from + length, to);
-        self.memory[page].front = kept as u32;
-        self.memory[page + 1].front = (length - kept) as u32;
+        self.set_page(page, number, kept);
+        self.set_page(page + 1, added, length - kept);
         Some(if at <= kept { place } else { OrderPlace { page: page + 1, at: at - kept } })
     }
 
@@ -256,7 +295,7 @@ impl<'s> Order<'s> {
             return None;
         }
         self.memory[..=self.pages].copy_within(page..self.pages, page + 1);
-        self.memory[page] = Ordered { front: 0, number };
+        self.memory[page] = Ordered::page(0, number, 0);
         self.pages += 1;
         Some(())
     }
@@ -265,7 +304,7 @@ impl<'s> Order<'s> {
     fn canonical(&self, place: OrderPlace) -> OrderPlace {
         let OrderPlace { page, at } = place;
         match self.directory().get(page) {
-            Some(full) if at >= full.front as usize && page + 1 < self.pages => OrderPlace { page: page + 1, at: 0 },
+            Some(full) if at >= full.length() && page + 1 < self.pages => OrderPlace { page: page + 1, at: 0 },
             _ => place,
         }
     }
@@ -274,9 +313,15 @@ impl<'s> Order<'s> {
         self.memory.get(..self.pages).unwrap_or_default()
     }
 
-    fn page(&self, Ordered { front: length, number }: Ordered) -> &[Ordered] {
-        let start = self.start_of(number);
-        &self.memory[start..start + length as usize]
+    fn page(&self, page: Ordered) -> &[Ordered] {
+        let start = self.start_of(page.page_number());
+        &self.memory[start..start + page.length()]
+    }
+
+    /// Writes a page into the directory, after it was changed. A page is found by its first entry.
+    fn set_page(&mut self, page: usize, number: u32, length: usize) {
+        let front = self.memory[self.start_of(number)].front;
+        self.memory[page] = Ordered::page(front, number, length);
     }
 
     fn page_size(&self) -> usize {
@@ -286,6 +331,18 @@ impl<'s> Order<'s> {
     fn start_of(&self, number: u32) -> usize {
         self.directory + number as usize * PAGE
     }
+}
+
+/// The first element of a page that is not `before` a key with this front. The next page begins with the front `last`.
+fn search(page: &[Ordered], front: u32, last: u32, before: impl Fn(&Ordered) -> bool) -> usize {
+    let first = page.first().map_or(0, |element| element.front);
+    let (part, whole) = (u64::from(front.saturating_sub(first)), u64::from(last.saturating_sub(first)) + 1);
+    let expected = (part * page.len() as u64 / whole) as usize;
+    let (from, to) = (expected.saturating_sub(AROUND), (expected + AROUND).min(page.len()));
+    let is_before = |at: usize| page.get(at).is_some_and(&before);
+    let is_within = (from == 0 || is_before(from - 1)) && !is_before(to);
+    let (from, to) = if is_within { (from, to) } else { (0, page.len()) };
+    from + page.get(from..to).map_or(0, |range| range.partition_point(before))
 }
 
 #[cfg(test)]
@@ -308,9 +365,12 @@ mod tests {
     }
 
     fn check(order: &Order<'_>) {
-        let lengths: Vec<_> = order.directory().iter().map(|page| page.front as usize).collect();
+        let lengths: Vec<_> = order.directory().iter().map(|page| page.length()).collect();
         assert_eq!(lengths.iter().sum::<usize>(), order.len());
         assert!(lengths.len() <= 1 || lengths.iter().all(|length| (PAGE / 2..=PAGE).contains(length)), "{lengths:?}");
+        for &page in order.directory().iter().filter(|page| page.length() > 0) {
+            assert_eq!(order.page(page)[0].front, page.front, "a page is found by its first entry");
+        }
     }
 
     #[test]

@@ -168,6 +168,8 @@ pub struct Items<'s> {
     lifetime: Duration,
     quota: usize,
     latest: Instant,
+    /// One that was far from us when it was last looked for: while it is held, most targets are known to be nearer.
+    far: u32,
 }
 
 impl<'s> Items<'s> {
@@ -190,6 +192,7 @@ impl<'s> Items<'s> {
                 Network::Local => usize::MAX,
             },
             latest: Instant::ZERO,
+            far: 0,
         }
     }
 
@@ -254,7 +257,7 @@ impl<'s> Items<'s> {
     /// Whether an item that is not held would be the first to be pushed out if it were stored now, so that a token
     /// for it is not worth giving: the store is full, and everything in it is nearer to `own`. Full means without
     /// room for one more value of any size.
-    pub fn would_evict_first(&self, own: &Id, target: &Id) -> bool {
+    pub fn would_evict_first(&mut self, own: &Id, target: &Id) -> bool {
         let full = self.recency.is_full() || self.arena.free_blocks() < Block::count_for(MAX_ENCODED);
         full && !self.has_farther(own, target) && self.find(target).is_none()
     }
@@ -383,23 +386,24 @@ impl<'s> Items<'s> {
         found
     }
 
-    /// Whether some item is farther from `own` than `target` is.
-    fn has_farther(&self, own: &Id, target: &Id) -> bool {
-        let mut range = self.by_target.start()..self.by_target.end();
-        while let Some(bit) = self.parting_bit(&range) {
-            // Two targets that differ before that bit: the first difference decides for all of them.
-            let any = self.by_target.get(range.start).map(|number| self.entry(number).target);
-            let shared = any.map_or(0, |any| any.shared_prefix_len(target));
-            if shared < bit {
-                break;
-            }
-            if own.bit(bit) == target.bit(bit) {
-                return true;
-            }
-            (range, _) = self.halves(own, &range, bit);
+    /// Whether some item is farther from `own` than `target` is. The farthest ones are those that share most bits with
+    /// the opposite of `own`, and one of the two that it would stand between is among them: for nearly every target,
+    /// that one is farther.
+    fn has_farther(&mut self, own: &Id, target: &Id) -> bool {
+        let nearest_to_go = own.distance(target);
+        let is_farther = |store: &Self, number| own.distance(&store.entry(number).target) > nearest_to_go;
+        if self.recency.is_taken(self.far) && is_farther(self, self.far) {
+            return true;
         }
-        let first = self.by_target.get(range.start);
-        first.is_some_and(|number| own.distance(&self.entry(number).target) > own.distance(target))
+        let opposite = Id(own.0.map(|byte| !byte));
+        let place = self.place_of(&opposite, Kind::Immutable);
+        let beside = [self.by_target.back(place), Some(place)].into_iter().flatten();
+        let beside = beside.filter_map(|place| self.by_target.get(place));
+        if let Some(far) = beside.into_iter().find(|&number| is_farther(self, number)) {
+            self.far = far;
+            return true;
+        }
+        self.farthest(own, 1).iter().any(|&number| is_farther(self, number))
     }
 
     /// The first bit in which the targets of `range` differ: that in which its two ends do. `None`, when all have one
@@ -465,11 +469,17 @@ impl<'s> Items<'s> {
 
     /// The items that are held under a target, the mutable one last.
     fn held_under(&self, target: &Id) -> [Option<u32>; 2] {
-        let first = self.place_of(target, Kind::Immutable);
-        [0, 1].map(|further| {
-            let number = self.by_target.get(self.by_target.skip(first, further))?;
-            (self.entry(number).target == *target).then_some(number)
-        })
+        let mut place = self.place_of(target, Kind::Immutable);
+        let mut held = [None; 2];
+        for held in &mut held {
+            // What is not held ends here, nearly always: no item is looked at.
+            *held = self.by_target.get_if(place, target.front()).filter(|&n| self.entry(n).target == *target);
+            if held.is_none() {
+                break;
+            }
+            place = self.by_target.skip(place, 1);
+        }
+        held
     }
 
     /// Where an item is, or would be, in the order by target.
