@@ -9,7 +9,11 @@
 //! A rate is a token bucket. One that is full says nothing about the past, so its meter can be forgotten without loss.
 //! The meters lie in a table of fixed size, in sets of eight: a look costs eight comparisons, and a million addresses
 //! change nothing about the memory. A new meter takes the place of the one in its set that says least, and of one that
-//! holds credits only when there is no other.
+//! holds credits only when there is no other. The numbers of a set lie by kind, so that its tags are side by side:
+//!
+//! ```text
+//! set:   [8 tags | 8 buckets of packets | 8 buckets of bytes | 8 credits]
+//! ```
 //!
 //! One keyed hash is taken for a packet: that of the /24 or the /48 that it came from, which are what one party holds
 //! at least. It finds the set of the meters of networks; the networks within it differ in their tags alone. Endpoints
@@ -37,34 +41,36 @@ const NOBODY: u64 = u64::MAX;
 /// Set in what tells endpoints of a party apart, so that none is taken for a network.
 const ENDPOINT: u64 = 1 << 32;
 
-/// The meter of one endpoint or of one network: four plain numbers, see [`List::zeroed`].
+/// Memory for the meter of one endpoint or of one network: four plain numbers, see [`List::zeroed`].
 pub type Meter = [u64; 4];
 
-/// Keyed hash of whom it is for; 0 while it is free.
-const TAG: usize = 0;
-/// Bucket of its packets.
-const PACKETS: usize = 1;
-/// Bucket of the bytes of replies to it.
-const BYTES: usize = 2;
-/// How many answers it has credit for, in the lowest byte, and above it the second from which they are void.
-const CREDITS: usize = 3;
+/// Numbers of a set.
+const SET: usize = WAYS * size_of::<Meter>() / size_of::<u64>();
+/// A meter is known by the place of its tag, the keyed hash of whom it is for; 0 while it is free. So far behind it is
+/// the bucket of its packets, ..
+const PACKETS: usize = WAYS;
+/// .. that of the bytes of replies to it, ..
+const BYTES: usize = 2 * WAYS;
+/// .. and how many answers it has credit for, in the lowest byte, below the second from which they are void.
+const CREDITS: usize = 3 * WAYS;
 
-fn credits(meter: &Meter) -> (u32, u8) {
-    ((meter[CREDITS] >> 8) as u32, meter[CREDITS] as u8)
+fn credits(meters: &[u64], at: usize) -> (u32, u8) {
+    let credits = meters[at + CREDITS];
+    ((credits >> 8) as u32, credits as u8)
 }
 
-fn set_credits(meter: &mut Meter, until: u32, count: u8) {
-    meter[CREDITS] = u64::from(until) << 8 | u64::from(count);
+fn set_credits(meters: &mut [u64], at: usize, until: u32, count: u8) {
+    meters[at + CREDITS] = u64::from(until) << 8 | u64::from(count);
 }
 
-fn has_credit(meter: &Meter, second: u32) -> bool {
-    let (until, count) = credits(meter);
+fn has_credit(meters: &[u64], at: usize, second: u32) -> bool {
+    let (until, count) = credits(meters, at);
     count > 0 && second < until
 }
 
 /// How much would be lost with it: credits above all, else the time until which its buckets say something.
-fn worth(meter: &Meter, second: u32) -> u64 {
-    if has_credit(meter, second) { u64::MAX } else { meter[PACKETS].max(meter[BYTES]) }
+fn worth(meters: &[u64], at: usize, second: u32) -> u64 {
+    if has_credit(meters, at, second) { u64::MAX } else { meters[at + PACKETS].max(meters[at + BYTES]) }
 }
 
 /// What is to be done with a datagram before it is read.
@@ -85,6 +91,8 @@ pub struct Limiter<'s> {
     keys: [u64; 2],
     /// The party whose hash was taken last, and that hash: a packet is judged, and its reply charged.
     latest: [u64; 2],
+    /// Where the meter of the network was that was admitted last: its reply is charged next.
+    network_at: usize,
     meters: List<'s, Meter>,
     everybody: TokenBucket,
     per_endpoint: Flow,
@@ -115,6 +123,7 @@ impl<'s> Limiter<'s> {
             network,
             keys,
             latest: [NOBODY, 0],
+            network_at: 0,
             meters: meters.into_zeros(),
             everybody: TokenBucket::default(),
             per_endpoint: Flow::from(config.per_endpoint),
@@ -127,9 +136,9 @@ impl<'s> Limiter<'s> {
     /// Whether a datagram from this endpoint is to be looked at. One that is not costs its sender nothing.
     pub fn judge(&mut self, now: Instant, from: &Endpoint) -> Verdict {
         let place = self.endpoint_place(from);
-        let meters = &self.meters[..];
+        let meters = self.meters.as_flattened();
         let known = find(meters, place);
-        if known.is_some_and(|index| has_credit(&meters[index], seconds(now))) {
+        if known.is_some_and(|at| has_credit(meters, at, seconds(now))) {
             return Verdict::Expected;
         }
         match self.admit_stranger(now, from, place, known) {
@@ -141,17 +150,17 @@ impl<'s> Limiter<'s> {
     /// Whether the buckets admit a datagram from this endpoint, whatever it is owed.
     pub fn admit(&mut self, now: Instant, from: &Endpoint) -> bool {
         let place = self.endpoint_place(from);
-        let known = find(&self.meters, place);
+        let known = find(self.meters.as_flattened(), place);
         self.admit_stranger(now, from, place, known).is_some()
     }
 
     /// It answered a query of ours: that was what it had credit for.
     pub fn on_answer(&mut self, from: &Endpoint) {
         let place = self.endpoint_place(from);
-        let meters = &mut self.meters[..];
-        if let Some(index) = find(meters, place) {
-            let (until, count) = credits(&meters[index]);
-            set_credits(&mut meters[index], until, count.saturating_sub(1));
+        let meters = self.meters.as_flattened_mut();
+        if let Some(at) = find(meters, place) {
+            let (until, count) = credits(meters, at);
+            set_credits(meters, at, until, count.saturating_sub(1));
         }
     }
 
@@ -159,15 +168,17 @@ impl<'s> Limiter<'s> {
     fn admit_stranger(&mut self, now: Instant, from: &Endpoint, place: MeterPlace, known: Option<usize>) -> Option<()> {
         let everybody = self.everybody.minus_one(now, &self.per_node)?;
         let network = (self.network == Network::Public).then(|| self.network_place(from));
-        let meters = &mut self.meters[..];
+        let meters = self.meters.as_flattened_mut();
         let of_endpoint = bucket(meters, known, PACKETS).minus_one(now, &self.per_endpoint)?;
         if let Some(network) = network {
             let known = find(meters, network);
             let of_network = bucket(meters, known, PACKETS).minus_one(now, &self.per_network)?;
-            meter(meters, now, network, known)[PACKETS] = of_network.full_at();
+            self.network_at = meter(meters, now, network, known);
+            meters[self.network_at + PACKETS] = of_network.full_at();
         }
         // Its place may have been taken by the meter of its network.
-        meter(meters, now, place, known)[PACKETS] = of_endpoint.full_at();
+        let at = meter(meters, now, place, known);
+        meters[at + PACKETS] = of_endpoint.full_at();
         self.everybody = everybody;
         Some(())
     }
@@ -175,11 +186,11 @@ impl<'s> Limiter<'s> {
     /// We are sending a query there: for a while, one answer more from that endpoint is awaited.
     pub fn expect(&mut self, now: Instant, to: &Endpoint) {
         let place = self.endpoint_place(to);
-        let meters = &mut self.meters[..];
+        let meters = self.meters.as_flattened_mut();
         let known = find(meters, place);
-        let meter = meter(meters, now, place, known);
-        let valid = if has_credit(meter, seconds(now)) { credits(meter).1 } else { 0 };
-        set_credits(meter, seconds(now).saturating_add(CREDIT_LIFETIME), valid.saturating_add(1));
+        let at = meter(meters, now, place, known);
+        let valid = if has_credit(meters, at, seconds(now)) { credits(meters, at).1 } else { 0 };
+        set_credits(meters, at, seconds(now).saturating_add(CREDIT_LIFETIME), valid.saturating_add(1));
     }
 
     /// Charges a reply to the network it goes to. False, and nothing is charged, when its budget is used up.
@@ -188,11 +199,12 @@ impl<'s> Limiter<'s> {
             return true;
         }
         let place = self.network_place(to);
-        let meters = &mut self.meters[..];
-        let known = find(meters, place);
+        let meters = self.meters.as_flattened_mut();
+        let known = find_network(meters, place, self.network_at);
         let bucket = bucket(meters, known, BYTES).minus(now, bytes as u64, &self.reply_bytes);
         let Some(bucket) = bucket else { return false };
-        meter(meters, now, place, known)[BYTES] = bucket.full_at();
+        let at = meter(meters, now, place, known);
+        meters[at + BYTES] = bucket.full_at();
         true
     }
 
@@ -202,7 +214,8 @@ impl<'s> Limiter<'s> {
             return true;
         }
         let place = self.network_place(to);
-        let bucket = bucket(&self.meters, find(&self.meters, place), BYTES);
+        let meters = self.meters.as_flattened();
+        let bucket = bucket(meters, find_network(meters, place, self.network_at), BYTES);
         bucket.minus(now, LARGEST_REPLY as u64, &self.reply_bytes).is_some()
     }
 
@@ -253,37 +266,43 @@ fn tag(hash: u64) -> u64 {
 }
 
 /// A bucket of a meter, or the full one where there is no meter.
-fn bucket(meters: &[Meter], known: Option<usize>, which: usize) -> TokenBucket {
-    known.map_or(TokenBucket::default(), |index| TokenBucket::until(meters[index][which]))
+fn bucket(meters: &[u64], known: Option<usize>, which: usize) -> TokenBucket {
+    known.map_or(TokenBucket::default(), |at| TokenBucket::until(meters[at + which]))
 }
 
 /// The meter of `place`: where it was found, or in the place of the one in its set that is worth least.
-fn meter(meters: &mut [Meter], now: Instant, place: MeterPlace, known: Option<usize>) -> &mut Meter {
-    let index = match known.filter(|&index| meters[index][TAG] == place.tag) {
-        Some(index) => index,
-        None => {
-            let set = set(meters.len(), place);
-            let (start, second) = (set.start, seconds(now));
-            let way = meters[set].iter().enumerate().min_by_key(|(_, meter)| worth(meter, second));
-            let index = start + way.map_or(0, |(way, _)| way);
-            meters[index] = Meter::default();
-            meters[index][TAG] = place.tag;
-            index
-        }
-    };
-    &mut meters[index]
+fn meter(meters: &mut [u64], now: Instant, place: MeterPlace, known: Option<usize>) -> usize {
+    if let Some(at) = known.filter(|&at| meters[at] == place.tag) {
+        return at;
+    }
+    let (tags, second) = (tags(meters.len(), place), seconds(now));
+    let start = tags.start;
+    let at = tags.min_by_key(|&at| worth(meters, at, second)).unwrap_or(start);
+    meters[at] = place.tag;
+    for which in [PACKETS, BYTES, CREDITS] {
+        meters[at + which] = 0;
+    }
+    at
 }
 
-fn find(meters: &[Meter], place: MeterPlace) -> Option<usize> {
-    let set = set(meters.len(), place);
-    let start = set.start;
-    meters[set].iter().position(|meter| meter[TAG] == place.tag).map(|way| start + way)
+fn find(meters: &[u64], place: MeterPlace) -> Option<usize> {
+    let tags = tags(meters.len(), place);
+    let start = tags.start;
+    // All eight are compared, since no branch can guess which one it is.
+    let equal = |(way, tag): (usize, &u64)| u32::from(*tag == place.tag) << way;
+    let found: u32 = meters[tags].iter().enumerate().map(equal).sum();
+    (found != 0).then(|| start + found.trailing_zeros() as usize)
 }
 
-/// The meters among which that of `place` may be.
-fn set(meters: usize, place: MeterPlace) -> Range<usize> {
-    let sets = (meters / WAYS) as u64;
-    let start = (((place.set >> 32) * sets) >> 32) as usize * WAYS;
+/// The meter of a network, which is probably there where one was found last.
+fn find_network(meters: &[u64], place: MeterPlace, at: usize) -> Option<usize> {
+    if meters[at] == place.tag { Some(at) } else { find(meters, place) }
+}
+
+/// The tags among which that of `place` may be.
+fn tags(meters: usize, place: MeterPlace) -> Range<usize> {
+    let sets = (meters / SET) as u64;
+    let start = (((place.set >> 32) * sets) >> 32) as usize * SET;
     start..start + WAYS
 }
 

@@ -38,6 +38,9 @@ pub const CANDIDATES: usize = 8;
 /// One network may take one part in this many of the places of an info-hash.
 pub const NETWORK_SHARE: usize = 8;
 
+/// Words of bits for the numbers that were drawn of a swarm: of up to 512 peers, one for each.
+const SEEN: usize = 8;
+
 const SEED: u32 = 1 << 31;
 const CLOCK: u32 = SEED - 1;
 
@@ -188,7 +191,9 @@ impl<'s> PeerStore<'s> {
 
     /// Whether an info-hash has as many peers as it may, so that no token is given for it.
     pub fn is_full_for(&self, info_hash: &Id) -> bool {
-        self.peers_of(info_hash) >= self.places
+        // There are so many when there is a last one: one search, where counting them takes two.
+        let Some(last) = self.places.checked_sub(1) else { return true };
+        self.number_beside(info_hash, self.order.skip(self.first_of(info_hash), last)).is_some()
     }
 
     /// Holds a peer of an info-hash from now on, or for a lifetime more.
@@ -236,7 +241,8 @@ impl<'s> PeerStore<'s> {
         mut emit: impl FnMut(Endpoint),
     ) -> usize {
         let [first, last] = [false, !noseed].map(|is_seed| (*info_hash, family, is_seed));
-        let places = self.range(info_hash, &first, &last, |key| (key.info_hash, key.family, key.is_seed));
+        let part = |entry: &PeerEntry| (entry.info_hash, entry.endpoint.family(), entry.is_seed());
+        let places = self.range(info_hash, &first, &last, part);
         let eligible = self.order.count(&places);
         if max >= eligible {
             self.order.iter(places).for_each(|number| emit(self.entry(number).endpoint));
@@ -245,9 +251,14 @@ impl<'s> PeerStore<'s> {
         // Floyd's sampling: one draw for each, and one that was drawn before stands for the last that may be drawn.
         let wanted = max.min(MAX_PEERS);
         let mut drawn = ArrayVec::<u32, MAX_PEERS>::new();
+        let mut seen = [0u64; SEEN];
         for last in (eligible - wanted) as u32..eligible as u32 {
             let any = rng.below(last + 1);
-            drawn.push(if drawn.contains(&any) { last } else { any });
+            // Nearly always its bit says that it is new.
+            let was_drawn = has_bit(&seen, any) && drawn.contains(&any);
+            let number = if was_drawn { last } else { any };
+            seen[word_of(number)] |= 1 << (number % 64);
+            drawn.push(number);
         }
         for by in drawn {
             if let Some(number) = self.order.get(self.order.skip(places.start, by as usize)) {
@@ -414,22 +425,30 @@ impl<'s> PeerStore<'s> {
 
     /// The places of the peers of one info-hash.
     fn swarm(&self, info_hash: &Id) -> Range<OrderPlace> {
-        self.range(info_hash, info_hash, info_hash, |key| key.info_hash)
+        self.range(info_hash, info_hash, info_hash, |entry| entry.info_hash)
+    }
+
+    /// The place of the first peer of an info-hash, if it has any.
+    fn first_of(&self, info_hash: &Id) -> OrderPlace {
+        self.order.place(info_hash.front(), &|number| self.entry(number).info_hash < *info_hash)
     }
 
     /// How many peers of one info-hash are in the network of `peer`.
     fn neighbours(&self, info_hash: &Id, peer: &Endpoint) -> usize {
-        let part = |key: &PeerKey| (key.info_hash, key.family, key.is_seed, key.address.network());
+        let part = |entry: &PeerEntry| {
+            let endpoint = entry.endpoint;
+            (entry.info_hash, endpoint.family(), entry.is_seed(), endpoint.network())
+        };
         let of_kind = |is_seed| {
-            let wanted = part(&PeerKey::new(info_hash, *peer, is_seed));
+            let wanted = (*info_hash, peer.family(), is_seed, peer.network());
             self.order.count(&self.range(info_hash, &wanted, &wanted, part))
         };
         of_kind(false) + of_kind(true)
     }
 
     /// The places of all entries whose `part` of what they are sorted by is between two, both included.
-    fn range<K: Ord>(&self, info_hash: &Id, first: &K, last: &K, part: impl Fn(&PeerKey) -> K) -> Range<OrderPlace> {
-        let (front, part) = (info_hash.front(), |number| part(&self.entry(number).key()));
+    fn range<K: Ord>(&self, info_hash: &Id, first: &K, last: &K, part: impl Fn(&PeerEntry) -> K) -> Range<OrderPlace> {
+        let (front, part) = (info_hash.front(), |number| part(self.entry(number)));
         self.order.place(front, &|number| part(number) < *first)
             ..self.order.place(front, &|number| part(number) <= *last)
     }
@@ -473,6 +492,15 @@ impl<'s> PeerStore<'s> {
             "the oldest is the next to expire"
         );
     }
+}
+
+/// Whether a number may be among those that were drawn.
+fn has_bit(seen: &[u64; SEEN], number: u32) -> bool {
+    seen[word_of(number)] & 1 << (number % 64) != 0
+}
+
+fn word_of(number: u32) -> usize {
+    number as usize / 64 % SEEN
 }
 
 /// When a peer is forgotten, in a store whose last announce was at `latest`.

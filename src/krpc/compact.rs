@@ -129,7 +129,13 @@ pub fn put_node(out: &mut [u8], id: &Id, endpoint: &Endpoint) -> usize {
 /// Writes a compact peer to the front of `out` and returns its length: [`PEER4`] or [`PEER6`] by family, or 0 when
 /// there is no room.
 pub fn put_peer(out: &mut [u8], endpoint: &Endpoint) -> usize {
-    put(out, [endpoint.ip_bytes(), &endpoint.port().to_be_bytes(), &[]])
+    // As above: the lengths are constants.
+    let (ip, port) = (endpoint.ip_bytes(), endpoint.port().to_be_bytes());
+    match (ip.first_chunk::<4>(), ip.first_chunk::<16>()) {
+        (_, Some(ip)) => put(out, [ip, &port, &[]]),
+        (Some(ip), None) => put(out, [ip, &port, &[]]),
+        (None, None) => 0,
+    }
 }
 
 #[cfg(test)]

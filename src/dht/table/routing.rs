@@ -151,9 +151,13 @@ impl<'s> Table<'s> {
         }
         let bucket = self.members.bucket_of(id);
         let due = if delay < Duration::from_secs(1) { seconds(now) } else { seconds_up(now + delay) };
-        let run = self.newcomers.run(bucket);
+        let (run, network) = (self.newcomers.run(bucket), endpoint.network());
         for index in run.clone() {
             let Some(waiting) = self.newcomers.get_mut(index) else { break };
+            let is_neighbour = waiting.endpoint.network() == network;
+            if !is_neighbour && waiting.id.prefix() != id.prefix() {
+                continue;
+            }
             if waiting.id == *id || waiting.endpoint == endpoint {
                 let same = waiting.id == *id && waiting.endpoint == endpoint;
                 if same && delay > Duration::ZERO {
@@ -162,7 +166,7 @@ impl<'s> Table<'s> {
                 }
                 return if same { Seen::Waiting } else { Seen::Ignored };
             }
-            if self.members.is_public() && waiting.endpoint.network() == endpoint.network() {
+            if self.members.is_public() && is_neighbour {
                 return Seen::Ignored;
             }
         }
