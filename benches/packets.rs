@@ -22,6 +22,8 @@ mod server;
 const CONTACTS: usize = 271;
 const BATCHES: usize = 60;
 const BATCH: usize = 512;
+/// Batches of one asker in a row.
+const TURN: usize = 6;
 const SWARM: Id = Id([0x5a; 20]);
 const WANT: Want = Want { v4: false, v6: false };
 const SECRET_KEY: [u8; 32] = [9; 32];
@@ -195,13 +197,16 @@ fn row_of(
         let queries: Vec<_> = (0..BATCH * 16).map(&mut make_one).collect();
         Asker { server, queries, next: 0 }
     });
-    askers.iter_mut().for_each(|asker| _ = asker.batch());
+    let before = askers[2].server.cut();
     let mut least = [u128::MAX; 3];
-    for _ in 0..BATCHES {
-        askers.iter_mut().zip(&mut least).for_each(|(asker, least)| *least = asker.batch().min(*least));
+    for _ in 0..BATCHES / TURN {
+        for (asker, least) in askers.iter_mut().zip(&mut least) {
+            // One after the other, since a node has the caches of its machine to itself.
+            (0..TURN).for_each(|_| *least = asker.batch().min(*least));
+        }
     }
     let [contact, stranger, past] = least;
-    let cut = if askers[2].server.has_cut() { ", cut" } else { "" };
+    let cut = if askers[2].server.cut() > before { ", cut" } else { "" };
     println!("| {name} | {contact} | {stranger} | {past}{cut} |");
 }
 

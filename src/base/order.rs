@@ -126,9 +126,9 @@ impl<'s> Order<'s> {
             page += directory[page..].partition_point(|page| page.front == front && is_before(page));
         }
         page = page.saturating_sub(1);
-        let last = directory.get(page + 1).map_or(u32::MAX, |next| next.front);
+        let [first, last] = [0, 1].map(|next| directory.get(page + next).map_or(u32::MAX, |page| page.front));
         let elements = directory.get(page).map_or(&[][..], |&page| self.page(page));
-        let mut at = first_from(elements, front, last);
+        let mut at = first_from(elements, front, first..last);
         if elements.get(at).is_some_and(|element| element.front == front) {
             at += elements[at..].partition_point(|element| element.front == front && is_before(element.number));
         }
@@ -339,11 +339,11 @@ impl<'s> Order<'s> {
     }
 }
 
-/// The first element of a page whose front is not below `front`. The next page begins with the front `last`.
-fn first_from(page: &[Ordered], front: u32, last: u32) -> usize {
-    let first = page.first().map_or(0, |element| element.front);
-    let (part, whole) = (u64::from(front.saturating_sub(first)), u64::from(last.saturating_sub(first)) + 1);
-    let expected = (part * page.len() as u64 / whole) as usize;
+/// The first element of a page whose front is not below `front`. The fronts in it are between two, those of the first
+/// element of this page and of the next one.
+fn first_from(page: &[Ordered], front: u32, Range { start, end }: Range<u32>) -> usize {
+    let (part, whole) = (u64::from(front.saturating_sub(start)), u64::from(end.saturating_sub(start)) + 1);
+    let expected = (part.min(whole) * page.len() as u64 / whole) as usize;
     let (from, to) = (expected.saturating_sub(AROUND), (expected + AROUND).min(page.len()));
     let is_below = |element: &Ordered| element.front < front;
     // Counted instead of searched, so that no line of the cache is waited for before the next one is asked for.

@@ -39,7 +39,7 @@ impl From<Rate> for Flow {
 
 impl Flow {
     /// Time in which so many units flow in, rounded up.
-    fn time(&self, units: u64) -> u64 {
+    pub fn time(&self, units: u64) -> u64 {
         units.saturating_mul(1_000_000_000).div_ceil(self.per_second.max(1))
     }
 }
@@ -76,7 +76,8 @@ impl TokenBucket {
         Instant::from_micros(self.full_at.saturating_add(flow.one).saturating_sub(flow.depth).div_ceil(1_000))
     }
 
-    fn minus_time(self, now: Instant, cost: u64, flow: &Flow) -> Option<TokenBucket> {
+    /// The bucket after what flows in in such a time ([`Flow::time`]) is taken out; `None` when it holds less.
+    pub fn minus_time(self, now: Instant, cost: u64, flow: &Flow) -> Option<TokenBucket> {
         let now = nanos(now);
         let full_at = self.full_at.max(now).checked_add(cost)?;
         (full_at - now <= flow.depth).then_some(TokenBucket { full_at })

@@ -99,6 +99,8 @@ pub struct Limiter<'s> {
     per_network: Flow,
     per_node: Flow,
     reply_bytes: Flow,
+    /// Time in which the longest reply flows in.
+    longest_reply: u64,
 }
 
 impl fmt::Debug for Limiter<'_> {
@@ -129,6 +131,7 @@ impl<'s> Limiter<'s> {
             per_endpoint: Flow::from(config.per_endpoint),
             per_network: Flow::from(config.per_network),
             per_node: Flow::from(config.per_node),
+            longest_reply: Flow::from(config.reply_bytes).time(LARGEST_REPLY as u64),
             reply_bytes: Flow::from(config.reply_bytes),
         }
     }
@@ -216,7 +219,7 @@ impl<'s> Limiter<'s> {
         let place = self.network_place(to);
         let meters = self.meters.as_flattened();
         let bucket = bucket(meters, find_network(meters, place, self.network_at), BYTES);
-        bucket.minus(now, LARGEST_REPLY as u64, &self.reply_bytes).is_some()
+        bucket.minus_time(now, self.longest_reply, &self.reply_bytes).is_some()
     }
 
     /// The set is that of the party, the tag that of the network within it.
@@ -288,10 +291,7 @@ fn meter(meters: &mut [u64], now: Instant, place: MeterPlace, known: Option<usiz
 fn find(meters: &[u64], place: MeterPlace) -> Option<usize> {
     let tags = tags(meters.len(), place);
     let start = tags.start;
-    // All eight are compared, since no branch can guess which one it is.
-    let equal = |(way, tag): (usize, &u64)| u32::from(*tag == place.tag) << way;
-    let found: u32 = meters[tags].iter().enumerate().map(equal).sum();
-    (found != 0).then(|| start + found.trailing_zeros() as usize)
+    meters[tags].iter().position(|tag| *tag == place.tag).map(|way| start + way)
 }
 
 /// The meter of a network, which is probably there where one was found last.

@@ -8,5 +8,6 @@ mod operations;
 mod promises;
 mod properties;
 mod scopes;
+mod served;
 mod vectors;
 mod world;

@@ -78,7 +78,8 @@ impl Reply {
             }
             ReplyBody::Pong | ReplyBody::Stored => {
                 let mut head = Head::new(self, sources, limit);
-                let len = head.bare(buf)?;
+                head.bare_len();
+                let len = head.response().encode(buf).ok()?;
                 return Some(Encoded { len, is_cut: head.is_cut });
             }
             ReplyBody::Nodes { target, want }
@@ -186,14 +187,14 @@ impl<'a> Head<'a> {
         response
     }
 
-    /// Encodes what every response of its kind has; without our version, if that is too long.
-    fn bare(&mut self, buf: &mut [u8]) -> Option<usize> {
-        let len = self.response().encode(buf).ok()?;
+    /// How long it is with what every response of its kind has; without our version, if that is too long.
+    fn bare_len(&mut self) -> usize {
+        let len = self.response().bare_len();
         if self.limit_is_below(len) && self.version.take().is_some() {
             self.is_cut = true;
-            return self.response().encode(buf).ok();
+            return self.response().bare_len();
         }
-        Some(len)
+        len
     }
 
     fn limit_is_below(&self, len: usize) -> bool {
@@ -205,18 +206,18 @@ impl<'a> Head<'a> {
     }
 
     /// How many bytes there are for the parts of a response that may have `usual` bytes.
-    fn space(&mut self, usual: usize, buf: &mut [u8]) -> Option<usize> {
+    fn space(&mut self, usual: usize) -> usize {
         let most = match self.limit {
             Limit::Usual => usual,
             Limit::Bytes(limit) => limit,
         };
-        Some(most.saturating_sub(self.bare(buf)?))
+        most.saturating_sub(self.bare_len())
     }
 
     #[inline]
     fn with_nodes(&mut self, sources: &Sources<'_, '_>, nodes: NodesBufs<'a>, buf: &mut [u8]) -> Option<usize> {
         // The usual reply has room for the nodes of both families, so nobody has to measure it.
-        let mut space = if self.is_limited() { self.space(0, buf)? } else { usize::MAX };
+        let mut space = if self.is_limited() { self.space(0) } else { usize::MAX };
         let [own, other] = nodes;
         self.add_nodes(sources, self.own_family(), own, &mut space);
         self.add_nodes(sources, self.other_family(), other, &mut space);
@@ -234,7 +235,7 @@ impl<'a> Head<'a> {
         nodes: NodesBufs<'a>,
         buf: &mut [u8],
     ) -> Option<usize> {
-        let mut space = self.space(TRIM_TO, buf)?;
+        let mut space = self.space(TRIM_TO);
         let [own, other] = nodes;
         let mut own = Some(own);
         let filters = if scrape && space >= FILTERS { sources.peers.filters(info_hash) } else { None };
@@ -283,7 +284,7 @@ impl<'a> Head<'a> {
         let mut value = [0; MAX_VALUE];
         let stored = sources.items.view(key, &mut value)?;
         let item = AROUND_VALUE + stored.value.len() + if stored.mutable.is_some() { MUTABLE } else { 0 };
-        let space = self.space(LARGEST, buf)?;
+        let space = self.space(LARGEST);
         let has_item = item <= space;
         self.is_cut |= !has_item;
         let mut space = space - if has_item { item } else { 0 };
@@ -318,7 +319,7 @@ impl<'a> Head<'a> {
         let num = i64::try_from(sources.peers.info_hashes()).unwrap_or(i64::MAX);
         let interval = i64::try_from(sources.peers.interval_left(sources.now).as_secs()).unwrap_or(i64::MAX);
         self.samples = Some((num, interval));
-        let mut space = self.space(if wanted > SAMPLES { LARGEST } else { TRIM_TO }, buf)?;
+        let mut space = self.space(if wanted > SAMPLES { LARGEST } else { TRIM_TO });
         let [own, other] = nodes;
         let mut own = Some(own);
         if !self.is_limited()
@@ -364,7 +365,9 @@ impl<'a> Head<'a> {
             return;
         }
         let size = if family == Family::V4 { NODE4 } else { NODE6 };
-        let most = K.min(space.saturating_sub(AROUND_NODES) / size);
+        // A division costs as much as a node does.
+        let all_fit = *space >= AROUND_NODES + K * size;
+        let most = if all_fit { K } else { space.saturating_sub(AROUND_NODES) / size };
         if most == 0 {
             self.is_cut |= self.is_limited();
             return;
