@@ -34,8 +34,8 @@ const LENGTH_BITS: u32 = PAGE.ilog2() + 1;
 /// How far around the place where a key is expected it is looked for first: nearly always it is there.
 const AROUND: usize = 20;
 
-/// An entry in its order: the front of its key, and its number. In the directory: the front of a page's first entry, and
-/// the page's number and length. In the first place of a free page: the next free one.
+/// An entry in its order: the front of its key, and its number. In the directory: the front of a page's first entry,
+/// and the page's number and length. In the first place of a free page: the next free one.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Ordered {
     front: u32,
