@@ -313,6 +313,19 @@ fn nodes_of_a_bootstrap_are_asked_by_the_links_of_their_families() {
     assert_eq!(lab.node.ping(lab.now, 4, loopback), Err(CallError::BadAddress(loopback)));
 }
 
+/// The fuzzer found that the families of all were bootstrapped, though no more are kept, and written to a journal.
+#[test]
+fn of_more_nodes_than_a_bootstrap_keeps_the_rest_counts_for_nothing() {
+    let mut lab = dual(0, 3, NOTHING);
+    let mut nodes: Vec<_> = (0..16).map(|n| address(Family::V4, 100 + n)).collect();
+    nodes.push(address(Family::V6, 100));
+    let outcome = lab.operate(|dht, now| {
+        dht.command(now, 1, Command::Bootstrap { nodes: &nodes }).unwrap();
+    });
+    assert!(queried(&lab).iter().all(|node| node.is_v4()), "{:?}", queried(&lab));
+    assert_eq!((outcome.queried, outcome.reason), (16, Reason::Exhausted));
+}
+
 #[test]
 fn a_get_at_one_node_asks_that_node_alone_and_tells_all_that_it_said() {
     for node in [address(Family::V4, 3), address(Family::V6, 3)] {

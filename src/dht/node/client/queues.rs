@@ -41,6 +41,7 @@ impl QueuePlaces {
     }
 
     /// Whether it stands in any line of those that wait.
+    #[cfg(any(test, debug_assertions))]
     pub(super) fn wait(&self) -> bool {
         self.waiting.queue.is_some()
     }

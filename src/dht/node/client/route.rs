@@ -4,6 +4,7 @@ use arrayvec::ArrayVec;
 
 use crate::dht::capacity::MAX_LINKS;
 use crate::dht::command::{Command, Scope};
+use crate::dht::config::MAX_BOOTSTRAP_NODES;
 use crate::dht::error::CallError;
 use crate::dht::event::LinkId;
 use crate::dht::node::link::Links;
@@ -38,6 +39,8 @@ pub(super) fn route(
         links.get(link).ok_or(CallError::NoLink(link))?;
         on.push(link);
     } else if let Command::Bootstrap { nodes } = command {
+        // No more are kept.
+        let nodes = &nodes[..nodes.len().min(MAX_BOOTSTRAP_NODES)];
         let reach = |family| nodes.iter().any(|node| node.family() == family && node.is_usable(network));
         on.extend(links.iter().filter(|(_, link)| reach(link.family())).map(|(id, _)| id));
         if let (true, Some(node)) = (on.is_empty(), nodes.first()) {
