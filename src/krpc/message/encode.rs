@@ -153,7 +153,6 @@ impl Response<'_> {
 
     /// How long the datagram is without what takes up most of it: nodes, values, filters, and an item. Adding up costs
     /// less than writing, and whoever has to leave something out asks before.
-    #[inline]
     pub(crate) fn bare_len(&self) -> usize {
         let string = |key: &[u8], string: Option<&[u8]>| {
             string.map_or(0, |string| key.len() + digits(string.len() as u64) + b":".len() + string.len())
@@ -177,8 +176,13 @@ impl Response<'_> {
 }
 
 /// Decimal digits of a number.
-fn digits(value: u64) -> usize {
-    value.checked_ilog10().map_or(1, |log| log as usize + 1)
+fn digits(mut value: u64) -> usize {
+    let mut digits = 1;
+    while value >= 10 {
+        value /= 10;
+        digits += 1;
+    }
+    digits
 }
 
 impl ErrorMessage<'_> {

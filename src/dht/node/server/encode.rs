@@ -29,6 +29,8 @@ const LARGEST: usize = LARGEST_REPLY;
 /// What stands around the values, beside what stands around each, and around the nodes of a family.
 const AROUND_VALUES: usize = b"6:valuesle".len();
 const AROUND_NODES: usize = b"6:nodes6304:".len();
+/// What stands around our version, which has four bytes.
+const AROUND_VERSION: usize = b"1:v4:".len();
 /// What stands around a value, and besides in a mutable item with a long number.
 const AROUND_VALUE: usize = b"1:v".len();
 const MUTABLE: usize = b"1:k32:3:seqi9223372036854775807e3:sig64:".len() + 32 + 64;
@@ -190,11 +192,13 @@ impl<'a> Head<'a> {
     /// How long it is with what every response of its kind has; without our version, if that is too long.
     fn bare_len(&mut self) -> usize {
         let len = self.response().bare_len();
-        if self.limit_is_below(len) && self.version.take().is_some() {
-            self.is_cut = true;
-            return self.response().bare_len();
+        match self.version.take_if(|_| matches!(self.limit, Limit::Bytes(limit) if len > limit)) {
+            Some(version) => {
+                self.is_cut = true;
+                len - AROUND_VERSION - version.len()
+            }
+            None => len,
         }
-        len
     }
 
     fn limit_is_below(&self, len: usize) -> bool {
