@@ -36,11 +36,13 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use std::vec::Vec;
 
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use crate::adapters::bind::addrs_of;
@@ -56,6 +58,8 @@ use crate::dht::event::{Input, LinkId};
 
 /// Datagrams that one readable event may bring before messages and other sockets have their turn.
 const BURST: usize = 32;
+/// How long the driver works before other tasks of the runtime have their turn.
+const SLICE: Duration = Duration::from_millis(1);
 
 type TaskSockets = Arc<[UdpSocket]>;
 
@@ -135,14 +139,20 @@ async fn run(mut runner: Box<Runner<TaskSockets>>, mut messages: UnboundedReceiv
         // The runtime takes a new socket for one that cannot send until it has heard otherwise.
         let _ = socket.writable().await;
     }
-    let mut turn = 0;
+    let clock = runner.clock();
+    let (mut turn, mut rested) = (0, clock.now());
     loop {
+        if clock.now().since(rested) >= SLICE {
+            // Whoever shares the runtime must not wait for as long as datagrams come quicker than they are served.
+            yield_now().await;
+            rested = clock.now();
+        }
         let pauses = receivers.iter().map(|receiver| receiver.paused_until);
         let wanted = pauses.fold(runner.deadline(), time::Instant::earliest);
         if armed != wanted {
             armed = wanted;
             if let Some(at) = armed {
-                sleep.as_mut().reset(runner.clock().platform(at).into());
+                sleep.as_mut().reset(clock.platform(at).into());
             }
         }
         let wake = poll_fn(|cx| {
@@ -152,11 +162,15 @@ async fn run(mut runner: Box<Runner<TaskSockets>>, mut messages: UnboundedReceiv
             if let Poll::Ready(i) = poll_readable(&sockets, &receivers, turn, cx) {
                 return Poll::Ready(TaskWake::Readable(i));
             }
-            if armed.is_some() { sleep.as_mut().poll(cx).map(|()| TaskWake::Deadline) } else { Poll::Pending }
+            if armed.is_some() && sleep.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(TaskWake::Deadline);
+            }
+            rested = clock.now();
+            Poll::Pending
         })
         .await;
         runner.handle_timeout();
-        let now = runner.clock().now();
+        let now = clock.now();
         for receiver in &mut receivers {
             receiver.paused_until = receiver.paused_until.filter(|until| *until > now);
         }
@@ -211,7 +225,7 @@ impl SocketReceiver {
     }
 
     fn receive(&mut self, runner: &mut Runner<TaskSockets>, socket: &UdpSocket) {
-        let mut buffer = [0; RECEIVE];
+        let (mut buffer, began) = ([0; RECEIVE], runner.clock().now());
         for _ in 0..BURST {
             let received = socket.try_recv_from(&mut buffer);
             let mut is_over = false;
@@ -231,7 +245,7 @@ impl SocketReceiver {
                 let payload = buffer.get(..len).unwrap_or_default();
                 runner.input(Input::Datagram { link: self.link, from: from.into(), payload });
             }
-            if is_over {
+            if is_over || runner.clock().now().since(began) >= SLICE {
                 return;
             }
         }
@@ -247,6 +261,31 @@ fn is_shut_down(socket: &UdpSocket) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A program's own timers and signals would be late otherwise, as late as the queue in the socket is long.
+    #[tokio::test]
+    async fn other_tasks_have_their_turn_while_datagrams_come_quicker_than_they_are_served() {
+        const DATAGRAMS: usize = 64;
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let addr = socket.local_addr().unwrap();
+        let node = spawn(Config::tiny().local(), [1; 32], std::vec![socket]).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        node.set_sink(crate::dht::trace::TraceSink::Boxed(std::boxed::Box::new(move |_, _| {
+            let begin = std::time::Instant::now();
+            while begin.elapsed() < 2 * SLICE {}
+            let _ = tell.send(());
+        })));
+        node.stats().await.unwrap();
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        (0..DATAGRAMS).for_each(|_| drop(sender.send_to(b"x", addr)));
+        let (mut served, mut turns) = (0, 0);
+        while served < DATAGRAMS {
+            yield_now().await;
+            turns += 1;
+            served += told.try_iter().count();
+        }
+        assert!(turns >= DATAGRAMS / 2, "{turns} turns beside {served} datagrams");
+    }
 
     #[tokio::test]
     async fn a_busy_socket_does_not_hide_the_others() {

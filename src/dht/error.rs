@@ -56,7 +56,8 @@ impl fmt::Display for CallError {
             CallError::BadAddress(to) => write!(
                 f,
                 "no datagram can be sent to {to}; it takes a unicast address of the link's family and a port that is \
-                 not 0"
+                 not 0, and in the public network none of loopback, private or reserved ranges: Config::local() is for \
+                 those"
             ),
         }
     }

@@ -205,7 +205,7 @@ impl Refusals {
             206 => "say that the signature is wrong",
             207 => "take no salt that long",
             301 => "hold another version than the one that was to be replaced",
-            302 => "hold a newer version",
+            302 => "hold a newer version, or another with this number",
             _ => "refused for reasons of their own",
         }
     }

@@ -420,6 +420,96 @@ fn a_place_that_becomes_free_goes_to_the_first_in_line_and_not_to_who_freed_it()
     }
 }
 
+/// Rule L33: with places for one to three queries too, and whether they are few in flight or few in all.
+#[test]
+fn a_lookup_is_not_overtaken_for_ever_by_those_that_ask_once() {
+    for places in 1..=4u16 {
+        for is_few_in_all in [false, true] {
+            let mut narrow = lab::config().local();
+            narrow.capacity.operations = 16;
+            if is_few_in_all {
+                narrow.capacity.transactions = places.into();
+            } else {
+                narrow.lookup.in_flight = places;
+            }
+            let (mut lab, friends) = with_contacts_nearby(narrow);
+            for &(id, endpoint) in &friends {
+                let friends = friends.clone();
+                lab.minds
+                    .insert(endpoint, Box::new(move |query| Some(lab::honest_answer(&friends, id, endpoint, query))));
+            }
+            lab.node.lookup(lab.now, 1, Id([0x42; 20])).unwrap();
+            let end = lab.now + Duration::from_secs(20);
+            let (mut begun, mut next) = (0, friends.iter().cycle());
+            while lab.now < end && lab.outcome().is_none() {
+                let ended = lab.news.iter().filter(|news| matches!(news, News::Finished { tag: 2, .. })).count();
+                while begun - ended < 9 {
+                    lab.node.ping(lab.now, 2, next.next().unwrap().1).unwrap();
+                    begun += 1;
+                }
+                lab.drain();
+                lab.run(Duration::from_millis(5));
+            }
+            let reason = lab.outcome().map(|outcome| outcome.reason);
+            assert_eq!(reason, Some(Reason::Converged), "{places} places, in all: {is_few_in_all}");
+        }
+    }
+}
+
+/// Rules L9 and L33: a driver may take datagrams before its timers, and an answer may come whenever the budget has one.
+#[test]
+fn the_budget_for_unverified_nodes_goes_to_the_first_in_line_and_not_to_who_was_answered() {
+    let mut slow = lab::config();
+    slow.lookup.unverified_query_rate = Rate { per_second: 10, burst: 1 };
+    slow.lookup.in_flight = 64;
+    let (mut lab, friends) = with_contacts_nearby(slow);
+    let wanted = [Id([0x42; 20]), Id([0x24; 20])];
+    for (tag, target) in (1..).zip(wanted) {
+        lab.node.lookup(lab.now, tag, target).unwrap();
+    }
+    lab.drain();
+    let is_strange = |packet: &lab::Packet| packet.to.ip_bytes()[0] == 55;
+    let target_of = |packet: &lab::Packet| match packet.query().map(|query| query.method) {
+        Some(Method::FindNode { target, .. }) => Some(target),
+        _ => None,
+    };
+    // All contacts answer, with strangers. Those that the second lookup asks answer too, each in the microsecond in which
+    // the budget has one again; those that the first one asks are silent.
+    // Each answer names somebody nearer than all before, to either target.
+    let stranger = |step: u8, n: u8| {
+        let mut id = wanted[usize::from(n % 2)];
+        (id.0[18], id.0[19]) = (id.0[18] ^ (255 - step), n);
+        id
+    };
+    let reply = |lab: &mut Lab, packet: &lab::Packet, id: &Id, step: u8| {
+        let named: Vec<_> = (0..8).map(|n| (stranger(step, n), Endpoint::v4([55, n, step, 5], 53))).collect();
+        lab.give(packet.to, &lab::reply(&packet.tid(), id, &lab::nodes(&named)));
+    };
+    let mut step = 0;
+    while let Some(i) = lab.sent.iter().position(|packet| !is_strange(packet)) {
+        let packet = lab.sent.remove(i);
+        let (id, _) = friends.iter().find(|(_, endpoint)| *endpoint == packet.to).unwrap();
+        step += 1;
+        reply(&mut lab, &packet, id, step);
+    }
+    let mut asked = [0, 0];
+    for _ in 0..60 {
+        lab.now += Duration::from_millis(100);
+        let packets = core::mem::take(&mut lab.sent);
+        for packet in packets.iter().filter(|packet| is_strange(packet)) {
+            let Some(of) = wanted.iter().position(|target| Some(*target) == target_of(packet)) else { continue };
+            asked[of] += 1;
+            if of == 1 {
+                let [_, n, step_of, _] = *packet.to.ip_bytes() else { panic!("{}", packet.to) };
+                step += 1;
+                reply(&mut lab, packet, &stranger(step_of, n), step);
+            }
+        }
+        lab.timeout();
+    }
+    assert!(asked[1] > 4 && asked[0] * 2 >= asked[1], "{asked:?}");
+}
+
 /// Rule L34.
 #[test]
 fn who_asked_one_node_at_a_time_asks_more_as_soon_as_nobody_waits_any_longer() {

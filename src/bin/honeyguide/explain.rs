@@ -1,5 +1,6 @@
 //! What happened in a replayed run: its operations, and what became of each.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use honeyguide::adapters::Replayed;
@@ -17,6 +18,8 @@ pub struct Explainer {
     begin: Instant,
     now: Instant,
     operations: Vec<Told>,
+    /// The latest operation with each handle.
+    latest: HashMap<OpId, usize>,
     /// What the node said of itself since the last step.
     said: Arc<Mutex<Vec<TraceEvent>>>,
 }
@@ -47,7 +50,7 @@ enum Moment {
 
 impl Explainer {
     pub fn new(begin: Instant) -> Explainer {
-        Explainer { begin, now: begin, operations: Vec::new(), said: Arc::default() }
+        Explainer { begin, now: begin, operations: Vec::new(), latest: HashMap::new(), said: Arc::default() }
     }
 
     /// From now on the node says what it does.
@@ -69,6 +72,9 @@ impl Explainer {
                     // Upkeep starts lookups of its own, in other calls.
                     let op = said.iter().find_map(started).filter(|_| refused.is_none());
                     let (moments, open) = (Vec::new(), Vec::new());
+                    if let Some(op) = op {
+                        self.latest.insert(op, self.operations.len());
+                    }
                     self.operations.push(Told {
                         op,
                         tag,
@@ -107,7 +113,7 @@ impl Explainer {
 
     /// The latest operation with this handle.
     fn told(&mut self, op: OpId) -> Option<&mut Told> {
-        self.operations.iter_mut().rfind(|told| told.op == Some(op))
+        self.operations.get_mut(*self.latest.get(&op)?)
     }
 
     fn hear(&mut self, event: TraceEvent, other: Option<(Endpoint, &'static str)>) {

@@ -109,7 +109,13 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         match recorded.end().await {
             Ok(hash) => report_hash(out, hash)?,
             // What ended the run is told before it, but that nobody reads is no failure, and hides none.
-            Err(failed) => return Err(ran.err().filter(|ran| ran.code > 0).unwrap_or(failed)),
+            Err(failed) => {
+                // A state that was not kept is a loss of its own.
+                if let Err(lost) = &kept {
+                    say(&lost.sentence);
+                }
+                return Err(ran.err().filter(|ran| ran.code > 0).unwrap_or(failed));
+            }
         }
     }
     match ran {

@@ -52,9 +52,12 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
 }
 
 pub async fn start(nodes: u32, port: u16, rng_seed: [u8; 32]) -> Result<Testnet, Failed> {
-    // Many sockets and nodes take a while, in which a signal has to be heard.
-    let runtime = tokio::runtime::Handle::current();
-    let starting = move || runtime.block_on(Testnet::start(nodes as usize, port, rng_seed));
+    // Many sockets and nodes take a while, in which a signal has to be heard. The program may end meanwhile, and its
+    // runtime with it, so the start has a clock of its own; the nodes have threads of their own.
+    let starting = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        runtime.block_on(Testnet::start(nodes as usize, port, rng_seed))
+    };
     let started = tokio::task::spawn_blocking(starting).await.map_err(|error| format!("internal error: {error}"))?;
     started.map_err(|error| format!("the test network could not be started: {}", cause(&error)).into())
 }

@@ -381,7 +381,7 @@ impl<'s> Client<'s> {
     fn admit(&mut self, out: &mut Outlet<'_, '_>) -> bool {
         let (config, now) = (out.cx.config(), out.cx.now());
         let rate = config.lookup.unverified_query_rate;
-        let somebody = self.operations.let_in(out.rpc.has_one_for_users(config), self.budget.has_one(now, rate));
+        let somebody = self.operations.let_in(out.rpc.has_one_for_users(config), || self.budget.has_one(now, rate));
         self.budget.hold(self.operations.first(Queue::Held).is_some(), rate);
         somebody
     }
@@ -391,7 +391,7 @@ impl<'s> Client<'s> {
     fn step(&mut self, out: &mut Outlet<'_, '_>, key: SlabKey, buf: &mut Buffer) -> Option<Plan> {
         let now = out.cx.now();
         let rate = out.cx.config().lookup.unverified_query_rate;
-        let allowed = out.cx.is_local() || self.budget.has_one(now, rate);
+        let allowed = out.cx.is_local() || self.operations.may_spend(key) && self.budget.has_one(now, rate);
         let rules = out.rpc.rules(out.cx.config());
         let mut active = self.operations.active(key)?;
         active.operation().on_released(now);

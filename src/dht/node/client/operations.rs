@@ -38,7 +38,7 @@ pub struct Operations<'s> {
     for_users: usize,
     /// Lookups of the node's own upkeep.
     of_upkeep: usize,
-    /// Who was let in last out of the line for a place in flight: the one that is free now is meant for it.
+    /// Who was let in last out of a line and has not asked yet: what is free now is meant for it.
     let_in: Option<SlabKey>,
 }
 
@@ -324,9 +324,10 @@ impl<'s> Operations<'s> {
         self.queues.first(queue)
     }
 
-    /// The first of those that wait with their first query, unless others wait for a place in flight.
+    /// The first of those that wait with their first query, unless others wait for a place in flight, or one was let in
+    /// that has not taken it yet.
     pub(super) fn first_new(&self) -> Option<u16> {
-        self.first(Queue::New).filter(|_| self.first(Queue::Blocked).is_none())
+        self.first(Queue::New).filter(|_| self.first(Queue::Blocked).is_none() && self.let_in.is_none())
     }
 
     /// Puts a part at the end of a line, unless it stands there already.
@@ -336,15 +337,15 @@ impl<'s> Operations<'s> {
 
     /// Lets in whoever is first in line for what is free; whether there was somebody. Each stands in line for one thing
     /// at a time, so who has got the budget may then wait for a place.
-    pub(super) fn let_in(&mut self, has_place: bool, has_budget: bool) -> bool {
-        let is_free = |queue: &Queue| match queue {
+    pub(super) fn let_in(&mut self, has_place: bool, has_budget: impl Fn() -> bool) -> bool {
+        let is_free = |queue| match queue {
             Queue::Blocked => has_place,
-            Queue::Held => has_budget,
+            Queue::Held => has_budget(),
             _ => self.first(Queue::New).is_none(),
         };
-        let lines = [Queue::Blocked, Queue::Held, Queue::Narrow].into_iter().filter(is_free);
-        let next = { lines }.find_map(|queue| Some((queue, self.key_at(self.first(queue)?)?)));
-        self.let_in = next.filter(|(queue, _)| *queue == Queue::Blocked).map(|(_, key)| key);
+        let first = |queue| Some((queue, self.key_at(self.first(queue)?)?)).filter(|_| is_free(queue));
+        let next = [Queue::Blocked, Queue::Held, Queue::Narrow].into_iter().find_map(first);
+        self.let_in = next.filter(|(queue, _)| *queue != Queue::Narrow).map(|(_, key)| key);
         if let Some((_, key)) = next {
             self.leave_line(key);
             self.join(key, Queue::Ready);
@@ -354,19 +355,26 @@ impl<'s> Operations<'s> {
 
     /// Whether a place in flight that is free is for this part, and not for one that stands in line for it.
     pub(super) fn is_its_turn(&mut self, key: SlabKey) -> bool {
-        self.first(Queue::Blocked).is_none() || self.let_in.take() == Some(key)
+        let is_let_in = self.let_in.take_if(|let_in| *let_in == key).is_some();
+        is_let_in || self.first(Queue::Blocked).is_none()
+    }
+
+    /// Whether what is left of the budget for unverified nodes is for this part, and not for one that stands in line.
+    pub(super) fn may_spend(&self, key: SlabKey) -> bool {
+        self.first(Queue::Held).is_none() || self.let_in == Some(key)
     }
 
     /// A part was served: the others that are ready come first now.
     pub(super) fn pass_turn(&mut self, key: SlabKey) {
         if self.slab.get(key).is_some_and(|part| part.places().are_in(Queue::Ready)) {
-            self.rest(key);
+            self.queues.rest(&mut self.slab, key);
             self.join(key, Queue::Ready);
         }
     }
 
-    /// A part is not ready any more.
+    /// A part is not ready any more, and leaves what it was let in for to others.
     pub(super) fn rest(&mut self, key: SlabKey) {
+        self.let_in.take_if(|let_in| *let_in == key);
         self.queues.rest(&mut self.slab, key);
     }
 
