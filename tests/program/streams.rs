@@ -25,6 +25,15 @@ fn no_state_of_the_streams_makes_a_command_panic_or_changes_how_it_ends() {
 }
 
 /// Rule U4.
+/// A command whose time is up while threads of its own still start something.
+#[test]
+fn a_network_that_has_no_time_to_start_says_so_and_nothing_else() {
+    for millis in (10..130).step_by(5) {
+        let run = run(&["testnet", "--nodes", "8", "--timeout", &format!("0.{millis:03}")], b"");
+        assert!(run.err.lines().count() <= 1, "{run:?}");
+    }
+}
+
 #[test]
 fn results_that_cannot_be_written_are_a_failure_with_the_reason() {
     let world = World::new();
