@@ -262,44 +262,52 @@ fn is_shut_down(socket: &UdpSocket) -> bool {
 mod tests {
     use super::*;
 
-    /// A program's own timers and signals would be late otherwise, as late as the queue in the socket is long.
-    #[tokio::test]
-    async fn other_tasks_have_their_turn_while_datagrams_come_quicker_than_they_are_served() {
-        const DATAGRAMS: usize = 64;
-        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let addr = socket.local_addr().unwrap();
-        let node = spawn(Config::tiny().local(), [1; 32], std::vec![socket]).unwrap();
-        let (tell, told) = std::sync::mpsc::channel();
-        node.set_sink(crate::dht::trace::TraceSink::Boxed(std::boxed::Box::new(move |_, _| {
-            let begin = std::time::Instant::now();
-            while begin.elapsed() < 2 * SLICE {}
-            let _ = tell.send(());
-        })));
-        node.stats().await.unwrap();
-        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        (0..DATAGRAMS).for_each(|_| drop(sender.send_to(b"x", addr)));
-        let (mut served, mut turns) = (0, 0);
-        while served < DATAGRAMS {
-            yield_now().await;
-            turns += 1;
-            served += told.try_iter().count();
-        }
-        assert!(turns >= DATAGRAMS / 2, "{turns} turns beside {served} datagrams");
+    fn block_on(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
     }
 
-    #[tokio::test]
-    async fn a_busy_socket_does_not_hide_the_others() {
-        let mut sockets = Vec::new();
-        for _ in 0..3 {
-            sockets.push(UdpSocket::bind("127.0.0.1:0").await.unwrap());
-        }
-        let receivers: Vec<_> = (0..3).map(|i| SocketReceiver::new(LinkId(i))).collect();
-        for socket in &sockets {
-            sockets[0].send_to(b"x", socket.local_addr().unwrap()).await.unwrap();
-            socket.readable().await.unwrap();
-        }
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut first = |from| poll_readable(&sockets, &receivers, from, &mut cx);
-        assert_eq!([0, 1, 2, 3].map(&mut first), [0, 1, 2, 0].map(Poll::Ready));
+    /// A program's own timers and signals would be late otherwise, as late as the queue in the socket is long.
+    #[test]
+    fn other_tasks_have_their_turn_while_datagrams_come_quicker_than_they_are_served() {
+        block_on(async {
+            const DATAGRAMS: usize = 64;
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            let addr = socket.local_addr().unwrap();
+            let node = spawn(Config::tiny().local(), [1; 32], std::vec![socket]).unwrap();
+            let (tell, told) = std::sync::mpsc::channel();
+            node.set_sink(crate::dht::trace::TraceSink::Boxed(std::boxed::Box::new(move |_, _| {
+                let begin = std::time::Instant::now();
+                while begin.elapsed() < 2 * SLICE {}
+                let _ = tell.send(());
+            })));
+            node.stats().await.unwrap();
+            let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            (0..DATAGRAMS).for_each(|_| drop(sender.send_to(b"x", addr)));
+            let (mut served, mut turns) = (0, 0);
+            while served < DATAGRAMS {
+                yield_now().await;
+                turns += 1;
+                served += told.try_iter().count();
+            }
+            assert!(turns >= DATAGRAMS / 2, "{turns} turns beside {served} datagrams");
+        });
+    }
+
+    #[test]
+    fn a_busy_socket_does_not_hide_the_others() {
+        block_on(async {
+            let mut sockets = Vec::new();
+            for _ in 0..3 {
+                sockets.push(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+            }
+            let receivers: Vec<_> = (0..3).map(|i| SocketReceiver::new(LinkId(i))).collect();
+            for socket in &sockets {
+                sockets[0].send_to(b"x", socket.local_addr().unwrap()).await.unwrap();
+                socket.readable().await.unwrap();
+            }
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut first = |from| poll_readable(&sockets, &receivers, from, &mut cx);
+            assert_eq!([0, 1, 2, 3].map(&mut first), [0, 1, 2, 0].map(Poll::Ready));
+        });
     }
 }

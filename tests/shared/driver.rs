@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use honeyguide::adapters::{Handle, Recording, std_thread, tokio as tokio_driver};
+#[cfg(feature = "journal")]
+use honeyguide::adapters::Recording;
+use honeyguide::adapters::{Handle, std_thread, tokio as tokio_driver};
 use honeyguide::{Config, Endpoint};
 use tokio::sync::Notify;
 
@@ -67,6 +69,7 @@ impl Driver {
         }
     }
 
+    #[cfg(feature = "journal")]
     #[allow(dead_code, reason = "not every test records")]
     pub fn record(
         &self,

@@ -26,7 +26,6 @@ pub struct Explainer {
 
 /// An operation, and what became of it.
 struct Told {
-    op: Option<OpId>,
     tag: u64,
     kind: &'static str,
     target: String,
@@ -76,7 +75,6 @@ impl Explainer {
                         self.latest.insert(op, self.operations.len());
                     }
                     self.operations.push(Told {
-                        op,
                         tag,
                         kind,
                         target,
@@ -342,6 +340,6 @@ mod tests {
         call(begin + Duration::from_secs(1000), Call::Command { tag: 8, scope: Scope::All, command: accepted });
         let [_, refused, accepted] = &explainer.operations[..] else { panic!("three commands") };
         assert!(refused.refused.is_some() && refused.moments.is_empty() && refused.end.is_none());
-        assert!(refused.op.is_none() && accepted.op.is_some());
+        assert!(accepted.refused.is_none() && explainer.latest.len() == 2, "each accepted command has its handle");
     }
 }

@@ -105,23 +105,22 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let ran = Daemon::new(out, &node, &start, &mut store, &mut recording).run(ending).await;
     let kept = save(&node, &mut store).await;
     node.shutdown().await;
-    if let Some(mut recorded) = recording {
-        match recorded.end().await {
-            Ok(hash) => report_hash(out, hash)?,
-            // What ended the run is told before it, but that nobody reads is no failure, and hides none.
-            Err(failed) => {
-                // A state that was not kept is a loss of its own.
-                if let Err(lost) = &kept {
-                    say(&lost.sentence);
-                }
-                return Err(ran.err().filter(|ran| ran.code > 0).unwrap_or(failed));
-            }
-        }
-    }
-    match ran {
-        Err(failed) if failed.code == 0 => kept.and(Err(failed)),
-        ran => ran.and(kept),
-    }
+    let recorded = match recording {
+        Some(mut recorded) => recorded.end().await.and_then(|hash| report_hash(out, hash)),
+        None => Ok(()),
+    };
+    worst(ran, recorded, kept)
+}
+
+/// How it ends when a run, its journal or its state came to a bad end: what ended the run counts most, but that nobody
+/// reads is no failure, and hides none. A state that was not kept is a loss of its own, and is told beside the others.
+fn worst(ran: Result<(), Failed>, recorded: Result<(), Failed>, kept: Result<(), Failed>) -> Result<(), Failed> {
+    let mut failures = [ran, recorded, kept].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    failures.sort_by_key(|failed| failed.code == 0);
+    let mut failures = failures.into_iter();
+    let Some(first) = failures.next() else { return Ok(()) };
+    failures.filter(|failed| failed.code > 0).for_each(|failed| say(failed.sentence));
+    Err(first)
 }
 
 /// Whom the node joins through. A local network may begin with this very node.

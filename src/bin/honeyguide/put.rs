@@ -39,10 +39,12 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = &SOURCES[2..])]
     secret: Option<PathBuf>,
     /// Tells several items of one key apart
-    #[arg(long, value_name = "S", value_parser = options::salt, requires = "secret", conflicts_with_all = &SOURCES[2..])]
+    #[arg(long, value_name = "S", value_parser = options::salt)]
+    #[arg(requires = "secret", conflicts_with_all = &SOURCES[2..])]
     salt: Option<String>,
     /// Sequence number [default: one more than the highest that is found, or 1]
-    #[arg(long, value_name = "N", value_parser = options::seq, requires = "secret", conflicts_with_all = &SOURCES[2..])]
+    #[arg(long, value_name = "N", value_parser = options::seq)]
+    #[arg(requires = "secret", conflicts_with_all = &SOURCES[2..])]
     seq: Option<i64>,
     /// Store a signed item only where this sequence number is held now
     #[arg(long, value_name = "N", value_parser = options::seq)]
