@@ -21,7 +21,7 @@ pub(super) enum Queue {
     Held,
     /// It waits with its first query.
     New,
-    /// It asks one node at a time while many wait with their first query.
+    /// It asks one node at a time while others wait with their first query.
     Narrow,
 }
 
