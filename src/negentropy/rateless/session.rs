@@ -5,7 +5,7 @@ use alloc::vec;
 use crate::base::bytes::{SliceReader, SliceWriter};
 use crate::base::error::NoRoom;
 use crate::negentropy::error::ReconcileError;
-use crate::negentropy::message::{self, MalformedFrame};
+use crate::negentropy::message::{self, Fingerprint, MalformedFrame};
 use crate::negentropy::rateless::estimate::{self, cells};
 use crate::negentropy::rateless::sketch::{Sketch, encode};
 use crate::negentropy::set::{Difference, SortedSet};
@@ -81,7 +81,18 @@ pub struct RatelessInitiator {
     most: u64,
     sketch: Sketch,
     begun: bool,
-    asked: bool,
+    awaited: Awaited,
+}
+
+/// Which answer an initiator waits for.
+#[derive(Clone, Copy, Default, Debug)]
+enum Awaited {
+    #[default]
+    Nothing,
+    /// The first: the responder estimates how many symbols are needed.
+    Estimated,
+    /// So many symbols.
+    Exactly(u64),
 }
 
 impl RatelessInitiator {
@@ -93,7 +104,13 @@ impl RatelessInitiator {
     #[must_use]
     pub fn new(key: [u8; 16], most: u64) -> Self {
         let key = SessionKey(key);
-        RatelessInitiator { key: Some(key), most, sketch: Sketch::new(key, false), begun: false, asked: false }
+        RatelessInitiator {
+            key: Some(key),
+            most,
+            sketch: Sketch::new(key, false),
+            begun: false,
+            awaited: Awaited::Nothing,
+        }
     }
 
     /// The same over the symbols that the set of either side [keeps](SortedSet::symbols): no walk over either set. For
@@ -102,7 +119,7 @@ impl RatelessInitiator {
     #[must_use]
     pub fn kept(most: u64) -> Self {
         let sketch = Sketch::new(SessionKey([0; 16]), true);
-        RatelessInitiator { key: None, most, sketch, begun: false, asked: false }
+        RatelessInitiator { key: None, most, sketch, begun: false, awaited: Awaited::Nothing }
     }
 
     /// Writes the first message.
@@ -121,7 +138,7 @@ impl RatelessInitiator {
         }
         let bytes = out.len();
         let len = self.write_hello(set, out).map_err(|NoRoom| too_small(bytes, Self::MESSAGE_LEN))?;
-        (self.begun, self.asked) = (true, true);
+        (self.begun, self.awaited) = (true, Awaited::Estimated);
         Ok(len)
     }
 
@@ -158,15 +175,19 @@ impl RatelessInitiator {
         out: &mut [u8],
         sink: &mut impl FnMut(Difference<'_>),
     ) -> Result<RatelessStep, ReconcileError> {
-        if !core::mem::take(&mut self.asked) {
-            return Err(ReconcileError::Misuse);
-        }
+        let wanted = match core::mem::take(&mut self.awaited) {
+            Awaited::Nothing => return Err(ReconcileError::Misuse),
+            Awaited::Estimated => None,
+            Awaited::Exactly(symbols) => Some(symbols),
+        };
         let (count, fingerprint, received) = match RatelessAnswer::read(message)? {
             RatelessAnswer::V1 => return Ok(RatelessStep::FallBack),
             RatelessAnswer::Equal => return Ok(RatelessStep::Done),
             RatelessAnswer::Symbols { count, fingerprint, symbols } => (count, fingerprint, symbols),
         };
-        if received.is_empty() || self.sketch.len() + received.len() as u64 > self.most {
+        let number = received.len() as u64;
+        // Each answer costs a walk over the set: one with fewer symbols than asked for could have us walk for each.
+        if number == 0 || wanted.is_some_and(|wanted| wanted != number) || self.sketch.len() + number > self.most {
             return Ok(RatelessStep::FallBack);
         }
         self.sketch.receive(set, received);
@@ -196,7 +217,7 @@ impl RatelessInitiator {
         self.write_kind([MORE, MORE_KEPT], &mut out)?;
         varint::write(have, &mut out)?;
         varint::write(more, &mut out)?;
-        self.asked = true;
+        self.awaited = Awaited::Exactly(more);
         Ok(RatelessStep::Reply(out.written()))
     }
 }
@@ -273,17 +294,27 @@ impl RatelessResponder {
         if let Some(rest) = sums.get_mut(kept.len()..).filter(|rest| !rest.is_empty()) {
             encode(set, &key, from + kept.len() as u64..end, rest, 1);
         }
-        out.put(&[VERSION, SYMBOLS])?;
-        varint::write(set.len() as u64, &mut out)?;
-        out.put(&fingerprint.0)?;
-        varint::write(symbols, &mut out)?;
-        for symbol in &sums {
-            let mut bytes = [0; SYMBOL_LEN];
-            symbol.write(&mut bytes);
-            out.put(&bytes)?;
-        }
+        write_symbols(set.len() as u64, &fingerprint, &sums, &mut out)?;
         Ok(out.written())
     }
+}
+
+fn write_symbols(
+    count: u64,
+    fingerprint: &Fingerprint,
+    symbols: &[Symbol],
+    out: &mut SliceWriter<'_>,
+) -> Result<(), NoRoom> {
+    out.put(&[VERSION, SYMBOLS])?;
+    varint::write(count, out)?;
+    out.put(&fingerprint.0)?;
+    varint::write(symbols.len() as u64, out)?;
+    for symbol in symbols {
+        let mut bytes = [0; SYMBOL_LEN];
+        symbol.write(&mut bytes);
+        out.put(&bytes)?;
+    }
+    Ok(())
 }
 
 fn too_small(bytes: usize, least: usize) -> ReconcileError {
@@ -473,16 +504,46 @@ mod tests {
                 sum = if change > 0 { sum.plus(id) } else { sum.minus(id) };
                 count += i64::from(change);
             }
-            let mut answer = vec![VERSION, SYMBOLS, count as u8];
-            answer.extend(sum.fingerprint(count as usize).0);
-            answer.push(64);
-            for symbol in &symbols {
-                let mut bytes = [0; SYMBOL_LEN];
-                symbol.write(&mut bytes);
-                answer.extend(bytes);
-            }
-            let step = initiator.reconcile(&set, &answer, &mut up, &mut |difference| panic!("{difference:?}"));
+            let mut answer = [0; 3000];
+            let mut writer = SliceWriter::new(&mut answer);
+            write_symbols(count as u64, &sum.fingerprint(count as usize), &symbols, &mut writer).unwrap();
+            let len = writer.written();
+            let step = initiator.reconcile(&set, &answer[..len], &mut up, &mut |difference| panic!("{difference:?}"));
             assert_ne!(step, Ok(RatelessStep::Done));
+        }
+    }
+
+    #[test]
+    fn a_partner_that_sends_fewer_symbols_than_asked_for_is_not_asked_again() {
+        let mut rng = Rng::from_seed([35; 32]);
+        let sets = [100, 2000].map(|n| Sealed::build(entries(&mut rng, n)).unwrap());
+        // What it sends first is its own estimate; from then on each answer has as many as were asked for.
+        for (first, then, most_rounds) in [(1, 1, 2), (1, 15, 2), (1, 17, 2), (20, 0, 2), (1, 16, 60)] {
+            let (mut initiator, key) = (RatelessInitiator::new([7; 16], 2000), SessionKey([7; 16]));
+            let mut up = vec![0; 3000];
+            initiator.initiate(&sets[0], &mut up).unwrap();
+            let (mut from, mut rounds) = (0, 0);
+            loop {
+                let number = match rounds {
+                    0 => first,
+                    // An honest one: as many as were asked for.
+                    _ if then == 16 => (from / 16).max(16),
+                    _ => then,
+                };
+                let mut symbols = vec![Symbol::default(); number as usize];
+                encode(&sets[1], &key, from..from + number, &mut symbols, 1);
+                let mut bytes = [0; 5000];
+                let mut answer = SliceWriter::new(&mut bytes);
+                write_symbols(2000, &sets[1].fingerprint(0..2000), &symbols, &mut answer).unwrap();
+                let len = answer.written();
+                (from, rounds) = (from + number, rounds + 1);
+                match initiator.reconcile(&sets[0], &bytes[..len], &mut up, &mut |_| ()).unwrap() {
+                    RatelessStep::Reply(_) => assert!(rounds < most_rounds, "{first} {then}: {rounds}"),
+                    RatelessStep::FallBack => break,
+                    RatelessStep::Done => panic!("of 2,100 differences in 2,000 symbols"),
+                }
+            }
+            assert_eq!(rounds == 2, then != 16, "{first} {then}: {rounds}");
         }
     }
 
