@@ -98,6 +98,7 @@ pub struct TransactionsMemory<'s> {
 pub struct Transactions<'s> {
     entries: List<'s, TransactionEntry>,
     ages: Lru<'s>,
+    of_upkeep: usize,
     key: [u64; 2],
     hard_timeout: Duration,
 }
@@ -105,10 +106,11 @@ pub struct Transactions<'s> {
 impl fmt::Debug for Transactions<'_> {
     /// The open queries; not the key, which says their ids.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Transactions { entries, ages, hard_timeout, .. } = self;
+        let Transactions { entries, ages, of_upkeep, hard_timeout, key: _ } = self;
         f.debug_struct("Transactions")
             .field("entries", entries)
             .field("ages", ages)
+            .field("of_upkeep", of_upkeep)
             .field("hard_timeout", hard_timeout)
             .finish_non_exhaustive()
     }
@@ -120,12 +122,17 @@ impl<'s> Transactions<'s> {
         let TransactionsMemory { mut entries, ages } = memory;
         debug_assert!(entries.capacity() >= ages.capacity(), "a place for every age");
         entries.clear();
-        Transactions { entries, ages: Lru::new(ages), key, hard_timeout }
+        Transactions { entries, ages: Lru::new(ages), of_upkeep: 0, key, hard_timeout }
     }
 
     /// Open queries.
     pub fn len(&self) -> usize {
         self.ages.len()
+    }
+
+    /// Those of them that nobody waits for.
+    pub fn of_upkeep(&self) -> usize {
+        self.of_upkeep
     }
 
     /// Whether no query is open.
@@ -142,6 +149,7 @@ impl<'s> Transactions<'s> {
         let entry = self.entries.get_mut(usize::from(index))?;
         entry.turn = entry.turn.wrapping_add(1);
         entry.open = Some(open);
+        self.of_upkeep += usize::from(open.of_upkeep);
         let turn = entry.turn;
         Some((index, self.seal(index, turn)))
     }
@@ -176,6 +184,7 @@ impl<'s> Transactions<'s> {
     pub fn take(&mut self, index: u16) -> Option<Open> {
         let open = self.entries.get_mut(usize::from(index))?.open.take()?;
         self.ages.release(index.into());
+        self.of_upkeep -= usize::from(open.of_upkeep);
         Some(open)
     }
 
@@ -202,6 +211,7 @@ impl<'s> Transactions<'s> {
         assert_eq!(open().count(), self.len(), "only open queries have an age");
         let all = self.entries.iter().filter(|entry| entry.open.is_some()).count();
         assert_eq!(all, self.len(), "and all of them");
+        assert_eq!(open().filter(|open| open.of_upkeep).count(), self.of_upkeep);
     }
 
     /// The places of open queries, in the order of sending.

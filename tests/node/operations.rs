@@ -546,30 +546,36 @@ fn who_waited_in_line_starts_from_the_contacts_that_were_found_meanwhile() {
 /// Rule L27.
 #[test]
 fn what_goes_on_in_the_background_has_its_share_while_users_wait_in_line() {
-    let mut narrow = lab::config();
-    (narrow.lookup.in_flight, narrow.capacity.operations) = (8, 64);
-    (narrow.lookup.report_at, narrow.lookup.replicas) = (1, 16);
-    let (mut lab, friends) = with_contacts_nearby(narrow);
-    for &(id, endpoint) in &friends {
-        let friends = friends.clone();
-        lab.minds.insert(endpoint, Box::new(move |query| Some(lab::honest_answer(&friends, id, endpoint, query))));
-    }
-    lab.node.put_immutable(lab.now, 1, b"5:hello").unwrap();
-    lab.drain();
-    let is_put = |packet: &&lab::Packet| matches!(packet.query().map(|query| query.method), Some(Method::Put { .. }));
-    let end = lab.now + Duration::from_secs(5);
-    let mut begun = 0;
-    while lab.now < end {
-        // As many as leave the put its place.
-        let ended = lab.news.iter().filter(|news| matches!(news, News::Finished { tag: 2, .. })).count();
-        while begun - ended < 60 {
-            lab.node.lookup(lab.now, 2, Id([0x42; 20])).unwrap();
-            begun += 1;
+    // What users take all of: the places in flight, or those for open queries.
+    for (in_flight, transactions) in [(16, 512), (64, 16)] {
+        let mut narrow = lab::config();
+        (narrow.lookup.in_flight, narrow.capacity.operations) = (in_flight, 64);
+        narrow.capacity.transactions = transactions;
+        (narrow.lookup.report_at, narrow.lookup.replicas) = (1, 16);
+        let (mut lab, friends) = with_contacts_nearby(narrow);
+        for &(id, endpoint) in &friends {
+            let friends = friends.clone();
+            lab.minds.insert(endpoint, Box::new(move |query| Some(lab::honest_answer(&friends, id, endpoint, query))));
         }
+        lab.node.put_immutable(lab.now, 1, b"5:hello").unwrap();
         lab.drain();
-        lab.run(Duration::from_millis(5));
+        let is_put =
+            |packet: &&lab::Packet| matches!(packet.query().map(|query| query.method), Some(Method::Put { .. }));
+        let end = lab.now + Duration::from_secs(5);
+        let mut begun = 0;
+        while lab.now < end {
+            // As many as leave the put its place.
+            let ended = lab.news.iter().filter(|news| matches!(news, News::Finished { tag: 2, .. })).count();
+            while begun - ended < 60 {
+                lab.node.lookup(lab.now, 2, Id([0x42; 20])).unwrap();
+                begun += 1;
+            }
+            lab.drain();
+            lab.run(Duration::from_millis(5));
+        }
+        let puts = lab.sent.iter().filter(is_put).count();
+        assert!(puts >= 16, "{in_flight} in flight, {transactions} open: {puts}");
     }
-    assert!(lab.sent.iter().filter(is_put).count() >= 16, "{}", lab.sent.iter().filter(is_put).count());
 }
 
 /// Rule L9: what waits for a place in flight spends nothing of the budget.

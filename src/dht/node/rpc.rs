@@ -29,6 +29,8 @@ const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Queries that may be in flight besides, for each millisecond of the shortest round trip.
 const PACE: usize = 16;
+/// Of so many places users leave one to upkeep that has none.
+const MANY: usize = 16;
 
 /// To whom a query goes.
 #[derive(Clone, Copy, Debug)]
@@ -89,18 +91,19 @@ impl<'s> Rpc<'s> {
 
     /// Whether there is a transaction for what nobody waits for. It leaves half of them to users, and half of what may
     /// be in flight: dead contacts keep theirs until the hard timeout, and what the node asks for itself must not hold
-    /// up what it was asked for. Where there is only one, it goes to users who wait.
+    /// up what it was asked for. Where there is only one, it goes to users who wait; of many, users leave it one.
     pub(super) fn has_one_for_upkeep(&self, config: &Config, users_wait: bool) -> bool {
-        let (window, least) = (self.window(config), usize::from(!users_wait));
-        self.transactions.len() < (self.transactions.capacity() / 2).max(least)
-            && self.soft.len() < window
-            && self.upkeep_in_flight < (window / 2).max(least)
+        let (window, all, least) = (self.window(config), self.transactions.capacity(), usize::from(!users_wait));
+        let most = if left_to_upkeep(all, self.transactions.of_upkeep()) > 0 { all } else { (all / 2).max(least) };
+        self.transactions.len() < most && self.soft.len() < window && self.upkeep_in_flight < (window / 2).max(least)
     }
 
     /// Whether there is a transaction for a user's operation. So many answers at once have room in the buffer of any
     /// socket, and the longer the shortest round trip, the more are under way without harm.
     pub(super) fn has_one_for_users(&self, config: &Config) -> bool {
-        self.transactions.len() < self.transactions.capacity() && self.soft.len() < self.window(config)
+        let (window, all) = (self.window(config), self.transactions.capacity());
+        self.transactions.len() < all - left_to_upkeep(all, self.transactions.of_upkeep())
+            && self.soft.len() < window - left_to_upkeep(window, self.upkeep_in_flight)
     }
 
     /// Whether an operation may send its first query: a quarter is left to those that began before.
@@ -311,6 +314,11 @@ pub(super) fn encode_query(
         return query.encode(buf).ok();
     }
     Some(len)
+}
+
+/// How many of these places users leave to upkeep that has so many.
+fn left_to_upkeep(places: usize, taken: usize) -> usize {
+    usize::from(places >= MANY && taken == 0)
 }
 
 fn operation_of(purpose: Purpose) -> Option<OpId> {
