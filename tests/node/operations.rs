@@ -282,7 +282,7 @@ fn a_trace_names_the_operation_of_a_query_and_none_for_a_check() {
         assert!(of_lookup.contains(&expected), "{expected:?}");
     }
     assert!(of_lookup.contains(&TraceEvent::Ended { op, stored: 0 }));
-    let newcomer = lab.stranger();
+    let (known, newcomer) = (lab.node.contacts().count(), lab.stranger());
     let honest = lab.honest(Id([1; 20]), newcomer);
     lab.minds.insert(newcomer, honest);
     lab.node.import(lab.now, LinkId(0), &[SavedContact { id: Id([1; 20]), endpoint: newcomer }]).unwrap();
@@ -292,6 +292,8 @@ fn a_trace_names_the_operation_of_a_query_and_none_for_a_check() {
     for expected in [TraceEvent::QuerySent { op: None }, TraceEvent::ContactAdded { link: LinkId(0) }] {
         assert!(of_check.contains(&expected), "{expected:?}");
     }
+    let added = of_check.iter().filter(|event| matches!(event, TraceEvent::ContactAdded { .. })).count();
+    assert_eq!(known + added, lab.node.contacts().count());
 }
 
 /// The fuzzer found that a lookup of the node's own kept the only transaction to its end, two minutes later.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use honeyguide::dht::LinkConfig;
-use honeyguide::internals::krpc::compact;
+use honeyguide::internals::krpc::{compact, item};
 use honeyguide::krpc::Family;
 use honeyguide::{Endpoint, Id};
 
@@ -93,5 +93,46 @@ fn a_reply_has_as_many_peers_on_the_wire_as_are_configured_and_fit() {
             let nodes = compact::nodes4(response.nodes.unwrap_or_default());
             assert_eq!(nodes.chain(compact::nodes6(response.nodes6.unwrap_or_default())).count(), 8);
         }
+    }
+}
+
+/// Rule S19: an item goes before nodes, and of those there are as many as fit beside it in 1024 bytes.
+#[test]
+fn beside_an_item_a_reply_has_as_many_nodes_as_fit() {
+    const SECRET: [u8; 32] = [0x51; 32];
+    for is_mutable in [false, true] {
+        let (mut all, mut some, mut none) = (0, 0, 0);
+        for len in (500..=996).step_by(3) {
+            let mut lab = lab(LinkConfig::V4, 20, 50);
+            let from = lab.stranger();
+            let value = [format!("{len}:").as_bytes(), &vec![0x61; len]].concat();
+            let (target, signed) = match is_mutable {
+                false => (item::immutable_target(&value), vec![]),
+                true => {
+                    // The longest number, which is what a reply leaves room for.
+                    let (key, seq) = (item::public_key(&SECRET), i64::MAX);
+                    let signature = item::sign(&SECRET, b"", seq, &value).unwrap();
+                    let number = raw(b"seq", format!("i{seq}e").as_bytes());
+                    (item::mutable_target(&key, b""), [pair(b"k", &key), number, pair(b"sig", &signature)].concat())
+                }
+            };
+            let token = lab.token(from, &target);
+            lab.ask(from, &query(b"put", &[signed, pair(b"token", &token), raw(b"v", &value)].concat()));
+            let answer = ask(&mut lab, b"get", b"target", &target);
+            let response = answer.response();
+            assert_eq!(response.value, Some(&value[..]));
+            let nodes = compact::nodes4(response.nodes.unwrap_or_default()).count();
+            // One more would have been too many: its 26 bytes, the first one's key and length, and two bytes that are
+            // kept for the longer names and lengths of nodes6.
+            let one_more = 26 + 2 + if nodes == 0 { b"5:nodes26:".len() } else { 0 };
+            assert!(nodes == 0 || answer.bytes.len() <= 1024, "{len}: {nodes}, {}", answer.bytes.len());
+            assert!(nodes == 8 || answer.bytes.len() + one_more > 1024, "{len}: {nodes}, {}", answer.bytes.len());
+            *match nodes {
+                8 => &mut all,
+                0 => &mut none,
+                _ => &mut some,
+            } += 1;
+        }
+        assert!(all > 9 && some > 9 && none > 9, "{all} {some} {none}");
     }
 }
