@@ -240,13 +240,29 @@ fn a_session_is_taken_up_by_another_responder() {
             if another {
                 let before = server.messages();
                 server = Reconciler::responder(config.clone()).unwrap();
-                server.resume(before);
+                server.resume(before).unwrap();
             }
         }
         messages
     });
     assert!(transcripts[0].len() > 4);
     assert_eq!(transcripts[0], transcripts[1]);
+}
+
+/// An initiator knows more than a number: another one that went on would leave out what was set aside (N26).
+#[test]
+fn only_a_responder_that_has_heard_nothing_takes_up_a_session() {
+    let config = ReconcilerConfig::new(Limits::trusting(BUFFER));
+    let mut client = initiator(config.clone());
+    assert_eq!(client.resume(2), Err(ReconcileError::Misuse));
+    let (set, mut up, mut down) = (Sealed::build(vec![]).unwrap(), vec![0; BUFFER], vec![0; BUFFER]);
+    let len = client.initiate(&set, &mut up).unwrap();
+    assert_eq!(client.resume(2), Err(ReconcileError::Misuse));
+    let mut server = Reconciler::responder(config).unwrap();
+    server.resume(2).unwrap();
+    assert_eq!(server.messages(), 2);
+    server.reconcile(&set, &up[..len], &mut down, &mut |_| ()).unwrap();
+    assert_eq!(server.resume(2), Err(ReconcileError::Misuse));
 }
 
 #[test]

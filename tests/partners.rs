@@ -181,6 +181,63 @@ fn entries_that_are_equal_cost_nothing_beside_their_fingerprint() {
     assert_eq!(listed, Err(ReconcileError::TooMuchWork { most: 1000 }), "what is listed is work");
 }
 
+#[test]
+fn own_entries_where_a_partner_has_none_cost_nothing() {
+    // N33. With more entries than there are steps, a session with an empty partner ended at its first answer.
+    let mut rng = Rng::from_seed([70; 32]);
+    let set = sealed(&entries(&mut rng, 20_000));
+    let mut limits = Limits::initiator();
+    limits.work = 1000;
+    let mut client = Ours::new(true, ReconcilerConfig::new(limits), &set);
+    let empty = sealed(&[]);
+    let session = run(&mut client, &mut Ours::new(false, responder(0), &empty));
+    assert_eq!(session.1, Ok((20_000, 0)));
+}
+
+/// N30, N33: what a message says of what was set aside is read too, and as limited.
+#[test]
+fn ranges_behind_what_was_set_aside_are_counted_and_cost_work() {
+    let mut rng = Rng::from_seed([72; 32]);
+    let sets = [0, 1].map(|_| sealed(&entries(&mut rng, 20_000)));
+    for (ranges, work, number) in [(3_000, 1 << 20, 3_000), (3_000, 1 << 20, 3_001), (1 << 20, 10_000, 12_000)] {
+        let mut limits = Limits::initiator();
+        (limits.ranges, limits.work) = (ranges, work);
+        let config = ReconcilerConfig::new(limits).with_frame_limit(4096);
+        let (mut client, mut server) = (Ours::new(true, config, &sets[0]), Ours::new(false, responder(0), &sets[1]));
+        let mut found = Found::default();
+        let first = client.answer(None, &mut found).unwrap().unwrap();
+        let reply = server.answer(Some(&first), &mut found).unwrap().unwrap();
+        assert!(reply.len() > 4 * 4096, "its answer has no room in a frame: {}", reply.len());
+        client.answer(Some(&reply), &mut found).unwrap();
+        let mut message = vec![0x61];
+        (0..number).for_each(|_| message.extend([&[0, 0, 1][..], &rng.bytes::<16>()].concat()));
+        let end = client.answer(Some(&message), &mut found).map(|_| ());
+        let expected = match (number > ranges, number as u64 > work) {
+            (true, _) => Err(ReconcileError::TooManyRanges { most: ranges }),
+            (_, true) => Err(ReconcileError::TooMuchWork { most: work }),
+            _ => Ok(()),
+        };
+        assert_eq!(end, expected, "{number} of {ranges}");
+    }
+}
+
+/// N36: a frame is no longer than what this side accepts itself.
+#[test]
+fn a_frame_that_we_would_refuse_ourselves_is_not_sent() {
+    let mut limits = Limits::responder();
+    for (message, frame, longest) in [(50_000, 60_000, 50_000), (60_000, 60_000, 60_000), (60_001, 60_000, 60_000)] {
+        limits.message = message;
+        assert_eq!(ReconcilerConfig::new(limits).with_frame_limit(frame).longest_message(), longest);
+    }
+    let (mut rng, config) =
+        (Rng::from_seed([73; 32]), |limits| ReconcilerConfig::new(limits).with_frame_limit(1 << 30));
+    let sets = [0, 1].map(|_| sealed(&entries(&mut rng, 5_000)));
+    let (mut up, mut down) = (Limits::initiator(), Limits::responder());
+    (up.message, down.message) = (20_000, 20_000);
+    let session = run(&mut Ours::new(true, config(up), &sets[0]), &mut Ours::new(false, config(down), &sets[1]));
+    assert_eq!(session.1, Ok((5_000, 5_000)));
+}
+
 /// Fetches from `theirs` until nothing is left, with sessions that may claim `most` ids each.
 fn fetch(
     own: &[Entry],

@@ -67,7 +67,7 @@ impl Limits {
 #[non_exhaustive]
 pub struct ReconcilerConfig {
     /// Bytes of our messages at most, at least [`MIN_FRAME`](Self::MIN_FRAME). The buffer that a message is written to
-    /// bounds it in any case; with 0 nothing else does, but for [`Limits::message`].
+    /// bounds it in any case, and so does [`Limits::message`]; with 0 nothing else does.
     ///
     /// The partner has to accept messages of that length: see [`longest_message`](Self::longest_message).
     pub frame_limit: usize,
@@ -118,8 +118,8 @@ impl ReconcilerConfig {
     /// and [`Limits::initiator`] two own ends always fit each other.
     #[must_use]
     pub const fn longest_message(&self) -> usize {
-        let without = if self.limits.message > MIN_FRAME { self.limits.message } else { MIN_FRAME };
-        if self.frame_limit == 0 { without } else { self.frame_limit }
+        let most = if self.limits.message > MIN_FRAME { self.limits.message } else { MIN_FRAME };
+        if self.frame_limit == 0 || self.frame_limit > most { most } else { self.frame_limit }
     }
 
     /// How many words of scratch memory an initiator needs: one for each id that one list can have.

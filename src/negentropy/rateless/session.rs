@@ -182,6 +182,8 @@ impl RatelessInitiator {
         };
         let (count, fingerprint, received) = match RatelessAnswer::read(message)? {
             RatelessAnswer::V1 => return Ok(RatelessStep::FallBack),
+            // Whoever has shown a difference cannot be equal.
+            RatelessAnswer::Equal if wanted.is_some() => return Ok(RatelessStep::FallBack),
             RatelessAnswer::Equal => return Ok(RatelessStep::Done),
             RatelessAnswer::Symbols { count, fingerprint, symbols } => (count, fingerprint, symbols),
         };

@@ -71,6 +71,7 @@ fn answer_ranges<'m, S: SortedSet>(
         let (rest, last) = (ranges.rest(), ranges.last_bound());
         let Some(range) = ranges.next() else { return Ok(Answered::All { cut }) };
         let mut range = range?;
+        turn.count_range().map_err(|excess| turn.error(excess, &range))?;
         cut |= range.bound.is_infinity() && matches!(range.mode, Mode::Fingerprint(_)) && turn.is_wider_than_asked();
         if let Some(front) = front.filter(|front| front.entry() < range.bound.entry()) {
             // Where its own frame ended, the partner sends one fingerprint of everything behind.

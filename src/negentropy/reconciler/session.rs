@@ -170,11 +170,19 @@ impl<'s> Reconciler<'s> {
         MIN_FRAME.saturating_add(entries.saturating_mul(64)).saturating_add(message.saturating_mul(8))
     }
 
-    /// Takes up a session whose first messages another reconciler handled: `messages` of both sides, as
-    /// [`messages`](Reconciler::messages) of that one said.
-    pub fn resume(&mut self, messages: u32) {
-        self.phase = SessionPhase::Open;
+    /// Takes up a session whose first messages another responder handled: `messages` of both sides, as
+    /// [`messages`](Reconciler::messages) of that one said. Messages that bring nothing new are counted anew (N31).
+    ///
+    /// # Errors
+    ///
+    /// For an initiator, which knows more of its session than a number: another one begins where it was
+    /// [`settled`](Self::settled), by [`initiate_from`](Self::initiate_from). And when this one has handled a message.
+    pub fn resume(&mut self, messages: u32) -> Result<(), ReconcileError> {
+        if self.party.role() != Role::Responder || self.phase != SessionPhase::Open || self.party.messages() > 0 {
+            return Err(ReconcileError::Misuse);
+        }
         self.party.set_messages(messages);
+        Ok(())
     }
 
     /// Messages of both sides so far.
@@ -239,7 +247,7 @@ impl<'s> Reconciler<'s> {
         let ranges = FrameReader::new(body, self.party.config().strictness);
         let survey = match self.party.config().splitting {
             Splitting::Conformance => None,
-            Splitting::Adaptive => Some(survey(set, ranges.clone())?),
+            Splitting::Adaptive => Some(survey(set, ranges.clone(), self.party.config().limits.ranges)?),
         };
         let mut turn = Turn::new(&mut self.party, set, out, survey)?;
         let strictness = ranges.strictness();

@@ -1,6 +1,7 @@
 //! How much of a message differs, seen before any of it is answered (N21).
 
-use crate::negentropy::message::{Bound, FrameReader, MalformedFrame, Mode};
+use crate::negentropy::error::ReconcileError;
+use crate::negentropy::message::{Bound, FrameReader, Mode};
 use crate::negentropy::set::SortedSet;
 use crate::negentropy::split::MessageSurvey;
 
@@ -12,10 +13,13 @@ const SURVEYED: usize = 64;
 ///
 /// # Errors
 ///
-/// When the message is malformed anywhere.
-pub fn survey<S: SortedSet>(set: &S, reader: FrameReader<'_>) -> Result<MessageSurvey, MalformedFrame> {
+/// When the message is malformed anywhere, or has more ranges than `most`.
+pub fn survey<S: SortedSet>(set: &S, reader: FrameReader<'_>, most: usize) -> Result<MessageSurvey, ReconcileError> {
     let mut fingerprints = 0usize;
-    for range in reader.clone() {
+    for (before, range) in reader.clone().enumerate() {
+        if before == most {
+            return Err(ReconcileError::TooManyRanges { most });
+        }
         fingerprints += usize::from(matches!(range?.mode, Mode::Fingerprint(_)));
     }
     let every = fingerprints.div_ceil(SURVEYED).max(1);

@@ -152,6 +152,16 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         Ok(self.finish().len)
     }
 
+    /// A range was read, whatever becomes of it.
+    ///
+    /// # Errors
+    ///
+    /// When there are more than the limits allow.
+    pub fn count_range(&mut self) -> Result<(), Excess> {
+        self.ranges = self.ranges.saturating_add(1);
+        if self.ranges > self.party.config().limits.ranges { Err(Excess::Ranges) } else { self.spend(1) }
+    }
+
     /// Handles one range, which ends about at the place `near` if that is known; breaks when the answer is cut and the
     /// rest of the message is to be left.
     ///
@@ -164,17 +174,12 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         near: Option<usize>,
         sink: &mut impl FnMut(Difference<'_>),
     ) -> Result<ControlFlow<()>, Excess> {
-        self.ranges += 1;
-        if self.ranges > self.party.config().limits.ranges {
-            return Err(Excess::Ranges);
-        }
         let lower = self.index;
         // Skipped ranges are as wide as others before them, and so are the rest.
         let width = if *mode == Mode::Skip { &mut self.skipped_width } else { &mut self.width };
         let near = near.unwrap_or(lower.saturating_add(*width));
         let upper = self.set.lower_bound(bound.entry(), lower, near);
         *width = upper - lower;
-        self.spend(1)?;
         let written = match mode {
             Mode::Skip => {
                 self.skip = true;
@@ -248,7 +253,8 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
 
     /// Goes on at another bound, if that is farther on, with ranges of which this survey was made.
     pub fn jump(&mut self, to: &Bound, survey: Option<MessageSurvey>) {
-        self.survey = survey;
+        // They were counted with the message that they came with.
+        (self.survey, self.ranges) = (survey, 0);
         if to.entry() > self.bound.entry() {
             self.index = self.set.lower_bound(to.entry(), self.index, self.index);
             (self.bound, self.skip) = (*to, true);
@@ -485,7 +491,9 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         theirs: &[[u8; 32]],
         sink: &mut impl FnMut(Difference<'_>),
     ) -> Result<(), Excess> {
-        self.spend((upper - lower).saturating_add(theirs.len()) as u64)?;
+        // With an empty list there is nothing to compare; own entries are reported once in a message.
+        let compared = if theirs.is_empty() { 0 } else { (upper - lower).saturating_add(theirs.len()) };
+        self.spend(compared as u64)?;
         self.party.compare(self.set, lower..upper, theirs, sink).map_err(|NoRoom| Excess::List)?;
         if self.party.needs() > self.party.config().limits.needs { Err(Excess::Needs) } else { Ok(()) }
     }

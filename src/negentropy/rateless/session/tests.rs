@@ -102,6 +102,25 @@ fn a_partner_who_knows_the_set_cannot_make_up_differences() {
 }
 
 #[test]
+fn a_partner_that_has_shown_a_difference_cannot_be_equal() {
+    let mut rng = Rng::from_seed([36; 32]);
+    let [ours, theirs] = [100, 2000].map(|n| Sealed::build(entries(&mut rng, n)).unwrap());
+    let mut initiator = RatelessInitiator::new([7; 16], 5000);
+    let mut up = vec![0; 3000];
+    initiator.initiate(&ours, &mut up).unwrap();
+    let mut answer = [0; 100];
+    let mut writer = SliceWriter::new(&mut answer);
+    let mut symbols = [Symbol::default()];
+    encode(&theirs, &SessionKey([7; 16]), 0..1, &mut symbols, 1);
+    write_symbols(2000, &theirs.fingerprint(0..2000), &symbols, &mut writer).unwrap();
+    let len = writer.written();
+    let step = initiator.reconcile(&ours, &answer[..len], &mut up, &mut |_| ());
+    assert!(matches!(step, Ok(RatelessStep::Reply(_))), "{step:?}");
+    let step = initiator.reconcile(&ours, &[VERSION, EQUAL], &mut up, &mut |_| ());
+    assert_eq!(step, Ok(RatelessStep::FallBack));
+}
+
+#[test]
 fn a_partner_that_sends_fewer_symbols_than_asked_for_is_not_asked_again() {
     let mut rng = Rng::from_seed([35; 32]);
     let sets = [100, 2000].map(|n| Sealed::build(entries(&mut rng, n)).unwrap());
