@@ -29,6 +29,8 @@ struct Pair {
     size: usize,
     /// Own differences of either side.
     differ: [usize; 2],
+    /// Their ids, in order.
+    own: [Vec<[u8; 32]>; 2],
     ours: [Sealed; 2],
     theirs: [NegentropyStorageVector; 2],
 }
@@ -39,9 +41,15 @@ impl Pair {
         // What exceeds the size means all.
         let differ = if differences >= size { [size; 2] } else { [differences / 2, differences - differences / 2] };
         let common = entries(&mut rng, size - differ[1]);
-        let lists = differ.map(|own| [common.clone(), entries(&mut rng, own)].concat());
+        let own = differ.map(|own| entries(&mut rng, own));
+        let lists = own.each_ref().map(|own| [&common[..], own].concat());
+        let own = own.map(|own| {
+            let mut ids: Vec<[u8; 32]> = own.iter().map(|entry| entry.id).collect();
+            ids.sort_unstable();
+            ids
+        });
         let theirs = [storage(&lists[0]), storage(&lists[1])];
-        Pair { size, differ, ours: lists.map(|list| Sealed::build(list).unwrap()), theirs }
+        Pair { size, differ, own, ours: lists.map(|list| Sealed::build(list).unwrap()), theirs }
     }
 
     /// Rounds of the session in which the first set asks.
@@ -61,7 +69,7 @@ impl Pair {
         let end = converse(&mut *client, &mut *server, &mut found, &mut |_| messages += 1);
         let name = format!("{} entries, {:?} differ, frames {own} and {partner}, {role:?}", self.size, self.differ);
         assert_eq!(end, Ok(()), "{name}");
-        assert_eq!(found.distinct(), (self.differ[0], self.differ[1]), "{name}");
+        assert!(found.sorted() == self.own, "{name}: not what differs");
         messages / 2
     }
 
@@ -75,7 +83,6 @@ impl Pair {
 
 fn differences(size: usize) -> Vec<usize> {
     let mut all = vec![0, 10.min(size), size / 10, size];
-    all.dedup();
     all.sort_unstable();
     all.dedup();
     all
@@ -87,7 +94,7 @@ fn sessions_of_up_to_a_thousand_entries_find_everything_with_any_frames() {
         for differences in differences(size) {
             let pair = Pair::new(size, differences);
             for role in [Role::WeAsk, Role::WeAnswer, Role::Both] {
-                assert!(pair.row(role).len() > 30);
+                pair.row(role);
             }
         }
     }

@@ -238,6 +238,48 @@ fn a_frame_that_we_would_refuse_ourselves_is_not_sent() {
     assert_eq!(session.1, Ok((5_000, 5_000)));
 }
 
+/// N26, N27: without what was set aside, or without knowing what the partner's frame can take, it were 54 to 68 messages
+/// and half as many bytes again, or thrice.
+#[test]
+fn sessions_in_small_frames_take_few_messages_and_few_bytes() {
+    let mut rng = Rng::from_seed([74; 32]);
+    let common = entries(&mut rng, 40_000);
+    let sets = [0, 1].map(|_| sealed(&[common.clone(), entries(&mut rng, 1_000)].concat()));
+    for (client, server, most_messages, most_bytes) in
+        [(4096, 4096, 50, 130_000), (60_000, 4096, 52, 120_000), (0, 0, 8, 95_000)]
+    {
+        let (mut found, mut messages, mut bytes) = (Found::default(), 0, 0);
+        let (mut client, mut server) =
+            (Ours::new(true, initiator(client), &sets[0]), Ours::new(false, responder(server), &sets[1]));
+        converse(&mut client, &mut server, &mut found, &mut |message| {
+            (messages, bytes) = (messages + 1, bytes + message.len());
+        })
+        .unwrap();
+        assert_eq!(found.distinct(), (1_000, 1_000));
+        assert!(messages <= most_messages && bytes <= most_bytes, "{messages} messages, {bytes} bytes");
+    }
+}
+
+/// N24.
+#[test]
+fn a_list_that_is_the_responders_own_is_answered_by_nothing() {
+    let mut rng = Rng::from_seed([75; 32]);
+    let set = sealed(&entries(&mut rng, 40));
+    let mut ids: Vec<[u8; 32]> = set.entries().iter().map(|entry| entry.id).collect();
+    let answer = |config: ReconcilerConfig, ids: &[[u8; 32]]| {
+        let message = [&[0x61, 0, 0, 2, ids.len() as u8][..], &ids.concat()].concat();
+        let mut out = vec![0; 10_000];
+        let step = Reconciler::responder(config).unwrap().reconcile(&set, &message, &mut out, &mut |_| ());
+        let Ok(Step::Reply(len)) = step else { panic!("{step:?}") };
+        len
+    };
+    assert_eq!(answer(responder(0), &ids), 1);
+    assert_eq!(answer(responder(0).conformance(), &ids), 5 + 40 * 32, "as the reference");
+    ids[17][3] ^= 1;
+    assert_eq!(answer(responder(0), &ids), 5 + 40 * 32);
+    assert_eq!(answer(responder(0), &ids[..39]), 5 + 40 * 32);
+}
+
 /// Fetches from `theirs` until nothing is left, with sessions that may claim `most` ids each.
 fn fetch(
     own: &[Entry],

@@ -46,15 +46,15 @@ pub fn compare<S: SortedSet>(
         None => alone += 1,
     });
     let left = theirs.len() - paired;
+    let sorted = left.saturating_mul(theirs.len() + alone) > FEW;
     let words = if left == 0 {
         &mut []
-    } else if left.saturating_mul(theirs.len() + alone) <= FEW {
+    } else if sorted {
+        sort(words, theirs)
+    } else {
         settle_repetitions(words, theirs);
         words
-    } else {
-        sort(words, theirs)
     };
-    let sorted = left.saturating_mul(theirs.len() + alone) > FEW;
     if alone > 0 {
         let mut walk = ListWalk::default();
         scan(set, range, |id| {

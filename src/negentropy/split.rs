@@ -160,6 +160,8 @@ mod tests {
             // All of eight differ: lists of six entries. Of seven: six differences each, twice that.
             (60, 3, 8, 8, 10),
             (60, 3, 7, 7, 8),
+            // All differ, and no message is left: as fine as the end wants it.
+            (60, 7, 8, 8, 20),
         ] {
             assert_eq!(buckets(n, message, compared, differ), SplitPlan::Buckets(expected), "{n} at {message}");
         }

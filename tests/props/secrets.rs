@@ -10,7 +10,9 @@ use honeyguide::internals::dht::limiter::Limiter;
 use honeyguide::internals::dht::tokens::Tokens;
 use honeyguide::internals::dht::transactions::{Transactions, TransactionsMemory};
 use honeyguide::krpc::{Decoded, Item, Method, Query, Response, Want, decode};
-use honeyguide::negentropy::{Entry, Limits, RatelessInitiator, Reconciler, ReconcilerConfig, Sealed, SortedSet};
+use honeyguide::negentropy::{
+    Entry, Limits, RatelessInitiator, RatelessResponder, Reconciler, ReconcilerConfig, Sealed, SortedSet,
+};
 use honeyguide::{Config, Endpoint, Id, Input, Instant, Node, Output, Storage};
 
 const SEED: [u8; 32] = *b"thirty-two bytes nobody may see.";
@@ -184,7 +186,17 @@ fn neither_the_key_of_a_session_nor_that_of_random_splits_is_shown() {
     let mut keeping = set.clone();
     keeping.keep_symbols(SEED[..16].try_into().unwrap(), 100);
     let mut own = RatelessInitiator::kept(100);
-    own.initiate(&keeping, &mut out).unwrap();
+    let length = own.initiate(&keeping, &mut out).unwrap();
+    let (message, mut answer) = (out[..length].to_vec(), vec![0; 1 << 20]);
+    // What it has found has hashes under the key: it was answered by a set that has one entry more.
+    let stranger = Entry { timestamp: 9, id: [0xb7; 32] };
+    let mut other = Sealed::build([set.entries(), &[stranger]].concat()).unwrap();
+    other.keep_symbols(SEED[..16].try_into().unwrap(), 100);
+    let length = RatelessResponder::new(100).answer(&other, &message, &mut answer).unwrap();
+    let mut needed = 0;
+    own.reconcile(&keeping, &answer[..length], &mut out, &mut |_| needed += 1).unwrap();
+    assert_eq!(needed, 1);
+    assert!(!shows(&own, &stranger.id));
     let kept = keeping.symbols().unwrap();
     let machines: [&dyn Debug; 6] = [&config, &initiator, &responder, &rateless, kept, &own];
     for machine in machines {

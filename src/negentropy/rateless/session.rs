@@ -224,7 +224,8 @@ impl RatelessInitiator {
     }
 }
 
-/// The side that answers. It keeps nothing between messages.
+/// The side that answers. It keeps nothing between messages: each request costs a walk over the set, the first one two,
+/// unless it is over symbols that the set keeps. How many requests a partner may make is the caller's to bound (N43).
 #[derive(Clone, Copy, Debug)]
 pub struct RatelessResponder {
     most: u64,

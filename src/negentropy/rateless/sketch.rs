@@ -2,13 +2,13 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::{ControlFlow, Range};
 
 use crate::negentropy::set::{SortedSet, Sum};
 use crate::negentropy::symbol::{SYMBOL_LEN, SessionKey, Symbol, add_everywhere};
 
 /// What is left of the symbols received when the own entries and the differences found are taken away.
-#[derive(Debug)]
 pub struct Sketch {
     key: SessionKey,
     /// Whether the own symbols are those that the set keeps.
@@ -16,6 +16,19 @@ pub struct Sketch {
     symbols: Vec<Symbol>,
     /// The differences found: those with count 1 are theirs.
     found: Vec<Symbol>,
+}
+
+/// Numbers alone: what was found has hashes under the key.
+impl fmt::Debug for Sketch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sketch { key, from_kept, symbols, found } = self;
+        f.debug_struct("Sketch")
+            .field("key", key)
+            .field("from_kept", from_kept)
+            .field("symbols", &symbols.len())
+            .field("found", &found.len())
+            .finish()
+    }
 }
 
 impl Sketch {

@@ -7,8 +7,9 @@ use crate::negentropy::reconciler::session::Reconciler;
 
 impl Reconciler<'static> {
     /// The side that asks and learns. Allocates once, and nothing after: [`ReconcilerConfig::scratch_len`] words,
-    /// and for adaptive splitting as many bytes as one message may have (N26). Of both only that is touched which is
-    /// used.
+    /// and for adaptive splitting as many bytes as one message may have (N26): with stock limits 8 and 64 MiB. Of both
+    /// only that is touched which is used; where memory is counted when it is asked for, lower
+    /// [`Limits::message`](crate::negentropy::Limits::message).
     ///
     /// # Errors
     ///

@@ -1,12 +1,14 @@
 //! How much to ask for in one message, so that the answer fits the partner's frames, which nobody tells us (N27).
 
+use crate::negentropy::config::MIN_FRAME;
+
 /// Bytes of an id that is listed, with its share of bounds and counts.
 const LISTED: usize = 36;
 
 /// Costs of fingerprints are counted in parts of a byte.
 const PARTS: usize = 16;
 
-/// No fingerprint costs more: it is answered by 64 fingerprints, or a list of few ids.
+/// What a fingerprint costs at most, as far as is reckoned: 64 fingerprints with short bounds, or a list of ids.
 const MOST: usize = 2048 * PARTS;
 
 /// What was asked for, and what answers cost.
@@ -29,7 +31,8 @@ impl Pace {
         (self.listed, self.fingerprints, self.widest) = (listed, fingerprints, widest);
     }
 
-    /// Whether a last range with so many own entries can only be the rest of a message that was cut.
+    /// Whether a last range with so many own entries is the rest of a message that was cut: wider than any that was
+    /// asked about, unless the set has grown meanwhile.
     pub fn is_cut(&self, width: usize) -> bool {
         width > self.widest
     }
@@ -37,7 +40,8 @@ impl Pace {
     /// The answer has so many bytes, and was cut or was not.
     pub fn on_answer(&mut self, bytes: usize, cut: bool) {
         if cut {
-            self.frame = self.frame.max(Some(bytes));
+            // Nobody's frame is shorter than the least one: of a set that has grown, a short answer may seem cut.
+            self.frame = self.frame.max(Some(bytes.max(MIN_FRAME)));
         }
         let split = bytes.saturating_sub(self.listed.saturating_mul(LISTED)).saturating_mul(PARTS);
         if let Some(cost) = split.checked_div(self.fingerprints) {

@@ -80,7 +80,8 @@ pub struct Reconciler<'s> {
 
 impl<'s> Reconciler<'s> {
     /// The side that asks and learns, in lent memory: `scratch` has one word for each id that a received list may have,
-    /// [`ReconcilerConfig::scratch_len`]. `Reconciler::initiator` (feature `alloc`) allocates it.
+    /// [`ReconcilerConfig::scratch_len`]. It has no memory to set aside what its frames have no room for (N26): with
+    /// small frames a session takes more rounds. `Reconciler::initiator` (feature `alloc`) allocates both.
     ///
     /// # Errors
     ///
