@@ -2,6 +2,7 @@
 //!
 //! Each check is a function from files to complaints, with violations planted beside it.
 
+mod cases;
 mod circles;
 mod faces;
 mod fields;
@@ -60,6 +61,11 @@ fn pages_and_comments_are_in_order() {
 #[test]
 fn links_lead_to_headings_that_are_there() {
     hold(links::check(&repository().0));
+}
+
+#[test]
+fn tests_that_a_page_names_are_there() {
+    hold(cases::check(&repository().0));
 }
 
 #[track_caller]

@@ -31,13 +31,14 @@ pub fn report(rounds: usize) {
     versus("build from unsorted", goal, rounds, &mut || drop(build(&unsorted)), &mut || drop(build_theirs(&unsorted)));
     floor(rounds, &unsorted);
     for (d, goal) in [(0, ""), (10, ""), (1_000, "6x"), (100_000, "")] {
-        let mut pair = Pair::new(&mut rng, N, d);
+        let pair = Pair::new(&mut rng, N, d);
         pair.row(&format!("d = {d}"), goal, rounds, (0, 0));
         if d == 100_000 {
             pair.row("d = 100000, frames 60 kB / 500 kB", "", rounds.min(3), (60_000, 500_000));
             pair.framed("d = 100000, adaptive, 60/500 kB", "10x, half the rounds", rounds.min(3), (60_000, 500_000));
             pair.adaptive("d = 100000, adaptive", (0, 0));
             pair.adaptive("d = 100000, adaptive, 60/500 kB", (60_000, 500_000));
+            pair.adaptive("d = 100000, adaptive, 60/60 kB", (60_000, 60_000));
         }
         if d <= 1_000 {
             pair.adaptive(&format!("d = {d}, adaptive"), (0, 0));
@@ -47,12 +48,15 @@ pub fn report(rounds: usize) {
         Pair::new(&mut rng, N, d).rateless(&mut rng, goal);
     }
     let pair = Pair::new(&mut rng, N, 10_000);
+    pair.row("d = 10000", "", 1, (0, 0));
     let whole = pair.adaptive("d = 10000, adaptive", (0, 0));
     let cut = pair.adaptive("d = 10000, adaptive, 60/60 kB", (60_000, 60_000));
     let times = |of: fn(&Traffic) -> f64| of(&cut) / of(&whole);
     let (bytes, time) = (times(|t| (t.up + t.down) as f64), times(|t| (t.time[0] + t.time[1]).as_secs_f64()));
     println!("{:<36} {bytes:.2}x the bytes (goal 1.2x), {time:.2}x the time (goal 2x)", "  frames cost");
-    Pair::tail(&mut rng, N, 1_000).adaptive("newest 1000 on one side, adaptive", (0, 0));
+    let pair = Pair::tail(&mut rng, N, 1_000);
+    pair.row("newest 1000 on one side", "", 1, (0, 0));
+    pair.adaptive("newest 1000 on one side, adaptive", (0, 0));
     memory(&unsorted);
     tree_with_symbols(&mut rng, &unsorted);
     tree(&mut rng, &unsorted);
@@ -177,18 +181,20 @@ impl Pair {
         Pair { sets: lists.map(|list| build(&list)), theirs, d }
     }
 
-    fn row(&mut self, name: &str, goal: &str, rounds: usize, frames: (usize, usize)) {
+    fn row(&self, name: &str, goal: &str, rounds: usize, frames: (usize, usize)) {
         let mut buffers = Buffers::default();
-        let (mut a, mut b) = (Vec::new(), Vec::new());
+        let (mut a, mut b, mut messages) = (Vec::new(), Vec::new(), (0, 0));
         for _ in 0..rounds {
             let ours = session(&self.sets, frames, false, &mut buffers);
             let theirs = session_theirs(&self.theirs, frames);
             assert!(ours.told >= self.d && ours.told == theirs.told, "{ours:?} {theirs:?}");
             assert_eq!((ours.rounds, ours.up, ours.down), (theirs.rounds, theirs.up, theirs.down));
+            messages = (ours.rounds, ours.up + ours.down);
             a.push(batch(|| session(&self.sets, frames, false, &mut buffers)));
             b.push(batch(|| session_theirs(&self.theirs, frames)));
         }
         print_row(name, goal, &mut a, &mut b);
+        println!("{:<36} {:>3} round trips, {} bytes", "  of either", messages.0, messages.1);
     }
 
     /// Adaptive splitting beside the other's, with frames.
@@ -198,6 +204,7 @@ impl Pair {
         for _ in 0..rounds {
             let ours = session(&self.sets, frames, true, &mut buffers);
             let theirs = session_theirs(&self.theirs, frames);
+            assert!(ours.told >= self.d && theirs.told >= self.d, "{ours:?} {theirs:?}");
             messages = (ours.rounds, theirs.rounds);
             a.push(ours.time[0] + ours.time[1]);
             b.push(theirs.time[0] + theirs.time[1]);
