@@ -1,8 +1,10 @@
-//! The transcripts of `vectors/negentropy/negentropy.json`, for the reconciler and for the program.
+//! The transcripts of `vectors/negentropy/negentropy.json`, for the reconciler and for the program, and how sets are
+//! written there.
 
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
+#[allow(dead_code, reason = "not every test reads them")]
 pub fn file() -> Json {
     serde_json::from_str(include_str!("../../vectors/negentropy/negentropy.json")).unwrap()
 }
