@@ -2,7 +2,6 @@
 //!
 //! Each check is a function from files to complaints, with violations planted beside it.
 
-mod cases;
 mod circles;
 mod faces;
 mod fields;
@@ -10,6 +9,7 @@ mod floors;
 mod imports;
 mod length;
 mod links;
+mod map;
 mod names;
 mod prose;
 mod source;
@@ -64,8 +64,8 @@ fn links_lead_to_headings_that_are_there() {
 }
 
 #[test]
-fn tests_that_a_page_names_are_there() {
-    hold(cases::check(&repository().0));
+fn the_map_of_the_architecture_names_what_is_there() {
+    hold(map::check(&repository().0));
 }
 
 #[track_caller]
