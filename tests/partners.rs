@@ -86,6 +86,26 @@ fn rounds_that_tell_nothing_new_end_a_session_at_their_limit() {
     }
 }
 
+/// N32: own ids that a responder lists are news, as long as no more were listed than there are.
+#[test]
+fn ids_that_a_responder_lists_are_news_once_for_each_entry() {
+    let mut rng = Rng::from_seed([76; 32]);
+    let set = sealed(&(0..200).map(|i| Entry { timestamp: i, id: rng.bytes() }).collect::<Vec<_>>());
+    let mut party = Reconciler::responder(responder(0)).unwrap();
+    let mut out = vec![0; 60_000];
+    let coded = |number: u64| if number < 128 { vec![number as u8] } else { vec![0x81, number as u8 - 128] };
+    // The last entry first, so that no range begins farther on: what is new is the ids alone.
+    let mut ask = |entry: u64| {
+        let message = [&[0x61][..], &coded(entry + 1), &[0, 0], &[2], &[0, 2, 0]].concat();
+        party.reconcile(&set, &message, &mut out, &mut |_| ())
+    };
+    for asked in 0..200 + 64 {
+        let step = ask(199 - asked.min(199));
+        assert!(matches!(step, Ok(Step::Reply(_))), "{asked}: {step:?}");
+    }
+    assert_eq!(ask(0), Err(ReconcileError::TooManyRounds { most: 64 }));
+}
+
 /// N31: what was told before is not new, so a partner cannot go on for ever by telling it again.
 #[test]
 fn an_old_difference_is_no_news() {

@@ -168,4 +168,10 @@ mod tests {
         let reserved = Entry { timestamp: u64::MAX, id: [0; 32] };
         assert_eq!(Sealed::build(vec![reserved, Entry::default()]).unwrap_err(), NotASet::Reserved);
     }
+
+    #[test]
+    fn a_set_is_empty_when_it_has_no_entry() {
+        assert!(Sealed::build(vec![]).unwrap().is_empty());
+        assert!(!Sealed::build(vec![Entry::default()]).unwrap().is_empty());
+    }
 }
