@@ -206,6 +206,12 @@ impl ReplayError {
     pub const fn is_cut(&self) -> bool {
         matches!(self.fault, ReplayFault::Record(RecordError::Cut))
     }
+
+    /// Whether the records are sound here, and the node has put out something else than was recorded.
+    #[must_use]
+    pub const fn differs(&self) -> bool {
+        matches!(self.fault, ReplayFault::Differs)
+    }
 }
 
 impl fmt::Display for ReplayError {

@@ -14,6 +14,7 @@ use honeyguide::krpc::Item;
 use honeyguide::krpc::SignedItem;
 use serde_json::json;
 
+use crate::bencoded;
 use crate::client;
 use crate::failed::Failed;
 use crate::joining_options::{Joins, NetworkName};
@@ -128,8 +129,7 @@ impl Demo {
             Some(found) if found == seq => {}
             other => return Err(format!("version {other:?} was found instead of {seq}").into()),
         }
-        let list: Vec<String> =
-            bendy::serde::from_bytes(&found.value).map_err(|error| format!("the list cannot be read: {error}"))?;
+        let list: Vec<String> = bencoded::read(&found.value).ok_or("what was found is no list of relays")?;
         if list == relays { Ok(()) } else { Err("the list that was found is not the one that was published".into()) }
     }
 

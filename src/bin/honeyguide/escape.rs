@@ -30,6 +30,12 @@ pub fn text(text: &str) -> String {
     })
 }
 
+/// A sentence: the same, on one line whatever is repeated in it.
+pub fn line(text: &str) -> String {
+    let spell = |c: char| if is_shown(c) { c.to_string() } else { c.escape_unicode().to_string() };
+    text.chars().map(spell).collect()
+}
+
 /// An object for programs, on one line; what is not shown is spelled `\u202e`.
 pub fn json(object: &Value) -> String {
     let mut bytes = Vec::new();
@@ -65,6 +71,13 @@ mod tests {
         let shown = text(HOSTILE);
         assert!(shown.is_ascii() && shown.starts_with("a\\u{1b}[2J\\u{202e}\\u{2066}"), "{shown}");
         assert_eq!(text("gr\u{fc}n\n\t\u{1f469}\u{200d}\u{1f680}"), "gr\u{fc}n\n\t\u{1f469}\u{200d}\u{1f680}");
+    }
+
+    /// Rule U2.
+    #[test]
+    fn a_sentence_stays_on_its_line() {
+        assert_eq!(line("a\nb\r\tc\u{2028}gr\u{fc}n"), "a\\u{a}b\\u{d}\\u{9}c\\u{2028}gr\u{fc}n");
+        assert!(line(HOSTILE).is_ascii());
     }
 
     #[test]

@@ -17,13 +17,14 @@ use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
-use bendy::serde::Deserializer;
+use honeyguide::adapters::ReplayError;
 use honeyguide::base::ConfigError;
 use honeyguide::dht::LinkConfig;
 use honeyguide::dht::journal::{Call, Record};
 use honeyguide::{Config, Endpoint, Id, Node, Storage};
 use serde::{Deserialize, Serialize};
 
+use crate::bencoded;
 use crate::cause::cause;
 use crate::failed::Failed;
 use crate::file;
@@ -45,6 +46,18 @@ pub struct Journal {
     pub records: Vec<u8>,
     /// Bytes of the file in front of the records, which are told where in the file something is wrong.
     pub front: usize,
+}
+
+impl Journal {
+    /// Where it stops being true. `far` says how much that is.
+    pub fn untrue(&self, shown: impl fmt::Display, error: ReplayError, far: &str) -> Failed {
+        let (ours, at) = (env!("CARGO_PKG_VERSION"), self.front + error.sound());
+        let version = match &self.head.version {
+            Some(theirs) if theirs != ours => format!("; honeyguide {theirs} recorded it, and this is {ours}"),
+            _ => String::new(),
+        };
+        format!("{shown} is true up to byte {at}{far}, and no further: {}{version}", error.reason()).into()
+    }
 }
 
 /// Everything that a node of this program is made of.
@@ -110,7 +123,7 @@ impl Head {
 
 /// Begins a journal. The file is locked for as long as it is open.
 pub fn create(path: &Path, head: &Head) -> Result<File, Failed> {
-    let mut file = file::create(path)?;
+    let mut file = file::create(path).map_err(|failed| earlier(path).unwrap_or(failed))?;
     // Where files cannot be locked, nobody is kept from handing on a journal that is still written.
     let _ = file.try_lock();
     let begun = head.encode().map_err(std::io::Error::other).and_then(|head| file.write_all(&head));
@@ -120,6 +133,28 @@ pub fn create(path: &Path, head: &Head) -> Result<File, Failed> {
         format!("the journal {} cannot be written: {}", path.display(), cause(&error))
     })?;
     Ok(file)
+}
+
+/// What to do about a journal that has the name already.
+fn earlier(path: &Path) -> Option<Failed> {
+    let (mut begin, shown) = (Vec::new(), path.display());
+    let file = file::open(path).ok()?;
+    (&file).take(MAGIC.len() as u64).read_to_end(&mut begin).ok().filter(|_| begin == MAGIC.as_bytes())?;
+    let sentence = if is_written(&file) {
+        format!("{shown} is the journal of a node that still runs, and was left as it is: name a new file")
+    } else {
+        let program = std::env::args().next().unwrap_or("honeyguide".into());
+        format!(
+            "{shown} is the journal of an earlier run, and was left as it is: name a new file, or move it away; \
+             `{program} replay {shown}` tells how far that run is recorded"
+        )
+    };
+    Some(sentence.into())
+}
+
+/// Whether the node that records still runs.
+fn is_written(file: &File) -> bool {
+    matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }
 
 /// Reads a journal.
@@ -132,7 +167,7 @@ pub fn open(path: &Path) -> Result<Journal, Failed> {
 /// again.
 pub fn open_written(path: &Path) -> Result<Journal, Failed> {
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    if matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)) {
+    if is_written(&file) {
         let shown = path.display();
         return Err(format!("{shown} is still being written, and its node's secrets count: stop the node first").into());
     }
@@ -189,7 +224,7 @@ fn split(rest: &[u8], checked: bool) -> Option<(Head, &[u8])> {
             return None;
         }
     }
-    let head: Head = Deserializer::from_bytes(head).with_forbid_trailing_bytes(true).deserialize().ok()?;
+    let head: Head = bencoded::read(head)?;
     (head.version.is_some() == checked).then_some((head, records))
 }
 

@@ -4,6 +4,7 @@ mod addressees;
 mod addresses;
 mod announce;
 mod asking;
+mod bencoded;
 mod caught;
 mod cause;
 mod client;

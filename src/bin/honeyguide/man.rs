@@ -5,6 +5,7 @@ use clap_mangen::Man;
 use serde_json::json;
 
 use crate::cause::cause;
+use crate::escape;
 use crate::failed::Failed;
 use crate::file;
 use crate::options::Options;
@@ -23,7 +24,10 @@ pub fn run(options: &Options, args: Args, mut program: Command) -> Result<(), Fa
     let mut pages = Vec::new();
     write(&args.folder, &program, &mut pages)?;
     // Only now, since whoever reads them may stop after the first.
-    pages.iter().try_for_each(|page| options.out().line(page.display(), json!({ "page": page.display().to_string() })))
+    pages.iter().map(|page| page.display().to_string()).try_for_each(|page| {
+        let object = json!({ "page": &page });
+        options.out().line(escape::line(&page), object)
+    })
 }
 
 fn write(folder: &Path, command: &Command, pages: &mut Vec<PathBuf>) -> Result<(), Failed> {

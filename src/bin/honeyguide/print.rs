@@ -99,7 +99,7 @@ pub fn say(text: impl Display) {
 /// The same for those who want to hear so much.
 pub fn say_at(volume: Volume, text: impl Display) {
     if is_said(volume) {
-        let text = escape::text(&text.to_string());
+        let text = escape::line(&text.to_string());
         let _ = tracked(|| writeln!(io::stderr(), "honeyguide: {text}"));
     }
 }

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use honeyguide::adapters::{ReplayError, Replayed};
@@ -17,16 +17,57 @@ use crate::print::{Out, say};
 #[derive(clap::Args)]
 pub struct Args {
     /// What `node --journal` recorded
-    file: PathBuf,
+    #[arg(required_unless_present = "explain")]
+    file: Option<PathBuf>,
     /// Stop so many seconds after the start of the run
     #[arg(long, value_name = "T", value_parser = options::seconds_or_none)]
     until: Option<Duration>,
     /// List the operations of the run, or tell what became of the one with this tag
     #[arg(long, value_name = "TAG", num_args = 0..=1)]
-    explain: Option<Option<u64>>,
+    explain: Option<Option<PathBuf>>,
     /// Print the contacts that the node has at the end
     #[arg(long)]
     table: bool,
+}
+
+impl Args {
+    /// Which journal, and what of it is to be explained. What follows `--explain` and is no number is the file.
+    fn meant(&self) -> Result<(&Path, Option<Explained>), Failed> {
+        let explained = self.explain.as_ref().map(Option::as_deref);
+        match (self.file.as_deref(), explained) {
+            (Some(file), None) => Ok((file, None)),
+            (Some(file), Some(None)) => Ok((file, Some(Explained::All))),
+            (Some(file), Some(Some(text))) => {
+                let tag = tag(text).ok_or_else(|| no_tag(file, text))?;
+                Ok((file, Some(Explained::One(tag))))
+            }
+            (None, Some(Some(file))) if tag(file).is_none() => Ok((file, Some(Explained::All))),
+            (None, tag) => {
+                let tag = tag.flatten().map(|tag| format!(" {}", tag.display())).unwrap_or_default();
+                Err(Failed::usage(format!("<FILE> is missing: write `replay FILE --explain{tag}`")))
+            }
+        }
+    }
+}
+
+/// What is to be explained.
+#[derive(Clone, Copy)]
+enum Explained {
+    All,
+    One(u64),
+}
+
+fn tag(text: &Path) -> Option<u64> {
+    text.to_str()?.parse().ok()
+}
+
+fn no_tag(file: &Path, text: &Path) -> Failed {
+    let (file, text, tag) = (file.display(), text.display(), tag(file));
+    let right = match tag {
+        Some(tag) => format!("`replay {text} --explain {tag}`"),
+        None => format!("`replay {file} --explain TAG`, or `replay {file} --explain` for the list of all"),
+    };
+    Failed::usage(format!("'{text}' is no TAG for --explain, which is a number: write {right}"))
 }
 
 /// How far a journal was replayed.
@@ -39,26 +80,23 @@ enum Extent {
 }
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    let (out, shown) = (options.out(), args.file.display());
-    let journal = journal_file::open(&args.file)?;
+    let (file, explained) = args.meant()?;
+    let (out, shown) = (options.out(), file.display());
+    let journal = journal_file::open(file)?;
     let mut node = journal.head.node().map_err(|error| format!("{shown}: the node cannot be made: {error}"))?;
     let mut guarded = Guarded::new(&journal.records);
     let begin = guarded.replay.next_at().unwrap_or(Instant::ZERO);
     let mut explainer = Explainer::new(begin);
-    if args.explain.is_some() {
+    if explained.is_some() {
         explainer.attach(&mut node);
     }
     let extent = go(&mut guarded, &mut node, &mut explainer, args.until.map(|until| begin + until));
     let replay = guarded.replay;
-    match args.explain {
-        None => {}
-        Some(None) => explainer.print_operations(out)?,
-        Some(Some(tag)) => {
-            let told = explainer.print_timeline(out, tag)?;
-            if !told {
-                return Err(format!("{shown}: there is no operation with the tag {tag}: --explain lists them").into());
-            }
-        }
+    let mut unknown = None;
+    match explained {
+        Some(Explained::All) => explainer.print_operations(out)?,
+        Some(Explained::One(tag)) if !explainer.print_timeline(out, tag)? => unknown = Some(tag),
+        Some(Explained::One(_)) | None => {}
     }
     if args.table && !matches!(extent, Extent::Panic(_)) {
         print_table(out, &node)?;
@@ -73,9 +111,12 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
             say(format_args!("{shown} has no end, it was cut after byte {at}; up to there it is true ({far})"));
             "cut"
         }
-        Extent::To(error) => return Err(untrue(&journal, error, &far, &shown.to_string())),
+        Extent::To(error) => return Err(journal.untrue(shown, error, &format!(" ({far})"))),
         Extent::Panic(panic) => return Err(panicked(&journal, &panic, &shown.to_string())),
     };
+    if let Some(tag) = unknown {
+        return Err(format!("{shown}: there is no operation with the tag {tag}: --explain lists them").into());
+    }
     if journal.head.version.is_none() {
         say(format_args!("{shown} is of format 2, without hashes: nothing tells whether this is what happened"));
     }
@@ -114,16 +155,6 @@ fn panicked(journal: &Journal, panic: &NodePanic, shown: &str) -> Failed {
         panic.text(journal.front)
     )
     .into()
-}
-
-/// Where a journal stops being true.
-fn untrue(journal: &Journal, error: ReplayError, far: &str, shown: &str) -> Failed {
-    let (ours, at) = (env!("CARGO_PKG_VERSION"), journal.front + error.sound());
-    let version = match &journal.head.version {
-        Some(theirs) if theirs != ours => format!("; honeyguide {theirs} recorded it, and this is {ours}"),
-        _ => String::new(),
-    };
-    format!("{shown} is true up to byte {at} ({far}), and no further: {}{version}", error.reason()).into()
 }
 
 fn print_table(out: Out, node: &Node<'_>) -> Result<(), Failed> {

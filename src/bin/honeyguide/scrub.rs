@@ -56,9 +56,13 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let mut original = journal.head.node().map_err(not_made)?;
     let mut scrubbed = Scrubbed::new(head.node().map_err(not_made)?, addresses, rng.bytes());
     let end = scrubbed.go(&journal.records, &mut original);
-    if let Some(Stop::Untrue(error)) = &end {
-        let (at, why) = (journal.front + error.sound(), error.reason());
-        say(format_args!("{shown} is true up to byte {at}, and what follows is left out: {why}"));
+    match &end {
+        Some(Stop::Untrue(error)) if error.is_cut() => {
+            let (at, why) = (journal.front + error.sound(), error.reason());
+            say(format_args!("{shown} is true up to byte {at}, and what follows is left out: {why}"));
+        }
+        Some(Stop::Untrue(error)) => return Err(journal.untrue(shown, *error, "")),
+        Some(Stop::Panic(_)) | None => {}
     }
     let panic = match (&end, &scrubbed.panic) {
         (Some(Stop::Panic(panic)), Some(_)) => Some(panic.text(journal.front)),

@@ -20,6 +20,7 @@ use crate::caught::caught;
 use crate::cause::cause;
 use crate::failed::Failed;
 use crate::file::{self, Owned};
+use crate::guarded::{Guarded, Stop};
 use crate::journal_file::{self, Head, Journal};
 use crate::options::Options;
 use crate::print::say;
@@ -92,6 +93,7 @@ struct Shrunk {
 
 fn shrink(args: &Args, journal: Journal, stop: &AtomicBool, most_checks: u32) -> Result<Shrunk, Failed> {
     let (shown, name) = (args.file.display().to_string(), args.out.display().to_string());
+    look_at(&journal, &shown, stop)?;
     let records = calls(&journal.records);
     let owned =
         Owned::take(&args.out, b"", 0).map_err(|error| format!("{name} cannot be created: {}", cause(&error)))?;
@@ -114,13 +116,35 @@ fn shrink(args: &Args, journal: Journal, stop: &AtomicBool, most_checks: u32) ->
     Ok(Shrunk { name: shrinking.name, calls: left.len(), of, checks: shrinking.checks, is_complete })
 }
 
+/// What is damaged is refused; what was cut, or is not what this program does, is said and shrunk all the same.
+fn look_at(journal: &Journal, shown: &str, stop: &AtomicBool) -> Result<(), Failed> {
+    let mut node = journal.head.node().map_err(|error| format!("{shown}: the node cannot be made: {error}"))?;
+    let mut guarded = Guarded::new(&journal.records);
+    while !stop.load(Ordering::Relaxed) {
+        match guarded.step(&mut node, &mut |_| {}) {
+            Ok(true) => {}
+            Ok(false) | Err(Stop::Panic(_)) => return Ok(()),
+            Err(Stop::Untrue(error)) if error.is_cut() || error.differs() => {
+                let (at, why) = (journal.front + error.sound(), error.reason());
+                say(format_args!("{shown} is true up to byte {at}, and its calls are shrunk all the same: {why}"));
+                return Ok(());
+            }
+            Err(Stop::Untrue(error)) => return Err(journal.untrue(shown, error, "")),
+        }
+    }
+    Ok(())
+}
+
 /// Each call of a journal as far as it is whole.
 fn calls(mut records: &[u8]) -> Vec<Vec<u8>> {
     let mut calls = Vec::new();
     loop {
         let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
         let Ok((record, rest)) = Record::decode(records, &mut nodes) else { return calls };
-        let (left, is_call) = (rest.len(), !matches!(record.call, Call::Mark { .. } | Call::End));
+        let (left, is_call) = (rest.len(), !matches!(record.call, Call::Mark { .. }));
+        if let Call::End = record.call {
+            return calls;
+        }
         let (this, rest) = records.split_at(records.len() - left);
         if is_call {
             calls.push(this.to_vec());

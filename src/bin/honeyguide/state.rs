@@ -13,12 +13,12 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use bendy::serde::Deserializer;
 use honeyguide::dht::{Network, SavedContact};
 use honeyguide::{Config, Endpoint, Id};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 
+use crate::bencoded;
 use crate::cause::cause;
 use crate::failed::Failed;
 use crate::file::{self, Owned};
@@ -97,8 +97,7 @@ impl State {
         if !u64::try_from(bytes.len()).is_ok_and(|len| len <= MOST_BYTES) {
             return Err(format!("has more than {MOST_BYTES} bytes, and no state file is so large"));
         }
-        let decoded = Deserializer::from_bytes(bytes).with_forbid_trailing_bytes(true).deserialize();
-        let state: State = decoded.map_err(|_| "is damaged or not a state file")?;
+        let state: State = bencoded::read(bytes).ok_or("is damaged or not a state file")?;
         if state.state != LAYOUT {
             return Err(format!("has the layout {}, and this program knows layout {LAYOUT}", state.state));
         }

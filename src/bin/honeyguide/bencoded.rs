@@ -1,0 +1,49 @@
+//! Bencoded files and values. What is in them may be anybody's, and the library's reader goes one call deeper for each
+//! list in a list, in a field that it passes over, too. So nesting is looked at first, a token at a time.
+
+use bendy::decoding::Decoder;
+use bendy::serde::Deserializer;
+use serde::Deserialize;
+
+/// Deeper ones are none of ours: a state file has three levels, and a later program may add some.
+const DEEPEST: usize = 16;
+
+/// What these bytes say, all of them; `None` where they are something else.
+pub fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Option<T> {
+    let is_sound = Decoder::new(bytes).with_max_depth(DEEPEST).tokens().all(|token| token.is_ok());
+    let reader = || Deserializer::from_bytes(bytes).with_forbid_trailing_bytes(true);
+    is_sound.then(reader)?.deserialize().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize, PartialEq, Debug)]
+    struct One {
+        one: u8,
+    }
+
+    /// So many lists in one another within a field that nobody asked for.
+    fn nested(lists: usize) -> Vec<u8> {
+        [&b"d3:onei1e5:other"[..], &b"l".repeat(lists), &b"e".repeat(lists), b"e"].concat()
+    }
+
+    /// Rule J20.
+    #[test]
+    fn what_is_nested_too_deep_is_refused_before_anything_recurses() {
+        // The dictionary is a level, too.
+        assert_eq!(read(&nested(DEEPEST - 1)), Some(One { one: 1 }));
+        for lists in [DEEPEST, 4_000, 1_000_000] {
+            assert_eq!(read::<One>(&nested(lists)), None, "{lists}");
+            assert_eq!(read::<One>(&nested(lists)[..lists]), None, "{lists}, cut");
+        }
+    }
+
+    #[test]
+    fn nothing_may_follow_or_be_missing() {
+        let whole = nested(1);
+        assert!((0..whole.len()).all(|cut| read::<One>(&whole[..cut]).is_none()));
+        assert!([&b"e"[..], b"i1e", b"x", b"de"].iter().all(|more| read::<One>(&[&whole, *more].concat()).is_none()));
+    }
+}
