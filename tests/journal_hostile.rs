@@ -6,8 +6,10 @@ use std::fs;
 
 use crc::{CRC_32_ISCSI, Crc};
 use folder::Folder;
-use honeyguide::Instant;
-use honeyguide::dht::journal::{Call, Record};
+use honeyguide::dht::journal::{Call, OutputHash, Record};
+use honeyguide::dht::{DirectQuery, LinkConfig, LinkId, Scope};
+use honeyguide::krpc::{Decoded, Want, decode};
+use honeyguide::{Command, Config, Endpoint, Id, Input, Instant, Node, Output, Storage};
 use program::{Run, Running, honeyguide, honeyguide_with};
 
 #[path = "shared/folder.rs"]
@@ -30,6 +32,42 @@ fn record(polls: u32, call: Call<'_>) -> Vec<u8> {
     let mut bytes = [0; Record::MAX_LEN];
     let len = Record { polls, now: Instant::ZERO, call }.encode(&mut bytes).unwrap();
     bytes[..len].to_vec()
+}
+
+/// The records of a run in which one node asks another for something, is answered, and is sent all of these by a third.
+fn run_of(query: DirectQuery, answer: impl Fn(&[u8]) -> Vec<u8>, strangers: &[Vec<u8>]) -> Vec<u8> {
+    let mut link = LinkConfig::V4;
+    link.port = 1;
+    let config = Config::default().with_links(&[link]).unwrap().local();
+    let storage = Storage::allocate(&config);
+    let (mut node, mut hash) = (Node::new(config, [7; 32], storage).unwrap(), OutputHash::default());
+    let [asked, third] = [2, 3].map(|last| Endpoint::v4([127, 0, 0, last], 6881));
+    let (mut records, mut tid, mut buffer) = (Vec::new(), Vec::new(), [0; 1500]);
+    let mut make = |call: Call<'_>, tid: &mut Vec<u8>| {
+        records.extend_from_slice(&record(0, call));
+        call.apply(&mut node, Instant::ZERO).unwrap();
+        for polls in 1.. {
+            let output = node.poll_output(&mut buffer);
+            hash.add(&output);
+            if let Output::Transmit { payload, .. } = output
+                && let Ok(Decoded::Query(query)) = decode(payload)
+            {
+                *tid = query.tid.to_vec();
+            }
+            if let Output::Timeout(_) = output {
+                records.extend_from_slice(&record(polls, Call::Mark { hash: hash.finish() }));
+                break;
+            }
+        }
+    };
+    let command = Command::Query { to: asked, query };
+    make(Call::Command { tag: 1, scope: Scope::All, command }, &mut tid);
+    let answer = answer(&tid);
+    make(Call::Input(Input::Datagram { link: LinkId(0), from: asked, payload: &answer }), &mut tid);
+    for payload in strangers {
+        make(Call::Input(Input::Datagram { link: LinkId(0), from: third, payload }), &mut tid);
+    }
+    [records, record(0, Call::End)].concat()
 }
 
 /// So many lists in one another.
@@ -171,4 +209,56 @@ fn explain_takes_no_file_for_a_tag() {
     honeyguide(&["replay", "--explain"]).ended(2, &["<FILE>", "replay FILE --explain"]);
     honeyguide(&["replay", "--explain", "7"]).ended(2, &["7", "<FILE>", "replay FILE --explain 7"]);
     honeyguide(&["replay"]).ended(2, &["<FILE>"]);
+}
+
+/// Rule J11. What is written by strangers into every place of a message but those that the protocol has for it.
+#[test]
+fn nothing_that_strangers_wrote_beside_the_protocol_is_handed_on() {
+    const ID: &str = "2:id20:abcdefghij0123456789";
+    let folder = Folder::new();
+    let query = |method: &str, arguments: &str, rest: &str| {
+        let tid = "9:SECRETtid";
+        format!("d1:ad{ID}{arguments}e1:q{}:{method}{rest}1:t{tid}1:y1:qe", method.len()).into_bytes()
+    };
+    let text = |len| "SECRET".chars().cycle().take(len).collect::<String>();
+    let hash = format!("9:info_hash20:{}", "h".repeat(20));
+    let (k, sig) = (text(32), text(64));
+    let strangers = [
+        query("ping", &format!("1:v6:SECRET6:target20:{}4:saltd6:SECRETi7777ee", text(20)), "1:v6:SECRET2:roi7777e"),
+        query("ping", "6:scrapei7777e3:seqi7777e", "1:rd1:v6:SECRETe1:eli7777e6:SECRETe"),
+        query("SECRET", &format!("6:target20:{}4:wantl6:SECRETi7777ee", "t".repeat(20)), "1:v1:S"),
+        query("get_peers", &format!("{hash}6:noseedi7777e6:scrapei7777e"), "1:v0:"),
+        query("announce_peer", &format!("{hash}4:porti7777777e4:seedi7777e5:token6:SECRET"), ""),
+        query("announce_peer", &format!("12:implied_porti7777e{hash}4:porti7777777e5:token6:SECRET"), ""),
+        query("announce_peer", &format!("{hash}4:porti0007777e5:token6:SECRET"), ""),
+        query("put", &format!("1:k32:{k}4:salt84:{}3:seqi7777e3:sig64:{sig}5:token1:t1:v2:hi", text(84)), ""),
+        query("put", "3:casi7777e5:token1:t1:vd6:SECRETi7777e2:aa6:SECRETe", ""),
+        query("put", &format!("1:k31:{}3:seqi7777e3:sig1:s5:token1:t1:v6:SECRET", text(31)), ""),
+        format!("d2:ip6:SECRET1:rd{ID}7:samples40:{}1:v6:SECRETe1:t6:SECRET1:y1:re", text(40)).into_bytes(),
+        b"d1:eli7777e6:SECRETe1:t6:SECRET1:v4:SECR1:y1:ee".to_vec(),
+        b"d1:rd2:id6:SECRETe1:t6:SECRET1:y1:re".to_vec(),
+        b"SECRET".to_vec(),
+    ];
+    let target = Id([b't'; 20]);
+    let find_node = DirectQuery::FindNode { target, want: Want::default() };
+    for (query, asked_for) in [(DirectQuery::Ping, ""), (find_node, "5:nodes0:"), (DirectQuery::Sample { target }, "")]
+    {
+        let answer = |tid: &[u8]| {
+            let body = format!("8:intervali7777e3:numi7777e{asked_for}7:samples25:{}3:seqi7777e", text(25));
+            let front =
+                format!("d2:ip5:SECRE1:rd{ID}{body}5:token6:SECRET1:vd6:SECRETi7777ee6:valuesl7:SECRET!ee1:t4:");
+            [front.as_bytes(), tid, b"1:v9:SECRET777"].concat().into_iter().chain(*b"1:y1:re").collect()
+        };
+        let made = folder.with("made", journal(VERSION, b"", &run_of(query, answer, &strangers)));
+        let clean = folder.file("clean");
+        honeyguide(&["replay", &made]).ended(0, &[]);
+        let counts = honeyguide(&["journal", "scrub", &made, &clean, "--json"]).ended(0, &[]).objects().remove(0);
+        assert_eq!((&counts["differ"], &counts["emptied"]), (&0.into(), &1.into()), "{counts}");
+        let shown = fs::read(&clean).unwrap().escape_ascii().to_string();
+        for secret in ["SECR", "RETS", "7777", "ECRE"] {
+            assert!(!shown.contains(secret), "{secret} {query:?} {shown}");
+        }
+        honeyguide(&["replay", &clean]).ended(0, &[]);
+        fs::remove_file(&clean).unwrap();
+    }
 }

@@ -34,6 +34,7 @@ mod options;
 mod peers;
 mod ping;
 mod pkarr;
+mod places;
 mod print;
 mod progress;
 mod pubkey;

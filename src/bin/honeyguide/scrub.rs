@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use honeyguide::adapters::Replayed;
 use honeyguide::dht::journal::{Call, OutputHash, Record};
-use honeyguide::dht::{Buffer, SavedContact, Scope};
-use honeyguide::krpc::{Decoded, decode};
+use honeyguide::dht::{Buffer, LinkId, SavedContact, Scope};
+use honeyguide::krpc::{Decoded, Item, decode};
 use honeyguide::{Command, Config, Endpoint, Input, Instant, Node, Output};
 use serde_json::json;
 
@@ -23,7 +23,7 @@ use crate::journal_file;
 use crate::options::Options;
 use crate::print::say;
 use crate::randomness::Randomness;
-use crate::scrubbed_datagram::Rewriter;
+use crate::scrubbed_datagram::{Asked, Rewriter, is_readable};
 
 /// Write a journal without the node's secrets and with other addresses, in which the node does the same
 #[derive(clap::Args)]
@@ -39,8 +39,11 @@ pub struct Args {
 /// What cannot be taken out, or is of use to whoever looks for a fault.
 const KEPT: &str = "ids, info-hashes, targets, samples and filters of swarms, keys, values, salts, signatures, \
                     sequence numbers, versions, error codes, transaction ids of answers, tags, times and lengths stay \
-                    as they are";
+                    as they are where the protocol has a place for them";
 const TOLD: &str = "an id of BEP 42 tells 20 bits of an IPv4 address and 36 of an IPv6 address, and these stay as well";
+
+/// A value that nobody stores; a part of it is a salt that nobody takes.
+static TOO_LONG: [u8; 1006] = [b'x'; 1006];
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let shown = args.file.display();
@@ -108,6 +111,8 @@ struct Scrubbed {
     originals: Vec<Put>,
     /// Write tokens of the first node, and those of the second for the same.
     tokens: HashMap<Vec<u8>, Vec<u8>>,
+    /// What the first one has asked whom for, with which transaction id.
+    asked: HashMap<(LinkId, Endpoint, Vec<u8>), Asked>,
     now: Instant,
     /// Since the last record.
     polls: u32,
@@ -150,6 +155,7 @@ impl Scrubbed {
             hash: OutputHash::default(),
             originals: Vec::new(),
             tokens: HashMap::new(),
+            asked: HashMap::new(),
             now: Instant::ZERO,
             polls: 0,
             panic: None,
@@ -192,6 +198,11 @@ impl Scrubbed {
     fn see(&mut self, step: Replayed<'_>) {
         match step {
             Replayed::Output(output) => {
+                if let Output::Transmit { link, to, payload } = *output
+                    && let Ok(Decoded::Query(query)) = decode(payload)
+                {
+                    self.asked.insert((link, to, query.tid.to_vec()), Asked::of(&query.method));
+                }
                 let put = Put::of(output, |real| self.addresses.endpoint(real));
                 self.originals.push(put);
             }
@@ -216,7 +227,8 @@ impl Scrubbed {
             Call::Input(Input::Datagram { link, from, payload }) => {
                 datagram.extend_from_slice(payload);
                 let token = |token: &[u8]| self.tokens.get(token).cloned();
-                let rewriter = Rewriter { addresses: &self.addresses, key: self.key, token: &token };
+                let asked = |tid: &[u8]| self.asked.get(&(link, from, tid.to_vec())).copied();
+                let rewriter = Rewriter { addresses: &self.addresses, key: self.key, token: &token, asked: &asked };
                 let is_message = rewriter.rewrite(&mut datagram);
                 self.counts.emptied += u64::from(!is_message);
                 Call::Input(Input::Datagram { link, from: map(from), payload: &datagram })
@@ -227,17 +239,7 @@ impl Scrubbed {
                 Call::Import { link, contact: SavedContact { id, endpoint: map(endpoint) } }
             }
             Call::Command { tag, scope, command } => {
-                let command = match command {
-                    Command::Bootstrap { nodes: real } => {
-                        nodes.extend(real.iter().map(|real| map(*real)));
-                        Command::Bootstrap { nodes: &nodes }
-                    }
-                    Command::Query { to, query } => Command::Query { to: map(to), query },
-                    Command::Announce { info_hash, port, kind } => {
-                        Command::Announce { info_hash, port: port.map(|port| self.addresses.port(port)), kind }
-                    }
-                    command => command,
-                };
+                let command = self.command(command, &mut nodes);
                 let scope = if let Scope::Node(node) = scope { Scope::Node(map(node)) } else { scope };
                 Call::Command { tag, scope, command }
             }
@@ -248,6 +250,38 @@ impl Scrubbed {
             // What was refused is refused again.
             Ok(Ok(()) | Err(_)) => {}
             Err(said) => self.panic = Some(said),
+        }
+    }
+
+    /// The same command with other addresses, and without what a node refuses for its length or its sign.
+    fn command<'a>(&self, command: Command<'a>, nodes: &'a mut Vec<Endpoint>) -> Command<'a> {
+        let salted = |salt: &'a [u8]| if salt.len() > Item::MAX_SALT { &TOO_LONG[..=Item::MAX_SALT] } else { salt };
+        let valued = |value: &'a [u8]| if is_readable(value) { value } else { &TOO_LONG[..] };
+        match command {
+            Command::Bootstrap { nodes: real } => {
+                nodes.extend(real.iter().map(|real| self.addresses.endpoint(*real)));
+                Command::Bootstrap { nodes }
+            }
+            Command::Query { to, query } => Command::Query { to: self.addresses.endpoint(to), query },
+            Command::Announce { info_hash, port, kind } => {
+                Command::Announce { info_hash, port: port.map(|port| self.addresses.port(port)), kind }
+            }
+            Command::GetMutable { key, salt, newer_than, freshness } => Command::GetMutable {
+                key,
+                salt: salted(salt),
+                newer_than: newer_than.map(|seq| seq.max(-1)),
+                freshness,
+            },
+            Command::PutImmutable { value } => Command::PutImmutable { value: valued(value) },
+            Command::PutMutable { value, key, salt, seq, signature, cas } => Command::PutMutable {
+                value: valued(value),
+                key,
+                salt: salted(salt),
+                seq: seq.max(-1),
+                signature,
+                cas: cas.map(|seq| seq.max(-1)),
+            },
+            command => command,
         }
     }
 

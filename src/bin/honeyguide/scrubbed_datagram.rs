@@ -1,15 +1,18 @@
-//! A datagram with other addresses and tokens in it, and without what means nothing to a node: byte for byte in the
-//! same places.
+//! A datagram with other addresses and tokens in it, and with nothing else that somebody wrote but what the protocol
+//! has a place for: byte for byte in the same places.
+//!
+//! What a node reads of a message, in the form that the BEPs give it, stays or becomes another of its kind. Everything
+//! else is written over such that it stays what it was to a node: a text of that length, a number of that sign, zero or
+//! not.
 
 use std::hash::Hasher;
 
-use honeyguide::krpc::decode;
+use honeyguide::Id;
+use honeyguide::krpc::{Decoded, ErrorMessage, Item, Method, decode};
 use siphasher::sip::SipHasher13;
 
 use crate::addresses::Addresses;
-
-/// Deeper messages are none.
-const DEEPEST: usize = 16;
+use crate::places::{Kind, Place, places};
 
 /// What is put in the place of each thing. Every one has the length of what it replaces.
 pub struct Rewriter<'a> {
@@ -18,66 +21,156 @@ pub struct Rewriter<'a> {
     pub key: [u8; 16],
     /// The write token that the other node would have got.
     pub token: &'a dyn Fn(&[u8]) -> Option<Vec<u8>>,
+    /// What its sender was asked for in the query with this transaction id.
+    pub asked: &'a dyn Fn(&[u8]) -> Option<Asked>,
 }
+
+/// What a query of ours asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asked {
+    Item,
+    Peers,
+    Samples,
+    /// Nothing but nodes, or to store something.
+    Else,
+}
+
+impl Asked {
+    pub fn of(query: &Method<'_>) -> Asked {
+        match query {
+            Method::Get { .. } => Asked::Item,
+            Method::GetPeers { .. } => Asked::Peers,
+            Method::SampleInfohashes { .. } => Asked::Samples,
+            _ => Asked::Else,
+        }
+    }
+}
+
+/// A message, as far as it decides what is read of it.
+#[derive(Clone, Copy)]
+enum Message {
+    /// Served; with the id that it is about.
+    Query(Served, Option<Id>),
+    /// A query that is answered with an error for its form.
+    Refused,
+    Answer(Asked),
+    /// An answer to nothing.
+    Unasked,
+}
+
+#[derive(Clone, Copy)]
+enum Served {
+    Announce,
+    Get,
+    Put,
+    Else,
+}
+
+impl Message {
+    fn of(datagram: &[u8], asked: &dyn Fn(&[u8]) -> Option<Asked>) -> Option<Message> {
+        let answer = |tid| asked(tid).map_or(Message::Unasked, Message::Answer);
+        Some(match decode(datagram).ok()? {
+            Decoded::Query(query) => match query.method {
+                Method::FindNode { target, .. }
+                | Method::SampleInfohashes { target, .. }
+                | Method::Unknown { target, .. } => Message::Query(Served::Else, Some(target)),
+                Method::GetPeers { info_hash, .. } => Message::Query(Served::Else, Some(info_hash)),
+                Method::AnnouncePeer { info_hash, .. } => Message::Query(Served::Announce, Some(info_hash)),
+                Method::Get { target, .. } => Message::Query(Served::Get, Some(target)),
+                Method::Put { .. } => Message::Query(Served::Put, None),
+                _ => Message::Query(Served::Else, None),
+            },
+            Decoded::Refuse(_) => Message::Refused,
+            Decoded::Response(response) => match (answer(response.tid), response.value) {
+                (Message::Answer(Asked::Item), Some(value)) if !is_readable(value) => Message::Answer(Asked::Else),
+                (answer, _) => answer,
+            },
+            Decoded::Error(ErrorMessage { tid, .. }) | Decoded::Broken { tid, .. } => answer(tid),
+        })
+    }
+}
+
+/// Whether anybody may store so long a value.
+pub fn is_readable(value: &[u8]) -> bool {
+    value.len() <= Item::MAX_VALUE || Item::is_bare_length(value)
+}
+
+const METHODS: [&[u8]; 7] =
+    [b"ping", b"find_node", b"get_peers", b"announce_peer", b"get", b"put", b"sample_infohashes"];
+/// Codes of errors (BEP 5, 44).
+const CODES: [i64; 9] = [201, 202, 203, 204, 205, 206, 207, 301, 302];
 
 impl Rewriter<'_> {
     /// Rewrites the datagram; false when it was no message, and nothing is left of it but its length.
     pub fn rewrite(&self, datagram: &mut [u8]) -> bool {
-        let mut found = Vec::new();
-        let end = decode(datagram).ok().and_then(|_| walk(datagram, 0, &mut Vec::new(), &mut found));
-        let Some(end) = end else {
+        let Some((message, found)) = Message::of(datagram, self.asked).zip(places(datagram)) else {
             datagram.fill(0);
             return false;
         };
-        // What follows a message is not looked at, and could be anything.
-        datagram[end..].fill(0);
-        let is_query = found.iter().any(|place| place.keys == ["y"] && datagram[place.from..place.to] == *b"q");
-        for Place { keys, from, to, is_number } in found {
+        for Place { keys, nth, from, to, kind } in found {
             let bytes = &mut datagram[from..to];
-            match is_number {
-                true => self.replace_number(&keys, bytes),
-                false => self.replace(&keys, bytes, is_query),
+            match kind {
+                Kind::Text => self.text(message, &keys, bytes),
+                Kind::Number => self.number(message, &keys, nth, bytes),
+                Kind::Key => bytes.fill(b'x'),
+                Kind::Sorted(_) if is_kept_value(message, &keys) => {}
+                Kind::Sorted(rank) => {
+                    bytes.fill(b'x');
+                    bytes.iter_mut().take(1).for_each(|first| *first = rank);
+                }
             }
         }
         true
     }
 
-    fn replace(&self, keys: &[&'static str], bytes: &mut [u8], is_query: bool) {
-        match (keys, bytes.len()) {
-            (["ip"], _) => self.address(bytes),
-            (["r", "nodes"], _) => self.nodes(bytes, 26),
-            (["r", "nodes6"], _) => self.nodes(bytes, 38),
-            (["r", "values", ""], 6 | 18) => self.address(bytes),
+    fn text(&self, message: Message, keys: &[&'static str], bytes: &mut [u8]) {
+        use Message::{Answer, Query, Refused, Unasked};
+        match (message, keys, bytes.len()) {
+            (_, ["y"], 1) => {}
+            (Query(..) | Refused | Answer(_), ["v"], 4) if is_version(bytes) => {}
             // That of an answer is our own, and the answer belongs to nothing without it.
-            (["t"], _) if !is_query => {}
-            (["t"] | ["r", "token"], _) => self.turn(bytes),
-            (["a", "token"], len) => match (self.token)(bytes).filter(|token| token.len() == len) {
-                Some(token) => bytes.copy_from_slice(&token),
-                None => self.turn(bytes),
-            },
-            // What a node's work follows from, or is signed.
-            (["y" | "v"], _) | (["a" | "r", "v", ..] | ["a" | "r", "salt"] | ["r", "samples"], _) => {}
-            (["a" | "r", "id"] | ["a", "target" | "info_hash"], 20) => {}
-            (["a" | "r", "k"], 32) | (["a" | "r", "sig"], 64) | (["r", "BFsd" | "BFpe"], 256) => {}
-            (["a", "want", ""], 2) if bytes == b"n4" || bytes == b"n6" => {}
-            (["q"], _) if METHODS.contains(&&*bytes) => {}
+            (Answer(_), ["t"], _) => {}
+            (Query(..) | Refused | Unasked, ["t"], _) | (Answer(_), ["r", "token"], _) => self.turn(bytes),
+            (Query(..) | Refused, ["q"], _) if METHODS.contains(&&*bytes) => {}
+            (Query(..) | Refused, ["a", "token"], len) => {
+                match (self.token)(bytes).filter(|token| token.len() == len) {
+                    Some(token) => bytes.copy_from_slice(&token),
+                    None => self.turn(bytes),
+                }
+            }
+            (Query(..), ["a", "id"], 20) | (Answer(_), ["r", "id"], 20) => {}
+            (Query(_, Some(id)), ["a", "target" | "info_hash"], 20) if bytes == id.as_bytes() => {}
+            (Query(..), ["a", "want", ""], 2) if bytes == b"n4" || bytes == b"n6" => {}
+            (Query(Served::Put, _), ["a", "k"], 32) | (Answer(Asked::Item), ["r", "k"], 32) => {}
+            (Query(Served::Put, _), ["a", "sig"], 64) | (Answer(Asked::Item), ["r", "sig"], 64) => {}
+            (Query(Served::Put, _), ["a", "salt"], len) if len <= Item::MAX_SALT => {}
+            (Answer(_), ["ip"], _) => self.address(bytes),
+            (Answer(_), ["r", "nodes"], _) => self.nodes(bytes, 26),
+            (Answer(_), ["r", "nodes6"], _) => self.nodes(bytes, 38),
+            (Answer(Asked::Peers), ["r", "values", ""], 6 | 18) => self.address(bytes),
+            (Answer(Asked::Peers), ["r", "BFsd" | "BFpe"], 256) => {}
+            (Answer(Asked::Samples), ["r", "samples"], len) if len % Id::LEN == 0 => {}
+            _ if is_kept_value(message, keys) => {}
             _ => bytes.fill(b'x'),
         }
     }
 
-    fn replace_number(&self, keys: &[&'static str], digits: &mut [u8]) {
-        match keys {
-            ["a", "port"] => {
-                let port = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
-                let other = port.map(|port| self.addresses.port(port).to_string());
-                if let Some(other) = other.filter(|other| other.len() == digits.len()) {
-                    digits.copy_from_slice(other.as_bytes());
-                }
+    fn number(&self, message: Message, keys: &[&'static str], nth: usize, digits: &mut [u8]) {
+        use Message::{Answer, Query, Refused};
+        let value = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<i64>().ok());
+        let is_from = |least| value.is_some_and(|value| value >= least);
+        match (message, keys) {
+            (Query(Served::Announce, _) | Refused, ["a", "port"]) => {
+                let port = value.and_then(|port| u16::try_from(port).ok());
+                write_number(digits, port.map_or(0, |port| self.addresses.port(port)));
             }
-            ["ro"] | ["e", ""] | ["a" | "r", "v", ..] => {}
-            ["a", "implied_port" | "seed" | "noseed" | "scrape" | "cas" | "seq"] => {}
-            ["r", "seq" | "interval" | "num"] => {}
-            _ => digits.iter_mut().filter(|digit| digit.is_ascii_digit()).for_each(|digit| *digit = b'1'),
+            // Anything but 1 means nothing.
+            (Query(..), ["ro"]) => write_number(digits, u16::from(value == Some(1))),
+            (Query(Served::Get | Served::Put, _), ["a", "seq"]) if is_from(0) => {}
+            (Query(Served::Put, _), ["a", "cas"]) | (Answer(Asked::Item), ["r", "seq"]) if is_from(0) => {}
+            (Answer(_), ["e", ""]) if nth == 0 && value.is_some_and(|code| CODES.contains(&code)) => {}
+            _ if is_kept_value(message, keys) => {}
+            _ => blur(digits, value.is_some()),
         }
     }
 
@@ -99,7 +192,7 @@ impl Rewriter<'_> {
         nodes.into_remainder().fill(b'x');
     }
 
-    /// An address with or without a port.
+    /// An address with a port, or without one, as some write that of BEP 42.
     fn address(&self, bytes: &mut [u8]) {
         let (ip, port) = match bytes.len() {
             4 | 16 => (bytes, None),
@@ -120,170 +213,369 @@ impl Rewriter<'_> {
     }
 }
 
-/// A string, or the digits of a number, and the keys that lead to it: "" for an element of a list, "?" for what means
-/// nothing to a node.
-struct Place {
-    keys: Vec<&'static str>,
-    from: usize,
-    to: usize,
-    is_number: bool,
-}
-
-/// Keys that mean something.
-const KEYS: &str = "t y q v a r e ip ro id target info_hash token k sig salt seq cas port implied_port seed noseed \
-                    scrape want nodes nodes6 samples BFsd BFpe interval num values";
-const METHODS: [&[u8]; 7] =
-    [b"ping", b"find_node", b"get_peers", b"announce_peer", b"get", b"put", b"sample_infohashes"];
-
-/// Walks over one value; where it ends.
-fn walk(bytes: &[u8], at: usize, keys: &mut Vec<&'static str>, found: &mut Vec<Place>) -> Option<usize> {
-    if keys.len() > DEEPEST {
-        return None;
-    }
-    match *bytes.get(at)? {
-        b'd' | b'l' => {
-            let is_map = bytes[at] == b'd';
-            let mut at = at + 1;
-            while *bytes.get(at)? != b'e' {
-                let mut key = "";
-                if is_map {
-                    let (from, to) = string(bytes, at)?;
-                    key = KEYS.split(' ').find(|known| known.as_bytes() == &bytes[from..to]).unwrap_or("?");
-                    if key == "?" && !is_value(keys) {
-                        found.push(Place { keys: vec![key], from, to, is_number: false });
-                    }
-                    at = to;
-                }
-                keys.push(key);
-                at = walk(bytes, at, keys, found)?;
-                keys.pop();
-            }
-            Some(at + 1)
-        }
-        b'i' => {
-            let to = at + 1 + bytes[at + 1..].iter().position(|byte| *byte == b'e')?;
-            found.push(Place { keys: keys.clone(), from: at + 1, to, is_number: true });
-            Some(to + 1)
-        }
-        _ => {
-            let (from, to) = string(bytes, at)?;
-            found.push(Place { keys: keys.clone(), from, to, is_number: false });
-            Some(to)
-        }
+/// Whether these keys lead into the value of an item that is put, or was asked for.
+fn is_kept_value(message: Message, keys: &[&str]) -> bool {
+    match keys {
+        ["a", "v", ..] => matches!(message, Message::Query(Served::Put, _)),
+        ["r", "v", ..] => matches!(message, Message::Answer(Asked::Item)),
+        _ => false,
     }
 }
 
-/// Whether these keys lead into an item's value, which stays as it is.
-fn is_value(keys: &[&str]) -> bool {
-    matches!(keys, ["a" | "r", "v", ..])
+/// Two characters for the client, two bytes for its version (BEP 5).
+fn is_version(bytes: &[u8]) -> bool {
+    matches!(bytes, [a, b, _, _] if a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric())
 }
 
-/// The string that begins here with its length.
-fn string(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
-    let digits = bytes.get(at..)?.iter().position(|byte| *byte == b':')?;
-    let len: usize = std::str::from_utf8(&bytes[at..at + digits]).ok()?.parse().ok()?;
-    let from = at + digits + 1;
-    let to = from.checked_add(len).filter(|to| *to <= bytes.len())?;
-    Some((from, to))
+/// Another number in the same place: zeros in front make no difference outside of values (K4).
+fn write_number(digits: &mut [u8], number: u16) {
+    let mut rest = number;
+    for digit in digits.iter_mut().rev().filter(|digit| digit.is_ascii_digit()) {
+        (*digit, rest) = (b'0' + (rest % 10) as u8, rest / 10);
+    }
+}
+
+/// A number of as many digits, on the same side of 0, and within 64 bits if it was.
+fn blur(digits: &mut [u8], is_within: bool) {
+    let other = if is_within { b'1' } else { b'9' };
+    let digits = digits.iter_mut().filter(|digit| digit.is_ascii_digit());
+    digits.skip_while(|digit| **digit == b'0').for_each(|digit| *digit = other);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
+    use honeyguide::base::Rng;
+
     use super::*;
+
+    const ID: &str = "2:id20:abcdefghij0123456789";
+
+    fn addresses() -> &'static Addresses {
+        static ADDRESSES: OnceLock<Addresses> = OnceLock::new();
+        ADDRESSES.get_or_init(|| Addresses::new([3; 16], false))
+    }
+
+    /// The datagram after a rewriting by one whose query asked for this.
+    fn rewritten(datagram: &[u8], asked: Option<Asked>) -> Vec<u8> {
+        let addresses = addresses();
+        let token = |token: &[u8]| (token == b"original").then(|| b"replaced".to_vec());
+        let rewriter = Rewriter { addresses, key: [4; 16], token: &token, asked: &|_| asked };
+        let mut after = datagram.to_vec();
+        assert!(rewriter.rewrite(&mut after), "{}", datagram.escape_ascii());
+        after
+    }
+
+    fn turned(bytes: &[u8]) -> Vec<u8> {
+        let addresses = addresses();
+        let rewriter = Rewriter { addresses, key: [4; 16], token: &|_| None, asked: &|_| None };
+        let mut bytes = bytes.to_vec();
+        rewriter.turn(&mut bytes);
+        bytes
+    }
+
+    /// Another address, and another port if there is one.
+    fn other(ip: &[u8], port: Option<u16>) -> Vec<u8> {
+        let addresses = addresses();
+        let mut ip = ip.to_vec();
+        addresses.turn(&mut ip);
+        [ip, port.map_or(vec![], |port| addresses.port(port).to_be_bytes().to_vec())].concat()
+    }
+
+    fn assert_same(after: &[u8], expected: &[u8]) {
+        assert_eq!(after.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    }
 
     #[test]
     fn addresses_ports_and_tokens_change_and_nothing_else() {
-        let addresses = Addresses::new([3; 16], false);
-        let token = |token: &[u8]| (token == b"original").then(|| b"replaced".to_vec());
-        let rewriter = Rewriter { addresses: &addresses, key: [4; 16], token: &token };
-        let turned = |ip: [u8; 4]| {
-            let mut ip = ip;
-            addresses.turn(&mut ip);
-            ip.to_vec()
-        };
-        let port = |port: u16| addresses.port(port).to_be_bytes().to_vec();
-        let turned_bytes = |bytes: &[u8]| {
-            let mut bytes = bytes.to_vec();
-            rewriter.turn(&mut bytes);
-            bytes
-        };
         let build = |own: &[u8], peer: &[u8], contact: &[u8], token: &[u8]| {
             let id: &[u8] = b"abcdefghij0123456789";
             let parts =
                 [b"d2:ip6:", own, b"1:rd2:id20:", id, b"5:nodes26:", id, contact, b"5:token8:", token, b"6:valuesl6:"];
             [&parts.concat(), peer, b"ee1:t2:aa1:v4:LT121:y1:re"].concat()
         };
-        let mut datagram =
+        let datagram =
             build(b"\x7f\x00\x00\x01\x1a\xe1", b"\x08\x08\x08\x08\x00\x50", b"\x01\x02\x03\x04\x1a\xe1", b"original");
-        let own = [turned([127, 0, 0, 1]), port(6881)].concat();
-        let contact = [turned([1, 2, 3, 4]), port(6881)].concat();
-        let after = build(&own, &[turned([8, 8, 8, 8]), port(80)].concat(), &contact, &turned_bytes(b"original"));
-        assert!(rewriter.rewrite(&mut datagram));
-        assert_eq!(datagram.escape_ascii().to_string(), after.escape_ascii().to_string());
+        let (own, contact) = (other(&[127, 0, 0, 1], Some(6881)), other(&[1, 2, 3, 4], Some(6881)));
+        let after = build(&own, &other(&[8, 8, 8, 8], Some(80)), &contact, &turned(b"original"));
+        assert_same(&rewritten(&datagram, Some(Asked::Peers)), &after);
 
-        let announce = |port: u16, token: &[u8], tid: &[u8]| {
+        let announce = |port: &str, token: &[u8], tid: &[u8]| {
             let begin: &[u8] = b"d1:ad2:id20:abcdefghij01234567899:info_hash20:abcdefghij01234567894:porti";
             let end = [b"e5:token8:", token, b"e1:q13:announce_peer1:t2:", tid, b"1:y1:qe"].concat();
-            [begin, port.to_string().as_bytes(), &end].concat()
+            [begin, port.as_bytes(), &end].concat()
         };
-        let other = addresses.port(6881);
-        for (token, after) in [(b"original", b"replaced".to_vec()), (b"unheard.", turned_bytes(b"unheard."))] {
-            let mut datagram = announce(6881, token, b"aa");
-            assert!(rewriter.rewrite(&mut datagram));
-            assert_eq!(datagram, announce(other, &after, &turned_bytes(b"aa")));
+        let port = addresses().port(6881);
+        for (token, after) in [(b"original", b"replaced".to_vec()), (b"unheard.", turned(b"unheard."))] {
+            let after = |port: &str| announce(port, &after, &turned(b"aa"));
+            assert_same(&rewritten(&announce("6881", token, b"aa"), None), &after(&port.to_string()));
+            assert_same(&rewritten(&announce("0006881", token, b"aa"), None), &after(&format!("000{port}")));
         }
+    }
+
+    /// Rules J11 and K17.
+    #[test]
+    fn an_own_address_without_a_port_changes_as_one_with_it() {
+        let answer = |ip: &[u8]| {
+            [format!("d2:ip{}:", ip.len()).as_bytes(), ip, format!("1:rd{ID}e1:t4:ABCD1:y1:re").as_bytes()].concat()
+        };
+        let v6 = [0x20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+        for ip in [&[10, 1, 2, 3][..], &[192, 0, 2, 77], &v6] {
+            assert_ne!(other(ip, None), ip);
+            assert_same(&rewritten(&answer(ip), Some(Asked::Else)), &answer(&other(ip, None)));
+            let with_port = [ip, &6881u16.to_be_bytes()].concat();
+            assert_same(&rewritten(&answer(&with_port), Some(Asked::Else)), &answer(&other(ip, Some(6881))));
+        }
+        assert_same(&rewritten(&answer(b"SECRT"), Some(Asked::Else)), &answer(b"xxxxx"));
     }
 
     #[test]
     fn of_what_is_no_message_only_its_length_stays() {
-        let addresses = Addresses::new([3; 16], false);
-        let rewriter = Rewriter { addresses: &addresses, key: [4; 16], token: &|_| None };
-        for text in ["127.0.0.1:6881", "", "d1:y1:qe", "l99999999999999999999:e"] {
+        let addresses = addresses();
+        let rewriter = Rewriter { addresses, key: [4; 16], token: &|_| None, asked: &|_| None };
+        for text in ["127.0.0.1:6881", "", "d1:y1:qe", "l99999999999999999999:e", "d1:rde1:t1:a1:y1:reSECRET"] {
             let mut datagram = text.as_bytes().to_vec();
             assert!(!rewriter.rewrite(&mut datagram));
             assert_eq!(datagram, vec![0; text.len()]);
         }
     }
 
-    /// Rule J11. Whatever strangers may write where a node reads nothing of it.
+    /// Rule J11. Whatever strangers may write where a node reads nothing of it, or reads it and it has not its form.
     #[test]
-    fn what_means_nothing_to_a_node_goes() {
-        let addresses = Addresses::new([3; 16], false);
-        let rewriter = Rewriter { addresses: &addresses, key: [4; 16], token: &|_| None };
-        let id = "2:id20:abcdefghij0123456789";
-        for (before, kept) in [
+    fn what_is_not_in_a_form_that_the_protocol_gives_it_is_written_over() {
+        let query = |arguments: &str, method: &str, rest: &str| {
+            format!("d1:ad{ID}{arguments}e1:q{}:{method}{rest}1:t0:1:y1:qe", method.len())
+        };
+        let put = |salt: &str, seq: &str| {
+            let (k, sig) = ("k".repeat(32), "s".repeat(64));
+            let salt = format!("4:salt{}:{salt}", salt.len());
+            query(&format!("1:k32:{k}{salt}3:seqi{seq}e3:sig64:{sig}5:token0:1:v2:hi"), "put", "")
+        };
+        let refused = |salt: &str, value: &str| {
+            let (k, sig) = ("x".repeat(32), "x".repeat(64));
+            let salt = format!("4:salt{}:{salt}", salt.len());
+            let arguments = format!("1:k32:{k}{salt}3:seqi1e3:sig64:{sig}5:token0:1:v{value}");
+            query(&arguments, "put", "").replace("abcdefghij0123456789", &"x".repeat(20))
+        };
+        let hash = "9:info_hash20:aaaaaaaaaaaaaaaaaaaa";
+        let (target, secret, x) = ("6:target20:aaaaaaaaaaaaaaaaaaaa", "SECRET".repeat(14), "x".repeat(84));
+        for (before, after) in [
+            (query("6:SECRETi7777e4:name6:SECRET", "ping", ""), query("6:xxxxxxi1111e4:xxxx6:xxxxxx", "ping", "")),
+            (query("", "ping", "2:roi7777e"), query("", "ping", "2:roi0000e")),
+            (query("", "ping", "2:roi7e1:v4:LT\x01\x02"), query("", "ping", "2:roi0e1:v4:LT\x01\x02")),
+            (query("", "ping", "2:roi01e1:v5:LTSEC"), query("", "ping", "2:roi01e1:v5:xxxxx")),
+            (query("", "ping", "1:v6:SECRET"), query("", "ping", "1:v6:xxxxxx")),
             (
-                format!(
-                    "d1:ad{id}6:SECRETi7777e4:name6:SECRETe1:q4:ping6:SECRETd6:SECRETl6:SECRETi-7777eee\
-                     1:t6:SECRET1:y1:qe"
-                ),
-                "ping",
+                query(target, "ping", "1:v4:\x01\x02\x03\x04"),
+                query(&target.replace('a', "x").replace("txrget", "target"), "ping", "1:v4:xxxx"),
             ),
-            (format!("d1:ad{id}6:target20:aaaaaaaaaaaaaaaaaaaae1:q6:SECRET1:t2:aa1:y1:qe"), "aaaaaaaaaaaaaaaaaaaa"),
-            (format!("d1:ad{id}4:wantl6:SECRET2:n4e4:port6:SECRETe1:q4:ping1:t2:aa1:y1:qe"), "n4"),
-            ("d1:ad2:id6:SECRETe1:q4:ping1:t2:aa1:y1:qe".into(), "ping"),
-            (format!("d1:eli201e6:SECRET6:SECRETe1:rd{id}e1:t4:ABCD1:y1:ee"), "ABCD"),
+            (query("6:scrapei7777e", "ping", ""), query("6:scrapei1111e", "ping", "")),
             (
-                format!("d2:ip6:SECRET1:rd{id}2:ip6:SECRET1:pi7777e5:nodes6:SECRET5:token6:SECRETe1:t4:ABCD1:y1:re"),
-                "ABCD",
+                query(&format!("{hash}6:noseedi-77e6:scrapei0e"), "get_peers", ""),
+                query(&format!("{hash}6:noseedi-11e6:scrapei0e"), "get_peers", ""),
             ),
             (
-                format!("d1:rd{id}1:k6:SECRET3:sig6:SECRET4:BFsd6:SECRET6:valuesl7:SECRET7ee1:t4:ABCD1:v4:LT121:y1:re"),
-                "LT12",
+                query(&format!("{target}4:wantl6:SECRET2:n4e"), "find_node", ""),
+                query(&format!("{target}4:wantl6:xxxxxx2:n4e"), "find_node", ""),
             ),
-            (format!("d1:rd{id}1:vd4:keptl4:kepti7eee6:SECRETi7777ee1:t4:ABCD1:y1:re"), "4:keptl4:kepti7e"),
+            (query(target, "SECRET", ""), query(target, "xxxxxx", "")),
+            (query(&format!("{target}3:seqi77e"), "get", ""), query(&format!("{target}3:seqi77e"), "get", "")),
+            (query(&format!("{target}3:seqi-77e"), "get", ""), query(&format!("{target}3:seqi-11e"), "get", "")),
+            (
+                query(&format!("{target}3:casi77e3:seqi77e"), "find_node", ""),
+                query(&format!("{target}3:casi11e3:seqi11e"), "find_node", ""),
+            ),
+            (
+                query(&format!("12:implied_porti7777e{hash}4:porti70000e4:seedi77e5:token0:"), "announce_peer", ""),
+                query(&format!("12:implied_porti1111e{hash}4:porti00000e4:seedi11e5:token0:"), "announce_peer", ""),
+            ),
+            (put("salt", "77"), put("salt", "77")),
+            (refused(&secret, "l2:zz1:ai007ee"), refused(&x, "l2:xx1:xi001ee")),
+            (refused(&secret, "d2:zz1:a2:aai-77e2:zz2:bbe"), refused(&x, "d2:\x01x1:x2:\0xi-11e2:\x01x2:xxe")),
         ] {
-            let mut after = before.clone().into_bytes();
-            assert!(rewriter.rewrite(&mut after), "{before}");
-            let text = after.escape_ascii().to_string();
-            let secrets = ["SECRET", "SECR", "7777", "name"];
-            assert!(
-                !secrets.into_iter().any(|secret| text.contains(secret)) && text.contains(kept),
-                "{before}: {text}"
-            );
-            // A node makes the same of it.
-            let (was, is) = (decode(before.as_bytes()).unwrap(), decode(&after).unwrap());
-            assert_eq!(std::mem::discriminant(&was), std::mem::discriminant(&is), "{before}: {text}");
+            assert_same(&rewritten(before.as_bytes(), None), after.as_bytes());
         }
+    }
+
+    /// Rule J11. What nobody asked for is read by nobody, whatever its form.
+    #[test]
+    fn of_an_answer_stays_what_was_asked_for() {
+        let answer = |body: &str, rest: &str| format!("d{rest}1:rd{ID}{body}e1:t4:ABCD1:y1:re");
+        let (a, x) = (|n| "a".repeat(n), |n| "x".repeat(n));
+        let item = |letter: fn(usize) -> String, digits, value| {
+            let (k, sig) = (letter(32), letter(64));
+            format!("1:k32:{k}3:seqi{digits}e3:sig64:{sig}1:v{value}")
+        };
+        let [samples, other_samples] = [a, x].map(|letter| format!("7:samples40:{}", letter(40)));
+        let [filter, other_filter] = [a, x].map(|letter| format!("4:BFpe256:{0}4:BFsd256:{0}", letter(256)));
+        let [whole, blurred] =
+            [(a as fn(usize) -> String, "77", "d2:zzi7ee"), (x, "11", "d2:\0xi1ee")].map(|(l, d, v)| item(l, d, v));
+        let [long, other_long] = [a, x].map(|letter| format!("1:v1006:{}", letter(1006)));
+        for (asked, before, after) in [
+            (Asked::Samples, &samples, &samples),
+            (Asked::Peers, &samples, &other_samples),
+            (Asked::Peers, &filter, &filter),
+            (Asked::Item, &filter, &other_filter),
+            (Asked::Item, &whole, &whole),
+            (Asked::Samples, &whole, &blurred),
+            (Asked::Else, &whole, &blurred),
+            (Asked::Item, &long, &other_long),
+            (Asked::Item, &"3:seqi-77e".to_string(), &"3:seqi-11e".to_string()),
+            (Asked::Samples, &format!("7:samples25:{}", a(25)), &format!("7:samples25:{}", x(25))),
+            (Asked::Samples, &"8:intervali7777e3:numi-7777e".to_string(), &"8:intervali1111e3:numi-1111e".to_string()),
+            (
+                Asked::Item,
+                &"4:salt6:SECRET6:valuesl6:SECRETe".to_string(),
+                &"4:salt6:xxxxxx6:valuesl6:xxxxxxe".to_string(),
+            ),
+            (Asked::Peers, &"6:valuesl7:SECRET7e".to_string(), &"6:valuesl7:xxxxxxxe".to_string()),
+            (Asked::Peers, &"5:nodes6:SECRET".to_string(), &"5:nodes6:xxxxxx".to_string()),
+        ] {
+            let version = "1:v4:LT12";
+            let after = answer(after, version);
+            assert_same(&rewritten(answer(before, version).as_bytes(), Some(asked)), after.as_bytes());
+            let nobody = rewritten(answer(before, "2:ip6:SECRET1:v4:LT12").as_bytes(), None);
+            let text = nobody.escape_ascii().to_string();
+            assert!(!["aaa", "SEC", "77", "LT12", "ABCD", "abc"].iter().any(|kept| text.contains(kept)), "{text}");
+        }
+        let error = |code: &str, text: &str| format!("d1:el{code}{text}e1:t4:ABCD1:y1:ee");
+        for (before, after) in [
+            (error("i201e", "6:SECRET6:SECRET"), error("i201e", "6:xxxxxx6:xxxxxx")),
+            (error("i777e", "6:SECRETi203e"), error("i111e", "6:xxxxxxi111e")),
+            (error("6:SECRET", "i203e"), error("6:xxxxxx", "i111e")),
+        ] {
+            assert_same(&rewritten(before.as_bytes(), Some(Asked::Else)), after.as_bytes());
+        }
+        let nobody = [&b"d1:eli111e1:xe1:t4:"[..], &turned(b"ABCD"), b"1:y1:ee"].concat();
+        assert_same(&rewritten(error("i203e", "1:S").as_bytes(), None), &nobody);
+    }
+
+    /// Where a secret stands, whatever is around it.
+    const SECRET: &[u8] = b"SECRET!";
+
+    fn random_value(rng: &mut Rng, depth: u32, out: &mut Vec<u8>) {
+        match rng.below(if depth < 4 { 6 } else { 3 }) {
+            0 => out.extend_from_slice([&b"i7777e"[..], b"i0e", b"i-7777e", b"i007e", b"i1e"][rng.below(5) as usize]),
+            1 | 2 => random_text(rng, out),
+            3 => {
+                out.push(b'l');
+                (0..rng.below(4)).for_each(|_| random_value(rng, depth + 1, out));
+                out.push(b'e');
+            }
+            _ => {
+                out.push(b'd');
+                for _ in 0..rng.below(4) {
+                    random_text(rng, out);
+                    random_value(rng, depth + 1, out);
+                }
+                out.push(b'e');
+            }
+        }
+    }
+
+    /// As long as no text is that the protocol has a place for.
+    fn random_text(rng: &mut Rng, out: &mut Vec<u8>) {
+        let len = [7, 9, 17, 21, 25, 33, 65, 84, 255][rng.below(9) as usize];
+        let text: Vec<u8> = SECRET.iter().copied().cycle().take(len).collect();
+        out.extend_from_slice(format!("{len}:").as_bytes());
+        out.extend_from_slice(&text);
+    }
+
+    /// A message that has each of these keys once or not at all.
+    fn random_message(rng: &mut Rng) -> Vec<u8> {
+        const METHOD: [&str; 9] = [
+            "4:ping",
+            "9:find_node",
+            "9:get_peers",
+            "13:announce_peer",
+            "3:get",
+            "3:put",
+            "17:sample_infohashes",
+            "4:SECR",
+            "i7e",
+        ];
+        const BODY: &str = "k sig salt seq cas port implied_port seed noseed scrape want samples BFsd BFpe \
+                            interval num values token info_hash target";
+        let mut body = ID.as_bytes().to_vec();
+        for key in BODY.split(' ') {
+            if rng.below(4) > 0 {
+                continue;
+            }
+            body.extend_from_slice(format!("{}:{key}", key.len()).as_bytes());
+            match key {
+                // Of these something stays.
+                "seq" => body.extend_from_slice([&b"i5e"[..], b"i0e", b"i-5e", b"1:x"][rng.below(4) as usize]),
+                "target" | "info_hash" if rng.below(4) > 0 => body.extend_from_slice(b"20:aaaaaaaaaaaaaaaaaaaa"),
+                _ => random_value(rng, 1, &mut body),
+            }
+        }
+        let [kind, name] = [["q", "q", "r", "e"][rng.below(4) as usize], METHOD[rng.below(9) as usize]];
+        let mut message = [&b"d1:q"[..], name.as_bytes()].concat();
+        for key in ["a", "r"] {
+            message.extend_from_slice(&[format!("1:{key}d").as_bytes(), &body, b"e"].concat());
+        }
+        message.extend_from_slice(b"1:eli201e");
+        random_text(rng, &mut message);
+        random_value(rng, 1, &mut message);
+        message.extend_from_slice(b"e");
+        for key in ["v", "ip", "ro"] {
+            if rng.below(2) == 0 {
+                continue;
+            }
+            message.extend_from_slice(format!("{}:{key}", key.len()).as_bytes());
+            random_value(rng, 1, &mut message);
+        }
+        [&message[..], format!("1:t4:ABCD1:y1:{kind}e").as_bytes()].concat()
+    }
+
+    /// What a node does with a message, apart from what is written in it.
+    fn shape(message: &[u8]) -> String {
+        match decode(message).unwrap() {
+            Decoded::Query(query) => {
+                let (mut seen, read_only) = (format!("{:?}", std::mem::discriminant(&query.method)), query.read_only);
+                if let Method::GetPeers { want, noseed, scrape, .. } = query.method {
+                    seen += &format!("{want:?}{noseed}{scrape}");
+                }
+                if let Method::AnnouncePeer { port, implied_port, seed, .. } = query.method {
+                    seen += &format!("{}{implied_port}{seed}", port > 0);
+                }
+                if let Method::Get { seq, .. } = query.method {
+                    seen += &format!("{:?}", seq.map(|seq| seq.max(-1)));
+                }
+                format!("{seen}{read_only}")
+            }
+            Decoded::Refuse(refusal) => format!("{:?}{}", refusal.error, refusal.text),
+            Decoded::Response(response) => format!(
+                "{:?}{:?}{:?}{:?}",
+                response.nodes.map(<[u8]>::len),
+                response.samples.map(<[u8]>::len),
+                response.token.map(<[u8]>::len),
+                response.seq.is_some()
+            ),
+            Decoded::Error(error) => format!("{}{}", error.code, error.text.len()),
+            Decoded::Broken { reason, .. } => reason.name().into(),
+        }
+    }
+
+    /// Rule J11.
+    #[test]
+    fn no_secret_survives_and_a_node_makes_the_same_of_whatever_was_a_message() {
+        let (mut rng, mut kinds) = (Rng::from_seed([9; 32]), std::collections::BTreeSet::new());
+        for _ in 0..5_000 {
+            let before = random_message(&mut rng);
+            if decode(&before).is_err() {
+                continue;
+            }
+            for asked in [None, Some(Asked::Item), Some(Asked::Peers), Some(Asked::Samples), Some(Asked::Else)] {
+                let after = rewritten(&before, asked);
+                let text = after.escape_ascii().to_string();
+                assert!(!["SECR", "RET!", "7777"].iter().any(|secret| text.contains(secret)), "{text}");
+                let is_read = asked.is_some() || !matches!(decode(&before), Ok(Decoded::Error(_)));
+                assert!(!is_read || shape(&before) == shape(&after), "{} {text}", before.escape_ascii());
+            }
+            kinds.insert(shape(&before));
+        }
+        assert!(kinds.len() > 30, "{kinds:?}");
     }
 }
