@@ -358,6 +358,34 @@ mod tests {
         }
     }
 
+    /// Rule J11. What is too long for any node is refused again, and tells nothing but that.
+    #[test]
+    fn of_a_command_that_is_refused_for_its_length_or_its_sign_that_alone_is_kept() {
+        let scrubbed = scrubbed(tests::head().node().unwrap());
+        let (key, signature, string) =
+            ([1; 32], [2; 64], |len: usize| format!("{len}:{}", "s".repeat(len)).into_bytes());
+        let (long_value, salts) = (string(1001), [vec![b's'; 64], vec![b's'; 65], vec![b's'; 300]]);
+        for (value, is_long) in
+            [(string(5), false), (string(1000), false), (long_value, true), (vec![b'i'; 1001], true)]
+        {
+            for (salt, other_len) in salts.iter().zip([64, 65, 65]) {
+                for (number, other) in [(7, 7), (0, 0), (-7, -1), (i64::MIN, -1)] {
+                    let cas = Some(number);
+                    let put =
+                        Command::PutMutable { value: &value, key: &key, salt, seq: number, signature: &signature, cas };
+                    let mut nodes = Vec::new();
+                    let after = scrubbed.command(put, &mut nodes);
+                    let Command::PutMutable { value: after, salt: other_salt, seq, cas, .. } = after else {
+                        panic!("another command")
+                    };
+                    assert_eq!((after == value, after.contains(&b's')), (!is_long, !is_long));
+                    assert_eq!((other_salt.len(), other_salt[0] == b's'), (other_len, other_len == 64));
+                    assert_eq!((seq, cas), (other, Some(other)));
+                }
+            }
+        }
+    }
+
     /// Rules J11 and J19.
     #[test]
     fn a_journal_at_which_the_node_panics_is_scrubbed_up_to_there() {
