@@ -133,6 +133,9 @@ fn what_a_head_says_of_its_program_stays_on_its_line_and_steers_no_terminal() {
         let is_ours = |line: &str| line.starts_with("honeyguide: ") && !line.starts_with("honeyguide: all is well");
         assert!(run.err.lines().all(is_ours), "{run:?}");
     }
+    let endless = folder.with("endless", journal(&format!("3000:{}", "9".repeat(3000)), b"", &untrue));
+    let told = honeyguide(&["replay", &endless]).ended(1, &["honeyguide 999", "9 recorded it"]);
+    assert!(told.err.len() < 1000, "{told:?}");
     honeyguide(&["replay", &name]).ended(1, &["honeyguide 1.0\\u{a}honeyguide: all is well\\u{d}\\u{1b}[2J\\u{202e}"]);
 }
 
@@ -160,6 +163,17 @@ fn whoever_reads_a_journal_refuses_what_a_replay_refuses() {
     // Of what was cut there is something to be had, and it is said that there was more.
     let cut = folder.with("cut", journal(VERSION, b"", &end[..end.len() - 1]));
     honeyguide(&["journal", "scrub", &cut, &out]).ended(0, &["left out"]);
+    fs::remove_file(&out).unwrap();
+    // Each run of a shrinking is made anew, so that another output is no hindrance.
+    let timeout = || record(0, Call::Input(Input::Timeout));
+    let other = [timeout(), record(0, Call::Mark { hash: 1 }), timeout(), end.clone()].concat();
+    for (records, calls) in [(other.clone(), 2), (other[..other.len() - end.len() - 1].to_vec(), 1)] {
+        let made = folder.with("other", journal(VERSION, b"", &records));
+        let shrink = ["journal", "shrink", &made, &out, "--json", "--", "false"];
+        let shrunk = honeyguide(&shrink).ended(0, &["is true up to byte", "shrunk all the same"]).objects().remove(0);
+        assert_eq!((&shrunk["of"], &shrunk["calls"]), (&calls.into(), &1.into()), "{shrunk}");
+        fs::remove_file(&out).unwrap();
+    }
 }
 
 /// Rules J6 and J22.

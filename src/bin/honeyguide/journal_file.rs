@@ -35,6 +35,8 @@ const FORMAT: u32 = Record::FORMAT;
 const MAGIC: &str = "honeyguide journal ";
 /// Longer heads are none: a node has four links.
 const MOST_HEAD: usize = 4096;
+/// Characters of a version that are repeated.
+const MOST_VERSION: usize = 60;
 
 const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
 
@@ -53,7 +55,10 @@ impl Journal {
     pub fn untrue(&self, shown: impl fmt::Display, error: ReplayError, far: &str) -> Failed {
         let (ours, at) = (env!("CARGO_PKG_VERSION"), self.front + error.sound());
         let version = match &self.head.version {
-            Some(theirs) if theirs != ours => format!("; honeyguide {theirs} recorded it, and this is {ours}"),
+            Some(theirs) if theirs != ours => {
+                let theirs: String = theirs.chars().take(MOST_VERSION).collect();
+                format!("; honeyguide {theirs} recorded it, and this is {ours}")
+            }
             _ => String::new(),
         };
         format!("{shown} is true up to byte {at}{far}, and no further: {}{version}", error.reason()).into()

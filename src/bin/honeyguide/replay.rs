@@ -15,6 +15,8 @@ use crate::print::{Out, say};
 
 /// Run a journal again and print the hash of the output stream
 #[derive(clap::Args)]
+// One is always needed, though it may stand behind --explain.
+#[command(override_usage = "honeyguide replay [OPTIONS] <FILE>")]
 pub struct Args {
     /// What `node --journal` recorded
     #[arg(required_unless_present = "explain")]
