@@ -14,13 +14,13 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 
 use honeyguide::adapters::ReplayError;
 use honeyguide::base::ConfigError;
 use honeyguide::dht::LinkConfig;
-use honeyguide::dht::journal::{Call, Record};
+use honeyguide::dht::journal::{Call, Record, RecordError};
 use honeyguide::{Config, Endpoint, Id, Node, Storage};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,8 @@ const FORMAT: u32 = Record::FORMAT;
 const MAGIC: &str = "honeyguide journal ";
 /// Longer heads are none: a node has four links.
 const MOST_HEAD: usize = 4096;
+/// As much is read before it is looked at.
+const READ_AT_ONCE: u64 = 1 << 20;
 /// Characters of a version that are repeated.
 const MOST_VERSION: usize = 60;
 
@@ -179,13 +181,37 @@ pub fn open_written(path: &Path) -> Result<Journal, Failed> {
     read(path, file)
 }
 
-/// A device or a large file that is none is not read on.
-fn read(path: &Path, file: File) -> Result<Journal, Failed> {
-    let (mut bytes, mut file) = (Vec::new(), BufReader::new(file));
-    let begun = file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut bytes);
-    let read = begun.and_then(|_| if bytes == MAGIC.as_bytes() { file.read_to_end(&mut bytes) } else { Ok(0) });
-    read.map_err(|error| unreadable(path, &error))?;
+/// A device, a pipe or a large file is read as far as it is a journal, and somewhat on.
+fn read(path: &Path, mut file: impl Read) -> Result<Journal, Failed> {
+    let (mut bytes, mut sound) = (Vec::new(), None);
+    while may_go_on(&bytes, &mut sound) {
+        let most = if bytes.is_empty() { MAGIC.len() as u64 } else { READ_AT_ONCE };
+        let read = file.by_ref().take(most).read_to_end(&mut bytes);
+        if read.map_err(|error| unreadable(path, &error))? == 0 {
+            break;
+        }
+    }
     Ok(decode(&bytes).map_err(|fault| format!("{} {fault}", path.display()))?)
+}
+
+/// Whether these may be the first bytes of a journal that has more. `sound` are those up to the last whole record.
+fn may_go_on(bytes: &[u8], sound: &mut Option<usize>) -> bool {
+    if !bytes.starts_with(MAGIC.as_bytes()) {
+        return bytes.is_empty();
+    }
+    let is_framed = bytes.starts_with(format!("{MAGIC}{FORMAT}\n").as_bytes());
+    let rest = bytes.get(MAGIC.len() + 1..).unwrap_or_default();
+    let front = || split(rest, is_framed).map(|(_, records)| bytes.len() - records.len());
+    let Some(mut at) = sound.or_else(front) else { return bytes.len() < 2 * MOST_HEAD };
+    let end = loop {
+        let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
+        match Record::decode(&bytes[at..], &mut nodes) {
+            Ok((_, after)) if is_framed => at = bytes.len() - after.len(),
+            end => break end.err(),
+        }
+    };
+    *sound = Some(at);
+    !is_framed || end == Some(RecordError::Cut)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failed {
@@ -274,6 +300,35 @@ mod tests {
             assert!(decode(&file).is_err(), "bit {bit}");
             file[bit / 8] ^= 1 << (bit % 8);
         }
+    }
+
+    /// Rule J7.
+    #[test]
+    fn what_never_ends_is_read_as_far_as_it_is_a_journal() {
+        let front = head().encode().unwrap();
+        let mut mark = [0; Record::MAX_LEN];
+        let record = Record { polls: 0, now: honeyguide::Instant::ZERO, call: Call::Mark { hash: 7 } };
+        let len = record.encode(&mut mark).unwrap();
+        // Records over the ends of what is read at once, then zeros for ever.
+        let records = mark[..len].repeat(3 * READ_AT_ONCE as usize / len);
+        let endless = |begin: &[u8]| read(Path::new("endless"), begin.chain(std::io::repeat(0)));
+        let journal = endless(&[&front[..], &records].concat()).unwrap();
+        assert!(
+            journal.records.starts_with(&records) && journal.records.len() < records.len() + 2 * READ_AT_ONCE as usize
+        );
+        for (begin, why) in [
+            (&b""[..], "not a journal"),
+            (b"honeyguide journal", "not a journal"),
+            (b"honeyguide journal 2\n", "damaged"),
+            (b"honeyguide journal 3\n", "damaged"),
+            (b"honeyguide journal 4\n", "format 4"),
+            (b"honeyguide journal 33\n", "format 33"),
+            (&front[..front.len() - 1], "damaged"),
+        ] {
+            assert!(endless(begin).unwrap_err().sentence.contains(why), "{}", begin.escape_ascii());
+        }
+        let whole = [&front[..], &records].concat();
+        assert_eq!(read(Path::new("whole"), &whole[..]).unwrap().records, records);
     }
 
     #[test]
