@@ -1,6 +1,7 @@
 //! Whole nodes, in virtual time.
 
 mod clock;
+mod ends;
 mod flood;
 mod hostile;
 mod lab;

@@ -518,7 +518,7 @@ impl<'s> Client<'s> {
             self.operations.join(first, Queue::Ready);
             return Some(Plan::Note(note));
         }
-        let plan = self.report(out.cx, first, self.operations.reason(first));
+        let plan = self.report(out.cx, first, Reason::Exhausted);
         self.remove(first);
         plan
     }
@@ -532,12 +532,13 @@ impl<'s> Client<'s> {
         if settled { self.report(cx, first, Reason::Converged) } else { None }
     }
 
-    /// Tells the user how it ended, if somebody waits for that.
-    fn report(&mut self, cx: &mut Context<'_>, first: SlabKey, reason: Reason) -> Option<Plan> {
+    /// Tells the user how it ended, at the least as said, if somebody waits for that.
+    fn report(&mut self, cx: &mut Context<'_>, first: SlabKey, least: Reason) -> Option<Plan> {
         if !self.operations.stop_waiting(first) {
             return None;
         }
         let elapsed = self.operations.parts(first).map(|(_, part)| part.elapsed(cx.now())).max().unwrap_or_default();
+        let reason = self.operations.reason(first, least);
         let outcome = Outcome { reason, elapsed, ..self.operations.outcome(first) };
         let tag = self.operations.get(first)?.tag();
         cx.trace(TraceEvent::Ended { op: first.into(), stored: outcome.stored.all });

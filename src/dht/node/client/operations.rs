@@ -269,9 +269,9 @@ impl<'s> Operations<'s> {
         all
     }
 
-    /// How all of it ended: what was found holds wherever it was found, and without the answers of one link there is no
-    /// proof.
-    pub(super) fn reason(&self, first: SlabKey) -> Reason {
+    /// How all of it ended, at the least as said: what was found holds wherever it was found, and without the answers
+    /// of one link there is no proof.
+    pub(super) fn reason(&self, first: SlabKey, least: Reason) -> Reason {
         let rank = |reason: &Reason| match reason {
             Reason::Exhausted => 0,
             Reason::Converged => 1,
@@ -279,7 +279,7 @@ impl<'s> Operations<'s> {
             Reason::Hit => 3,
             Reason::Cancelled => 4,
         };
-        self.parts(first).filter_map(|(_, part)| part.ended()).max_by_key(rank).unwrap_or_default()
+        self.parts(first).filter_map(|(_, part)| part.ended()).chain([least]).max_by_key(rank).unwrap_or(least)
     }
 
     /// What the user is told of all answers together, once, before the end.
