@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use honeyguide::dht::{PeerKind, Reason};
-use honeyguide::krpc::{Family, Method};
-use honeyguide::{Command, Config, Id};
+use honeyguide::base::Rng;
+use honeyguide::dht::{LinkConfig, PeerKind, Rate, Reason};
+use honeyguide::krpc::{Family, Method, Query};
+use honeyguide::{Command, Config, Endpoint, Id};
 
 use crate::lab::{self, Lab};
-use crate::scopes::{NOTHING, dual_of};
+use crate::scopes::{NOTHING, address, dual_of};
 
 const TARGET: Id = Id([0x42; 20]);
 
@@ -66,4 +67,82 @@ fn a_put_that_one_link_has_confirmed_converges_when_the_other_has_tried_all() {
             with_one_part_settled(lab::config(), settled, Command::PutImmutable { value: b"5:hello" }).finish();
         assert_eq!((outcome.reason, outcome.stored.all), (Reason::Converged, 8));
     }
+}
+
+/// A node with one place for queries in flight that knows so many nodes of each family, all of whom answered at once: a
+/// longer way would let more queries be under way.
+fn with_one_place(deadline: Duration, fours: u8, sixes: u8) -> Lab {
+    let mut narrow = lab::config().with_links(&[LinkConfig::V4, LinkConfig::V6]).unwrap();
+    (narrow.lookup.in_flight, narrow.lookup.deadline) = (1, deadline);
+    let (mut lab, mut rng) = (Lab::new(narrow), Rng::from_seed([3; 32]));
+    let nodes = (0..fours).map(|n| address(Family::V4, n)).chain((0..sixes).map(|n| address(Family::V6, n)));
+    for endpoint in nodes {
+        lab.node.ping(lab.now, 9, endpoint).unwrap();
+        lab.drain();
+        let query = lab.query_to(endpoint);
+        lab.give_via(query.link, endpoint, &lab::reply(&query.tid(), &Id::secure(endpoint.ip(), &mut rng), b""));
+    }
+    lab
+}
+
+/// Rule L33: with one place for all queries in flight and nobody who answers, the second link's part has to wait for half
+/// a second before it may ask.
+#[test]
+fn the_deadline_of_all_parts_runs_from_the_first_query_of_any() {
+    for (deadline, links_that_asked) in [(1_000, 2), (400, 1)] {
+        let mut lab = with_one_place(Duration::from_millis(deadline), 1, 3);
+        let began = lab.now;
+        let outcome = lab.operate(|node, now| {
+            node.lookup(now, 1, TARGET).unwrap();
+        });
+        let elapsed = Duration::from_millis(deadline);
+        assert_eq!((outcome.reason, outcome.elapsed, lab.now.since(began)), (Reason::Deadline, elapsed, elapsed));
+        assert_eq!(outcome.links.iter().filter(|link| link.queried > 0).count(), links_that_asked);
+    }
+}
+
+/// Rule L33: the only place in flight is taken for longer than an operation may take.
+#[test]
+fn a_deadline_does_not_run_while_an_operation_waits_with_its_first_query() {
+    let mut lab = with_one_place(Duration::from_secs(1), 8, 0);
+    for contact in lab.node.contacts().map(|(_, contact)| contact).collect::<Vec<_>>() {
+        let answer = move |query: &Query<'_>| Some(lab::reply(query.tid, &contact.id, b""));
+        lab.minds.insert(contact.endpoint, Box::new(answer));
+    }
+    for tag in [2, 3, 4] {
+        let silent = lab.stranger();
+        lab.node.ping(lab.now, tag, silent).unwrap();
+    }
+    let began = lab.now;
+    let outcome = lab.operate(|node, now| {
+        node.lookup(now, 1, TARGET).unwrap();
+    });
+    assert!(lab.now.since(began) > Duration::from_millis(1_500), "it waited in line: {outcome:?}");
+    assert_eq!((outcome.reason, outcome.answered), (Reason::Converged, 8));
+    assert!(outcome.elapsed < Duration::from_secs(1), "{outcome:?}");
+}
+
+/// Rule L33: of strangers one a second may be asked, and eight have to answer.
+#[test]
+fn a_deadline_stands_still_while_the_budget_for_unverified_nodes_alone_holds_an_operation_up() {
+    let deadline = Duration::from_secs(3);
+    let mut slow = lab::config();
+    slow.lookup.unverified_query_rate = Rate { per_second: 1, burst: 1 };
+    slow.lookup.deadline = deadline;
+    let mut lab = Lab::new(slow);
+    lab.befriend(4);
+    let stranger = |n: u8| (Id([0x42 ^ n; 20]), Endpoint::v4([55, n, 1, 5], 53));
+    for &(id, endpoint) in &*lab.friends.clone() {
+        let named: Vec<_> = (0..8).map(stranger).collect();
+        lab.minds.insert(endpoint, Box::new(move |query| Some(lab::reply(query.tid, &id, &lab::nodes(&named)))));
+    }
+    lab.anyone_else = Some(Box::new(move |to, query| match to.ip_bytes() {
+        [55, n, ..] => Some(lab::reply(query.tid, &stranger(*n).0, b"")),
+        _ => None,
+    }));
+    let outcome = lab.operate(|node, now| {
+        node.lookup(now, 1, TARGET).unwrap();
+    });
+    assert_eq!(outcome.reason, Reason::Converged, "{outcome:?}");
+    assert!(outcome.answered > 8 && outcome.elapsed > deadline * 2, "{outcome:?}");
 }

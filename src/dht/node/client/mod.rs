@@ -484,8 +484,7 @@ impl<'s> Client<'s> {
         let purpose = Purpose::Operation { key, stage };
         let tid = if has_one { rpc.open(cx, links, limiter, addressee, purpose, of_upkeep) } else { None };
         if tid.is_some() {
-            active.operation().on_query_sent(now);
-            self.operations.leave_line(key);
+            self.operations.on_query_sent(key, now, &mut self.wakes);
             return tid;
         }
         active.on_not_sent(stage, &addressee.to, addressee.id);
@@ -537,10 +536,10 @@ impl<'s> Client<'s> {
         if !self.operations.stop_waiting(first) {
             return None;
         }
-        let elapsed = self.operations.parts(first).map(|(_, part)| part.elapsed(cx.now())).max().unwrap_or_default();
+        let leader = self.operations.get(first)?;
+        let (tag, elapsed) = (leader.tag(), leader.elapsed(cx.now()));
         let reason = self.operations.reason(first, least);
         let outcome = Outcome { reason, elapsed, ..self.operations.outcome(first) };
-        let tag = self.operations.get(first)?.tag();
         cx.trace(TraceEvent::Ended { op: first.into(), stored: outcome.stored.all });
         Some(Plan::Note(Note::Plain(Event::Finished { op: first.into(), tag, outcome })))
     }

@@ -26,7 +26,7 @@ pub struct OperationState {
     at: Option<Endpoint>,
     lookup: Lookup,
     outcome: Outcome,
-    /// When its first query left.
+    /// When the first query of its operation left.
     started: Option<Instant>,
     /// How long it may take from then on.
     time: Duration,
@@ -73,8 +73,8 @@ pub(super) enum Todo {
 }
 
 impl OperationState {
-    /// A part of an operation that is about to begin: it may take `time` from its first query on. It carries no bytes
-    /// yet: see [`Self::set_payload`].
+    /// A part of an operation that is about to begin: it may take `time` from the first query of any part on. It
+    /// carries no bytes yet: see [`Self::set_payload`].
     pub(super) fn new(now: Instant, tag: u64, link: LinkId, goal: Goal, target: Id, time: Duration) -> Self {
         let mut lookup = Lookup::new(now, target);
         if goal.stores() {
@@ -142,9 +142,9 @@ impl OperationState {
         self.at.is_some()
     }
 
-    /// When it has to end; `None` while it has not begun, or is held up by the budget alone.
+    /// When it has to end; `None` before the first query, while the budget alone holds it up, and after its end.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.started.filter(|_| self.held.is_none()).map(|at| at + self.time)
+        self.started.filter(|_| self.held.is_none() && self.ended.is_none()).map(|at| at + self.time)
     }
 
     // ---- its place among the parts of its operation ----
@@ -252,10 +252,20 @@ impl OperationState {
         self.next_bootstrap = 0;
     }
 
-    pub(super) fn on_query_sent(&mut self, now: Instant) {
+    /// A query of it left; the first part of its operation.
+    pub(super) fn on_query_sent(&mut self, now: Instant) -> SlabKey {
         self.outcome.queried = self.outcome.queried.saturating_add(1);
-        self.started.get_or_insert(now);
         self.on_released(now);
+        self.leader
+    }
+
+    /// A query of its operation left. If that was the first: when the part has to end.
+    pub(super) fn on_begin(&mut self, now: Instant) -> Option<Instant> {
+        if self.started.is_some() {
+            return None;
+        }
+        self.started = Some(now);
+        self.deadline()
     }
 
     /// Nothing but the budget for unverified nodes holds it up, from now on.
@@ -336,7 +346,7 @@ impl OperationState {
         }
     }
 
-    /// How long ago its first query left.
+    /// How long ago the first query of its operation left.
     pub(super) fn elapsed(&self, now: Instant) -> Duration {
         self.started.map_or(Duration::ZERO, |at| now.since(at))
     }

@@ -7,8 +7,10 @@
 //! Memory is flat: the place of a part in the slab is the place of its window; the place of a payload and the number of
 //! a link are the place of the tokens.
 
+use crate::base::deadlines::Deadlines;
 use crate::base::list::List;
 use crate::base::slab::{Slab, SlabEntry, SlabKey};
+use crate::base::time::Instant;
 use crate::dht::capacity::MAX_LINKS;
 use crate::dht::config::K;
 use crate::dht::event::{Buffer, Event, OpId, OpView};
@@ -370,6 +372,18 @@ impl<'s> Operations<'s> {
             self.queues.rest(&mut self.slab, key);
             self.join(key, Queue::Ready);
         }
+    }
+
+    /// A query of a part left. The deadline of all parts of its operation runs from the first one on, also of those
+    /// that still wait in line.
+    pub(super) fn on_query_sent(&mut self, key: SlabKey, now: Instant, wakes: &mut Deadlines<'_>) {
+        self.leave_line(key);
+        let Some(first) = self.slab.get_mut(key).map(|part| part.on_query_sent(now)) else { return };
+        self.each_part(first, |key, part| {
+            if let Some(deadline) = part.on_begin(now) {
+                wakes.set(key.index, deadline);
+            }
+        });
     }
 
     /// A part is not ready any more, and leaves what it was let in for to others.
