@@ -282,17 +282,17 @@ impl<'s> PeerStore<'s> {
     }
 
     /// Hands out at most `max` of the info-hashes of the current sample (BEP 51) that still have peers, and returns how
-    /// many. A sample is drawn when it is first asked for and then stays for the interval. One that held everything
-    /// there is does not stay: the next call draws again.
+    /// many. A sample is drawn when it is first asked for and then stays for the interval, unless a sample has room
+    /// for everything there is, or nothing of it is left: then the next call draws again.
     pub fn sample_infohashes(&mut self, now: Instant, rng: &mut Rng, max: usize, mut emit: impl FnMut(&Id)) -> usize {
-        if self.interval_left(now).is_zero() {
+        if self.interval_left(now).is_zero() || self.sampled == 0 || self.swarms.len() <= self.sample_size {
             self.draw_sample(now, rng);
         }
         let sample = self.swarms.get(..self.sampled.min(max)).unwrap_or_default();
         sample.iter().map(|&first| emit(&self.entry(first).info_hash)).count()
     }
 
-    /// How long the current sample of info-hashes stays; zero when the next call of
+    /// How long the sample of info-hashes that was handed out last stays; zero when the next call of
     /// [`sample_infohashes`](Self::sample_infohashes) draws a new one.
     pub fn interval_left(&self, now: Instant) -> Duration {
         self.sample_until.since(now)

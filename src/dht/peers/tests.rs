@@ -258,10 +258,35 @@ fn a_sample_of_info_hashes_stays_for_its_interval_and_changes_after_it() {
     assert_eq!(sorted.len(), 20, "no info-hash twice");
     // What has lost its peers is not listed any more, even if it has others again.
     peers.announce(at(41_600), &next[3], peer(200), Downloader);
+    for i in 200..220 {
+        peers.announce(at(41_600), &info_hash(i), peer(200), Downloader);
+    }
     peers.sweep(at(50_500));
+    assert_eq!(peers.info_hashes(), 21);
     assert_eq!(samples(&mut peers, 50_500, 20, &mut rng), [next[3]]);
     peers.announce(at(50_501), &next[4], peer(200), Downloader);
     assert_eq!(samples(&mut peers, 50_501, 20, &mut rng), [next[3]]);
+}
+
+/// Rule S39: peers are gone long before the interval is over.
+#[test]
+fn a_sample_is_drawn_anew_where_all_that_are_left_fit_it_and_where_none_of_it_is_left() {
+    for left in [1, 19, 20, 21, 60] {
+        let (mut peers, mut rng) = (store(200), rng());
+        for i in 0..21 {
+            peers.announce(at(0), &info_hash(i), peer(1), Downloader);
+        }
+        assert_eq!(samples(&mut peers, 1, 20, &mut rng).len(), 20);
+        assert_eq!(peers.interval_left(at(1)), Duration::from_secs(21_600));
+        for i in 100..100 + left {
+            peers.announce(at(1_000), &info_hash(i), peer(1), Downloader);
+        }
+        peers.sweep(at(2_700));
+        assert_eq!(peers.info_hashes(), usize::from(left));
+        assert_eq!(samples(&mut peers, 2_701, 20, &mut rng).len(), usize::from(left.min(20)), "of {left}");
+        let stays = if left > 20 { 21_600 } else { 0 };
+        assert_eq!(peers.interval_left(at(2_701)), Duration::from_secs(stays), "of {left}");
+    }
 }
 
 /// Rule S39.
