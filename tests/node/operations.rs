@@ -335,6 +335,11 @@ fn the_only_transaction_goes_to_a_user_who_waits_and_not_to_upkeep() {
 
 /// A node whose 16 contacts answered at once: a longer way would let more queries be under way.
 fn with_contacts_nearby(config: Config) -> (Lab, Vec<(Id, Endpoint)>) {
+    with_contacts_at(config, Duration::ZERO)
+}
+
+/// A node whose 16 contacts answered after such a time.
+fn with_contacts_at(config: Config, round_trip: Duration) -> (Lab, Vec<(Id, Endpoint)>) {
     let (mut lab, mut rng, mut friends) = (Lab::new(config), Rng::from_seed([3; 32]), Vec::new());
     for n in 0..16 {
         let endpoint = lab.addr(0, n);
@@ -342,6 +347,7 @@ fn with_contacts_nearby(config: Config) -> (Lab, Vec<(Id, Endpoint)>) {
         lab.node.ping(lab.now, u64::MAX, endpoint).unwrap();
         lab.drain();
         let tid = lab.query_to(endpoint).tid();
+        lab.now += round_trip;
         lab.give(endpoint, &lab::reply(&tid, &friends[usize::from(n)].0, b""));
     }
     lab.sent.clear();
@@ -365,6 +371,22 @@ fn no_more_queries_are_in_flight_than_the_buffer_of_a_socket_has_room_for_answer
     assert_eq!(lab.sent.len(), 8);
     lab.run_until(began + Duration::from_millis(999), |_| false);
     assert!((9..=16).contains(&lab.sent.len()), "{}", lab.sent.len());
+}
+
+/// Rule L34: sixteen more for each millisecond, of which upkeep is left one (L27), and nothing for what is long ago.
+#[test]
+fn the_longer_the_shortest_round_trip_of_late_the_more_queries_are_in_flight() {
+    for (micros, pause, expected) in [(999, 0, 8), (1_000, 0, 23), (1_999, 119, 23), (1_999, 121, 8)] {
+        let mut narrow = lab::config().local();
+        (narrow.lookup.in_flight, narrow.capacity.operations, narrow.capacity.transactions) = (8, 8, 128);
+        let (mut lab, _) = with_contacts_at(narrow, Duration::from_micros(micros));
+        lab.now += Duration::from_secs(pause);
+        for tag in 0..6 {
+            lab.node.lookup(lab.now, tag, Id([0x42; 20])).unwrap();
+        }
+        lab.drain();
+        assert_eq!(lab.sent.len(), expected, "{micros} us, {pause} s ago");
+    }
 }
 
 #[test]

@@ -336,7 +336,7 @@ impl<'s> Node<'s> {
         let Node { cx, links, rpc, limiter, .. } = self;
         let now = cx.now();
         while let Some((id, link)) = links.next_with_check() {
-            if !rpc.has_one_for_upkeep(cx.config(), false) {
+            if !rpc.has_one_for_upkeep(cx, false) {
                 link.hold_checks(now + CHECK_LATER);
                 continue;
             }

@@ -57,7 +57,7 @@ pub(super) struct Rpc<'s> {
 
 impl<'s> Rpc<'s> {
     pub(super) fn new(transactions: Transactions<'s>, soft: Deadlines<'s>) -> Self {
-        Rpc { transactions, soft, upkeep_in_flight: 0, rtt: AnswerHistory::default(), least_rtt: LeastRtt::default() }
+        Rpc { transactions, soft, upkeep_in_flight: 0, rtt: AnswerHistory::default(), least_rtt: LeastRtt::new() }
     }
 
     // ---- sending ----
@@ -92,31 +92,30 @@ impl<'s> Rpc<'s> {
     /// Whether there is a transaction for what nobody waits for. It leaves half of them to users, and half of what may
     /// be in flight: dead contacts keep theirs until the hard timeout, and what the node asks for itself must not hold
     /// up what it was asked for. Where there is only one, it goes to users who wait; of many, users leave it one.
-    pub(super) fn has_one_for_upkeep(&self, config: &Config, users_wait: bool) -> bool {
-        let (window, all, least) = (self.window(config), self.transactions.capacity(), usize::from(!users_wait));
+    pub(super) fn has_one_for_upkeep(&self, cx: &Context<'_>, users_wait: bool) -> bool {
+        let (window, all, least) = (self.window(cx), self.transactions.capacity(), usize::from(!users_wait));
         let most = if left_to_upkeep(all, self.transactions.of_upkeep()) > 0 { all } else { (all / 2).max(least) };
         self.transactions.len() < most && self.soft.len() < window && self.upkeep_in_flight < (window / 2).max(least)
     }
 
     /// Whether there is a transaction for a user's operation. So many answers at once have room in the buffer of any
     /// socket, and the longer the shortest round trip, the more are under way without harm.
-    pub(super) fn has_one_for_users(&self, config: &Config) -> bool {
-        let (window, all) = (self.window(config), self.transactions.capacity());
+    pub(super) fn has_one_for_users(&self, cx: &Context<'_>) -> bool {
+        let (window, all) = (self.window(cx), self.transactions.capacity());
         self.transactions.len() < all - left_to_upkeep(all, self.transactions.of_upkeep())
             && self.soft.len() < window - left_to_upkeep(window, self.upkeep_in_flight)
     }
 
     /// Whether an operation may send its first query: a quarter is left to those that began before.
-    pub(super) fn has_one_for_new(&self, config: &Config) -> bool {
-        let (window, all) = (self.window(config), self.transactions.capacity());
+    pub(super) fn has_one_for_new(&self, cx: &Context<'_>) -> bool {
+        let (window, all) = (self.window(cx), self.transactions.capacity());
         self.soft.len() < window - window / 4 && self.transactions.len() < all - all / 4
     }
 
     /// Queries that may be in flight.
-    fn window(&self, config: &Config) -> usize {
-        let round_trip = self.least_rtt.get().as_millis();
-        let more = usize::try_from(round_trip).unwrap_or(usize::MAX).saturating_mul(PACE);
-        usize::from(config.lookup.in_flight).saturating_add(more)
+    fn window(&self, cx: &Context<'_>) -> usize {
+        let millis = self.least_rtt.get(cx.now()) as usize / 1000;
+        usize::from(cx.config().lookup.in_flight).saturating_add(millis.saturating_mul(PACE))
     }
 
     /// The rules of lookups: those of the configuration, and how patient the round trips so far allow to be.
@@ -170,8 +169,8 @@ impl<'s> Rpc<'s> {
         cx.stats_mut().rpc_ok += 1;
         cx.stats_mut().rpc_late += u64::from(open.late);
         self.rtt.on_answer(now, Some(rtt));
-        self.least_rtt.on_answer(now, rtt);
         let rtt_micros = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX);
+        self.least_rtt.on_answer(now, rtt_micros);
         cx.trace(TraceEvent::Answered { op: operation_of(open.purpose), rtt_micros });
         let link = links.get_mut(open.link)?;
         if link.on_answer(now, &response.id, open.to, rtt) {

@@ -359,7 +359,7 @@ impl<'s> Client<'s> {
     #[inline]
     pub(super) fn next(&mut self, out: &mut Outlet<'_, '_>, buf: &mut Buffer) -> Option<Plan> {
         loop {
-            let new = self.operations.first_new().filter(|_| out.rpc.has_one_for_new(out.cx.config()));
+            let new = self.operations.first_new().filter(|_| out.rpc.has_one_for_new(out.cx));
             let Some(index) = new.or_else(|| self.operations.first(Queue::Ready)) else {
                 if self.admit(out) {
                     continue;
@@ -379,9 +379,8 @@ impl<'s> Client<'s> {
 
     /// Hands out what is scarce and has become free.
     fn admit(&mut self, out: &mut Outlet<'_, '_>) -> bool {
-        let (config, now) = (out.cx.config(), out.cx.now());
-        let rate = config.lookup.unverified_query_rate;
-        let somebody = self.operations.let_in(out.rpc.has_one_for_users(config), || self.budget.has_one(now, rate));
+        let (rate, now) = (out.cx.config().lookup.unverified_query_rate, out.cx.now());
+        let somebody = self.operations.let_in(out.rpc.has_one_for_users(out.cx), || self.budget.has_one(now, rate));
         self.budget.hold(self.operations.first(Queue::Held).is_some(), rate);
         somebody
     }
@@ -478,8 +477,8 @@ impl<'s> Client<'s> {
         // While others wait with their first query, whoever asks somebody leaves the rest to them.
         let leaves_it = some_new && stage == Stage::Converge && active.operation().asking() > 1;
         let has_one = match of_upkeep {
-            true => rpc.has_one_for_upkeep(cx.config(), some_blocked || some_new),
-            false => is_its_turn && !leaves_it && rpc.has_one_for_users(cx.config()),
+            true => rpc.has_one_for_upkeep(cx, some_blocked || some_new),
+            false => is_its_turn && !leaves_it && rpc.has_one_for_users(cx),
         };
         let purpose = Purpose::Operation { key, stage };
         let tid = if has_one { rpc.open(cx, links, limiter, addressee, purpose, of_upkeep) } else { None };
