@@ -167,9 +167,10 @@ impl<'s> Transactions<'s> {
         self.entries.get(usize::from(index))?.open.as_ref()
     }
 
-    /// The oldest open query to an address (an unreachable notice names only the address). Scans the table.
+    /// The latest open query to an address: a notice that nothing could be sent there, or that it is unreachable, names
+    /// only the address. Scans the table.
     pub fn find_by_endpoint(&self, to: &Endpoint, link: LinkId) -> Option<u16> {
-        self.indexes().find(|&index| self.at(index).is_some_and(|open| open.to == *to && open.link == link))
+        self.indexes().filter(|&index| self.at(index).is_some_and(|open| open.to == *to && open.link == link)).last()
     }
 
     /// Marks a query as late; its open state, if it was not late before.

@@ -389,6 +389,23 @@ fn the_longer_the_shortest_round_trip_of_late_the_more_queries_are_in_flight() {
     }
 }
 
+/// Two queries to one node are open, and only the second could not be sent.
+#[test]
+fn of_two_queries_to_one_node_the_later_one_is_that_which_could_not_be_sent() {
+    let (mut lab, friends) = with_contacts_nearby(lab::config().local());
+    let (id, to) = friends[0];
+    lab.node.ping(lab.now, 1, to).unwrap();
+    lab.drain();
+    let first = lab.query_to(to);
+    lab.run(Duration::from_secs(1));
+    lab.node.ping(lab.now, 2, to).unwrap();
+    lab.drain();
+    lab.input(Input::SendFailed { link: LinkId(0), to });
+    assert!(lab.news.iter().any(|news| matches!(news, News::Finished { tag: 2, .. })), "{:?}", lab.news);
+    lab.give(to, &lab::reply(&first.tid(), &id, b""));
+    assert_eq!(lab.outcome().map(|outcome| outcome.reason), Some(Reason::Hit));
+}
+
 #[test]
 fn every_query_is_counted_when_it_leaves_and_when_it_ends() {
     let (mut lab, friends) = with_contacts_nearby(lab::config().local());

@@ -146,7 +146,7 @@ impl<'s> Rpc<'s> {
         self.transactions.find(tid, from, link)
     }
 
-    /// The oldest open query to an address.
+    /// The latest open query to an address.
     pub(super) fn find_by_endpoint(&self, to: &Endpoint, link: LinkId) -> Option<u16> {
         self.transactions.find_by_endpoint(to, link)
     }
