@@ -53,7 +53,7 @@ impl fmt::Display for Reason {
 pub struct Outcome {
     /// Why it ended.
     pub reason: Reason,
-    /// Queries sent, stores included.
+    /// Queries sent, stores included; not those that our own side could not send.
     pub queried: u16,
     /// Usable responses.
     pub answered: u16,

@@ -389,6 +389,22 @@ fn the_longer_the_shortest_round_trip_of_late_the_more_queries_are_in_flight() {
     }
 }
 
+#[test]
+fn a_query_that_could_not_be_sent_asked_nobody() {
+    for sent in 0..=1 {
+        let (mut lab, _) = with_contacts_nearby(lab::config().local());
+        lab.node.lookup(lab.now, 1, Id([0x42; 20])).unwrap();
+        lab.drain();
+        while let Some(packet) = lab.sent.get(sent).cloned() {
+            lab.sent.remove(sent);
+            lab.input(Input::SendFailed { link: packet.link, to: packet.to });
+        }
+        let outcome = lab.finish();
+        assert_eq!((outcome.reason, outcome.answered), (Reason::Exhausted, 0));
+        assert_eq!([outcome.queried, outcome.timed_out, outcome.links[0].queried], [sent as u16; 3], "{outcome:?}");
+    }
+}
+
 /// Two queries to one node are open, and only the second could not be sent.
 #[test]
 fn of_two_queries_to_one_node_the_later_one_is_that_which_could_not_be_sent() {

@@ -486,7 +486,7 @@ impl<'a> Active<'a> {
         match failure {
             QueryFailure::Broken | QueryFailure::WrongId => outcome.invalid = outcome.invalid.saturating_add(1),
             QueryFailure::Timeout | QueryFailure::Refused => outcome.timed_out = outcome.timed_out.saturating_add(1),
-            QueryFailure::Ours => {}
+            QueryFailure::Ours => outcome.queried = outcome.queried.saturating_sub(1),
         }
         match (stage, open.id) {
             (Stage::Direct, _) => *finish = Some(Reason::Exhausted),
