@@ -126,7 +126,8 @@ pub struct LookupConfig {
     pub unverified_query_rate: Rate,
     /// A query without an answer for this long has failed.
     pub hard_timeout: Duration,
-    /// An operation ends after this long, with what it has.
+    /// An operation ends this long after its first query, with what it has. The time in which the budget for unverified
+    /// nodes alone holds it up does not count.
     pub deadline: Duration,
 }
 

@@ -90,25 +90,45 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Adds the counts of one part of an operation.
+    /// Adds the counts of one part of an operation. Whatever is no count of a part, the whole operation knows.
     pub(crate) fn add(&mut self, part: &Outcome) {
+        let Outcome {
+            reason: _,
+            queried,
+            answered,
+            late,
+            timed_out,
+            errored,
+            invalid,
+            results,
+            copies: _,
+            dropped_results,
+            hops,
+            stored: Stored { all, counted, secure, networks },
+            crowded,
+            refused,
+            held_seq: _,
+            elapsed: _,
+            links: _,
+        } = part;
         let counts = [
-            (&mut self.queried, part.queried),
-            (&mut self.answered, part.answered),
-            (&mut self.late, part.late),
-            (&mut self.timed_out, part.timed_out),
-            (&mut self.errored, part.errored),
-            (&mut self.invalid, part.invalid),
-            (&mut self.results, part.results),
-            (&mut self.dropped_results, part.dropped_results),
-            (&mut self.stored.all, part.stored.all),
-            (&mut self.stored.counted, part.stored.counted),
-            (&mut self.stored.secure, part.stored.secure),
-            (&mut self.stored.networks, part.stored.networks),
+            (&mut self.queried, queried),
+            (&mut self.answered, answered),
+            (&mut self.late, late),
+            (&mut self.timed_out, timed_out),
+            (&mut self.errored, errored),
+            (&mut self.invalid, invalid),
+            (&mut self.results, results),
+            (&mut self.dropped_results, dropped_results),
+            (&mut self.stored.all, all),
+            (&mut self.stored.counted, counted),
+            (&mut self.stored.secure, secure),
+            (&mut self.stored.networks, networks),
+            (&mut self.crowded, crowded),
         ];
-        counts.into_iter().for_each(|(all, more)| *all = all.saturating_add(more));
-        self.hops = self.hops.max(part.hops);
-        self.refused.add(&part.refused);
+        counts.into_iter().for_each(|(all, more)| *all = all.saturating_add(*more));
+        self.hops = self.hops.max(*hops);
+        self.refused.add(refused);
     }
 }
 
@@ -218,7 +238,8 @@ impl Refusals {
 }
 
 impl fmt::Display for Refusals {
-    /// In words, with the code: "20 hold a newer version (302), 1 take no value that large (205)".
+    /// In words, with the code, in the order of the codes: "1 take no value that large (205), 20 hold a newer version, or
+    /// another with this number (302)".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, (code, count)) in self.by_code().enumerate() {
             let comma = if place > 0 { ", " } else { "" };
@@ -236,6 +257,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_count_of_a_part_is_added() {
+        let stored = Stored { all: 8, counted: 9, secure: 10, networks: 11 };
+        let refused = Refusals { protocol: 12, other: 250, ..Refusals::default() };
+        let part = Outcome {
+            queried: 1,
+            answered: 2,
+            late: 3,
+            timed_out: 4,
+            errored: 5,
+            invalid: 6,
+            results: 7,
+            dropped_results: u16::MAX,
+            hops: 3,
+            stored,
+            crowded: 13,
+            refused,
+            ..Outcome::default()
+        };
+        let mut all = Outcome { hops: 2, crowded: 1, ..Outcome::default() };
+        all.add(&part);
+        assert_eq!(all, Outcome { crowded: 14, ..part });
+        all.add(&part);
+        let counts = [all.queried, all.answered, all.late, all.timed_out, all.errored, all.invalid, all.results];
+        assert_eq!(counts, [2, 4, 6, 8, 10, 12, 14]);
+        assert_eq!((all.dropped_results, all.hops, all.crowded), (u16::MAX, 3, 27), "counts end at the largest number");
+        assert_eq!(all.stored, Stored { all: 16, counted: 18, secure: 20, networks: 22 });
+        assert_eq!((all.refused.protocol, all.refused.other), (24, u8::MAX));
+    }
+
+    #[test]
     fn the_total_of_refusals_is_the_sum_over_all_codes_and_their_words_have_each_that_came() {
         let refusals = Refusals {
             protocol: 1,
@@ -250,5 +301,8 @@ mod tests {
         assert!(refusals.by_code().map(|(code, _)| code).eq([203, 205, 206, 207, 301, 302, 0]));
         let two = Refusals { too_large: 1, other: 3, ..Refusals::default() };
         assert_eq!(std::format!("{two}"), "1 take no value that large (205), 3 refused for reasons of their own");
+        let two = Refusals { too_large: 1, seq_too_old: 20, ..Refusals::default() };
+        let words = "1 take no value that large (205), 20 hold a newer version, or another with this number (302)";
+        assert_eq!(std::format!("{two}"), words, "as the documentation has it");
     }
 }

@@ -1,7 +1,7 @@
 //! Nodes that were named or that asked us something, and that have not answered a query of ours yet.
 //!
-//! They lie in the order of their buckets and, within one, of their arrival, so that the few of one bucket are found by
-//! a binary search. Who comes first stays: many strangers cannot push out those who wait already.
+//! They are sorted by bucket and arrival, so that those of one bucket are found by a binary search. Who comes first
+//! stays: many strangers cannot push out those who wait already.
 
 use core::ops::Range;
 

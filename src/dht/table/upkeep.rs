@@ -101,8 +101,8 @@ fn check_contact(now: Instant, members: &mut Members<'_>, newcomers: &Newcomers<
     Some((*contact.id(), contact.endpoint()))
 }
 
-/// Asks the newcomer that waits longest for a bucket that has room, secure ones first, and forgets those that could
-/// not be added anyway.
+/// Of the newcomers whose bucket has room, asks the one that is due first, secure ones before others, and forgets those
+/// that could not be added anyway.
 fn check_newcomer(now: Instant, members: &Members<'_>, newcomers: &mut Newcomers<'_>) -> Option<(Id, Endpoint)> {
     let second = seconds(now);
     let all = 0..newcomers.all().len();

@@ -340,7 +340,8 @@ impl OperationState {
     /// Adds its counts to those of its whole operation.
     pub(super) fn add_to(&self, all: &mut Outcome) {
         let Outcome { queried, answered, stored, .. } = self.outcome;
-        all.add(&Outcome { hops: self.lookup.hops(), ..self.outcome });
+        all.add(&self.outcome);
+        all.hops = all.hops.max(self.lookup.hops());
         if let Some(link) = all.links.get_mut(usize::from(self.link.0)) {
             link.add(queried, answered, stored.all);
         }
@@ -418,8 +419,8 @@ impl<'a> Active<'a> {
 
     // ---- what came of its queries ----
 
-    /// A query was answered. Whether the answer may bring results. `counts` tells of a store whether it is the first
-    /// of its network.
+    /// A query was answered. Whether the answer may bring results. `first_of_network`: of a store, whether no other node
+    /// of that network has confirmed one.
     pub(super) fn on_answer(
         &mut self,
         network: Network,
