@@ -38,7 +38,8 @@ pub enum Input<'a> {
         /// The destination.
         to: Endpoint,
     },
-    /// Our own side could not send: charged to nobody.
+    /// Our own side could not send a query: charged to nobody. It ends the latest open query to the destination, so a
+    /// reply that could not be sent is not told.
     SendFailed {
         /// The socket that failed.
         link: LinkId,

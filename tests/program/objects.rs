@@ -101,6 +101,12 @@ fn a_question_to_one_node_tells_what_it_said_besides() {
             last["outcome"]["queried"].as_u64(),
             Some(if ["announce", "put"].contains(&args[0]) { 2 } else { 1 })
         );
+        let [link] = &last["outcome"]["links"].as_array().unwrap()[..] else { panic!("{last}") };
+        assert_eq!(keys(link), ["link", "queried", "answered", "stored"]);
+        for count in ["queried", "answered"] {
+            assert_eq!(link[count], last["outcome"][count], "by the link of its family: {last}");
+        }
+        assert_eq!(link["stored"], last["outcome"]["stored"]["all"], "{last}");
         assert!(last["nodes"].as_array().unwrap().len() > 3, "{last}");
         assert!(last["ip"].as_str().unwrap().starts_with("127.0.0.1:"), "{last}");
         assert!(last["version"].is_string() || last["version"].is_null(), "{last}");

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use honeyguide::Outcome;
+use honeyguide::dht::LinkOutcome;
 use serde_json::{Value, json};
 
 use crate::cause::cause;
@@ -137,6 +138,7 @@ pub fn outcome_json(outcome: &Outcome) -> Value {
         "hops": outcome.hops,
         "invalid": outcome.invalid,
         "late": outcome.late,
+        "links": links_json(outcome),
         "queried": outcome.queried,
         "reason": outcome.reason.to_string(),
         "refused": refused_json(outcome),
@@ -151,6 +153,13 @@ pub fn outcome_json(outcome: &Outcome) -> Value {
         "held_seq": outcome.held_seq,
         "timed_out": outcome.timed_out,
     })
+}
+
+/// What each link had of it, those left out that asked nobody.
+fn links_json(outcome: &Outcome) -> Value {
+    let asked = outcome.links.iter().enumerate().filter(|(_, link)| link.queried > 0);
+    let object = |(number, link): (usize, &LinkOutcome)| json!({ "link": number, "queried": link.queried, "answered": link.answered, "stored": link.stored });
+    asked.map(object).collect()
 }
 
 /// Refusals by code; `other` for codes without a meaning of their own.
