@@ -57,6 +57,7 @@ fn busy() -> (Handle, UdpSocket) {
     (std_thread::spawn(config, [1; 32], vec![socket()]).unwrap(), socket())
 }
 
+/// Rule L35.
 #[test]
 fn one_who_asks_once_is_not_held_up_by_one_who_asks_much() {
     let (node, silent) = busy();
@@ -79,6 +80,7 @@ fn one_who_asks_once_is_not_held_up_by_one_who_asks_much() {
     assert!(order.iter().position(|name| *name == "little").unwrap() <= 3, "{order:?}");
 }
 
+/// Rule L35.
 #[test]
 fn a_command_past_the_queue_waits_in_whoever_awaits_it_and_none_is_refused() {
     let (node, silent) = busy();

@@ -319,6 +319,7 @@ mod tests {
         assert_eq!(r.retry_at(), at(559 + 30), "but never asks more often than every 30 s");
     }
 
+    /// Rule L7.
     #[test]
     fn the_soft_timeout_follows_the_round_trip_times() {
         let bounds = Bounds { least: Duration::from_millis(50), most: Duration::from_secs(1) };

@@ -93,6 +93,7 @@ mod tests {
         Endpoint::v4([1, 2, 3, n], 1)
     }
 
+    /// Rule L29.
     #[test]
     fn four_contacts_that_fail_together_are_not_charged_and_the_link_is_suspected() {
         let mut o = Outage::default();
@@ -125,6 +126,7 @@ mod tests {
         }
     }
 
+    /// Rule L29.
     #[test]
     fn an_answer_in_the_last_15_s_speaks_for_the_link() {
         let mut o = Outage::default();

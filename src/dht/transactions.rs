@@ -268,6 +268,7 @@ mod tests {
         Transactions::new(memory, [1, 2], TIMEOUT)
     }
 
+    /// Rule L10.
     #[test]
     fn an_answer_counts_only_if_tid_endpoint_and_link_match() {
         let mut t = table(4);

@@ -57,6 +57,7 @@ fn nodes_that_bootstrap_from_one_another_know_one_another() {
     }
 }
 
+/// Rule L15: the first value ends a get.
 #[test]
 fn an_immutable_item_is_stored_and_found_by_another() {
     let mut world = network();
@@ -100,6 +101,7 @@ fn the_newest_version_of_a_mutable_item_wins_and_cas_protects_it() {
     assert_eq!(newest(&mut world, 30).1, Some((b"3:two".to_vec(), 2)));
 }
 
+/// Rule L16.
 #[test]
 fn one_signature_is_verified_once_however_many_nodes_return_it() {
     let mut world = network();
@@ -111,6 +113,7 @@ fn one_signature_is_verified_once_however_many_nodes_return_it() {
     assert_eq!(world.hosts[50].node.stats().verifications - before, 1);
 }
 
+/// Rule L17.
 #[test]
 fn the_first_version_ends_a_get_that_is_content_with_it() {
     let mut world = network();
@@ -123,6 +126,7 @@ fn the_first_version_ends_a_get_that_is_content_with_it() {
     assert_eq!((outcome.reason, outcome.results), (Reason::Hit, 1));
 }
 
+/// Rules L18, L19 and L20.
 #[test]
 fn peers_that_were_announced_are_found_and_counted() {
     let mut world = network();
@@ -184,6 +188,7 @@ fn a_lookup_returns_the_closest_nodes_that_answer() {
     assert!(missed.iter().all(|&place: &usize| place == 8), "of the nearest eight: {missed:?}");
 }
 
+/// Rule L13.
 #[test]
 fn a_lookup_without_anybody_to_ask_is_exhausted_and_says_so() {
     let mut world = World::new();
@@ -194,6 +199,7 @@ fn a_lookup_without_anybody_to_ask_is_exhausted_and_says_so() {
     assert_eq!((outcome.reason, outcome.queried), (Reason::Exhausted, 0));
 }
 
+/// Rule L13.
 #[test]
 fn a_cancelled_operation_says_so_exactly_once() {
     let mut world = network();
@@ -355,6 +361,29 @@ fn with_contacts_at(config: Config, round_trip: Duration) -> (Lab, Vec<(Id, Endp
     (lab, friends)
 }
 
+/// Rule L8.
+#[test]
+fn the_first_queries_are_spaced_until_anybody_answers_but_not_in_a_local_network() {
+    let wanted = Id([0x42; 20]);
+    for (config, spaced) in [(lab::config(), [1, 1, 2, 7]), (lab::config().local(), [5, 5, 10, 11])] {
+        let (mut lab, friends) = with_contacts_nearby(config);
+        let began = lab.now;
+        lab.node.lookup(lab.now, 1, wanted).unwrap();
+        lab.drain();
+        let mut sent = vec![asked_for(&lab, wanted)];
+        // After 50 ms those that were asked first are late, and their slots are free.
+        for millis in [49, 50] {
+            lab.run_until(began + Duration::from_millis(millis), |_| false);
+            sent.push(asked_for(&lab, wanted));
+        }
+        let last = lab.sent.last().unwrap().clone();
+        let (id, _) = friends.iter().find(|(_, endpoint)| *endpoint == last.to).unwrap();
+        lab.give(last.to, &lab::reply(&last.tid(), id, b""));
+        sent.push(asked_for(&lab, wanted));
+        assert_eq!(sent, spaced);
+    }
+}
+
 /// Rule L34.
 #[test]
 fn no_more_queries_are_in_flight_than_the_buffer_of_a_socket_has_room_for_answers() {
@@ -389,6 +418,7 @@ fn the_longer_the_shortest_round_trip_of_late_the_more_queries_are_in_flight() {
     }
 }
 
+/// Rule L29.
 #[test]
 fn a_query_that_could_not_be_sent_asked_nobody() {
     for sent in 0..=1 {

@@ -37,6 +37,7 @@ fn by_distance(lab: &Lab, target: &Id) -> Vec<(Id, Endpoint)> {
 
 // Ends.
 
+/// Rule L14.
 #[test]
 fn an_answer_after_the_end_feeds_the_table_and_is_no_event() {
     for mut lab in Lab::each() {
@@ -78,6 +79,7 @@ fn an_operation_cancelled_before_its_first_drain_sends_nothing() {
     }
 }
 
+/// Rule L13.
 #[test]
 fn an_operation_cancelled_on_its_way_ends_once_and_says_nothing_more() {
     for mut lab in Lab::each() {
@@ -102,6 +104,7 @@ fn an_operation_cancelled_on_its_way_ends_once_and_says_nothing_more() {
     }
 }
 
+/// Rule L13.
 #[test]
 fn an_operation_ends_at_its_deadline_also_when_drains_are_skipped() {
     for skipped in [0, 3] {
@@ -411,6 +414,7 @@ fn an_idle_node_wakes_for_its_deadlines_only() {
 
 // Health.
 
+/// Rule L7.
 #[test]
 fn a_lookup_among_dead_contacts_does_not_wait_for_their_hard_timeout() {
     for mut lab in Lab::each() {
@@ -427,6 +431,7 @@ fn a_lookup_among_dead_contacts_does_not_wait_for_their_hard_timeout() {
     }
 }
 
+/// Rule L29.
 #[test]
 fn what_we_could_not_send_is_charged_to_nobody_and_a_refusal_to_whoever_refused() {
     for refused in [false, true] {
@@ -501,6 +506,7 @@ fn a_node_that_was_cut_off_recovers_without_bootstrap_nodes() {
     }
 }
 
+/// Rule L29.
 #[test]
 fn a_short_outage_costs_no_contact() {
     for mut lab in [Lab::public(), Lab::local()] {
@@ -522,6 +528,7 @@ fn a_short_outage_costs_no_contact() {
 
 // Bootstrap.
 
+/// Rule L28.
 #[test]
 fn a_bootstrap_is_tried_again_until_somebody_answers() {
     for mut lab in [Lab::new(config()), Lab::new(config().local())] {
@@ -717,6 +724,7 @@ fn a_reply_leaves_by_the_link_that_was_asked_with_its_id_and_its_contacts() {
     assert!(lab.give_via(LinkId(0), Endpoint::v6([0x20; 16], 1), &query(b"ping", b"")).is_empty());
 }
 
+/// Rule L10.
 #[test]
 fn an_answer_by_another_link_than_the_query_left_from_is_none() {
     let mut lab = Lab::new(config().with_links(&[LinkConfig::V4, LinkConfig::V4]).unwrap());
@@ -771,6 +779,7 @@ fn what_happens_on_one_link_is_not_charged_on_the_other() {
 
 // Packets.
 
+/// Rule L23.
 #[test]
 fn the_largest_put_fits_whatever_the_token() {
     let (secret, salt) = ([5; 32], [b's'; 64]);
@@ -794,6 +803,7 @@ fn the_largest_put_fits_whatever_the_token() {
             // That none is larger than 1400 bytes is checked with every packet of a lab.
             assert!(outcome.stored.all >= 8, "{outcome:?}");
             let put = lab.sent.iter().find(|p| matches!(p.query().unwrap().method, Method::Put { .. })).unwrap();
+            assert_eq!(put.tid().len(), 4, "the mainline crate's servers drop any other");
             let Method::Put { token, target, item, cas } = put.query().unwrap().method else { unreachable!() };
             assert_eq!((token, cas, item.value), (&[7; 64][..length], Some(i64::MAX - 1), &value[..]));
             assert_eq!(

@@ -644,6 +644,7 @@ fn for_all_runs(acts: usize, property: fn(Script)) {
     QuickCheck::new().tests(set.unwrap_or(30)).rng(Gen::new(acts)).quickcheck(property);
 }
 
+/// Rule L13 among others: no operation ends twice.
 #[test]
 fn every_run_keeps_the_contract_and_replays_to_the_same_bytes() {
     fn property(script: Script) {

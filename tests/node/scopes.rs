@@ -318,6 +318,7 @@ fn nodes_of_a_bootstrap_are_asked_by_the_links_of_their_families() {
     assert_eq!(lab.node.ping(lab.now, 4, loopback), Err(CallError::BadAddress(loopback)));
 }
 
+/// Rule L28.
 /// The fuzzer found that the families of all were bootstrapped, though no more are kept, and written to a journal.
 #[test]
 fn of_more_nodes_than_a_bootstrap_keeps_the_rest_counts_for_nothing() {
@@ -331,6 +332,7 @@ fn of_more_nodes_than_a_bootstrap_keeps_the_rest_counts_for_nothing() {
     assert_eq!((outcome.queried, outcome.reason), (16, Reason::Exhausted));
 }
 
+/// Rule L32.
 #[test]
 fn a_get_at_one_node_asks_that_node_alone_and_tells_all_that_it_said() {
     for node in [address(Family::V4, 3), address(Family::V6, 3)] {
@@ -427,6 +429,7 @@ fn one_place_for_results_holds_all_that_one_answer_brings() {
     assert_eq!((outcome.reason, outcome.results, outcome.dropped_results), (Reason::Hit, 2, 0));
 }
 
+/// Rules L30 and L32.
 #[test]
 fn a_put_at_one_node_asks_it_for_a_token_first() {
     let mut lab = dual(12, 12, NOTHING);
@@ -464,6 +467,31 @@ fn a_put_at_one_node_asks_it_for_a_token_first() {
     }
 }
 
+/// Rule L24: some nodes refuse an identical put as too old.
+#[test]
+fn an_item_that_a_node_returned_before_is_stored_there_though_it_says_that_it_is_too_old() {
+    let signed = Item::mutable(&SECRET_KEY, b"5:hello").seq(3).sign().unwrap();
+    for (held, same) in [((3, &b"5:hello"[..]), true), ((2, b"5:hello"), false), ((3, b"5:other"), false)] {
+        let held = Some(held);
+        let mut lab = dual(12, 0, Held { four: held, six: None });
+        for node in lab.minds.keys().copied().collect::<Vec<_>>() {
+            let mut mind = lab.minds.remove(&node).unwrap();
+            lab.minds.insert(
+                node,
+                Box::new(move |query| match query.method {
+                    Method::Put { .. } => Some(crate::lab::error(query.tid, 302)),
+                    _ => mind(query),
+                }),
+            );
+        }
+        let outcome = lab.operate(|node, now| {
+            node.put_mutable(now, 1, &signed, None).unwrap();
+        });
+        let (stored, refused) = (outcome.stored.all >= 8, outcome.refused.seq_too_old >= 8);
+        assert_eq!((stored, refused), (same, !same), "{outcome:?}");
+    }
+}
+
 #[test]
 fn a_node_that_gives_no_token_or_refuses_stores_nothing() {
     let mut lab = dual(2, 2, NOTHING);
@@ -496,6 +524,7 @@ fn a_node_that_gives_no_token_or_refuses_stores_nothing() {
     assert_eq!(lab.node.command_in(lab.now, 1, Scope::Node(other), ping), Err(CallError::BadAddress(other)));
 }
 
+/// Rule L17.
 #[test]
 fn a_get_ends_with_so_many_copies() {
     let held = Some((3, &b"5:hello"[..]));
@@ -519,6 +548,7 @@ fn a_get_ends_with_so_many_copies() {
     assert!(outcome.copies >= 16, "{outcome:?}");
 }
 
+/// Rule L30.
 #[test]
 fn a_port_that_nobody_knows_is_not_announced() {
     let mut lab = Lab::public();

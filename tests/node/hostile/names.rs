@@ -119,6 +119,7 @@ fn r68_nodes_that_are_an_integer_are_ignored_and_the_rest_is_used() {
     }
 }
 
+/// Rule L4.
 #[test]
 fn r70_a_node_with_port_0_is_skipped() {
     for mut lab in Lab::each() {
@@ -127,6 +128,7 @@ fn r70_a_node_with_port_0_is_skipped() {
     }
 }
 
+/// Rule L4.
 #[test]
 fn r71_a_node_that_is_no_unicast_address_is_skipped() {
     for ip in [[0, 0, 0, 0], [0, 9, 9, 9], [127, 0, 0, 1], [169, 254, 7, 7], [224, 0, 0, 1], [240, 1, 1, 1], [255; 4]] {
@@ -155,6 +157,7 @@ fn r71_loopback_nodes_are_asked_in_a_local_network() {
     lab.serves();
 }
 
+/// Rule L4; the zero id too.
 #[test]
 fn r72_a_node_with_our_own_id_is_skipped() {
     for mut lab in Lab::each() {
@@ -167,6 +170,7 @@ fn r72_a_node_with_our_own_id_is_skipped() {
     }
 }
 
+/// Rule L4.
 #[test]
 fn r73_a_node_at_our_own_address_is_skipped() {
     for mut lab in Lab::each() {

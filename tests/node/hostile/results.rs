@@ -54,6 +54,7 @@ fn list(entries: &[Vec<u8>]) -> Vec<u8> {
     [b"l", &entries.concat()[..], b"e"].concat()
 }
 
+/// Rule L18.
 #[test]
 fn r69_an_entry_of_values_that_is_no_peer_is_skipped_and_the_others_are_kept() {
     let (four, six) = (Endpoint::v4([7, 7, 7, 7], 7), Endpoint::v6([0x20; 16], 6));
@@ -97,6 +98,7 @@ fn r71_a_peer_that_is_no_unicast_address_is_skipped() {
     }
 }
 
+/// Rule L18.
 #[test]
 fn r82_of_many_values_a_hundred_are_read() {
     for mut lab in Lab::each() {
@@ -192,6 +194,7 @@ fn newest(lab: &mut Lab, bodies: &[Vec<u8>]) -> (Vec<(i64, Vec<u8>)>, Outcome) {
     (found.collect(), outcome)
 }
 
+/// Rule L16.
 #[test]
 fn r80_a_signature_for_another_salt_or_another_seq_is_refused_and_the_best_genuine_version_kept() {
     for mut lab in Lab::each() {
@@ -251,6 +254,7 @@ fn r80_a_genuine_item_with_a_value_past_the_limit_is_refused() {
     assert!(!lab.news.iter().any(|news| matches!(news, News::Value { .. })));
 }
 
+/// Rules L16 and L17.
 #[test]
 fn r81_the_highest_seq_wins_and_of_equals_the_larger_value_in_whatever_order_they_come() {
     let versions = [(1, &b"3:old"[..]), (3, b"1:b"), (2, b"3:mid"), (3, b"1:c"), (3, b"1:a")];
@@ -301,6 +305,7 @@ fn r85_the_last_sequence_number_reaches_the_user() {
     }
 }
 
+/// Rule L15.
 #[test]
 fn r95_a_value_with_another_hash_is_none_and_its_sender_counts_as_invalid() {
     let value = b"5:hello";

@@ -130,6 +130,7 @@ fn r65_a_stranger_with_a_broken_id_is_not_added() {
     }
 }
 
+/// Rule L10.
 #[test]
 fn r66_another_id_than_the_one_asked_fails_the_query_and_costs_the_contact_its_place() {
     for mut lab in Lab::each() {
@@ -155,6 +156,7 @@ fn r66_another_id_than_the_one_asked_fails_the_query_and_costs_the_contact_its_p
     }
 }
 
+/// Rule L10.
 #[test]
 fn r66_whoever_answers_with_our_id_is_never_added() {
     for mut lab in Lab::each() {
@@ -170,6 +172,7 @@ fn r66_whoever_answers_with_our_id_is_never_added() {
     }
 }
 
+/// Rule L10.
 #[test]
 fn r74_the_right_tid_from_the_wrong_place_is_dropped() {
     for mut lab in Lab::each() {
@@ -192,6 +195,7 @@ fn r74_the_right_tid_from_the_wrong_place_is_dropped() {
 /// The soft timeout has passed, the hard one has not.
 const LATE: Duration = Duration::from_millis(1500);
 
+/// Rule L7.
 #[test]
 fn r75_a_late_answer_counts_once_and_its_duplicate_is_dropped() {
     for mut lab in Lab::each() {
@@ -210,6 +214,7 @@ fn r75_a_late_answer_counts_once_and_its_duplicate_is_dropped() {
     }
 }
 
+/// Rule L7.
 #[test]
 fn r75_an_answer_after_the_hard_timeout_is_dropped() {
     for mut lab in Lab::each() {
