@@ -14,6 +14,15 @@ use std::vec::Vec;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
+/// EAFNOSUPPORT and EPROTONOSUPPORT as each system numbers them: Windows, Linux, those that descend from BSD.
+const NO_FAMILY: [i32; 2] = if cfg!(windows) {
+    [10_047, 10_043]
+} else if cfg!(any(target_os = "android", target_os = "fuchsia", target_os = "linux")) {
+    [97, 93]
+} else {
+    [47, 43]
+};
+
 /// A socket that is bound, and what the system gave it.
 ///
 /// ```
@@ -86,10 +95,7 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 fn bind(addr: SocketAddr, device: Option<&str>) -> io::Result<BoundSocket> {
-    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None).map_err(|error| {
-        let family = family(addr);
-        io::Error::new(io::ErrorKind::Unsupported, format!("this machine gives no {family} socket for {addr}: {error}"))
-    })?;
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None).map_err(|error| no_socket(addr, &error))?;
     let refused = |error: io::Error| io::Error::new(error.kind(), cause(addr, &error));
     if addr.is_ipv6() {
         socket.set_only_v6(true).map_err(refused)?;
@@ -101,6 +107,14 @@ fn bind(addr: SocketAddr, device: Option<&str>) -> io::Result<BoundSocket> {
     socket.bind(&addr.into()).map_err(refused)?;
     let (receive_buffer, send_buffer) = (socket.recv_buffer_size()?, socket.send_buffer_size()?);
     Ok(BoundSocket { socket: socket.into(), receive_buffer, send_buffer })
+}
+
+/// Why there is no socket. Only a family that the machine lacks is unsupported; too many open files, or a right that is
+/// not there, would be so for the other family too, and may pass.
+fn no_socket(addr: SocketAddr, error: &io::Error) -> io::Error {
+    let is_family_missing = error.raw_os_error().is_some_and(|number| NO_FAMILY.contains(&number));
+    let kind = if is_family_missing { io::ErrorKind::Unsupported } else { error.kind() };
+    io::Error::new(kind, format!("this machine gives no {} socket for {addr}: {error}", family(addr)))
 }
 
 /// What cannot be had is done without: some systems give less and say nothing, others refuse the whole wish.
@@ -242,6 +256,20 @@ mod tests {
         assert!(cause(parse("0.0.0.0:53"), &denied).contains("below 1024"));
         let device = sentence(BoundSocket::on_device(parse("127.0.0.1:0"), "no-such-device"));
         assert!(device.contains("no-such-device"), "{device}");
+    }
+
+    /// Rule J3.
+    #[test]
+    fn only_a_family_that_the_machine_lacks_may_be_left_out() {
+        let refused = |number| no_socket(parse("[::]:7"), &io::Error::from_raw_os_error(number));
+        assert!(NO_FAMILY.iter().all(|number| is_missing(&refused(*number))));
+        // EACCES, ENFILE and EMFILE.
+        for number in [13, 23, 24] {
+            let refused = refused(number);
+            assert!(!is_missing(&refused) && refused.to_string().contains("no IPv6 socket for [::]:7"), "{refused}");
+        }
+        let unknown = Socket::new(Domain::from(0x7fff), Type::DGRAM, None).unwrap_err();
+        assert!(is_missing(&no_socket(parse("[::]:7"), &unknown)), "{unknown}");
     }
 
     /// Rule J4.
