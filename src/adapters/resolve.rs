@@ -1,8 +1,8 @@
 //! Names to addresses, while nothing else waits.
 //!
 //! The system's resolver blocks, sometimes for many seconds, and cannot be interrupted. So names get threads, at most
-//! sixteen at a time, which end when the system has answered, and whoever asked takes the answers as they come, for as
-//! long as it likes. A literal address needs no thread.
+//! sixteen in a process, which end when the system has answered, and whoever asked takes the answers as they come, for
+//! as long as it likes. A literal address needs no thread.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::adapters::mailbox::{Consumer, Mailbox};
 
 /// Names that one call resolves; the first one past them is answered with an error, and the rest are not looked at.
 const MAX_NAMES: usize = 1024;
-/// Threads that wait for the system at a time; other names wait for one of them.
+/// Threads that wait for the system at a time, whoever asked; other names wait for one of them.
 const MAX_THREADS: usize = 16;
 /// Addresses that are kept of one name.
 const MAX_ADDRS: usize = 8;
@@ -84,6 +84,9 @@ impl ResolveError {
     }
 }
 
+/// The threads of this process.
+static RESOLVERS: Resolvers = Resolvers::new(ask_the_system);
+
 /// Answers, in the order in which they come.
 #[must_use = "awaited or waited for, it gives the answers"]
 pub struct Resolution(Consumer<Resolved, ()>);
@@ -103,11 +106,15 @@ pub struct Resolution(Consumer<Resolved, ()>);
 /// assert!(answers.wait_next(deadline).is_none());
 /// ```
 pub fn resolve<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Resolution {
-    let mut names: Vec<String> = names.into_iter().take(MAX_NAMES + 1).map(Into::into).collect();
+    resolve_by(&RESOLVERS, names.into_iter().take(MAX_NAMES + 1).map(Into::into).collect())
+}
+
+fn resolve_by(resolvers: &'static Resolvers, mut names: Vec<String>) -> Resolution {
     // A place for each answer: none is lost.
-    let asked = Arc::new(Asked { mail: Mailbox::new(names.len()), waiting: Mutex::default() });
-    let resolution = Resolution(asked.mail.clone().into());
+    let asked = Arc::new(Asked(Mailbox::new(names.len())));
+    let resolution = Resolution(asked.0.clone().into());
     let beyond = if names.len() > MAX_NAMES { names.pop() } else { None };
+    let mut unknown = Vec::new();
     for name in names {
         let literal = name.parse::<SocketAddr>().ok().filter(|addr| addr.port() > 0);
         if let Some(addr) = literal {
@@ -115,23 +122,13 @@ pub fn resolve<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Resolutio
         } else if let Some(fault) = malformed(&name) {
             asked.answer(name, Err(ResolveFault::Malformed(fault)));
         } else {
-            asked.waiting().push_back(name);
+            unknown.push(name);
         }
     }
     if let Some(name) = beyond {
         asked.answer(name, Err(ResolveFault::TooMany));
     }
-    let threads = asked.waiting().len().min(MAX_THREADS);
-    for started in 0..threads {
-        let thread_asked = asked.clone();
-        let body = move || thread_asked.work();
-        match thread::Builder::new().name("honeyguide-resolve".into()).spawn(body) {
-            Ok(_) => {}
-            // Those that there are do it all.
-            Err(_) if started > 0 => break,
-            Err(error) => asked.give_up(&error.to_string()),
-        }
-    }
+    resolvers.take(unknown, &asked);
     resolution
 }
 
@@ -153,48 +150,84 @@ impl fmt::Debug for Resolution {
     }
 }
 
-/// Shared by those who still owe an answer; the last of them ends the resolution.
-struct Asked {
-    mail: Arc<Mailbox<Resolved, ()>>,
-    /// Names that no thread has taken yet.
-    waiting: Mutex<VecDeque<String>>,
+/// Those who ask the system, and what they are to ask.
+struct Resolvers {
+    ask: fn(&str) -> Result<Vec<SocketAddr>, ResolveFault>,
+    state: Mutex<ResolversState>,
 }
+
+struct ResolversState {
+    threads: usize,
+    /// Names that no thread has taken yet, of all that somebody wants to know.
+    waiting: VecDeque<(String, Arc<Asked>)>,
+}
+
+impl Resolvers {
+    const fn new(ask: fn(&str) -> Result<Vec<SocketAddr>, ResolveFault>) -> Self {
+        Resolvers { ask, state: Mutex::new(ResolversState { threads: 0, waiting: VecDeque::new() }) }
+    }
+
+    fn take(&'static self, names: Vec<String>, asked: &Arc<Asked>) {
+        let mut state = self.lock();
+        state.waiting.retain(|(_, asked)| asked.is_wanted());
+        let wanted = state.threads.saturating_add(names.len()).min(MAX_THREADS);
+        state.waiting.extend(names.into_iter().map(|name| (name, asked.clone())));
+        while state.threads < wanted {
+            match thread::Builder::new().name("honeyguide-resolve".into()).spawn(|| self.work()) {
+                Ok(_) => state.threads += 1,
+                // Those that there are do it all.
+                Err(_) if state.threads > 0 => break,
+                Err(error) => {
+                    let given_up = std::mem::take(&mut state.waiting);
+                    drop(state);
+                    let fault = ResolveFault::Thread(error.to_string());
+                    return given_up.into_iter().for_each(|(name, asked)| asked.answer(name, Err(fault.clone())));
+                }
+            }
+        }
+    }
+
+    /// Takes one name after another that somebody wants to know, as long as there are any.
+    fn work(&self) {
+        while let Some((name, asked)) = self.next() {
+            if asked.is_wanted() {
+                let addrs = (self.ask)(&name);
+                asked.answer(name, addrs);
+            }
+        }
+    }
+
+    /// Without a next one, a thread ends.
+    fn next(&self) -> Option<(String, Arc<Asked>)> {
+        let mut state = self.lock();
+        let next = state.waiting.pop_front();
+        state.threads -= usize::from(next.is_none());
+        next
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ResolversState> {
+        // Nothing panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Shared by those who still owe an answer; the last of them ends the resolution.
+struct Asked(Arc<Mailbox<Resolved, ()>>);
 
 impl Asked {
     fn answer(&self, name: String, addrs: Result<Vec<SocketAddr>, ResolveFault>) {
         let addrs = addrs.map_err(|fault| ResolveError { name: name.clone(), fault });
-        self.mail.put(Resolved { name, addrs });
+        self.0.put(Resolved { name, addrs });
     }
 
-    /// Takes one name after another, as long as somebody wants to know.
-    fn work(&self) {
-        let is_wanted = || Arc::strong_count(&self.mail) > 1;
-        while let Some(name) = self.next().filter(|_| is_wanted()) {
-            let addrs = ask_the_system(&name);
-            self.answer(name, addrs);
-        }
-    }
-
-    /// Answers all that wait with why there is no thread.
-    fn give_up(&self, error: &str) {
-        while let Some(name) = self.next() {
-            self.answer(name, Err(ResolveFault::Thread(error.into())));
-        }
-    }
-
-    fn next(&self) -> Option<String> {
-        self.waiting().pop_front()
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<String>> {
-        // Nothing panics while it holds the lock.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_wanted(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 }
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.mail.finish(());
+        self.0.finish(());
     }
 }
 
@@ -254,6 +287,29 @@ mod tests {
         assert!(all(&literals).iter().map(|answer| &answer.name).eq(&literals));
         let answers = all(&["localhost:7"; 3 * MAX_THREADS]);
         assert_eq!(answers.iter().filter(|answer| answer.addrs.is_ok()).count(), 3 * MAX_THREADS);
+    }
+
+    #[test]
+    fn many_calls_have_no_more_threads_than_one() {
+        static HANGING: Mutex<()> = Mutex::new(());
+        static BUSY: Resolvers = Resolvers::new(|_| {
+            drop(HANGING.lock());
+            Ok(std::vec![SocketAddr::from(([127, 0, 0, 1], 7))])
+        });
+        let hanging = HANGING.lock();
+        let ask = || resolve_by(&BUSY, std::vec![String::from("name:7"); MAX_THREADS - 1]);
+        let (first, unwanted, mut last) = (ask(), ask(), ask());
+        assert_eq!(BUSY.lock().threads, MAX_THREADS);
+        // What nobody wants to know any more makes room; a thread may have taken one.
+        drop((first, unwanted));
+        let mut latest = ask();
+        assert!(BUSY.lock().waiting.len() <= 2 * (MAX_THREADS - 1));
+        drop(hanging);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        for resolution in [&mut last, &mut latest] {
+            let answers = std::iter::from_fn(|| resolution.wait_next(deadline)).count();
+            assert_eq!(answers, MAX_THREADS - 1);
+        }
     }
 
     #[test]
