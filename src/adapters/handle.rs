@@ -35,9 +35,9 @@ const BACKLOG: usize = 256;
 ///
 /// Its operations are those of [`Node`], under the same names and with the same arguments; they are copied in, and
 /// nothing is borrowed after the call. Dropping an operation cancels it. The node runs as many at a time as its
-/// configuration says; 16,384 more wait in a queue, in which the clones of a handle take turns, and one past that waits
-/// in whoever awaits it. When the last handle and the last operation
-/// are gone, the driver ends and closes its sockets.
+/// configuration says; 16,384 more wait in a queue, in which the clones of a handle take turns, and one past that
+/// enters it when it is first awaited or waited for. When the last handle and the last operation are gone, the driver
+/// ends and closes its sockets.
 pub struct Handle {
     shared: Arc<Shared>,
     post: Arc<Post>,
@@ -169,16 +169,16 @@ impl Handle {
         let tag = self.shared.next_tag.fetch_add(1, Ordering::Relaxed);
         let mail = Mailbox::new(self.backlog);
         let waiter = Waiter::new(mail.clone());
-        let (source, scope) = (self.source, self.scope);
-        let make = move |permit| WaitingCommand { tag, source, scope, start: Box::new(start), waiter, permit };
-        let unsent = match self.shared.places.ask() {
-            Ok(permit) => {
-                self.post.send(Message::Run(make(permit)));
+        let (source, scope, permits) = (self.source, self.scope, &self.shared.places);
+        let command = WaitingCommand { tag, source, scope, start: Box::new(start), waiter };
+        let unsent = match permits.ask() {
+            Some(permit) => {
+                self.post.send(Message::Run { command, permit });
                 None
             }
-            Err(wish) => Some(Unsent { wish, make: Box::new(make) }),
+            None => Some(Box::new(Unsent { command, permits: permits.clone() })),
         };
-        Operation::new(mail, tag, self.post.clone(), judge, unsent)
+        Operation::new(mail, (tag, source), self.post.clone(), judge, unsent)
     }
 }
 

@@ -17,14 +17,20 @@ use crate::dht::contact::SavedContact;
 use crate::dht::error::CallError;
 use crate::dht::event::{Event, LinkId};
 use crate::dht::node::Node;
-use crate::dht::outcome::Outcome;
+use crate::dht::outcome::{Outcome, Reason};
 use crate::dht::trace::TraceSink;
 
 /// What the driver is told.
 pub(super) enum Message {
-    Run(WaitingCommand),
+    Run {
+        command: WaitingCommand,
+        permit: Permit,
+    },
+    /// Of each operation one at most, and only if its command was sent.
     Cancel {
         tag: u64,
+        /// The number of the handle.
+        source: u64,
     },
     Import {
         link: LinkId,
@@ -47,7 +53,6 @@ pub(super) struct WaitingCommand {
     pub scope: Scope,
     pub start: Start,
     pub waiter: Waiter,
-    pub permit: Permit,
 }
 
 /// Hears whether a call was accepted.
@@ -67,6 +72,13 @@ pub(super) type End = Result<OperationEnd, OperationError>;
 pub(super) struct OperationEnd {
     pub outcome: Outcome,
     pub response: Option<Answer>,
+}
+
+impl OperationEnd {
+    /// Of an operation that was cancelled before the node heard of it.
+    pub(super) fn of_cancelled() -> Self {
+        OperationEnd { outcome: Outcome { reason: Reason::Cancelled, ..Outcome::default() }, response: None }
+    }
 }
 
 /// The driver's side of a mailbox. However it is lost, the consumer sees an end.

@@ -2,9 +2,10 @@
 
 use std::boxed::Box;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time;
 use std::vec::Vec;
@@ -12,7 +13,7 @@ use std::vec::Vec;
 use crate::adapters::mailbox::{Consumer, Late, Mailbox};
 use crate::adapters::message::{End, Message, OperationEnd, Post, WaitingCommand};
 use crate::adapters::operation_error::OperationError;
-use crate::adapters::permits::{Permit, PermitWish};
+use crate::adapters::permits::Permits;
 use crate::adapters::results::{Finished, FromEvent};
 use crate::base::time::Duration;
 use crate::dht::outcome::Outcome;
@@ -26,45 +27,46 @@ use crate::dht::outcome::Outcome;
 pub struct Operation<T: FromEvent> {
     mail: Consumer<T, End>,
     tag: u64,
+    /// The number of the handle.
+    source: u64,
     post: Arc<Post>,
     taken: Vec<T>,
     judge: Judge,
-    /// The command itself, while the queue in front of the node has no place for it.
-    unsent: Option<Unsent>,
+    /// The command itself, if the queue in front of the node had no place for it, until somebody awaits it.
+    unsent: Option<Box<Unsent>>,
+    is_cancelled: AtomicBool,
 }
 
 /// Why an operation that went like this has failed, if it has.
 pub(super) type Judge = fn(&Outcome) -> Option<OperationError>;
 
-/// Makes a command, once it has a place in the queue.
-pub(super) type MakeCommand = Box<dyn FnOnce(Permit) -> WaitingCommand + Send>;
-
 /// A command without a place in the queue.
 pub(super) struct Unsent {
-    pub wish: PermitWish,
-    pub make: MakeCommand,
+    pub command: WaitingCommand,
+    pub permits: Arc<Permits>,
 }
 
 impl<T: FromEvent> Operation<T> {
     pub(super) fn new(
         mail: Arc<Mailbox<T, End>>,
-        tag: u64,
+        (tag, source): (u64, u64),
         post: Arc<Post>,
         judge: Judge,
-        unsent: Option<Unsent>,
+        unsent: Option<Box<Unsent>>,
     ) -> Self {
-        Operation { mail: mail.into(), tag, post, taken: Vec::new(), judge, unsent }
+        let is_cancelled = AtomicBool::new(false);
+        Operation { mail: mail.into(), tag, source, post, taken: Vec::new(), judge, unsent, is_cancelled }
     }
 
     /// The next result, or `None` when the operation has ended.
     pub async fn next(&mut self) -> Option<T> {
-        poll_fn(|cx| self.poll_send(cx)).await;
+        self.send();
         self.mail.next().await
     }
 
     /// The next result, or `None` when the operation has ended. Blocks.
     pub fn wait_next(&mut self) -> Option<T> {
-        self.send_until(None).ok()?;
+        self.send();
         self.mail.wait_next(None).unwrap_or(None)
     }
 
@@ -85,7 +87,8 @@ impl<T: FromEvent> Operation<T> {
         self.wait_until(time::Instant::now().checked_add(limit))
     }
 
-    /// How it went, once it has ended.
+    /// How it went, once it has ended. To look at it is not to wait for it: it starts no operation that has found the
+    /// queue full.
     ///
     /// # Errors
     /// When the node did not accept the command or was shut down.
@@ -101,37 +104,25 @@ impl<T: FromEvent> Operation<T> {
     }
 
     /// Ends the operation early; its outcome says so.
-    ///
-    /// One that still waits for a place in the queue is not cancelled by this, but by dropping it.
     pub fn cancel(&self) {
-        self.post.send(Message::Cancel { tag: self.tag });
-    }
-
-    /// Sends the command as soon as the queue has a place for it.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(unsent) = &self.unsent {
-            let permit = ready!(unsent.wish.poll(cx));
-            self.send(permit);
+        if self.unsent.is_some() {
+            self.mail.finish(Ok(OperationEnd::of_cancelled()));
+        } else if self.mail.end().is_none() && !self.is_cancelled.swap(true, Ordering::Relaxed) {
+            self.post.send(Message::Cancel { tag: self.tag, source: self.source });
         }
-        Poll::Ready(())
     }
 
-    fn send_until(&mut self, deadline: Option<time::Instant>) -> Result<(), OperationError> {
-        if let Some(unsent) = &self.unsent {
-            let permit = unsent.wish.wait(deadline).ok_or(OperationError::Late)?;
-            self.send(permit);
-        }
-        Ok(())
-    }
-
-    fn send(&mut self, permit: Permit) {
-        if let Some(Unsent { make, .. }) = self.unsent.take() {
-            self.post.send(Message::Run(make(permit)));
+    /// Somebody awaits it: a command that the queue had no place for enters it now, unless it was cancelled.
+    fn send(&mut self) {
+        let Some(unsent) = self.unsent.take() else { return };
+        if self.mail.end().is_none() {
+            let Unsent { command, permits } = *unsent;
+            self.post.send(Message::Run { command, permit: permits.insist() });
         }
     }
 
     fn wait_until(mut self, deadline: Option<time::Instant>) -> Result<Finished<T>, OperationError> {
-        self.send_until(deadline)?;
+        self.send();
         while let Some(result) = self.mail.wait_next(deadline).map_err(|Late| OperationError::Late)? {
             self.taken.push(result);
         }
@@ -153,7 +144,7 @@ impl<T: FromEvent + Unpin> Future for Operation<T> {
     type Output = Result<Finished<T>, OperationError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(self.poll_send(cx));
+        self.send();
         while let Some(result) = ready!(self.mail.poll_next(cx)) {
             self.taken.push(result);
         }
@@ -166,16 +157,14 @@ impl<T: FromEvent + Unpin> futures_core::Stream for Operation<T> {
     type Item = T;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        ready!(self.poll_send(cx));
+        self.send();
         self.mail.poll_next(cx)
     }
 }
 
 impl<T: FromEvent> Drop for Operation<T> {
     fn drop(&mut self) {
-        if self.unsent.is_none() && self.mail.end().is_none() {
-            self.cancel();
-        }
+        self.cancel();
     }
 }
 

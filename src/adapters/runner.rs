@@ -23,7 +23,6 @@ use crate::dht::error::CallError;
 use crate::dht::event::{Buffer, Event, Input, LinkId, Output};
 use crate::dht::node::journal::Call;
 use crate::dht::node::{Node, Storage};
-use crate::dht::outcome::{Outcome, Reason};
 use crate::krpc::endpoint::{Endpoint, Family};
 
 /// Bytes to receive at most: one more than any message may have, so that the node can tell a longer one.
@@ -126,22 +125,20 @@ impl<L: Sockets> Runner<L> {
     /// without a call. Breaks when the node is to end.
     pub(super) fn handle_message(&mut self, message: Message) -> ControlFlow<()> {
         match message {
-            Message::Run(command) => {
-                self.queue.push(command);
+            Message::Run { command, permit } => {
+                self.queue.push(command, permit);
                 if self.start_waiting() {
                     self.drain();
                 }
             }
-            Message::Cancel { tag } => match self.queue.remove(tag) {
-                Some(command) => {
-                    let outcome = Outcome { reason: Reason::Cancelled, ..Outcome::default() };
-                    command.waiter.finish(Ok(OperationEnd { outcome, response: None }));
-                }
-                None => {
+            Message::Cancel { tag, source } => {
+                if let Some(command) = self.queue.remove(source, tag) {
+                    command.waiter.finish(Ok(OperationEnd::of_cancelled()));
+                } else if self.waiters.contains_key(&tag) {
                     self.tell(Call::Cancel { tag });
                     self.drain();
                 }
-            },
+            }
             Message::Import { link, contacts, reply } => reply(self.import(link, contacts)),
             Message::Observe(look) => look(&self.node),
             Message::Watch(waiter) => {
@@ -161,8 +158,7 @@ impl<L: Sockets> Runner<L> {
         if self.waiters.len() >= self.node.config().capacity.operations {
             return false;
         }
-        let Some(WaitingCommand { tag, scope, start, waiter, permit, .. }) = self.queue.pop() else { return false };
-        drop(permit);
+        let Some(WaitingCommand { tag, scope, start, waiter, .. }) = self.queue.pop() else { return false };
         match start(&mut |command| self.call(Call::Command { tag, scope, command })) {
             Ok(()) => drop(self.waiters.insert(tag, waiter)),
             Err(error) => waiter.finish(Err(OperationError::Refused(error))),
