@@ -64,6 +64,10 @@ impl CommandQueue {
         Some(command)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
     /// Its turn is after all others.
     fn set_turn(&mut self, source: u64) {
         self.next_turn += 1;
@@ -155,7 +159,7 @@ mod tests {
                         [None, None]
                     }
                 };
-                ours == theirs && held(&queue)[1] == model.0.len()
+                ours == theirs && queue.is_empty() == model.0.is_empty() && held(&queue)[1] == model.0.len()
             })
         }
         quickcheck::quickcheck(agrees as fn(Vec<(u8, u8)>) -> bool);

@@ -28,6 +28,10 @@ use crate::krpc::endpoint::{Endpoint, Family};
 /// Bytes to receive at most: one more than any message may have, so that the node can tell a longer one.
 pub(super) const RECEIVE: usize = 1501;
 
+/// Calls that one drain may lead to, each with a drain of its own. When an interface goes, each send fails and each
+/// operation ends at once: with a full queue there is no end of that for hundreds of thousands of sends.
+const STEPS: usize = 32;
+
 /// The sockets, seen from the node: they send and never wait.
 pub(super) trait Sockets {
     fn send(&self, link: LinkId, to: SocketAddr, payload: &[u8]) -> io::Result<()>;
@@ -50,6 +54,8 @@ pub(super) struct Runner<L> {
     /// What the only node said, until its operation has finished.
     responses: HashMap<u64, Answer>,
     queue: CommandQueue,
+    /// Sends that failed and that the node was not told of yet.
+    failed: Vec<(LinkId, Endpoint)>,
     watchers: Vec<Waiter>,
     /// Trouble that was told and has not ended.
     troubles: Vec<Notice>,
@@ -82,9 +88,20 @@ impl<L: Sockets> Runner<L> {
         let node = Node::new(config, rng_seed, storage).map_err(invalid)?;
         let (waiters, watchers, troubles) = (HashMap::new(), Vec::new(), Vec::new());
         let clock = Clock::start();
-        let (responses, queue) = (HashMap::new(), CommandQueue::default());
-        let mut runner =
-            Runner { node, links, clock, waiters, responses, queue, watchers, troubles, deadline: None, observer };
+        let (responses, queue, failed) = (HashMap::new(), CommandQueue::default(), Vec::new());
+        let mut runner = Runner {
+            node,
+            links,
+            clock,
+            waiters,
+            responses,
+            queue,
+            failed,
+            watchers,
+            troubles,
+            deadline: None,
+            observer,
+        };
         runner.input(Input::Timeout);
         Ok(runner)
     }
@@ -98,17 +115,23 @@ impl<L: Sockets> Runner<L> {
         &self.links
     }
 
-    /// When the node wants the next [`Input::Timeout`], or its observer has something to do.
+    /// When the node wants the next [`Input::Timeout`], or its observer has something to do; at once, where a drain
+    /// left something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
+        if !self.failed.is_empty() || (self.has_place() && !self.queue.is_empty()) {
+            return Some(Instant::ZERO);
+        }
         let due = self.observer.as_ref().and_then(|observer| observer.due());
         self.deadline.into_iter().chain(due).min()
     }
 
-    /// Tells the node that time has passed, if its deadline has.
+    /// Tells the node that time has passed, if its deadline has, and goes on with what a drain left.
     pub(super) fn handle_timeout(&mut self) {
         let now = self.clock.now();
         if self.deadline.is_some_and(|at| at <= now) {
             self.input(Input::Timeout);
+        } else if self.step() {
+            self.drain();
         }
         if let Some(observer) = &mut self.observer {
             observer.handle_due(now);
@@ -154,8 +177,7 @@ impl<L: Sockets> Runner<L> {
 
     /// Starts the command whose turn it is, if the node has a place for it; whether a call was made.
     fn start_waiting(&mut self) -> bool {
-        // Every operation of the node's user has a waiter until it has finished.
-        if self.waiters.len() >= self.node.config().capacity.operations {
+        if !self.has_place() {
             return false;
         }
         let Some(WaitingCommand { tag, scope, start, waiter, .. }) = self.queue.pop() else { return false };
@@ -164,6 +186,11 @@ impl<L: Sockets> Runner<L> {
             Err(error) => waiter.finish(Err(OperationError::Refused(error))),
         }
         true
+    }
+
+    /// Every operation of the node's user has a waiter until it has finished.
+    fn has_place(&self) -> bool {
+        self.waiters.len() < self.node.config().capacity.operations
     }
 
     /// What a driver has to say about one of its sockets.
@@ -223,9 +250,26 @@ impl<L: Sockets> Runner<L> {
         }
     }
 
+    /// What it leaves makes [`deadline`](Runner::deadline) say "at once".
     fn drain(&mut self) {
+        self.drain_node();
+        for _ in 0..STEPS {
+            if !self.step() {
+                return;
+            }
+            self.drain_node();
+        }
+    }
+
+    /// One call that a drain has led to: of a send that failed, or for a place that is free. Whether one was made.
+    fn step(&mut self) -> bool {
+        let Some((link, to)) = self.failed.pop() else { return self.start_waiting() };
+        self.tell(Call::Input(Input::SendFailed { link, to }));
+        true
+    }
+
+    fn drain_node(&mut self) {
         let mut buffer: Buffer = [0; 1500];
-        let mut failed: Vec<(LinkId, Endpoint)> = Vec::new();
         loop {
             let output = self.node.poll_output(&mut buffer);
             if let Some(observer) = &mut self.observer {
@@ -233,17 +277,13 @@ impl<L: Sockets> Runner<L> {
             }
             match output {
                 Output::Transmit { link, to, payload } => match self.links.send(link, to.into(), payload) {
-                    Err(error) if !is_ordinary_loss(&error) => failed.push((link, to)),
+                    Err(error) if !is_ordinary_loss(&error) => self.failed.push((link, to)),
                     _ => {}
                 },
                 Output::Event(event) => self.route(&event),
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
-                    if let Some((link, to)) = failed.pop() {
-                        self.tell(Call::Input(Input::SendFailed { link, to }));
-                    } else if !self.start_waiting() {
-                        return;
-                    }
+                    return;
                 }
             }
         }
@@ -254,4 +294,97 @@ impl<L: Sockets> Runner<L> {
 fn is_ordinary_loss(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, WouldBlock};
     matches!(error.kind(), WouldBlock | Interrupted | ConnectionRefused | ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::mailbox::Mailbox;
+    use crate::adapters::message::{End, Start};
+    use crate::adapters::permits::Permits;
+    use crate::adapters::queue::MOST_WAITING;
+    use crate::dht::command::{Command, DirectQuery, Scope};
+    use core::cell::Cell;
+    use std::sync::Arc;
+
+    /// Counts what is sent, until and after its interface goes.
+    #[derive(Default)]
+    struct Links {
+        sent: Cell<usize>,
+        is_gone: Cell<bool>,
+    }
+
+    impl Sockets for Links {
+        fn send(&self, _: LinkId, _: SocketAddr, _: &[u8]) -> io::Result<()> {
+            self.sent.set(self.sent.get() + 1);
+            if self.is_gone.get() { Err(io::ErrorKind::NetworkUnreachable.into()) } else { Ok(()) }
+        }
+    }
+
+    /// A node whose places are taken by pings; others wait.
+    fn full(places: usize) -> (Runner<Links>, Vec<Arc<Mailbox<Answer, End>>>) {
+        let mut config = Config::small().local();
+        config.capacity.operations = places;
+        let addr = SocketAddr::from(([127, 0, 0, 1], 6881));
+        let mut runner = Runner::new(config, [1; 32], Links::default(), &[addr], None).unwrap();
+        let permits = Permits::new(MOST_WAITING);
+        let mails = (1u16..).take(places + MOST_WAITING).map(|port| {
+            let (tag, to) = (port.into(), Endpoint::v4([127, 0, 0, 1], port));
+            let mail = Mailbox::new(1);
+            let start: Start = Box::new(move |submit| submit(Command::Query { to, query: DirectQuery::Ping }));
+            let command =
+                WaitingCommand { tag, source: 0, scope: Scope::All, start, waiter: Waiter::new(mail.clone()) };
+            let _ = runner.handle_message(Message::Run { command, permit: permits.ask().unwrap() });
+            mail
+        });
+        let mails = mails.collect();
+        assert!(runner.deadline().is_some_and(|at| at > runner.clock().now()), "there is nothing to do");
+        (runner, mails)
+    }
+
+    /// Rule L35. Sockets and messages have their turn in between.
+    #[test]
+    fn when_an_interface_goes_one_call_makes_so_many_sends_and_no_more() {
+        for places in [1, 8] {
+            let (mut runner, mails) = full(places);
+            runner.links.is_gone.set(true);
+            runner.links.sent.set(0);
+            let _ = runner.handle_message(Message::Cancel { tag: 1, source: 0 });
+            loop {
+                let sent = runner.links.sent.replace(0);
+                assert!(sent <= STEPS, "{sent}");
+                if runner.deadline() != Some(Instant::ZERO) {
+                    break;
+                }
+                runner.handle_timeout();
+            }
+            let ended = mails.iter().filter(|mail| mail.end().is_some()).count();
+            assert!(ended > MOST_WAITING, "all but those that were sent before: {ended}");
+        }
+    }
+
+    /// What has ended is nothing to a node, nor to its journal.
+    #[test]
+    fn a_node_hears_no_cancel_of_what_it_does_not_run() {
+        struct Calls(Arc<std::sync::Mutex<usize>>);
+        impl Observer for Calls {
+            fn call(&mut self, _: Instant, _: Call<'_>) {
+                *self.0.lock().unwrap() += 1;
+            }
+            fn output(&mut self, _: &Output<'_>) {}
+            fn due(&self) -> Option<Instant> {
+                None
+            }
+            fn handle_due(&mut self, _: Instant) {}
+        }
+        let (mut runner, mails) = full(1);
+        let calls = Arc::default();
+        runner.observer = Some(Box::new(Calls(Arc::clone(&calls))));
+        for tag in [2, 2, 20_000] {
+            let _ = runner.handle_message(Message::Cancel { tag, source: 0 });
+        }
+        assert_eq!((*calls.lock().unwrap(), mails[1].end().is_some()), (0, true));
+        let _ = runner.handle_message(Message::Cancel { tag: 1, source: 0 });
+        assert_eq!(*calls.lock().unwrap(), 2, "it ends, and the next one starts");
+    }
 }
