@@ -13,11 +13,14 @@ use honeyguide::adapters::testnet::Testnet;
 use honeyguide::adapters::{Answer, Closest, Handle, Operation, OperationError, std_thread, tokio as tokio_driver};
 use honeyguide::dht::Reason;
 use honeyguide::krpc::Item;
-use honeyguide::{Config, Id};
+use honeyguide::{Config, Endpoint, Id};
 
 #[cfg(target_os = "linux")]
 #[path = "shared/lost.rs"]
 mod lost;
+#[cfg(target_os = "linux")]
+#[path = "shared/namespace.rs"]
+mod namespace;
 
 /// Longer than anything here takes, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -206,6 +209,35 @@ fn past_the_queue_too_clones_take_turns() {
     // The first who waits takes the place of the one that ran, and makes room for the other line.
     drop((running, waiting.remove(0)));
     assert_eq!(little.wait_for(Duration::from_secs(20)).unwrap().outcome.reason, Reason::Exhausted);
+}
+
+/// Rule L35: what one drain leaves goes on by itself.
+#[cfg(target_os = "linux")]
+#[test]
+fn when_no_send_succeeds_all_that_waits_ends_without_a_message_or_a_datagram() {
+    if !namespace::is_inside("when_no_send_succeeds_all_that_waits_ends_without_a_message_or_a_datagram") {
+        return;
+    }
+    namespace::run("ip link set lo up");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut config = Config::small().local();
+        config.capacity.operations = 1;
+        let here = || vec![UdpSocket::bind("0.0.0.0:0").unwrap()];
+        let threads = std_thread::spawn(config.clone(), [1; 32], here()).unwrap();
+        let tasks = tokio_driver::spawn(config, [1; 32], here()).unwrap();
+        let silent = socket();
+        for node in [threads, tasks] {
+            let running = node.ping(silent.local_addr().unwrap().into());
+            let no_route = |i: u16| Endpoint::v4([10, 0, i.to_be_bytes()[0], i.to_be_bytes()[1]], 7);
+            let pings: Vec<_> = (0..5_000).map(|i| node.ping(no_route(i))).collect();
+            node.stats().await.unwrap();
+            drop(running);
+            for ping in pings {
+                assert_eq!(ping.await.unwrap().outcome.reason, Reason::Exhausted);
+            }
+        }
+    });
 }
 
 #[test]
