@@ -1,7 +1,11 @@
 //! Both drivers on loopback sockets, through the one handle that they share.
 
 use std::cell::Cell;
+use std::future::Future;
 use std::net::{SocketAddr, UdpSocket};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use driver::{Driver, PATIENCE, addr, eventually, runtime, socket};
@@ -200,6 +204,35 @@ fn a_shut_down_node_ends_everything_and_frees_its_port() {
     }
 }
 
+/// However it ends: nobody shuts it down here. What is woken looks at once whether the port is free.
+#[test]
+fn a_task_that_is_lost_says_so_when_its_sockets_are_closed() {
+    struct Bind(SocketAddr, Mutex<Option<bool>>);
+    impl Wake for Bind {
+        fn wake(self: Arc<Self>) {
+            *self.1.lock().unwrap() = Some(UdpSocket::bind(self.0).is_ok());
+        }
+    }
+    for (polled, panics) in [(false, false), (true, false), (true, true)] {
+        let runtime = runtime();
+        let node = runtime.block_on(async { tokio_driver::spawn(Config::tiny().local(), [1; 32], vec![socket()]) });
+        let node = node.unwrap();
+        let bind = Arc::new(Bind(node.addrs()[0], Mutex::new(None)));
+        let mut ended = node.ended();
+        let waker = Waker::from(bind.clone());
+        assert!(Pin::new(&mut ended).poll(&mut Context::from_waker(&waker)).is_pending());
+        if polled {
+            runtime.block_on(node.stats());
+        }
+        if panics {
+            let lost = node.observe(|_| panic!("this ends the task"));
+            assert_eq!(runtime.block_on(lost), None::<()>);
+        }
+        drop(runtime);
+        assert_eq!(*bind.1.lock().unwrap(), Some(true), "polled: {polled}, panics: {panics}");
+    }
+}
+
 #[test]
 fn the_last_handle_takes_the_node_with_it() {
     for driver in Driver::both() {
@@ -352,7 +385,6 @@ fn a_test_network_starts_on_the_port_that_was_asked_for() {
 #[test]
 fn operations_and_notices_are_streams() {
     use std::pin::pin;
-    use std::task::{Context, Waker};
 
     use futures_core::Stream;
 

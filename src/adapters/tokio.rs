@@ -126,11 +126,20 @@ fn start(
     let (handle, lifetime) = Handle::new(addrs, move |message| {
         let _ = sender.send(Box::new(message));
     });
-    tokio::spawn(run(runner, messages, lifetime));
+    tokio::spawn(run(Task { runner, messages, _lifetime: lifetime }));
     Ok(handle)
 }
 
-async fn run(mut runner: Box<Runner<TaskSockets>>, mut messages: UnboundedReceiver<Box<Message>>, lifetime: Lifetime) {
+/// What the task owns. However it is lost, by a panic or with its runtime, it is dropped in this order: that the node
+/// has ended is said when its sockets are closed.
+struct Task {
+    runner: Box<Runner<TaskSockets>>,
+    messages: UnboundedReceiver<Box<Message>>,
+    _lifetime: Lifetime,
+}
+
+async fn run(mut task: Task) {
+    let Task { runner, messages, .. } = &mut task;
     let mut sleep = pin!(sleep_until(Instant::now()));
     let mut armed = None;
     let sockets = runner.links().clone();
@@ -183,16 +192,12 @@ async fn run(mut runner: Box<Runner<TaskSockets>>, mut messages: UnboundedReceiv
             TaskWake::Message(None) => break,
             TaskWake::Readable(i) => {
                 turn = i + 1;
-                receivers[i].receive(&mut runner, &sockets[i]);
+                receivers[i].receive(runner, &sockets[i]);
             }
             // A timer that fires early by its own granularity is armed again.
             TaskWake::Deadline => armed = None,
         }
     }
-    drop(messages);
-    drop(runner);
-    drop(sockets);
-    drop(lifetime);
 }
 
 /// A readable socket that is not paused; the search begins at number `first`, so that a busy one cannot hide the
