@@ -233,6 +233,47 @@ fn a_task_that_is_lost_says_so_when_its_sockets_are_closed() {
     }
 }
 
+/// Rule L35. A thousand messages are there before the datagram is looked for.
+#[test]
+fn messages_in_any_number_do_not_hold_up_datagrams() {
+    runtime().block_on(async {
+        let node = tokio_driver::spawn(Config::tiny().local(), [1; 32], vec![socket()]).unwrap();
+        socket().send_to(b"x", node.addrs()[0]).unwrap();
+        let mut before = 0;
+        for look in (0..1_000).map(|_| node.stats()).collect::<Vec<_>>() {
+            before += usize::from(look.await.unwrap().rx == 0);
+        }
+        assert!(before <= 64, "{before} came before it");
+    });
+}
+
+/// Rule L35. The reader of the socket has the datagram already.
+#[cfg(target_os = "linux")]
+#[test]
+fn messages_in_any_number_do_not_hold_up_a_reader() {
+    const LOOKS: usize = 20_000;
+    let node = Driver::threads().node(1);
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (enter, entered) = std::sync::mpsc::channel();
+    let _held = node.observe(move |_| (enter.send(()).unwrap(), released.recv().unwrap_or_default()));
+    entered.recv().unwrap();
+    socket().send_to(b"x", node.addrs()[0]).unwrap();
+    eventually(|| queue_length(node.addrs()[0].port()) == 0);
+    let looks: Vec<_> = (0..LOOKS).map(|_| node.stats()).collect();
+    drop(release);
+    let before = looks.into_iter().filter_map(|look| look.wait()).filter(|stats| stats.rx == 0).count();
+    assert!(before <= LOOKS / 2, "{before} came before it");
+}
+
+/// Bytes that wait in an IPv4 socket.
+#[cfg(target_os = "linux")]
+fn queue_length(port: u16) -> u64 {
+    let table = std::fs::read_to_string("/proc/net/udp").unwrap();
+    let row = table.lines().find(|row| row.contains(&format!(":{port:04X} 00000000")));
+    let queues = row.and_then(|row| row.split_whitespace().nth(4)?.split_once(':')).unwrap();
+    u64::from_str_radix(queues.1, 16).unwrap()
+}
+
 #[test]
 fn the_last_handle_takes_the_node_with_it() {
     for driver in Driver::both() {

@@ -1,8 +1,8 @@
 //! The tokio driver: one task for each node.
 //!
 //! The task waits for three things at once: a message of a handle, a readable socket, the node's deadline. After one
-//! readable event it takes several datagrams, each with a drain of its own, and looks at the rest again. A socket that
-//! fails at each receive is not waited for until a pause is over.
+//! readable event it takes several datagrams, each with a drain of its own, and looks at the rest again; after several
+//! messages it looks at the sockets. A socket that fails at each receive is not waited for until a pause is over.
 //!
 //! ```
 //! use honeyguide::adapters::{BoundSocket, rng_seed, tokio::spawn};
@@ -56,7 +56,8 @@ use crate::base::time;
 use crate::dht::config::Config;
 use crate::dht::event::{Input, LinkId};
 
-/// Datagrams that one readable event may bring before messages and other sockets have their turn.
+/// Datagrams that one readable event may bring before messages and other sockets have their turn, and messages that may
+/// come before what is readable.
 const BURST: usize = 32;
 /// How long the driver works before other tasks of the runtime have their turn.
 const SLICE: Duration = Duration::from_millis(1);
@@ -149,7 +150,7 @@ async fn run(mut task: Task) {
         let _ = socket.writable().await;
     }
     let clock = runner.clock();
-    let (mut turn, mut rested) = (0, clock.now());
+    let (mut turn, mut in_a_row, mut rested) = (0, 0, clock.now());
     loop {
         if clock.now().since(rested) >= SLICE {
             // Whoever shares the runtime must not wait for as long as datagrams come quicker than they are served.
@@ -165,11 +166,20 @@ async fn run(mut task: Task) {
             }
         }
         let wake = poll_fn(|cx| {
+            let readable = |cx: &mut _| poll_readable(&sockets, &receivers, turn, cx).map(TaskWake::Readable);
+            if in_a_row >= BURST {
+                in_a_row = 0;
+                if let wake @ Poll::Ready(_) = readable(cx) {
+                    return wake;
+                }
+            }
             if let Poll::Ready(message) = messages.poll_recv(cx) {
+                in_a_row += 1;
                 return Poll::Ready(TaskWake::Message(message));
             }
-            if let Poll::Ready(i) = poll_readable(&sockets, &receivers, turn, cx) {
-                return Poll::Ready(TaskWake::Readable(i));
+            if let wake @ Poll::Ready(_) = readable(cx) {
+                in_a_row = 0;
+                return wake;
             }
             if armed.is_some() && sleep.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(TaskWake::Deadline);
