@@ -42,6 +42,24 @@ fn results_that_cannot_be_written_are_a_failure_with_the_reason() {
     }
 }
 
+/// Rule U4. What is opened the other way round is no stream that takes everything, or that is empty.
+#[test]
+fn a_stream_that_cannot_be_written_or_read_is_a_failure_too() {
+    let world = World::new();
+    for case in world.successes() {
+        run_with("1</dev/null", &words(&case.args()), &case.input).failed(1, &["standard output", "not open for that"]);
+    }
+    for args in [&["--help"][..], &["--version"], &["help", "put"]] {
+        run_with("1</dev/null", args, b"").failed(1, &["standard output", "not open for that"]);
+    }
+    let readers =
+        ["inspect", "negentropy-harness", "pubkey -", "put -", "put --file -", "put --item -", "put x --secret -"];
+    for typed in readers {
+        let args = typed.split(' ').collect::<Vec<_>>();
+        run_with("0>/dev/null", &args, b"").failed(1, &["standard input", "not open for that"]);
+    }
+}
+
 /// Rule U6.
 #[test]
 fn a_reader_who_has_gone_is_the_end_without_a_word() {

@@ -3,7 +3,7 @@
 
 use crate::commands::{ID, World, item, packet};
 use crate::folder::Folder;
-use crate::process::{run, words};
+use crate::process::{run, run_with, words};
 
 const KEY: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
@@ -126,15 +126,31 @@ fn an_item_or_a_packet_that_nobody_may_store_is_wrong_usage() {
     let good = packet(7);
     let longest = [&good[..], &vec![0; 1104 - good.len()]].concat();
     for (bytes, say) in [
-        (vec![], &["0 bytes", "from 104 to 1104"][..]),
+        (vec![0; 20_000_000], &["20000000 bytes", "1104"][..]),
+        (vec![], &["0 bytes", "from 104 to 1104"]),
         (good[..103].to_vec(), &["103 bytes", "from 104 to 1104"]),
-        ([&longest[..], b"x"].concat(), &["more than 1104"]),
+        ([&longest[..], b"x"].concat(), &["1105 bytes", "from 104 to 1104"]),
         (longest, &["signature does not fit"]),
         ([&good[..96], &[255; 8], &good[104..]].concat(), &["18446744073709551615", "highest sequence number"]),
     ] {
         let file = folder.with("packet", bytes);
         wrong(&["put", "--pkarr", &file], say);
     }
+}
+
+/// Rule U2.
+#[test]
+fn a_file_that_is_too_long_is_told_with_its_true_length() {
+    let folder = Folder::new();
+    let file = folder.with("file", vec![b'x'; 20_000_000]);
+    for args in [&["put", "--file", &file][..], &["put", "--bencode", "--file", &file], &["put", "--item", &file]] {
+        wrong(args, &[&file, "20000000 bytes"]);
+    }
+    wrong(&["put", "--file", "/dev/zero"], &["/dev/zero", "more than 65536 bytes"]);
+    let file = folder.with("file", vec![b'x'; 1006]);
+    wrong(&["put", "--file", &file], &["1011 bytes", "1000"]);
+    run(&["pubkey", &folder.with("file", vec![b'0'; 66_000])], b"").failed(1, &["66000 bytes", "65"]);
+    run_with("", &["put", "-"], &[b'x'; 70_000]).failed(2, &["standard input", "more than 65536 bytes"]);
 }
 
 /// Rule U3.

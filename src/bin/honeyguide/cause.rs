@@ -2,6 +2,9 @@
 
 use std::io::{Error, ErrorKind};
 
+/// `EBADF`, which has no name in the standard library.
+const BAD_DESCRIPTOR: i32 = 9;
+
 /// The rest of a sentence that names the thing. The system's own words come without their number.
 pub fn cause(error: &Error) -> String {
     if error.raw_os_error().is_none() && error.get_ref().is_some() {
@@ -18,6 +21,9 @@ pub fn cause(error: &Error) -> String {
         ErrorKind::NotADirectory => "a part of its path is a file and no folder: check the path",
         ErrorKind::AlreadyExists => "it exists, and is left as it is: name a new one",
         ErrorKind::BrokenPipe => "nobody reads it any more",
+        _ if cfg!(unix) && error.raw_os_error() == Some(BAD_DESCRIPTOR) => {
+            "it is not open for that: look at what it is redirected to"
+        }
         _ => {
             let text = error.to_string();
             return text.split(" (os error").next().unwrap_or_default().to_lowercase();

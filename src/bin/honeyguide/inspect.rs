@@ -1,3 +1,5 @@
+use std::io::BufReader;
+
 use honeyguide::Id;
 use honeyguide::dht::{Inspector, Judgement, Network, inspect};
 use honeyguide::krpc::{Method, Query};
@@ -8,6 +10,7 @@ use crate::failed::Failed;
 use crate::lines::{self, Line};
 use crate::options::{self, Options};
 use crate::print;
+use crate::standard;
 
 /// Longest line that is looked at: the hex of any datagram that UDP can carry, and a bit.
 const LONGEST: usize = 2 * 65_536;
@@ -40,9 +43,10 @@ pub fn run(_: &Options, args: Args) -> Result<(), Failed> {
         target: args.target,
     };
     let (mut lines, mut bad) = (0u64, 0u64);
-    let mut input = std::io::stdin().lock();
+    let unreadable = |error| format!("standard input cannot be read: {}", cause(&error));
+    let mut input = BufReader::new(standard::input().map_err(unreadable)?);
     let mut line = Vec::new();
-    while next(&mut input, &mut line).map_err(|error| format!("standard input cannot be read: {}", cause(&error)))? {
+    while next(&mut input, &mut line).map_err(unreadable)? {
         lines += 1;
         match hex::decode(line.trim_ascii()) {
             Ok(datagram) => print::object_line(&object(&inspect(&judge, &datagram)))?,

@@ -1,10 +1,14 @@
+use std::io::BufReader;
+
 use honeyguide::negentropy::{Difference, Entry, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step};
 
+use crate::cause::cause;
 use crate::failed::Failed;
 use crate::lines::Lines;
 use crate::options::Options;
 use crate::print;
 use crate::reconcilers::{ENTRY_LINE, MESSAGE_LINE, config, entry, grow, initiator, responder};
+use crate::standard;
 
 /// Be one side of a reconciliation: the line protocol of the conformance suite on standard input and output
 ///
@@ -27,7 +31,9 @@ pub fn run(_options: &Options, args: Args) -> Result<(), Failed> {
         _ => 0,
     };
     let mut side = Side::Collecting(Vec::new(), config(args.adaptive, frame));
-    let mut lines = Lines::new(std::io::stdin().lock());
+    let mut lines = Lines::new(BufReader::new(
+        standard::input().map_err(|error| format!("standard input cannot be read: {}", cause(&error)))?,
+    ));
     while let Some(line) = lines.next(side.longest_line()).map_err(|fault| format!("standard input, {fault}"))? {
         side = side.line(line.trim_end())?;
     }

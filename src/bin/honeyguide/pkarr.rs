@@ -26,8 +26,8 @@ impl Packet {
 
     pub fn decode(bytes: &[u8]) -> Result<Packet, String> {
         if bytes.len() > Self::MAX_LEN {
-            let most = Self::MAX_LEN;
-            return Err(format!("has more than {most} bytes, and a signed packet has from {} to {most}", Self::HEAD));
+            let (len, head, most) = (bytes.len(), Self::HEAD, Self::MAX_LEN);
+            return Err(format!("has {len} bytes, and a signed packet has from {head} to {most}"));
         }
         let parts = bytes.split_first_chunk().and_then(|(key, rest)| {
             let (signature, rest) = rest.split_first_chunk()?;
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(packet.value, [&b"1000:"[..], &[9; 1000]].concat());
         assert_eq!(Packet::decode(&bytes[..104]).unwrap().value, b"0:");
         assert!(Packet::decode(&bytes[..103]).unwrap_err().contains("103 bytes"));
-        assert!(Packet::decode(&[&bytes[..], b"x"].concat()).unwrap_err().contains("more than 1104"));
+        assert!(Packet::decode(&[&bytes[..], b"x"].concat()).unwrap_err().contains("1105 bytes"));
     }
 
     /// Rule U20.

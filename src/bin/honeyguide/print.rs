@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::cause::cause;
 use crate::escape;
 use crate::failed::Failed;
+use crate::standard;
 
 #[derive(Clone, Copy)]
 pub struct Out {
@@ -58,8 +59,7 @@ fn written(line: &str) -> Result<(), Failed> {
 }
 
 fn write_line(line: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush())
+    standard::write(format!("{line}\n").as_bytes())
 }
 
 fn not_written(error: io::Error) -> Failed {

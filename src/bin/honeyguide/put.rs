@@ -13,9 +13,13 @@ use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text, refused_json, refused_text, say, stored_text};
 use crate::secret;
 use crate::signed_item::Owned;
+use crate::small_file::{Purpose, is_standard_input, read};
 
 /// Where a value comes from.
 const SOURCES: [&str; 4] = ["value", "file", "item", "pkarr"];
+
+/// Longer ones than are stored are read to tell how long they are when bencoded.
+const VALUE: Purpose = Purpose { what: "the value", most: Item::MAX_VALUE as u64 };
 
 /// Store an item, immutable or signed (BEP 44)
 #[derive(clap::Args)]
@@ -142,7 +146,7 @@ impl Args {
                 "put does not know what to store: name a VALUE, --file F, --item FILE or --pkarr FILE",
             ));
         }
-        let is_stdin = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
+        let is_stdin = |path: &Option<PathBuf>| path.as_deref().is_some_and(is_standard_input);
         if (value.as_deref() == Some("-") || is_stdin(file)) && is_stdin(secret) {
             return Err(Failed::usage("value and secret cannot both come from standard input: name a file for one"));
         }
@@ -170,8 +174,8 @@ impl Args {
     fn value(&self) -> Result<Vec<u8>, Failed> {
         let raw = match (&self.value, &self.file) {
             (Some(text), _) if text != "-" => text.clone().into_bytes(),
-            (_, Some(path)) => secret::read(path, "the value")?,
-            _ => secret::read(Path::new("-"), "the value")?,
+            (_, Some(path)) => read(path, VALUE)?,
+            _ => read(Path::new("-"), VALUE)?,
         };
         if raw.is_empty() {
             return Err(Failed::usage(

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::failed::Failed;
 use crate::options;
 use crate::pkarr::Packet;
-use crate::secret;
+use crate::small_file::{self, Purpose, read, shown};
 
 /// All of an item that is stored.
 pub struct Owned {
@@ -22,8 +22,8 @@ pub struct Owned {
 impl Owned {
     /// The object in a file, or on standard input for `-`.
     pub fn from_json(path: &Path) -> Result<Owned, Failed> {
-        let bytes = secret::read(path, "the item")?;
-        let wrong = |fault: String| Failed::usage(format!("the item in {} {fault}", secret::shown(path)));
+        let bytes = read(path, Purpose { what: "the item", most: small_file::MOST })?;
+        let wrong = |fault: String| Failed::usage(format!("the item in {} {fault}", shown(path)));
         let object: Value = serde_json::from_slice(&bytes).map_err(|_| {
             wrong("is not one JSON object: write it as `get --json` prints it, with k, salt, seq, sig and v_hex".into())
         })?;
@@ -32,9 +32,9 @@ impl Owned {
 
     /// The packet in a file, or on standard input for `-`.
     pub fn from_packet(path: &Path) -> Result<Owned, Failed> {
-        let bytes = secret::read(path, "the packet")?;
-        let packet = Packet::decode(&bytes)
-            .map_err(|fault| Failed::usage(format!("the packet in {} {fault}", secret::shown(path))))?;
+        let bytes = read(path, Purpose { what: "the packet", most: Packet::MAX_LEN as u64 })?;
+        let packet =
+            Packet::decode(&bytes).map_err(|fault| Failed::usage(format!("the packet in {} {fault}", shown(path))))?;
         let Packet { key, signature, seq, value } = packet;
         Ok(Owned { value, salt: vec![], key, seq, signature })
     }
