@@ -6,9 +6,12 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
+#[path = "shared/program.rs"]
+mod program;
 #[path = "shared/transcripts.rs"]
 mod transcripts;
 
+use program::{honeyguide, honeyguide_with};
 use transcripts::{entries, file};
 
 fn harness(items: &Json, frame: &Json, commands: &[String]) -> Output {
@@ -83,6 +86,37 @@ fn reconcile_tells_what_two_files_do_not_share() {
         assert_eq!((&result["have"], &result["need"]), (&Json::from(7), &Json::from(5)));
         assert!(result["rounds"].as_u64() > Some(0) && result["ms"]["server"].is_number());
     }
+}
+
+/// N5.
+#[test]
+fn an_entry_that_no_set_has_is_refused_with_its_line_and_repetitions_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| folder.path().join(name).to_str().unwrap().to_string());
+    let [one, other] = ["ab", "cd"].map(|byte| byte.repeat(32));
+    std::fs::write(&b, format!("1,{one}\n")).unwrap();
+    for (timestamp, most) in [("18446744073709551615", true), ("18446744073709551614", false), ("-1", true)] {
+        let lines = format!("1,{one}\n\n{timestamp},{other}\n");
+        std::fs::write(&a, &lines).unwrap();
+        for run in [honeyguide(&["reconcile", &b, &a]), honeyguide_with(&["reconcile", &b, "-"], lines.as_bytes())] {
+            assert_eq!(
+                (run.code, run.err.is_empty()),
+                if most { (Some(1), false) } else { (Some(0), true) },
+                "{run:?}"
+            );
+            let name = if run.err.contains(&a) { &a } else { "standard input" };
+            let words = [name, "line 3", &format!("{timestamp:?}"), "18446744073709551614"];
+            assert!(!most || words.iter().all(|word| run.err.contains(word)), "{run:?}");
+        }
+        let items = format!("item,1,{one}\nitem,{timestamp},{other}\nseal\n");
+        let run = honeyguide_with(&["negentropy-harness"], items.as_bytes());
+        assert!(!most || run.err.contains("standard input, line 2:"), "{run:?}");
+    }
+    std::fs::write(&a, format!("1,{one}\n2,{one}\n1,{one}\n1,{}\n2,{other}\n", one.to_uppercase())).unwrap();
+    let run = honeyguide(&["reconcile", &a, &b, "--json"]).done();
+    assert!(run.err.contains(&a) && run.err.contains("2 of 5 entries") && run.err.lines().count() == 1, "{run:?}");
+    assert_eq!(run.objects()[0]["have"], 2);
+    assert!(honeyguide(&["reconcile", &a, &b, "-q"]).done().err.is_empty());
 }
 
 /// N35. Sums of both files are equal, and so are those of all ranges that are compared before anything is listed.

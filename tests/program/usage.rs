@@ -101,6 +101,16 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
         (&["completions", "dos"], &["'dos'", "bash"]),
         (&["man"], &["<FOLDER>"]),
         (&["pubkey"], &["<FILE>"]),
+        (&["keygen", "-"], &["'-'", "<FILE>", "name a file", "./-"]),
+        (&["replay", "-"], &["'-'", "FILE", "name a file"]),
+        (&["journal", "scrub", "-", "out"], &["'-'", "<FILE>", "name a file"]),
+        (&["journal", "scrub", "f", "-"], &["'-'", "<OUT>", "name a file"]),
+        (&["journal", "shrink", "-", "out", "--", "false"], &["'-'", "<FILE>", "name a file"]),
+        (&["journal", "shrink", "f", "-", "--", "false"], &["'-'", "<OUT>", "name a file"]),
+        (&["node", "--state", "-"], &["'-'", "--state <FILE>", "name a file"]),
+        (&["node", "--journal", "-"], &["'-'", "--journal <FILE>", "name a file"]),
+        (&["man", "-"], &["'-'", "<FOLDER>", "name a file"]),
+        (&["reconcile", "-", "-"], &["standard input", "name a file for one"]),
         (&["pubkey", "f", "-q", "-v"], &["--quiet", "cannot be used with"]),
     ] {
         wrong(args, say);

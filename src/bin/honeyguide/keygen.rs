@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::failed::Failed;
 use crate::file;
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::randomness::Randomness;
 
 /// How long whoever ends the program waits for the public key to be told.
@@ -17,7 +17,8 @@ const LAST_WORD: Duration = Duration::from_millis(20);
 /// Make an ed25519 secret in a new file and print its public key
 #[derive(clap::Args)]
 pub struct Args {
-    /// File to create; it is never overwritten
+    /// File to create; it is never overwritten, and no secret is ever printed
+    #[arg(value_parser = options::named_file())]
     file: PathBuf,
     /// With --seed, which makes a key that anybody can guess
     #[arg(long)]

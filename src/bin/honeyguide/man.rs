@@ -8,12 +8,13 @@ use crate::cause::cause;
 use crate::escape;
 use crate::failed::Failed;
 use crate::file;
-use crate::options::Options;
+use crate::options::{self, Options};
 
 /// Write the pages of the manual, one for each command, into a folder
 #[derive(clap::Args)]
 pub struct Args {
     /// Folder, made if it is not there; nothing in it is overwritten
+    #[arg(value_parser = options::named_file())]
     folder: PathBuf,
 }
 

@@ -35,7 +35,12 @@ pub fn run(_options: &Options, args: Args) -> Result<(), Failed> {
         standard::input().map_err(|error| format!("standard input cannot be read: {}", cause(&error)))?,
     ));
     while let Some(line) = lines.next(side.longest_line()).map_err(|fault| format!("standard input, {fault}"))? {
-        side = side.line(line.trim_end())?;
+        let next = side.line(line.trim_end());
+        let number = lines.number;
+        side = next.map_err(|failed| match failed.code {
+            0 => failed,
+            _ => Failed { sentence: format!("standard input, line {number}: {}", failed.sentence), ..failed },
+        })?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::file;
 use crate::joining::{Joining, Step};
 use crate::joining_options::Joins;
 use crate::journal_file::{self, Head, HeadLink};
-use crate::options::{Ending, Options};
+use crate::options::{self, Ending, Options};
 use crate::print::{Out, outcome_json, outcome_text, say};
 use crate::renewal::Renewal;
 use crate::sockets::{self, Place};
@@ -40,10 +40,10 @@ pub struct Args {
     #[arg(long)]
     read_only: bool,
     /// Ids and contacts are loaded from this file and saved to it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = options::named_file())]
     state: Option<PathBuf>,
     /// Record the run in this new file, for `replay`; it contains the node's secrets
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = options::named_file())]
     journal: Option<PathBuf>,
     #[command(flatten)]
     joins: Joins,

@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use honeyguide::Id;
 use indicatif::ProgressBar;
 use tokio::time::Instant;
@@ -182,6 +184,14 @@ pub fn seconds_or_none(text: &str) -> Result<Duration, String> {
         Ok(seconds) if (0.0..=MOST_SECONDS).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err(format!("not a number of seconds from 0 to {MOST_SECONDS}")),
     }
+}
+
+/// A file by its name. Whoever types `-` means a stream, and would look for a file of that name in vain.
+pub fn named_file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.as_path() == Path::new("-") {
+        true => Err("no stream serves here: name a file (`./-` is one of that name)"),
+        false => Ok(path),
+    })
 }
 
 /// An id, an info-hash or a target: 40 hex digits.

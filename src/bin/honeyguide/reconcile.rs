@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,9 +12,11 @@ use crate::cause::cause;
 use crate::failed::Failed;
 use crate::lines::Lines;
 use crate::options::Options;
-use crate::print::{Out, millis};
+use crate::print::{Out, millis, say};
 use crate::randomness::Randomness;
 use crate::reconcilers::{ENTRY_LINE, config, entry, grow, initiator, responder};
+use crate::small_file::{is_standard_input, shown};
+use crate::standard;
 
 /// Find what two files of `timestamp,id` lines do not have in common, by the messages that two machines would exchange
 ///
@@ -22,9 +25,9 @@ use crate::reconcilers::{ENTRY_LINE, config, entry, grow, initiator, responder};
 /// be found: if anything was missed, the command fails and says how much. `--salted` finds it.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The side that asks and learns
+    /// The side that asks and learns; `-` is standard input
     a: PathBuf,
-    /// The side that answers
+    /// The side that answers; `-` is standard input
     b: PathBuf,
     /// Split ranges by what is known of the differences; without it, the messages of the reference
     #[arg(long)]
@@ -44,6 +47,9 @@ pub struct Args {
 }
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    if [&args.a, &args.b].into_iter().all(|path| is_standard_input(path)) {
+        return Err(Failed::usage("A and B cannot both come from standard input: name a file for one"));
+    }
     let mut config = config(args.adaptive, args.frame);
     if args.random.seed.is_some() && args.adaptive {
         config.random_splits = Some(args.random.rng()?.bytes());
@@ -208,8 +214,9 @@ impl Exchange {
 }
 
 fn read(path: &Path, bar: &ProgressBar, times: &mut Times) -> Result<Sealed, Failed> {
-    let name = path.display();
-    let file = std::fs::File::open(path).map_err(|error| format!("{name} cannot be opened: {}", cause(&error)))?;
+    let name = shown(path);
+    let file = if is_standard_input(path) { standard::input() } else { File::open(path) };
+    let file = file.map_err(|error| format!("{name} cannot be opened: {}", cause(&error)))?;
     let mut entries = Vec::new();
     let mut lines = Lines::new(BufReader::new(file));
     while let Some(line) = lines.next(ENTRY_LINE).map_err(|fault| format!("{name}, {fault}"))? {
@@ -220,8 +227,15 @@ fn read(path: &Path, bar: &ProgressBar, times: &mut Times) -> Result<Sealed, Fai
             bar.set_message(format!("reading {name}: {number} lines"));
         }
     }
+    let lines = entries.len();
     let set = timed(&mut times.build, || sealed(entries));
-    set.map_err(|Failed { sentence, .. }| format!("{name}: {sentence}").into())
+    let set = set.map_err(|Failed { sentence, .. }| format!("{name}: {sentence}"))?;
+    let repeated = lines - set.len();
+    if repeated > 0 {
+        // Of repetitions one counts (N5).
+        say(format_args!("{name}: {repeated} of {lines} entries stand there before, and count once"));
+    }
+    Ok(set)
 }
 
 fn sealed(entries: Vec<Entry>) -> Result<Sealed, Failed> {

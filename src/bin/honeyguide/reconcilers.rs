@@ -40,10 +40,10 @@ pub fn grow(out: &mut Vec<u8>, entries: usize, message: usize) {
 /// `timestamp,id` with the id in hex.
 pub fn entry(text: &str) -> Result<Entry, Failed> {
     let (timestamp, id) = text.split_once(',').ok_or("an entry is not of the form timestamp,id")?;
-    let timestamp = timestamp
-        .trim()
-        .parse()
-        .map_err(|_| format!("{timestamp:?} is not a timestamp, a number from 0 to {}", u64::MAX))?;
+    // The highest number stands for infinity (N5).
+    let number = timestamp.trim().parse().ok().filter(|number| *number < u64::MAX);
+    let timestamp =
+        number.ok_or_else(|| format!("{timestamp:?} is not a timestamp, a number from 0 to {}", u64::MAX - 1))?;
     let id = options::hex_array(id.trim()).map_err(|error| format!("the id of an entry is {error}"))?;
     Ok(Entry { timestamp, id })
 }

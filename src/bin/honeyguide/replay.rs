@@ -19,7 +19,7 @@ use crate::print::{Out, say};
 #[command(override_usage = "honeyguide replay [OPTIONS] <FILE>")]
 pub struct Args {
     /// What `node --journal` recorded
-    #[arg(required_unless_present = "explain")]
+    #[arg(required_unless_present = "explain", value_parser = options::named_file())]
     file: Option<PathBuf>,
     /// Stop so many seconds after the start of the run
     #[arg(long, value_name = "T", value_parser = options::seconds_or_none)]

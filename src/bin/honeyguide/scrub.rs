@@ -20,7 +20,7 @@ use crate::failed::Failed;
 use crate::file;
 use crate::guarded::{Guarded, NodePanic, Stop};
 use crate::journal_file;
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::print::say;
 use crate::randomness::Randomness;
 use crate::scrubbed_datagram::{Asked, Rewriter, is_readable};
@@ -29,8 +29,10 @@ use crate::scrubbed_datagram::{Asked, Rewriter, is_readable};
 #[derive(clap::Args)]
 pub struct Args {
     /// What `node --journal` recorded
+    #[arg(value_parser = options::named_file())]
     file: PathBuf,
     /// File to create; it is never overwritten
+    #[arg(value_parser = options::named_file())]
     out: PathBuf,
     #[command(flatten)]
     random: Randomness,

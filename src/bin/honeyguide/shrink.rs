@@ -22,7 +22,7 @@ use crate::failed::Failed;
 use crate::file::{self, Owned};
 use crate::guarded::{Guarded, Stop};
 use crate::journal_file::{self, Head, Journal};
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::print::say;
 
 /// Checks at most: a run of a thousand calls that all have to stay takes about two thousand.
@@ -38,8 +38,10 @@ const MARK_EVERY: usize = 64;
 #[derive(clap::Args)]
 pub struct Args {
     /// What `node --journal` recorded
+    #[arg(value_parser = options::named_file())]
     file: PathBuf,
     /// File to create; it is never overwritten
+    #[arg(value_parser = options::named_file())]
     out: PathBuf,
     /// A program and its arguments, started with the path of a journal as the last one; it fails with any exit code
     /// but 0
