@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use crate::commands::{ID, World, packet};
 use crate::folder::Folder;
-use crate::process::run;
+use crate::process::{run, run_with};
+use crate::program::PROGRAM;
 
 /// Rule U8.
 #[test]
@@ -60,6 +62,46 @@ fn so_many_copies_as_are_asked_for_are_had_or_it_is_a_failure() {
     assert_eq!(get(&["--newer-than", "0", "-n", "2"]).done().objects()[0]["seq"], 2);
 }
 
+/// Rule U23.
+#[test]
+fn a_value_comes_back_byte_for_byte_as_it_was_put() {
+    let world = World::new();
+    let (network, folder) = (world.network.as_str(), Folder::new());
+    let put = |more: &[&str]| {
+        let args = [&["put", "--bootstrap", network, "--json"], more].concat();
+        run(&args, b"").done().objects()[0]["target"].as_str().unwrap().to_string()
+    };
+    let (raw, list) = (b"\0\xff\n5:\x1b[2J".as_slice(), b"l1:ai5ee".as_slice());
+    let bytes = put(&["--file", &folder.with("raw", raw)]);
+    let other = put(&["--bencode", "--file", &folder.with("list", list)]);
+    let stored = [format!("{}:", raw.len()).as_bytes(), raw].concat();
+    for (target, more, expected) in
+        [(&bytes, &[][..], raw), (&bytes, &["--bencode"], &stored), (&other, &["--bencode"], list)]
+    {
+        let new = folder.file("new");
+        let to = |place| [&["get", target, "--bootstrap", network, "--output", place], more].concat();
+        let told = run(&to(&new), b"").done().out;
+        assert!(told.contains(&new) && told.contains(&format!("{} bytes", expected.len())), "{told}");
+        assert_eq!(fs::read(&new).unwrap(), expected);
+        // It is not overwritten, and nobody is asked for what would not be written.
+        run(&to(&new), b"").failed(1, &[&new, "exists"]);
+        assert_eq!(fs::read(&new).unwrap(), expected);
+        fs::remove_file(&new).unwrap();
+        let object = run(&[&to(&new)[..], &["--json"]].concat(), b"").done().objects().remove(0);
+        assert_eq!((fs::read(&new).unwrap().as_slice(), object["copies"].is_u64()), (expected, true));
+        fs::remove_file(&new).unwrap();
+        let piped = Command::new(PROGRAM).args(to("-")).output().unwrap();
+        assert_eq!((piped.stdout.as_slice(), piped.status.code()), (expected, Some(0)));
+        run_with(">/dev/full", &to("-"), b"").failed(1, &["the disk is full"]);
+        run_with("1</dev/null", &to("-"), b"").failed(1, &["not open for that"]);
+        run_with("| true", &to("-"), b"").done();
+    }
+    run(&["get", &bytes, "-o", "-", "--json"], b"").failed(2, &["--json", "--output -", "standard output"]);
+    let args = ["get", &other, "--bootstrap", network, "-o", &folder.file("new")];
+    run(&args, b"").failed(1, &["no byte string", "--bencode"]);
+    assert!(!folder.names().contains(&"new".to_string()));
+}
+
 /// Rules U19 to U21.
 #[test]
 fn a_packet_of_pkarr_is_stored_and_found_by_its_key() {
@@ -107,5 +149,29 @@ fn packagers_get_completions_and_the_manual() {
         assert_eq!(fs::metadata(page).unwrap().permissions().mode() & 0o777, 0o644);
     }
     assert!(fs::exists(format!("{pages}/honeyguide-journal-scrub.1")).unwrap());
-    run(&["man", &pages], b"").failed(1, &["honeyguide.1", "exists", "left as it is"]);
+}
+
+/// Rule U22.
+#[test]
+fn pages_of_ours_are_replaced_and_nothing_else_is() {
+    let folder = Folder::new();
+    let pages = folder.file("pages");
+    let listed = run(&["man", &pages], b"").done().out;
+    let content = || listed.lines().map(|page| fs::read(page).unwrap()).collect::<Vec<_>>();
+    let (first, page) = (content(), format!("{pages}/honeyguide-get.1"));
+    // One of an older program, one behind a link, one that is missing.
+    fs::write(&page, format!("{}old", String::from_utf8_lossy(&fs::read(&page).unwrap()))).unwrap();
+    let moved = folder.file("moved");
+    fs::rename(format!("{pages}/honeyguide-put.1"), &moved).unwrap();
+    std::os::unix::fs::symlink("../moved", format!("{pages}/honeyguide-put.1")).unwrap();
+    fs::remove_file(format!("{pages}/honeyguide-man.1")).unwrap();
+    assert_eq!(run(&["man", &pages], b"").done().out, listed);
+    assert!(content() == first && fs::symlink_metadata(format!("{pages}/honeyguide-put.1")).unwrap().is_symlink());
+    // What another has written stays, and so does all the rest.
+    fs::write(format!("{pages}/honeyguide-sample.1"), "another's").unwrap();
+    fs::remove_file(&page).unwrap();
+    run(&["man", &pages], b"").failed(1, &["honeyguide-sample.1", "exists", "left as it is"]);
+    assert_eq!(fs::read(format!("{pages}/honeyguide-sample.1")).unwrap(), b"another's");
+    assert!(!fs::exists(&page).unwrap());
+    assert_eq!(fs::read_dir(&pages).unwrap().count(), listed.lines().count() - 1, "nothing is left beside them");
 }

@@ -213,6 +213,23 @@ fn a_signal_ends_a_command_that_runs() {
     assert!(folder.names().iter().all(|name| !name.starts_with(".honeyguide-")), "{:?}", folder.names());
 }
 
+/// Rules U5 and U22.
+#[test]
+fn a_signal_leaves_all_pages_of_the_manual_or_none() {
+    for signal in SIGNALS.into_iter().cycle().take(12) {
+        let folder = Folder::new();
+        let pages = folder.file("pages");
+        let running = Running::of(&mut Running::command(&["man", &pages]));
+        while !fs::exists(&pages).unwrap() {
+            std::thread::yield_now();
+        }
+        let (took, code) = running.end(signal);
+        assert!(took < PROMPT, "{took:?}");
+        let names: Vec<_> = fs::read_dir(&pages).unwrap().map(|page| page.unwrap().file_name()).collect();
+        assert!(names.len() == if code == Some(0) { 23 } else { 0 }, "{code:?} {names:?}");
+    }
+}
+
 /// Rule U5. The reader of standard output or of standard error reads nothing and stays.
 #[test]
 fn a_signal_ends_a_command_whose_output_nobody_reads() {

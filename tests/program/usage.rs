@@ -43,6 +43,7 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
         (&["get", "--key", KEY, "--salt", &long], &["--salt", "at most 64 bytes, not 65"]),
         (&["get", ID, "--at", "127.0.0.1:1", "--bootstrap", "127.0.0.1:1"], &["--at", "--bootstrap"]),
         (&["get", ID, "-n", "2", "--at", "127.0.0.1:1"], &["-n 2", "127.0.0.1:1", "one copy"]),
+        (&["get", ID, "--bencode"], &["--output <FILE>"]),
         (&["put"], &["VALUE", "--file", "--item", "--pkarr"]),
         (&["put", ""], &["empty", "--bencode 0:"]),
         (&["put", "", "--bencode"], &["empty", "--bencode 0:"]),

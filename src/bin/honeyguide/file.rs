@@ -30,17 +30,17 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failed> {
 
 /// The same for a file that everybody may read.
 pub fn write_new_for_all(path: &Path, bytes: &[u8]) -> Result<(), Failed> {
-    persist_new(
-        path,
-        beside(path, bytes).and_then(|file| {
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt;
-                file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-            }
-            Ok(file)
-        }),
-    )
+    persist_new(path, beside(path, bytes).and_then(readable))
+}
+
+/// A file that everybody may read.
+pub fn readable(file: NamedTempFile) -> io::Result<NamedTempFile> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+    }
+    Ok(file)
 }
 
 fn persist_new(path: &Path, file: io::Result<NamedTempFile>) -> Result<(), Failed> {
@@ -192,7 +192,7 @@ fn are_one_by_number(_: &Path, _: &Path) -> bool {
 }
 
 /// The file that a path leads to through all links, there or not; its folder is there.
-fn target(path: &Path) -> io::Result<PathBuf> {
+pub fn target(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         match fs::canonicalize(&path) {
@@ -222,7 +222,7 @@ pub fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
 }
 
 /// A name is safe when its folder is.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
 }
 
@@ -230,11 +230,14 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+pub fn exists(path: &Path) -> Failed {
+    format!("{} exists and was left as it is: name a new file", path.display()).into()
+}
+
 fn not_created(path: &Path, error: &io::Error) -> Failed {
-    let path = path.display();
     match error.kind() {
-        ErrorKind::AlreadyExists => format!("{path} exists and was left as it is: name a new file").into(),
-        _ => format!("{path} cannot be created: {}", cause(error)).into(),
+        ErrorKind::AlreadyExists => exists(path),
+        _ => format!("{} cannot be created: {}", path.display(), cause(error)).into(),
     }
 }
 

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use honeyguide::Id;
 use honeyguide::adapters::{Found, Operation};
 use honeyguide::dht::Freshness;
@@ -10,10 +12,13 @@ use crate::escape;
 use crate::failed::Failed;
 use crate::joining_options::Asks;
 use crate::options::{self, Options};
+use crate::output;
 use crate::pkarr;
 use crate::print::outcome_json;
 
 /// Find a stored item: an immutable one by its target, a signed one by its public key (BEP 44)
+///
+/// A value that is printable text is printed as such, any other in hex as it is stored, in bencode.
 #[derive(clap::Args)]
 pub struct Args {
     /// Target of an immutable item, 40 hex digits
@@ -40,6 +45,12 @@ pub struct Args {
     /// Done when so many nodes have returned a valid copy; fewer are a failure
     #[arg(short = 'n', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     copies: Option<u16>,
+    /// Write the bytes of the value, as they were given to `put`, to this new file; `-` is standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// With --output: the value as it is stored, in bencode
+    #[arg(long, requires = "output")]
+    bencode: bool,
     #[command(flatten)]
     asks: Asks,
 }
@@ -60,7 +71,10 @@ impl Args {
         Ok((Item::mutable_target(&key, salt), operation))
     }
 
-    fn check(&self) -> Result<(), Failed> {
+    fn check(&self, options: &Options) -> Result<(), Failed> {
+        if let Some(path) = &self.output {
+            output::check(path, options.json)?;
+        }
         if self.target.is_none() && self.key.is_none() && self.pkarr.is_none() {
             return Err(nothing_named());
         }
@@ -74,7 +88,7 @@ impl Args {
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    args.check()?;
+    args.check(options)?;
     let asking = Asking::begin(options, &args.asks).await?;
     let (target, operation) = args.start(&asking)?;
     let progress = options.progress("looking for the item");
@@ -110,7 +124,11 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         let sentence = format!("{} of {wanted} nodes returned a valid copy of {target}", outcome.copies);
         Failed::from(sentence).with(outcome)
     });
-    let printed = options.out().line(text.unwrap_or(&hex::encode(&found.value)), asking.told(object, answer));
+    let (out, object) = (options.out(), asking.told(object, answer));
+    let printed = match &args.output {
+        Some(path) => output::write(out, path, &found.value, args.bencode).and_then(|()| out.json_only(object)),
+        None => out.line(text.unwrap_or(&hex::encode(&found.value)), object),
+    };
     few.map_or(printed, Err)
 }
 

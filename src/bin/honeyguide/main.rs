@@ -31,6 +31,7 @@ mod man;
 mod negentropy_harness;
 mod node;
 mod options;
+mod output;
 mod peers;
 mod ping;
 mod pkarr;
@@ -120,7 +121,7 @@ async fn run(options: Options, command: Command) -> Result<(), Failed> {
         }
         Command::Reconcile(args) => options.blocking(move |options| reconcile::run(options, args)).await,
         Command::Completions(args) => options.blocking(move |options| completions::run(options, args, program())).await,
-        Command::Man(args) => options.blocking(move |options| man::run(options, args, program())).await,
+        Command::Man(args) => man::run(options, args, program()).await,
     }
 }
 

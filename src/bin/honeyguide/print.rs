@@ -54,6 +54,11 @@ pub fn object_line(object: &Value) -> Result<(), Failed> {
     written(&escape::json(object))
 }
 
+/// Bytes as they are.
+pub fn bytes(bytes: &[u8]) -> Result<(), Failed> {
+    tracked(|| standard::write(bytes)).map_err(not_written)
+}
+
 fn written(line: &str) -> Result<(), Failed> {
     tracked(|| write_line(line)).map_err(not_written)
 }
