@@ -9,6 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::examples::EXAMPLES;
 use crate::failed::Failed;
 use crate::options::Options;
+use crate::usage::USAGE;
 use crate::{
     announce, completions, demo, find_node, get, inspect, journal, keygen, man, negentropy_harness, node, peers, ping,
     pubkey, put, reconcile, replay, sample, scrape, testnet,
@@ -94,17 +95,22 @@ pub fn read() -> Result<(Options, Command), Refused> {
 
 /// The program as a whole, with two examples at the end of each command's help.
 pub fn program() -> clap::Command {
-    with_examples(Cli::command(), "")
+    with_texts(Cli::command(), "")
 }
 
-fn with_examples(mut command: clap::Command, path: &str) -> clap::Command {
+fn with_texts(mut command: clap::Command, path: &str) -> clap::Command {
     let names: Vec<_> = command.get_subcommands().map(|command| command.get_name().to_string()).collect();
     for name in names {
         let path = format!("{path} {name}");
-        command = command.mut_subcommand(&name, |command| with_examples(command, path.trim_start()));
+        command = command.mut_subcommand(&name, |command| with_texts(command, path.trim_start()));
     }
     if let Some((_, examples)) = EXAMPLES.iter().find(|(of, _)| *of == path) {
         command = command.after_help(format!("Examples:\n  {}\n  {}", examples[0], examples[1]));
+    }
+    if let Some((_, lines)) = USAGE.iter().find(|(of, _)| *of == path) {
+        let lines: Vec<_> = lines.iter().map(|line| format!("honeyguide {path} {line}")).collect();
+        // Below the first one, which stands behind "Usage: ".
+        command = command.override_usage(lines.join("\n       "));
     }
     // A negative number is a wrong value and no option, and is told so.
     command.mut_args(|argument| match argument.get_action().takes_values() {
@@ -114,7 +120,7 @@ fn with_examples(mut command: clap::Command, path: &str) -> clap::Command {
 }
 
 /// What is wrong in one sentence, with what would be right.
-fn sentence(error: &clap::Error) -> String {
+pub fn sentence(error: &clap::Error) -> String {
     let missing = [ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, ErrorKind::MissingSubcommand];
     if missing.contains(&error.kind()) {
         let begin = error.render().to_string();

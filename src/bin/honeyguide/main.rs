@@ -59,6 +59,7 @@ mod start;
 mod state;
 mod testnet;
 mod unread;
+mod usage;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
