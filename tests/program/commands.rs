@@ -52,6 +52,11 @@ impl Case {
         self.typed.replace("NEW/", new.to_str().unwrap()).split(' ').map(String::from).collect()
     }
 
+    /// Whether it runs a node that asks or is asked.
+    pub fn has_node(&self) -> bool {
+        self.typed.contains("--bootstrap") || ["demo", "ping"].contains(&self.name())
+    }
+
     pub fn name(&self) -> &'static str {
         ALL.into_iter().find(|name| self.typed.starts_with(name)).unwrap()
     }

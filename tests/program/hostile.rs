@@ -1,8 +1,12 @@
 //! Texts of strangers on their way to a terminal.
 
+use std::net::UdpSocket;
+use std::process::Command;
+
 use crate::commands::World;
 use crate::folder::Folder;
 use crate::process::run;
+use crate::program::{PROGRAM, Running};
 
 /// Turns a line around, clears the screen, and hides.
 const STEERING: &str = "a\u{202e}b\u{1b}[2J\u{9b}31m\u{2066}\u{200f}\u{feff}\u{e0041}c";
@@ -39,6 +43,35 @@ fn an_error_message_and_a_method_of_strangers_are_spelled() {
         assert!(is_harmless(&run.out), "{run:?}");
         assert_eq!((&run.objects()[0]["message"], &run.objects()[1]["method"]), (&STEERING.into(), &STEERING.into()));
     }
+}
+
+/// Rule U12. A method of a stranger makes no line of its own, and no error message does.
+#[test]
+fn datagrams_of_strangers_are_told_in_a_line_each() {
+    let forged = format!("x\nhoneyguide: all is lost\r{STEERING}");
+    let string = |bytes: &[u8]| [format!("{}:", bytes.len()).as_bytes(), bytes].concat();
+    let query =
+        [&b"d1:ad2:id20:abcdefghij01234567896:target20:abcdefghij0123456789e1:q"[..], &string(forged.as_bytes())];
+    let query = [&query.concat()[..], b"1:t2:aa1:y1:qe"].concat();
+    let mut running = Command::new(PROGRAM);
+    running.args(["node", "--bind", "127.0.0.1:0", "--network", "local", "-vv", "--timeout", "60"]);
+    let mut running = Running::of(&mut running);
+    let addr = running.line().split(' ').nth(2).unwrap().to_string();
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let own = stranger.local_addr().unwrap();
+    for datagram in [&query[..], b"x", &[b"d1:eli201e", &string(forged.as_bytes())[..], b"e1:t2:aa1:y1:ee"].concat()] {
+        stranger.send_to(datagram, &addr).unwrap();
+    }
+    for words in ["query x\\u{a}honeyguide: all is lost\\u{d}a\\u{202e}b", "no message: ", "error 201 \"x\\u{a}honeyguide: "]
+    {
+        let mut line = running.word();
+        while line.contains(" to ") {
+            line = running.word();
+        }
+        assert!(line.contains(&format!("from {own}: {words}")) && is_harmless(&line), "{line}");
+    }
+    let answer = stranger.recv(&mut [0; 1500]).unwrap();
+    assert!(answer > 0 && running.end_by("INT").err.lines().all(|line| !line.contains("all is lost")));
 }
 
 /// Rule U12. A name of a file or a host may be a stranger's as well.

@@ -1,8 +1,11 @@
 //! Options: how much is said, how many copies are wanted, packets of pkarr, what packagers need.
 
 use std::fs;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+
+use honeyguide::krpc::{Decoded, decode};
 
 use crate::commands::{ID, World, packet};
 use crate::folder::Folder;
@@ -21,11 +24,8 @@ fn as_much_is_said_as_is_asked_for() {
     assert_eq!(said(&[]).lines().count(), 1);
     assert_eq!(said(&["-q"]), "");
     let steps = said(&["-v"]);
-    assert!(
-        steps.contains("joined the network") && steps.contains("it took ") && !steps.contains("QuerySent"),
-        "{steps}"
-    );
-    assert!(said(&["-vv"]).contains("QuerySent"));
+    assert!(steps.contains(" s joined the network") && steps.contains("it took ") && !steps.contains("tid"), "{steps}");
+    assert!(said(&["-vv"]).contains(": query put, tid "));
     // Why it failed is said all the same.
     run(&["get", ID, "--bootstrap", &world.network, "-q"], b"").failed(1, &["no node returned"]);
     for case in world.successes() {
@@ -35,7 +35,45 @@ fn as_much_is_said_as_is_asked_for() {
             let run = run(&[&[volume], &args[..]].concat(), &case.input).done();
             assert!(volume != "-q" || run.err.is_empty(), "{run:?}");
             assert!(volume == "-q" || run.err.contains("it took"), "{run:?}");
+            // Who makes no datagrams has a node.
+            assert_eq!(volume == "-vv" && case.has_node(), run.err.lines().any(is_datagram), "{run:?}");
+            assert!(run.err.lines().all(|line| is_datagram(line) || !line.contains("tid")), "{run:?}");
         }
+    }
+}
+
+/// `honeyguide: 0.012 s to 127.0.0.1:6881: query ping, tid 6161, 56 bytes`
+fn is_datagram(line: &str) -> bool {
+    let words: Vec<_> = line.split(' ').collect();
+    let ["honeyguide:", time, "s", "to" | "from", addr, .., "tid", tid, bytes, "bytes"] = words[..] else {
+        return false;
+    };
+    let (addr, tid) = (addr.trim_end_matches(':'), tid.trim_end_matches(','));
+    let is_number = time.parse::<f64>().is_ok() && bytes.parse::<u16>().is_ok();
+    is_number && addr.parse::<SocketAddr>().is_ok() && hex::decode(tid).is_ok_and(|tid| !tid.is_empty())
+}
+
+/// Rule U8.
+#[test]
+fn a_datagram_is_told_as_it_went_over_the_wire() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let addr = silent.local_addr().unwrap();
+    for typed in [format!("ping {addr} -vv"), format!("node --bind 127.0.0.1:0 --bootstrap {addr} -vv")] {
+        let args: Vec<_> = typed.split(' ').chain(["--timeout", "1"]).collect();
+        let said = run(&args, b"").failed(1, &[]).err;
+        silent.set_nonblocking(true).unwrap();
+        let (mut datagram, mut seen) = ([0; 1500], 0);
+        while let Ok(len) = silent.recv(&mut datagram) {
+            let (method, tid) = match decode(&datagram[..len]) {
+                Ok(Decoded::Query(query)) => {
+                    (std::str::from_utf8(query.method.name()).unwrap(), hex::encode(query.tid))
+                }
+                other => panic!("{other:?}"),
+            };
+            seen += 1;
+            assert!(said.contains(&format!(" s to {addr}: query {method}, tid {tid}, {len} bytes\n")), "{said}");
+        }
+        assert_eq!((said.lines().filter(|line| is_datagram(line)).count(), seen > 0), (seen, true), "{said}");
     }
 }
 

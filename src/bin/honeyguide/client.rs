@@ -4,18 +4,18 @@ use std::io;
 use std::time::Duration;
 
 use honeyguide::adapters::Handle;
-use honeyguide::adapters::tokio::{spawn, spawn_recorded};
-use honeyguide::dht::{Network, TraceSink};
+use honeyguide::dht::Network;
 use honeyguide::{Config, Outcome};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cause::cause;
+use crate::datagrams;
 use crate::failed::Failed;
 use crate::heard::Heard;
 use crate::joining::{Joining, Step};
 use crate::joining_options::Joins;
 use crate::options::Options;
-use crate::print::{Volume, is_said, outcome_text, say, say_at};
+use crate::print::{outcome_text, say, say_step};
 use crate::sockets;
 use crate::start::Start;
 
@@ -30,13 +30,12 @@ const OTHER_LINKS: Duration = Duration::from_millis(500);
 
 /// A node on ports of the system's choice that can talk to these addresses and serves nobody (BEP 43).
 pub fn node(options: &Options, start: &Start, rng_seed: [u8; 32]) -> Result<Handle, Failed> {
-    told(spawn(config(options, start), rng_seed, sockets::ephemeral(start)?))
+    start_node(options, start, rng_seed, None::<io::Sink>)
 }
 
 /// The same, and what it hears is kept.
 pub fn listening(options: &Options, start: &Start, rng_seed: [u8; 32], heard: Heard) -> Result<Handle, Failed> {
-    let started = spawn_recorded(config(options, start), rng_seed, sockets::ephemeral(start)?, heard);
-    told(started.map(|(node, _)| node))
+    start_node(options, start, rng_seed, Some(heard))
 }
 
 fn config(options: &Options, start: &Start) -> Config {
@@ -52,11 +51,14 @@ fn config(options: &Options, start: &Start) -> Config {
     config
 }
 
-fn told(started: io::Result<Handle>) -> Result<Handle, Failed> {
-    let node = started.map_err(|error| format!("a node could not be started: {}", cause(&error)))?;
-    if is_said(Volume::Trace) {
-        node.set_sink(TraceSink::Boxed(Box::new(|_, event| say_at(Volume::Trace, format_args!("{event:?}")))));
-    }
+fn start_node(
+    options: &Options,
+    start: &Start,
+    rng_seed: [u8; 32],
+    journal: Option<impl io::Write + Send + 'static>,
+) -> Result<Handle, Failed> {
+    let started = datagrams::start(config(options, start), rng_seed, sockets::ephemeral(start)?, journal);
+    let (node, _) = started.map_err(|error| format!("a node could not be started: {}", cause(&error)))?;
     Ok(node)
 }
 
@@ -92,7 +94,7 @@ pub async fn join(options: &Options, node: &Handle, start: &Start) -> Result<Out
     };
     progress.finish_and_clear();
     if let Ok(outcome) = &result {
-        say_at(Volume::Verbose, format_args!("joined the network ({})", outcome_text(outcome)));
+        say_step(format_args!("joined the network ({})", outcome_text(outcome)));
     }
     result
 }
@@ -110,7 +112,7 @@ async fn round(joining: &mut Joining) -> Result<Option<Outcome>, Failed> {
             None => return Ok(first),
             Some(Step::Word(word)) => say(word),
             // Told at the end, if it matters.
-            Some(Step::Fault(fault)) => say_at(Volume::Verbose, fault),
+            Some(Step::Fault(fault)) => say_step(fault),
             Some(Step::Asked { outcome, .. }) => {
                 let outcome = outcome?;
                 if outcome.answered > 0 && first.is_none() {

@@ -10,6 +10,7 @@ mod cause;
 mod client;
 mod command_line;
 mod completions;
+mod datagrams;
 mod demo;
 mod escape;
 mod examples;

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use honeyguide::adapters::tokio::{spawn, spawn_recorded};
 use honeyguide::adapters::{Handle, Notice, Recording};
 use honeyguide::dht::{LinkId, Network};
 use honeyguide::{Config, Outcome};
@@ -12,6 +11,7 @@ use serde_json::json;
 use tokio::time::{Instant, interval};
 
 use crate::cause::cause;
+use crate::datagrams;
 use crate::failed::Failed;
 use crate::file;
 use crate::joining::{Joining, Step};
@@ -82,12 +82,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     };
     let journal = args.journal.as_deref().map(|path| journal_file::create(path, &head)).transpose()?;
     let config = head.config().map_err(|error| error.to_string())?;
-    let started = match journal {
-        None => spawn(config, head.rng_seed, sockets).map(|node| (node, None)),
-        Some(sink) => {
-            spawn_recorded(config, head.rng_seed, sockets, sink).map(|(node, recording)| (node, Some(recording)))
-        }
-    };
+    let started = datagrams::start(config, head.rng_seed, sockets, journal);
     let (node, recording) = started.map_err(|error| format!("the node could not be started: {}", cause(&error)))?;
     let out = options.out();
     for ((i, addr), buffer) in (0u8..).zip(node.addrs()).zip(buffers) {
@@ -386,6 +381,7 @@ async fn save(node: &Handle, store: &mut Option<Store>) -> Result<(), Failed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use honeyguide::adapters::tokio::spawn_recorded;
     use honeyguide::dht::TraceSink;
 
     /// Rule J18.

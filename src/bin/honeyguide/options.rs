@@ -23,7 +23,7 @@ pub struct Options {
     /// Only machine-readable results on standard output, one JSON object a line
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say more on standard error: each step; twice: each query
+    /// Say more on standard error: each step; twice: each datagram
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     /// Say nothing on standard error but why the command failed

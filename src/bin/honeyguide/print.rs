@@ -3,7 +3,9 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use honeyguide::Outcome;
 use honeyguide::dht::LinkOutcome;
@@ -90,6 +92,7 @@ pub enum Volume {
 static VOLUME: AtomicU8 = AtomicU8::new(Volume::Normal as u8);
 
 pub fn set_volume(volume: Volume) {
+    since_start();
     VOLUME.store(volume as u8, Ordering::Relaxed);
 }
 
@@ -108,6 +111,23 @@ pub fn say_at(volume: Volume, text: impl Display) {
         let text = escape::line(&text.to_string());
         let _ = tracked(|| writeln!(io::stderr(), "honeyguide: {text}"));
     }
+}
+
+/// A step of the command, with the time since its start.
+pub fn say_step(text: impl Display) {
+    say_at(Volume::Verbose, format_args!("{:.3} s {text}", since_start().as_secs_f64()));
+}
+
+/// A datagram, with the time at which it came or went.
+pub fn say_datagram(at: Duration, text: impl Display) {
+    say_at(Volume::Trace, format_args!("{:.3} s {text}", at.as_secs_f64()));
+}
+
+static START: OnceLock<Instant> = OnceLock::new();
+
+/// Since the program was started.
+pub fn since_start() -> Duration {
+    START.get_or_init(Instant::now).elapsed()
 }
 
 /// Writes that were begun, and those of them that have ended.
@@ -129,7 +149,7 @@ pub fn under_way() -> Option<u64> {
 }
 
 /// Milliseconds with three digits after the point.
-pub fn millis(duration: std::time::Duration) -> f64 {
+pub fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e3
 }
 
