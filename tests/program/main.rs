@@ -18,3 +18,4 @@ mod program;
 mod signals;
 mod streams;
 mod usage;
+mod walk;

@@ -15,7 +15,7 @@ pub struct Args {
     #[arg(value_parser = options::id)]
     info_hash: Id,
     /// Port of the peer
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_parser = options::whole::<u16>(1..=u16::MAX.into()))]
     port: u16,
     /// The peer is a seed
     #[arg(long)]

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::escape;
 use crate::examples::EXAMPLES;
 use crate::failed::Failed;
 use crate::options::Options;
@@ -14,6 +15,10 @@ use crate::{
     announce, completions, demo, find_node, get, inspect, journal, keygen, man, negentropy_harness, node, peers, ping,
     pubkey, put, reconcile, replay, sample, scrape, testnet,
 };
+
+/// Bytes of an argument at most: a path's, and more than a value may have. Of a longer one it would take seconds to find
+/// out which option it is like.
+const LONGEST: usize = 4096;
 
 #[derive(Parser)]
 #[command(name = "honeyguide", version, about = "A Mainline DHT node and its tools")]
@@ -77,14 +82,30 @@ pub enum Refused {
 }
 
 pub fn read() -> Result<(Options, Command), Refused> {
+    let typed = || std::env::args_os().skip(1).take_while(|argument| argument != "--");
+    let is_json = typed().any(|one| one == "--json");
+    if let Some(long) = typed().find(|argument| argument.len() > LONGEST) {
+        let begin = long.to_string_lossy().chars().take(20).collect::<String>();
+        let sentence = format!(
+            "the argument \"{begin}..\" has {} bytes, and those that mean something have {LONGEST} at most",
+            long.len()
+        );
+        return Err(Refused::Wrong { failed: Failed::usage(sentence), json: is_json });
+    }
     let matches = program().try_get_matches();
     let read = matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
     match read {
         Ok(Cli { options, command }) => Ok((options, command)),
         Err(error) => {
-            let mut typed = std::env::args_os().take_while(|argument| argument != "--");
-            let (text, json) = (error.render().to_string().trim_end().into(), typed.any(|one| one == "--json"));
+            let (text, json) = (error.render().to_string().trim_end().into(), is_json);
             Err(match error.kind() {
+                ErrorKind::InvalidUtf8 => {
+                    // It may be any of them, since names of files are not text.
+                    let wrong = typed().filter(|argument| argument.to_str().is_none());
+                    let wrong = wrong.map(|argument| format!("{argument:?}")).collect::<Vec<_>>().join(", ");
+                    let sentence = format!("{wrong} is not UTF-8, as all arguments are but names of files");
+                    Refused::Wrong { failed: Failed::usage(sentence), json }
+                }
                 ErrorKind::DisplayHelp => Refused::Answered { what: "help", text, json },
                 ErrorKind::DisplayVersion => Refused::Answered { what: "version", text, json },
                 _ => Refused::Wrong { failed: Failed::usage(sentence(&error)), json },
@@ -127,7 +148,15 @@ pub fn sentence(error: &clap::Error) -> String {
         let usage = begin.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("honeyguide <COMMAND>");
         return format!("a command is missing; usage: {usage}; --help lists the commands");
     }
-    let text = error.render().to_string();
+    let mut text = error.render().to_string();
+    for (_, value) in error.context() {
+        // What was typed is told in one line, whatever is in it.
+        if let ContextValue::String(value) = value
+            && value.contains('\n')
+        {
+            text = text.replace(value, &escape::line(value));
+        }
+    }
     let mut sentence = String::new();
     for line in text.lines().map(str::trim) {
         let line = line.strip_prefix("error: ").unwrap_or(line);
@@ -202,7 +231,7 @@ mod tests {
             ("honeyguide put x --secret f --seq -1", &["'-1'", "--seq <N>", "a whole number from 0"]),
             ("honeyguide announce", &["<INFO_HASH>", "--port <PORT>", "usage: honeyguide announce"]),
             ("honeyguide testnet --bootstrap 127.0.0.1:1", &["--bootstrap", "usage: honeyguide testnet"]),
-            ("honeyguide testnet --nodes 0", &["'0'", "--nodes <NODES>", "1..=10000"]),
+            ("honeyguide testnet --nodes 0", &["'0'", "--nodes <NODES>", "from 1 to 10000"]),
         ] {
             let error = program().try_get_matches_from(typed.split(' ')).unwrap_err();
             let sentence = sentence(&error);

@@ -230,14 +230,24 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-pub fn exists(path: &Path) -> Failed {
-    format!("{} exists and was left as it is: name a new file", path.display()).into()
+/// Whether a new file can have this name, as far as that can be known before it is made.
+pub fn can_be_new(path: &Path) -> Result<(), Failed> {
+    let folder = fs::metadata(folder(path)).map_err(|error| not_created(path, &error))?;
+    if !folder.is_dir() {
+        return Err(not_created(path, &ErrorKind::NotADirectory.into()));
+    }
+    match path.symlink_metadata() {
+        Ok(_) => Err(not_created(path, &ErrorKind::AlreadyExists.into())),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(not_created(path, &error)),
+        Err(_) => Ok(()),
+    }
 }
 
 fn not_created(path: &Path, error: &io::Error) -> Failed {
+    let path = path.display();
     match error.kind() {
-        ErrorKind::AlreadyExists => exists(path),
-        _ => format!("{} cannot be created: {}", path.display(), cause(error)).into(),
+        ErrorKind::AlreadyExists => format!("{path} exists and was left as it is: name a new file").into(),
+        _ => format!("{path} cannot be created: {}", cause(error)).into(),
     }
 }
 

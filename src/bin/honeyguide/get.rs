@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long, value_name = "SEQ", value_parser = options::seq, conflicts_with_all = ["target", "first"])]
     newer_than: Option<i64>,
     /// Done when so many nodes have returned a valid copy; fewer are a failure
-    #[arg(short = 'n', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(short = 'n', value_name = "N", value_parser = options::whole::<u16>(1..=u16::MAX.into()))]
     copies: Option<u16>,
     /// Write the bytes of the value, as they were given to `put`, to this new file; `-` is standard output
     #[arg(short, long, value_name = "FILE")]

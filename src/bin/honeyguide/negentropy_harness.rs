@@ -5,7 +5,7 @@ use honeyguide::negentropy::{Difference, Entry, Reconciler, ReconcilerConfig, Se
 use crate::cause::cause;
 use crate::failed::Failed;
 use crate::lines::Lines;
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::print;
 use crate::reconcilers::{ENTRY_LINE, MESSAGE_LINE, config, entry, grow, initiator, responder};
 use crate::standard;
@@ -23,10 +23,8 @@ pub struct Args {
 pub fn run(_options: &Options, args: Args) -> Result<(), Failed> {
     let frame = match std::env::var_os("FRAMESIZELIMIT") {
         Some(text) if !text.is_empty() => {
-            let number = text.to_str().and_then(|text| text.parse().ok());
-            number.ok_or_else(|| {
-                Failed::usage("FRAMESIZELIMIT is not a number of bytes: 0 for no limit, or at least 4096")
-            })?
+            let text = text.to_string_lossy();
+            options::frame(&text).map_err(|fault| Failed::usage(format!("FRAMESIZELIMIT is {text:?}, {fault}")))?
         }
         _ => 0,
     };
@@ -69,7 +67,6 @@ impl Side {
             }
             ("seal", Side::Collecting(entries, config)) => {
                 let set = Sealed::build(entries).map_err(|error| error.to_string())?;
-                responder(config.clone())?; // a frame limit that is too small is reported now
                 Ok(Side::Sealed { set, config, party: None, out: Vec::new() })
             }
             ("initiate", Side::Sealed { set, config, party: None, mut out }) => {

@@ -57,7 +57,10 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         let (journal, state) = (journal.display(), state.display());
         return Err(Failed::usage(format!("--journal {journal} and --state {state} are one file: name two")));
     }
-    let opened = args.state.as_deref().map(StateFile::open).transpose()?;
+    let opened = tokio::select! {
+        opened = open(args.state.clone()) => opened?,
+        why = &mut ending => return Err(why.into()),
+    };
     let (state_file, saved) = opened.map_or((None, None), |(state_file, saved)| (Some(state_file), saved));
     let start = start(&args.joins, args.bind.iter().any(Place::is_loopback))?;
     let bound = tokio::select! {
@@ -116,6 +119,13 @@ fn worst(ran: Result<(), Failed>, recorded: Result<(), Failed>, kept: Result<(),
     let Some(first) = failures.next() else { return Ok(()) };
     failures.filter(|failed| failed.code > 0).for_each(|failed| say(failed.sentence));
     Err(first)
+}
+
+/// The state file. What looks like one may be something else, and keep whoever reads it.
+async fn open(path: Option<PathBuf>) -> Result<Option<(StateFile, Option<State>)>, Failed> {
+    let Some(path) = path else { return Ok(None) };
+    let opening = tokio::task::spawn_blocking(move || StateFile::open(&path));
+    opening.await.map_err(|error| format!("internal error: {error}"))?.map(Some)
 }
 
 /// Whom the node joins through. A local network may begin with this very node.

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::IsTerminal;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::task::Poll;
@@ -207,6 +208,23 @@ pub fn key(text: &str) -> Result<[u8; 32], String> {
 pub fn salt(text: &str) -> Result<String, String> {
     let max = honeyguide::krpc::Item::MAX_SALT;
     if text.len() > max { Err(format!("a salt has at most {max} bytes, not {}", text.len())) } else { Ok(text.into()) }
+}
+
+/// A whole number of this range.
+pub fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        let number = text.parse::<u64>().ok().filter(|number| range.contains(number));
+        let number = number.and_then(|number| T::try_from(number).ok());
+        number.ok_or_else(|| format!("not a whole number from {} to {}", range.start(), range.end()))
+    }
+}
+
+/// A limit for messages in bytes, or none.
+pub fn frame(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(limit) if limit == 0 || limit >= 4096 => Ok(limit),
+        _ => Err("not a number of bytes: 0 for no limit, or at least 4096".into()),
+    }
 }
 
 /// A sequence number, not negative.

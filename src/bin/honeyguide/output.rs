@@ -12,8 +12,8 @@ pub fn check(path: &Path, is_json: bool) -> Result<(), Failed> {
         true if is_json => Err(Failed::usage(
             "--json and --output - both want standard output: name a file, or take v_hex, which has the bytes",
         )),
-        false if path.symlink_metadata().is_ok() => Err(file::exists(path)),
-        _ => Ok(()),
+        true => Ok(()),
+        false => file::can_be_new(path),
     }
 }
 

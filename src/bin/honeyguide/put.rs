@@ -13,7 +13,7 @@ use crate::options::{self, Options};
 use crate::print::{outcome_json, outcome_text, refused_json, refused_text, say, stored_text};
 use crate::secret;
 use crate::signed_item::Owned;
-use crate::small_file::{Purpose, is_standard_input, read};
+use crate::small_file::{Purpose, is_standard_input, read, shown};
 
 /// Where a value comes from.
 const SOURCES: [&str; 4] = ["value", "file", "item", "pkarr"];
@@ -54,7 +54,7 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = options::seq)]
     cas: Option<i64>,
     /// Fail unless so many confirmations count
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), default_value_t = 1)]
+    #[arg(long, value_name = "N", value_parser = options::whole::<u16>(1..=u16::MAX.into()), default_value_t = 1)]
     require: u16,
     #[command(flatten)]
     asks: Asks,
@@ -172,27 +172,28 @@ impl Args {
 
     /// The bencoded value.
     fn value(&self) -> Result<Vec<u8>, Failed> {
-        let raw = match (&self.value, &self.file) {
-            (Some(text), _) if text != "-" => text.clone().into_bytes(),
-            (_, Some(path)) => read(path, VALUE)?,
-            _ => read(Path::new("-"), VALUE)?,
+        let (what, raw) = match (&self.value, &self.file) {
+            (Some(text), _) if text != "-" => ("the value".into(), text.clone().into_bytes()),
+            (_, path) => {
+                let path = path.as_deref().unwrap_or(Path::new("-"));
+                (format!("the value in {}", shown(path)), read(path, VALUE)?)
+            }
         };
         if raw.is_empty() {
-            return Err(Failed::usage(
-                "the value is empty: give a text, or `--bencode 0:` if an empty byte string is meant",
-            ));
+            let sentence = "is empty: give a text, or `--bencode 0:` if an empty byte string is meant";
+            return Err(Failed::usage(format!("{what} {sentence}")));
         }
         let value = if self.bencode { raw } else { [format!("{}:", raw.len()).as_bytes(), &raw].concat() };
         match Item::immutable(&value) {
             Ok(_) => Ok(value),
-            Err(ItemError::NotCanonical) => Err(Failed::usage(
-                "the value is not canonical bencode (sorted keys, shortest numbers, nothing after it): correct it, \
-                 or store it as text, without --bencode",
-            )),
+            Err(ItemError::NotCanonical) => Err(Failed::usage(format!(
+                "{what} is not canonical bencode (sorted keys, shortest numbers, nothing after it): correct it, or \
+                 store it as text, without --bencode"
+            ))),
             Err(_) => {
                 let (len, max) = (value.len(), Item::MAX_VALUE);
                 Err(Failed::usage(format!(
-                    "the value has {len} bytes when bencoded, and {max} is the most that a node stores: shorten it"
+                    "{what} has {len} bytes when bencoded, and {max} is the most that a node stores: shorten it"
                 )))
             }
         }

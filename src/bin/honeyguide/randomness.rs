@@ -6,11 +6,12 @@ use honeyguide::base::Rng;
 
 use crate::cause::cause;
 use crate::failed::Failed;
+use crate::options;
 
 #[derive(Args, Clone)]
 pub struct Randomness {
     /// Makes a run repeatable where random numbers play a part
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = options::whole::<u64>(0..=u64::MAX))]
     pub seed: Option<u64>,
 }
 

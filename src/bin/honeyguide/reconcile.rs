@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::cause::cause;
 use crate::failed::Failed;
 use crate::lines::Lines;
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::print::{Out, millis, say};
 use crate::randomness::Randomness;
 use crate::reconcilers::{ENTRY_LINE, config, entry, grow, initiator, responder};
@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long)]
     adaptive: bool,
     /// Longest message in bytes, at least 4096; 0 for no limit
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = options::frame)]
     frame: usize,
     /// Run a second session over salted ids, and join what both found: for files whose ids are no hashes, or were made
     /// up by somebody else
@@ -54,7 +54,6 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     if args.random.seed.is_some() && args.adaptive {
         config.random_splits = Some(args.random.rng()?.bytes());
     }
-    // A frame limit that is too small is reported before the files are read.
     let sides = || Ok::<_, Failed>((initiator(config.clone())?, responder(config.clone())?));
     let first = sides()?;
     let bar = options.progress("reading");

@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(long, value_name = "T", value_parser = options::seconds_or_none)]
     until: Option<Duration>,
     /// List the operations of the run, or tell what became of the one with this tag
-    #[arg(long, value_name = "TAG", num_args = 0..=1)]
+    #[arg(long, value_name = "TAG", num_args = 0..=1, value_parser = options::named_file())]
     explain: Option<Option<PathBuf>>,
     /// Print the contacts that the node has at the end
     #[arg(long)]

@@ -12,6 +12,8 @@ use crate::small_file::{self, Purpose, read, shown};
 
 /// All of an item that is stored.
 pub struct Owned {
+    /// Where it was read from.
+    from: String,
     value: Vec<u8>,
     salt: Vec<u8>,
     key: [u8; 32],
@@ -27,7 +29,7 @@ impl Owned {
         let object: Value = serde_json::from_slice(&bytes).map_err(|_| {
             wrong("is not one JSON object: write it as `get --json` prints it, with k, salt, seq, sig and v_hex".into())
         })?;
-        Owned::of(&object).map_err(wrong)
+        Owned::of(shown(path), &object).map_err(wrong)
     }
 
     /// The packet in a file, or on standard input for `-`.
@@ -36,10 +38,10 @@ impl Owned {
         let packet =
             Packet::decode(&bytes).map_err(|fault| Failed::usage(format!("the packet in {} {fault}", shown(path))))?;
         let Packet { key, signature, seq, value } = packet;
-        Ok(Owned { value, salt: vec![], key, seq, signature })
+        Ok(Owned { from: shown(path), value, salt: vec![], key, seq, signature })
     }
 
-    fn of(object: &Value) -> Result<Owned, String> {
+    fn of(from: String, object: &Value) -> Result<Owned, String> {
         let text = |name: &str| {
             let text = object.get(name).and_then(Value::as_str);
             text.ok_or_else(|| {
@@ -53,6 +55,7 @@ impl Owned {
         };
         let seq = object.get("seq").and_then(Value::as_i64);
         Ok(Owned {
+            from,
             key: options::hex_array(text("k")?).map_err(|fault| format!("has a k that is {fault}"))?,
             salt,
             seq: seq.ok_or("has no seq: it is a whole number from 0 to 9223372036854775807")?,
@@ -63,14 +66,14 @@ impl Owned {
 
     /// The item, if it is signed and may be stored.
     pub fn verified(&self) -> Result<SignedItem<'_>, Failed> {
-        let Owned { value, salt, key, seq, signature } = self;
+        let Owned { from, value, salt, key, seq, signature } = self;
         let item = Item { value, mutable: Some(Mutable { key, salt, seq: *seq, signature }) };
         SignedItem::try_from(item).map_err(|error| {
             let mend = match error {
                 ItemError::BadSignature => ": it was changed, or signed with another key",
                 _ => "",
             };
-            Failed::usage(format!("the item cannot be stored: {error}{mend}"))
+            Failed::usage(format!("the item in {from} cannot be stored: {error}{mend}"))
         })
     }
 }
@@ -91,19 +94,19 @@ mod tests {
             "sig": hex::encode(signed.mutable().signature),
             "v_hex": hex::encode(value),
         });
-        assert!(Owned::of(&object).unwrap().verified().is_ok());
+        assert!(Owned::of("file".into(), &object).unwrap().verified().is_ok());
         for name in ["k", "seq", "sig", "v_hex"] {
             let mut lacks = object.clone();
             lacks.as_object_mut().unwrap().remove(name);
-            assert!(Owned::of(&lacks).err().unwrap().contains(&format!("no {name}")));
+            assert!(Owned::of("file".into(), &lacks).err().unwrap().contains(&format!("no {name}")));
             lacks[name] = json!("zz");
-            assert!(Owned::of(&lacks).err().unwrap().contains(name));
+            assert!(Owned::of("file".into(), &lacks).err().unwrap().contains(name));
         }
         // Without its salt, as another version and with another value it was never signed.
         for (name, other) in [("salt", Value::Null), ("seq", json!(5)), ("v_hex", json!("353a68656c6c70"))] {
             let mut changed = object.clone();
             changed[name] = other;
-            assert_eq!(Owned::of(&changed).unwrap().verified().err().unwrap().code, 2, "{name}");
+            assert_eq!(Owned::of("file".into(), &changed).unwrap().verified().err().unwrap().code, 2, "{name}");
         }
     }
 }

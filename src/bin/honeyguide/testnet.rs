@@ -3,7 +3,7 @@ use serde_json::json;
 
 use crate::cause::cause;
 use crate::failed::Failed;
-use crate::options::{Ending, Options};
+use crate::options::{self, Ending, Options};
 use crate::randomness::Randomness;
 
 /// Run a network of nodes on the loopback interface until it is interrupted
@@ -13,15 +13,15 @@ pub struct Args {
     #[arg(long, default_value_t = 32, value_parser = nodes())]
     nodes: u32,
     /// Port of the first node [default: one that is free]
-    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    #[arg(long, default_value_t = 0, hide_default_value = true, value_parser = options::whole::<u16>(0..=u16::MAX.into()))]
     port: u16,
     #[command(flatten)]
     random: Randomness,
 }
 
 /// As many as are of use on one machine.
-pub fn nodes() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(1..=10_000)
+pub fn nodes() -> impl Fn(&str) -> Result<u32, String> + Clone {
+    options::whole(1..=10_000)
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {

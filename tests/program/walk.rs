@@ -1,0 +1,124 @@
+//! Every place of every command with what does not belong there: it ends by itself or when its time is up, with one
+//! sentence that names what is wrong.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::commands::{ID, World};
+use crate::program::PROGRAM;
+
+/// Where `FILE` stands for a name of a file, and `VALUE` for anything else; `NEW` is a file that can be made.
+const PLACES: [&str; 48] = [
+    "replay FILE",
+    "replay JOURNAL --until VALUE",
+    "replay JOURNAL --explain VALUE",
+    "journal scrub FILE NEW",
+    "journal scrub JOURNAL NEW --seed VALUE",
+    "journal shrink FILE NEW -- false",
+    "journal shrink JOURNAL NEW -- FILE",
+    "node --bind VALUE",
+    "node --bind 127.0.0.1:0 --bootstrap VALUE",
+    "node --bind 127.0.0.1:0 --bootstrap NOBODY --state FILE",
+    "node --bind 127.0.0.1:0 --bootstrap NOBODY --journal FILE",
+    "ping VALUE",
+    "ping NOBODY --seed VALUE",
+    "ping NOBODY --network VALUE",
+    "find-node VALUE --bootstrap NOBODY",
+    "find-node ID --at VALUE",
+    "find-node ID --bootstrap VALUE",
+    "announce VALUE --port 1 --bootstrap NOBODY",
+    "announce ID --bootstrap NOBODY --port VALUE",
+    "peers VALUE --bootstrap NOBODY",
+    "scrape VALUE --bootstrap NOBODY",
+    "sample VALUE --bootstrap NOBODY",
+    "put --file FILE --bootstrap NOBODY",
+    "put --bencode --file FILE --bootstrap NOBODY",
+    "put --item FILE --bootstrap NOBODY",
+    "put --pkarr FILE --bootstrap NOBODY",
+    "put x --secret FILE --bootstrap NOBODY",
+    "put x --secret SECRET --bootstrap NOBODY --seq VALUE",
+    "put x --secret SECRET --bootstrap NOBODY --cas VALUE",
+    "put x --bootstrap NOBODY --require VALUE",
+    "get VALUE --bootstrap NOBODY",
+    "get --key VALUE --bootstrap NOBODY",
+    "get --pkarr VALUE --bootstrap NOBODY",
+    "get --key KEY --bootstrap NOBODY --newer-than VALUE",
+    "get ID --bootstrap NOBODY -n VALUE",
+    "get ID --bootstrap NOBODY --output FILE",
+    "pubkey FILE",
+    "inspect --id VALUE",
+    "inspect --target VALUE",
+    "reconcile FILE A",
+    "reconcile A FILE",
+    "reconcile A A --frame VALUE",
+    "completions VALUE",
+    "demo --nodes VALUE",
+    "demo --bootstrap VALUE",
+    "testnet --nodes VALUE",
+    "testnet --nodes 2 --port VALUE",
+    "VALUE",
+];
+/// Some seem to be regular files and keep their reader.
+const FILES: [&[u8]; 9] =
+    [b"", b"/", b"PIPE", b"/dev/zero", b"/proc/self/mem", b"/proc/kmsg", b"/none/a\nb", b"/none/\xff", &[b'y'; 300]];
+const VALUES: [&[u8]; 9] =
+    [b"", b"-1", b"184467440737095516160", b"\xff", b"a\nb", "\u{202e}".as_bytes(), b"1e99", b"=", b":"];
+
+struct Ended {
+    code: Option<i32>,
+    said: String,
+    took: Duration,
+}
+
+fn run(args: &[OsString]) -> Ended {
+    let begun = Instant::now();
+    let mut command = Command::new("timeout");
+    command.args(["--signal=KILL", "20", PROGRAM]).args(args).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    Ended { code: output.status.code(), said: String::from_utf8(output.stderr).unwrap(), took: begun.elapsed() }
+}
+
+/// Rules U1, U2 and U5.
+#[test]
+fn nothing_that_is_typed_in_any_place_hangs_panics_or_is_not_named() {
+    let world = World::new();
+    let (pipe, long) = (world.folder.pipe("pipe"), [b'z'; 5000]);
+    let at = |name: &str| world.folder.file(name);
+    for place in PLACES {
+        let wrong = if place.contains("FILE") { FILES.to_vec() } else { [&VALUES[..], &[&long]].concat() };
+        for wrong in wrong {
+            let wrong = if wrong == b"PIPE" { pipe.as_bytes() } else { wrong };
+            let arg = |word: &str| match word {
+                "FILE" | "VALUE" => OsStr::from_bytes(wrong).to_owned(),
+                "NEW" => at("new").into(),
+                "JOURNAL" => at("journal").into(),
+                "SECRET" => at("secret").into(),
+                "A" => at("a").into(),
+                "NOBODY" => world.nobody.clone().into(),
+                "ID" => ID.into(),
+                "KEY" => "01".repeat(32).into(),
+                word => word.into(),
+            };
+            let args: Vec<_> = ["--timeout", "0.3"].into_iter().chain(place.split(' ')).map(arg).collect();
+            let Ended { code, said, took } = run(&args);
+            assert!(matches!(code, Some(1 | 2)) || place.contains("-- FILE"), "{args:?}: {code:?} {said}");
+            assert!(took < Duration::from_secs(3), "{args:?}: {took:?} {said}");
+            let option = place.split(' ').take_while(|word| !["FILE", "VALUE"].contains(word)).last();
+            is_named(wrong, option.unwrap_or_default(), &said);
+        }
+    }
+}
+
+/// The last line is a sentence with the option, or with what was typed.
+fn is_named(wrong: &[u8], option: &str, said: &str) {
+    let last = said.lines().last().unwrap_or_default();
+    assert!(last.starts_with("honeyguide: ") && last.len() < 2000, "{said}");
+    let shown =
+        String::from_utf8_lossy(&wrong[..wrong.len().min(20)]).replace('\n', "\\n").replace('\u{202e}', "\\u{202e}");
+    // Whoever waits for a pipe waits until the time is up.
+    let is_named =
+        last.contains(&shown) || last.contains("gave up after 0.3 s") || wrong == b"\xff" && last.contains("xFF");
+    assert!(is_named || option.starts_with('-') && last.contains(option), "{wrong:?}, {option:?}: {said}");
+}
