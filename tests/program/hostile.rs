@@ -4,7 +4,6 @@ use std::net::UdpSocket;
 use std::process::Command;
 
 use crate::commands::World;
-use crate::folder::Folder;
 use crate::process::run;
 use crate::program::{PROGRAM, Running};
 
@@ -62,7 +61,8 @@ fn datagrams_of_strangers_are_told_in_a_line_each() {
     for datagram in [&query[..], b"x", &[b"d1:eli201e", &string(forged.as_bytes())[..], b"e1:t2:aa1:y1:ee"].concat()] {
         stranger.send_to(datagram, &addr).unwrap();
     }
-    for words in ["query x\\u{a}honeyguide: all is lost\\u{d}a\\u{202e}b", "no message: ", "error 201 \"x\\u{a}honeyguide: "]
+    for words in
+        ["query x\\u{a}honeyguide: all is lost\\u{d}a\\u{202e}b", "no message: ", "error 201 \"x\\u{a}honeyguide: "]
     {
         let mut line = running.word();
         while line.contains(" to ") {
@@ -84,21 +84,6 @@ fn sentences_about_what_was_typed_spell_it_too() {
         let run = run(args, b"");
         assert!(matches!(run.code, Some(1 | 2)) && is_harmless(&run.err), "{run:?}");
     }
-}
-
-/// Rules U2 and U12. The end of a line in a name would begin one that we never said.
-#[test]
-fn a_name_of_a_file_stays_on_its_line() {
-    let folder = Folder::new();
-    let name = folder.file("one\nhoneyguide: all is well");
-    for args in
-        [&["replay", &name][..], &["journal", "scrub", &name, "f"], &["reconcile", &name, "b"], &["pubkey", &name]]
-    {
-        let run = run(args, b"");
-        assert!(run.code == Some(1) && run.err.lines().count() == 1 && run.err.contains("one\\u{a}"), "{run:?}");
-    }
-    let pages = run(&["man", &name], b"").done();
-    assert!(pages.out.lines().all(|line| line.contains("one\\u{a}") && line.ends_with(".1")), "{pages:?}");
 }
 
 /// Rule U13.

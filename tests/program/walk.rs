@@ -10,7 +10,7 @@ use crate::commands::{ID, World};
 use crate::program::PROGRAM;
 
 /// Where `FILE` stands for a name of a file, and `VALUE` for anything else; `NEW` is a file that can be made.
-const PLACES: [&str; 48] = [
+const PLACES: [&str; 49] = [
     "replay FILE",
     "replay JOURNAL --until VALUE",
     "replay JOURNAL --explain VALUE",
@@ -18,6 +18,7 @@ const PLACES: [&str; 48] = [
     "journal scrub JOURNAL NEW --seed VALUE",
     "journal shrink FILE NEW -- false",
     "journal shrink JOURNAL NEW -- FILE",
+    "journal shrink JOURNAL FILE -- false",
     "node --bind VALUE",
     "node --bind 127.0.0.1:0 --bootstrap VALUE",
     "node --bind 127.0.0.1:0 --bootstrap NOBODY --state FILE",
@@ -116,7 +117,7 @@ fn is_named(wrong: &[u8], option: &str, said: &str) {
     let last = said.lines().last().unwrap_or_default();
     assert!(last.starts_with("honeyguide: ") && last.len() < 2000, "{said}");
     let shown =
-        String::from_utf8_lossy(&wrong[..wrong.len().min(20)]).replace('\n', "\\n").replace('\u{202e}', "\\u{202e}");
+        String::from_utf8_lossy(&wrong[..wrong.len().min(20)]).replace('\n', "\\u{a}").replace('\u{202e}', "\\u{202e}");
     // Whoever waits for a pipe waits until the time is up.
     let is_named =
         last.contains(&shown) || last.contains("gave up after 0.3 s") || wrong == b"\xff" && last.contains("xFF");

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::escape;
 use crate::failed::Failed;
 use crate::file;
 use crate::print::{self, Out};
@@ -32,7 +33,8 @@ pub fn write(out: Out, path: &Path, value: &[u8], is_bencode: bool) -> Result<()
         return print::bytes(bytes);
     }
     file::write_new_for_all(path, bytes)?;
-    out.text_only(format_args!("{} bytes are in {}", bytes.len(), path.display()))
+    let file = escape::line(&path.display().to_string());
+    out.text_only(format_args!("{} bytes are in {file}", bytes.len()))
 }
 
 fn is_standard_output(path: &Path) -> bool {

@@ -52,6 +52,8 @@ pub struct Args {
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (stop, out) = (Arc::new(AtomicBool::new(false)), options.out());
     let (mut ending, path) = (std::pin::pin!(options.ending()), args.file.clone());
+    // What is there may be a device, which would keep whoever looks into it.
+    file::can_be_new(&args.out)?;
     // A pipe may never be written to.
     let opening = tokio::task::spawn_blocking(move || journal_file::open(&path));
     let journal = tokio::select! {

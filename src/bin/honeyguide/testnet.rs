@@ -13,7 +13,8 @@ pub struct Args {
     #[arg(long, default_value_t = 32, value_parser = nodes())]
     nodes: u32,
     /// Port of the first node [default: one that is free]
-    #[arg(long, default_value_t = 0, hide_default_value = true, value_parser = options::whole::<u16>(0..=u16::MAX.into()))]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    #[arg(value_parser = options::whole::<u16>(0..=u16::MAX.into()))]
     port: u16,
     #[command(flatten)]
     random: Randomness,
