@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::process::Command;
 
 use crate::commands::World;
+use crate::folder::Folder;
 use crate::process::run;
 use crate::program::{PROGRAM, Running};
 
@@ -84,6 +85,21 @@ fn sentences_about_what_was_typed_spell_it_too() {
         let run = run(args, b"");
         assert!(matches!(run.code, Some(1 | 2)) && is_harmless(&run.err), "{run:?}");
     }
+}
+
+/// Rules U2 and U12. The end of a line in a name would begin one that we never said.
+#[test]
+fn a_name_of_a_file_stays_on_its_line() {
+    let folder = Folder::new();
+    let name = folder.file("one\nhoneyguide: all is well");
+    for args in
+        [&["replay", &name][..], &["journal", "scrub", &name, "f"], &["reconcile", &name, "b"], &["pubkey", &name]]
+    {
+        let run = run(args, b"");
+        assert!(run.code == Some(1) && run.err.lines().count() == 1 && run.err.contains("one\\u{a}"), "{run:?}");
+    }
+    let pages = run(&["man", &name], b"").done();
+    assert!(pages.out.lines().all(|line| line.contains("one\\u{a}") && line.ends_with(".1")), "{pages:?}");
 }
 
 /// Rule U13.

@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use honeyguide::adapters::tokio::{spawn, spawn_recorded};
 use honeyguide::adapters::{Handle, Recording};
-use honeyguide::dht::journal::{Call, Record};
+use honeyguide::dht::journal::{Call, OutputHash, Record};
 use honeyguide::dht::{Buffer, DropReason, LinkConfig, LinkId, TraceEvent, TraceSink};
 use honeyguide::krpc::{Decoded, decode};
 use honeyguide::{Config, Endpoint, Input, Instant, Node, Output, Storage};
 
 use crate::caught::caught;
-use crate::print::{Volume, is_said, say_datagram, since_start};
+use crate::print::{Volume, is_said, say, say_datagram, since_start};
 
 /// Characters of a stranger's text that are repeated.
 const MOST_TEXT: usize = 64;
@@ -48,8 +48,9 @@ struct Told<W> {
     journal: Option<W>,
     /// Records that are not read yet.
     records: Vec<u8>,
-    /// None when it has panicked, as the other one then does.
+    /// None when it has panicked, as the other one then does, or puts out something else.
     node: Option<Node<'static>>,
+    outputs: OutputHash,
     /// Why the datagram was dropped that came in last.
     dropped: Arc<Mutex<Option<DropReason>>>,
     /// Of the last call.
@@ -78,6 +79,7 @@ impl<W: Write> Told<W> {
             journal,
             records: vec![],
             node: Some(node),
+            outputs: OutputHash::default(),
             dropped,
             now: Instant::ZERO,
             begin,
@@ -93,18 +95,27 @@ impl<W: Write> Told<W> {
         while let Ok((record, after)) = Record::decode(&records[at..], &mut nodes) {
             at = records.len() - after.len();
             if let Some(mut node) = self.node.take() {
-                self.node = caught(|| self.step(&mut node, &record)).is_ok().then_some(node);
+                match caught(|| self.step(&mut node, &record)) {
+                    Ok(true) => self.node = Some(node),
+                    Ok(false) | Err(_) => say("a node does not do the same twice: its datagrams are not told any more"),
+                }
             }
         }
         self.records = records[at..].to_vec();
     }
 
-    fn step(&mut self, node: &mut Node<'_>, record: &Record<'_>) {
+    /// Whether the node has done what the other one did, as far as the record says.
+    fn step(&mut self, node: &mut Node<'_>, record: &Record<'_>) -> bool {
         let mut buffer: Buffer = [0; 1500];
         for _ in 0..record.polls {
-            if let Output::Transmit { link, to, payload } = node.poll_output(&mut buffer) {
+            let output = node.poll_output(&mut buffer);
+            if let Output::Transmit { link, to, payload } = output {
                 self.line("to", link, to, message(payload));
             }
+            self.outputs.add(&output);
+        }
+        if let Call::Mark { hash } = record.call {
+            return hash == self.outputs.finish();
         }
         self.now = record.now;
         self.first.get_or_insert(record.now);
@@ -121,6 +132,7 @@ impl<W: Write> Told<W> {
             Call::Input(Input::SendFailed { link, to }) => self.line("to", link, to, "could not be sent"),
             _ => {}
         }
+        true
     }
 
     fn line(&self, direction: &str, LinkId(link): LinkId, with: Endpoint, what: impl Display) {
@@ -169,6 +181,38 @@ fn message(payload: &[u8]) -> String {
         Ok(Decoded::Broken { tid, reason }) => (format!("no usable answer: {reason}"), Some(tid)),
         Err(malformed) => (format!("no message: {malformed}"), None),
     };
-    let tid = tid.map(|tid| format!(", tid {}", hex::encode(tid))).unwrap_or_default();
-    format!("{what}{tid}, {} bytes", payload.len())
+    let tid = match tid {
+        None => String::new(),
+        Some([]) => ", empty tid".into(),
+        Some(tid) => format!(", tid {}", hex::encode(tid)),
+    };
+    let bytes = if payload.len() == 1 { "byte" } else { "bytes" };
+    format!("{what}{tid}, {} {bytes}", payload.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rules U8 and U12.
+    #[test]
+    fn each_kind_of_datagram_is_told_in_words() {
+        let id = "2:id20:abcdefghij0123456789";
+        for (datagram, words) in [
+            (format!("d1:ad{id}e1:q4:ping1:t2:aa1:y1:qe"), "query ping, tid 6161, 56 bytes"),
+            (format!("d1:rd{id}e1:t0:1:y1:re"), "response, empty tid, 45 bytes"),
+            (format!("d1:ad{id}e1:q9:find_node1:t2:aa1:y1:qe"), "query that deserves error 203, "),
+            (format!("d1:q{}:{}1:t1:a1:y1:qe", 300, "m".repeat(300)), "query that deserves error 203"),
+            ("d1:eli202e4:boome1:t2:aa1:y1:ee".into(), "error 202 \"boom\", tid 6161, 31 bytes"),
+            (
+                "d1:rde1:t2:aa1:y1:re".into(),
+                "no usable answer: the id in r is no string of 20 bytes, tid 6161, 20 bytes",
+            ),
+            ("x".into(), "no message: the outermost value is no dictionary, 1 byte"),
+            (String::new(), "no message: the datagram has no bytes, 0 bytes"),
+        ] {
+            let said = message(datagram.as_bytes());
+            assert!(said.starts_with(words) && said.len() < 200, "{datagram}: {said}");
+        }
+    }
 }
