@@ -42,15 +42,17 @@ fn as_much_is_said_as_is_asked_for() {
     }
 }
 
-/// `honeyguide: 0.012 s to 127.0.0.1:6881: query ping, tid 6161, 56 bytes`
+/// `honeyguide: 0.012 s 127.0.0.1:40112 to 127.0.0.1:6881: query ping, tid 6161, 56 bytes`
 fn is_datagram(line: &str) -> bool {
     let words: Vec<_> = line.split(' ').collect();
-    let ["honeyguide:", time, "s", "to" | "from", addr, .., "tid", tid, bytes, "bytes"] = words[..] else {
+    let ["honeyguide:", time, "s", own, "to" | "from", addr, .., "tid", tid, bytes, "bytes"] = words[..] else {
         return false;
     };
     let (addr, tid) = (addr.trim_end_matches(':'), tid.trim_end_matches(','));
     let is_number = time.parse::<f64>().is_ok() && bytes.parse::<u16>().is_ok();
-    is_number && addr.parse::<SocketAddr>().is_ok() && hex::decode(tid).is_ok_and(|tid| !tid.is_empty())
+    is_number
+        && [own, addr].iter().all(|addr| addr.parse::<SocketAddr>().is_ok())
+        && hex::decode(tid).is_ok_and(|tid| !tid.is_empty())
 }
 
 /// Rule U8.
@@ -71,7 +73,7 @@ fn a_datagram_is_told_as_it_went_over_the_wire() {
                 other => panic!("{other:?}"),
             };
             seen += 1;
-            assert!(said.contains(&format!(" s to {addr}: query {method}, tid {tid}, {len} bytes\n")), "{said}");
+            assert!(said.contains(&format!(" to {addr}: query {method}, tid {tid}, {len} bytes\n")), "{said}");
         }
         assert_eq!((said.lines().filter(|line| is_datagram(line)).count(), seen > 0), (seen, true), "{said}");
     }

@@ -6,7 +6,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,7 +58,8 @@ struct Told<W> {
     /// From the start of the program to that of the node, whose first call comes at once.
     begin: Duration,
     first: Option<Instant>,
-    has_links: bool,
+    /// Our own, of each link: a command may have several nodes, and a node several links.
+    addrs: Vec<SocketAddr>,
 }
 
 impl<W: Write> Told<W> {
@@ -74,7 +75,7 @@ impl<W: Write> Told<W> {
                 *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
             }
         })));
-        let (begin, has_links) = (since_start(), sockets.len() > 1);
+        let addrs = sockets.iter().map(UdpSocket::local_addr).collect::<io::Result<_>>()?;
         Ok(Told {
             journal,
             records: vec![],
@@ -82,9 +83,9 @@ impl<W: Write> Told<W> {
             outputs: OutputHash::default(),
             dropped,
             now: Instant::ZERO,
-            begin,
+            begin: since_start(),
             first: None,
-            has_links,
+            addrs,
         })
     }
 
@@ -137,8 +138,9 @@ impl<W: Write> Told<W> {
 
     fn line(&self, direction: &str, LinkId(link): LinkId, with: Endpoint, what: impl Display) {
         let at = self.begin + self.first.map_or(Duration::ZERO, |first| self.now.since(first));
-        let link = if self.has_links { format!("link {link} ") } else { String::new() };
-        say_datagram(at, format_args!("{link}{direction} {with}: {what}"));
+        if let Some(own) = self.addrs.get(usize::from(link)) {
+            say_datagram(at, format_args!("{own} {direction} {with}: {what}"));
+        }
     }
 }
 
