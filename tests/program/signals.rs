@@ -289,6 +289,33 @@ fn a_node_that_nobody_reads_still_ends_in_order() {
     assert!(!replayed.err.contains("has no end"), "{replayed:?}");
 }
 
+/// Rule U5. The same for what a node tells of each datagram.
+#[test]
+fn a_node_whose_datagrams_nobody_reads_still_ends_in_order() {
+    let (world, folder) = (World::new(), Folder::new());
+    for signal in SIGNALS {
+        let state = folder.file(signal);
+        let node = ["node", "--bind", "127.0.0.1:0", "--state", &state, "--bootstrap", &world.network, "-vv"];
+        let (_reader, writer) = full_pipe();
+        let mut running = Running::of(Running::command(&node).stderr(writer).stdout(Stdio::piped()));
+        let addr = running.first_line().split(' ').nth(2).unwrap().to_string();
+        let stranger = || UdpSocket::bind("127.0.0.1:0").unwrap();
+        let flood = stranger();
+        // More lines than are kept for a reader, and the node answers all the same.
+        for _ in 0..100 {
+            (0..64).for_each(|_| drop(flood.send_to(b"x", &addr)));
+            let asker = stranger();
+            asker.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            asker.send_to(b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe", &addr).unwrap();
+            assert!(asker.recv(&mut [0; 1500]).unwrap() > 0);
+        }
+        let before = fs::metadata(&state).unwrap().modified().unwrap();
+        let (took, code) = running.end(signal);
+        assert!(took < PROMPT && matches!(code, Some(0 | 1)), "{took:?} {code:?}");
+        assert!(fs::metadata(&state).unwrap().modified().unwrap() > before, "it saved its state at the end");
+    }
+}
+
 /// Rule U5. A terminal on which the user has pressed Ctrl-S, while the progress is drawn.
 #[test]
 fn a_signal_ends_a_command_whose_terminal_is_stopped() {

@@ -3,6 +3,7 @@
 mod addressees;
 mod addresses;
 mod announce;
+mod aside;
 mod asking;
 mod bencoded;
 mod caught;
@@ -94,6 +95,7 @@ fn main() -> ExitCode {
     let result = runtime.block_on(run(options, command));
     // Whoever still blocks on standard input must not hold the program back.
     runtime.shutdown_background();
+    aside::finish();
     say_at(Volume::Verbose, format_args!("it took {:.1} ms", millis(begin.elapsed())));
     report(result, json)
 }

@@ -11,6 +11,7 @@ use honeyguide::Outcome;
 use honeyguide::dht::LinkOutcome;
 use serde_json::{Value, json};
 
+use crate::aside;
 use crate::cause::cause;
 use crate::escape;
 use crate::failed::Failed;
@@ -85,7 +86,7 @@ pub enum Volume {
     Normal,
     /// Each step.
     Verbose,
-    /// Each query.
+    /// Each datagram.
     Trace,
 }
 
@@ -118,9 +119,11 @@ pub fn say_step(text: impl Display) {
     say_at(Volume::Verbose, format_args!("{:.3} s {text}", since_start().as_secs_f64()));
 }
 
-/// A datagram, with the time at which it came or went.
+/// A datagram, with the time at which it came or went. There may be many, so that nobody waits for their reader.
 pub fn say_datagram(at: Duration, text: impl Display) {
-    say_at(Volume::Trace, format_args!("{:.3} s {text}", at.as_secs_f64()));
+    if is_said(Volume::Trace) {
+        aside::tell(&escape::line(&format!("{:.3} s {text}", at.as_secs_f64())));
+    }
 }
 
 static START: OnceLock<Instant> = OnceLock::new();

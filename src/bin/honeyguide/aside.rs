@@ -1,0 +1,126 @@
+//! Lines on standard error beside the work: whoever tells one does not wait for its reader. A node that tells each
+//! datagram would stand still otherwise when nobody reads, and could not end in order (rule U5).
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+/// Lines that wait at most; those for which there is no place are counted.
+const MOST: usize = 4096;
+/// At the end what waits is looked at so often ..
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// .. and so many times in a row without progress are the end.
+const LOOKS: u32 = 4;
+
+static ASIDE: OnceLock<Aside> = OnceLock::new();
+
+/// Tells a line, which has no end yet.
+pub fn tell(line: &str) {
+    ASIDE.get_or_init(|| Aside::new(MOST, io::stderr())).tell(line);
+}
+
+/// Waits for what was told, as long as it is read.
+pub fn finish() {
+    if let Some(aside) = ASIDE.get() {
+        aside.finish();
+    }
+}
+
+struct Aside {
+    lines: SyncSender<String>,
+    counts: Arc<Counts>,
+}
+
+/// Lines by what became of them.
+#[derive(Default)]
+struct Counts {
+    taken: AtomicU64,
+    written: AtomicU64,
+    left_out: AtomicU64,
+}
+
+impl Aside {
+    fn new(most: usize, mut out: impl Write + Send + 'static) -> Aside {
+        let ((lines, waiting), counts) = (sync_channel::<String>(most), Arc::<Counts>::default());
+        let told = counts.clone();
+        let write = move || {
+            for mut line in waiting {
+                let left_out = told.left_out.swap(0, Ordering::SeqCst);
+                if left_out > 0 {
+                    line += &format!("honeyguide: {left_out} lines were left out, as they were not read in time\n");
+                }
+                // Nobody has to read it.
+                let _ = out.write_all(line.as_bytes());
+                told.written.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        // Without this thread all lines are left out.
+        let _ = thread::Builder::new().name("honeyguide-aside".into()).spawn(write);
+        Aside { lines, counts }
+    }
+
+    fn tell(&self, line: &str) {
+        self.counts.taken.fetch_add(1, Ordering::SeqCst);
+        if self.lines.try_send(format!("honeyguide: {line}\n")).is_err() {
+            self.counts.taken.fetch_sub(1, Ordering::SeqCst);
+            self.counts.left_out.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn finish(&self) {
+        let (mut last, mut looks) = (0, 0);
+        while looks < LOOKS {
+            let written = self.counts.written.load(Ordering::SeqCst);
+            if written >= self.counts.taken.load(Ordering::SeqCst) {
+                return;
+            }
+            looks = if written == last { looks + 1 } else { 0 };
+            last = written;
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    /// Passes on what is written, says so, and then waits until it is read.
+    struct Slow(Sender<String>, Receiver<()>);
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(String::from_utf8(bytes.to_vec()).unwrap()).unwrap();
+            let _ = self.1.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_wait_up_to_the_limit_and_those_past_it_are_counted() {
+        let ((tell, told), (read, reads)) = (channel(), channel());
+        let aside = Aside::new(3, Slow(tell, reads));
+        aside.tell("first");
+        assert_eq!(told.recv().unwrap(), "honeyguide: first\n");
+        (0..3).for_each(|i| aside.tell(&i.to_string()));
+        assert_eq!(aside.counts.left_out.load(Ordering::SeqCst), 0);
+        (3..5).for_each(|i| aside.tell(&i.to_string()));
+        // Nobody reads: it is not waited for.
+        aside.finish();
+        drop(read);
+        let written: Vec<_> = (0..3).map(|_| told.recv().unwrap()).collect();
+        assert!(written[0].starts_with("honeyguide: 0\nhoneyguide: 2 lines were left out"), "{written:?}");
+        assert_eq!(written[1..], ["honeyguide: 1\n", "honeyguide: 2\n"]);
+        aside.finish();
+        assert_eq!(aside.counts.written.load(Ordering::SeqCst), 4);
+    }
+}
