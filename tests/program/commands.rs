@@ -103,7 +103,7 @@ impl World {
         let target = Item::immutable_target(b"5:hello").to_string();
         let cases = [
             ("demo --nodes 4", &b""[..]),
-            ("testnet --nodes 2 --timeout 0.2", b""),
+            ("testnet --nodes 2 --timeout 0.5", b""),
             ("node --bind 127.0.0.1:0 --timeout 0.2", b""),
             ("replay HERE/journal", b""),
             ("journal scrub HERE/journal NEW/out", b""),

@@ -57,11 +57,10 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         let (journal, state) = (journal.display(), state.display());
         return Err(Failed::usage(format!("--journal {journal} and --state {state} are one file: name two")));
     }
-    let opened = tokio::select! {
-        opened = open(args.state.clone()) => opened?,
-        why = &mut ending => return Err(why.into()),
-    };
-    let (state_file, saved) = opened.map_or((None, None), |(state_file, saved)| (Some(state_file), saved));
+    let path = args.state.clone();
+    let open = move || path.as_deref().map(StateFile::open).transpose();
+    let (state_file, saved) =
+        opened(ending.as_mut(), open).await?.map_or((None, None), |(state_file, saved)| (Some(state_file), saved));
     let start = start(&args.joins, args.bind.iter().any(Place::is_loopback))?;
     let bound = tokio::select! {
         bound = sockets::bind_all(args.bind) => bound?,
@@ -83,7 +82,9 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         rng_seed: args.joins.random.rng()?.bytes(),
         version: Some(env!("CARGO_PKG_VERSION").into()),
     };
-    let journal = args.journal.as_deref().map(|path| journal_file::create(path, &head)).transpose()?;
+    let (path, of) = (args.journal.clone(), head.clone());
+    let create = move || path.as_deref().map(|path| journal_file::create(path, &of)).transpose();
+    let journal = opened(ending.as_mut(), create).await?;
     let config = head.config().map_err(|error| error.to_string())?;
     let started = datagrams::start(config, head.rng_seed, sockets, journal);
     let (node, recording) = started.map_err(|error| format!("the node could not be started: {}", cause(&error)))?;
@@ -121,11 +122,15 @@ fn worst(ran: Result<(), Failed>, recorded: Result<(), Failed>, kept: Result<(),
     Err(first)
 }
 
-/// The state file. What looks like one may be something else, and keep whoever reads it.
-async fn open(path: Option<PathBuf>) -> Result<Option<(StateFile, Option<State>)>, Failed> {
-    let Some(path) = path else { return Ok(None) };
-    let opening = tokio::task::spawn_blocking(move || StateFile::open(&path));
-    opening.await.map_err(|error| format!("internal error: {error}"))?.map(Some)
+/// A file, unless the end comes first: what looks like one may be something else, and keep whoever reads it.
+async fn opened<T: Send + 'static>(
+    ending: Pin<&mut impl Future<Output = Ending>>,
+    open: impl FnOnce() -> Result<T, Failed> + Send + 'static,
+) -> Result<T, Failed> {
+    tokio::select! {
+        opened = tokio::task::spawn_blocking(open) => opened.map_err(|error| format!("internal error: {error}"))?,
+        why = ending => Err(why.into()),
+    }
 }
 
 /// Whom the node joins through. A local network may begin with this very node.
