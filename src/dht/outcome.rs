@@ -238,8 +238,8 @@ impl Refusals {
 }
 
 impl fmt::Display for Refusals {
-    /// In words, with the code, in the order of the codes: "1 take no value that large (205), 20 hold a newer version, or
-    /// another with this number (302)".
+    /// In words, with the code, in the order of the codes: "1 take no value that large (205), 20 hold a newer version,
+    /// or another with this number (302)".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, (code, count)) in self.by_code().enumerate() {
             let comma = if place > 0 { ", " } else { "" };

@@ -5,9 +5,10 @@ use std::time::Duration;
 use honeyguide::base::Rng;
 use honeyguide::dht::{LinkConfig, PeerKind, Rate, Reason};
 use honeyguide::krpc::{Family, Method, Query};
-use honeyguide::{Command, Config, Endpoint, Id};
+use honeyguide::{Command, Config, Endpoint, Id, Input};
 
 use crate::lab::{self, Lab};
+use crate::promises::finished;
 use crate::scopes::{NOTHING, address, dual_of};
 
 const TARGET: Id = Id([0x42; 20]);
@@ -145,4 +146,27 @@ fn a_deadline_stands_still_while_the_budget_for_unverified_nodes_alone_holds_an_
     });
     assert_eq!(outcome.reason, Reason::Converged, "{outcome:?}");
     assert!(outcome.answered > 8 && outcome.elapsed > deadline * 2, "{outcome:?}");
+}
+
+/// Rule L13.
+#[test]
+fn an_operation_ends_at_its_deadline_also_when_drains_are_skipped() {
+    for skipped in [0, 3] {
+        let mut config = lab::config();
+        config.lookup.deadline = Duration::from_secs(1);
+        let mut lab = Lab::new(config);
+        lab.befriend(4);
+        lab.minds.clear();
+        lab.node.lookup(lab.now, 1, TARGET).unwrap();
+        lab.drain();
+        lab.now += Duration::from_secs(1);
+        for _ in 0..skipped {
+            lab.node.handle_input(lab.now, Input::Timeout);
+            lab.now += Duration::from_millis(1);
+        }
+        lab.timeout();
+        assert_eq!(finished(&lab, 1), [Reason::Deadline]);
+        lab.run(Duration::from_secs(10));
+        assert_eq!(finished(&lab, 1).len(), 1);
+    }
 }

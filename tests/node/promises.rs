@@ -20,7 +20,7 @@ use crate::world::News;
 
 const TARGET: Id = Id([0x42; 20]);
 
-fn finished(lab: &Lab, tag: u64) -> Vec<Reason> {
+pub fn finished(lab: &Lab, tag: u64) -> Vec<Reason> {
     let ends = lab.news.iter().filter_map(|news| match news {
         News::Finished { tag: t, outcome } if *t == tag => Some(outcome.reason),
         _ => None,
@@ -101,29 +101,6 @@ fn an_operation_cancelled_on_its_way_ends_once_and_says_nothing_more() {
         lab.node.cancel(lab.now, 2);
         lab.drain();
         assert_eq!(lab.news.len(), told);
-    }
-}
-
-/// Rule L13.
-#[test]
-fn an_operation_ends_at_its_deadline_also_when_drains_are_skipped() {
-    for skipped in [0, 3] {
-        let mut config = config();
-        config.lookup.deadline = Duration::from_secs(1);
-        let mut lab = Lab::new(config);
-        lab.befriend(4);
-        lab.minds.clear();
-        lab.node.lookup(lab.now, 1, TARGET).unwrap();
-        lab.drain();
-        lab.now += Duration::from_secs(1);
-        for _ in 0..skipped {
-            lab.node.handle_input(lab.now, Input::Timeout);
-            lab.now += Duration::from_millis(1);
-        }
-        lab.timeout();
-        assert_eq!(finished(&lab, 1), [Reason::Deadline]);
-        lab.run(Duration::from_secs(10));
-        assert_eq!(finished(&lab, 1).len(), 1);
     }
 }
 

@@ -186,7 +186,10 @@ pub fn outcome_json(outcome: &Outcome) -> Value {
 /// What each link had of it, those left out that asked nobody.
 fn links_json(outcome: &Outcome) -> Value {
     let asked = outcome.links.iter().enumerate().filter(|(_, link)| link.queried > 0);
-    let object = |(number, link): (usize, &LinkOutcome)| json!({ "link": number, "queried": link.queried, "answered": link.answered, "stored": link.stored });
+    let object = |(number, link): (usize, &LinkOutcome)| {
+        let LinkOutcome { queried, answered, stored, .. } = link;
+        json!({ "link": number, "queried": queried, "answered": answered, "stored": stored })
+    };
     asked.map(object).collect()
 }
 
