@@ -352,6 +352,49 @@ fn sockets_that_do_not_fit_are_an_error() {
     }
 }
 
+/// A runtime takes no socket without its network driver, and has no clock without its time driver.
+#[test]
+fn a_runtime_that_lacks_what_a_node_needs_is_an_error_that_names_it() {
+    let spawn = || tokio_driver::spawn(Config::tiny(), [1; 32], vec![socket()]).map(drop);
+    let outside = spawn().unwrap_err().to_string();
+    assert!(outside.contains("tokio runtime"), "{outside}");
+    type Enable = fn(&mut tokio::runtime::Builder) -> &mut tokio::runtime::Builder;
+    let cases: [(Enable, Option<&str>); 4] = [
+        (|builder| builder, Some("enable_io")),
+        (|builder| builder.enable_time(), Some("enable_io")),
+        (|builder| builder.enable_io(), Some("enable_time")),
+        (|builder| builder.enable_all(), None),
+    ];
+    for (enable, missing) in cases {
+        let runtime = enable(&mut tokio::runtime::Builder::new_current_thread()).build().unwrap();
+        let _entered = runtime.enter();
+        match (spawn(), missing) {
+            (Ok(()), None) => {}
+            (Err(error), Some(missing)) => {
+                assert!(error.to_string().contains(missing) && error.to_string().contains("enable_all"), "{error}");
+                assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+            }
+            (spawned, missing) => panic!("{spawned:?}, {missing:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_an_unjoined_node_stores_is_an_error_that_says_that_it_knows_nobody() {
+    for driver in Driver::both() {
+        let node = driver.node(1);
+        let put = node.put_immutable(b"5:hello").wait().unwrap_err();
+        let announced = node.announce(Id([1; 20]), Some(1), PeerKind::Downloader).wait().unwrap_err();
+        for error in [put, announced] {
+            assert!(
+                error.to_string().contains("no node is known") && error.to_string().contains("bootstrap"),
+                "{error}"
+            );
+            assert_eq!(error.outcome().unwrap().queried, 0);
+        }
+    }
+}
+
 #[test]
 fn contacts_of_an_earlier_run_are_taken_up() {
     for driver in Driver::both() {

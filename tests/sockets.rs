@@ -141,7 +141,55 @@ fn a_socket_that_fails_at_each_receive_is_paused_and_its_owner_told() {
         answered.send_to(b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe", node.addrs()[1]).unwrap();
         assert_eq!(answered.recv_from(&mut [0; 1500]).unwrap().1, node.addrs()[1]);
         node.shutdown().wait();
+        assert_eq!(notices.wait_next(), None, "{driver:?}: it was told once, and it has not ended");
         running.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+}
+
+/// Rules J5 and J6. It still hears what comes, and fails at each receive as soon as nothing does.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_socket_that_was_shut_down_is_one_trouble_whatever_it_hears() {
+    for driver in BOTH {
+        for how in [Shutdown::Both, Shutdown::Read] {
+            let broken = socket();
+            let clone = broken.try_clone().unwrap();
+            let (node, _) = driver.spawn(vec![broken]);
+            let mut notices = node.notices();
+            // It says that nobody is connected, and does it.
+            let _ = SockRef::from(&clone).shutdown(how);
+            let trouble = Notice::LinkTrouble { link: LinkId(0), error: io::ErrorKind::BrokenPipe };
+            assert_eq!(notices.wait_next(), Some(trouble), "{driver:?}, {how:?}");
+            let other = socket();
+            let heard = || node.stats().wait().unwrap().rx;
+            for datagram in 1..=3 {
+                other.send_to(b"x", node.addrs()[0]).unwrap();
+                eventually(|| heard() == datagram);
+            }
+            node.shutdown().wait();
+            assert_eq!(notices.wait_next(), None, "{driver:?}, {how:?}");
+        }
+    }
+}
+
+/// Rule J18.
+#[test]
+fn datagrams_that_cannot_be_sent_are_told_of_now_and_then_with_the_cause() {
+    if !namespace::is_inside("datagrams_that_cannot_be_sent_are_told_of_now_and_then_with_the_cause") {
+        return;
+    }
+    namespace::run("ip link set lo up");
+    for driver in BOTH {
+        let (node, _) = driver.spawn(vec![BoundSocket::at("0.0.0.0:0".parse().unwrap()).unwrap().socket]);
+        let mut notices = node.notices();
+        let to: SocketAddr = "203.0.113.9:7".parse().unwrap();
+        for _ in 0..100 {
+            assert_eq!(node.ping(to.into()).wait().unwrap().outcome.answered, 0);
+        }
+        node.shutdown().wait();
+        let unsent: Vec<_> = std::iter::from_fn(|| notices.wait_next()).collect();
+        let error = io::ErrorKind::NetworkUnreachable;
+        assert_eq!(unsent, [Notice::SendTrouble { link: LinkId(0), to, error, failures: 1 }], "{driver:?}");
     }
 }
 
@@ -157,7 +205,14 @@ fn the_end_of_a_trouble_is_told_too() {
     clone.send_to(b"", node.addrs()[0]).unwrap();
     assert!(matches!(notices.wait_next(), Some(Notice::LinkTrouble { error: io::ErrorKind::WouldBlock, .. })));
     clone.set_nonblocking(false).unwrap();
-    assert_eq!(notices.wait_next(), Some(Notice::LinkRecovered { link: LinkId(0) }));
+    let (tell, told) = std::sync::mpsc::channel();
+    let waiting = thread::spawn(move || tell.send(notices.wait_next()));
+    // It takes datagrams until one is heard, and a second without a failure.
+    eventually(|| {
+        clone.send_to(b"", node.addrs()[0]).unwrap();
+        told.try_recv().is_ok_and(|notice| notice == Some(Notice::LinkRecovered { link: LinkId(0) }))
+    });
+    waiting.join().unwrap().unwrap();
     node.shutdown().wait();
 }
 

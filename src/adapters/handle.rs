@@ -106,7 +106,9 @@ impl Handle {
         self.start(move |submit| submit(Command::GetPeers { info_hash }))
     }
 
-    /// Stores an immutable item: canonical bencode, at most 1000 bytes.
+    /// Stores an immutable item: canonical bencode, at most 1000 bytes. A plain byte string may have up to 1005, but
+    /// few nodes store one above 1000: [`Item::is_bare_length`](crate::krpc::Item::is_bare_length) tells, for those
+    /// who want to warn.
     pub fn put_immutable(&self, value: &[u8]) -> Operation<Infallible> {
         let value = value.to_vec();
         self.store(move |submit| submit(Command::PutImmutable { value: &value }))

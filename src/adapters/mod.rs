@@ -22,6 +22,7 @@ pub mod resolve;
 mod results;
 mod routers;
 mod runner;
+mod send_trouble;
 pub mod std_thread;
 #[cfg(feature = "tokio")]
 pub mod testnet;

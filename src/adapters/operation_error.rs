@@ -2,6 +2,7 @@
 
 use std::boxed::Box;
 use std::fmt;
+use std::format;
 
 use crate::dht::error::CallError;
 use crate::dht::outcome::{Outcome, Reason};
@@ -64,10 +65,17 @@ impl fmt::Display for OperationError {
             OperationError::Stopped => f.write_str("the node was shut down before the operation ended"),
             OperationError::Late => f.write_str("the operation did not end in the time it was given"),
             OperationError::NobodyAnswered(outcome) => {
-                write!(f, "nobody answered: {} nodes were asked{}", outcome.queried, Ending(outcome.reason))
+                let asked = if outcome.queried == 1 { "node was" } else { "nodes were" };
+                write!(f, "nobody answered: {} {asked} asked{}", outcome.queried, Ending(outcome.reason))
+            }
+            OperationError::Crowded(outcome) if outcome.stored.all == 1 => {
+                f.write_str("1 copy, with one of the nodes that crowd around this target")
             }
             OperationError::Crowded(outcome) => {
                 write!(f, "{} copies, all with nodes that crowd around this target", outcome.stored.all)
+            }
+            OperationError::NotStored(outcome) if outcome.queried == 0 && outcome.reason == Reason::Exhausted => {
+                f.write_str("nobody stored it: no node is known, so bootstrap first")
             }
             OperationError::NotStored(outcome) if outcome.refused.total() > 0 => {
                 write!(f, "nobody stored it: {}", outcome.refused)?;
@@ -78,9 +86,9 @@ impl fmt::Display for OperationError {
             }
             OperationError::NotStored(outcome) => write!(
                 f,
-                "nobody stored it: {} of {} queries were answered, and no store was confirmed{}",
+                "nobody stored it: {} of {} answered, and no store was confirmed{}",
                 outcome.answered,
-                outcome.queried,
+                if outcome.queried == 1 { "1 query was".into() } else { format!("{} queries were", outcome.queried) },
                 Ending(outcome.reason)
             ),
         }
@@ -136,5 +144,9 @@ mod tests {
         let outcome = Outcome { reason: Reason::Deadline, queried: 3, ..Outcome::default() };
         let error = OperationError::of_bootstrap(&outcome).unwrap();
         assert_eq!(error.to_string(), "nobody answered: 3 nodes were asked before its time was up");
+        let error = OperationError::of_bootstrap(&Outcome { queried: 1, ..Outcome::default() }).unwrap();
+        assert_eq!(error.to_string(), "nobody answered: 1 node was asked");
+        let error = OperationError::of_store(&Outcome { queried: 1, ..Outcome::default() }).unwrap();
+        assert_eq!(error.to_string(), "nobody stored it: 0 of 1 query was answered, and no store was confirmed");
     }
 }

@@ -162,13 +162,25 @@ pub enum Notice {
     LinkTrouble {
         /// The socket.
         link: LinkId,
-        /// What its system says.
+        /// What its system says; [`BrokenPipe`](io::ErrorKind::BrokenPipe) where somebody shut the socket down.
         error: io::ErrorKind,
     },
-    /// A socket receives again.
+    /// A socket receives again: something was received, and no failure followed.
     LinkRecovered {
         /// The socket.
         link: LinkId,
+    },
+    /// A datagram could not be sent: there is no route, or it is not permitted. Told of the first that fails on a link,
+    /// and then at most after 10 s, 20 s .. 10 min.
+    SendTrouble {
+        /// The socket.
+        link: LinkId,
+        /// Where the datagram was to go.
+        to: SocketAddr,
+        /// What its system says.
+        error: io::ErrorKind,
+        /// How many failed since the last word of this, with this one.
+        failures: u64,
     },
 }
 

@@ -16,6 +16,7 @@ use crate::adapters::message::{Message, OperationEnd, Waiter, WaitingCommand};
 use crate::adapters::operation_error::OperationError;
 use crate::adapters::queue::CommandQueue;
 use crate::adapters::results::{Answer, Notice};
+use crate::adapters::send_trouble::SendTrouble;
 use crate::base::time::Instant;
 use crate::dht::config::{Config, LinkConfig};
 use crate::dht::contact::SavedContact;
@@ -59,6 +60,8 @@ pub(super) struct Runner<L> {
     watchers: Vec<Waiter>,
     /// Trouble that was told and has not ended.
     troubles: Vec<Notice>,
+    /// Of each link.
+    send_troubles: Vec<SendTrouble>,
     deadline: Option<Instant>,
     observer: Option<Box<dyn Observer>>,
 }
@@ -87,7 +90,7 @@ impl<L: Sockets> Runner<L> {
         let storage = Storage::allocate(&config);
         let node = Node::new(config, rng_seed, storage).map_err(invalid)?;
         let (waiters, watchers, troubles) = (HashMap::new(), Vec::new(), Vec::new());
-        let clock = Clock::start();
+        let (clock, send_troubles) = (Clock::start(), std::vec![SendTrouble::default(); addrs.len()]);
         let (responses, queue, failed) = (HashMap::new(), CommandQueue::default(), Vec::new());
         let mut runner = Runner {
             node,
@@ -99,6 +102,7 @@ impl<L: Sockets> Runner<L> {
             failed,
             watchers,
             troubles,
+            send_troubles,
             deadline: None,
             observer,
         };
@@ -193,7 +197,7 @@ impl<L: Sockets> Runner<L> {
         self.waiters.len() < self.node.config().capacity.operations
     }
 
-    /// What a driver has to say about one of its sockets.
+    /// What a driver has to say about receiving on one of its sockets.
     pub(super) fn tell_watchers(&mut self, notice: Notice) {
         match notice {
             Notice::LinkRecovered { link } => {
@@ -202,6 +206,14 @@ impl<L: Sockets> Runner<L> {
             _ => self.troubles.push(notice),
         }
         self.watchers.iter().for_each(|watcher| watcher.notice(notice));
+    }
+
+    fn on_unsent(&mut self, link: LinkId, to: Endpoint, error: io::ErrorKind) {
+        let trouble = self.send_troubles.get_mut(usize::from(link.0));
+        let notice = trouble.and_then(|trouble| trouble.on_failure(self.clock.now(), link, to.into(), error));
+        if let Some(notice) = notice {
+            self.watchers.iter().for_each(|watcher| watcher.notice(notice));
+        }
     }
 
     /// One call for each contact, as a journal has them; none for a link that does not exist.
@@ -277,7 +289,10 @@ impl<L: Sockets> Runner<L> {
             }
             match output {
                 Output::Transmit { link, to, payload } => match self.links.send(link, to.into(), payload) {
-                    Err(error) if !is_ordinary_loss(&error) => self.failed.push((link, to)),
+                    Err(error) if !is_ordinary_loss(&error) => {
+                        self.on_unsent(link, to, error.kind());
+                        self.failed.push((link, to));
+                    }
                     _ => {}
                 },
                 Output::Event(event) => self.route(&event),

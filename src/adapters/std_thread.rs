@@ -173,10 +173,10 @@ fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Send
         match &received {
             Ok(_) => {
                 silence.0 = None;
-                trouble.on_success();
+                trouble.on_datagram();
             }
-            Err(error) if silence.explains(error) => trouble.on_success(),
-            Err(error) => pause = trouble.on_failure(error.kind()),
+            Err(error) if silence.explains(error) => trouble.on_silence(),
+            Err(error) => pause = trouble.on_failure(cause(error)),
         }
         trouble.take_news().into_iter().for_each(|news| held.runner.tell_watchers(news));
         if let Ok((len, from)) = received {
@@ -189,7 +189,19 @@ fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Send
         }
         drop(held);
         // The end of the node is heard here too.
-        pause.into_iter().for_each(thread::park_timeout);
+        if let Some(pause) = pause {
+            thread::park_timeout(pause);
+            silence.0 = Some(time::Instant::now());
+        }
+    }
+}
+
+/// What a receive failed for. Of a socket that was shut down the system says nothing, and the standard library misses
+/// the sender.
+fn cause(error: &io::Error) -> io::ErrorKind {
+    match error.kind() {
+        io::ErrorKind::InvalidInput if error.raw_os_error().is_none() => io::ErrorKind::BrokenPipe,
+        kind => kind,
     }
 }
 
@@ -202,7 +214,7 @@ impl Drop for Waking<'_> {
     }
 }
 
-/// Since when a reader hears nothing.
+/// Since when a reader waits in vain; it does not while it pauses.
 #[derive(Default)]
 struct Silence(Option<time::Instant>);
 

@@ -30,9 +30,11 @@
 //! ```
 
 use std::boxed::Box;
+use std::format;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -41,9 +43,10 @@ use std::vec::Vec;
 
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until};
+use tokio::task::{unconstrained, yield_now};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::adapters::bind::addrs_of;
 use crate::adapters::handle::Handle;
@@ -81,10 +84,10 @@ enum TaskWake {
 /// drivers). The number and families of the sockets decide the links of `config`.
 ///
 /// # Errors
-/// When a socket cannot be used, an IPv6 socket takes IPv4 too, or the configuration makes no sense.
-///
-/// # Panics
-/// Outside a tokio runtime.
+/// When a socket cannot be used, an IPv6 socket takes IPv4 too, or the configuration makes no sense; and, with
+/// [`Unsupported`](io::ErrorKind::Unsupported) and what is to be enabled, outside a tokio runtime or in one that has no
+/// network or no time driver. (tokio tells of a missing driver by a panic, which is caught here, but of which the
+/// program's panic hook hears; a program that is built with `panic = "abort"` ends.)
 pub fn spawn(config: Config, rng_seed: [u8; 32], sockets: Vec<std::net::UdpSocket>) -> io::Result<Handle> {
     start(config, rng_seed, sockets, None)
 }
@@ -93,9 +96,6 @@ pub fn spawn(config: Config, rng_seed: [u8; 32], sockets: Vec<std::net::UdpSocke
 ///
 /// # Errors
 /// Those of [`spawn`].
-///
-/// # Panics
-/// Outside a tokio runtime.
 #[cfg(feature = "journal")]
 pub fn spawn_recorded(
     config: Config,
@@ -114,21 +114,36 @@ fn start(
     observer: Option<Box<dyn Observer>>,
 ) -> io::Result<Handle> {
     let addrs = addrs_of(&sockets)?;
+    let runtime = runtime::Handle::try_current().map_err(|_| {
+        unsupported("a node is a task of a tokio runtime, and there is none: call this inside one (Runtime::enter)")
+    })?;
     let sockets = sockets
         .into_iter()
         .map(|socket| {
             socket.set_nonblocking(true)?;
-            UdpSocket::from_std(socket)
+            with_driver("network", "enable_io", || UdpSocket::from_std(socket))?
         })
         .collect::<io::Result<TaskSockets>>()?;
+    with_driver("time", "enable_time", || drop(sleep(Duration::ZERO)))?;
     // Boxes keep a task small: a future holds what it was given twice, and a channel has room for many messages.
     let runner = Box::new(Runner::new(config, rng_seed, sockets, &addrs, observer)?);
     let (sender, messages) = unbounded_channel();
     let (handle, lifetime) = Handle::new(addrs, move |message| {
         let _ = sender.send(Box::new(message));
     });
-    tokio::spawn(run(Task { runner, messages, _lifetime: lifetime }));
+    runtime.spawn(run(Task { runner, messages, _lifetime: lifetime }));
     Ok(handle)
+}
+
+/// Makes what takes a driver of the runtime.
+fn with_driver<R>(name: &str, enable: &str, make: impl FnOnce() -> R) -> io::Result<R> {
+    catch_unwind(AssertUnwindSafe(make)).map_err(|_| {
+        unsupported(&format!("this tokio runtime has no {name} driver: build it with {enable}, or with enable_all"))
+    })
+}
+
+fn unsupported(sentence: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, sentence)
 }
 
 /// What the task owns. However it is lost, by a panic or with its runtime, it is dropped in this order: that the node
@@ -245,15 +260,17 @@ impl SocketReceiver {
             let received = socket.try_recv_from(&mut buffer);
             let mut is_over = false;
             match &received {
-                Ok(_) => self.trouble.on_success(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_shut_down(socket) => {
-                    self.trouble.on_success();
-                    is_over = true;
-                }
-                Err(error) => {
-                    self.paused_until = self.trouble.on_failure(error.kind()).map(|pause| runner.clock().now() + pause);
-                    is_over = self.paused_until.is_some();
-                }
+                Ok(_) => self.trouble.on_datagram(),
+                Err(error) => match cause(error, socket) {
+                    None => {
+                        self.trouble.on_silence();
+                        is_over = true;
+                    }
+                    Some(cause) => {
+                        self.paused_until = self.trouble.on_failure(cause).map(|pause| runner.clock().now() + pause);
+                        is_over = self.paused_until.is_some();
+                    }
+                },
             }
             self.trouble.take_news().into_iter().for_each(|news| runner.tell_watchers(news));
             if let Ok((len, from)) = received {
@@ -267,9 +284,20 @@ impl SocketReceiver {
     }
 }
 
-/// Whether somebody shut a socket down: it is readable for ever then, and there is nothing to read.
+/// What a receive failed for, if it did more than find nothing.
+fn cause(error: &io::Error, socket: &UdpSocket) -> Option<io::ErrorKind> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock if is_shut_down(socket) => Some(io::ErrorKind::BrokenPipe),
+        io::ErrorKind::WouldBlock => None,
+        kind => Some(kind),
+    }
+}
+
+/// Whether somebody shut a socket down: it is readable for ever then, and there is nothing to read. The answer must not
+/// depend on how much the task has done in its turn.
 fn is_shut_down(socket: &UdpSocket) -> bool {
-    let ready = pin!(socket.ready(Interest::READABLE)).poll(&mut Context::from_waker(Waker::noop()));
+    let mut ready = pin!(unconstrained(socket.ready(Interest::READABLE)));
+    let ready = ready.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
 }
 

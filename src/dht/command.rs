@@ -123,12 +123,12 @@ pub enum Command<'a> {
     },
     /// Store an immutable item on the closest nodes.
     PutImmutable {
-        /// Canonical bencode, at most 1000 bytes.
+        /// Canonical bencode, at most 1000 bytes; a plain byte string at most 1005.
         value: &'a [u8],
     },
     /// Store a signed item on the closest nodes.
     PutMutable {
-        /// Canonical bencode, at most 1000 bytes.
+        /// Canonical bencode, at most 1000 bytes; a plain byte string at most 1005.
         value: &'a [u8],
         /// Ed25519 public key.
         key: &'a [u8; 32],

@@ -74,7 +74,7 @@ impl Node<'_> {
         self.command(now, tag, Command::GetPeers { info_hash })
     }
 
-    /// Stores an immutable item: canonical bencode, at most 1000 bytes.
+    /// Stores an immutable item: canonical bencode, at most 1000 bytes; a plain byte string at most 1005.
     ///
     /// # Errors
     /// Those of [`Node::command`].
