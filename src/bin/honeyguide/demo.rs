@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::bencoded;
 use crate::client;
+use crate::count::count;
 use crate::failed::Failed;
 use crate::joining_options::{Joins, NetworkName};
 use crate::options::Options;
@@ -50,7 +51,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
 
     let mut step = Step::default();
     let published = demo.publish(&mut step, &first, 1, None).await;
-    step.report(out, "publish", published.map(|()| format!("the author signed {} relays", first.len())))?;
+    step.report(out, "publish", published.map(|()| format!("the author signed {}", count(first.len(), "relay"))))?;
 
     if args.stop_holders {
         demo.stop_holders().await;
@@ -100,7 +101,10 @@ impl Demo {
         // Starting the network is more than the two operations at its end.
         step.elapsed = begin.elapsed();
         let done = match &testnet {
-            Some(testnet) => format!("{} nodes on loopback; an author and a stranger joined", testnet.nodes().len()),
+            Some(testnet) => {
+                let nodes = count(testnet.nodes().len(), "node");
+                format!("{nodes} on loopback; an author and a stranger joined")
+            }
             None => "an author and a stranger joined".into(),
         };
         step.report(options.out(), "start", joined.map(|()| done))?;

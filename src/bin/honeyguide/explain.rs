@@ -10,6 +10,7 @@ use honeyguide::krpc::{Decoded, Item, Method, decode};
 use honeyguide::{Command, Endpoint, Event, Input, Instant, Node, Outcome, Output};
 use serde_json::{Value, json};
 
+use crate::count::count;
 use crate::failed::Failed;
 use crate::print::{Out, millis, outcome_json, outcome_text};
 
@@ -161,13 +162,19 @@ impl Explainer {
             }
             Event::Value { from, item, .. } => {
                 let seq = item.mutable.map_or(String::new(), |mutable| format!(", seq {}", mutable.seq));
-                (Some(from), format!("a value of {} bytes{seq}", item.value.len()))
+                (Some(from), format!("a value of {}{seq}", count(item.value.len(), "byte")))
             }
-            Event::Peers { from, peers, .. } => (Some(from), format!("{} peers", peers.len())),
+            Event::Peers { from, peers, .. } => (Some(from), count(peers.len(), "peer")),
             Event::Nodes { nodes, .. } => (None, format!("the {} closest nodes", nodes.len())),
-            Event::Samples { from, samples, num, .. } => (Some(from), format!("{} of {num} samples", samples.len())),
-            Event::Scrape { seeds, peers, .. } => (None, format!("{seeds} seeds and {peers} other peers")),
-            Event::Response { from, nodes, .. } => (Some(from), format!("the response, with {} nodes", nodes.len())),
+            Event::Samples { from, samples, num, .. } => {
+                (Some(from), format!("{} of {}", samples.len(), count(num, "sample")))
+            }
+            Event::Scrape { seeds, peers, .. } => {
+                (None, format!("{} and {}", count(seeds, "seed"), count(peers, "other peer")))
+            }
+            Event::Response { from, nodes, .. } => {
+                (Some(from), format!("the response, with {}", count(nodes.len(), "node")))
+            }
             _ => (None, "a result".into()),
         };
         told.moments.push((now, Moment::Result { from, what }));

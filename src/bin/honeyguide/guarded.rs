@@ -6,6 +6,7 @@ use honeyguide::dht::journal::{Call, Record};
 use honeyguide::{Config, Endpoint, Input, Instant, Node, Output};
 
 use crate::caught::caught;
+use crate::count::count;
 use crate::explain::described;
 
 pub struct Guarded<'r> {
@@ -108,7 +109,7 @@ fn is_call(records: &[u8], at: usize) -> bool {
 fn call_text(call: &Call<'_>) -> String {
     match call {
         Call::Input(Input::Datagram { from, payload, .. }) => {
-            format!("a datagram of {} bytes from {from}", payload.len())
+            format!("a datagram of {} from {from}", count(payload.len(), "byte"))
         }
         Call::Input(Input::Refused { to, .. }) => format!("the word that {to} refused a datagram"),
         Call::Input(Input::SendFailed { to, .. }) => format!("the word that nothing could be sent to {to}"),

@@ -6,6 +6,7 @@ use honeyguide::krpc::{Method, Query};
 use serde_json::{Value, json};
 
 use crate::cause::cause;
+use crate::count::count;
 use crate::failed::Failed;
 use crate::lines::{self, Line};
 use crate::options::{self, Options};
@@ -57,7 +58,7 @@ pub fn run(_: &Options, args: Args) -> Result<(), Failed> {
         }
     }
     if bad > 0 {
-        Err(format!("{bad} of {lines} lines were not hex: each is a datagram, two digits for a byte").into())
+        Err(format!("not hex: {bad} of {}; each is a datagram, two digits for a byte", count(lines, "line")).into())
     } else {
         Ok(())
     }

@@ -11,6 +11,7 @@ mod cause;
 mod client;
 mod command_line;
 mod completions;
+mod count;
 mod datagrams;
 mod demo;
 mod escape;

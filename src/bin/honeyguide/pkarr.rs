@@ -20,6 +20,8 @@ pub struct Packet {
     pub value: Vec<u8>,
 }
 
+use crate::count::count;
+
 impl Packet {
     const HEAD: usize = 32 + 64 + 8;
     pub const MAX_LEN: usize = Self::HEAD + 1000;
@@ -36,7 +38,7 @@ impl Packet {
         });
         let Some((key, signature, time, message)) = parts else {
             let (len, head, most) = (bytes.len(), Self::HEAD, Self::MAX_LEN);
-            return Err(format!("has {len} bytes, and a signed packet has from {head} to {most}"));
+            return Err(format!("has {}, and a signed packet has from {head} to {most}", count(len, "byte")));
         };
         let seq = i64::try_from(time)
             .map_err(|_| format!("has the time {time}, and the highest sequence number is {}", i64::MAX))?;

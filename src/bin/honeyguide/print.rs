@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::aside;
 use crate::cause::cause;
+use crate::count::count;
 use crate::escape;
 use crate::failed::Failed;
 use crate::standard;
@@ -201,8 +202,7 @@ pub fn refused_json(outcome: &Outcome) -> Value {
 /// How many stored something, and what that is worth.
 pub fn stored_text(outcome: &Outcome) -> String {
     let stored = &outcome.stored;
-    let networks = if stored.networks == 1 { "network" } else { "networks" };
-    format!("{} ({} secure, in {} {networks})", stored.all, stored.secure, stored.networks)
+    format!("{} ({} secure, in {})", stored.all, stored.secure, count(stored.networks, "network"))
 }
 
 /// In words, or `none`.
@@ -213,11 +213,11 @@ pub fn refused_text(outcome: &Outcome) -> String {
 /// How an operation went, in one phrase.
 pub fn outcome_text(outcome: &Outcome) -> String {
     format!(
-        "{}: {} asked, {} answered, {} hops, {:.1} ms",
+        "{}: {} asked, {} answered, {}, {:.1} ms",
         outcome.reason,
         outcome.queried,
         outcome.answered,
-        outcome.hops,
+        count(outcome.hops, "hop"),
         millis(outcome.elapsed)
     )
 }

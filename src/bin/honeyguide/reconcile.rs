@@ -9,6 +9,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::cause::cause;
+use crate::count::count;
 use crate::failed::Failed;
 use crate::lines::Lines;
 use crate::options::{self, Options};
@@ -175,8 +176,9 @@ impl Exchange {
             return Ok(());
         }
         Err(format!(
-            "{missed_a} ids that only A has and {missed_b} that only B has were not found, as different ids have equal \
-             sums; ids have to be uniform hashes, or be reconciled with --salted"
+            "{} that only A has, and {missed_b} that only B has, had to be found and were not, as different ids have \
+             equal sums; ids have to be uniform hashes, or be reconciled with --salted",
+            count(missed_a, "id")
         )
         .into())
     }
@@ -197,8 +199,11 @@ impl Exchange {
         let (client, server) = (millis(times.client), millis(times.server));
         out.line(
             format_args!(
-                "{have} only in A, {need} only in B; {rounds} rounds, {up} bytes up, {down} bytes down; \
-                 build {build:.1} ms, initiate {initiate:.3} ms, client {client:.3} ms, server {server:.3} ms"
+                "{have} only in A, {need} only in B; {}, {} up, {} down; \
+                 build {build:.1} ms, initiate {initiate:.3} ms, client {client:.3} ms, server {server:.3} ms",
+                count(*rounds, "round"),
+                count(*up, "byte"),
+                count(*down, "byte")
             ),
             json!({
                 "have": have,
@@ -223,7 +228,7 @@ fn read(path: &Path, bar: &ProgressBar, times: &mut Times) -> Result<Sealed, Fai
         let number = lines.number;
         entries.extend(found.map_err(|Failed { sentence, .. }| format!("{name}, line {number}: {sentence}"))?);
         if number % 65_536 == 0 {
-            bar.set_message(format!("reading {name}: {number} lines"));
+            bar.set_message(format!("reading {name}: {}", count(number, "line")));
         }
     }
     let lines = entries.len();

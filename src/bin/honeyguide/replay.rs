@@ -5,6 +5,7 @@ use honeyguide::adapters::{ReplayError, Replayed};
 use honeyguide::{Instant, Node};
 use serde_json::{Value, json};
 
+use crate::count::count;
 use crate::explain::Explainer;
 use crate::failed::Failed;
 use crate::guarded::{Guarded, NodePanic, Stop};
@@ -104,7 +105,9 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
         print_table(out, &node)?;
     }
     let seconds = replay.now().since(begin).as_secs_f64();
-    let far = format!("{} calls in {seconds:.3} s, {} hashes hold", replay.calls(), replay.marks());
+    let (calls, hashes) = (count(replay.calls(), "call"), replay.marks());
+    let held = if hashes == 1 { "holds" } else { "hold" };
+    let far = format!("{calls} in {seconds:.3} s, {} {held}", count(hashes, "hash"));
     let end = match extent {
         Extent::ToItsEnd => "end",
         Extent::Until => "until",

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::addresses::Addresses;
 use crate::caught::caught;
+use crate::count::count;
 use crate::failed::Failed;
 use crate::file;
 use crate::guarded::{Guarded, NodePanic, Stop};
@@ -86,8 +87,10 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let Counts { calls, outputs, differ, emptied } = scrubbed.counts;
     options.out().line(
         format_args!(
-            "{calls} calls kept, {emptied} datagrams that were no messages emptied; {differ} of {outputs} outputs \
-             differ in more than addresses and tokens"
+            "kept {}, emptied {} without a message; of {}, {differ} with more that differs than addresses and tokens",
+            count(calls, "call"),
+            count(emptied, "datagram"),
+            count(outputs, "output")
         ),
         json!({ "calls": calls, "emptied": emptied, "outputs": outputs, "differ": differ, "panic": panic }),
     )

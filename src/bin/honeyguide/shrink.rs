@@ -18,6 +18,7 @@ use serde_json::json;
 
 use crate::caught::caught;
 use crate::cause::cause;
+use crate::count::count;
 use crate::failed::Failed;
 use crate::file::{self, Owned};
 use crate::guarded::{Guarded, Stop};
@@ -72,15 +73,16 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let Shrunk { name, calls, of, checks, is_complete } =
         worked.map_err(|error| format!("internal error: {error}"))??;
     if let Some(why) = why {
-        return Err(format!("{why}: the shortest run so far, of {calls} of {of} calls, is in {name}").into());
+        return Err(format!("{why}: the shortest run so far, of {calls} of {}, is in {name}", count(of, "call")).into());
     }
     if !is_complete {
         say(format_args!(
-            "no more than {checks} checks are made: the run in {name} may not be the shortest, and can be shrunk again"
+            "no more is tried than {}: the run in {name} may not be the shortest, and can be shrunk again",
+            count(checks, "check")
         ));
     }
     out.line(
-        format_args!("{calls} of {of} calls are left after {checks} checks"),
+        format_args!("left: {calls} of {} after {}", count(of, "call"), count(checks, "check")),
         json!({ "calls": calls, "of": of, "checks": checks, "complete": is_complete }),
     )
 }
@@ -183,7 +185,7 @@ impl Shrinking<'_> {
                 let rest: Vec<usize> = [&left[..part.start], &left[part.end..]].concat();
                 if self.fails(&rest)? {
                     (left, is_shorter) = (rest, true);
-                    say(format_args!("{} calls are left after {} checks", left.len(), self.checks));
+                    say(format_args!("left: {} after {}", count(left.len(), "call"), count(self.checks, "check")));
                 } else {
                     from = part.end;
                 }
