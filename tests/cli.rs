@@ -281,6 +281,17 @@ fn whoever_publishes_a_string_that_few_nodes_store_is_warned() {
         assert_eq!(run.code, Some(1), "nobody answers: {run:?}");
         assert_eq!(run.err.contains("BEP 44 refuse more than 1000"), warned, "{run:?}");
     }
+    // It may as well be signed elsewhere, or come from a file.
+    let (folder, secret, text) = (Folder::new(), [5; 32], [b'x'; 1000]);
+    let value = [&b"1000:"[..], &text].concat();
+    let item = honeyguide::krpc::Item::mutable(&secret, &value).sign().unwrap();
+    let (key, signature) = (hex::encode(item.mutable().key), hex::encode(item.mutable().signature));
+    let object = serde_json::json!({ "k": key, "seq": 1, "sig": signature, "v_hex": hex::encode(&value) });
+    let (object, text) = (folder.with("item", object.to_string()), folder.with("text", text));
+    for (from, file) in [("--item", object), ("--file", text)] {
+        let run = honeyguide(&["put", from, &file, "--bootstrap", &addr, "--timeout", "0.3"]);
+        assert!(run.code == Some(1) && run.err.contains("1005 bytes"), "{run:?}");
+    }
 }
 
 #[test]
@@ -519,7 +530,8 @@ fn a_network_that_does_not_answer_is_a_failure_with_a_reason() {
         }
     });
     let unknown = ["peers", INFO_HASH, "--bootstrap", "no-such-host.invalid:6881", "--timeout", "0.5"];
-    honeyguide(&unknown).failed(1, &["no-such-host.invalid"]);
+    let unknown = honeyguide(&unknown).ended(1, &["no address to talk to"]);
+    assert!(unknown.err.lines().all(|line| line.contains("no-such-host.invalid")), "{unknown:?}");
     // One that is malformed is wrong usage, whatever the others are.
     for other in [&nobody[..], "no-such-host.invalid:6881"] {
         let args = ["peers", INFO_HASH, "--bootstrap", other, "--bootstrap", "127.0.0.1"];

@@ -93,7 +93,7 @@ fn a_network_that_is_not_there_yet_is_waited_for() {
     while !daemon.line().contains("link 0 has no contacts yet") {}
     namespace::run("ip addr add 10.9.9.9/32 dev lo");
     assert!(finder.end().done().out.contains("10.9.9.9"));
-    while !daemon.line().contains("1 contacts") {}
+    while !daemon.line().contains("1 contact") {}
 }
 
 /// Names in this namespace alone, and a name service that answers at once that it knows no other.
@@ -130,8 +130,73 @@ fn a_daemon_that_begins_before_the_name_service_asks_again() {
     assert!(word.contains("router.test") && word.contains("asked for again"), "{word}");
     while !daemon.line().contains("link 0 has no contacts yet") {}
     names.set("10.9.9.9 router.test");
-    while !daemon.line().contains("1 contacts") {}
+    while !daemon.line().contains("1 contact") {}
     assert!(finder.end().done().out.contains("10.9.9.9"));
+}
+
+/// Rule J9. It is told while the command goes on, and once.
+#[test]
+fn a_name_that_cannot_be_resolved_is_told_at_once() {
+    if !namespace::is_inside("a_name_that_cannot_be_resolved_is_told_at_once") {
+        return;
+    }
+    namespace::run("ip link set lo up");
+    let _names = Names::new("");
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let nobody = silent.local_addr().unwrap().to_string();
+    for command in [&["find-node", ID][..], &["put", "hello"], &["demo"], &["node", "--bind", "127.0.0.1:0"]] {
+        let names = ["--bootstrap", &nobody, "--bootstrap", "router.test:1"];
+        let mut running = Running::start(&[command, &names].concat());
+        let word = running.word();
+        let words = ["\"router.test:1\" could not be resolved: ", "asked for again"];
+        assert!(words.iter().all(|part| word.contains(part)), "{word}");
+        // It asks the other one meanwhile.
+        silent.recv_from(&mut [0; 1500]).unwrap();
+        let run = running.end_by("TERM");
+        assert!(!run.err.contains("asked for again"), "{run:?}");
+        silent.set_nonblocking(true).unwrap();
+        while silent.recv_from(&mut [0; 1500]).is_ok() {}
+        silent.set_nonblocking(false).unwrap();
+    }
+    // Nobody typed the names of the public list: they are told of together.
+    let mut running = Running::start(&["find-node", ID]);
+    let word = running.word();
+    assert!(word.contains("none of the public routers") && word.contains("asked for again"), "{word}");
+    let run = running.end_by("TERM");
+    assert_eq!(run.err.lines().count(), 1, "{run:?}");
+}
+
+/// Rule J9. A name service that says nothing at all.
+#[test]
+fn a_name_service_that_is_silent_is_told_of() {
+    if !namespace::is_inside("a_name_service_that_is_silent_is_told_of") {
+        return;
+    }
+    namespace::run("ip link set lo up");
+    let _names = Names::new("");
+    let _silent = UdpSocket::bind("127.0.0.1:53").unwrap();
+    let mut running = Running::start(&["find-node", ID, "--bootstrap", "router.test:1"]);
+    let word = running.word();
+    assert!(word.contains("router.test:1") && word.contains("name service"), "{word}");
+}
+
+/// Rule J17.
+#[test]
+fn a_node_that_knows_nobody_says_so_at_the_start_and_how_others_join_it() {
+    let mut alone = Running::start(&["node", "--bind", "127.0.0.1:0", "[::1]:0"]);
+    let addrs = [0, 1].map(|_| alone.line().split(' ').nth(2).unwrap().to_string());
+    let word = alone.word();
+    let words = ["knows no node", "waits", &format!("--bootstrap {}", addrs[0]), &addrs[1], "--bootstrap ADDR"];
+    assert!(words.iter().all(|part| word.contains(part)), "{word}");
+    let line = alone.line();
+    assert!(line.contains("link 0 has no contacts yet") && line.contains("nobody to join through"), "{line}");
+    let everywhere = ["node", "--network", "local", "--bind", "0.0.0.0:0"];
+    let mut alone = Running::start(&everywhere);
+    let addr = alone.line().split(' ').nth(2).unwrap().parse::<SocketAddr>().unwrap();
+    let word = alone.word();
+    assert!(word.contains(&format!("port {}", addr.port())) && !word.contains("--bootstrap 0.0.0.0"), "{word}");
+    let run = honeyguide(&["node", "--bind", "127.0.0.1:0", "--timeout", "0.2", "--quiet"]).done();
+    assert_eq!(run.err, "");
 }
 
 /// Rules J10 and J11.
@@ -247,6 +312,24 @@ fn a_node_binds_both_families_on_one_port_and_by_name() {
     assert!(!run.err.contains("another program"), "{run:?}");
     honeyguide(&["node", "--bind", "192.0.2.1:0"]).ended(1, &["192.0.2.1", "no address of this machine"]);
     honeyguide(&["node", "--bind", "127.0.0.1"]).ended(2, &["127.0.0.1", "port"]);
+}
+
+/// Rule J19.
+#[test]
+fn nodes_at_link_local_addresses_meet_where_their_links_are_bound_to_the_interface() {
+    if !namespace::is_inside("nodes_at_link_local_addresses_meet_where_their_links_are_bound_to_the_interface") {
+        return;
+    }
+    namespace::run("ip link set lo up; ip link add away type veth peer name other");
+    namespace::run("ip link set away up; ip link set other up");
+    namespace::run("ip -6 addr add fe80::8/64 dev away nodad; ip -6 addr add fe80::9/64 dev away nodad");
+    let (_node, addr) = node("[fe80::9%away]:0");
+    assert_eq!(addr.ip(), "fe80::9".parse::<std::net::IpAddr>().unwrap());
+    let router = format!("[fe80::9]:{}", addr.port());
+    let bind = ["node", "--network", "local", "--bind", "[fe80::8%away]:0", "--bootstrap", &router];
+    let mut daemon = Running::start(&bind);
+    let line = daemon.line_with("link 0 joined");
+    assert!(line.contains("with 1 contact ("), "{line}");
 }
 
 /// Rule J14.

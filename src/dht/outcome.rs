@@ -217,16 +217,22 @@ impl Refusals {
         }
     }
 
-    /// What a code says of the node that sent it.
-    const fn words(code: u16) -> &'static str {
-        match code {
-            203 => "did not accept the write token or the arguments",
-            205 => "take no value that large",
-            206 => "say that the signature is wrong",
-            207 => "take no salt that long",
-            301 => "hold another version than the one that was to be replaced",
-            302 => "hold a newer version, or another with this number",
-            _ => "refused for reasons of their own",
+    /// What a code says of the nodes that sent it, and of a single one.
+    const fn words(code: u16, is_one: bool) -> &'static str {
+        match (code, is_one) {
+            (203, _) => "did not accept the write token or the arguments",
+            (205, false) => "take no value that large",
+            (205, true) => "takes no value that large",
+            (206, false) => "say that the signature is wrong",
+            (206, true) => "says that the signature is wrong",
+            (207, false) => "take no salt that long",
+            (207, true) => "takes no salt that long",
+            (301, false) => "hold another version than the one that was to be replaced",
+            (301, true) => "holds another version than the one that was to be replaced",
+            (302, false) => "hold a newer version, or another with this number",
+            (302, true) => "holds a newer version, or another with this number",
+            (_, false) => "refused for reasons of their own",
+            (_, true) => "refused for reasons of its own",
         }
     }
 
@@ -238,12 +244,12 @@ impl Refusals {
 }
 
 impl fmt::Display for Refusals {
-    /// In words, with the code, in the order of the codes: "1 take no value that large (205), 20 hold a newer version,
+    /// In words, with the code, in the order of the codes: "1 takes no value that large (205), 20 hold a newer version,
     /// or another with this number (302)".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, (code, count)) in self.by_code().enumerate() {
             let comma = if place > 0 { ", " } else { "" };
-            write!(f, "{comma}{count} {}", Refusals::words(code))?;
+            write!(f, "{comma}{count} {}", Refusals::words(code, count == 1))?;
             if code > 0 {
                 write!(f, " ({code})")?;
             }
@@ -300,9 +306,9 @@ mod tests {
         assert_eq!((refusals.total(), Refusals::default().total()), (1 + 2 + 4 + 8 + 16 + 255 + 255, 0));
         assert!(refusals.by_code().map(|(code, _)| code).eq([203, 205, 206, 207, 301, 302, 0]));
         let two = Refusals { too_large: 1, other: 3, ..Refusals::default() };
-        assert_eq!(std::format!("{two}"), "1 take no value that large (205), 3 refused for reasons of their own");
+        assert_eq!(std::format!("{two}"), "1 takes no value that large (205), 3 refused for reasons of their own");
         let two = Refusals { too_large: 1, seq_too_old: 20, ..Refusals::default() };
-        let words = "1 take no value that large (205), 20 hold a newer version, or another with this number (302)";
+        let words = "1 takes no value that large (205), 20 hold a newer version, or another with this number (302)";
         assert_eq!(std::format!("{two}"), words, "as the documentation has it");
     }
 }

@@ -74,8 +74,13 @@ pub struct World {
 
 impl World {
     pub fn new() -> World {
+        World::of(6)
+    }
+
+    pub fn of(nodes: u32) -> World {
         let folder = Folder::new();
-        let mut running = Running::of(Running::command(&["testnet", "--nodes", "6"]).stdout(Stdio::piped()));
+        let testnet = ["testnet", "--nodes", &nodes.to_string()];
+        let mut running = Running::of(Running::command(&testnet).stdout(Stdio::piped()));
         let network = running.first_line().strip_prefix("bootstrap ").unwrap().to_string();
         let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
         let nobody = silent.local_addr().unwrap().to_string();

@@ -1,13 +1,16 @@
 //! The program as a user meets it: every command through everything that its streams, its files, its terminal, the
-//! system and the user may do. Rules U1 to U23 of `spec/program.md`.
+//! system and the user may do. Rules U1 to U27 of `spec/program.md`.
 
 #![cfg(target_os = "linux")]
 
+mod absence;
 mod commands;
+mod fake;
 mod files;
 #[path = "../shared/folder.rs"]
 mod folder;
 mod hostile;
+mod interrupted;
 #[path = "../shared/namespace.rs"]
 mod namespace;
 mod objects;
@@ -15,7 +18,10 @@ mod options;
 mod process;
 #[path = "../shared/program.rs"]
 mod program;
+mod saving;
 mod signals;
 mod streams;
+mod unsent;
 mod usage;
+mod versions;
 mod walk;

@@ -102,7 +102,7 @@ fn so_many_copies_as_are_asked_for_are_had_or_it_is_a_failure() {
     assert_eq!(get(&["--newer-than", "0", "-n", "2"]).done().objects()[0]["seq"], 2);
 }
 
-/// Rule U23.
+/// Rule U27.
 #[test]
 fn a_value_comes_back_byte_for_byte_as_it_was_put() {
     let world = World::new();

@@ -76,26 +76,8 @@ impl Running {
         line.trim_end().into()
     }
 
-    /// Waits until it listens for signals and all its threads sleep, for something from outside.
     pub fn wait_until_it_waits(&self) {
-        let begun = Instant::now();
-        let mut seen = 0;
-        while seen < 20 {
-            seen = if self.is_waiting() { seen + 1 } else { 0 };
-            assert!(begun.elapsed() < PATIENCE, "it never waits");
-            std::thread::yield_now();
-        }
-    }
-
-    fn is_waiting(&self) -> bool {
-        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let status = fs::read_to_string(process.join("status")).unwrap_or_default();
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0").trim();
-        // SIGHUP, SIGINT and SIGTERM.
-        let listens = u64::from_str_radix(caught, 16).unwrap() & 0x4003 == 0x4003;
-        let tasks = fs::read_dir(process.join("task")).into_iter().flatten().flatten();
-        let states = tasks.map(|task| fs::read_to_string(task.path().join("stat")).unwrap_or_default());
-        listens && states.into_iter().all(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S')))
+        wait_until_it_waits(self.child.id());
     }
 
     /// Sends a signal; the time until it has ended, and how.
@@ -113,4 +95,26 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Waits until a process listens for signals and all its threads sleep, for something from outside.
+pub fn wait_until_it_waits(id: u32) {
+    let begun = Instant::now();
+    let mut seen = 0;
+    while seen < 20 {
+        seen = if is_waiting(id) { seen + 1 } else { 0 };
+        assert!(begun.elapsed() < PATIENCE, "it never waits");
+        std::thread::yield_now();
+    }
+}
+
+fn is_waiting(id: u32) -> bool {
+    let process = PathBuf::from(format!("/proc/{id}"));
+    let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0").trim();
+    // SIGHUP, SIGINT and SIGTERM.
+    let listens = u64::from_str_radix(caught, 16).unwrap() & 0x4003 == 0x4003;
+    let tasks = fs::read_dir(process.join("task")).into_iter().flatten().flatten();
+    let states = tasks.map(|task| fs::read_to_string(task.path().join("stat")).unwrap_or_default());
+    listens && states.into_iter().all(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S')))
 }

@@ -25,7 +25,7 @@ pub async fn reach(
     heard: Heard,
 ) -> Result<(Handle, Vec<SocketAddr>), Failed> {
     let start = Start::typed(rules, &[typed.into()])?;
-    if let Some(refused) = start.refused() {
+    if let Some(refused) = start.refused_without_bind().or_else(|| start.refused()) {
         return Err(refused);
     }
     let mut addrs = addresses(options, &start).await?;

@@ -5,34 +5,42 @@ use std::net::SocketAddr;
 
 use honeyguide::Outcome;
 use honeyguide::adapters::{Answer, Handle, OperationError};
+use honeyguide::krpc::Item;
 use serde_json::{Value, json};
 
+use crate::absence::{NOBODY_KNOWN, reserve};
 use crate::addressees;
 use crate::client;
 use crate::failed::Failed;
 use crate::heard::{Heard, Said, Spoken};
 use crate::joining_options::Asks;
 use crate::options::Options;
-use crate::print::{Out, outcome_text};
+use crate::print::{Out, outcome_text, say};
+use crate::start::Start;
+use crate::unsent::Unsent;
 
 pub struct Asking {
     /// Its commands ask whom they should.
     pub node: Handle,
     at: Option<SocketAddr>,
     heard: Heard,
+    unsent: Unsent,
 }
 
 impl Asking {
     /// A node that has joined the network, or that asks the one node.
     pub async fn begin(options: &Options, asks: &Asks) -> Result<Asking, Failed> {
-        let Some(typed) = &asks.at else {
-            let node = client::joined(options, &asks.joins).await?;
-            return Ok(Asking { node, at: None, heard: Heard::default() });
-        };
         let (heard, joins) = (Heard::default(), &asks.joins);
+        let Some(typed) = &asks.at else {
+            let start = Start::of(joins)?;
+            let node = client::listening(options, &start, joins.random.rng()?.bytes(), heard.clone())?;
+            let unsent = Unsent::of(&node);
+            client::join(options, &node, &start).await?;
+            return Ok(Asking { node, at: None, heard, unsent });
+        };
         let reached = addressees::reach(options, &joins.rules, &joins.random, typed, heard.clone());
         let (node, addrs) = reached.await?;
-        let mut at = addrs[0];
+        let (unsent, mut at) = (Unsent::of(&node), addrs[0]);
         // Of several addresses of a name, that of the node that is there.
         if addrs.len() > 1 {
             for addr in addrs {
@@ -42,7 +50,7 @@ impl Asking {
                 }
             }
         }
-        Ok(Asking { node: node.at(at.into()), at: Some(at), heard })
+        Ok(Asking { node: node.at(at.into()), at: Some(at), heard, unsent })
     }
 
     pub fn is_at_one_node(&self) -> bool {
@@ -84,37 +92,51 @@ impl Asking {
         text
     }
 
+    /// Whether some node returned another value of the same version. Nothing is asked after that.
+    pub async fn has_other_value(&self, item: &Item<'_>) -> bool {
+        self.node.shutdown().await;
+        self.heard.has_other_value(item)
+    }
+
     /// Why nothing was found.
     pub async fn nothing(&self, what: String, outcome: &Outcome) -> Failed {
         let sentence = match self.at {
-            Some(at) if outcome.answered == 0 => self.said(at).await.why(at, outcome),
+            Some(at) if outcome.answered == 0 => self.said(at).await.why(at, outcome, &self.unsent),
             Some(at) => format!("{what} at {at} ({})", outcome_text(outcome)),
-            None => format!("{what} ({})", outcome_text(outcome)),
+            None => {
+                let reserve = reserve(outcome).map(|reserve| format!(": {reserve}")).unwrap_or_default();
+                format!("{what}{reserve}{} ({})", self.unsent.behind(), outcome_text(outcome))
+            }
         };
         Failed::from(sentence).with(outcome)
     }
 
-    /// Why nothing was stored, with a tip. What the only node said besides is printed before that, as a result: behind
-    /// this text, or in this object.
-    pub async fn not_stored(
-        &self,
-        out: Out,
-        (text, object): (String, Value),
-        (failure, tip): (OperationError, String),
-    ) -> Failed {
+    /// Why nothing was stored, with a tip. What the only node said besides stands before that: as a word, or in this
+    /// object.
+    pub async fn not_stored(&self, out: Out, object: Value, (failure, tip): (OperationError, String)) -> Failed {
         let Some(outcome) = failure.outcome().copied() else { return failure.into() };
         let Some(at) = self.at else {
-            return Failed::from(format!("{failure}{tip} ({})", outcome_text(&outcome))).with(&outcome);
+            if outcome.queried == 0 {
+                return Failed::from(format!("nobody stored it: {NOBODY_KNOWN}")).with(&outcome);
+            }
+            let unsent = self.unsent.behind();
+            return Failed::from(format!("{failure}{tip}{unsent} ({})", outcome_text(&outcome))).with(&outcome);
         };
         let said = self.said(at).await;
-        let mut object = self.spoken(object, said.answer.as_ref());
-        object["refusal"] = json!(said.refusal.as_ref().map(|(code, text)| json!({ "code": code, "text": text })));
-        if let Err(failed) = out.line(text + &self.spoken_text(said.answer.as_ref()), object) {
-            return failed;
+        if said.is_something() {
+            let text = self.spoken_text(said.answer.as_ref()).trim_start().replace('\n', ", ");
+            if !out.json && !text.is_empty() {
+                say(format_args!("{at} said besides: {text}"));
+            }
+            let mut object = self.spoken(object, said.answer.as_ref());
+            object["refusal"] = json!(said.refusal.as_ref().map(|(code, text)| json!({ "code": code, "text": text })));
+            if let Err(failed) = out.json_only(object) {
+                return failed;
+            }
         }
         // The words that we have for a code say what to do about it.
         let ours = if outcome.refused.total() > 0 { format!("; {failure}{tip}") } else { String::new() };
-        Failed::from(format!("{}{ours}", said.why(at, &outcome))).with(&outcome)
+        Failed::from(format!("{}{ours}", said.why(at, &outcome, &self.unsent))).with(&outcome)
     }
 
     /// What the only node said until now. Nothing is asked after that.

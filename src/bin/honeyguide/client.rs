@@ -13,7 +13,6 @@ use crate::datagrams;
 use crate::failed::Failed;
 use crate::heard::Heard;
 use crate::joining::{Joining, Step};
-use crate::joining_options::Joins;
 use crate::options::Options;
 use crate::print::{outcome_text, say, say_step};
 use crate::sockets;
@@ -62,17 +61,9 @@ fn start_node(
     Ok(node)
 }
 
-/// The same, and it has joined the network.
-pub async fn joined(options: &Options, joins: &Joins) -> Result<Handle, Failed> {
-    let start = Start::of(joins)?;
-    let node = node(options, &start, joins.random.rng()?.bytes())?;
-    join(options, &node, &start).await?;
-    Ok(node)
-}
-
 /// Joins, over and over until somebody answers or the time of the command is up.
 pub async fn join(options: &Options, node: &Handle, start: &Start) -> Result<Outcome, Failed> {
-    if let Some(refused) = start.refused() {
+    if let Some(refused) = start.refused_without_bind().or_else(|| start.refused()) {
         return Err(refused);
     }
     let progress = options.progress("joining the network");
@@ -111,8 +102,9 @@ async fn round(joining: &mut Joining) -> Result<Option<Outcome>, Failed> {
         match step {
             None => return Ok(first),
             Some(Step::Word(word)) => say(word),
-            // Told at the end, if it matters.
-            Some(Step::Fault(fault)) => say_step(fault),
+            Some(Step::Fault(fault)) => say(format_args!("{fault}; it is asked for again")),
+            // Told together, and at the end.
+            Some(Step::FaultOfList(fault)) => say_step(fault),
             Some(Step::Asked { outcome, .. }) => {
                 let outcome = outcome?;
                 if outcome.answered > 0 && first.is_none() {

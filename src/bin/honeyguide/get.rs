@@ -1,20 +1,21 @@
 use std::path::PathBuf;
 
 use honeyguide::Id;
-use honeyguide::adapters::{Found, Operation};
+use honeyguide::adapters::{Found, Operation, Signed};
 use honeyguide::dht::Freshness;
-use honeyguide::krpc::Item;
+use honeyguide::krpc::{Item, Mutable};
 
 use serde_json::json;
 
 use crate::asking::Asking;
+use crate::count::count;
 use crate::escape;
 use crate::failed::Failed;
 use crate::joining_options::Asks;
 use crate::options::{self, Options};
 use crate::output;
 use crate::pkarr;
-use crate::print::outcome_json;
+use crate::print::{outcome_json, say};
 
 /// Find a stored item: an immutable one by its target, a signed one by its public key (BEP 44)
 ///
@@ -120,8 +121,11 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         "copies": outcome.copies,
         "outcome": outcome_json(outcome),
     });
+    if let Some(warning) = two_values(&asking, &args, found).await {
+        say(format_args!("warning: {warning}"));
+    }
     let few = args.copies.filter(|wanted| outcome.copies < *wanted).map(|wanted| {
-        let sentence = format!("{} of {wanted} nodes returned a valid copy of {target}", outcome.copies);
+        let sentence = format!("{} of {} returned a valid copy of {target}", outcome.copies, count(wanted, "node"));
         Failed::from(sentence).with(outcome)
     });
     let (out, object) = (options.out(), asking.told(object, answer));
@@ -130,6 +134,27 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         None => out.line(text.unwrap_or(&hex::encode(&found.value)), object),
     };
     few.map_or(printed, Err)
+}
+
+/// What is to be said where the owner signed two values with one sequence number (rule U24).
+async fn two_values(asking: &Asking, args: &Args, found: &Found) -> Option<String> {
+    let signed = found.mutable.as_ref()?;
+    let Signed { key, salt, seq, signature, .. } = signed;
+    let item = Item { value: &found.value, mutable: Some(Mutable { key, salt, seq: *seq, signature }) };
+    asking.has_other_value(&item).await.then(|| {
+        let mend = match seq.checked_add(1) {
+            Some(next) => format!("the owner mends it by putting one of them again with --seq {next}"),
+            None => "no higher number can mend it".into(),
+        };
+        let rule = match args.first || args.copies.is_some() {
+            true => "the first that was heard, and others may see the other one",
+            false => "the larger in the order of bytes, as every reader decides that hears both",
+        };
+        format!(
+            "there are two values with sequence number {seq}, and both are signed: the owner has published two. The \
+             one that is shown is {rule}; {mend}"
+        )
+    })
 }
 
 fn nothing_named() -> Failed {

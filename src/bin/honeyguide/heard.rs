@@ -1,5 +1,4 @@
-//! What a node said that is asked alone, in its own words: read from the journal of our own node, which is kept in
-//! memory.
+//! What other nodes said in their own words: read from the journal of our own node, which is kept in memory.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use honeyguide::adapters::Answer;
 use honeyguide::dht::journal::{Call, Record};
-use honeyguide::krpc::{Decoded, decode};
+use honeyguide::krpc::{Decoded, Item, Mutable, Response, SignedItem, decode};
 use honeyguide::{Config, Endpoint, Id, Input, Outcome};
 
 use crate::print::outcome_text;
+use crate::unsent::Unsent;
 
 /// Bytes of the journal at most: a question takes a few hundred, and strangers may send what they like.
 const MOST: usize = 1 << 20;
@@ -48,15 +48,44 @@ impl From<&Answer> for Spoken {
 
 impl Heard {
     pub fn of(&self, node: SocketAddr) -> Said {
-        let (journal, mut said) = (self.0.lock().unwrap_or_else(PoisonError::into_inner), Said::default());
+        let mut said = Said::default();
+        self.any(|from, payload| {
+            if from == node {
+                said.hear(payload);
+            }
+            false
+        });
+        said
+    }
+}
+
+impl Heard {
+    /// Whether some node returned another value than this one, signed for the same key, salt and sequence number.
+    pub fn has_other_value(&self, item: &Item<'_>) -> bool {
+        let Some(mutable) = item.mutable else { return false };
+        let is_other = |payload: &[u8]| {
+            let Ok(Decoded::Response(Response { value: Some(value), seq, signature: Some(signature), .. })) =
+                decode(payload)
+            else {
+                return false;
+            };
+            let other = Item { value, mutable: Some(Mutable { signature, ..mutable }) };
+            value != item.value && seq == Some(mutable.seq) && SignedItem::try_from(other).is_ok()
+        };
+        self.any(|_, payload| is_other(payload))
+    }
+
+    /// Whether a datagram is like this, the oldest first.
+    fn any(&self, mut is_it: impl FnMut(SocketAddr, &[u8]) -> bool) -> bool {
+        let journal = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut records = journal.as_slice();
         loop {
             let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
-            let Ok((record, after)) = Record::decode(records, &mut nodes) else { return said };
+            let Ok((record, after)) = Record::decode(records, &mut nodes) else { return false };
             if let Call::Input(Input::Datagram { from, payload, .. }) = record.call
-                && SocketAddr::from(from) == node
+                && is_it(from.into(), payload)
             {
-                said.hear(payload);
+                return true;
             }
             let left = after.len();
             records = &records[records.len() - left..];
@@ -81,13 +110,20 @@ impl io::Write for Heard {
 
 impl Said {
     /// Why a question to it, which ended like this, found or stored nothing.
-    pub fn why(&self, node: SocketAddr, outcome: &Outcome) -> String {
+    pub fn why(&self, node: SocketAddr, outcome: &Outcome, unsent: &Unsent) -> String {
         let how = outcome_text(outcome);
+        if let Some(unsent) = unsent.to(node) {
+            return format!("{unsent} ({how})");
+        }
         match &self.refusal {
             Some((code, text)) => format!("{node} refused, with error {code}, \"{text}\" ({how})"),
             None if self.answer.is_some() => format!("{node} answered, and no more was had of it ({how})"),
             None => format!("{node} did not answer ({how})"),
         }
+    }
+
+    pub fn is_something(&self) -> bool {
+        self.refusal.is_some() || self.answer.is_some()
     }
 
     fn hear(&mut self, payload: &[u8]) {

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::start::{Judgement, Start, family_of};
+use crate::unsent::{self, Unsent};
 
 /// How long a round waits for the name service.
 const NAMES: Duration = Duration::from_secs(5);
@@ -27,8 +28,10 @@ pub enum Step {
     Asked { link: usize, outcome: Result<Outcome, OperationError> },
     /// What the user may want to know; each is said once.
     Word(String),
-    /// A name gave nobody to ask: what a failure of the whole repeats.
+    /// A name that the user typed gave nobody to ask: what a failure of the whole repeats.
     Fault(String),
+    /// The same of a name of the public list, of which others may do.
+    FaultOfList(String),
 }
 
 /// Who is asked, and what is known of it.
@@ -39,6 +42,9 @@ pub struct Joining {
     asking: JoinSet<(usize, Result<Outcome, OperationError>)>,
     names: Option<Resolution>,
     names_until: Instant,
+    /// Names that have not been answered.
+    unanswered: BTreeSet<String>,
+    unsent: Unsent,
     /// Addresses that count only if nobody knows a public one, with their names.
     private: Vec<(String, SocketAddr)>,
     knows_public: bool,
@@ -66,6 +72,8 @@ impl Joining {
             asking: JoinSet::new(),
             names: None,
             names_until: Instant::now(),
+            unanswered: BTreeSet::new(),
+            unsent: Unsent::of(node),
             private: Vec::new(),
             knows_public: start.knows_public(),
             faults: BTreeMap::new(),
@@ -85,6 +93,7 @@ impl Joining {
         let skipped = self.sort(&typed);
         self.name_skipped(skipped);
         if self.names.is_none() && !self.start.names.is_empty() {
+            self.unanswered = self.start.names.iter().cloned().collect();
             self.names = Some(resolve(self.start.names.iter().cloned()));
         }
     }
@@ -99,6 +108,9 @@ impl Joining {
             let (is_asking, names) = (!self.asking.is_empty(), &mut self.names);
             let waits_for_names = names.is_some() && Instant::now() < self.names_until;
             if !is_asking && !waits_for_names {
+                if names.is_some() && self.say_unanswered() {
+                    continue;
+                }
                 return None;
             }
             let name = async { names.as_mut()?.next().await };
@@ -127,19 +139,19 @@ impl Joining {
 
     /// Why nobody was found.
     pub fn why(&self) -> String {
-        let asked: Vec<_> = self.asked.iter().map(SocketAddr::to_string).collect();
-        let unknown: Vec<_> = self.faults.values().cloned().collect();
-        match (asked.is_empty(), unknown.is_empty()) {
+        let (unsent, unknown) = (self.unsent.causes(), self.faults.values().cloned().collect::<Vec<_>>());
+        let silent = self.asked.iter().filter(|addr| !unsent.contains_key(*addr));
+        let silent: Vec<_> = silent.map(SocketAddr::to_string).collect();
+        let mut faults: Vec<_> = unsent.into_iter().map(|(addr, error)| unsent::words(addr, error)).collect();
+        if !silent.is_empty() {
+            let silent = silent.join(", ");
+            faults.insert(0, format!("no node answered at {silent}: check the address and whether UDP gets through"));
+        }
+        match (faults.is_empty(), unknown.is_empty()) {
             (true, true) if self.names.is_some() => "no address to talk to: the name service did not answer".into(),
             (true, true) => "no address to talk to".into(),
             (true, false) => format!("no address to talk to: {}", unknown.join("; ")),
-            (false, _) => {
-                let unknown: String = unknown.iter().map(|fault| format!("; {fault}")).collect();
-                format!(
-                    "no node answered at {}: check the address and whether UDP gets through{unknown}",
-                    asked.join(", ")
-                )
-            }
+            (false, _) => [faults, unknown].concat().join("; "),
         }
     }
 
@@ -199,6 +211,7 @@ impl Joining {
 
     /// Takes what the name service knows of a name.
     fn take(&mut self, Resolved { name, addrs, .. }: Resolved) {
+        self.unanswered.remove(&name);
         let addrs = match addrs {
             Ok(addrs) => addrs,
             Err(fault) => {
@@ -227,6 +240,13 @@ impl Joining {
     /// All names have been answered: private addresses count if they are all there is.
     fn end_of_names(&mut self) {
         self.names = None;
+        if self.start.is_public_list()
+            && self.faults.len() == self.start.names.len()
+            && let Some(fault) = self.faults.values().next()
+        {
+            let word = format!("none of the public routers' names gave an address ({fault}, and so on)");
+            self.say(format!("{word}; they are asked for again"));
+        }
         for (name, addr) in std::mem::take(&mut self.private) {
             if self.knows_public {
                 self.say(left_out(&name, addr, "a private address among public ones"));
@@ -235,6 +255,17 @@ impl Joining {
                 self.name_skipped(skipped);
             }
         }
+    }
+
+    /// Says which names the name service owes an answer; whether that is news.
+    fn say_unanswered(&mut self) -> bool {
+        let names: Vec<_> = self.unanswered.iter().map(|name| format!("\"{name}\"")).collect();
+        let (before, waited) = (self.words.len(), NAMES.as_secs());
+        if !names.is_empty() {
+            let names = names.join(", ");
+            self.say(format!("the name service has not answered in {waited} s, and is waited for: {names}"));
+        }
+        self.words.len() > before
     }
 
     fn say(&mut self, word: String) {
@@ -246,7 +277,10 @@ impl Joining {
     /// It is told again only when it has changed.
     fn fault(&mut self, name: String, fault: String) {
         if self.faults.insert(name, fault.clone()).as_ref() != Some(&fault) {
-            self.words.push_back(Step::Fault(fault));
+            self.words.push_back(match self.start.is_public_list() {
+                true => Step::FaultOfList(fault),
+                false => Step::Fault(fault),
+            });
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `honeyguide`: a Mainline DHT node, its test network and its tools on the command line.
 
+mod absence;
 mod addressees;
 mod addresses;
 mod announce;
@@ -14,6 +15,7 @@ mod completions;
 mod count;
 mod datagrams;
 mod demo;
+mod ending;
 mod escape;
 mod examples;
 mod explain;
@@ -49,6 +51,7 @@ mod reconcilers;
 mod renewal;
 mod replay;
 mod sample;
+mod saving;
 mod scrape;
 mod scrub;
 mod scrubbed_datagram;
@@ -60,8 +63,10 @@ mod sockets;
 mod standard;
 mod start;
 mod state;
+mod storing;
 mod testnet;
 mod unread;
+mod unsent;
 mod usage;
 
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
 use std::future::Future;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
@@ -11,23 +11,24 @@ use serde_json::json;
 use tokio::time::{Instant, interval};
 
 use crate::cause::cause;
+use crate::count::count;
 use crate::datagrams;
+use crate::ending::Ending;
 use crate::failed::Failed;
 use crate::file;
 use crate::joining::{Joining, Step};
 use crate::joining_options::Joins;
 use crate::journal_file::{self, Head, HeadLink};
-use crate::options::{self, Ending, Options};
-use crate::print::{Out, outcome_json, outcome_text, say};
+use crate::options::{self, Options};
+use crate::print::{Out, outcome_json, outcome_text, say, say_step};
 use crate::renewal::Renewal;
+use crate::saving::Store;
 use crate::sockets::{self, Place};
-use crate::start::Start;
+use crate::start::{Start, family_of};
 use crate::state::{State, StateContact, StateFile};
+use crate::unsent;
 
-/// How often the state is saved besides at the end.
-const SAVE_EVERY: Duration = Duration::from_secs(300);
-
-/// How often a link that reached nobody is looked at.
+/// How often the links are looked at: whether they reach somebody, and whether that is worth a save.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Run one node until it is interrupted
@@ -97,7 +98,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         let contacts: Vec<_> = contacts.filter_map(StateContact::contact).collect();
         node.import(LinkId(i), &contacts).await.transpose().map_err(|error| error.to_string())?;
     }
-    let mut store = state_file.map(|file| Store { file, before: saved });
+    let mut store = state_file.map(|file| Store::new(file, saved));
     // Written at once, so that a place where nothing can be saved is noticed now.
     save(&node, &mut store).await?;
     let mut recording = recording.map(|running| Recorded { name: args.journal.unwrap_or_default(), running });
@@ -227,8 +228,8 @@ impl<'a> Daemon<'a> {
     /// Runs until something fails.
     async fn go(&mut self) -> Result<(), Failed> {
         let mut notices = self.node.notices();
-        let (mut save_at, mut look_at) = (interval(SAVE_EVERY), interval(LOOK_EVERY));
-        save_at.tick().await;
+        let (mut keep_at, mut look_at) = (interval(LOOK_EVERY), interval(LOOK_EVERY));
+        self.say_alone();
         self.joining.begin();
         let mut is_joining = true;
         loop {
@@ -241,17 +242,39 @@ impl<'a> Daemon<'a> {
                     self.take(step).await?;
                 }
                 _ = look_at.tick(), if !is_joining => is_joining = self.look().await?,
-                // A full disk can have room again at the next time; only at the end it is a failure.
-                _ = save_at.tick() => {
-                    if let Err(failed) = save(self.node, self.store).await {
-                        say(failed.sentence);
-                    }
-                }
+                _ = keep_at.tick(), if self.store.is_some() => self.keep().await,
                 failed = failure(self.recorded), if self.recorded.is_some() => {
                     say(format_args!("{}; the node goes on without it", failed.sentence));
                     (*self.recorded, self.unrecorded) = (None, Err(failed));
                 }
             }
+        }
+    }
+
+    /// Who has nobody to ask waits for others, and the user has to know that and where they come.
+    fn say_alone(&self) {
+        if !self.start.is_alone() || self.store.as_ref().is_some_and(Store::knows_somebody) {
+            return;
+        }
+        let place = |addr: &SocketAddr| match addr.ip().is_unspecified() {
+            true => format!("at port {} of any {} address of this machine", addr.port(), family_of(addr)),
+            false => format!("with --bootstrap {addr}"),
+        };
+        let places: Vec<_> = self.node.addrs().iter().map(place).collect();
+        say(format_args!(
+            "this node knows no node and waits for others, who join it {}; to join a network, name one of its nodes \
+             with --bootstrap ADDR",
+            places.join(" or ")
+        ));
+    }
+
+    /// A full disk can have room again at the next time; only at the end it is a failure.
+    async fn keep(&mut self) {
+        let contacts = self.node.observe(|node| node.contacts().count()).await.unwrap_or(0);
+        if let Some(store) = self.store
+            && let Err(failed) = store.keep(self.node, contacts).await
+        {
+            say(failed.sentence);
         }
     }
 
@@ -269,6 +292,7 @@ impl<'a> Daemon<'a> {
         match step {
             Some(Step::Word(word)) => say(word),
             Some(Step::Fault(fault)) => say(format_args!("{fault}; it is asked for again")),
+            Some(Step::FaultOfList(fault)) => say_step(fault),
             Some(Step::Asked { link, outcome }) => {
                 let outcome = outcome?;
                 self.links[link].outcome = Some(outcome);
@@ -297,11 +321,13 @@ impl<'a> Daemon<'a> {
         news.contacts = Some(contacts);
         let how = match &news.outcome {
             Some(outcome) => outcome_text(outcome),
+            None if self.start.is_alone() => "nobody to join through was named".into(),
             None => "nobody of its family was asked".into(),
         };
         let text = match contacts {
+            0 if self.start.is_alone() => format!("link {link} has no contacts yet and waits ({how})"),
             0 => format!("link {link} has no contacts yet and goes on trying ({how})"),
-            n => format!("link {link} joined with {n} contacts ({how})"),
+            n => format!("link {link} joined with {} ({how})", count(n, "contact")),
         };
         let outcome = news.outcome.as_ref().map(outcome_json);
         self.out.line_aside(text, json!({ "link": link, "contacts": contacts, "outcome": outcome })).await
@@ -315,7 +341,7 @@ impl<'a> Daemon<'a> {
             all += contacts;
             if contacts > 0 && self.links[link].contacts == Some(0) {
                 self.links[link].contacts = Some(contacts);
-                let text = format!("link {link} is no longer alone: {contacts} contacts");
+                let text = format!("link {link} is no longer alone: {}", count(contacts, "contact"));
                 let object = json!({ "link": link, "contacts": contacts, "outcome": null });
                 self.out.line_aside(text, object).await?;
             }
@@ -364,33 +390,23 @@ async fn print(out: Out, notice: Notice) -> Result<(), Failed> {
         Notice::LinkRecovered { link: LinkId(link) } => {
             (format!("link {link} receives again"), json!({ "link": link, "trouble": null }))
         }
+        Notice::SendTrouble { link: LinkId(link), to, error, failures } => {
+            let (why, times) = (unsent::why(to, error), count(failures, "datagram"));
+            (
+                format!("link {link} cannot send to {to}: {why} ({times} since the last word of it)"),
+                json!({ "link": link, "unsent": error.to_string(), "to": to.to_string(), "failures": failures }),
+            )
+        }
         _ => return Ok(()),
     };
     out.line_aside(text, object).await
 }
 
-/// Where the state goes, and what it was at the start.
-struct Store {
-    file: StateFile,
-    before: Option<State>,
-}
-
 async fn save(node: &Handle, store: &mut Option<Store>) -> Result<(), Failed> {
-    let Some(Store { file, before }) = store else { return Ok(()) };
-    let links = node.addrs().len() as u8;
-    let state = node.observe(move |node| {
-        let contacts = node.contacts().map(|(link, view)| StateContact::new(link.0, view.id, view.endpoint));
-        ((0..links).filter_map(|i| node.id(LinkId(i))).collect::<Vec<_>>(), contacts.collect::<Vec<_>>())
-    });
-    let (mut ids, mut contacts) = state.await.ok_or("the node has ended before its state was saved")?;
-    // A link that has reached nobody yet, or that is not there this time, has learned nothing better than before.
-    if let Some(before) = before {
-        ids.extend(before.ids().skip(ids.len()));
-        let reached = |link: u8| contacts.iter().any(|contact| contact.link == link);
-        let old: Vec<_> = before.contacts.iter().filter(|contact| !reached(contact.link)).cloned().collect();
-        contacts.extend(old);
+    match store {
+        Some(store) => store.save(node).await,
+        None => Ok(()),
     }
-    file.save(&State::new(ids.into_iter(), contacts))
 }
 
 #[cfg(test)]

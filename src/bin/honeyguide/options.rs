@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::IsTerminal;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,9 +14,11 @@ use honeyguide::Id;
 use indicatif::ProgressBar;
 use tokio::time::Instant;
 
+use crate::ending::Ending;
 use crate::failed::Failed;
 use crate::print::{Out, Volume};
 use crate::progress::spinner;
+use crate::storing::Storing;
 
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Everywhere")]
@@ -36,25 +38,13 @@ pub struct Options {
     /// When the time of a bounded command is up.
     #[arg(skip)]
     deadline: OnceLock<Instant>,
+    /// The store that the command makes.
+    #[arg(skip)]
+    pub storing: Arc<Storing>,
 }
 
-/// Why a command that runs until it is told to stop has ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    Interrupted,
-    TimeUp(Duration),
-}
-
-impl From<Ending> for Failed {
-    fn from(ending: Ending) -> Failed {
-        match ending {
-            Ending::Interrupted => "interrupted".into(),
-            Ending::TimeUp(limit) => {
-                format!("gave up after {} s; --timeout gives it more time", limit.as_secs_f64()).into()
-            }
-        }
-    }
-}
+/// How long a store that was interrupted may take to say how far it came.
+const LAST_WORD: Duration = Duration::from_millis(50);
 
 impl Options {
     pub fn out(&self) -> Out {
@@ -93,12 +83,19 @@ impl Options {
     ) -> Result<(), Failed> {
         let limit = self.timeout.unwrap_or(default);
         let deadline = *self.deadline.get_or_init(|| Instant::now() + limit);
-        tokio::select! {
+        let mut command = std::pin::pin!(command);
+        let why = tokio::select! {
             biased;
-            () = interrupted() => Err(Ending::Interrupted.into()),
-            result = command => result,
-            () = tokio::time::sleep_until(deadline) => Err(Ending::TimeUp(limit).into()),
+            () = interrupted() => Ending::Interrupted,
+            result = &mut command => return result,
+            () = tokio::time::sleep_until(deadline) => Ending::TimeUp(limit),
+        };
+        if self.storing.end(why)
+            && let Ok(result) = tokio::time::timeout(LAST_WORD, command).await
+        {
+            return result;
         }
+        Err(why.into())
     }
 
     /// The same for a command that blocks; without `--timeout` it takes as long as it takes.

@@ -11,6 +11,7 @@ use crate::joining_options::Rules;
 use crate::options::Options;
 use crate::print::{millis, outcome_json};
 use crate::randomness::Randomness;
+use crate::unsent::Unsent;
 
 /// Ask one node whether it is there
 #[derive(clap::Args)]
@@ -27,6 +28,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let heard = Heard::default();
     let reached = addressees::reach(options, &args.rules, &args.random, &args.addr, heard.clone());
     let (node, addrs) = reached.await?;
+    let unsent = Unsent::of(&node);
     let mut silent = Vec::new();
     for addr in addrs {
         match ping(options, &node, addr).await? {
@@ -35,7 +37,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         }
     }
     node.shutdown().await;
-    let sentences: Vec<_> = silent.iter().map(|(addr, outcome)| heard.of(*addr).why(*addr, outcome)).collect();
+    let sentences: Vec<_> = silent.iter().map(|(addr, outcome)| heard.of(*addr).why(*addr, outcome, &unsent)).collect();
     let failed = Failed::from(sentences.join("; "));
     Err(silent.last().map_or(Failed::from("nobody was asked"), |(_, outcome)| failed.with(outcome)))
 }

@@ -1,12 +1,13 @@
 use std::path::{Path, PathBuf};
 
-use honeyguide::adapters::Handle;
 use honeyguide::dht::Freshness;
 use honeyguide::krpc::{Item, ItemError, SignedItem};
 use honeyguide::{Config, Id, Outcome};
 use serde_json::{Value, json};
 
+use crate::absence::{answers, is_little};
 use crate::asking::Asking;
+use crate::count::count;
 use crate::failed::Failed;
 use crate::joining_options::Asks;
 use crate::options::{self, Options};
@@ -80,40 +81,45 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let asking = Asking::begin(options, &args.asks).await?;
     let progress = options.progress("storing");
     let node = &asking.node;
-    let (item, target, stored) = match &input {
-        Input::Immutable(value) => (None, Item::immutable_target(value), node.put_immutable(value).await),
+    let (item, target, store) = match &input {
+        Input::Immutable(value) => (None, Item::immutable_target(value), node.put_immutable(value)),
         Input::Unsigned { value, secret } => {
             let salt = args.salt.as_deref().unwrap_or_default().as_bytes();
             let seq = match args.seq {
                 Some(seq) => seq,
-                None => next_seq(node, &SignedItem::public_key(secret), salt).await?,
+                None => next_seq(&asking, &SignedItem::public_key(secret), salt).await?,
             };
             let item = Item::mutable(secret, value).salt(salt).seq(seq).sign().map_err(|error| error.to_string())?;
-            (Some(item), item.target(), node.put_mutable(&item, args.cas).await)
+            (Some(item), item.target(), node.put_mutable(&item, args.cas))
         }
         Input::Signed(item) => {
             let item = item.verified()?;
-            (Some(item), item.target(), node.put_mutable(&item, args.cas).await)
+            (Some(item), item.target(), node.put_mutable(&item, args.cas))
         }
     };
+    let stored = options.storing.wait(store).await;
     progress.finish_and_clear();
     let finished = match stored {
         Ok(finished) => finished,
         Err(failure) => {
             let outcome = failure.outcome().copied().unwrap_or_default();
+            if let Some(ended) = options.storing.ended(&outcome) {
+                return Err(ended);
+            }
             let (report, tip) = (report(target, item.as_ref(), &outcome), args.tip(&outcome));
             if outcome.stored.all > 0 && !asking.is_at_one_node() {
                 // Copies are a result, though none of them counts.
                 options.out().line(report.0.clone(), report.1.clone())?;
             }
-            return Err(asking.not_stored(options.out(), report, (failure, tip)).await);
+            return Err(asking.not_stored(options.out(), report.1, (failure, tip)).await);
         }
     };
     let (outcome, answer) = (finished.outcome, finished.response.as_ref());
     // Copies are a result, though they may be too few.
     let (text, object) = report(target, item.as_ref(), &outcome);
     let printed = options.out().line(text + &asking.told_text(answer), asking.told(object, answer));
-    args.too_few(&outcome).map_or(printed, Err)?;
+    let ended = options.storing.ended(&outcome).or_else(|| args.too_few(&outcome));
+    ended.map_or(printed, Err)?;
     if let Some(warning) = warning(&outcome).filter(|_| !asking.is_at_one_node()) {
         say(format_args!("warning: {warning}"));
     }
@@ -211,7 +217,8 @@ impl Args {
                 _ => format!("; {}", outcome.refused),
             };
             format!(
-                "{counted} confirmations count, and --require {wanted} wants more{refused} ({})",
+                "{} counted, and --require {wanted} wants more{refused} ({})",
+                count(counted, "confirmation"),
                 outcome_text(outcome)
             )
         };
@@ -229,8 +236,11 @@ fn warn_of_length(value: &[u8]) {
     }
 }
 
-/// What to do about a version that was refused for another that is held.
+/// What to do about a value that is too long, or about a version that was refused for another that is held.
 fn tip(outcome: &Outcome, can_sign: bool, guarded: bool) -> String {
+    if outcome.refused.too_large > 0 {
+        return format!(": shorten the value to {} bytes when bencoded", Item::MAX_VALUE);
+    }
     match outcome.held_seq.and_then(|seq| Some((seq, seq.checked_add(1)?))) {
         Some((seq, next)) if outcome.refused.cas_mismatch > 0 || outcome.refused.seq_too_old > 0 => {
             let cas = if guarded { format!(" --cas {seq}") } else { String::new() };
@@ -257,15 +267,23 @@ fn warning(outcome: &Outcome) -> Option<String> {
     }
 }
 
-async fn next_seq(node: &Handle, key: &[u8; 32], salt: &[u8]) -> Result<i64, Failed> {
-    let found = node.get_mutable(key, salt, None, Freshness::Newest).await?;
-    match found.results.iter().filter_map(|found| found.mutable.as_ref()).map(|m| m.seq).max() {
-        None => Ok(1),
-        Some(seq) => seq.checked_add(1).ok_or_else(|| {
-            format!("sequence number {seq} is held, and none is higher: this key and salt can never change again")
-                .into()
-        }),
+/// The number that follows the highest that is found.
+async fn next_seq(asking: &Asking, key: &[u8; 32], salt: &[u8]) -> Result<i64, Failed> {
+    let found = asking.node.get_mutable(key, salt, None, Freshness::Newest).await?;
+    let outcome = &found.outcome;
+    let highest = found.results.iter().filter_map(|found| found.mutable.as_ref()).map(|m| m.seq).max();
+    let next = highest.map_or(Some(1), |seq| seq.checked_add(1)).ok_or_else(|| {
+        let seq = i64::MAX;
+        format!("sequence number {seq} is held, and none is higher: this key and salt can never change again")
+    })?;
+    if is_little(outcome) && outcome.answered < outcome.queried && !asking.is_at_one_node() {
+        say(format_args!(
+            "warning: sequence number {next} is taken for the next one, but only {}, and others may hold a higher \
+             one: --seq N names it",
+            answers(outcome)
+        ));
     }
+    Ok(next)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The sockets of the program: where the user wants them, or where a command needs them (J13).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use honeyguide::adapters::BoundSocket;
 use honeyguide::adapters::resolve::{ResolveError, resolve};
@@ -8,7 +8,7 @@ use honeyguide::krpc::Family;
 
 use crate::failed::Failed;
 use crate::print::say;
-use crate::start::{Start, canonical, is_localhost};
+use crate::start::{Start, canonical, is_localhost, zoned};
 
 /// What `--bind` was given: an address with a port, or a name with one.
 #[derive(Clone, Debug)]
@@ -22,6 +22,9 @@ impl Place {
     pub fn parse(text: &str) -> Result<Place, String> {
         if let Ok(addr) = text.parse::<SocketAddr>() {
             return Ok(Place::Addr(canonical(addr)));
+        }
+        if let Some((_, zone)) = zoned(text) {
+            return at_interface(text, zone);
         }
         let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
         let Some((host, port)) = parts else {
@@ -41,6 +44,16 @@ impl Place {
             Place::Name { host, .. } => is_localhost(host),
         }
     }
+}
+
+/// An address with the name of its interface, as in `[fe80::1%eth0]:6881`: the system knows its number.
+fn at_interface(text: &str, zone: &str) -> Result<Place, String> {
+    let form = "write it as [fe80::1%eth0]:port";
+    let parts = text.strip_prefix('[').and_then(|text| text.rsplit_once("]:"));
+    let parts = parts.and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+    let addrs = parts.ok_or(form)?.to_socket_addrs();
+    let addr = addrs.ok().and_then(|mut addrs| addrs.next());
+    addr.map(Place::Addr).ok_or_else(|| format!("this machine has no interface \"{zone}\": {form}"))
 }
 
 /// A socket for each of these places, or for each family that the machine has.
@@ -119,6 +132,11 @@ mod tests {
         assert!(matches!(Place::parse("host.example:0"), Ok(Place::Name { port: 0, .. })));
         for wrong in ["", "127.0.0.1", "host", ":1", "a:b:1", "host:65536", "host:-1", "::1", "[::1]"] {
             assert!(Place::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(matches!(Place::parse("[fe80::1%1]:7"), Ok(Place::Addr(_))));
+        for wrong in ["[fe80::1%nowhere]:7", "fe80::1%lo:7", "[fe80::1%lo]", "[fe80::1%lo]:x", "[fe80::1%lo]:65536"] {
+            let refusal = Place::parse(wrong).unwrap_err();
+            assert!(refusal.contains("[fe80::1%eth0]:port"), "{wrong}: {refusal}");
         }
         let loopback = |text| Place::parse(text).unwrap().is_loopback();
         assert!(loopback("localhost:0") && loopback("[::1]:0") && loopback("[::ffff:127.0.0.1]:0"));

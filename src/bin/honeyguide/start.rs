@@ -3,7 +3,7 @@
 //! Only what was typed decides about the network (J10): a name may resolve to anything, and whoever answers for it must
 //! not be able to lift a rule.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use honeyguide::Endpoint;
 use honeyguide::adapters::Router;
@@ -42,6 +42,9 @@ impl Start {
     pub fn typed(rules: &Rules, given: &[String]) -> Result<Start, Failed> {
         let (mut typed, mut names) = (Vec::new(), Vec::new());
         for text in given {
+            if let Some(refused) = zone_refused(text) {
+                return Err(Failed::usage(refused));
+            }
             match text.parse::<SocketAddr>() {
                 Ok(addr) if addr.port() > 0 => typed.push(canonical(addr)),
                 _ => match ResolveError::of_form(text) {
@@ -70,6 +73,10 @@ impl Start {
         Start { network, ..self }
     }
 
+    pub fn is_public_list(&self) -> bool {
+        self.is_public_list
+    }
+
     pub fn is_alone(&self) -> bool {
         self.typed.is_empty() && self.names.is_empty()
     }
@@ -83,6 +90,14 @@ impl Start {
     pub fn is_on_loopback(&self, family: Family) -> bool {
         let mut typed = self.typed.iter().filter(|addr| family_of(addr) == family);
         typed.all(|addr| addr.ip().is_loopback()) && self.names.iter().all(|name| is_localhost(name))
+    }
+
+    /// Why nobody is asked by a command that has sockets of the system's choice: a link-local address of IPv6 takes a
+    /// socket at the same interface (J19).
+    pub fn refused_without_bind(&self) -> Option<Failed> {
+        let is_link_local = |addr: &&SocketAddr| matches!(addr, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local());
+        let addr = self.typed.iter().find(is_link_local)?;
+        Some(Failed::usage(format!("{addr} is a link-local address: {LINK_LOCAL}")))
     }
 
     /// Why nobody is asked, when the rules of the network rule out every address.
@@ -141,6 +156,27 @@ pub fn canonical(addr: SocketAddr) -> SocketAddr {
         IpAddr::V4(ip) => SocketAddr::new(ip.into(), addr.port()),
         IpAddr::V6(_) => addr,
     }
+}
+
+/// Why an address with the interface of a link-local one is refused (J19): those of nodes have none.
+fn zone_refused(text: &str) -> Option<String> {
+    let (ip, zone) = zoned(text)?;
+    let given = format!("\"{text}\" names an interface, and addresses of nodes have none");
+    Some(match ip.is_unicast_link_local() {
+        true => format!("{given}: {LINK_LOCAL}"),
+        false => format!("{given}: leave out %{zone}"),
+    })
+}
+
+/// How a link-local address of IPv6 can be used all the same.
+const LINK_LOCAL: &str = "name another address of that node; a link-local one is reached only by `node --network \
+                          local`, without %, from a link on the same interface (--bind [fe80::..%eth0]:port)";
+
+/// An address of IPv6 with its interface, in brackets or without, as in `[fe80::1%eth0]:6881`.
+pub fn zoned(text: &str) -> Option<(Ipv6Addr, &str)> {
+    let (ip, rest) = text.split_once('%')?;
+    let ip = ip.strip_prefix('[').unwrap_or(ip).parse().ok()?;
+    Some((ip, rest.split([']', ':']).next().unwrap_or_default()))
 }
 
 /// A name that means this machine and nothing else (RFC 6761, 6.3).
@@ -202,6 +238,19 @@ mod tests {
     fn localhost_is_what_the_user_typed_and_other_names_are_not() {
         assert!(["localhost:1", "LocalHost:1", "localhost.:1", "a.localhost:1"].into_iter().all(is_localhost));
         assert!(!["localhost.example:1", "notlocalhost:1", "local:1"].into_iter().any(is_localhost));
+    }
+
+    /// Rule J19.
+    #[test]
+    fn an_interface_is_seen_in_every_spelling_of_an_address() {
+        let ip = "fe80::1".parse().unwrap();
+        for text in ["[fe80::1%eth0]:6881", "fe80::1%eth0", "fe80::1%eth0:6881", "[fe80::1%eth0", "fe80::1%eth0]:1"] {
+            assert_eq!(zoned(text), Some((ip, "eth0")), "{text}");
+        }
+        assert_eq!((zoned("[fe80::1%]:1"), zoned("[fe80::1%2]:1")), (Some((ip, "")), Some((ip, "2"))));
+        for text in ["[fe80::1]:6881", "127.0.0.1%eth0:1", "host%eth0:1", "%", "", "%%%"] {
+            assert_eq!(zoned(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::bencoded;
 use crate::cause::cause;
+use crate::count::count;
 use crate::failed::Failed;
 use crate::file::{self, Owned};
 
@@ -52,6 +53,21 @@ impl StateContact {
         StateContact { id: ByteArray::new(id.0), ip, link, port }
     }
 
+    pub fn id(&self) -> [u8; 20] {
+        *self.id
+    }
+
+    /// Address and port, back to back.
+    pub fn place(&self) -> Vec<u8> {
+        [self.ip.as_slice(), &self.port.to_be_bytes()].concat()
+    }
+
+    /// The same node elsewhere.
+    #[cfg(test)]
+    pub fn with_place_of(&self, other: &StateContact) -> StateContact {
+        StateContact { ip: other.ip.clone(), port: other.port, ..self.clone() }
+    }
+
     /// The contact, if its address is one.
     pub fn contact(&self) -> Option<SavedContact> {
         let ip = match self.ip.len() {
@@ -65,7 +81,10 @@ impl StateContact {
     fn fault(&self) -> Option<String> {
         let id = hex::encode(*self.id);
         let Some(contact) = self.contact() else {
-            return Some(format!("the contact {id} has an address of {} bytes: 4 or 16 are right", self.ip.len()));
+            return Some(format!(
+                "the contact {id} has an address of {}: 4 or 16 are right",
+                count(self.ip.len(), "byte")
+            ));
         };
         // On loopback addresses there are nodes, too.
         if !contact.endpoint.is_usable(Network::Local) {

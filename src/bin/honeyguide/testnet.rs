@@ -2,8 +2,10 @@ use honeyguide::adapters::testnet::Testnet;
 use serde_json::json;
 
 use crate::cause::cause;
+use crate::count::count;
+use crate::ending::Ending;
 use crate::failed::Failed;
-use crate::options::{self, Ending, Options};
+use crate::options::{self, Options};
 use crate::randomness::Randomness;
 
 /// Run a network of nodes on the loopback interface until it is interrupted
@@ -40,8 +42,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         testnet = running => testnet?,
         why = &mut ending => return Err(match why {
             Ending::TimeUp(limit) => {
-                let (nodes, limit) = (args.nodes, limit.as_secs_f64());
-                format!("the network of {nodes} nodes did not stand after {limit} s; --timeout gives it more").into()
+                let (nodes, limit) = (count(args.nodes, "node"), limit.as_secs_f64());
+                format!("the network of {nodes} did not stand after {limit} s; --timeout gives it more").into()
             }
             Ending::Interrupted => why.into(),
         }),

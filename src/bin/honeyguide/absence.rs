@@ -1,0 +1,75 @@
+//! What it is worth that nothing was found (rule U23): a proof of absence takes the answers of the nearest nodes.
+
+use honeyguide::dht::Reason;
+use honeyguide::{Config, Outcome};
+
+use crate::count::count;
+
+/// Why a thing may exist though nobody returned it, and what to do; `None` where enough nodes answered.
+pub fn reserve(outcome: &Outcome) -> Option<String> {
+    if outcome.queried == 0 {
+        return Some(NOBODY_KNOWN.into());
+    }
+    let answers = answers(outcome);
+    if matches!(outcome.reason, Reason::Deadline | Reason::Cancelled) {
+        return Some(format!("{answers} until its time was up, so it may exist: give it more with --timeout"));
+    }
+    let k = Config::default().lookup.k;
+    is_little(outcome).then(|| match outcome.answered == outcome.queried {
+        true => format!(
+            "{answers}, and a proof takes the {k} nearest, so it may exist where this node knows nobody: join through \
+             others, too (--bootstrap ADDR)"
+        ),
+        false => format!(
+            "only {answers}, which is no proof (the {k} nearest, and half of those asked, would be), so it may exist: \
+             ask again, or through other nodes (--bootstrap ADDR)"
+        ),
+    })
+}
+
+/// Whoever has not joined asks nobody.
+pub const NOBODY_KNOWN: &str = "no node is known: bootstrap first (--bootstrap ADDR)";
+
+/// How many answered of how many.
+pub fn answers(outcome: &Outcome) -> String {
+    format!("{} of {} answered", outcome.answered, count(outcome.queried, "node"))
+}
+
+/// Whether fewer answered than hold an item, or less than half.
+pub fn is_little(outcome: &Outcome) -> bool {
+    let Outcome { queried, answered, .. } = *outcome;
+    answered < u16::from(Config::default().lookup.k) || u32::from(queried) > 2 * u32::from(answered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reserve(reason: Reason, queried: u16, answered: u16) -> Option<String> {
+        let mut outcome = Outcome::default();
+        (outcome.reason, outcome.queried, outcome.answered) = (reason, queried, answered);
+        super::reserve(&outcome)
+    }
+
+    /// Rule U23.
+    #[test]
+    fn the_nearest_nodes_and_half_of_all_are_a_proof_and_one_less_is_none() {
+        for (queried, answered, is_proof) in
+            [(8, 8, true), (7, 7, false), (20, 7, false), (16, 8, true), (17, 8, false), (65_535, 65_535, true)]
+        {
+            let said = reserve(Reason::Converged, queried, answered);
+            assert_eq!(said.is_none(), is_proof, "{queried} {answered}");
+            let words = format!("{answered} of {queried} nodes answered");
+            assert!(said.is_none_or(|said| said.contains(&words) && said.contains("may exist")));
+        }
+    }
+
+    /// Rule U23.
+    #[test]
+    fn what_was_not_finished_or_never_begun_proves_nothing() {
+        let late = reserve(Reason::Deadline, 40, 39).unwrap();
+        assert!(late.contains("39 of 40") && late.contains("--timeout"), "{late}");
+        assert!(reserve(Reason::Exhausted, 0, 0).unwrap().contains("bootstrap first"));
+        assert!(reserve(Reason::Exhausted, 1, 0).unwrap().contains("0 of 1 node answered"));
+    }
+}

@@ -1,0 +1,55 @@
+//! When a node saves whom it knows, and that no poor list replaces a rich one.
+
+use std::fs;
+
+use crate::commands::World;
+use crate::process::run;
+use crate::program::Running;
+
+/// A state file with so many contacts of link 0, at ports from 1 on, where nobody is.
+fn state(contacts: u16) -> Vec<u8> {
+    let contact = |n: u16| {
+        let id = [&n.to_be_bytes()[..], &[7; 18]].concat();
+        let port = format!("2:ip4:\x7f\x00\x00\x014:linki0e4:porti{n}ee");
+        [b"d2:id20:", &id[..], port.as_bytes()].concat()
+    };
+    let contacts: Vec<u8> = (1..=contacts).flat_map(contact).collect();
+    [b"d8:contactsl", &contacts[..], b"e3:idsl20:abcdefghij0123456789e5:statei1ee"].concat()
+}
+
+fn contacts(path: &str) -> usize {
+    fs::read(path).unwrap().windows(4).filter(|bytes| bytes == b"2:ip").count()
+}
+
+/// Rule J20. It is killed, so that it cannot save at its end.
+#[test]
+fn whom_a_node_found_is_saved_soon_after_it_joined() {
+    let world = World::of(24);
+    let state = world.folder.file("state");
+    let node = ["node", "--bind", "127.0.0.1:0", "--state", &state, "--bootstrap", &world.network];
+    let mut running = Running::start(&node);
+    running.line_with("joined with");
+    while contacts(&state) < 8 {
+        assert!(!running.is_over());
+        std::thread::yield_now();
+    }
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+    // The next run needs nobody else.
+    let mut running = Running::start(&["node", "--bind", "127.0.0.1:0", "--state", &state]);
+    assert!(running.line_with("link 0 is no longer alone").contains("contact"));
+}
+
+/// Rule J21.
+#[test]
+fn a_short_run_with_few_contacts_replaces_no_rich_list() {
+    let world = World::new();
+    for network in [&world.network, &world.nobody] {
+        let file = world.folder.with("state", state(60));
+        let node = ["node", "--bind", "127.0.0.1:0", "--state", &file, "--bootstrap", network, "--timeout", "2"];
+        run(&node, b"").in_order("a short run");
+        let saved = contacts(&file);
+        assert!(saved >= 60, "{saved} contacts are left of 60");
+        assert_eq!(saved > 60, network == &world.network, "{saved} contacts");
+    }
+}

@@ -1,0 +1,53 @@
+//! Two values that their owner signed with one sequence number.
+
+use honeyguide::krpc::{Item, SignedItem};
+
+use crate::fake::{Fake, nodes};
+use crate::process::run;
+
+const SECRET: [u8; 32] = [9; 32];
+
+/// What a node says that holds this value.
+fn holding(value: &[u8], seq: i64, secret: &[u8; 32]) -> (Vec<u8>, Vec<u8>) {
+    let item = Item::mutable(secret, value).salt(b"s").seq(seq).sign().unwrap();
+    let key = [b"1:k32:", &SignedItem::public_key(&SECRET)[..]].concat();
+    let signed = [format!("3:seqi{seq}e3:sig64:").as_bytes(), &item.mutable().signature[..]].concat();
+    (key, [&signed, &b"5:token1:t1:v"[..], value].concat())
+}
+
+/// A network of two nodes, of which the first tells the second, and what `get --key` says.
+fn get(first: (Vec<u8>, Vec<u8>), second: (Vec<u8>, Vec<u8>), more: &[&str]) -> crate::program::Run {
+    let held = |method, (key, rest): &(Vec<u8>, Vec<u8>), nodes: &[u8]| match method {
+        "get" => Some([&key[..], nodes, rest].concat()),
+        _ => Some([nodes, b"5:token1:t"].concat()),
+    };
+    let second = Fake::new(2, move |method| held(method, &second, b""));
+    let named = nodes(&[(2, second.addr)]);
+    let first = Fake::new(1, move |method| held(method, &first, &named));
+    let (key, at) = (hex::encode(SignedItem::public_key(&SECRET)), first.addr.to_string());
+    run(&[&["get", "--key", &key, "--salt", "s", "--bootstrap", &at], more].concat(), b"")
+}
+
+/// Rule U24. Whichever is heard first.
+#[test]
+fn two_values_of_one_sequence_number_are_told_and_which_is_shown() {
+    let (small, large) = (holding(b"3:aaa", 7, &SECRET), holding(b"3:bbb", 7, &SECRET));
+    for (first, second) in [(&small, &large), (&large, &small)] {
+        let told = get(first.clone(), second.clone(), &[]).done();
+        assert_eq!(told.out, "bbb\n");
+        let words = ["warning", "two values", "sequence number 7", "both are signed", "the larger", "--seq 8"];
+        assert!(words.iter().all(|word| told.err.contains(word)), "{told:?}");
+        let told = get(first.clone(), second.clone(), &["--json"]).done();
+        assert!(told.err.contains("two values") && told.objects().len() == 1, "{told:?}");
+    }
+}
+
+/// Rule U24.
+#[test]
+fn no_other_version_and_no_forgery_makes_two_values_of_one_sequence_number() {
+    let (good, other) = (holding(b"3:bbb", 7, &SECRET), [8; 32]);
+    for second in [holding(b"3:bbb", 7, &SECRET), holding(b"3:aaa", 6, &SECRET), holding(b"3:aaa", 7, &other)] {
+        let told = get(good.clone(), second, &[]).done();
+        assert_eq!((told.out.as_str(), told.err.as_str()), ("bbb\n", ""));
+    }
+}
