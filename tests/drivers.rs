@@ -377,6 +377,10 @@ fn a_runtime_that_lacks_what_a_node_needs_is_an_error_that_names_it() {
             (spawned, missing) => panic!("{spawned:?}, {missing:?}"),
         }
     }
+    // A test network brings the threads of its nodes, and waits for them by the clock of its caller.
+    let without_clock = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let refused = without_clock.block_on(Testnet::start(2, 0, [3; 32])).unwrap_err();
+    assert!(refused.to_string().contains("enable_time"), "{refused}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::adapters::bind::BoundSocket;
 use crate::adapters::handle::Handle;
-use crate::adapters::tokio::spawn;
+use crate::adapters::tokio::{find_clock, spawn};
 use crate::base::rate::Rate;
 use crate::base::rng::Rng;
 use crate::dht::config::Config;
@@ -64,10 +64,8 @@ impl Testnet {
     /// one endpoint answers ten of them a second.
     ///
     /// # Errors
-    /// When a socket or a thread cannot be had, for example because the port is in use.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime, and in one without a clock (`enable_time`).
+    /// When a socket or a thread cannot be had, for example because the port is in use; outside a tokio runtime, and in
+    /// one without a clock (`enable_time`), as [`spawn`].
     pub async fn start(nodes: usize, port: u16, rng_seed: [u8; 32]) -> io::Result<Testnet> {
         let mut config = Config::small().local();
         config.limiter.per_endpoint = OPEN;
@@ -80,10 +78,8 @@ impl Testnet {
     ///
     /// # Errors
     /// Those of [`start`](Testnet::start), and when the configuration makes no sense.
-    ///
-    /// # Panics
-    /// As [`start`](Testnet::start).
     pub async fn start_with(config: Config, nodes: usize, port: u16, rng_seed: [u8; 32]) -> io::Result<Testnet> {
+        find_clock()?;
         let mut rng = Rng::from_seed(rng_seed);
         let mut sockets = Vec::new();
         for i in 0..nodes.max(1) {

@@ -114,9 +114,7 @@ fn start(
     observer: Option<Box<dyn Observer>>,
 ) -> io::Result<Handle> {
     let addrs = addrs_of(&sockets)?;
-    let runtime = runtime::Handle::try_current().map_err(|_| {
-        unsupported("a node is a task of a tokio runtime, and there is none: call this inside one (Runtime::enter)")
-    })?;
+    let runtime = find_runtime()?;
     let sockets = sockets
         .into_iter()
         .map(|socket| {
@@ -124,7 +122,7 @@ fn start(
             with_driver("network", "enable_io", || UdpSocket::from_std(socket))?
         })
         .collect::<io::Result<TaskSockets>>()?;
-    with_driver("time", "enable_time", || drop(sleep(Duration::ZERO)))?;
+    find_clock()?;
     // Boxes keep a task small: a future holds what it was given twice, and a channel has room for many messages.
     let runner = Box::new(Runner::new(config, rng_seed, sockets, &addrs, observer)?);
     let (sender, messages) = unbounded_channel();
@@ -133,6 +131,18 @@ fn start(
     });
     runtime.spawn(run(Task { runner, messages, _lifetime: lifetime }));
     Ok(handle)
+}
+
+/// Whether the current runtime has a clock.
+pub(super) fn find_clock() -> io::Result<()> {
+    find_runtime()?;
+    with_driver("time", "enable_time", || drop(sleep(Duration::ZERO)))
+}
+
+fn find_runtime() -> io::Result<runtime::Handle> {
+    runtime::Handle::try_current().map_err(|_| {
+        unsupported("a node is a task of a tokio runtime, and there is none: call this inside one (Runtime::enter)")
+    })
 }
 
 /// Makes what takes a driver of the runtime.
