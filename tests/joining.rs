@@ -173,11 +173,20 @@ fn a_name_service_that_is_silent_is_told_of() {
         return;
     }
     namespace::run("ip link set lo up");
-    let _names = Names::new("");
+    let names = Names::new("");
+    // It is told before the system gives up.
+    names.0.with("resolv.conf", "nameserver 127.0.0.1\noptions timeout:20 attempts:1\n");
     let _silent = UdpSocket::bind("127.0.0.1:53").unwrap();
-    let mut running = Running::start(&["find-node", ID, "--bootstrap", "router.test:1"]);
-    let word = running.word();
-    assert!(word.contains("router.test:1") && word.contains("name service"), "{word}");
+    let commands = [
+        &["find-node", ID, "--bootstrap", "router.test:1"][..],
+        &["ping", "router.test:1"],
+        &["get", ID, "--at", "router.test:1"],
+        &["node", "--bind", "router.test:1"],
+    ];
+    for mut running in commands.map(Running::start) {
+        let word = running.word();
+        assert!(word.contains("\"router.test:1\"") && word.contains("name service has not answered"), "{word}");
+    }
 }
 
 /// Rule J17.

@@ -3,13 +3,12 @@
 use std::net::SocketAddr;
 
 use honeyguide::adapters::Handle;
-use honeyguide::adapters::resolve::resolve;
-use tokio::time::timeout_at;
 
 use crate::client;
 use crate::failed::Failed;
 use crate::heard::Heard;
 use crate::joining_options::Rules;
+use crate::name_service;
 use crate::options::Options;
 use crate::print::say;
 use crate::randomness::Randomness;
@@ -41,11 +40,7 @@ pub async fn reach(
 /// The address that was typed, or those of the name, IPv4 first.
 async fn addresses(options: &Options, start: &Start) -> Result<Vec<SocketAddr>, Failed> {
     let Some(name) = start.names.first() else { return Ok(start.typed.clone()) };
-    let mut answers = resolve([name.clone()]);
-    let answer = match options.deadline() {
-        None => answers.next().await,
-        Some(deadline) => timeout_at(deadline, answers.next()).await.unwrap_or(None),
-    };
+    let answer = name_service::answer(name.clone(), options.deadline()).await;
     let answer = answer.ok_or_else(|| format!("\"{name}\": the name service did not answer"))?;
     let mut addrs = answer.addrs.map_err(|fault| fault.to_string())?;
     // A private address is the only one that was asked for, so it is no stranger among public ones.

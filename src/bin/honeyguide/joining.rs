@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use honeyguide::adapters::resolve::{Resolution, Resolved, resolve};
 use honeyguide::adapters::{Handle, OperationError};
@@ -16,11 +15,9 @@ use honeyguide::{Config, Endpoint, Outcome};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::name_service::{PATIENCE, silent};
 use crate::start::{Judgement, Start, family_of};
 use crate::unsent::{self, Unsent};
-
-/// How long a round waits for the name service.
-const NAMES: Duration = Duration::from_secs(5);
 
 /// Something that came of a round.
 pub enum Step {
@@ -88,7 +85,7 @@ impl Joining {
         if !self.asking.is_empty() {
             return;
         }
-        self.names_until = Instant::now() + NAMES;
+        self.names_until = Instant::now() + PATIENCE;
         let typed = self.start.typed.clone();
         let skipped = self.sort(&typed);
         self.name_skipped(skipped);
@@ -259,11 +256,9 @@ impl Joining {
 
     /// Says which names the name service owes an answer; whether that is news.
     fn say_unanswered(&mut self) -> bool {
-        let names: Vec<_> = self.unanswered.iter().map(|name| format!("\"{name}\"")).collect();
-        let (before, waited) = (self.words.len(), NAMES.as_secs());
+        let (names, before) = (self.unanswered.iter().cloned().collect::<Vec<_>>(), self.words.len());
         if !names.is_empty() {
-            let names = names.join(", ");
-            self.say(format!("the name service has not answered in {waited} s, and is waited for: {names}"));
+            self.say(silent(&names));
         }
         self.words.len() > before
     }

@@ -33,6 +33,7 @@ mod journal_file;
 mod keygen;
 mod lines;
 mod man;
+mod name_service;
 mod negentropy_harness;
 mod node;
 mod options;

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use honeyguide::adapters::BoundSocket;
-use honeyguide::adapters::resolve::{ResolveError, resolve};
+use honeyguide::adapters::resolve::ResolveError;
 use honeyguide::krpc::Family;
 
 use crate::failed::Failed;
+use crate::name_service;
 use crate::print::say;
 use crate::start::{Start, canonical, is_localhost, zoned};
 
@@ -73,7 +74,7 @@ pub async fn bind_all(places: Vec<Place>) -> Result<Vec<BoundSocket>, Failed> {
 
 /// A name has one socket for each of its addresses; a family that this machine lacks is passed over.
 async fn bind_name(host: &str, port: u16) -> Result<Vec<BoundSocket>, Failed> {
-    let answer = resolve([format!("{host}:1")]).next().await;
+    let answer = name_service::answer(format!("{host}:1"), None).await;
     let addrs = match answer.map(|answer| answer.addrs) {
         Some(Ok(addrs)) => addrs,
         Some(Err(_)) | None => {
