@@ -74,7 +74,7 @@ fn a_reader_who_has_gone_is_the_end_without_a_word() {
         let codes = if is_undone { &["code 0", "code 1"][..] } else { &["code 0"] };
         let (last, words) = (run.err.lines().last().unwrap(), run.err.lines().count() - 1);
         assert!(codes.contains(&last), "{}: {run:?}", case.name());
-        let may_speak = ["put", "journal scrub", "journal shrink", "keygen"].contains(&case.name());
+        let may_speak = ["node", "put", "journal scrub", "journal shrink", "keygen"].contains(&case.name());
         assert!(words == 0 || may_speak, "{}: {run:?}", case.name());
         assert!(!run.err.to_lowercase().contains("pipe") && !run.err.contains("standard output cannot"), "{run:?}");
     }
