@@ -1,4 +1,4 @@
-//! How the program joins, on which sockets, and how soon it ends. Rules J8 to J15 of `spec/joining.md`.
+//! How the program joins, on which sockets, and how soon it ends. Rules B8 to B15 of `spec/joining.md`.
 //!
 //! What takes a network of its own runs in a namespace.
 
@@ -59,7 +59,7 @@ fn lossy(to: SocketAddr, lost: usize) -> SocketAddr {
     addr
 }
 
-/// Rule J8.
+/// Rule B8.
 #[test]
 fn a_lost_datagram_decides_nothing() {
     let (_network, addr) = network("6");
@@ -78,7 +78,7 @@ fn without_route() -> u64 {
     values.split(' ').nth(at).unwrap().parse().unwrap()
 }
 
-/// Rule J8.
+/// Rule B8.
 #[test]
 fn a_network_that_is_not_there_yet_is_waited_for() {
     if !namespace::is_inside("a_network_that_is_not_there_yet_is_waited_for") {
@@ -114,7 +114,7 @@ impl Names {
     }
 }
 
-/// Rule J9.
+/// Rule B9.
 #[test]
 fn a_daemon_that_begins_before_the_name_service_asks_again() {
     if !namespace::is_inside("a_daemon_that_begins_before_the_name_service_asks_again") {
@@ -134,7 +134,7 @@ fn a_daemon_that_begins_before_the_name_service_asks_again() {
     assert!(finder.end().done().out.contains("10.9.9.9"));
 }
 
-/// Rule J9. It is told while the command goes on, and once.
+/// Rule B9. It is told while the command goes on, and once.
 #[test]
 fn a_name_that_cannot_be_resolved_is_told_at_once() {
     if !namespace::is_inside("a_name_that_cannot_be_resolved_is_told_at_once") {
@@ -166,7 +166,7 @@ fn a_name_that_cannot_be_resolved_is_told_at_once() {
     assert_eq!(run.err.lines().count(), 1, "{run:?}");
 }
 
-/// Rule J9. A name service that says nothing at all.
+/// Rule B9. A name service that says nothing at all.
 #[test]
 fn a_name_service_that_is_silent_is_told_of() {
     if !namespace::is_inside("a_name_service_that_is_silent_is_told_of") {
@@ -189,7 +189,7 @@ fn a_name_service_that_is_silent_is_told_of() {
     }
 }
 
-/// Rule J17.
+/// Rule B17.
 #[test]
 fn a_node_that_knows_nobody_says_so_at_the_start_and_how_others_join_it() {
     let mut alone = Running::start(&["node", "--bind", "127.0.0.1:0", "[::1]:0"]);
@@ -208,7 +208,7 @@ fn a_node_that_knows_nobody_says_so_at_the_start_and_how_others_join_it() {
     assert_eq!(run.err, "");
 }
 
-/// Rules J10 and J11.
+/// Rules B10 and B11.
 #[test]
 fn what_a_name_resolves_to_lifts_no_rule() {
     if !namespace::is_inside("what_a_name_resolves_to_lifts_no_rule") {
@@ -237,7 +237,7 @@ fn what_a_name_resolves_to_lifts_no_rule() {
     assert!(addrs.contains("127.0.0.1:") && addrs.contains("[::1]:"), "a link for each address: {addrs}");
 }
 
-/// Rule J12.
+/// Rule B12.
 #[test]
 fn an_address_of_the_other_family_in_first_place_breaks_nothing() {
     let (_network, addr) = network("6");
@@ -258,7 +258,7 @@ fn an_address_of_the_other_family_in_first_place_breaks_nothing() {
     while !daemon.line().contains("link 0 joined with") {}
 }
 
-/// Rules J12 and J13.
+/// Rules B12 and B13.
 #[test]
 fn a_host_without_one_of_the_families_uses_the_other() {
     if !namespace::is_inside("a_host_without_one_of_the_families_uses_the_other") {
@@ -296,7 +296,7 @@ fn a_host_without_one_of_the_families_uses_the_other() {
     assert!(daemon.word().contains("no IPv4 loopback address") && daemon.line().contains("[::1]:"));
 }
 
-/// Rules J1, J3 and J13.
+/// Rules B1, B3 and B13.
 #[test]
 fn a_node_binds_both_families_on_one_port_and_by_name() {
     let (_node, taken) = node("127.0.0.1:0");
@@ -323,7 +323,7 @@ fn a_node_binds_both_families_on_one_port_and_by_name() {
     honeyguide(&["node", "--bind", "127.0.0.1"]).ended(2, &["127.0.0.1", "port"]);
 }
 
-/// Rule J19.
+/// Rule B19.
 #[test]
 fn nodes_at_link_local_addresses_meet_where_their_links_are_bound_to_the_interface() {
     if !namespace::is_inside("nodes_at_link_local_addresses_meet_where_their_links_are_bound_to_the_interface") {
@@ -341,7 +341,7 @@ fn nodes_at_link_local_addresses_meet_where_their_links_are_bound_to_the_interfa
     assert!(line.contains("with 1 contact ("), "{line}");
 }
 
-/// Rule J14.
+/// Rule B14.
 #[test]
 fn a_signal_ends_the_wait_for_a_name_service_at_once() {
     if !namespace::is_inside("a_signal_ends_the_wait_for_a_name_service_at_once") {
@@ -377,7 +377,7 @@ fn a_signal_ends_the_wait_for_a_name_service_at_once() {
     }
 }
 
-/// Rule J14.
+/// Rule B14.
 #[test]
 fn a_hangup_that_was_to_be_ignored_is_ignored() {
     let mut running = Running::start_deaf("HUP", &["node", "--bind", "127.0.0.1:0", "--json"]);
@@ -392,7 +392,7 @@ fn a_hangup_that_was_to_be_ignored_is_ignored() {
     running.end().done();
 }
 
-/// Rules J14 and J15.
+/// Rules B14 and B15.
 #[test]
 fn a_test_network_that_did_not_stand_in_time_is_a_failure() {
     honeyguide(&["testnet", "--nodes", "1500", "--timeout", "0.01"]).ended(1, &["1500 nodes", "0.01 s"]);

@@ -176,7 +176,7 @@ fn a_command_past_the_queue_can_be_cancelled() {
     past.drain(..2).for_each(|operation| assert_eq!(reason(operation), Reason::Cancelled));
 }
 
-/// Rule J7.
+/// Rule B7.
 #[test]
 fn whoever_awaits_a_command_past_the_queue_no_longer_leaves_nothing_behind() {
     struct Task;

@@ -1,4 +1,4 @@
-//! What the drivers do with sockets that fail, and what they leave behind. Rules J4 to J7 of `spec/joining.md`.
+//! What the drivers do with sockets that fail, and what they leave behind. Rules B4 to B7 of `spec/joining.md`.
 
 use std::future::Future;
 use std::io;
@@ -68,7 +68,7 @@ impl Wake for Task {
     fn wake(self: Arc<Self>) {}
 }
 
-/// Rule J7: a waker that stays keeps its whole task.
+/// Rule B7: a waker that stays keeps its whole task.
 #[test]
 fn whoever_waited_for_a_node_leaves_nothing_with_it() {
     for driver in BOTH {
@@ -106,7 +106,7 @@ fn ticks(name: &str) -> u64 {
     stats.filter_map(of_thread).sum()
 }
 
-/// Rule J5. On Linux a socket that is shut down is readable for ever, and fails at each receive; one that somebody made
+/// Rule B5. On Linux a socket that is shut down is readable for ever, and fails at each receive; one that somebody made
 /// non-blocking fails at each receive of a thread.
 #[cfg(target_os = "linux")]
 #[test]
@@ -146,7 +146,7 @@ fn a_socket_that_fails_at_each_receive_is_paused_and_its_owner_told() {
     }
 }
 
-/// Rules J5 and J6. It still hears what comes, and fails at each receive as soon as nothing does.
+/// Rules B5 and B6. It still hears what comes, and fails at each receive as soon as nothing does.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_socket_that_was_shut_down_is_one_trouble_whatever_it_hears() {
@@ -172,7 +172,7 @@ fn a_socket_that_was_shut_down_is_one_trouble_whatever_it_hears() {
     }
 }
 
-/// Rule J18.
+/// Rule B18.
 #[test]
 fn datagrams_that_cannot_be_sent_are_told_of_now_and_then_with_the_cause() {
     if !namespace::is_inside("datagrams_that_cannot_be_sent_are_told_of_now_and_then_with_the_cause") {
@@ -193,7 +193,7 @@ fn datagrams_that_cannot_be_sent_are_told_of_now_and_then_with_the_cause() {
     }
 }
 
-/// Rule J6. Whoever has a second handle of a socket can make it non-blocking, and blocking again.
+/// Rule B6. Whoever has a second handle of a socket can make it non-blocking, and blocking again.
 #[test]
 fn the_end_of_a_trouble_is_told_too() {
     let socket = socket();
@@ -216,7 +216,7 @@ fn the_end_of_a_trouble_is_told_too() {
     node.shutdown().wait();
 }
 
-/// Rule J4.
+/// Rule B4.
 #[test]
 fn a_driver_refuses_a_socket_of_two_families() {
     let both = || {
@@ -239,7 +239,7 @@ fn held() -> [usize; 2] {
     ["/proc/self/task", "/proc/self/fd"].map(|folder| std::fs::read_dir(folder).unwrap().count())
 }
 
-/// Rule J5, with what may become of an address, or of the whole interface, between start and shutdown.
+/// Rule B5, with what may become of an address, or of the whole interface, between start and shutdown.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_shutdown_leaves_nothing_behind_whatever_became_of_the_address() {

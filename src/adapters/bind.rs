@@ -4,7 +4,7 @@
 //! datagram arrives on a link of the other family (BEP 32). Buffers of 4 MiB are asked for, since a burst of answers
 //! must not be lost before the node sees it; the system may give less, and what it gave is reported.
 //!
-//! Rules J1 to J4 of `spec/joining.md`.
+//! Rules B1 to B4 of `spec/joining.md`.
 
 use std::format;
 use std::io;
@@ -216,7 +216,7 @@ mod tests {
         refused.expect_err("it cannot be had").to_string()
     }
 
-    /// Rule J1.
+    /// Rule B1.
     #[test]
     fn both_families_share_one_port() {
         let four = BoundSocket::at(parse("0.0.0.0:0")).unwrap();
@@ -227,7 +227,7 @@ mod tests {
         assert!(again.contains("in use") && again.contains(&port.to_string()), "{again}");
     }
 
-    /// Rule J2.
+    /// Rule B2.
     #[test]
     fn what_the_buffers_became_is_reported() {
         let plain = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -245,7 +245,7 @@ mod tests {
         assert!(addrs.is_sorted_by_key(SocketAddr::is_ipv6) && !addrs.is_empty());
     }
 
-    /// Rule J3.
+    /// Rule B3.
     #[test]
     fn a_refusal_names_the_address_and_the_cause() {
         let foreign = sentence(BoundSocket::at(parse("192.0.2.1:7")));
@@ -258,7 +258,7 @@ mod tests {
         assert!(device.contains("no-such-device"), "{device}");
     }
 
-    /// Rule J3.
+    /// Rule B3.
     #[test]
     fn only_a_family_that_the_machine_lacks_may_be_left_out() {
         let refused = |number| no_socket(parse("[::]:7"), &io::Error::from_raw_os_error(number));
@@ -272,7 +272,7 @@ mod tests {
         assert!(is_missing(&no_socket(parse("[::]:7"), &unknown)), "{unknown}");
     }
 
-    /// Rule J4.
+    /// Rule B4.
     #[test]
     fn a_socket_of_two_families_is_no_link() {
         let both = Socket::new(Domain::IPV6, Type::DGRAM, None).unwrap();

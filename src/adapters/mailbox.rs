@@ -258,7 +258,7 @@ mod tests {
         }
     }
 
-    /// Rule J7.
+    /// Rule B7.
     #[test]
     fn whoever_waits_no_longer_leaves_nothing_behind() {
         let mail: Arc<Mailbox<u8, ()>> = Mailbox::new(1);

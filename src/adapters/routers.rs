@@ -45,7 +45,7 @@ mod tests {
     use super::*;
     use crate::adapters::resolve::ResolveError;
 
-    /// Rule J16.
+    /// Rule B16.
     #[test]
     fn each_name_has_a_port_and_the_day_on_which_it_was_seen() {
         for Router { name, last_seen } in Router::PUBLIC {

@@ -1,6 +1,6 @@
 //! Datagrams that the system refuses to send: the owner is told of the first, and then ever more rarely.
 //!
-//! Rule J18 of `spec/joining.md`.
+//! Rule B18 of `spec/joining.md`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -53,7 +53,7 @@ mod tests {
         }
     }
 
-    /// Rule J18.
+    /// Rule B18.
     #[test]
     fn words_come_ever_more_rarely_and_count_what_was_not_told() {
         let mut trouble = SendTrouble::default();

@@ -2,7 +2,7 @@
 //!
 //! Some systems report at a receive that somebody refused a datagram of ours, so failures alone mean little. So many in
 //! a row, without a datagram and without a moment of silence, are a socket that is broken: its interface went, or
-//! somebody shut it down. Rules J5 and J6 of `spec/joining.md`.
+//! somebody shut it down. Rules B5 and B6 of `spec/joining.md`.
 
 use std::io;
 use std::time;
@@ -86,7 +86,7 @@ mod tests {
     const LINK: LinkId = LinkId(2);
     const ERROR: io::ErrorKind = io::ErrorKind::NetworkDown;
 
-    /// Rule J5.
+    /// Rule B5.
     #[test]
     fn pauses_grow_to_a_second_and_trouble_is_told_once() {
         let mut trouble = Trouble::new(LINK);
@@ -105,7 +105,7 @@ mod tests {
         (0..times).for_each(|_| _ = trouble.on_failure(ERROR));
     }
 
-    /// Rule J6.
+    /// Rule B6.
     #[test]
     fn its_end_is_told_when_the_trouble_was() {
         for end in [Trouble::on_silence, Trouble::on_datagram] {
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(trouble.take_news(), None);
     }
 
-    /// Rule J6. A busy socket may know no silence.
+    /// Rule B6. A busy socket may know no silence.
     #[test]
     fn datagrams_without_a_failure_for_a_second_are_its_end_too() {
         let mut trouble = Trouble::new(LINK);
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(trouble.take_news(), Some(Notice::LinkRecovered { link: LINK }));
     }
 
-    /// Rule J6.
+    /// Rule B6.
     #[test]
     fn silence_alone_and_datagrams_between_failures_end_nothing() {
         let mut trouble = Trouble::new(LINK);

@@ -21,7 +21,7 @@ fn contacts(path: &str) -> usize {
     fs::read(path).unwrap().windows(4).filter(|bytes| bytes == b"2:ip").count()
 }
 
-/// Rule J20. It is killed, so that it cannot save at its end.
+/// Rule J23. It is killed, so that it cannot save at its end.
 #[test]
 fn whom_a_node_found_is_saved_soon_after_it_joined() {
     let world = World::of(24);
@@ -40,7 +40,7 @@ fn whom_a_node_found_is_saved_soon_after_it_joined() {
     assert!(running.line_with("link 0 is no longer alone").contains("contact"));
 }
 
-/// Rule J21.
+/// Rule J24.
 #[test]
 fn a_short_run_with_few_contacts_replaces_no_rich_list() {
     let world = World::new();

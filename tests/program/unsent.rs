@@ -7,7 +7,7 @@ use crate::namespace;
 use crate::process::run;
 use crate::program::Running;
 
-/// Rule J18.
+/// Rule B18.
 #[test]
 fn what_could_not_be_sent_is_told_with_the_cause() {
     if !namespace::is_inside("unsent::what_could_not_be_sent_is_told_with_the_cause") {

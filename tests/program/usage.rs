@@ -110,7 +110,17 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
         (&["completions", "dos"], &["'dos'", "bash"]),
         (&["man"], &["<FOLDER>"]),
         (&["pubkey"], &["<FILE>"]),
-        (&["keygen", "-"], &["'-'", "<FILE>", "name a file", "./-"]),
+        (&["pubkey", "f", "-q", "-v"], &["--quiet", "cannot be used with"]),
+    ] {
+        wrong(args, say);
+    }
+}
+
+/// Rule U2. Where a file is made or read twice, `-` is none.
+#[test]
+fn a_dash_is_never_a_file() {
+    for (args, say) in [
+        (&["keygen", "-"][..], &["'-'", "<FILE>", "name a file", "./-"][..]),
         (&["replay", "-"], &["'-'", "FILE", "name a file"]),
         (&["journal", "scrub", "-", "out"], &["'-'", "<FILE>", "name a file"]),
         (&["journal", "scrub", "f", "-"], &["'-'", "<OUT>", "name a file"]),
@@ -120,7 +130,6 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
         (&["node", "--journal", "-"], &["'-'", "--journal <FILE>", "name a file"]),
         (&["man", "-"], &["'-'", "<FOLDER>", "name a file"]),
         (&["reconcile", "-", "-"], &["standard input", "name a file for one"]),
-        (&["pubkey", "f", "-q", "-v"], &["--quiet", "cannot be used with"]),
     ] {
         wrong(args, say);
     }

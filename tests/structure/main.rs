@@ -2,6 +2,7 @@
 //!
 //! Each check is a function from files to complaints, with violations planted beside it.
 
+mod cases;
 mod circles;
 mod faces;
 mod fields;
@@ -12,6 +13,7 @@ mod links;
 mod map;
 mod names;
 mod prose;
+mod rules;
 mod source;
 
 use source::{Complaint, repository, scripts};
@@ -66,6 +68,16 @@ fn links_lead_to_headings_that_are_there() {
 #[test]
 fn the_map_of_the_architecture_names_what_is_there() {
     hold(map::check(&repository().0));
+}
+
+#[test]
+fn tests_that_a_page_names_are_there() {
+    hold(cases::check(&repository().0));
+}
+
+#[test]
+fn each_rule_has_a_number_of_its_own_and_what_is_cited_is_there() {
+    hold(rules::check(&repository().0));
 }
 
 #[track_caller]

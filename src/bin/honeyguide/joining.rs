@@ -2,7 +2,7 @@
 //!
 //! A round never waits for the name service longer than a few seconds; a name that takes longer is heard in a later
 //! round. How often there is one is for others to say: a command repeats them until its time is up, a daemon whenever
-//! it has nobody or has been poor for long (J8, J9).
+//! it has nobody or has been poor for long (B8, B9).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;

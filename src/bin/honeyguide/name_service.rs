@@ -1,4 +1,4 @@
-//! One name, asked of the name service. It can take long, and the user hears of that (J9).
+//! One name, asked of the name service. It can take long, and the user hears of that (B9).
 
 use std::time::Duration;
 

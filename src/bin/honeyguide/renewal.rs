@@ -1,4 +1,4 @@
-//! When a daemon asks all names and addresses again (J9): soon while it has nobody, at times while it has few.
+//! When a daemon asks all names and addresses again (B9): soon while it has nobody, at times while it has few.
 
 use std::time::Duration;
 
@@ -79,13 +79,13 @@ mod tests {
         (1..=seconds).filter(|second| renewal.is_due(at(*second), contacts(*second))).collect()
     }
 
-    /// Rule J9.
+    /// Rule B9.
     #[test]
     fn whoever_has_nobody_asks_again_soon_and_then_every_minute() {
         assert_eq!(rounds(250, |_| 0), [1, 3, 7, 15, 31, 63, 123, 183, 243]);
     }
 
-    /// Rule J9.
+    /// Rule B9.
     #[test]
     fn whoever_has_few_for_long_asks_again_ever_more_rarely() {
         assert_eq!(rounds(15_000, |_| ENOUGH - 1), [300, 900, 2100, 4500, 8100, 11_700]);

@@ -1,4 +1,4 @@
-//! When the state of a node is saved, and whom it names: rules J20 and J21 of `spec/journal.md`.
+//! When the state of a node is saved, and whom it names: rules J23 and J24 of `spec/journal.md`.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -129,7 +129,7 @@ mod tests {
         (1..=seconds).filter(|second| dates.is_due(start + Duration::from_secs(*second), contacts(*second))).collect()
     }
 
-    /// Rule J20.
+    /// Rule J23.
     #[test]
     fn a_state_is_saved_with_enough_contacts_after_half_a_minute_and_every_five_minutes() {
         assert_eq!(saves(700, |_| 0), [30, 330, 630]);
@@ -148,7 +148,7 @@ mod tests {
         numbers.map(contact).collect()
     }
 
-    /// Rule J21.
+    /// Rule J24.
     #[test]
     fn no_poor_list_replaces_a_rich_one_until_the_rest_was_found_dead() {
         let rich = contacts(0, 0..300);
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(kept(300..308, ALL_ASKED), 8, "all others were asked and are silent");
     }
 
-    /// Rule J21. Each link has its own, and a link that is not there now keeps them.
+    /// Rule J24. Each link has its own, and a link that is not there now keeps them.
     #[test]
     fn what_one_link_learned_says_nothing_of_another() {
         let before = [contacts(0, 0..20), contacts(1, 0..30), contacts(3, 0..40)].concat();
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!([0, 1, 2, 3].map(of_link), [8, 30, 0, 40]);
     }
 
-    /// Rule J21.
+    /// Rule J24.
     #[test]
     fn nobody_is_kept_twice_and_no_more_than_the_limit() {
         let now = contacts(0, 0..10);

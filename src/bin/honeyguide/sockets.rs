@@ -1,4 +1,4 @@
-//! The sockets of the program: where the user wants them, or where a command needs them (J13).
+//! The sockets of the program: where the user wants them, or where a command needs them (B13).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
@@ -125,7 +125,7 @@ pub fn ephemeral(start: &Start) -> Result<Vec<UdpSocket>, Failed> {
 mod tests {
     use super::*;
 
-    /// Rule J13.
+    /// Rule B13.
     #[test]
     fn a_place_is_an_address_or_a_name_with_a_port() {
         assert!(matches!(Place::parse("[::]:0"), Ok(Place::Addr(_))));

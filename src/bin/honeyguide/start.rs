@@ -1,6 +1,6 @@
 //! Whom a node joins through: what the user typed, the rules that follow from it, and what becomes of resolved names.
 //!
-//! Only what was typed decides about the network (J10): a name may resolve to anything, and whoever answers for it must
+//! Only what was typed decides about the network (B10): a name may resolve to anything, and whoever answers for it must
 //! not be able to lift a rule.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -93,7 +93,7 @@ impl Start {
     }
 
     /// Why nobody is asked by a command that has sockets of the system's choice: a link-local address of IPv6 takes a
-    /// socket at the same interface (J19).
+    /// socket at the same interface (B19).
     pub fn refused_without_bind(&self) -> Option<Failed> {
         let is_link_local = |addr: &&SocketAddr| matches!(addr, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local());
         let addr = self.typed.iter().find(is_link_local)?;
@@ -137,7 +137,7 @@ impl Start {
     }
 }
 
-/// What becomes of a resolved address (J11).
+/// What becomes of a resolved address (B11).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Judgement {
     Ask,
@@ -158,7 +158,7 @@ pub fn canonical(addr: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Why an address with the interface of a link-local one is refused (J19): those of nodes have none.
+/// Why an address with the interface of a link-local one is refused (B19): those of nodes have none.
 fn zone_refused(text: &str) -> Option<String> {
     let (ip, zone) = zoned(text)?;
     let given = format!("\"{text}\" names an interface, and addresses of nodes have none");
@@ -215,7 +215,7 @@ mod tests {
         Start { typed: vec![], names: vec!["router.example:6881".into()], network, is_public_list }
     }
 
-    /// Rule J11.
+    /// Rule B11.
     #[test]
     fn a_resolved_address_is_asked_only_where_a_node_can_be() {
         let (ours, list) = (start(false, Network::Public), start(true, Network::Public));
@@ -233,14 +233,14 @@ mod tests {
         assert_eq!(judged(&start(false, Network::Local), "127.0.0.1"), Judgement::Ask);
     }
 
-    /// Rule J10.
+    /// Rule B10.
     #[test]
     fn localhost_is_what_the_user_typed_and_other_names_are_not() {
         assert!(["localhost:1", "LocalHost:1", "localhost.:1", "a.localhost:1"].into_iter().all(is_localhost));
         assert!(!["localhost.example:1", "notlocalhost:1", "local:1"].into_iter().any(is_localhost));
     }
 
-    /// Rule J19.
+    /// Rule B19.
     #[test]
     fn an_interface_is_seen_in_every_spelling_of_an_address() {
         let ip = "fe80::1".parse().unwrap();

@@ -1,4 +1,4 @@
-//! What this machine could not send (rule J18 of `spec/joining.md`), for whoever would say that nobody answered.
+//! What this machine could not send (rule B18 of `spec/joining.md`), for whoever would say that nobody answered.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
