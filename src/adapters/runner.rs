@@ -25,6 +25,7 @@ use crate::dht::event::{Buffer, Event, Input, LinkId, Output};
 use crate::dht::node::journal::Call;
 use crate::dht::node::{Node, Storage};
 use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::message::{Decoded, decode};
 
 /// Bytes to receive at most: one more than any message may have, so that the node can tell a longer one.
 pub(super) const RECEIVE: usize = 1501;
@@ -291,7 +292,10 @@ impl<L: Sockets> Runner<L> {
                 Output::Transmit { link, to, payload } => match self.links.send(link, to.into(), payload) {
                     Err(error) if !is_ordinary_loss(&error) => {
                         self.on_unsent(link, to, error.kind());
-                        self.failed.push((link, to));
+                        // Of a reply the node keeps nothing: a query that is open there may have left well.
+                        if matches!(decode(payload), Ok(Decoded::Query(_))) {
+                            self.failed.push((link, to));
+                        }
                     }
                     _ => {}
                 },
@@ -376,6 +380,17 @@ mod tests {
             let ended = mails.iter().filter(|mail| mail.end().is_some()).count();
             assert!(ended > MOST_WAITING, "all but those that were sent before: {ended}");
         }
+    }
+
+    #[test]
+    fn a_reply_that_cannot_be_sent_ends_no_query() {
+        let (mut runner, mails) = full(1);
+        runner.links.is_gone.set(true);
+        let asked = Endpoint::v4([127, 0, 0, 1], 1);
+        runner.links.sent.set(0);
+        let payload = b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe";
+        runner.input(Input::Datagram { link: LinkId(0), from: asked, payload });
+        assert_eq!((runner.links.sent.get(), mails[0].end().is_some()), (1, false), "a reply, and the ping is open");
     }
 
     /// What has ended is nothing to a node, nor to its journal.
