@@ -397,7 +397,7 @@ impl TreeNode {
             TreeNode::Inner(children) => {
                 let below: usize = children.iter().map(|child| child.node.memory()).sum();
                 // The vector and the two counters of its owner.
-                below + children.capacity() * size_of::<Child>() + size_of::<Vec<Child>>() + 2 * size_of::<usize>()
+                below + children.capacity() * size_of::<Child>() + size_of::<Vec<Child>>() + size_of::<[usize; 2]>()
             }
         }
     }

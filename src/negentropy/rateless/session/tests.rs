@@ -177,6 +177,13 @@ fn a_buffer_that_is_too_small_is_named_with_a_length_that_is_enough() {
     let error = RatelessInitiator::new([1; 16], 100).initiate(&set, &mut vec![0; len - 1]).unwrap_err();
     assert_eq!(error, ReconcileError::BufferTooSmall { bytes: len - 1, least });
     assert!(responder.answer(&set, &out[..len], &mut [0; 2]).is_ok());
+    // What has no room among the symbols is for V1.
+    let other = Sealed::build(vec![Entry { timestamp: 1, id: [3; 32] }]).unwrap();
+    let mut answer = vec![0; responder.answer_len()];
+    let whole = responder.answer(&other, &out[..len], &mut answer).unwrap();
+    assert!(whole > 10 * SYMBOL_LEN && responder.answer(&other, &out[..len], &mut answer[..whole + 30]) == Ok(whole));
+    assert_eq!(responder.answer(&other, &out[..len], &mut answer[..whole - 1]), Ok(1));
+    assert_eq!(answer[0], 0x61);
     let error = responder.answer(&set, &out[..len], &mut [0; 1]).unwrap_err();
     assert_eq!(error, ReconcileError::BufferTooSmall { bytes: 1, least: RatelessAnswer::HEAD });
 }
