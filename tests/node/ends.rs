@@ -126,7 +126,7 @@ fn a_deadline_does_not_run_while_an_operation_waits_with_its_first_query() {
 /// Rule L33: of strangers one a second may be asked, and eight have to answer.
 #[test]
 fn a_deadline_stands_still_while_the_budget_for_unverified_nodes_alone_holds_an_operation_up() {
-    let deadline = Duration::from_secs(3);
+    let deadline = Duration::from_secs(5);
     let mut slow = lab::config();
     slow.lookup.unverified_query_rate = Rate { per_second: 1, burst: 1 };
     slow.lookup.deadline = deadline;
@@ -146,6 +146,39 @@ fn a_deadline_stands_still_while_the_budget_for_unverified_nodes_alone_holds_an_
     });
     assert_eq!(outcome.reason, Reason::Converged, "{outcome:?}");
     assert!(outcome.answered > 8 && outcome.elapsed > deadline * 2, "{outcome:?}");
+}
+
+/// Rule L33. Whoever answers at once, and always names nodes that are nearer and that nobody knows, keeps the budget
+/// empty.
+#[test]
+fn an_operation_that_is_held_up_again_and_again_ends_after_four_deadlines() {
+    let deadline = Duration::from_secs(3);
+    let mut slow = lab::config();
+    slow.lookup.unverified_query_rate = Rate { per_second: 1, burst: 1 };
+    slow.lookup.deadline = deadline;
+    let mut lab = Lab::new(slow);
+    lab.befriend(4);
+    // At each step nearer by a byte.
+    let stranger = |step: u8, n: u8| {
+        let mut id = TARGET.0;
+        id[usize::from(step) % 20] ^= 1 + n;
+        (Id(id), Endpoint::v4([55, step, n, 5], 53))
+    };
+    for &(id, endpoint) in &*lab.friends.clone() {
+        let named: Vec<_> = (0..8).map(|n| stranger(0, n)).collect();
+        lab.minds.insert(endpoint, Box::new(move |query| Some(lab::reply(query.tid, &id, &lab::nodes(&named)))));
+    }
+    lab.anyone_else = Some(Box::new(move |to, query| match *to.ip_bytes() {
+        [55, step, n, 5] => {
+            let named: Vec<_> = (0..8).map(|n| stranger(step + 1, n)).collect();
+            Some(lab::reply(query.tid, &stranger(step, n).0, &lab::nodes(&named)))
+        }
+        _ => None,
+    }));
+    let outcome = lab.operate(|node, now| {
+        node.lookup(now, 1, TARGET).unwrap();
+    });
+    assert_eq!((outcome.reason, outcome.elapsed), (Reason::Deadline, deadline * 4), "{outcome:?}");
 }
 
 /// Rule L13.

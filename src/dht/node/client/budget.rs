@@ -1,7 +1,10 @@
 //! How many unverified nodes may be asked (rule L9): what bounds what false referrals can make us send to others.
 
 use crate::base::rate::{Flow, Rate, TokenBucket};
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
+
+/// So many times its deadline an operation may take at the most, however long the budget holds it up.
+const STANDSTILL: u32 = 4;
 
 /// What is left for queries to unverified nodes, and when those that it holds up go on.
 #[derive(Default, Debug)]
@@ -30,4 +33,10 @@ impl UnverifiedBudget {
     pub(super) fn next(&self) -> Option<Instant> {
         self.next
     }
+}
+
+/// How long after its first query an operation ends that may take so long, and that stood still for so long.
+pub(super) fn time_limit([time, stood]: [Duration; 2], is_held: bool) -> Duration {
+    let longest = time.saturating_mul(STANDSTILL);
+    if is_held { longest } else { time.saturating_add(stood).min(longest) }
 }

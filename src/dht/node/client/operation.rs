@@ -1,11 +1,11 @@
-//! One part of an operation: it lives from its command to its `Finished`, told of each answer and asked what it wants
-//! next.
+//! One part of an operation, from its command to its `Finished`: told of each answer, and asked what it wants next.
 
 use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::K;
 use crate::dht::event::LinkId;
 use crate::dht::lookup::{Candidate, Class, Lookup, LookupWindow, Next, Offer, Rules};
+use crate::dht::node::client::budget::time_limit;
 use crate::dht::node::client::goal::Goal;
 use crate::dht::node::client::payload::{NO_PAYLOAD, Payload};
 use crate::dht::node::client::queues::{QueuePlaces, Queued};
@@ -28,8 +28,8 @@ pub struct OperationState {
     outcome: Outcome,
     /// When the first query of its operation left.
     started: Option<Instant>,
-    /// How long it may take from then on.
-    time: Duration,
+    /// How long it may take from then on, and how long it stood still for the budget.
+    time: [Duration; 2],
     /// Since when nothing but the budget for unverified nodes holds it up: its deadline stands still.
     held: Option<Instant>,
     /// Set when the end is decided; the next drain says so.
@@ -90,7 +90,7 @@ impl OperationState {
             lookup,
             outcome: Outcome::default(),
             started: None,
-            time,
+            time: [time, Duration::ZERO],
             held: None,
             finish: None,
             ended: None,
@@ -141,9 +141,10 @@ impl OperationState {
         self.at.is_some()
     }
 
-    /// When it has to end; `None` before the first query, while the budget alone holds it up, and after its end.
+    /// When it has to end, unless the budget holds it up meanwhile; `None` before the first query and after its end.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.started.filter(|_| self.held.is_none() && self.ended.is_none()).map(|at| at + self.time)
+        let time = time_limit(self.time, self.held.is_some());
+        self.started.filter(|_| self.ended.is_none()).map(|at| at + time)
     }
 
     // ---- its place among the parts of its operation ----
@@ -275,7 +276,7 @@ impl OperationState {
     /// It goes on. The time in which it was held up does not count.
     pub(super) fn on_released(&mut self, now: Instant) {
         if let Some(since) = self.held.take() {
-            self.time = self.time.saturating_add(now.since(since));
+            self.time[1] = self.time[1].saturating_add(now.since(since));
         }
     }
 
