@@ -114,7 +114,7 @@ fn an_entry_that_no_set_has_is_refused_with_its_line_and_repetitions_are_counted
     }
     std::fs::write(&a, format!("1,{one}\n2,{one}\n1,{one}\n1,{}\n2,{other}\n", one.to_uppercase())).unwrap();
     let run = honeyguide(&["reconcile", &a, &b, "--json"]).done();
-    assert!(run.err.contains(&a) && run.err.contains("2 of 5 entries") && run.err.lines().count() == 1, "{run:?}");
+    assert!(run.err.contains(&a) && run.err.contains("2 of 5 entries") && run.err.lines().count() == 2, "{run:?}");
     assert_eq!(run.objects()[0]["have"], 2);
     assert!(honeyguide(&["reconcile", &a, &b, "-q"]).done().err.is_empty());
 }
@@ -152,6 +152,32 @@ fn ids_that_are_no_hashes_are_never_missed_in_silence() {
             assert!(!plain.status.success() || more.len() == 2, "the reference's splits see equal sums");
             let salted: Json = serde_json::from_slice(&run(&["--salted"]).stdout).unwrap();
             assert_eq!((&salted["have"], &salted["need"]), (&Json::from(differ), &Json::from(differ)));
+        }
+    }
+}
+
+/// N12. The differences are ids; a timestamp that is another one is said, however large the files are.
+#[test]
+fn ids_whose_timestamps_differ_are_told_apart_from_what_only_one_file_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| folder.path().join(name));
+    let line = |timestamp: u32, i: u32| format!("{timestamp},{}\n", hex::encode(Sha256::digest(i.to_be_bytes())));
+    let times = |n: u32, timestamp: &dyn Fn(u32) -> u32| (0..n).map(|i| line(timestamp(i), i)).collect::<String>();
+    let own = |i: u32| i;
+    // All but one have another timestamp there; one stands there under two.
+    for (first, second, moved) in [
+        (times(10, &own), times(10, &|_| 5), "9 ids in both"),
+        (times(1000, &own), times(1000, &|_| 5), "999 ids in both"),
+        (times(10, &own), times(10, &own) + &line(7777, 5), "1 id in both"),
+        (times(10, &own) + &line(7777, 5), times(10, &own), "1 id in both"),
+    ] {
+        std::fs::write(&a, first).unwrap();
+        std::fs::write(&b, second).unwrap();
+        for more in [&[][..], &["--adaptive"], &["--salted"]] {
+            let run =
+                Command::new(env!("CARGO_BIN_EXE_honeyguide")).arg("reconcile").args([&a, &b]).args(more).output();
+            let (run, said) = run.map(|run| (run.status.code(), String::from_utf8(run.stderr).unwrap())).unwrap();
+            assert!(run == Some(0) && said.contains(moved) && said.contains("not with the same timestamps"), "{said}");
         }
     }
 }

@@ -170,8 +170,22 @@ impl Exchange {
     fn check(&self, a: &Sealed, b: &Sealed) -> Result<(), Failed> {
         let [only_a, only_b] = [(a, b), (b, a)].map(|(one, other)| only_in(one, other));
         // An id with two timestamps is in both files, and may be told or not (N12).
-        let missed_a = only_a.difference(&only_b).filter(|id| !self.have.contains(*id)).count();
-        let missed_b = only_b.difference(&only_a).filter(|id| !self.need.contains(*id)).count();
+        let differ: BTreeSet<[u8; 32]> = only_a.union(&only_b).copied().collect();
+        let [of_a, of_b] = [a, b].map(|set| -> BTreeSet<[u8; 32]> {
+            set.entries().iter().map(|entry| entry.id).filter(|id| differ.contains(id)).collect()
+        });
+        let moved: BTreeSet<[u8; 32]> = of_a.intersection(&of_b).copied().collect();
+        if !moved.is_empty() {
+            say(format_args!(
+                "{} in both files, and not with the same timestamps: that is no difference, as ids are what is told, \
+                 though one or the other may be",
+                count(moved.len(), "id")
+            ));
+        }
+        let missed = |only: &BTreeSet<[u8; 32]>, found: &BTreeSet<[u8; 32]>| {
+            only.iter().filter(|id| !moved.contains(*id) && !found.contains(*id)).count()
+        };
+        let (missed_a, missed_b) = (missed(&only_a, &self.have), missed(&only_b, &self.need));
         if missed_a + missed_b == 0 {
             return Ok(());
         }

@@ -73,7 +73,7 @@ pub(super) enum Todo {
 }
 
 impl OperationState {
-    /// A part of an operation, which may take `time` from its first query on. It carries no bytes yet.
+    /// A part of an operation, which may take `time` from the first query of any part on. It carries no bytes yet.
     pub(super) fn new(now: Instant, tag: u64, link: LinkId, goal: Goal, target: Id, time: Duration) -> Self {
         let mut lookup = Lookup::new(now, target);
         if goal.stores() {
@@ -419,8 +419,7 @@ impl<'a> Active<'a> {
 
     // ---- what came of its queries ----
 
-    /// A query was answered. Whether the answer may bring results. `first_of_network`: of a store, whether it is the
-    /// first of its network.
+    /// A query was answered. Whether that may bring results. `first_of_network`: a store is the first of its network.
     pub(super) fn on_answer(
         &mut self,
         network: Network,
