@@ -126,10 +126,14 @@ impl Testnet {
 
     /// Starts a thread that serves these nodes until all of them have ended.
     fn serve(&mut self, config: &Config, sockets: Vec<(UdpSocket, [u8; 32])>) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (sender, started) = mpsc::channel();
         let config = config.clone();
         let body = move || {
+            // Made here: whoever starts the network may be a task, in which no runtime may be dropped.
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(sender.send(Err(error))),
+            };
             runtime.block_on(async move {
                 let nodes: io::Result<Vec<Handle>> = sockets
                     .into_iter()

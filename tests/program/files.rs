@@ -6,6 +6,7 @@ use std::process::Command;
 use crate::commands::World;
 use crate::folder::Folder;
 use crate::process::{run, words};
+use crate::program::PROGRAM;
 
 /// A file system of a test's own.
 struct Disk(Folder);
@@ -51,6 +52,36 @@ const WRITERS: [&str; 6] = [
 
 fn args(typed: &str, journal: &str, new: &str) -> Vec<String> {
     typed.replace("JOURNAL", journal).replace("NEW", new).split(' ').map(String::from).collect()
+}
+
+/// Rules U1, U2 and U14.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_limit_of_the_system_is_a_failure_with_the_reason() {
+    let folder = Folder::new();
+    let program = folder.file("honeyguide");
+    fs::copy(PROGRAM, &program).unwrap();
+    let made = folder.path().join("made");
+    fs::create_dir(&made).unwrap();
+    let in_shell = |script: &str| {
+        let output = Command::new("sh").args(["-c", script, &program]).current_dir(&made).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for command in ["keygen key", "man pages", "node --bind 127.0.0.1:0 --timeout 1 --state s"] {
+        fs::create_dir_all(made.join("pages")).unwrap();
+        let (code, said) = in_shell(&format!("ulimit -f 0; exec \"$0\" {command}"));
+        assert!(code == Some(1) && said.contains("larger than files may be"), "{command}: {code:?} {said}");
+    }
+    let left: Vec<_> = fs::read_dir(&made).unwrap().chain(fs::read_dir(made.join("pages")).unwrap()).collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    // Limits of processes do not hold for root.
+    Command::new("chmod").args(["-R", "a+rx"]).arg(folder.path()).status().unwrap();
+    let limited = "exec setpriv --reuid 65534 --clear-groups prlimit --nproc=1 \"$0\"";
+    for command in ["pubkey key", "reconcile a b", "testnet --nodes 2", "put hello", "man pages", "node --state s"] {
+        let (code, said) = in_shell(&format!("{limited} {command}"));
+        assert!(code == Some(1) && said.contains("the system gives no thread"), "{command}: {code:?} {said}");
+        assert!(!said.contains("panicked"), "{command}: {said}");
+    }
 }
 
 /// Rule U14.

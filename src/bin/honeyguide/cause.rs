@@ -15,6 +15,7 @@ pub fn cause(error: &Error) -> String {
         ErrorKind::NotFound => "there is no such file or folder: check the path",
         ErrorKind::PermissionDenied => "it is not permitted: check its owner and its mode",
         ErrorKind::StorageFull => "the disk is full: make room, or name a place on another",
+        ErrorKind::FileTooLarge => "it would be larger than files may be: raise that limit (ulimit -f)",
         ErrorKind::QuotaExceeded => "the quota is used up: make room, or name another place",
         ErrorKind::ReadOnlyFilesystem => "its file system is read-only: name a place on another",
         ErrorKind::IsADirectory => "it is a folder: name a file",

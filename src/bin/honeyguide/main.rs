@@ -69,6 +69,7 @@ mod testnet;
 mod unread;
 mod unsent;
 mod usage;
+mod worker;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -99,7 +100,10 @@ fn main() -> ExitCode {
         }
     };
     unread::watch(&options, options.timeout.or(command.time()));
-    let result = runtime.block_on(run(options, command));
+    let result = runtime.block_on(async {
+        options::outlive_large_files();
+        run(options, command).await
+    });
     // Whoever still blocks on standard input must not hold the program back.
     runtime.shutdown_background();
     aside::finish();

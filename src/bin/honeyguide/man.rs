@@ -15,6 +15,7 @@ use crate::escape;
 use crate::failed::Failed;
 use crate::file;
 use crate::options::{self, Options};
+use crate::worker;
 
 /// How each page begins: a comment, by which it is known as ours when a newer one takes its place.
 const MARK: &str = ".\\\" Written by `honeyguide man`, which replaces it.\n";
@@ -35,7 +36,7 @@ pub async fn run(options: &Options, args: Args, mut program: Command) -> Result<
     add(&args.folder, &program, &mut pages)?;
     let (names, is_over) = (pages.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>(), Arc::default());
     let stop = Arc::clone(&is_over);
-    let mut writing = tokio::task::spawn_blocking(move || write(&args.folder, &pages, &is_over));
+    let mut writing = worker::work(move || write(&args.folder, &pages, &is_over));
     let written = tokio::select! {
         biased;
         written = &mut writing => written,
@@ -47,7 +48,7 @@ pub async fn run(options: &Options, args: Args, mut program: Command) -> Result<
             }
         }
     };
-    written.map_err(|error| format!("internal error: {error}"))??;
+    written??;
     // Only now, since whoever reads them may stop after the first.
     names.iter().map(|page| page.display().to_string()).try_for_each(|page| {
         let object = json!({ "page": &page });

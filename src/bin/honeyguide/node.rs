@@ -27,6 +27,7 @@ use crate::sockets::{self, Place};
 use crate::start::{Start, family_of};
 use crate::state::{State, StateContact, StateFile};
 use crate::unsent;
+use crate::worker;
 
 /// How often the links are looked at: whether they reach somebody, and whether that is worth a save.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -129,7 +130,7 @@ async fn opened<T: Send + 'static>(
     open: impl FnOnce() -> Result<T, Failed> + Send + 'static,
 ) -> Result<T, Failed> {
     tokio::select! {
-        opened = tokio::task::spawn_blocking(open) => opened.map_err(|error| format!("internal error: {error}"))?,
+        opened = worker::work(open) => opened?,
         why = ending => Err(why.into()),
     }
 }

@@ -19,6 +19,7 @@ use crate::failed::Failed;
 use crate::print::{Out, Volume};
 use crate::progress::spinner;
 use crate::storing::Storing;
+use crate::worker;
 
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Everywhere")]
@@ -104,9 +105,9 @@ impl Options {
         command: impl FnOnce(&Options) -> Result<(), Failed> + Send + 'static,
     ) -> Result<(), Failed> {
         let options = self.clone();
-        let running = tokio::task::spawn_blocking(move || command(&options));
+        let running = worker::work(move || command(&options));
         tokio::select! {
-            result = running => result.unwrap_or_else(|error| Err(format!("internal error: {error}").into())),
+            result = running => result?,
             why = self.ending() => Err(why.into()),
         }
     }
@@ -147,6 +148,17 @@ fn interrupted() -> impl Future<Output = ()> {
         if is_there { Poll::Ready(()) } else { Poll::Pending }
     })
 }
+
+/// From here on a file that gets larger than the user may have it is an error of that file, and not the end.
+#[cfg(unix)]
+pub fn outlive_large_files() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // SIGXFSZ, where the common systems have it.
+    drop(signal(SignalKind::from_raw(25)));
+}
+
+#[cfg(not(unix))]
+pub fn outlive_large_files() {}
 
 /// Whether whoever started the program ignores a signal, as `nohup` does: then it is not ours to listen to.
 #[cfg(unix)]

@@ -17,6 +17,7 @@ use crate::count::count;
 use crate::escape;
 use crate::failed::Failed;
 use crate::standard;
+use crate::worker;
 
 #[derive(Clone, Copy)]
 pub struct Out {
@@ -33,8 +34,7 @@ impl Out {
     /// waited for when the program ends.
     pub async fn line_aside(self, text: impl Display, object: Value) -> Result<(), Failed> {
         let line = if self.json { escape::json(&object) } else { escape::text(&text.to_string()) };
-        let writing = tokio::task::spawn_blocking(move || write_line(&line));
-        writing.await.map_err(|error| format!("internal error: {error}"))?.map_err(not_written)
+        worker::work(move || write_line(&line)).await?.map_err(not_written)
     }
 
     /// Something that only a program wants to know.

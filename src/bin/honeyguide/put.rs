@@ -15,6 +15,7 @@ use crate::print::{outcome_json, outcome_text, refused_json, refused_text, say, 
 use crate::secret;
 use crate::signed_item::Owned;
 use crate::small_file::{Purpose, is_standard_input, read, shown};
+use crate::worker;
 
 /// Where a value comes from.
 const SOURCES: [&str; 4] = ["value", "file", "item", "pkarr"];
@@ -71,8 +72,7 @@ enum Input {
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     args.check()?;
     // Files and standard input may block, which must not keep an interruption from being noticed.
-    let read = tokio::task::spawn_blocking(move || args.input().map(|input| (args, input)));
-    let (args, input) = read.await.map_err(|error| format!("internal error: {error}"))??;
+    let (args, input) = worker::work(move || args.input().map(|input| (args, input))).await??;
     if let Input::Signed(item) = &input {
         warn_of_length(item.verified()?.value());
     } else if let Input::Immutable(value) | Input::Unsigned { value, .. } = &input {

@@ -25,6 +25,7 @@ use crate::guarded::{Guarded, Stop};
 use crate::journal_file::{self, Head, Journal};
 use crate::options::{self, Options};
 use crate::print::say;
+use crate::worker;
 
 /// Checks at most: a run of a thousand calls that all have to stay takes about two thousand.
 const MOST_CHECKS: u32 = 20_000;
@@ -56,13 +57,13 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     // What is there may be a device, which would keep whoever looks into it.
     file::can_be_new(&args.out)?;
     // A pipe may never be written to.
-    let opening = tokio::task::spawn_blocking(move || journal_file::open(&path));
+    let opening = worker::work(move || journal_file::open(&path));
     let journal = tokio::select! {
-        opened = opening => opened.map_err(|error| format!("internal error: {error}"))??,
+        opened = opening => opened??,
         why = &mut ending => return Err(why.into()),
     };
     let is_stopped = stop.clone();
-    let mut working = tokio::task::spawn_blocking(move || shrink(&args, journal, &is_stopped, MOST_CHECKS));
+    let mut working = worker::work(move || shrink(&args, journal, &is_stopped, MOST_CHECKS));
     let (why, worked) = tokio::select! {
         worked = &mut working => (None, worked),
         why = &mut ending => {
@@ -70,8 +71,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
             (Some(Failed::from(why).sentence), working.await)
         }
     };
-    let Shrunk { name, calls, of, checks, is_complete } =
-        worked.map_err(|error| format!("internal error: {error}"))??;
+    let Shrunk { name, calls, of, checks, is_complete } = worked??;
     if let Some(why) = why {
         return Err(format!("{why}: the shortest run so far, of {calls} of {}, is in {name}", count(of, "call")).into());
     }

@@ -7,6 +7,7 @@ use crate::ending::Ending;
 use crate::failed::Failed;
 use crate::options::{self, Options};
 use crate::randomness::Randomness;
+use crate::worker;
 
 /// Run a network of nodes on the loopback interface until it is interrupted
 #[derive(clap::Args)]
@@ -61,6 +62,7 @@ pub async fn start(nodes: u32, port: u16, rng_seed: [u8; 32]) -> Result<Testnet,
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         runtime.block_on(Testnet::start(nodes as usize, port, rng_seed))
     };
-    let started = tokio::task::spawn_blocking(starting).await.map_err(|error| format!("internal error: {error}"))?;
-    started.map_err(|error| format!("the test network could not be started: {}", cause(&error)).into())
+    worker::work(starting)
+        .await?
+        .map_err(|error| format!("the test network could not be started: {}", cause(&error)).into())
 }
