@@ -101,7 +101,7 @@ impl Asking {
     /// Why nothing was found.
     pub async fn nothing(&self, what: String, outcome: &Outcome) -> Failed {
         let sentence = match self.at {
-            Some(at) if outcome.answered == 0 => self.said(at).await.why(at, outcome, &self.unsent),
+            Some(at) if outcome.answered == 0 => self.said(at, outcome).await.why(at, outcome, &self.unsent),
             Some(at) => format!("{what} at {at} ({})", outcome_text(outcome)),
             None => {
                 let reserve = reserve(outcome).map(|reserve| format!(": {reserve}")).unwrap_or_default();
@@ -122,7 +122,7 @@ impl Asking {
             let unsent = self.unsent.behind();
             return Failed::from(format!("{failure}{tip}{unsent} ({})", outcome_text(&outcome))).with(&outcome);
         };
-        let said = self.said(at).await;
+        let said = self.said(at, &outcome).await;
         if said.is_something() {
             let text = self.spoken_text(said.answer.as_ref()).trim_start().replace('\n', ", ");
             if !out.json && !text.is_empty() {
@@ -135,13 +135,20 @@ impl Asking {
             }
         }
         // The words that we have for a code say what to do about it.
-        let ours = if outcome.refused.total() > 0 { format!("; {failure}{tip}") } else { String::new() };
+        let ours = match &said.answer {
+            _ if outcome.refused.total() > 0 => format!("; {failure}{tip}"),
+            Some(answer) if answer.token.is_none() => {
+                "; it gave no write token, as a node does whose store is full: leave out --at, so that others are asked"
+                    .into()
+            }
+            _ => String::new(),
+        };
         Failed::from(format!("{}{ours}", said.why(at, &outcome, &self.unsent))).with(&outcome)
     }
 
     /// What the only node said until now. Nothing is asked after that.
-    async fn said(&self, at: SocketAddr) -> Said {
+    async fn said(&self, at: SocketAddr, outcome: &Outcome) -> Said {
         self.node.shutdown().await;
-        self.heard.of(at)
+        self.heard.of(at, outcome)
     }
 }

@@ -47,7 +47,9 @@ impl From<&Answer> for Spoken {
 }
 
 impl Heard {
-    pub fn of(&self, node: SocketAddr) -> Said {
+    /// What a node said to a question that went like this. Its address can be forged: words are repeated only if the
+    /// node that asked has counted an answer, or an error, which match a query of its own.
+    pub fn of(&self, node: SocketAddr, outcome: &Outcome) -> Said {
         let mut said = Said::default();
         self.any(|from, payload| {
             if from == node {
@@ -55,6 +57,8 @@ impl Heard {
             }
             false
         });
+        said.refusal = said.refusal.filter(|_| outcome.errored > 0 || outcome.refused.total() > 0);
+        said.answer = said.answer.filter(|_| outcome.answered > 0);
         said
     }
 }
@@ -194,7 +198,13 @@ mod tests {
         ] {
             heard.write_all(&record(from, payload.as_bytes())).unwrap();
         }
-        let said = heard.of(node.into());
+        let outcome = |answered, errored| {
+            let mut outcome = Outcome::default();
+            (outcome.answered, outcome.errored) = (answered, errored);
+            outcome
+        };
+        assert!(!heard.of(node.into(), &outcome(0, 0)).is_something(), "nothing of it came to a query of ours");
+        let said = heard.of(node.into(), &outcome(1, 1));
         assert_eq!(said.refusal, Some((302, "s".repeat(200))));
         let answer = said.answer.unwrap();
         assert_eq!(

@@ -37,7 +37,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         }
     }
     node.shutdown().await;
-    let sentences: Vec<_> = silent.iter().map(|(addr, outcome)| heard.of(*addr).why(*addr, outcome, &unsent)).collect();
+    let sentences: Vec<_> =
+        silent.iter().map(|(addr, outcome)| heard.of(*addr, outcome).why(*addr, outcome, &unsent)).collect();
     let failed = Failed::from(sentences.join("; "));
     Err(silent.last().map_or(Failed::from("nobody was asked"), |(_, outcome)| failed.with(outcome)))
 }
