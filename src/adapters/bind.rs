@@ -158,6 +158,9 @@ fn cause(addr: SocketAddr, error: &io::Error) -> String {
         io::ErrorKind::AddrNotAvailable if ip.is_loopback() => {
             format!("{addr} cannot be listened on: this machine has no {family} loopback address now")
         }
+        io::ErrorKind::AddrNotAvailable if link_local => {
+            format!("{addr} cannot be listened on: that interface does not have this address")
+        }
         io::ErrorKind::AddrNotAvailable => format!(
             "{addr} cannot be listened on: {ip} is no address of this machine; choose one that it has, or {} for all",
             if addr.is_ipv4() { "0.0.0.0" } else { "[::]" }
@@ -168,7 +171,8 @@ fn cause(addr: SocketAddr, error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => format!("{addr} is not permitted: {error}"),
         _ if link_local => {
             format!(
-                "{addr} cannot be listened on: a link-local address takes the number of its interface, [{ip}%2]:{port}"
+                "{addr} cannot be listened on: a link-local address takes the interface that has it, by its number in \
+                 a socket address or by its name in a text, as in [{ip}%eth0]:{port}"
             )
         }
         _ => format!("{addr} cannot be listened on: {error}"),

@@ -63,6 +63,10 @@ impl Testnet {
     /// Its nodes answer one asker as much as it asks: a node of the public network that is sent thousands of queries by
     /// one endpoint answers ten of them a second.
     ///
+    /// They are small ([`Config::small`]): each holds 8 items and 16 peers, and at least eight hold a copy. So there is
+    /// room for about as many items as there are nodes, and twice as many peers; [`start_with`](Testnet::start_with)
+    /// takes more.
+    ///
     /// # Errors
     /// When a socket or a thread cannot be had, for example because the port is in use; outside a tokio runtime, and in
     /// one without a clock (`enable_time`), as [`spawn`].

@@ -259,7 +259,10 @@ fn warning(outcome: &Outcome) -> Option<String> {
     // So many are asked by those who look for it.
     let wanted = u16::from(Config::default().lookup.k);
     if refused > stored {
-        Some(format!("the item was refused by {refused} and stored by {stored}: who looks for it may miss it"))
+        let versions = outcome.refused.seq_too_old.saturating_add(outcome.refused.cas_mismatch);
+        let tip =
+            if versions > 0 { "; put it again with a higher --seq, or without, which takes the next one" } else { "" };
+        Some(format!("the item was refused by {refused} and stored by {stored}: who looks for it may miss it{tip}"))
     } else if stored < wanted {
         Some(format!("the item was stored by {stored}, and {wanted} should hold it: put it again, later"))
     } else {

@@ -10,6 +10,9 @@ use crate::randomness::Randomness;
 use crate::worker;
 
 /// Run a network of nodes on the loopback interface until it is interrupted
+///
+/// Its nodes are small: each holds 8 items and 16 peers. As eight of them or more hold a copy, the network has room for
+/// about as many items as it has nodes; what comes on top is refused, or takes the place of others.
 #[derive(clap::Args)]
 pub struct Args {
     /// How many nodes
