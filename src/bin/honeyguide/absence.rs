@@ -21,7 +21,8 @@ pub fn reserve(outcome: &Outcome) -> Option<String> {
              others, too (--bootstrap ADDR)"
         ),
         false => format!(
-            "only {answers}, and a proof takes {}, so it may exist: ask again, or through other nodes (--bootstrap ADDR)",
+            "only {answers}, and a proof takes {}, so it may exist: ask again, or through other nodes \
+             (--bootstrap ADDR)",
             if outcome.answered < u16::from(k) { format!("the {k} nearest") } else { "half of those asked".into() }
         ),
     })
