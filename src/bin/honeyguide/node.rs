@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use honeyguide::adapters::{Handle, Notice, Recording};
 use honeyguide::dht::{LinkId, Network};
-use honeyguide::{Config, Outcome};
+use honeyguide::{Config, Id, Outcome};
 use serde_json::json;
 use tokio::time::{Instant, interval};
 
@@ -75,10 +75,12 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let sockets: Vec<_> = bound.into_iter().map(|bound| bound.socket).collect();
     let addrs = sockets.iter().map(UdpSocket::local_addr).collect::<Result<Vec<_>, _>>();
     let addrs = addrs.map_err(|error| format!("the sockets cannot be used: {}", cause(&error)))?;
-    let ids: Vec<_> = saved.iter().flat_map(State::ids).map(|id| id.0).collect();
+    let saved = saved.map(|saved| saved.arranged(&addrs.iter().map(SocketAddr::is_ipv6).collect::<Vec<_>>()));
+    let ids: Vec<_> = saved.iter().flat_map(State::ids).map(|id| (id != Id::default()).then_some(id.0)).collect();
     let mut ids = ids.into_iter();
+    let link = |addr: &SocketAddr| HeadLink { id: ids.next().flatten(), v6: addr.is_ipv6(), port: addr.port() };
     let head = Head {
-        links: addrs.iter().map(|addr| HeadLink { id: ids.next(), v6: addr.is_ipv6(), port: addr.port() }).collect(),
+        links: addrs.iter().map(link).collect(),
         local: start.network == Network::Local,
         read_only: args.read_only,
         rng_seed: args.joins.random.rng()?.bytes(),

@@ -57,6 +57,10 @@ impl StateContact {
         *self.id
     }
 
+    fn is_v6(&self) -> bool {
+        self.ip.len() != 4
+    }
+
     /// Address and port, back to back.
     pub fn place(&self) -> Vec<u8> {
         [self.ip.as_slice(), &self.port.to_be_bytes()].concat()
@@ -104,6 +108,42 @@ impl State {
         State { contacts, ids: ids.map(|id| ByteArray::new(id.0)).collect(), state: LAYOUT }
     }
 
+    /// The same with its links in the order of these families: each takes the id and the contacts of a link of its own,
+    /// wherever that stood, and zeros where there is none. Those that are not there this time follow.
+    pub fn arranged(self, are_v6: &[bool]) -> State {
+        let of = |link: usize| {
+            self.contacts.iter().find(|contact| usize::from(contact.link) == link).map(StateContact::is_v6)
+        };
+        let known = self.contacts.iter().map(|contact| usize::from(contact.link) + 1).max().unwrap_or(0);
+        let mut left: Vec<usize> = (0..known.max(self.ids.len())).collect();
+        let mut order = vec![None; are_v6.len()];
+        // Of a link without contacts the family is not known: it comes last, and rather at its own place.
+        let fits: [&dyn Fn(usize, usize, bool) -> bool; 4] = [
+            &|at, link, v6| link == at && of(link) == Some(v6),
+            &|_, link, v6| of(link) == Some(v6),
+            &|at, link, _| link == at && of(link).is_none(),
+            &|_, link, _| of(link).is_none(),
+        ];
+        for fits in fits {
+            for (at, v6) in are_v6.iter().enumerate() {
+                let found = left.iter().position(|link| order[at].is_none() && fits(at, *link, *v6));
+                order[at] = order[at].or(found.map(|found| left.remove(found)));
+            }
+        }
+        order.extend(left.into_iter().map(Some));
+        order.truncate(Config::MAX_LINKS);
+        let id =
+            |link: &Option<usize>| link.and_then(|link| self.ids.get(link)).copied().unwrap_or(ByteArray::new([0; 20]));
+        let ids = order.iter().map(id).collect();
+        let to = |link: u8| order.iter().position(|from| *from == Some(link.into()));
+        let moved = self
+            .contacts
+            .iter()
+            .filter_map(|contact| Some(StateContact { link: to(contact.link)? as u8, ..contact.clone() }));
+        State { contacts: moved.collect(), ids, state: self.state }
+    }
+
+    /// In the order of the links.
     pub fn ids(&self) -> impl Iterator<Item = Id> {
         self.ids.iter().map(|id| Id(**id))
     }
@@ -211,6 +251,33 @@ mod tests {
         let ids = "20:xxxxxxxxxxxxxxxxxxxx20:yyyyyyyyyyyyyyyyyyyy";
         let text = format!("d8:contactsl{first}{second}e3:idsl{ids}e5:statei1ee");
         assert_eq!(bytes.escape_ascii().to_string(), text.as_bytes().escape_ascii().to_string());
+    }
+
+    /// Rule J24. Where links stood: their ids and who was known of them, by family.
+    #[test]
+    fn a_socket_takes_what_a_link_of_its_family_had_wherever_that_stood() {
+        let [x, y, none] = [Id([b'x'; 20]), Id([b'y'; 20]), Id::default()];
+        let contacts =
+            |state: &State| state.contacts.iter().map(|contact| (contact.link, contact.is_v6())).collect::<Vec<_>>();
+        let ids = |state: &State| state.ids().collect::<Vec<_>>();
+        for (are_v6, expected, known) in [
+            (&[false, true][..], vec![x, y], vec![(0, false), (1, true)]),
+            (&[true, false], vec![y, x], vec![(1, false), (0, true)]),
+            (&[true], vec![y, x], vec![(1, false), (0, true)]),
+            (&[false], vec![x, y], vec![(0, false), (1, true)]),
+            (&[false, false, true], vec![x, none, y], vec![(0, false), (2, true)]),
+            (&[], vec![x, y], vec![(0, false), (1, true)]),
+        ] {
+            let state = state().arranged(are_v6);
+            assert_eq!((ids(&state), contacts(&state)), (expected, known), "{are_v6:?}");
+        }
+        // A link that knew nobody is the one at its place, unless another fits.
+        let unknown = || State::new([x, y].into_iter(), state().contacts.split_off(1));
+        assert_eq!(ids(&unknown().arranged(&[true])), [y, x]);
+        assert_eq!(ids(&unknown().arranged(&[false, true])), [x, y]);
+        assert_eq!(ids(&State::new([x, y].into_iter(), vec![]).arranged(&[true, false])), [x, y]);
+        // There are no more than a node can have.
+        assert_eq!(ids(&state().arranged(&[true; 4])).len(), Config::MAX_LINKS);
     }
 
     #[test]
