@@ -185,6 +185,11 @@ fn a_scrubbed_journal_has_no_secrets_and_no_addresses_and_does_the_same() {
             .collect::<Vec<_>>()
     };
     assert_eq!(operations(&recorded.journal), operations(&clean));
+    let marks = |journal: &str| {
+        let told = honeyguide(&["replay", journal, "--json"]).ended(0, &[]).objects().remove(0);
+        (told["calls"].clone(), told["marks"].clone())
+    };
+    assert_eq!(marks(&recorded.journal), marks(&clean));
     honeyguide(&scrub).ended(1, &[&clean, "left as it is"]);
     let (_, port) = recorded.addr.rsplit_once(':').unwrap();
     let port = format!("4:porti{port}e");

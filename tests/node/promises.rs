@@ -881,6 +881,8 @@ fn a_call_that_makes_no_sense_is_an_error_and_changes_nothing() {
     );
     lab.drain();
     assert_eq!((lab.sent.len(), lab.news.len(), lab.stats().operations), (0, 0, before));
+    assert!(lab.node.command(lab.now, 1, put(b"5:hello", b"", 1, Some(0))).is_ok(), "0 is a number as others");
+    lab.drain();
     let from = lab.stranger();
     lab.ask(from, &query_of(&Id([1; 20]), b"ping", b"")).response();
 }

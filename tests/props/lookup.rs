@@ -261,6 +261,42 @@ fn a_put_stores_on_the_nearest_that_gave_a_token_and_reports_once() {
     QuickCheck::new().tests(500).quickcheck(holds as fn(u64) -> TestResult);
 }
 
+/// Rule L21: where there are fewer places for tokens than nodes that give one.
+#[test]
+fn tokens_are_kept_of_the_nearest_whoever_answers_first() {
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]] {
+        let mut h = Harness::new(1, true);
+        h.tokens.truncate(2);
+        let node = |n: u8| {
+            let mut id = *h.lookup.target();
+            id.0[0] ^= 1 << n;
+            (id, Endpoint::v4([11, n, 0, 1], 1000 + u16::from(n)))
+        };
+        // The nearest first.
+        let nodes = [0, 1, 2, 3].map(node);
+        let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
+        for (id, endpoint) in nodes {
+            let offer = Offer { id, endpoint, class: Class::Good, hops: 1, secure: true };
+            h.lookup.offer(&mut window, Network::Local, offer);
+        }
+        let rules = Rules { config: &h.config, patience: Duration::ZERO, enforce_secure_ids: false };
+        let mut asked = 0;
+        while let Next::Ask { .. } = h.lookup.next(h.now, &mut window, &rules, true) {
+            asked += 1;
+        }
+        assert_eq!(asked, 4);
+        for (answered, n) in order.into_iter().enumerate() {
+            let (id, endpoint) = nodes[n];
+            assert!(h.lookup.on_answer(&mut window, &id, &endpoint, Some(&token_of(&endpoint))));
+            let mut nearest: Vec<usize> = order[..=answered].to_vec();
+            nearest.sort_unstable();
+            nearest.truncate(2);
+            let kept = |n: &usize| h.lookup.token(&window, &nodes[*n].0, &nodes[*n].1) == Some(&token_of(&nodes[*n].1));
+            assert_eq!((0..4).filter(kept).collect::<Vec<_>>(), nearest, "{order:?}, {answered}");
+        }
+    }
+}
+
 #[test]
 fn the_window_is_bounded_and_keeps_the_nearest() {
     fn holds(seed: u64, capacity: u8) -> TestResult {
