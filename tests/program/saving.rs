@@ -53,3 +53,13 @@ fn a_short_run_with_few_contacts_replaces_no_rich_list() {
         assert_eq!(saved > 60, network == &world.network, "{saved} contacts");
     }
 }
+
+/// Rules B15 and B17.
+#[test]
+fn a_state_file_whose_contacts_are_all_dead_is_told_of() {
+    let world = World::new();
+    let file = world.folder.with("state", state(16));
+    let run = run(&["node", "--bind", "127.0.0.1:0", "--state", &file, "--timeout", "2"], b"");
+    assert!(run.out.contains("those that it knew in the run before are asked"), "{run:?}");
+    run.failed(1, &["no contact after 2 s", "state file", "--bootstrap"]);
+}

@@ -256,7 +256,7 @@ impl<'a> Daemon<'a> {
 
     /// Who has nobody to ask waits for others, and the user has to know that and where they come.
     fn say_alone(&self) {
-        if !self.start.is_alone() || self.store.as_ref().is_some_and(Store::knows_somebody) {
+        if !self.start.is_alone() || self.knows_somebody() {
             return;
         }
         let place = |addr: &SocketAddr| match addr.ip().is_unspecified() {
@@ -316,7 +316,7 @@ impl<'a> Daemon<'a> {
 
     /// What is known of a link that has joined, or that has not.
     async fn tell(&mut self, link: usize) -> Result<(), Failed> {
-        let contacts = contacts(self.node, link).await;
+        let (contacts, knows_somebody) = (contacts(self.node, link).await, self.knows_somebody());
         let news = &mut self.links[link];
         if news.contacts.is_some_and(|before| before > 0) {
             return Ok(());
@@ -324,16 +324,30 @@ impl<'a> Daemon<'a> {
         news.contacts = Some(contacts);
         let how = match &news.outcome {
             Some(outcome) => outcome_text(outcome),
+            None if knows_somebody => "those that it knew in the run before are asked".into(),
             None if self.start.is_alone() => "nobody to join through was named".into(),
             None => "nobody of its family was asked".into(),
         };
         let text = match contacts {
-            0 if self.start.is_alone() => format!("link {link} has no contacts yet and waits ({how})"),
+            0 if self.start.is_alone() && !knows_somebody => {
+                format!("link {link} has no contacts yet and waits ({how})")
+            }
             0 => format!("link {link} has no contacts yet and goes on trying ({how})"),
+            n if news.outcome.as_ref().is_some_and(|outcome| outcome.answered == 0) => {
+                format!(
+                    "link {link} has {}, and whom it was to join through did not answer ({how})",
+                    count(n, "contact")
+                )
+            }
             n => format!("link {link} joined with {} ({how})", count(n, "contact")),
         };
         let outcome = news.outcome.as_ref().map(outcome_json);
         self.out.line_aside(text, json!({ "link": link, "contacts": contacts, "outcome": outcome })).await
+    }
+
+    /// Whether its state file named anybody.
+    fn knows_somebody(&self) -> bool {
+        self.store.as_ref().is_some_and(Store::knows_somebody)
     }
 
     /// Looks at the links now and then; whether another round has begun.
@@ -363,6 +377,13 @@ impl<'a> Daemon<'a> {
             all += contacts(self.node, link).await;
         }
         match why {
+            Ending::TimeUp(limit) if all == 0 && self.start.is_alone() && self.knows_somebody() => {
+                let limit = limit.as_secs_f64();
+                Err(format!(
+                    "no contact after {limit} s: nobody of the state file answered; name others by --bootstrap"
+                )
+                .into())
+            }
             Ending::TimeUp(limit) if all == 0 && !self.start.is_alone() => {
                 let refused = self.start.refused().map(|refused| refused.sentence);
                 let refused = refused.unwrap_or_else(|| self.joining.why());
