@@ -155,8 +155,10 @@ fn what_was_awaited_once_and_then_left_holds_nobody_up() {
 fn past_the_queue_they_end_with_the_node() {
     let (node, _running, _waiting) = full();
     let mut past: Vec<_> = (0..MOST_WAITING + 2).map(|_| lookup(&node)).collect();
+    assert_eq!(past[0].outcome(), None);
     node.shutdown().wait();
     assert_eq!(past.pop().unwrap().wait_for(PATIENCE), Err(OperationError::Stopped));
+    assert_eq!(past[0].outcome(), Some(Err(OperationError::Stopped)), "nobody awaits it, and it is looked at");
     let mut cx = Context::from_waker(Waker::noop());
     assert_eq!(Pin::new(&mut past[0]).poll(&mut cx), Poll::Ready(Err(OperationError::Stopped)));
 }

@@ -178,7 +178,7 @@ impl Handle {
                 self.post.send(Message::Run { command, permit });
                 None
             }
-            None => Some(Box::new(Unsent { command, permits: permits.clone() })),
+            None => Some(Box::new(Unsent { command, permits: permits.clone(), ended: self.shared.ended.clone() })),
         };
         Operation::new(mail, (tag, source), self.post.clone(), judge, unsent)
     }

@@ -1,6 +1,7 @@
 //! A running operation, seen by whoever started it.
 
 use std::boxed::Box;
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -44,6 +45,8 @@ pub(super) type Judge = fn(&Outcome) -> Option<OperationError>;
 pub(super) struct Unsent {
     pub command: WaitingCommand,
     pub permits: Arc<Permits>,
+    /// Says when the node has ended, of which the command hears nothing.
+    pub ended: Arc<Mailbox<Infallible, ()>>,
 }
 
 impl<T: FromEvent> Operation<T> {
@@ -94,7 +97,9 @@ impl<T: FromEvent> Operation<T> {
     /// When the node did not accept the command or was shut down.
     #[must_use]
     pub fn outcome(&self) -> Option<Result<Outcome, OperationError>> {
-        self.mail.end().map(|end| self.judged(end).map(|end| end.outcome))
+        let is_lost = || self.unsent.as_ref().is_some_and(|unsent| unsent.ended.end().is_some());
+        let end = self.mail.end().or_else(|| is_lost().then_some(Err(OperationError::Stopped)));
+        end.map(|end| self.judged(end).map(|end| end.outcome))
     }
 
     /// Results lost so far because nobody took them.
@@ -116,7 +121,7 @@ impl<T: FromEvent> Operation<T> {
     fn send(&mut self) {
         let Some(unsent) = self.unsent.take() else { return };
         if self.mail.end().is_none() {
-            let Unsent { command, permits } = *unsent;
+            let Unsent { command, permits, .. } = *unsent;
             self.post.send(Message::Run { command, permit: permits.insist() });
         }
     }
