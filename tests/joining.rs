@@ -96,6 +96,25 @@ fn a_network_that_is_not_there_yet_is_waited_for() {
     while !daemon.line().contains("1 contact") {}
 }
 
+/// Rule B18. What goes wrong is told when it does, and not when the time is up.
+#[test]
+fn a_machine_without_a_network_is_told_of_at_once() {
+    if !namespace::is_inside("a_machine_without_a_network_is_told_of_at_once") {
+        return;
+    }
+    for command in [&["find-node", ID][..], &["put", "hello"], &["demo"]] {
+        let mut running = Running::start(&[command, &["--bootstrap", "127.0.0.1:6881"]].concat());
+        let word = running.word();
+        assert!(word.contains("nothing could be sent to 127.0.0.1:6881") && word.contains("asked again"), "{word}");
+        let run = running.end_by("TERM");
+        assert!(!run.err.contains("asked again"), "once: {run:?}");
+    }
+    // No node of such a network finds another.
+    for command in [&["testnet", "--nodes", "2"][..], &["demo"]] {
+        honeyguide(command).ended(1, &["test network", "loopback interface"]);
+    }
+}
+
 /// Names in this namespace alone, and a name service that answers at once that it knows no other.
 struct Names(Folder);
 

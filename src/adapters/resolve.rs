@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::string::{String, ToString};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -180,7 +181,7 @@ impl Resolvers {
                 Err(error) => {
                     let given_up = std::mem::take(&mut state.waiting);
                     drop(state);
-                    let fault = ResolveFault::Thread(error.to_string());
+                    let fault = ResolveFault::Thread(words(&error));
                     return given_up.into_iter().for_each(|(name, asked)| asked.answer(name, Err(fault.clone())));
                 }
             }
@@ -242,9 +243,15 @@ fn malformed(name: &str) -> Option<&'static str> {
 
 fn ask_the_system(name: &str) -> Result<Vec<SocketAddr>, ResolveFault> {
     let addrs = name.to_socket_addrs();
-    let addrs = addrs.map_err(|error| ResolveFault::Resolver(error.to_string().trim_end_matches('.').into()))?;
+    let addrs = addrs.map_err(|error| ResolveFault::Resolver(words(&error)))?;
     let addrs: Vec<_> = addrs.take(MAX_ADDRS).collect();
     if addrs.is_empty() { Err(ResolveFault::NoAddress) } else { Ok(addrs) }
+}
+
+/// The system's own, without its number.
+fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().trim_end_matches('.').into()
 }
 
 #[cfg(test)]

@@ -68,8 +68,9 @@ impl Testnet {
     /// takes more.
     ///
     /// # Errors
-    /// When a socket or a thread cannot be had, for example because the port is in use; outside a tokio runtime, and in
-    /// one without a clock (`enable_time`), as [`spawn`].
+    /// When a socket or a thread cannot be had, for example because the port is in use; when no node reaches another,
+    /// since the loopback interface is down; outside a tokio runtime, and in one without a clock (`enable_time`), as
+    /// [`spawn`].
     pub async fn start(nodes: usize, port: u16, rng_seed: [u8; 32]) -> io::Result<Testnet> {
         let mut config = Config::small().local();
         config.limiter.per_endpoint = OPEN;
@@ -98,7 +99,11 @@ impl Testnet {
             let rest = sockets.split_off(share.min(sockets.len()));
             testnet.serve(&config, std::mem::replace(&mut sockets, rest))?;
         }
-        testnet.join(&mut rng).await;
+        if testnet.join(&mut rng).await == 0 && testnet.nodes.len() > 1 {
+            let sentence =
+                "no node reached another over the loopback interface: is it up, and does a firewall let UDP through?";
+            return Err(io::Error::new(io::ErrorKind::NetworkUnreachable, sentence));
+        }
         testnet.settle().await;
         Ok(testnet)
     }
@@ -155,8 +160,9 @@ impl Testnet {
         Ok(())
     }
 
-    async fn join(&self, rng: &mut Rng) {
-        let mut joined = 1;
+    /// How many joined; the first one has nobody to join.
+    async fn join(&self, rng: &mut Rng) -> usize {
+        let (mut joined, mut successes) = (1, 0);
         while joined < self.nodes.len() {
             // Never more at once than there are already, so that nobody joins a network that does not exist yet.
             let next = (joined + JOINING.min(joined)).min(self.nodes.len());
@@ -169,10 +175,11 @@ impl Testnet {
                 .collect();
             for operation in joining {
                 // A node that could not join at once goes on trying; that is its own business.
-                let _ = operation.await;
+                successes += usize::from(operation.await.is_ok());
             }
             joined = next;
         }
+        successes
     }
 
     /// Waits until every node knows some others: a node asks those back who asked it, but in its own time.

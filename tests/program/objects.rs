@@ -112,12 +112,18 @@ fn a_question_to_one_node_tells_what_it_said_besides() {
         assert!(last["version"].is_string() || last["version"].is_null(), "{last}");
         let has_token = !["find-node", "sample"].contains(&args[0]);
         assert_eq!(last["token"].is_string(), has_token, "{last}");
+        // A reader hears it as well: as a word, or in the lines that sum up.
+        let told = run(&[args, &["--at", at]].concat(), b"").done();
+        let (besides, lines) = (format!("{at} said besides: nodes "), told.err.clone() + &told.out);
+        assert!(lines.contains(&besides) || told.out.contains("\nnodes "), "{told:?}");
+        assert!(lines.contains("ip 127.0.0.1:"), "{told:?}");
     }
     let swarm = ask(&["scrape", ID]).done().objects().remove(0);
     assert_eq!((&swarm["seeds"], &swarm["peers"]), (&1.into(), &0.into()));
     // It answered and has nothing: that is told as well, before the failure.
     let nothing = ask(&["peers", &"00".repeat(20)]).failed(1, &["no peer", at]).objects();
     assert!(nothing[0]["token"].is_string() && nothing[1]["code"] == 1 && nothing.len() == 2, "{nothing:?}");
+    run(&["peers", &"00".repeat(20), "--at", at], b"").failed(1, &["no peer", at]).said(&["said besides: nodes "]);
     run(&["get", &target, "--at", &world.nobody, "--timeout", "3"], b"").failed(1, &[&world.nobody, "did not answer"]);
 }
 

@@ -8,6 +8,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use crate::count::count;
+
 /// Lines that wait at most; those for which there is no place are counted.
 const MOST: usize = 4096;
 /// At the end what waits is looked at so often ..
@@ -47,11 +49,7 @@ impl Aside {
         let ((lines, waiting), counts) = (sync_channel::<String>(most), Arc::<Counts>::default());
         let told = counts.clone();
         let write = move || {
-            for mut line in waiting {
-                let left_out = told.left_out.swap(0, Ordering::SeqCst);
-                if left_out > 0 {
-                    line += &format!("honeyguide: {left_out} lines were left out, as they were not read in time\n");
-                }
+            for line in waiting {
                 // Nobody has to read it.
                 let _ = out.write_all(line.as_bytes());
                 told.written.fetch_add(1, Ordering::SeqCst);
@@ -63,14 +61,32 @@ impl Aside {
     }
 
     fn tell(&self, line: &str) {
+        self.send(&format!("honeyguide: {line}\n"), 1);
+    }
+
+    /// Gives on what stands for so many lines, with how many were left out in front of it.
+    fn send(&self, text: &str, lines: u64) {
+        let left_out = self.counts.left_out.swap(0, Ordering::SeqCst);
+        let notice = match left_out {
+            0 => String::new(),
+            _ => format!("honeyguide: {} left out here: nobody read in time\n", count(left_out, "line")),
+        };
         self.counts.taken.fetch_add(1, Ordering::SeqCst);
-        if self.lines.try_send(format!("honeyguide: {line}\n")).is_err() {
+        if self.lines.try_send(notice + text).is_err() {
             self.counts.taken.fetch_sub(1, Ordering::SeqCst);
-            self.counts.left_out.fetch_add(1, Ordering::SeqCst);
+            self.counts.left_out.fetch_add(left_out + lines, Ordering::SeqCst);
         }
     }
 
     fn finish(&self) {
+        self.wait();
+        if self.counts.left_out.load(Ordering::SeqCst) > 0 {
+            self.send("", 0);
+            self.wait();
+        }
+    }
+
+    fn wait(&self) {
         let (mut last, mut looks) = (0, 0);
         while looks < LOOKS {
             let written = self.counts.written.load(Ordering::SeqCst);
@@ -116,11 +132,18 @@ mod tests {
         (3..5).for_each(|i| aside.tell(&i.to_string()));
         // Nobody reads: it is not waited for.
         aside.finish();
+        read.send(()).unwrap();
+        assert_eq!(told.recv().unwrap(), "honeyguide: 0\n");
+        // There is a place again.
+        aside.tell("5");
+        aside.tell("6");
         drop(read);
         let written: Vec<_> = (0..3).map(|_| told.recv().unwrap()).collect();
-        assert!(written[0].starts_with("honeyguide: 0\nhoneyguide: 2 lines were left out"), "{written:?}");
-        assert_eq!(written[1..], ["honeyguide: 1\n", "honeyguide: 2\n"]);
+        assert_eq!(written[..2], ["honeyguide: 1\n", "honeyguide: 2\n"]);
+        assert!(written[2].starts_with("honeyguide: 2 lines left out here"), "{written:?}");
+        assert!(written[2].ends_with("\nhoneyguide: 5\n"), "{written:?}");
         aside.finish();
-        assert_eq!(aside.counts.written.load(Ordering::SeqCst), 4);
+        let last = told.recv().unwrap();
+        assert!(last.starts_with("honeyguide: 1 line left out here"), "{last}");
     }
 }

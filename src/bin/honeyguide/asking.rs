@@ -57,6 +57,13 @@ impl Asking {
         self.at.is_some()
     }
 
+    /// What sums up results that stand above it: an object, or, for a reader, what the only node said besides.
+    pub fn sum_up(&self, out: Out, object: Value, answer: Option<&Answer>) -> Result<(), Failed> {
+        let spoken = answer.map(Spoken::from);
+        self.say_besides(out, spoken.as_ref());
+        out.json_only(self.spoken(object, spoken.as_ref()))
+    }
+
     /// The object, with what the only node said.
     pub fn told(&self, object: Value, answer: Option<&Answer>) -> Value {
         self.spoken(object, answer.map(Spoken::from).as_ref())
@@ -92,6 +99,14 @@ impl Asking {
         text
     }
 
+    /// The same as a word, where results are all that is printed.
+    fn say_besides(&self, out: Out, spoken: Option<&Spoken>) {
+        let text = self.spoken_text(spoken).trim_start().replace('\n', ", ");
+        if let Some(at) = self.at.filter(|_| !out.json && !text.is_empty()) {
+            say(format_args!("{at} said besides: {text}"));
+        }
+    }
+
     /// Whether some node returned another value of the same version. Nothing is asked after that.
     pub async fn has_other_value(&self, item: &Item<'_>) -> bool {
         self.node.shutdown().await;
@@ -124,10 +139,7 @@ impl Asking {
         };
         let said = self.said(at, &outcome).await;
         if said.is_something() {
-            let text = self.spoken_text(said.answer.as_ref()).trim_start().replace('\n', ", ");
-            if !out.json && !text.is_empty() {
-                say(format_args!("{at} said besides: {text}"));
-            }
+            self.say_besides(out, said.answer.as_ref());
             let mut object = self.spoken(object, said.answer.as_ref());
             object["refusal"] = json!(said.refusal.as_ref().map(|(code, text)| json!({ "code": code, "text": text })));
             if let Err(failed) = out.json_only(object) {

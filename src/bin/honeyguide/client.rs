@@ -69,10 +69,15 @@ pub async fn join(options: &Options, node: &Handle, start: &Start) -> Result<Out
     let progress = options.progress("joining the network");
     let mut joining = Joining::new(node, start);
     let rounds = async {
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut told) = (FIRST_PAUSE, String::new());
         loop {
             if let Some(outcome) = round(&mut joining).await? {
                 return Ok(outcome);
+            }
+            let why = joining.unheard().join("; ");
+            if !why.is_empty() && why != told {
+                say(format_args!("{why}; they are asked again"));
+                told = why;
             }
             progress.set_message("joining the network: nobody has answered yet");
             sleep(pause).await;

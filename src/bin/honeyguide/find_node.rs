@@ -34,7 +34,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         return Err(asking.nothing(format!("no node was found near {}", args.id), outcome).await);
     }
     let object = json!({ "target": args.id.to_string(), "nodes": nodes.len(), "outcome": outcome_json(outcome) });
-    out.json_only(asking.told(object, answer))?;
+    asking.sum_up(out, object, answer)?;
     if nodes.is_empty() {
         return Err(asking.nothing(format!("no node was named near {}", args.id), outcome).await);
     }

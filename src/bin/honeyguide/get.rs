@@ -103,7 +103,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
             None => format!("no node returned the item {target}"),
         };
         if answer.is_some() {
-            options.out().json_only(asking.told(json!({ "target": target.to_string() }), answer))?;
+            asking.sum_up(options.out(), json!({ "target": target.to_string() }), answer)?;
         }
         return Err(asking.nothing(what, outcome).await);
     };
@@ -128,11 +128,12 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         let sentence = format!("{} of {} returned a valid copy of {target}", outcome.copies, count(wanted, "node"));
         Failed::from(sentence).with(outcome)
     });
-    let (out, object) = (options.out(), asking.told(object, answer));
+    let out = options.out();
     let printed = match &args.output {
-        Some(path) => output::write(out, path, &found.value, args.bencode).and_then(|()| out.json_only(object)),
-        None => out.line(text.unwrap_or(&hex::encode(&found.value)), object),
+        Some(path) => output::write(out, path, &found.value, args.bencode),
+        None => out.text_only(text.unwrap_or(&hex::encode(&found.value))),
     };
+    let printed = printed.and_then(|()| asking.sum_up(out, object, answer));
     few.map_or(printed, Err)
 }
 

@@ -121,7 +121,9 @@ impl Said {
         }
         match &self.refusal {
             Some((code, text)) => format!("{node} refused, with error {code}, \"{text}\" ({how})"),
-            None if self.answer.is_some() => format!("{node} answered, and no more was had of it ({how})"),
+            // Its words may be lost among those of strangers, and that it answered is not.
+            None if outcome.errored > 0 || outcome.refused.total() > 0 => format!("{node} refused ({how})"),
+            None if outcome.answered > 0 => format!("{node} answered, and no more was had of it ({how})"),
             None => format!("{node} did not answer ({how})"),
         }
     }

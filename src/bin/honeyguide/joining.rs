@@ -136,7 +136,18 @@ impl Joining {
 
     /// Why nobody was found.
     pub fn why(&self) -> String {
-        let (unsent, unknown) = (self.unsent.causes(), self.faults.values().cloned().collect::<Vec<_>>());
+        let (faults, unknown) = (self.unheard(), self.faults.values().cloned().collect::<Vec<_>>());
+        match (faults.is_empty(), unknown.is_empty()) {
+            (true, true) if self.names.is_some() => "no address to talk to: the name service did not answer".into(),
+            (true, true) => "no address to talk to".into(),
+            (true, false) => format!("no address to talk to: {}", unknown.join("; ")),
+            (false, _) => [faults, unknown].concat().join("; "),
+        }
+    }
+
+    /// Why none of those that were asked was heard, if any was.
+    pub fn unheard(&self) -> Vec<String> {
+        let unsent = self.unsent.causes();
         let silent = self.asked.iter().filter(|addr| !unsent.contains_key(*addr));
         let silent: Vec<_> = silent.map(SocketAddr::to_string).collect();
         let mut faults: Vec<_> = unsent.into_iter().map(|(addr, error)| unsent::words(addr, error)).collect();
@@ -144,12 +155,7 @@ impl Joining {
             let silent = silent.join(", ");
             faults.insert(0, format!("no node answered at {silent}: check the address and whether UDP gets through"));
         }
-        match (faults.is_empty(), unknown.is_empty()) {
-            (true, true) if self.names.is_some() => "no address to talk to: the name service did not answer".into(),
-            (true, true) => "no address to talk to".into(),
-            (true, false) => format!("no address to talk to: {}", unknown.join("; ")),
-            (false, _) => [faults, unknown].concat().join("; "),
-        }
+        faults
     }
 
     /// Each link that is idle asks as many as a node remembers.

@@ -37,7 +37,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     if !seen.is_empty() || answer.is_some() {
         let (info_hash, peers) = (args.info_hash.to_string(), seen.len());
         let object = json!({ "info_hash": info_hash, "peers": peers, "outcome": outcome_json(outcome) });
-        out.json_only(asking.told(object, answer))?;
+        asking.sum_up(out, object, answer)?;
     }
     if seen.is_empty() {
         return Err(asking.nothing(format!("no peer of {} was found", args.info_hash), outcome).await);

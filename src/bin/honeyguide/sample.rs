@@ -48,7 +48,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     if !distinct.is_empty() || answer.is_some() {
         let (target, found) = (args.id.to_string(), distinct.len());
         let object = json!({ "target": target, "info_hashes": found, "outcome": outcome_json(outcome) });
-        out.json_only(asking.told(object, answer))?;
+        asking.sum_up(out, object, answer)?;
     }
     if distinct.is_empty() {
         return Err(asking.nothing(format!("no node near {} gave an info-hash", args.id), outcome).await);

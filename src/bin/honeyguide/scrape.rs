@@ -32,13 +32,12 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         "responders": responders,
         "outcome": outcome_json(outcome),
     });
-    let object = asking.told(object, answer);
     if swarm.is_none() {
         if answer.is_some() {
-            options.out().json_only(object)?;
+            asking.sum_up(options.out(), object, answer)?;
         }
         return Err(asking.nothing(format!("no node knows a swarm of {}", args.info_hash), outcome).await);
     }
-    let told = asking.told_text(answer);
+    let (told, object) = (asking.told_text(answer), asking.told(object, answer));
     options.out().line(format_args!("seeds {seeds}\npeers {peers}\nresponders {responders}{told}"), object)
 }

@@ -8,7 +8,7 @@ use honeyguide::krpc::Family;
 
 use crate::failed::Failed;
 use crate::name_service;
-use crate::print::say;
+use crate::print::{say, say_step};
 use crate::start::{Start, canonical, is_localhost, zoned};
 
 /// What `--bind` was given: an address with a port, or a name with one.
@@ -117,8 +117,12 @@ pub fn ephemeral(start: &Start) -> Result<Vec<UdpSocket>, Failed> {
             Err(error) => faults.push(error.to_string()),
         }
     }
+    if sockets.is_empty() {
+        return Err(faults.join("; ").into());
+    }
     // Whom a missing family leaves out is named when it is known who that is.
-    if sockets.is_empty() { Err(faults.join("; ").into()) } else { Ok(sockets) }
+    faults.into_iter().for_each(say_step);
+    Ok(sockets)
 }
 
 #[cfg(test)]
