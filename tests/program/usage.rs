@@ -86,6 +86,8 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
         (&["peers", ID, "--at", "[fe80::1]:1", "--network", "local"], &["[fe80::1]:1", "link-local", "--bind"]),
         (&["node", "--bootstrap", "[2001:db8::1%eth0]:6881"], &["[2001:db8::1%eth0]:6881", "leave out %eth0"]),
         (&["node", "--bind", "[fe80::1%nowhere]:0"], &["[fe80::1%nowhere]:0", "interface", "nowhere"]),
+        (&["node", "--bind", "[fe80::1]:0"], &["--bind [fe80::1]:0", "link-local", "--network local"]),
+        (&["node", "--bind", "127.0.0.1:0", "169.254.9.9:0", "--network", "public"], &["169.254.9.9:0", "link-local"]),
         (&["ping", "127.0.0.1"], &["\"127.0.0.1\"", "port"]),
         (&["ping", "0.0.0.0:1"], &["0.0.0.0:1", "no address of a node"]),
         (&["ping", "[ff02::1]:1"], &["[ff02::1]:1", "no address of a node"]),

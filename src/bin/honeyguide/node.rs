@@ -64,6 +64,9 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (state_file, saved) =
         opened(ending.as_mut(), open).await?.map_or((None, None), |(state_file, saved)| (Some(state_file), saved));
     let start = start(&args.joins, args.bind.iter().any(Place::is_loopback))?;
+    if let Some(refused) = args.bind.iter().find_map(|place| place.refused(start.network)) {
+        return Err(refused);
+    }
     let bound = tokio::select! {
         bound = sockets::bind_all(args.bind) => bound?,
         why = &mut ending => return Err(why.into()),

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket}
 
 use honeyguide::adapters::BoundSocket;
 use honeyguide::adapters::resolve::ResolveError;
+use honeyguide::dht::Network;
 use honeyguide::krpc::Family;
 
 use crate::failed::Failed;
@@ -44,6 +45,21 @@ impl Place {
             Place::Addr(addr) => addr.ip().is_loopback(),
             Place::Name { host, .. } => is_localhost(host),
         }
+    }
+
+    /// Why no link is bound there under the rules of this network (B19).
+    pub fn refused(&self, network: Network) -> Option<Failed> {
+        let Place::Addr(addr) = self else { return None };
+        let is_link_local = match addr.ip() {
+            IpAddr::V4(ip) => ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        };
+        (is_link_local && network == Network::Public).then(|| {
+            Failed::usage(format!(
+                "--bind {addr}: no public node is reached from a link-local address: add --network local for nodes on \
+                 the same link, or name another address"
+            ))
+        })
     }
 }
 
