@@ -94,7 +94,7 @@ impl<T: FromEvent> Operation<T> {
     /// queue full.
     ///
     /// # Errors
-    /// When the node did not accept the command or was shut down.
+    /// Those of [`wait`](Operation::wait).
     #[must_use]
     pub fn outcome(&self) -> Option<Result<Outcome, OperationError>> {
         let is_lost = || self.unsent.as_ref().is_some_and(|unsent| unsent.ended.end().is_some());

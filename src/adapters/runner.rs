@@ -34,7 +34,7 @@ pub(super) const RECEIVE: usize = 1501;
 /// operation ends at once: with a full queue there is no end of that for hundreds of thousands of sends.
 const STEPS: usize = 32;
 
-/// The sockets, seen from the node: they send and never wait.
+/// The sockets, seen from the node: they send, and wait no longer than the system takes to copy a datagram.
 pub(super) trait Sockets {
     fn send(&self, link: LinkId, to: SocketAddr, payload: &[u8]) -> io::Result<()>;
 }

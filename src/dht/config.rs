@@ -127,7 +127,7 @@ pub struct LookupConfig {
     /// A query without an answer for this long has failed.
     pub hard_timeout: Duration,
     /// An operation ends this long after its first query, with what it has. The time in which the budget for unverified
-    /// nodes alone holds it up does not count, as long as it takes no more than four times as long.
+    /// nodes alone holds it up does not count; in any case it ends after four times this.
     pub deadline: Duration,
 }
 

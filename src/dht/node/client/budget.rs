@@ -35,8 +35,28 @@ impl UnverifiedBudget {
     }
 }
 
-/// How long after its first query an operation ends that may take so long, and that stood still for so long.
-pub(super) fn time_limit([time, stood]: [Duration; 2], is_held: bool) -> Duration {
-    let longest = time.saturating_mul(STANDSTILL);
-    if is_held { longest } else { time.saturating_add(stood).min(longest) }
+/// How long an operation may take from its first query on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeLimit {
+    time: Duration,
+    /// How long the budget alone held it up.
+    stood: Duration,
+}
+
+impl TimeLimit {
+    /// So long, and as much longer as it stands still.
+    pub(super) fn of(time: Duration) -> Self {
+        TimeLimit { time, stood: Duration::ZERO }
+    }
+
+    /// It stood still for so long.
+    pub(super) fn stand_still(&mut self, time: Duration) {
+        self.stood = self.stood.saturating_add(time);
+    }
+
+    /// After so long it ends, while it stands still or does not.
+    pub(super) fn after(&self, is_held: bool) -> Duration {
+        let longest = self.time.saturating_mul(STANDSTILL);
+        if is_held { longest } else { self.time.saturating_add(self.stood).min(longest) }
+    }
 }

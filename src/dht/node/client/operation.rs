@@ -5,7 +5,7 @@ use crate::base::time::{Duration, Instant};
 use crate::dht::config::K;
 use crate::dht::event::LinkId;
 use crate::dht::lookup::{Candidate, Class, Lookup, LookupWindow, Next, Offer, Rules};
-use crate::dht::node::client::budget::time_limit;
+use crate::dht::node::client::budget::TimeLimit;
 use crate::dht::node::client::goal::Goal;
 use crate::dht::node::client::payload::{NO_PAYLOAD, Payload};
 use crate::dht::node::client::queues::{QueuePlaces, Queued};
@@ -28,8 +28,8 @@ pub struct OperationState {
     outcome: Outcome,
     /// When the first query of its operation left.
     started: Option<Instant>,
-    /// How long it may take from then on, and how long it stood still for the budget.
-    time: [Duration; 2],
+    /// How long it may take from then on.
+    time: TimeLimit,
     /// Since when nothing but the budget for unverified nodes holds it up: its deadline stands still.
     held: Option<Instant>,
     /// Set when the end is decided; the next drain says so.
@@ -90,7 +90,7 @@ impl OperationState {
             lookup,
             outcome: Outcome::default(),
             started: None,
-            time: [time, Duration::ZERO],
+            time: TimeLimit::of(time),
             held: None,
             finish: None,
             ended: None,
@@ -143,7 +143,7 @@ impl OperationState {
 
     /// When it has to end, unless the budget holds it up meanwhile; `None` before the first query and after its end.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let time = time_limit(self.time, self.held.is_some());
+        let time = self.time.after(self.held.is_some());
         self.started.filter(|_| self.ended.is_none()).map(|at| at + time)
     }
 
@@ -276,7 +276,7 @@ impl OperationState {
     /// It goes on. The time in which it was held up does not count.
     pub(super) fn on_released(&mut self, now: Instant) {
         if let Some(since) = self.held.take() {
-            self.time[1] = self.time[1].saturating_add(now.since(since));
+            self.time.stand_still(now.since(since));
         }
     }
 
