@@ -14,6 +14,8 @@ use std::vec::Vec;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
+use crate::adapters::cause::cause;
+
 /// EAFNOSUPPORT and EPROTONOSUPPORT as each system numbers them: Windows, Linux, those that descend from BSD.
 const NO_FAMILY: [i32; 2] = if cfg!(windows) {
     [10_047, 10_043]
@@ -96,7 +98,7 @@ fn is_missing(error: &io::Error) -> bool {
 
 fn bind(addr: SocketAddr, device: Option<&str>) -> io::Result<BoundSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None).map_err(|error| no_socket(addr, &error))?;
-    let refused = |error: io::Error| io::Error::new(error.kind(), cause(addr, &error));
+    let refused = |error: io::Error| io::Error::new(error.kind(), refusal(addr, &error));
     if addr.is_ipv6() {
         socket.set_only_v6(true).map_err(refused)?;
     }
@@ -114,7 +116,7 @@ fn bind(addr: SocketAddr, device: Option<&str>) -> io::Result<BoundSocket> {
 fn no_socket(addr: SocketAddr, error: &io::Error) -> io::Error {
     let is_family_missing = error.raw_os_error().is_some_and(|number| NO_FAMILY.contains(&number));
     let kind = if is_family_missing { io::ErrorKind::Unsupported } else { error.kind() };
-    io::Error::new(kind, format!("this machine gives no {} socket for {addr}: {error}", family(addr)))
+    io::Error::new(kind, format!("this machine gives no {} socket for {addr}: {}", family(addr), cause(error)))
 }
 
 /// What cannot be had is done without: some systems give less and say nothing, others refuse the whole wish.
@@ -131,7 +133,7 @@ fn bind_device(socket: &Socket, device: &str) -> io::Result<()> {
             io::ErrorKind::PermissionDenied => {
                 format!("binding to the interface {device} takes the administrator's rights")
             }
-            _ => format!("the interface \"{device}\" cannot be bound to: {error}"),
+            _ => format!("the interface \"{device}\" cannot be bound to: {}", cause(&error)),
         };
         io::Error::new(error.kind(), sentence)
     })
@@ -148,7 +150,7 @@ fn family(addr: SocketAddr) -> &'static str {
 }
 
 /// Why an address cannot be bound, and what would be right.
-fn cause(addr: SocketAddr, error: &io::Error) -> String {
+fn refusal(addr: SocketAddr, error: &io::Error) -> String {
     let (ip, port, family) = (addr.ip(), addr.port(), family(addr));
     let link_local = matches!(addr, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0);
     match error.kind() {
@@ -168,14 +170,14 @@ fn cause(addr: SocketAddr, error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied if port > 0 && port < 1024 => {
             format!("port {port} of {ip} is not permitted: ports below 1024 take the administrator's rights")
         }
-        io::ErrorKind::PermissionDenied => format!("{addr} is not permitted: {error}"),
+        io::ErrorKind::PermissionDenied => format!("{addr} is not permitted: {}", cause(error)),
         _ if link_local => {
             format!(
                 "{addr} cannot be listened on: a link-local address takes the interface that has it, by its number in \
                  a socket address or by its name in a text, as in [{ip}%eth0]:{port}"
             )
         }
-        _ => format!("{addr} cannot be listened on: {error}"),
+        _ => format!("{addr} cannot be listened on: {}", cause(error)),
     }
 }
 
@@ -257,7 +259,7 @@ mod tests {
         let unscoped = sentence(BoundSocket::at(parse("[fe80::1]:7")));
         assert!(unscoped.contains("[fe80::1]:7") && unscoped.contains("interface"), "{unscoped}");
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
-        assert!(cause(parse("0.0.0.0:53"), &denied).contains("below 1024"));
+        assert!(refusal(parse("0.0.0.0:53"), &denied).contains("below 1024"));
         let device = sentence(BoundSocket::on_device(parse("127.0.0.1:0"), "no-such-device"));
         assert!(device.contains("no-such-device"), "{device}");
     }

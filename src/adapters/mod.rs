@@ -4,6 +4,7 @@
 //! give out the same [`Handle`], whose [`Operation`]s can be waited for by a thread and awaited by a task.
 
 mod bind;
+mod cause;
 mod clock;
 mod contacts;
 mod handle;

@@ -6,14 +6,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::string::{String, ToString};
+use std::string::String;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 use std::vec::Vec;
 
+use crate::adapters::cause::cause;
 use crate::adapters::mailbox::{Consumer, Mailbox};
 
 /// Names that one call resolves; the first one past them is answered with an error, and the rest are not looked at.
@@ -181,7 +181,7 @@ impl Resolvers {
                 Err(error) => {
                     let given_up = std::mem::take(&mut state.waiting);
                     drop(state);
-                    let fault = ResolveFault::Thread(words(&error));
+                    let fault = ResolveFault::Thread(cause(&error));
                     return given_up.into_iter().for_each(|(name, asked)| asked.answer(name, Err(fault.clone())));
                 }
             }
@@ -243,20 +243,15 @@ fn malformed(name: &str) -> Option<&'static str> {
 
 fn ask_the_system(name: &str) -> Result<Vec<SocketAddr>, ResolveFault> {
     let addrs = name.to_socket_addrs();
-    let addrs = addrs.map_err(|error| ResolveFault::Resolver(words(&error)))?;
+    let addrs = addrs.map_err(|error| ResolveFault::Resolver(cause(&error)))?;
     let addrs: Vec<_> = addrs.take(MAX_ADDRS).collect();
     if addrs.is_empty() { Err(ResolveFault::NoAddress) } else { Ok(addrs) }
-}
-
-/// The system's own, without its number.
-fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().trim_end_matches('.').into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::string::ToString;
     use std::time::Duration;
 
     fn all(names: &[&str]) -> Vec<Resolved> {

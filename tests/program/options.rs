@@ -215,3 +215,13 @@ fn pages_of_ours_are_replaced_and_nothing_else_is() {
     assert!(!fs::exists(&page).unwrap());
     assert_eq!(fs::read_dir(&pages).unwrap().count(), listed.lines().count() - 1, "nothing is left beside them");
 }
+
+/// Rules B3 and B13. A port that somebody has is no family that is missing.
+#[test]
+fn a_name_to_bind_whose_port_is_taken_is_refused_for_the_port() {
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let bind = format!("localhost:{}", taken.local_addr().unwrap().port());
+    run(&["node", "--bind", &bind], b"").failed(1, &["--bind", &bind, "in use"]);
+    // A name without an address is told with what its resolver said.
+    run(&["node", "--bind", "nowhere.invalid:0"], b"").failed(2, &["nowhere.invalid", "could not be resolved: "]);
+}

@@ -19,6 +19,9 @@ use crate::name_service::{PATIENCE, silent};
 use crate::start::{Judgement, Start, family_of};
 use crate::unsent::{self, Unsent};
 
+/// Words that are remembered, so that they are said once. A name may have other addresses each day.
+const MOST_SAID: usize = 256;
+
 /// Something that came of a round.
 pub enum Step {
     /// The addresses that a link was asked to join through did or did not answer.
@@ -56,12 +59,19 @@ pub struct Joining {
 struct JoiningLink {
     family: Family,
     waiting: VecDeque<Endpoint>,
+    /// Whom it asks now.
+    asked: Vec<SocketAddr>,
     is_asking: bool,
 }
 
 impl Joining {
     pub fn new(node: &Handle, start: &Start) -> Joining {
-        let link = |addr| JoiningLink { family: family_of(addr), waiting: VecDeque::new(), is_asking: false };
+        let link = |addr| JoiningLink {
+            family: family_of(addr),
+            waiting: VecDeque::new(),
+            asked: Vec::new(),
+            is_asking: false,
+        };
         Joining {
             node: node.clone(),
             start: start.clone(),
@@ -86,6 +96,7 @@ impl Joining {
             return;
         }
         self.names_until = Instant::now() + PATIENCE;
+        self.asked.clear();
         let typed = self.start.typed.clone();
         let skipped = self.sort(&typed);
         self.name_skipped(skipped);
@@ -114,10 +125,7 @@ impl Joining {
             tokio::select! {
                 done = self.asking.join_next(), if is_asking => {
                     let Some(Ok((link, outcome))) = done else { continue };
-                    self.links[link].is_asking = false;
-                    if outcome.as_ref().is_ok_and(|outcome| outcome.answered > 0) {
-                        self.links[link].waiting.clear();
-                    }
+                    self.on_asked(link, &outcome);
                     return Some(Step::Asked { link, outcome });
                 }
                 answer = name, if waits_for_names => match answer {
@@ -126,6 +134,19 @@ impl Joining {
                 },
                 () = sleep_until(self.names_until), if waits_for_names => {}
             }
+        }
+    }
+
+    fn on_asked(&mut self, link: usize, outcome: &Result<Outcome, OperationError>) {
+        let link = &mut self.links[link];
+        link.is_asking = false;
+        let Ok(outcome) = outcome else { return };
+        if outcome.answered > 0 {
+            link.waiting.clear();
+        }
+        // What our own side could not send is no query.
+        if usize::from(outcome.queried) >= link.asked.len() {
+            self.unsent.forget(&link.asked);
         }
     }
 
@@ -167,7 +188,7 @@ impl Joining {
             let some = link.waiting.len().min(Config::MAX_BOOTSTRAP_NODES);
             let nodes: Vec<_> = link.waiting.drain(..some).collect();
             let node = self.node.on(LinkId(i as u8));
-            link.is_asking = true;
+            (link.is_asking, link.asked) = (true, nodes.iter().copied().map(SocketAddr::from).collect());
             self.asking.spawn(async move {
                 // That nobody answered is news, and no end.
                 let asked = match node.bootstrap(&nodes).await {
@@ -270,6 +291,9 @@ impl Joining {
     }
 
     fn say(&mut self, word: String) {
+        if self.said.len() >= MOST_SAID {
+            self.said.clear();
+        }
         if self.said.insert(word.clone()) {
             self.words.push_back(Step::Word(word));
         }

@@ -1,5 +1,6 @@
 //! The sockets of the program: where the user wants them, or where a command needs them (B13).
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use honeyguide::adapters::BoundSocket;
@@ -93,17 +94,22 @@ async fn bind_name(host: &str, port: u16) -> Result<Vec<BoundSocket>, Failed> {
     let answer = name_service::answer(format!("{host}:1"), None).await;
     let addrs = match answer.map(|answer| answer.addrs) {
         Some(Ok(addrs)) => addrs,
-        Some(Err(_)) | None => {
-            return Err(Failed::usage(format!(
-                "--bind {host}:{port}: the name service knows no address of \"{host}\": name an address of this machine"
-            )));
+        Some(Err(fault)) => {
+            return Err(Failed::usage(format!("--bind {host}:{port}: {fault}; name an address of this machine")));
+        }
+        None => {
+            return Err(format!(
+                "--bind {host}:{port}: the name service did not answer: name an address of this machine"
+            )
+            .into());
         }
     };
     let (mut sockets, mut faults) = (Vec::new(), Vec::new());
     for addr in addrs {
         match BoundSocket::at(SocketAddr::new(addr.ip(), port)) {
             Ok(socket) => sockets.push(socket),
-            Err(error) => faults.push(error.to_string()),
+            Err(error) if is_missing(&error) => faults.push(error.to_string()),
+            Err(error) => return Err(format!("--bind {host}:{port}: {error}").into()),
         }
     }
     if sockets.is_empty() {
@@ -111,6 +117,11 @@ async fn bind_name(host: &str, port: u16) -> Result<Vec<BoundSocket>, Failed> {
     }
     faults.into_iter().for_each(say);
     Ok(sockets)
+}
+
+/// Whether the machine lacks the address or its family, so that another one may still serve (B3).
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable)
 }
 
 fn bind(addr: SocketAddr) -> Result<BoundSocket, Failed> {
@@ -130,7 +141,8 @@ pub fn ephemeral(start: &Start) -> Result<Vec<UdpSocket>, Failed> {
         };
         match BoundSocket::at(SocketAddr::new(ip, 0)) {
             Ok(bound) => sockets.push(bound.socket),
-            Err(error) => faults.push(error.to_string()),
+            Err(error) if is_missing(&error) => faults.push(error.to_string()),
+            Err(error) => return Err(error.to_string().into()),
         }
     }
     if sockets.is_empty() {

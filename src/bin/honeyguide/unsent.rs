@@ -41,6 +41,12 @@ impl Unsent {
         causes.clone()
     }
 
+    /// Something could be sent there after all.
+    pub fn forget(&self, addrs: &[SocketAddr]) {
+        let causes = self.causes();
+        *self.causes.borrow_mut() = causes.into_iter().filter(|(addr, _)| !addrs.contains(addr)).collect();
+    }
+
     /// The same in words, of one address.
     pub fn to(&self, addr: SocketAddr) -> Option<String> {
         self.causes().get(&addr).map(|error| words(addr, *error))
