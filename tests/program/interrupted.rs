@@ -34,3 +34,31 @@ fn an_interrupted_store_tells_how_many_hold_it_already() {
         }
     }
 }
+
+/// Rule U9. One node answers with what is looked for, another one never answers.
+#[test]
+fn an_interrupted_search_prints_what_it_had_and_how_many_answered() {
+    let target = honeyguide::krpc::Item::immutable_target(b"5:hello").to_string();
+    for (command, method, body, line) in [
+        (&["peers", ID][..], "get_peers", "5:token1:t6:valuesl6:abcdefe", "97.98.99.100:25958"),
+        (&["sample", ID], "sample_infohashes", "3:numi1e7:samples20:abcdefghij0123456789", "\"samples\""),
+        (&["get", &target, "-n", "2"], "get", "5:token1:t1:v5:hello", "\"copies\":1"),
+    ] {
+        let silent = Fake::new(2, move |asked| (asked != method).then(Vec::new));
+        let named = nodes(&[(2, silent.addr)]);
+        let first = Fake::new(1, move |_| Some([&named[..], body.as_bytes()].concat()));
+        let at = first.addr.to_string();
+        let running = Running::start(&[command, &["--bootstrap", &at, "--json"]].concat());
+        first.wait_for(method);
+        silent.wait_for(method);
+        wait_until_it_waits(running.child.id());
+        let run = running.end_by("INT");
+        assert_eq!(run.code, Some(1), "{run:?}");
+        let objects = run.objects();
+        let (last, had) = objects.split_last().unwrap();
+        let sentence = last["error"].as_str().unwrap();
+        assert!(sentence.contains("interrupted") && sentence.contains(" answered"), "{run:?}");
+        assert_eq!((&last["outcome"]["answered"], &last["outcome"]["reason"]), (&1.into(), &"cancelled".into()));
+        assert!(!had.is_empty() && run.out.contains(line), "{run:?}");
+    }
+}

@@ -21,6 +21,7 @@ mod program;
 mod saving;
 mod signals;
 mod streams;
+mod unread;
 mod unsent;
 mod usage;
 mod versions;

@@ -17,7 +17,7 @@ fn state(contacts: u16) -> Vec<u8> {
     [b"d8:contactsl", &contacts[..], b"e3:idsl20:abcdefghij0123456789e5:statei1ee"].concat()
 }
 
-fn contacts(path: &str) -> usize {
+pub fn contacts(path: &str) -> usize {
     fs::read(path).unwrap().windows(4).filter(|bytes| bytes == b"2:ip").count()
 }
 

@@ -360,14 +360,14 @@ fn writes(id: &str) -> bool {
 }
 
 /// A pipe with no place left, whose reader reads nothing.
-fn full_pipe() -> (io::PipeReader, io::PipeWriter) {
+pub fn full_pipe() -> (io::PipeReader, io::PipeWriter) {
     let (reader, writer) = io::pipe().unwrap();
     fill(&writer);
     (reader, writer)
 }
 
 /// Another opening of the same pipe does not block, so that this ends.
-fn fill(writer: &io::PipeWriter) {
+pub fn fill(writer: &io::PipeWriter) {
     use std::os::fd::AsRawFd;
     let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
     let mut filler = OpenOptions::new().write(true).custom_flags(0o4000).open(path).unwrap();

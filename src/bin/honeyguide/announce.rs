@@ -29,7 +29,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let kind = if args.seeding { PeerKind::Seed } else { PeerKind::Downloader };
     let progress = options.progress("announcing");
     let announced = asking.node.announce(args.info_hash, Some(args.port), kind);
-    let announced = options.storing.wait(announced).await;
+    let announced = options.under_way.wait(announced).await;
     progress.finish_and_clear();
     let report = |outcome: &Outcome| {
         let object = json!({
@@ -44,14 +44,11 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let announced = match announced {
         Ok(announced) => announced,
         Err(failure) => {
-            let outcome = failure.outcome().copied().unwrap_or_default();
-            if let Some(ended) = options.storing.ended(&outcome) {
-                return Err(ended);
-            }
-            return Err(asking.not_stored(options.out(), report(&outcome).1, (failure, String::new())).await);
+            let report = report(&failure.outcome().copied().unwrap_or_default());
+            return Err(asking.not_stored(options, report, (failure, String::new())).await);
         }
     };
     let (answer, (text, object)) = (announced.response.as_ref(), report(&announced.outcome));
     options.out().line(text + &asking.told_text(answer), asking.told(object, answer))?;
-    options.storing.ended(&announced.outcome).map_or(Ok(()), Err)
+    options.under_way.ended_store(&announced.outcome).map_or(Ok(()), Err)
 }

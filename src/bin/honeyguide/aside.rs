@@ -1,5 +1,5 @@
-//! Lines on standard error beside the work: whoever tells one does not wait for its reader. A node that tells each
-//! datagram would stand still otherwise when nobody reads, and could not end in order (rule U5).
+//! Lines on standard error beside the work: whoever tells one does not wait for its reader. A node would stand still
+//! otherwise when nobody reads, and could not end in order (rule U5).
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +14,10 @@ use crate::count::count;
 const MOST: usize = 4096;
 /// At the end what waits is looked at so often ..
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// .. and so many times in a row without progress are the end.
-const LOOKS: u32 = 4;
+/// .. and so many times in a row without progress are the end, if a write is under way ..
+const LOOKS: u32 = 8;
+/// .. or so many, if the thread that writes has not had its turn.
+const LOOKS_FOR_A_TURN: u32 = 200;
 
 static ASIDE: OnceLock<Aside> = OnceLock::new();
 
@@ -40,6 +42,7 @@ struct Aside {
 #[derive(Default)]
 struct Counts {
     taken: AtomicU64,
+    begun: AtomicU64,
     written: AtomicU64,
     left_out: AtomicU64,
 }
@@ -50,6 +53,7 @@ impl Aside {
         let told = counts.clone();
         let write = move || {
             for line in waiting {
+                told.begun.fetch_add(1, Ordering::SeqCst);
                 // Nobody has to read it.
                 let _ = out.write_all(line.as_bytes());
                 told.written.fetch_add(1, Ordering::SeqCst);
@@ -88,9 +92,11 @@ impl Aside {
 
     fn wait(&self) {
         let (mut last, mut looks) = (0, 0);
-        while looks < LOOKS {
-            let written = self.counts.written.load(Ordering::SeqCst);
-            if written >= self.counts.taken.load(Ordering::SeqCst) {
+        loop {
+            let [written, begun, taken] = [&self.counts.written, &self.counts.begun, &self.counts.taken]
+                .map(|count| count.load(Ordering::SeqCst));
+            let most = if begun > written { LOOKS } else { LOOKS_FOR_A_TURN };
+            if written >= taken || looks >= most {
                 return;
             }
             looks = if written == last { looks + 1 } else { 0 };

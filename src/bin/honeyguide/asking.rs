@@ -114,7 +114,10 @@ impl Asking {
     }
 
     /// Why nothing was found.
-    pub async fn nothing(&self, what: String, outcome: &Outcome) -> Failed {
+    pub async fn nothing(&self, options: &Options, what: String, outcome: &Outcome) -> Failed {
+        if let Some(ended) = options.under_way.ended(outcome) {
+            return Failed::from(format!("{what}: {}", ended.sentence)).with(outcome);
+        }
         let sentence = match self.at {
             Some(at) if outcome.answered == 0 => self.said(at, outcome).await.why(at, outcome, &self.unsent),
             Some(at) => format!("{what} at {at} ({})", outcome_text(outcome)),
@@ -126,10 +129,25 @@ impl Asking {
         Failed::from(sentence).with(outcome)
     }
 
-    /// Why nothing was stored, with a tip. What the only node said besides stands before that: as a word, or in this
-    /// object.
-    pub async fn not_stored(&self, out: Out, object: Value, (failure, tip): (OperationError, String)) -> Failed {
+    /// Why nothing was stored that counts, with a tip. What there is stands before that, in these words: copies, which
+    /// are a result, or what the only node said besides.
+    pub async fn not_stored(
+        &self,
+        options: &Options,
+        (text, object): (String, Value),
+        (failure, tip): (OperationError, String),
+    ) -> Failed {
         let Some(outcome) = failure.outcome().copied() else { return failure.into() };
+        let out = options.out();
+        if outcome.stored.all > 0
+            && self.at.is_none()
+            && let Err(failed) = out.line(text, object.clone())
+        {
+            return failed;
+        }
+        if let Some(ended) = options.under_way.ended_store(&outcome) {
+            return ended;
+        }
         let Some(at) = self.at else {
             if outcome.queried == 0 {
                 return Failed::from(format!("nobody stored it: {NOBODY_KNOWN}")).with(&outcome);

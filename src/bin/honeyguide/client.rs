@@ -43,9 +43,10 @@ fn config(options: &Options, start: &Start) -> Config {
     config.read_only = true;
     // Nothing goes on in the background of a program that ends: a put is over when every node was tried.
     config.lookup.report_at = config.lookup.replicas;
-    if let Some(limit) = options.timeout {
-        // The rest is for joining, so that an operation can still end by itself and say how far it came.
-        config.lookup.deadline = config.lookup.deadline.min(limit.mul_f64(0.75)).max(SHORTEST);
+    if let Some(deadline) = options.deadline() {
+        // The rest is for joining, so that an operation can still end by itself.
+        let left = deadline.saturating_duration_since(Instant::now());
+        config.lookup.deadline = config.lookup.deadline.min(left.mul_f64(0.75)).max(SHORTEST);
     }
     config
 }

@@ -62,6 +62,8 @@ pub struct Owned {
     /// Without links.
     path: PathBuf,
     file: File,
+    /// The file that was found there, which may have other names: it stays locked under all of them.
+    first: Option<File>,
     /// What is in it, as far as we know.
     content: Vec<u8>,
     /// There was none, and what is there now was put there to hold the place.
@@ -81,7 +83,10 @@ impl Owned {
             let file = match open(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == ErrorKind::NotFound => match create_locked(&path, first) {
-                    Ok(file) => return Ok(Owned { path, file, content: first.to_vec(), is_new: true }),
+                    Ok(file) => {
+                        let content = first.to_vec();
+                        return Ok(Owned { path, file, first: None, content, is_new: true });
+                    }
                     Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                     Err(error) => return Err(error),
                 },
@@ -91,7 +96,7 @@ impl Owned {
             if is_still(&path, &file)? {
                 let mut content = Vec::new();
                 (&file).take(most + 1).read_to_end(&mut content)?;
-                return Ok(Owned { path, file, content, is_new: false });
+                return Ok(Owned { path, file, first: None, content, is_new: false });
             }
         }
         Err(IN_USE.into())
@@ -112,7 +117,8 @@ impl Owned {
             Ok(true) => {
                 let next = beside(&self.path, bytes)?;
                 lock(next.as_file())?;
-                self.file = next.persist(&self.path)?;
+                let before = std::mem::replace(&mut self.file, next.persist(&self.path)?);
+                self.first.get_or_insert(before);
             }
             Ok(false) => return Err(io::Error::other("somebody else has changed it, and it is left as it is")),
             // Somebody has removed it.
@@ -326,6 +332,23 @@ mod tests {
         drop(owned);
         assert!(path.exists());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    /// Rule J13. A replacement parts the names of one file; what lies behind the other one is still what we began with.
+    #[cfg(unix)]
+    #[test]
+    fn an_owned_file_is_nobody_elses_under_its_other_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("file"), folder.path().join("other"));
+        fs::write(&path, b"zero").unwrap();
+        fs::hard_link(&path, &other).unwrap();
+        let mut owned = Owned::take(&path, b"first", 100).unwrap();
+        for content in [b"one", b"two"] {
+            owned.replace(content).unwrap();
+            assert!(Owned::take(&other, b"first", 100).is_err_and(|error| error.kind() == IN_USE));
+        }
+        drop(owned);
+        assert_eq!(Owned::take(&other, b"first", 100).unwrap().content(), b"zero");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub struct Args {
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (out, asking) = (options.out(), Asking::begin(options, &args.asks).await?);
     let progress = options.progress("looking for the closest nodes");
-    let finished = asking.node.lookup(args.id).await?;
+    let finished = options.under_way.wait(asking.node.lookup(args.id)).await?;
     progress.finish_and_clear();
     let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
     let nodes: Vec<_> = match answer {
@@ -31,12 +31,12 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         out.line(format_args!("{id} {addr}"), json!({ "id": id.to_string(), "addr": addr.to_string() }))?;
     }
     if nodes.is_empty() && answer.is_none() {
-        return Err(asking.nothing(format!("no node was found near {}", args.id), outcome).await);
+        return Err(asking.nothing(options, format!("no node was found near {}", args.id), outcome).await);
     }
     let object = json!({ "target": args.id.to_string(), "nodes": nodes.len(), "outcome": outcome_json(outcome) });
     asking.sum_up(out, object, answer)?;
     if nodes.is_empty() {
-        return Err(asking.nothing(format!("no node was named near {}", args.id), outcome).await);
+        return Err(asking.nothing(options, format!("no node was named near {}", args.id), outcome).await);
     }
-    Ok(())
+    options.under_way.ended(outcome).map_or(Ok(()), Err)
 }

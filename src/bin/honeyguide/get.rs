@@ -93,7 +93,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let asking = Asking::begin(options, &args.asks).await?;
     let (target, operation) = args.start(&asking)?;
     let progress = options.progress("looking for the item");
-    let finished = operation.await?;
+    let finished = options.under_way.wait(operation).await?;
     progress.finish_and_clear();
     let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
     // Each version beats those before it.
@@ -105,7 +105,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         if answer.is_some() {
             asking.sum_up(options.out(), json!({ "target": target.to_string() }), answer)?;
         }
-        return Err(asking.nothing(what, outcome).await);
+        return Err(asking.nothing(options, what, outcome).await);
     };
     let text = found.as_text().filter(|text| is_printable(text));
     let signed = found.mutable.as_ref();
@@ -134,7 +134,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         None => out.text_only(text.unwrap_or(&hex::encode(&found.value))),
     };
     let printed = printed.and_then(|()| asking.sum_up(out, object, answer));
-    few.map_or(printed, Err)
+    options.under_way.ended(outcome).or(few).map_or(printed, Err)
 }
 
 /// What is to be said where the owner signed two values with one sequence number (rule U24).

@@ -13,6 +13,7 @@ mod client;
 mod command_line;
 mod completions;
 mod count;
+mod daemon;
 mod datagrams;
 mod demo;
 mod ending;
@@ -36,6 +37,7 @@ mod man;
 mod name_service;
 mod negentropy_harness;
 mod node;
+mod notices;
 mod options;
 mod output;
 mod peers;
@@ -49,6 +51,7 @@ mod put;
 mod randomness;
 mod reconcile;
 mod reconcilers;
+mod recorded;
 mod renewal;
 mod replay;
 mod sample;
@@ -64,15 +67,15 @@ mod sockets;
 mod standard;
 mod start;
 mod state;
-mod storing;
 mod testnet;
+mod under_way;
 mod unread;
 mod unsent;
 mod usage;
 mod worker;
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -106,14 +109,14 @@ fn main() -> ExitCode {
     });
     // Whoever still blocks on standard input must not hold the program back.
     runtime.shutdown_background();
-    aside::finish();
     say_at(Volume::Verbose, format_args!("it took {:.1} ms", millis(begin.elapsed())));
+    aside::finish();
     report(result, json)
 }
 
 async fn run(options: Options, command: Command) -> Result<(), Failed> {
     let options = &options;
-    let time = command.time().unwrap_or(Duration::MAX);
+    let time = command.time();
     match command {
         Command::Demo(args) => options.bounded(demo::run(options, args), time).await,
         Command::Testnet(args) => testnet::run(options, args).await,

@@ -12,13 +12,14 @@ use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use honeyguide::Id;
 use indicatif::ProgressBar;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::ending::Ending;
 use crate::failed::Failed;
 use crate::print::{Out, Volume};
 use crate::progress::spinner;
-use crate::storing::Storing;
+use crate::under_way::UnderWay;
 use crate::worker;
 
 #[derive(Args, Clone)]
@@ -39,12 +40,15 @@ pub struct Options {
     /// When the time of a bounded command is up.
     #[arg(skip)]
     deadline: OnceLock<Instant>,
-    /// The store that the command makes.
+    /// The user has interrupted the program, perhaps before the command began to listen.
     #[arg(skip)]
-    pub storing: Arc<Storing>,
+    pub interrupted: Arc<Notify>,
+    /// The operation that the command waits for.
+    #[arg(skip)]
+    pub under_way: Arc<UnderWay>,
 }
 
-/// How long a store that was interrupted may take to say how far it came.
+/// How long an operation that was interrupted may take to say how far it came.
 const LAST_WORD: Duration = Duration::from_millis(50);
 
 impl Options {
@@ -80,18 +84,20 @@ impl Options {
     pub async fn bounded(
         &self,
         command: impl Future<Output = Result<(), Failed>>,
-        default: Duration,
+        default: Option<Duration>,
     ) -> Result<(), Failed> {
-        let limit = self.timeout.unwrap_or(default);
-        let deadline = *self.deadline.get_or_init(|| Instant::now() + limit);
-        let mut command = std::pin::pin!(command);
+        let limit = self.timeout.or(default);
+        if let Some(deadline) = limit.and_then(|limit| Instant::now().checked_add(limit)) {
+            let _ = self.deadline.set(deadline);
+        }
+        let (mut time_up, mut command) = (std::pin::pin!(Self::time_up(limit)), std::pin::pin!(command));
         let why = tokio::select! {
             biased;
-            () = interrupted() => Ending::Interrupted,
+            () = self.interruption() => Ending::Interrupted,
             result = &mut command => return result,
-            () = tokio::time::sleep_until(deadline) => Ending::TimeUp(limit),
+            why = &mut time_up => why,
         };
-        if self.storing.end(why)
+        if self.under_way.end(why)
             && let Ok(result) = tokio::time::timeout(LAST_WORD, command).await
         {
             return result;
@@ -120,15 +126,29 @@ impl Options {
 
     /// The same with another limit.
     pub fn ending_after(&self, limit: Option<Duration>) -> impl Future<Output = Ending> + use<> {
-        let interrupted = interrupted();
+        let (interruption, time_up) = (self.interruption(), Self::time_up(limit));
         async move {
-            let Some(limit) = limit else {
-                interrupted.await;
-                return Ending::Interrupted;
-            };
-            match tokio::time::timeout(limit, interrupted).await {
-                Ok(()) => Ending::Interrupted,
-                Err(_) => Ending::TimeUp(limit),
+            tokio::select! {
+                biased;
+                () = interruption => Ending::Interrupted,
+                why = time_up => why,
+            }
+        }
+    }
+
+    async fn time_up(limit: Option<Duration>) -> Ending {
+        let Some(limit) = limit else { return std::future::pending().await };
+        tokio::time::sleep(limit).await;
+        Ending::TimeUp(limit)
+    }
+
+    /// Waits for the user to interrupt the program, who may have done it before the command began to listen.
+    fn interruption(&self) -> impl Future<Output = ()> + use<> {
+        let (here, elsewhere) = (interrupted(), self.interrupted.clone());
+        async move {
+            tokio::select! {
+                () = here => {}
+                () = elsewhere.notified() => {}
             }
         }
     }

@@ -24,14 +24,14 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let progress = options.progress("looking for peers");
     let mut operation = asking.node.get_peers(args.info_hash);
     let mut seen = BTreeSet::new();
-    while let Some(list) = operation.next().await {
+    while let Some(list) = options.under_way.next(&mut operation).await {
         for peer in list.peers {
             if seen.insert(peer) {
                 progress.suspend(|| out.line(peer, json!({ "peer": peer.to_string() })))?;
             }
         }
     }
-    let finished = operation.await?;
+    let finished = options.under_way.wait(operation).await?;
     progress.finish_and_clear();
     let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
     if !seen.is_empty() || answer.is_some() {
@@ -40,7 +40,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         asking.sum_up(out, object, answer)?;
     }
     if seen.is_empty() {
-        return Err(asking.nothing(format!("no peer of {} was found", args.info_hash), outcome).await);
+        return Err(asking.nothing(options, format!("no peer of {} was found", args.info_hash), outcome).await);
     }
-    Ok(())
+    options.under_way.ended(outcome).map_or(Ok(()), Err)
 }

@@ -102,16 +102,21 @@ pub fn is_said(volume: Volume) -> bool {
     volume as u8 <= VOLUME.load(Ordering::Relaxed)
 }
 
-/// A word that decides nothing. Nobody has to read it, and its place may be full or closed.
+/// A word that decides nothing. Nobody has to read it, and its place may be full or closed; nobody waits for its
+/// reader, but for that of the last word.
 pub fn say(text: impl Display) {
     say_at(Volume::Normal, text);
 }
 
 /// The same for those who want to hear so much.
 pub fn say_at(volume: Volume, text: impl Display) {
-    if is_said(volume) {
-        let text = escape::line(&text.to_string());
-        let _ = tracked(|| writeln!(io::stderr(), "honeyguide: {text}"));
+    if !is_said(volume) {
+        return;
+    }
+    let text = escape::line(&text.to_string());
+    match volume {
+        Volume::Quiet => drop(tracked(|| writeln!(io::stderr(), "honeyguide: {text}"))),
+        _ => aside::tell(&text),
     }
 }
 
@@ -120,11 +125,9 @@ pub fn say_step(text: impl Display) {
     say_at(Volume::Verbose, format_args!("{:.3} s {text}", since_start().as_secs_f64()));
 }
 
-/// A datagram, with the time at which it came or went. There may be many, so that nobody waits for their reader.
+/// A datagram, with the time at which it came or went.
 pub fn say_datagram(at: Duration, text: impl Display) {
-    if is_said(Volume::Trace) {
-        aside::tell(&escape::line(&format!("{:.3} s {text}", at.as_secs_f64())));
-    }
+    say_at(Volume::Trace, format_args!("{:.3} s {text}", at.as_secs_f64()));
 }
 
 static START: OnceLock<Instant> = OnceLock::new();

@@ -97,28 +97,21 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
             (Some(item), item.target(), node.put_mutable(&item, args.cas))
         }
     };
-    let stored = options.storing.wait(store).await;
+    let stored = options.under_way.wait(store).await;
     progress.finish_and_clear();
     let finished = match stored {
         Ok(finished) => finished,
         Err(failure) => {
             let outcome = failure.outcome().copied().unwrap_or_default();
-            if let Some(ended) = options.storing.ended(&outcome) {
-                return Err(ended);
-            }
             let (report, tip) = (report(target, item.as_ref(), &outcome), args.tip(&outcome));
-            if outcome.stored.all > 0 && !asking.is_at_one_node() {
-                // Copies are a result, though none of them counts.
-                options.out().line(report.0.clone(), report.1.clone())?;
-            }
-            return Err(asking.not_stored(options.out(), report.1, (failure, tip)).await);
+            return Err(asking.not_stored(options, report, (failure, tip)).await);
         }
     };
     let (outcome, answer) = (finished.outcome, finished.response.as_ref());
     // Copies are a result, though they may be too few.
     let (text, object) = report(target, item.as_ref(), &outcome);
     let printed = options.out().line(text + &asking.told_text(answer), asking.told(object, answer));
-    let ended = options.storing.ended(&outcome).or_else(|| args.too_few(&outcome));
+    let ended = options.under_way.ended_store(&outcome).or_else(|| args.too_few(&outcome));
     ended.map_or(printed, Err)?;
     if let Some(warning) = warning(&outcome).filter(|_| !asking.is_at_one_node()) {
         say(format_args!("warning: {warning}"));

@@ -24,7 +24,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let progress = options.progress("sampling");
     let mut operation = asking.node.sample(args.id);
     let mut distinct = BTreeSet::new();
-    while let Some(sample) = operation.next().await {
+    while let Some(sample) = options.under_way.next(&mut operation).await {
         // A node that holds none is no result.
         if sample.info_hashes.is_empty() {
             continue;
@@ -42,7 +42,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         });
         progress.suspend(|| out.line(text, object))?;
     }
-    let finished = operation.await?;
+    let finished = options.under_way.wait(operation).await?;
     progress.finish_and_clear();
     let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
     if !distinct.is_empty() || answer.is_some() {
@@ -51,7 +51,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         asking.sum_up(out, object, answer)?;
     }
     if distinct.is_empty() {
-        return Err(asking.nothing(format!("no node near {} gave an info-hash", args.id), outcome).await);
+        return Err(asking.nothing(options, format!("no node near {} gave an info-hash", args.id), outcome).await);
     }
-    Ok(())
+    options.under_way.ended(outcome).map_or(Ok(()), Err)
 }

@@ -1,15 +1,17 @@
 //! When the state of a node is saved, and whom it names: rules J23 and J24 of `spec/journal.md`.
 
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use honeyguide::Config;
 use honeyguide::adapters::Handle;
 use honeyguide::dht::LinkId;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::failed::Failed;
 use crate::state::{State, StateContact, StateFile};
+use crate::worker;
 
 /// So many contacts are worth a save at once: with them a node finds any other.
 const ENOUGH: usize = 8;
@@ -19,12 +21,15 @@ const FIRST: Duration = Duration::from_secs(30);
 const EVERY: Duration = Duration::from_secs(300);
 /// By then a node has asked everybody whom it was told of at its start, again and again.
 const ALL_ASKED: Duration = Duration::from_secs(600);
+/// A disk that takes longer for a save has failed.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Contacts of a link up to which those of earlier runs are kept.
 const MOST_OF_LINK: usize = 500;
 
 /// Where the state goes, and what it was before.
 pub struct Store {
-    file: StateFile,
+    /// Shared with whoever writes it.
+    file: Arc<Mutex<StateFile>>,
     before: Option<State>,
     began: Instant,
     dates: Dates,
@@ -32,7 +37,7 @@ pub struct Store {
 
 impl Store {
     pub fn new(file: StateFile, before: Option<State>) -> Store {
-        let began = Instant::now();
+        let (file, began) = (Arc::new(Mutex::new(file)), Instant::now());
         Store { file, before, began, dates: Dates::new(began) }
     }
 
@@ -59,7 +64,15 @@ impl Store {
             contacts = merged(contacts, &before.contacts, self.began.elapsed());
         }
         let state = State::new(ids.into_iter(), contacts);
-        self.file.save(&state)?;
+        let file = self.file.clone();
+        // A disk can take long, and the node and its signals must not wait for it.
+        let saving = worker::work(move || {
+            let saved = file.lock().unwrap_or_else(PoisonError::into_inner).save(&state);
+            saved.map(|()| state)
+        });
+        let seconds = PATIENCE.as_secs();
+        let late = |_| format!("the state was not saved within {seconds} s: its disk does not answer");
+        let state = timeout(PATIENCE, saving).await.map_err(late)???;
         self.before = Some(state);
         Ok(())
     }

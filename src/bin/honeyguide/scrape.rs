@@ -20,7 +20,7 @@ pub struct Args {
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let asking = Asking::begin(options, &args.asks).await?;
     let progress = options.progress("counting");
-    let finished = asking.node.scrape(args.info_hash).await?;
+    let finished = options.under_way.wait(asking.node.scrape(args.info_hash)).await?;
     progress.finish_and_clear();
     let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
     let swarm = finished.results.first().filter(|swarm| swarm.responders > 0);
@@ -36,8 +36,9 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         if answer.is_some() {
             asking.sum_up(options.out(), object, answer)?;
         }
-        return Err(asking.nothing(format!("no node knows a swarm of {}", args.info_hash), outcome).await);
+        return Err(asking.nothing(options, format!("no node knows a swarm of {}", args.info_hash), outcome).await);
     }
     let (told, object) = (asking.told_text(answer), asking.told(object, answer));
-    options.out().line(format_args!("seeds {seeds}\npeers {peers}\nresponders {responders}{told}"), object)
+    options.out().line(format_args!("seeds {seeds}\npeers {peers}\nresponders {responders}{told}"), object)?;
+    options.under_way.ended(outcome).map_or(Ok(()), Err)
 }

@@ -5,6 +5,7 @@
 use std::thread;
 use std::time::Duration;
 
+use crate::ending::Ending;
 use crate::options::Options;
 use crate::print::{Volume, say_at, under_way};
 
@@ -22,6 +23,9 @@ pub fn watch(options: &Options, limit: Option<Duration>) {
     let _ = thread::Builder::new().name("honeyguide-unread".into()).spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         let why = runtime.block_on(async { options.ending_after(limit).await });
+        if why == Ending::Interrupted {
+            options.interrupted.notify_one();
+        }
         wait_until_stuck();
         let sentence = crate::failed::Failed::from(why).sentence;
         thread::spawn(move || say_at(Volume::Quiet, sentence));

@@ -1,0 +1,37 @@
+//! What a node has to say of itself and its links, in words and as objects.
+
+use honeyguide::adapters::Notice;
+use honeyguide::dht::LinkId;
+use serde_json::json;
+
+use crate::count::count;
+use crate::failed::Failed;
+use crate::print::Out;
+use crate::unsent;
+
+pub async fn print(out: Out, notice: Notice) -> Result<(), Failed> {
+    let (text, object) = match notice {
+        Notice::ExternalAddr { link: LinkId(link), addr } => {
+            (format!("link {link} is seen at {addr}"), json!({ "link": link, "external": addr.to_string() }))
+        }
+        Notice::IdChanged { link: LinkId(link), id } => {
+            (format!("link {link} has the new id {id}"), json!({ "link": link, "id": id.to_string() }))
+        }
+        Notice::LinkTrouble { link: LinkId(link), error } => (
+            format!("link {link} cannot receive and is tried again: {error}"),
+            json!({ "link": link, "trouble": error.to_string() }),
+        ),
+        Notice::LinkRecovered { link: LinkId(link) } => {
+            (format!("link {link} receives again"), json!({ "link": link, "trouble": null }))
+        }
+        Notice::SendTrouble { link: LinkId(link), to, error, failures } => {
+            let (why, times) = (unsent::why(to, error), count(failures, "datagram"));
+            (
+                format!("link {link} cannot send to {to}: {why} ({times} since the last word of it)"),
+                json!({ "link": link, "unsent": error.to_string(), "to": to.to_string(), "failures": failures }),
+            )
+        }
+        _ => return Ok(()),
+    };
+    out.line_aside(text, object).await
+}

@@ -1,0 +1,58 @@
+//! What goes on while nobody reads what a node says.
+
+use std::fs;
+use std::io::{self, BufRead};
+use std::net::UdpSocket;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::commands::World;
+use crate::folder::Folder;
+use crate::process::{Running, run};
+use crate::saving::contacts;
+use crate::signals::{fill, full_pipe};
+
+/// A network of this machine needs a second at most.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Rule U5. There is no such name, which is a word, and no place for one.
+#[test]
+fn a_node_whose_words_nobody_reads_answers_and_ends_in_order() {
+    let folder = Folder::new();
+    let (state, journal) = (folder.file("state"), folder.file("journal"));
+    let (_reader, writer) = full_pipe();
+    let mut node = Running::command(&["node", "--bind", "127.0.0.1:0", "--state", &state, "--journal", &journal]);
+    node.args(["--bootstrap", "127.0.0.1:1", "--bootstrap", "nowhere.invalid:1"]);
+    let mut running = Running::of(node.stderr(writer).stdout(Stdio::piped()));
+    let addr = running.first_line().split(' ').nth(2).unwrap().to_string();
+    // By then it has told that it has no contacts, and with it that the name has no address.
+    assert!(running.first_line().contains("no contacts yet"));
+    let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
+    asker.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    asker.send_to(b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe", &addr).unwrap();
+    assert!(asker.recv(&mut [0; 1500]).unwrap() > 0);
+    let before = fs::metadata(&state).unwrap().modified().unwrap();
+    running.end("TERM");
+    assert!(fs::metadata(&state).unwrap().modified().unwrap() > before, "it saved its state at the end");
+    let replayed = run(&["replay", &journal], b"").done();
+    assert!(!replayed.err.contains("has no end"), "{replayed:?}");
+}
+
+/// Rules U5 and J23.
+#[test]
+fn a_node_whose_results_nobody_reads_goes_on_saving_its_state() {
+    let world = World::of(24);
+    let state = world.folder.file("state");
+    let node = ["node", "--bind", "127.0.0.1:0", "--state", &state, "--bootstrap", &world.network];
+    let (reader, writer) = io::pipe().unwrap();
+    let filler = writer.try_clone().unwrap();
+    let _running = Running::of(Running::command(&node).stdout(writer));
+    let mut lines = io::BufReader::new(reader);
+    lines.read_line(&mut String::new()).unwrap();
+    fill(&filler);
+    let begun = Instant::now();
+    while contacts(&state) < 8 {
+        assert!(begun.elapsed() < PATIENCE, "it is never saved");
+        std::thread::yield_now();
+    }
+}
