@@ -24,6 +24,8 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest of them.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// A network that says nothing for so long is told of.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the links that still ask are waited for when one has joined.
 const OTHER_LINKS: Duration = Duration::from_millis(500);
 
@@ -70,13 +72,15 @@ pub async fn join(options: &Options, node: &Handle, start: &Start) -> Result<Out
     let progress = options.progress("joining the network");
     let mut joining = Joining::new(node, start);
     let rounds = async {
-        let (mut pause, mut told) = (FIRST_PAUSE, String::new());
+        let (begun, mut pause, mut told) = (Instant::now(), FIRST_PAUSE, String::new());
         loop {
             if let Some(outcome) = round(&mut joining).await? {
                 return Ok(outcome);
             }
+            // That nobody answers is no news at once, for datagrams are lost; that they cannot be sent is.
+            let is_news = joining.has_unsent() || begun.elapsed() >= PATIENCE;
             let why = joining.unheard().join("; ");
-            if !why.is_empty() && why != told {
+            if is_news && !why.is_empty() && why != told {
                 say(format_args!("{why}; they are asked again"));
                 told = why;
             }

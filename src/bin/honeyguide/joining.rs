@@ -166,6 +166,11 @@ impl Joining {
         }
     }
 
+    /// Whether this machine could not send to some of them.
+    pub fn has_unsent(&self) -> bool {
+        !self.unsent.causes().is_empty()
+    }
+
     /// Why none of those that were asked was heard, if any was.
     pub fn unheard(&self) -> Vec<String> {
         let unsent = self.unsent.causes();
