@@ -11,6 +11,7 @@ mod files;
 mod folder;
 mod hostile;
 mod interrupted;
+mod lost;
 #[path = "../shared/namespace.rs"]
 mod namespace;
 mod objects;

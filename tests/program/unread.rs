@@ -38,6 +38,17 @@ fn a_node_whose_words_nobody_reads_answers_and_ends_in_order() {
     assert!(!replayed.err.contains("has no end"), "{replayed:?}");
 }
 
+/// Rule U6. It has nothing more to say, of which it would hear that nobody reads it.
+#[test]
+fn a_daemon_whose_reader_has_gone_ends_without_a_word() {
+    for command in [&["testnet", "--nodes", "2"][..], &["node", "--bind", "127.0.0.1:0"]] {
+        let mut running = Running::of(Running::command(command).stdout(Stdio::piped()).stderr(Stdio::piped()));
+        assert!(!running.first_line().is_empty());
+        running.stop_reading();
+        assert_eq!(running.wait(), Some(0), "{command:?}");
+    }
+}
+
 /// Rules U5 and J23.
 #[test]
 fn a_node_whose_results_nobody_reads_goes_on_saving_its_state() {

@@ -28,8 +28,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let asking = Asking::begin(options, &args.asks).await?;
     let kind = if args.seeding { PeerKind::Seed } else { PeerKind::Downloader };
     let progress = options.progress("announcing");
-    let announced = asking.node.announce(args.info_hash, Some(args.port), kind);
-    let announced = options.under_way.wait(announced).await;
+    let announced = asking.wait(options, |node| node.announce(args.info_hash, Some(args.port), kind)).await;
     progress.finish_and_clear();
     let report = |outcome: &Outcome| {
         let object = json!({
@@ -50,5 +49,5 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     };
     let (answer, (text, object)) = (announced.response.as_ref(), report(&announced.outcome));
     options.out().line(text + &asking.told_text(answer), asking.told(object, answer))?;
-    options.under_way.ended_store(&announced.outcome).map_or(Ok(()), Err)
+    options.under_way.interrupted_store(&announced.outcome).map_or(Ok(()), Err)
 }

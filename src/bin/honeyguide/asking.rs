@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use honeyguide::Outcome;
-use honeyguide::adapters::{Answer, Handle, OperationError};
+use honeyguide::adapters::{Answer, Finished, FromEvent, Handle, Operation, OperationError};
 use honeyguide::krpc::Item;
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ use crate::joining_options::Asks;
 use crate::options::Options;
 use crate::print::{Out, outcome_text, say};
 use crate::start::Start;
+use crate::tries::Tries;
 use crate::unsent::Unsent;
 
 pub struct Asking {
@@ -51,6 +52,50 @@ impl Asking {
             }
         }
         Ok(Asking { node: node.at(at.into()), at: Some(at), heard, unsent })
+    }
+
+    /// Asks, and waits for what comes of it; the one node is asked again where a datagram was lost.
+    pub async fn wait<T: FromEvent + Unpin>(
+        &self,
+        options: &Options,
+        start: impl Fn(&Handle) -> Operation<T>,
+    ) -> Result<Finished<T>, OperationError> {
+        let mut tries = Tries::default();
+        loop {
+            let mut finished = options.under_way.wait(start(&self.node)).await;
+            if !self.is_again(&mut tries, &mut finished) {
+                return finished;
+            }
+        }
+    }
+
+    /// The same, and each result is told when it comes.
+    pub async fn wait_telling<T: FromEvent + Unpin>(
+        &self,
+        options: &Options,
+        start: impl Fn(&Handle) -> Operation<T>,
+        mut tell: impl FnMut(T) -> Result<(), Failed>,
+    ) -> Result<Finished<T>, Failed> {
+        let mut tries = Tries::default();
+        loop {
+            let mut operation = start(&self.node);
+            while let Some(result) = options.under_way.next(&mut operation).await {
+                tell(result)?;
+            }
+            let mut finished = options.under_way.wait(operation).await;
+            if !self.is_again(&mut tries, &mut finished) {
+                return Ok(finished?);
+            }
+        }
+    }
+
+    fn is_again<T>(&self, tries: &mut Tries, finished: &mut Result<Finished<T>, OperationError>) -> bool {
+        let outcome = match finished {
+            Ok(finished) => &mut finished.outcome,
+            Err(OperationError::NotStored(outcome)) => &mut **outcome,
+            Err(_) => return false,
+        };
+        self.at.is_some() && tries.again(outcome)
     }
 
     pub fn is_at_one_node(&self) -> bool {
@@ -115,7 +160,7 @@ impl Asking {
 
     /// Why nothing was found.
     pub async fn nothing(&self, options: &Options, what: String, outcome: &Outcome) -> Failed {
-        if let Some(ended) = options.under_way.ended(outcome) {
+        if let Some(ended) = options.under_way.interrupted(outcome) {
             return Failed::from(format!("{what}: {}", ended.sentence)).with(outcome);
         }
         let sentence = match self.at {
@@ -145,7 +190,10 @@ impl Asking {
         {
             return failed;
         }
-        if let Some(ended) = options.under_way.ended_store(&outcome) {
+        let under_way = &options.under_way;
+        let ended =
+            if self.at.is_some() { under_way.interrupted_store(&outcome) } else { under_way.ended_store(&outcome) };
+        if let Some(ended) = ended {
             return ended;
         }
         let Some(at) = self.at else {
@@ -169,6 +217,11 @@ impl Asking {
             _ if outcome.refused.total() > 0 => format!("; {failure}{tip}"),
             Some(answer) if answer.token.is_none() => {
                 "; it gave no write token, as a node does whose store is full: leave out --at, so that others are asked"
+                    .into()
+            }
+            Some(_) if outcome.errored == 0 => {
+                "; what was to be stored was sent, and its confirmation may be late or lost, so that it may be there \
+                 all the same"
                     .into()
             }
             _ => String::new(),

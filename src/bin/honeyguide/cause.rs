@@ -4,6 +4,8 @@ use std::io::{Error, ErrorKind};
 
 /// `EBADF`, which has no name in the standard library.
 const BAD_DESCRIPTOR: i32 = 9;
+/// `ENFILE` and `EMFILE`, of which the same is true.
+const TOO_MANY_FILES: [i32; 2] = [23, 24];
 
 /// The rest of a sentence that names the thing. The system's own words come without their number.
 pub fn cause(error: &Error) -> String {
@@ -24,6 +26,9 @@ pub fn cause(error: &Error) -> String {
         ErrorKind::BrokenPipe => "nobody reads it any more",
         _ if cfg!(unix) && error.raw_os_error() == Some(BAD_DESCRIPTOR) => {
             "it is not open for that: look at what it is redirected to"
+        }
+        _ if cfg!(unix) && error.raw_os_error().is_some_and(|number| TOO_MANY_FILES.contains(&number)) => {
+            "too many files are open: raise that limit (ulimit -n)"
         }
         _ => {
             let text = error.to_string();

@@ -46,9 +46,8 @@ fn config(options: &Options, start: &Start) -> Config {
     // Nothing goes on in the background of a program that ends: a put is over when every node was tried.
     config.lookup.report_at = config.lookup.replicas;
     if let Some(deadline) = options.deadline() {
-        // The rest is for joining, so that an operation can still end by itself.
         let left = deadline.saturating_duration_since(Instant::now());
-        config.lookup.deadline = config.lookup.deadline.min(left.mul_f64(0.75)).max(SHORTEST);
+        config.lookup.deadline = config.lookup.deadline.min(left).max(SHORTEST);
     }
     config
 }

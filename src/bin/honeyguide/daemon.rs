@@ -25,6 +25,7 @@ use crate::print::{Out, outcome_json, outcome_text, say, say_step};
 use crate::recorded::Recorded;
 use crate::renewal::Renewal;
 use crate::saving::Store;
+use crate::standard;
 use crate::start::{Start, family_of};
 
 /// How often the links are looked at: whether they reach somebody, and whether that is worth a save.
@@ -73,6 +74,7 @@ impl<'a> Daemon<'a> {
             biased;
             why = ending => why,
             () = node.ended() => return Err(panicked(journal)),
+            () = standard::reader_gone() => return Err(Failed::unread()),
             failed = self.tell_all() => return Err(failed),
             never = keep(node, store) => match never {},
             never = watch(recorded, &mut unrecorded) => match never {},

@@ -219,17 +219,28 @@ pub fn target(path: &Path) -> io::Result<PathBuf> {
 
 /// A file in the same folder, safely written; it vanishes unless it gets a name.
 pub fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
-    // The kind alone, since the error itself tells a name that the user never gave.
     let mut name = tempfile::Builder::new();
-    let mut file = name.prefix(".honeyguide-").tempfile_in(folder(path)).map_err(|error| error.kind())?;
+    let mut file = name.prefix(".honeyguide-").tempfile_in(folder(path)).map_err(|error| without_name(&error))?;
     file.as_file_mut().write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)
 }
 
-/// A name is safe when its folder is.
+/// The system's own error, since the one that is given tells a name that the user never gave. It keeps the number to
+/// itself, but in its text.
+fn without_name(error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    let number = text.rsplit_once("(os error ").and_then(|(_, number)| number.split(')').next()?.parse().ok());
+    number.map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}
+
+/// A name is safe when its folder is. One that may be written and not read cannot be asked for that.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
+    match File::open(folder(path)) {
+        _ if cfg!(not(unix)) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
+        opened => opened?.sync_all(),
+    }
 }
 
 fn folder(path: &Path) -> &Path {

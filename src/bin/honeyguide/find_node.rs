@@ -20,7 +20,7 @@ pub struct Args {
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (out, asking) = (options.out(), Asking::begin(options, &args.asks).await?);
     let progress = options.progress("looking for the closest nodes");
-    let finished = options.under_way.wait(asking.node.lookup(args.id)).await?;
+    let finished = asking.wait(options, |node| node.lookup(args.id)).await?;
     progress.finish_and_clear();
     let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
     let nodes: Vec<_> = match answer {
@@ -38,5 +38,5 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     if nodes.is_empty() {
         return Err(asking.nothing(options, format!("no node was named near {}", args.id), outcome).await);
     }
-    options.under_way.ended(outcome).map_or(Ok(()), Err)
+    options.under_way.interrupted(outcome).map_or(Ok(()), Err)
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use honeyguide::Id;
-use honeyguide::adapters::{Found, Operation, Signed};
+use honeyguide::adapters::{Found, Handle, Operation, Signed};
 use honeyguide::dht::Freshness;
 use honeyguide::krpc::{Item, Mutable};
 
@@ -57,27 +57,30 @@ pub struct Args {
 }
 
 impl Args {
-    fn start(&self, asking: &Asking) -> Result<(Id, Operation<Found>), Failed> {
-        let Some(key) = self.key.or(self.pkarr) else {
-            let target = self.target.ok_or_else(nothing_named)?;
-            return Ok((target, asking.node.get_immutable(target, self.copies.unwrap_or(1))));
-        };
+    fn target(&self) -> Result<Id, Failed> {
+        match self.key.or(self.pkarr) {
+            Some(key) => Ok(Item::mutable_target(&key, self.salt())),
+            None => self.target.ok_or_else(nothing_named),
+        }
+    }
+
+    fn salt(&self) -> &[u8] {
+        self.salt.as_deref().unwrap_or_default().as_bytes()
+    }
+
+    fn start(&self, node: &Handle, target: Id) -> Operation<Found> {
+        let Some(key) = self.key.or(self.pkarr) else { return node.get_immutable(target, self.copies.unwrap_or(1)) };
         let freshness = match self.copies {
             Some(copies) => Freshness::Copies(copies),
             None if self.first => Freshness::First,
             None => Freshness::Newest,
         };
-        let salt = self.salt.as_deref().unwrap_or_default().as_bytes();
-        let operation = asking.node.get_mutable(&key, salt, self.newer_than, freshness);
-        Ok((Item::mutable_target(&key, salt), operation))
+        node.get_mutable(&key, self.salt(), self.newer_than, freshness)
     }
 
     fn check(&self, options: &Options) -> Result<(), Failed> {
         if let Some(path) = &self.output {
             output::check(path, options.json)?;
-        }
-        if self.target.is_none() && self.key.is_none() && self.pkarr.is_none() {
-            return Err(nothing_named());
         }
         match (&self.asks.at, self.copies) {
             (Some(at), Some(copies)) if copies > 1 => {
@@ -90,10 +93,10 @@ impl Args {
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     args.check(options)?;
+    let target = args.target()?;
     let asking = Asking::begin(options, &args.asks).await?;
-    let (target, operation) = args.start(&asking)?;
     let progress = options.progress("looking for the item");
-    let finished = options.under_way.wait(operation).await?;
+    let finished = asking.wait(options, |node| args.start(node, target)).await?;
     progress.finish_and_clear();
     let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
     // Each version beats those before it.
@@ -134,7 +137,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         None => out.text_only(text.unwrap_or(&hex::encode(&found.value))),
     };
     let printed = printed.and_then(|()| asking.sum_up(out, object, answer));
-    options.under_way.ended(outcome).or(few).map_or(printed, Err)
+    options.under_way.interrupted(outcome).or(few).map_or(printed, Err)
 }
 
 /// What is to be said where the owner signed two values with one sequence number (rule U24).

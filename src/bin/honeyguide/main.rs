@@ -68,6 +68,7 @@ mod standard;
 mod start;
 mod state;
 mod testnet;
+mod tries;
 mod under_way;
 mod unread;
 mod unsent;
@@ -79,6 +80,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use crate::caught::caught;
 use crate::cause::cause;
 use crate::command_line::{Command, Refused, program};
 use crate::failed::Failed;
@@ -96,10 +98,15 @@ fn main() -> ExitCode {
     };
     set_volume(options.volume());
     let json = options.json;
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
+    // It panics where there is no descriptor for what signals are heard by.
+    let runtime = match caught(|| tokio::runtime::Builder::new_current_thread().enable_all().build()) {
+        Ok(Ok(runtime)) => runtime,
+        Ok(Err(error)) => {
             return report(Err(format!("the system gives no event loop: {}", cause(&error)).into()), json);
+        }
+        Err(_) => {
+            let sentence = "the system gives nothing to hear signals by: raise the limit of open files (ulimit -n)";
+            return report(Err(sentence.into()), json);
         }
     };
     unread::watch(&options, options.timeout.or(command.time()));

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use honeyguide::Id;
+use honeyguide::adapters::PeerList;
 use serde_json::json;
 
 use crate::asking::Asking;
@@ -22,16 +23,16 @@ pub struct Args {
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (out, asking) = (options.out(), Asking::begin(options, &args.asks).await?);
     let progress = options.progress("looking for peers");
-    let mut operation = asking.node.get_peers(args.info_hash);
     let mut seen = BTreeSet::new();
-    while let Some(list) = options.under_way.next(&mut operation).await {
+    let tell = |list: PeerList| {
         for peer in list.peers {
             if seen.insert(peer) {
                 progress.suspend(|| out.line(peer, json!({ "peer": peer.to_string() })))?;
             }
         }
-    }
-    let finished = options.under_way.wait(operation).await?;
+        Ok(())
+    };
+    let finished = asking.wait_telling(options, |node| node.get_peers(args.info_hash), tell).await?;
     progress.finish_and_clear();
     let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
     if !seen.is_empty() || answer.is_some() {
@@ -42,5 +43,5 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     if seen.is_empty() {
         return Err(asking.nothing(options, format!("no peer of {} was found", args.info_hash), outcome).await);
     }
-    options.under_way.ended(outcome).map_or(Ok(()), Err)
+    options.under_way.interrupted(outcome).map_or(Ok(()), Err)
 }

@@ -11,6 +11,7 @@ use crate::joining_options::Rules;
 use crate::options::Options;
 use crate::print::{millis, outcome_json};
 use crate::randomness::Randomness;
+use crate::tries::Tries;
 use crate::unsent::Unsent;
 
 /// Ask one node whether it is there
@@ -45,7 +46,16 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
 
 /// Prints the answer, or returns how it went without one.
 async fn ping(options: &Options, node: &Handle, to: SocketAddr) -> Result<Option<Outcome>, Failed> {
-    let finished = node.ping(to.into()).await?;
+    let mut tries = Tries::default();
+    let finished = loop {
+        let mut finished = options.under_way.wait(node.ping(to.into())).await?;
+        if !tries.again(&mut finished.outcome) {
+            break finished;
+        }
+    };
+    if let Some(interrupted) = options.under_way.interrupted(&finished.outcome) {
+        return Err(interrupted);
+    }
     let Some(answer) = finished.results.first() else { return Ok(Some(finished.outcome)) };
     let rtt = millis(answer.rtt);
     options.out().line(

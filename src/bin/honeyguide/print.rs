@@ -31,10 +31,14 @@ impl Out {
     }
 
     /// The same for whoever has something to bring to its end though nobody reads: it is written aside, and is not
-    /// waited for when the program ends.
+    /// waited for when the program ends. Where the system gives no thread, it is waited for.
     pub async fn line_aside(self, text: impl Display, object: Value) -> Result<(), Failed> {
         let line = if self.json { escape::json(&object) } else { escape::text(&text.to_string()) };
-        worker::work(move || write_line(&line)).await?.map_err(not_written)
+        let aside = line.clone();
+        match worker::work(move || write_line(&aside)).await {
+            Ok(written) => written.map_err(not_written),
+            Err(_) => written(&line),
+        }
     }
 
     /// Something that only a program wants to know.
@@ -115,7 +119,8 @@ pub fn say_at(volume: Volume, text: impl Display) {
     }
     let text = escape::line(&text.to_string());
     match volume {
-        Volume::Quiet => drop(tracked(|| writeln!(io::stderr(), "honeyguide: {text}"))),
+        // In one piece, since others may write to the same file.
+        Volume::Quiet => drop(tracked(|| io::stderr().write_all(format!("honeyguide: {text}\n").as_bytes()))),
         _ => aside::tell(&text),
     }
 }

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use honeyguide::adapters::Handle;
 use honeyguide::dht::Freshness;
 use honeyguide::krpc::{Item, ItemError, SignedItem};
 use honeyguide::{Config, Id, Outcome};
@@ -80,24 +81,27 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     }
     let asking = Asking::begin(options, &args.asks).await?;
     let progress = options.progress("storing");
-    let node = &asking.node;
-    let (item, target, store) = match &input {
-        Input::Immutable(value) => (None, Item::immutable_target(value), node.put_immutable(value)),
+    let (item, value, target) = match &input {
+        Input::Immutable(value) => (None, value.as_slice(), Item::immutable_target(value)),
         Input::Unsigned { value, secret } => {
             let salt = args.salt.as_deref().unwrap_or_default().as_bytes();
             let seq = match args.seq {
                 Some(seq) => seq,
-                None => next_seq(&asking, &SignedItem::public_key(secret), salt).await?,
+                None => next_seq(options, &asking, &SignedItem::public_key(secret), salt).await?,
             };
             let item = Item::mutable(secret, value).salt(salt).seq(seq).sign().map_err(|error| error.to_string())?;
-            (Some(item), item.target(), node.put_mutable(&item, args.cas))
+            (Some(item), value.as_slice(), item.target())
         }
         Input::Signed(item) => {
             let item = item.verified()?;
-            (Some(item), item.target(), node.put_mutable(&item, args.cas))
+            (Some(item), item.value(), item.target())
         }
     };
-    let stored = options.under_way.wait(store).await;
+    let store = |node: &Handle| match &item {
+        Some(item) => node.put_mutable(item, args.cas),
+        None => node.put_immutable(value),
+    };
+    let stored = asking.wait(options, store).await;
     progress.finish_and_clear();
     let finished = match stored {
         Ok(finished) => finished,
@@ -111,7 +115,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     // Copies are a result, though they may be too few.
     let (text, object) = report(target, item.as_ref(), &outcome);
     let printed = options.out().line(text + &asking.told_text(answer), asking.told(object, answer));
-    let ended = options.under_way.ended_store(&outcome).or_else(|| args.too_few(&outcome));
+    let ended = options.under_way.interrupted_store(&outcome).or_else(|| args.too_few(&outcome));
     ended.map_or(printed, Err)?;
     if let Some(warning) = warning(&outcome).filter(|_| !asking.is_at_one_node()) {
         say(format_args!("warning: {warning}"));
@@ -264,8 +268,8 @@ fn warning(outcome: &Outcome) -> Option<String> {
 }
 
 /// The number that follows the highest that is found.
-async fn next_seq(asking: &Asking, key: &[u8; 32], salt: &[u8]) -> Result<i64, Failed> {
-    let found = asking.node.get_mutable(key, salt, None, Freshness::Newest).await?;
+async fn next_seq(options: &Options, asking: &Asking, key: &[u8; 32], salt: &[u8]) -> Result<i64, Failed> {
+    let found = asking.wait(options, |node| node.get_mutable(key, salt, None, Freshness::Newest)).await?;
     let outcome = &found.outcome;
     let highest = found.results.iter().filter_map(|found| found.mutable.as_ref()).map(|m| m.seq).max();
     let next = highest.map_or(Some(1), |seq| seq.checked_add(1)).ok_or_else(|| {

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use honeyguide::Id;
+use honeyguide::adapters::Sample;
 use serde_json::json;
 
 use crate::asking::Asking;
@@ -22,12 +23,11 @@ pub struct Args {
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (out, asking) = (options.out(), Asking::begin(options, &args.asks).await?);
     let progress = options.progress("sampling");
-    let mut operation = asking.node.sample(args.id);
     let mut distinct = BTreeSet::new();
-    while let Some(sample) = options.under_way.next(&mut operation).await {
+    let tell = |sample: Sample| {
         // A node that holds none is no result.
         if sample.info_hashes.is_empty() {
-            continue;
+            return Ok(());
         }
         let hashes: Vec<_> = sample.info_hashes.iter().map(Id::to_string).collect();
         distinct.extend(sample.info_hashes.iter().copied());
@@ -40,9 +40,9 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
             "interval": sample.interval.as_secs(),
             "samples": hashes,
         });
-        progress.suspend(|| out.line(text, object))?;
-    }
-    let finished = options.under_way.wait(operation).await?;
+        progress.suspend(|| out.line(text, object))
+    };
+    let finished = asking.wait_telling(options, |node| node.sample(args.id), tell).await?;
     progress.finish_and_clear();
     let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
     if !distinct.is_empty() || answer.is_some() {
@@ -53,5 +53,5 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     if distinct.is_empty() {
         return Err(asking.nothing(options, format!("no node near {} gave an info-hash", args.id), outcome).await);
     }
-    options.under_way.ended(outcome).map_or(Ok(()), Err)
+    options.under_way.interrupted(outcome).map_or(Ok(()), Err)
 }

@@ -20,7 +20,7 @@ pub struct Args {
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let asking = Asking::begin(options, &args.asks).await?;
     let progress = options.progress("counting");
-    let finished = options.under_way.wait(asking.node.scrape(args.info_hash)).await?;
+    let finished = asking.wait(options, |node| node.scrape(args.info_hash)).await?;
     progress.finish_and_clear();
     let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
     let swarm = finished.results.first().filter(|swarm| swarm.responders > 0);
@@ -40,5 +40,5 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     }
     let (told, object) = (asking.told_text(answer), asking.told(object, answer));
     options.out().line(format_args!("seeds {seeds}\npeers {peers}\nresponders {responders}{told}"), object)?;
-    options.under_way.ended(outcome).map_or(Ok(()), Err)
+    options.under_way.interrupted(outcome).map_or(Ok(()), Err)
 }

@@ -39,3 +39,23 @@ fn output() -> io::Result<&'static File> {
         }
     }
 }
+
+/// Waits until whoever reads a pipe has gone, of which a program that has nothing more to say hears nothing else.
+#[cfg(unix)]
+pub async fn reader_gone() {
+    use tokio::io::Interest;
+    use tokio::net::unix::pipe::Sender;
+    // It is watched and never written to: it may block, and what is no pipe cannot be watched and has no reader.
+    let watched = output().and_then(File::try_clone).and_then(Sender::from_file_unchecked);
+    if let Ok(watched) = watched
+        && watched.ready(Interest::ERROR).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+#[cfg(not(unix))]
+pub async fn reader_gone() {
+    std::future::pending().await
+}

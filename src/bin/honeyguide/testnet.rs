@@ -7,6 +7,7 @@ use crate::ending::Ending;
 use crate::failed::Failed;
 use crate::options::{self, Options};
 use crate::randomness::Randomness;
+use crate::standard;
 use crate::worker;
 
 /// Run a network of nodes on the loopback interface until it is interrupted
@@ -52,7 +53,10 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
             Ending::Interrupted => why.into(),
         }),
     };
-    ending.await;
+    tokio::select! {
+        _ = ending => {}
+        () = standard::reader_gone() => {}
+    }
     // Nothing is kept of it, so that its sockets may close with the program.
     drop(testnet);
     Ok(())

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use honeyguide::Outcome;
 use honeyguide::adapters::{Finished, FromEvent, Operation, OperationError};
+use honeyguide::dht::Reason;
 use tokio::sync::Notify;
 
 use crate::absence::answers;
@@ -43,6 +44,22 @@ impl UnderWay {
             }
         };
         self.is_there.store(false, Ordering::Relaxed);
+        self.named(finished)
+    }
+
+    /// What was cancelled since its time was up ended at its deadline.
+    fn named<T>(&self, finished: Result<Finished<T>, OperationError>) -> Result<Finished<T>, OperationError> {
+        let mut finished = finished;
+        let outcome = match &mut finished {
+            Ok(finished) => Some(&mut finished.outcome),
+            Err(OperationError::NotStored(outcome) | OperationError::Crowded(outcome)) => Some(&mut **outcome),
+            Err(_) => None,
+        };
+        if let (Some(Ending::TimeUp(_)), Some(outcome)) = (self.why.get(), outcome)
+            && outcome.reason == Reason::Cancelled
+        {
+            outcome.reason = Reason::Deadline;
+        }
         finished
     }
 
@@ -58,13 +75,24 @@ impl UnderWay {
         }
     }
 
-    /// What is said of a search that was to end before it was over; what it had found stands before that.
-    pub fn ended(&self, outcome: &Outcome) -> Option<Failed> {
-        let why = Failed::from(*self.why.get()?).sentence;
-        Some(Failed::from(format!("{why}: {}", answers(outcome))).with(outcome))
+    /// Why an operation that did what it was started for is a failure all the same: the user wanted no more of it. That
+    /// its time was up is its own end, as good as any.
+    pub fn interrupted(&self, outcome: &Outcome) -> Option<Failed> {
+        match self.why.get()? {
+            Ending::Interrupted => Some(Failed::from(format!("interrupted: {}", answers(outcome))).with(outcome)),
+            Ending::TimeUp(_) => None,
+        }
     }
 
-    /// The same of a store.
+    /// The same of a store that did what it was started for.
+    pub fn interrupted_store(&self, outcome: &Outcome) -> Option<Failed> {
+        match self.why.get()? {
+            Ending::Interrupted => self.ended_store(outcome),
+            Ending::TimeUp(_) => None,
+        }
+    }
+
+    /// What is said of a store that was to end before it was over.
     pub fn ended_store(&self, outcome: &Outcome) -> Option<Failed> {
         let why = Failed::from(*self.why.get()?).sentence;
         let far = match outcome.stored.all {

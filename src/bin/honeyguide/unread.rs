@@ -28,8 +28,11 @@ pub fn watch(options: &Options, limit: Option<Duration>) {
         }
         wait_until_stuck();
         let sentence = crate::failed::Failed::from(why).sentence;
-        thread::spawn(move || say_at(Volume::Quiet, sentence));
-        thread::sleep(LAST_WORD);
+        // Where there is no thread for it, it ends without a word.
+        let word = thread::Builder::new().name("honeyguide-last".into());
+        if word.spawn(move || say_at(Volume::Quiet, sentence)).is_ok() {
+            thread::sleep(LAST_WORD);
+        }
         std::process::exit(1);
     });
 }

@@ -1,0 +1,45 @@
+//! Datagrams that are lost on the way to one node, or back.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::commands::ID;
+use crate::fake::{Fake, TOKEN};
+use crate::process::run;
+
+/// Rules B8 and U15. Each node loses the first two questions of one kind, or its answers to them.
+#[test]
+fn a_lost_datagram_to_one_node_decides_nothing() {
+    let target = honeyguide::krpc::Item::immutable_target(b"5:hello").to_string();
+    std::thread::scope(|scope| {
+        for (command, method, body) in [
+            (&["ping"][..], "ping", ""),
+            (&["find-node", ID, "--at"], "find_node", "5:nodes26:ABCDEFGHIJ0123456789ABCDEF"),
+            (&["peers", ID, "--at"], "get_peers", "5:token1:t6:valuesl6:abcdefe"),
+            (&["sample", ID, "--at"], "sample_infohashes", "3:numi1e7:samples20:abcdefghij0123456789"),
+            (&["get", &target, "--at"], "get", "5:token1:t1:v5:hello"),
+            (&["put", "hello", "--at"], "put", ""),
+            (&["announce", ID, "--port", "7", "--at"], "announce_peer", ""),
+        ] {
+            scope.spawn(move || {
+                let seen = AtomicU32::new(0);
+                let node = Fake::new(1, move |asked| match asked == method {
+                    true => (seen.fetch_add(1, Ordering::Relaxed) >= 2).then(|| body.into()),
+                    false => Some(TOKEN.into()),
+                });
+                let at = node.addr.to_string();
+                run(&[command, &[&at]].concat(), b"").done();
+            });
+        }
+    });
+}
+
+/// Rule U25. It is not known whether the node has it, and that is said.
+#[test]
+fn a_store_at_one_node_that_is_not_confirmed_is_told_to_be_possible() {
+    for command in [&["put", "hello"][..], &["announce", ID, "--port", "7"]] {
+        let node = Fake::new(1, |asked| (!["put", "announce_peer"].contains(&asked)).then(|| TOKEN.into()));
+        let at = node.addr.to_string();
+        let words = [&at, "answered", "may be there all the same"];
+        run(&[command, &["--at", &at, "--timeout", "1"]].concat(), b"").failed(1, &words);
+    }
+}
