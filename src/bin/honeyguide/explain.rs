@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use honeyguide::adapters::Replayed;
 use honeyguide::dht::journal::Call;
-use honeyguide::dht::{DirectQuery, OpId, Scope, TraceEvent, TraceSink};
-use honeyguide::krpc::{Decoded, Item, Method, decode};
+use honeyguide::dht::{DirectQuery, LinkId, OpId, Scope, TraceEvent, TraceSink};
+use honeyguide::krpc::{Decoded, Item, decode};
 use honeyguide::{Command, Endpoint, Event, Input, Instant, Node, Outcome, Output};
 use serde_json::{Value, json};
 
@@ -21,6 +21,8 @@ pub struct Explainer {
     operations: Vec<Told>,
     /// The latest operation with each handle.
     latest: HashMap<OpId, usize>,
+    /// For which operation whom was asked, with which transaction id.
+    asked: HashMap<(LinkId, Endpoint, Vec<u8>), OpId>,
     /// What the node said of itself since the last step.
     said: Arc<Mutex<Vec<TraceEvent>>>,
 }
@@ -42,15 +44,16 @@ struct Told {
 
 /// Something that happened to an operation.
 enum Moment {
-    Query { to: Endpoint, method: &'static str },
+    Query { to: Endpoint, method: String },
     Answer { from: Endpoint, rtt_micros: u32 },
-    Failed { to: Option<Endpoint>, why: &'static str },
+    Failed { to: Option<Endpoint>, why: String },
     Result { from: Option<Endpoint>, what: String },
 }
 
 impl Explainer {
     pub fn new(begin: Instant) -> Explainer {
-        Explainer { begin, now: begin, operations: Vec::new(), latest: HashMap::new(), said: Arc::default() }
+        let (operations, latest, asked) = (Vec::new(), HashMap::new(), HashMap::new());
+        Explainer { begin, now: begin, operations, latest, asked, said: Arc::default() }
     }
 
     /// From now on the node says what it does.
@@ -67,28 +70,14 @@ impl Explainer {
             Replayed::Call(now, call, result) => {
                 self.now = now;
                 if let Call::Command { tag, scope, command } = *call {
-                    let (kind, target) = described(&command);
                     let refused = result.err().map(|error| error.to_string());
-                    // Upkeep starts lookups of its own, in other calls.
-                    let op = said.iter().find_map(started).filter(|_| refused.is_none());
-                    let (moments, open) = (Vec::new(), Vec::new());
-                    if let Some(op) = op {
-                        self.latest.insert(op, self.operations.len());
-                    }
-                    self.operations.push(Told {
-                        tag,
-                        kind,
-                        target,
-                        scope,
-                        start: now,
-                        refused,
-                        end: None,
-                        moments,
-                        open,
-                    });
+                    self.on_command(tag, scope, &command, refused, &said);
                 }
                 let other = match *call {
-                    Call::Input(Input::Datagram { from, .. }) => Some((from, "an unusable answer")),
+                    Call::Input(Input::Datagram { link, from, payload }) => {
+                        self.on_datagram(link, from, payload, &said);
+                        Some((from, "an unusable answer"))
+                    }
                     Call::Input(Input::Refused { to, .. }) => Some((to, "refused by the destination")),
                     Call::Input(Input::SendFailed { to, .. }) => Some((to, "not sent")),
                     _ => None,
@@ -96,10 +85,11 @@ impl Explainer {
                 said.iter().for_each(|event| self.hear(*event, other));
             }
             Replayed::Output(output) => {
-                let sent = if let Output::Transmit { to, payload, .. } = *output { Some((to, payload)) } else { None };
                 for event in said {
-                    match (event, sent) {
-                        (TraceEvent::QuerySent { op: Some(op) }, Some((to, payload))) => self.on_query(op, to, payload),
+                    match (event, output) {
+                        (TraceEvent::QuerySent { op: Some(op) }, Output::Transmit { link, to, payload }) => {
+                            self.on_query(op, *link, *to, payload);
+                        }
                         _ => self.hear(event, None),
                     }
                 }
@@ -110,9 +100,40 @@ impl Explainer {
         }
     }
 
+    fn on_command(
+        &mut self,
+        tag: u64,
+        scope: Scope,
+        command: &Command<'_>,
+        refused: Option<String>,
+        said: &[TraceEvent],
+    ) {
+        let (kind, target) = described(command);
+        // Upkeep starts lookups of its own, in other calls.
+        if let Some(op) = said.iter().find_map(started).filter(|_| refused.is_none()) {
+            self.latest.insert(op, self.operations.len());
+        }
+        let (moments, open) = (Vec::new(), Vec::new());
+        self.operations.push(Told { tag, kind, target, scope, start: self.now, refused, end: None, moments, open });
+    }
+
     /// The latest operation with this handle.
     fn told(&mut self, op: OpId) -> Option<&mut Told> {
         self.operations.get_mut(*self.latest.get(&op)?)
+    }
+
+    /// Of an error the node says nothing, unless it answers nothing that is open.
+    fn on_datagram(&mut self, link: LinkId, from: Endpoint, payload: &[u8], said: &[TraceEvent]) {
+        let Ok(Decoded::Error(error)) = decode(payload) else { return };
+        if said.iter().any(|event| matches!(event, TraceEvent::Dropped(_))) {
+            return;
+        }
+        let now = self.now;
+        let op = self.asked.get(&(link, from, error.tid.to_vec())).copied();
+        if let Some(told) = op.and_then(|op| self.told(op)) {
+            told.close(from);
+            told.moments.push((now, Moment::Failed { to: Some(from), why: format!("error {}", error.code) }));
+        }
     }
 
     fn hear(&mut self, event: TraceEvent, other: Option<(Endpoint, &'static str)>) {
@@ -132,21 +153,20 @@ impl Explainer {
                         None => (told.open.first().copied(), "no answer in time"),
                     };
                     to.into_iter().for_each(|to| told.close(to));
-                    told.moments.push((now, Moment::Failed { to, why }));
+                    told.moments.push((now, Moment::Failed { to, why: why.into() }));
                 }
             }
             _ => {}
         }
     }
 
-    fn on_query(&mut self, op: OpId, to: Endpoint, payload: &[u8]) {
-        let method = match decode(payload) {
-            Ok(Decoded::Query(query)) => name(&query.method),
-            _ => "unknown",
-        };
+    fn on_query(&mut self, op: OpId, link: LinkId, to: Endpoint, payload: &[u8]) {
+        let Ok(Decoded::Query(query)) = decode(payload) else { return };
+        self.asked.insert((link, to, query.tid.to_vec()), op);
         let now = self.now;
         if let Some(told) = self.told(op) {
             told.open.push(to);
+            let method = String::from_utf8_lossy(query.method.name()).into_owned();
             told.moments.push((now, Moment::Query { to, method }));
         }
     }
@@ -165,7 +185,7 @@ impl Explainer {
                 (Some(from), format!("a value of {}{seq}", count(item.value.len(), "byte")))
             }
             Event::Peers { from, peers, .. } => (Some(from), count(peers.len(), "peer")),
-            Event::Nodes { nodes, .. } => (None, format!("the {} closest nodes", nodes.len())),
+            Event::Nodes { nodes, .. } => (None, closest(nodes.len())),
             Event::Samples { from, samples, num, .. } => {
                 (Some(from), format!("{} of {}", samples.len(), count(num, "sample")))
             }
@@ -270,6 +290,10 @@ fn started(event: &TraceEvent) -> Option<OpId> {
     if let TraceEvent::Started { op } = *event { Some(op) } else { None }
 }
 
+fn closest(n: usize) -> String {
+    if n == 1 { "the closest node".into() } else { format!("the {n} closest nodes") }
+}
+
 /// What a command is for, and for what.
 pub fn described(command: &Command<'_>) -> (&'static str, String) {
     match *command {
@@ -294,19 +318,6 @@ pub fn described(command: &Command<'_>) -> (&'static str, String) {
     }
 }
 
-fn name(method: &Method<'_>) -> &'static str {
-    match method {
-        Method::Ping => "ping",
-        Method::FindNode { .. } => "find_node",
-        Method::GetPeers { .. } => "get_peers",
-        Method::AnnouncePeer { .. } => "announce_peer",
-        Method::Get { .. } => "get",
-        Method::Put { .. } => "put",
-        Method::SampleInfohashes { .. } => "sample_infohashes",
-        _ => "unknown",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,39 +325,102 @@ mod tests {
     use honeyguide::dht::{Buffer, PeerKind};
     use std::time::Duration;
 
-    /// Rule J10. What upkeep looks for is no part of what a user wanted.
-    #[test]
-    fn a_refused_command_has_no_history() {
-        let mut node = head().node().unwrap();
-        let mut explainer = Explainer::new(Instant::ZERO);
-        explainer.attach(&mut node);
-        let mut call = |now: Instant, call: Call<'_>| {
-            let result = call.apply(&mut node, now);
-            explainer.see(Replayed::Call(now, &call, result));
+    /// A node whose calls are explained.
+    struct Explained {
+        node: Node<'static>,
+        explainer: Explainer,
+    }
+
+    impl Explained {
+        fn new() -> Explained {
+            let (mut node, explainer) = (head().node().unwrap(), Explainer::new(Instant::ZERO));
+            explainer.attach(&mut node);
+            Explained { node, explainer }
+        }
+
+        /// Makes a call; where it sends queries, and their transaction ids.
+        fn call(&mut self, seconds: u64, call: Call<'_>) -> Vec<(Endpoint, Vec<u8>)> {
+            let now = Instant::ZERO + Duration::from_secs(seconds);
+            let result = call.apply(&mut self.node, now);
+            self.explainer.see(Replayed::Call(now, &call, result));
             let mut buffer: Buffer = [0; 1500];
-            let mut sent = 0;
+            let mut sent = Vec::new();
             loop {
-                let output = node.poll_output(&mut buffer);
-                sent += u32::from(matches!(output, Output::Transmit { .. }));
-                explainer.see(Replayed::Output(&output));
+                let output = self.node.poll_output(&mut buffer);
+                if let Output::Transmit { to, payload, .. } = output
+                    && let Ok(Decoded::Query(query)) = decode(payload)
+                {
+                    sent.push((to, query.tid.to_vec()));
+                }
+                self.explainer.see(Replayed::Output(&output));
                 if let Output::Timeout(_) = output {
                     return sent;
                 }
             }
-        };
-        let begin = Instant::ZERO;
+        }
+
+        fn command(&mut self, seconds: u64, tag: u64, command: Command<'_>) -> Vec<(Endpoint, Vec<u8>)> {
+            self.call(seconds, Call::Command { tag, scope: Scope::All, command })
+        }
+
+        /// What failed, and why.
+        fn failures(&self, tag: usize) -> Vec<(Option<Endpoint>, String)> {
+            let moments = self.explainer.operations[tag].moments.iter();
+            let failed = moments.filter_map(|(_, moment)| match moment {
+                Moment::Failed { to, why } => Some((*to, why.to_string())),
+                _ => None,
+            });
+            failed.collect()
+        }
+    }
+
+    /// Rule J10. What upkeep looks for is no part of what a user wanted.
+    #[test]
+    fn a_refused_command_has_no_history() {
+        let mut explained = Explained::new();
         // Nobody answers, so that the node goes on asking by itself.
         let nodes = &[Endpoint::v4([127, 0, 0, 1], 4321)];
-        let bootstrap = Command::Bootstrap { nodes };
-        call(begin, Call::Command { tag: 6, scope: Scope::All, command: bootstrap });
+        explained.command(0, 6, Command::Bootstrap { nodes });
         let refused = Command::Announce { info_hash: honeyguide::Id([1; 20]), port: Some(0), kind: PeerKind::Seed };
-        call(begin, Call::Command { tag: 7, scope: Scope::All, command: refused });
-        let sent: u32 = (1..1000).map(|i| call(begin + Duration::from_secs(i), Call::Input(Input::Timeout))).sum();
+        explained.command(0, 7, refused);
+        let sent: usize = (1..1000).map(|i| explained.call(i, Call::Input(Input::Timeout)).len()).sum();
         assert!(sent > 1, "it asks, over and over");
-        let accepted = Command::Lookup { target: honeyguide::Id([2; 20]) };
-        call(begin + Duration::from_secs(1000), Call::Command { tag: 8, scope: Scope::All, command: accepted });
-        let [_, refused, accepted] = &explainer.operations[..] else { panic!("three commands") };
+        explained.command(1000, 8, Command::Lookup { target: honeyguide::Id([2; 20]) });
+        let [_, refused, accepted] = &explained.explainer.operations[..] else { panic!("three commands") };
         assert!(refused.refused.is_some() && refused.moments.is_empty() && refused.end.is_none());
-        assert!(accepted.refused.is_none() && explainer.latest.len() == 2, "each accepted command has its handle");
+        assert!(
+            accepted.refused.is_none() && explained.explainer.latest.len() == 2,
+            "each accepted one has its handle"
+        );
+    }
+
+    /// Rule U26.
+    #[test]
+    fn one_closest_node_is_told_in_the_singular() {
+        assert_eq!([0, 1, 2].map(closest), ["the 0 closest nodes", "the closest node", "the 2 closest nodes"]);
+    }
+
+    /// Rule J10.
+    #[test]
+    fn an_error_is_told_of_the_node_that_sent_it_and_silence_of_the_one_that_was_silent() {
+        let mut explained = Explained::new();
+        let nodes = [4321, 4322].map(|port| Endpoint::v4([127, 0, 0, 1], port));
+        let asked = explained.command(0, 6, Command::Bootstrap { nodes: &nodes });
+        let [(first, tid), (second, other)] = &asked[..] else { panic!("both are asked: {asked:?}") };
+        let error = |tid: &[u8]| {
+            let begin = format!("d1:eli302e4:busye1:t{}:", tid.len());
+            [begin.as_bytes(), tid, b"1:y1:ee"].concat()
+        };
+        let mut from = |seconds, from, payload: &[u8]| {
+            explained.call(seconds, Call::Input(Input::Datagram { link: LinkId(0), from, payload }));
+        };
+        // Nobody asked it for that.
+        from(1, *first, &error(other));
+        from(1, *first, &error(tid));
+        // It has been told already.
+        from(1, *first, &error(tid));
+        (2..30).for_each(|i| drop(explained.call(i, Call::Input(Input::Timeout))));
+        let failed = [(Some(*first), "error 302".to_string()), (Some(*second), "no answer in time".to_string())];
+        assert_eq!(explained.failures(0), failed);
     }
 }
