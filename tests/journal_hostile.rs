@@ -276,3 +276,25 @@ fn nothing_that_strangers_wrote_beside_the_protocol_is_handed_on() {
         fs::remove_file(&clean).unwrap();
     }
 }
+
+/// Rules U5 and U14.
+#[test]
+fn a_signal_leaves_a_scrubbed_journal_whole_or_none() {
+    let folder = Folder::new();
+    // A query whose text is kept as long as it is, so often that it takes a while to write them all.
+    let query = [&b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:x1300:"[..], &[b'x'; 1300], b"1:y1:qe"].concat();
+    let from = Endpoint::v4([127, 0, 0, 2], 6881);
+    let one = record(0, Call::Input(Input::Datagram { link: LinkId(0), from, payload: &query }));
+    let long = folder.with("long", journal(VERSION, b"", &[one.repeat(6_000), record(0, Call::End)].concat()));
+    for signal in ["INT", "TERM", "HUP"] {
+        let out = folder.file(signal);
+        let running = Running::start(&["journal", "scrub", &long, &out]);
+        // It writes, under a name that is not the last one yet.
+        while folder.names().iter().all(|name| !name.starts_with(".honeyguide-")) {
+            std::thread::yield_now();
+        }
+        let run = running.end_by(signal);
+        assert!(folder.names().iter().all(|name| !name.starts_with(".honeyguide-")), "{:?} {run:?}", folder.names());
+        assert_eq!(fs::exists(&out).unwrap(), run.code == Some(0), "{run:?}");
+    }
+}

@@ -17,7 +17,7 @@ enum Command {
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     match args.command {
-        Command::Scrub(args) => options.blocking(move |options| scrub::run(options, args)).await,
+        Command::Scrub(args) => scrub::run(options, args).await,
         Command::Shrink(args) => shrink::run(options, args).await,
     }
 }

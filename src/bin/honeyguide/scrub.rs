@@ -6,10 +6,13 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use honeyguide::adapters::Replayed;
 use honeyguide::dht::journal::{Call, OutputHash, Record};
-use honeyguide::dht::{Buffer, LinkId, SavedContact, Scope};
+use honeyguide::dht::{Buffer, DirectQuery, LinkId, SavedContact, Scope};
 use honeyguide::krpc::{Decoded, Item, decode};
 use honeyguide::{Command, Config, Endpoint, Input, Instant, Node, Output};
 use serde_json::json;
@@ -25,6 +28,7 @@ use crate::options::{self, Options};
 use crate::print::say;
 use crate::randomness::Randomness;
 use crate::scrubbed_datagram::{Asked, Rewriter, is_readable};
+use crate::worker;
 
 /// Write a journal without the node's secrets and with other addresses, in which the node does the same
 #[derive(clap::Args)]
@@ -48,7 +52,23 @@ const TOLD: &str = "an id of BEP 42 tells 20 bits of an IPv4 address and 36 of a
 /// A value that nobody stores; a part of it is a salt that nobody takes.
 static TOO_LONG: [u8; 1006] = [b'x'; 1006];
 
-pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
+pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    // Whoever comes first decides: whether the file is written, or the program ends. Nothing ends it in the middle.
+    let is_decided = Arc::<AtomicBool>::default();
+    let (decided, own) = (Arc::clone(&is_decided), options.clone());
+    let mut ending = pin!(options.ending());
+    let mut scrubbing = worker::work(move || scrub(&own, args, &decided));
+    tokio::select! {
+        biased;
+        scrubbed = &mut scrubbing => scrubbed?,
+        why = &mut ending => match is_decided.swap(true, Ordering::Relaxed) {
+            true => scrubbing.await?,
+            false => Err(why.into()),
+        },
+    }
+}
+
+fn scrub(options: &Options, args: Args, is_decided: &AtomicBool) -> Result<(), Failed> {
     let shown = args.file.display();
     let journal = journal_file::open_written(&args.file)?;
     let mut head = journal.head.clone();
@@ -62,6 +82,14 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let mut original = journal.head.node().map_err(not_made)?;
     let mut scrubbed = Scrubbed::new(head.node().map_err(not_made)?, addresses, rng.bytes());
     let end = scrubbed.go(&journal.records, &mut original);
+    if scrubbed.is_unknown {
+        return Err(format!(
+            "{shown}: call {} is of a kind of which this program does not know what it tells of the node, so that \
+             nothing was written; that is a fault of honeyguide",
+            scrubbed.counts.calls
+        )
+        .into());
+    }
     match &end {
         Some(Stop::Untrue(error)) if error.is_cut() => {
             let (at, why) = (journal.front + error.sound(), error.reason());
@@ -82,6 +110,9 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
         say(format_args!("{shown}: {panic}; what is written ends there"));
     }
     let front = head.encode().map_err(|error| error.to_string())?;
+    if is_decided.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
     file::write_new(&args.out, &[front, scrubbed.records].concat())?;
     say(format_args!("{KEPT}{}", if head.local { String::new() } else { format!("; {TOLD}") }));
     let Counts { calls, outputs, differ, emptied } = scrubbed.counts;
@@ -123,6 +154,8 @@ struct Scrubbed {
     polls: u32,
     /// What the second one said when it panicked. It is neither called nor polled any more.
     panic: Option<String>,
+    /// The newest call is of a kind that would go out as it is.
+    is_unknown: bool,
     counts: Counts,
 }
 
@@ -164,6 +197,7 @@ impl Scrubbed {
             now: Instant::ZERO,
             polls: 0,
             panic: None,
+            is_unknown: false,
             counts: Counts::default(),
         }
     }
@@ -171,7 +205,7 @@ impl Scrubbed {
     /// Both nodes go on until the journal ends, stops being true, or either panics. `None`: to its end.
     fn go(&mut self, records: &[u8], original: &mut Node<'_>) -> Option<Stop> {
         let mut guarded = Guarded::new(records);
-        while self.panic.is_none() {
+        while self.panic.is_none() && !self.is_unknown {
             let marks = guarded.replay.marks();
             match guarded.step(original, &mut |step| self.see(step)) {
                 Ok(true) if guarded.replay.marks() > marks => self.mark(),
@@ -236,19 +270,23 @@ impl Scrubbed {
                 let rewriter = Rewriter { addresses: &self.addresses, key: self.key, token: &token, asked: &asked };
                 let is_message = rewriter.rewrite(&mut datagram);
                 self.counts.emptied += u64::from(!is_message);
-                Call::Input(Input::Datagram { link, from: map(from), payload: &datagram })
+                Some(Call::Input(Input::Datagram { link, from: map(from), payload: &datagram }))
             }
-            Call::Input(Input::Refused { link, to }) => Call::Input(Input::Refused { link, to: map(to) }),
-            Call::Input(Input::SendFailed { link, to }) => Call::Input(Input::SendFailed { link, to: map(to) }),
+            Call::Input(Input::Refused { link, to }) => Some(Call::Input(Input::Refused { link, to: map(to) })),
+            Call::Input(Input::SendFailed { link, to }) => Some(Call::Input(Input::SendFailed { link, to: map(to) })),
             Call::Import { link, contact: SavedContact { id, endpoint } } => {
-                Call::Import { link, contact: SavedContact { id, endpoint: map(endpoint) } }
+                Some(Call::Import { link, contact: SavedContact { id, endpoint: map(endpoint) } })
             }
-            Call::Command { tag, scope, command } => {
-                let command = self.command(command, &mut nodes);
-                let scope = if let Scope::Node(node) = scope { Scope::Node(map(node)) } else { scope };
-                Call::Command { tag, scope, command }
-            }
-            call => call,
+            Call::Command { tag, scope, command } => self
+                .command(command, &mut nodes)
+                .zip(self.scope(scope))
+                .map(|(command, scope)| Call::Command { tag, scope, command }),
+            Call::Input(Input::Timeout) | Call::Cancel { tag: _ } | Call::Mark { hash: _ } | Call::End => Some(*call),
+            Call::Input(_) => None,
+        };
+        let Some(other) = other else {
+            self.is_unknown = true;
+            return;
         };
         self.write(other);
         match caught(|| other.apply(&mut self.node, self.now)) {
@@ -258,16 +296,32 @@ impl Scrubbed {
         }
     }
 
-    /// The same command with other addresses, and without what a node refuses for its length or its sign.
-    fn command<'a>(&self, command: Command<'a>, nodes: &'a mut Vec<Endpoint>) -> Command<'a> {
+    /// `None` for a kind that is not known here, and may name somebody.
+    fn scope(&self, scope: Scope) -> Option<Scope> {
+        match scope {
+            Scope::All | Scope::Link(_) => Some(scope),
+            Scope::Node(node) => Some(Scope::Node(self.addresses.endpoint(node))),
+            _ => None,
+        }
+    }
+
+    /// The same command with other addresses, and without what a node refuses for its length or its sign. `None` for a
+    /// kind that is not known here: it may have anything in it.
+    fn command<'a>(&self, command: Command<'a>, nodes: &'a mut Vec<Endpoint>) -> Option<Command<'a>> {
         let salted = |salt: &'a [u8]| if salt.len() > Item::MAX_SALT { &TOO_LONG[..=Item::MAX_SALT] } else { salt };
         let valued = |value: &'a [u8]| if is_readable(value) { value } else { &TOO_LONG[..] };
-        match command {
+        Some(match command {
             Command::Bootstrap { nodes: real } => {
                 nodes.extend(real.iter().map(|real| self.addresses.endpoint(*real)));
                 Command::Bootstrap { nodes }
             }
-            Command::Query { to, query } => Command::Query { to: self.addresses.endpoint(to), query },
+            Command::Query {
+                to,
+                query:
+                    query @ (DirectQuery::Ping
+                    | DirectQuery::FindNode { target: _, want: _ }
+                    | DirectQuery::Sample { target: _ }),
+            } => Command::Query { to: self.addresses.endpoint(to), query },
             Command::Announce { info_hash, port, kind } => {
                 Command::Announce { info_hash, port: port.map(|port| self.addresses.port(port)), kind }
             }
@@ -286,8 +340,14 @@ impl Scrubbed {
                 signature,
                 cas: cas.map(|seq| seq.max(-1)),
             },
-            command => command,
-        }
+            // Nothing but what is kept of every message, too.
+            Command::Lookup { target: _ }
+            | Command::GetImmutable { target: _, copies: _ }
+            | Command::GetPeers { info_hash: _ }
+            | Command::Scrape { info_hash: _ }
+            | Command::Sample { target: _ } => command,
+            _ => return None,
+        })
     }
 
     fn mark(&mut self) {
@@ -346,6 +406,8 @@ impl Scrubbed {
 mod tests {
     use super::*;
     use crate::guarded::tests;
+    use honeyguide::dht::{Freshness, PeerKind};
+    use honeyguide::krpc::Want;
 
     fn scrubbed(node: Node<'static>) -> Scrubbed {
         Scrubbed::new(node, Addresses::new([1; 16], false), [2; 16])
@@ -380,7 +442,7 @@ mod tests {
                         Command::PutMutable { value: &value, key: &key, salt, seq: number, signature: &signature, cas };
                     let mut nodes = Vec::new();
                     let after = scrubbed.command(put, &mut nodes);
-                    let Command::PutMutable { value: after, salt: other_salt, seq, cas, .. } = after else {
+                    let Some(Command::PutMutable { value: after, salt: other_salt, seq, cas, .. }) = after else {
                         panic!("another command")
                     };
                     assert_eq!((after == value, after.contains(&b's')), (!is_long, !is_long));
@@ -389,6 +451,46 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Rule J11.
+    #[test]
+    fn every_command_and_every_scope_is_known_and_none_keeps_an_address() {
+        let scrubbed = scrubbed(tests::head().node().unwrap());
+        let (to, id) = (Endpoint::v4([127, 9, 8, 7], 4321), honeyguide::Id([5; 20]));
+        let (key, salt, value, seq) = (&[1; 32], &[][..], &b"1:x"[..], 1);
+        let (freshness, newer_than, kind) = (Freshness::Newest, None, PeerKind::Seed);
+        let find_node = DirectQuery::FindNode { target: id, want: Want::default() };
+        for command in [
+            Command::Bootstrap { nodes: &[to] },
+            Command::Query { to, query: DirectQuery::Ping },
+            Command::Query { to, query: find_node },
+            Command::Query { to, query: DirectQuery::Sample { target: id } },
+            Command::Lookup { target: id },
+            Command::GetImmutable { target: id, copies: 1 },
+            Command::GetMutable { key, salt, newer_than, freshness },
+            Command::GetPeers { info_hash: id },
+            Command::PutImmutable { value },
+            Command::PutMutable { value, key, salt, seq, signature: &[2; 64], cas: None },
+            Command::Announce { info_hash: id, port: Some(4321), kind },
+            Command::Scrape { info_hash: id },
+            Command::Sample { target: id },
+        ] {
+            let mut nodes = Vec::new();
+            let shown = format!("{:?}", scrubbed.command(command, &mut nodes).expect("it is known"));
+            assert!(!shown.contains("127.9.8.7") && !shown.contains("4321"), "{shown}");
+        }
+        assert_eq!([Scope::All, Scope::Link(LinkId(1))].map(|scope| scrubbed.scope(scope) == Some(scope)), [true; 2]);
+        assert!(scrubbed.scope(Scope::Node(to)).is_some_and(|scope| scope != Scope::Node(to)));
+    }
+
+    /// Rule J11. What a later node can be called with may name anybody.
+    #[test]
+    fn a_call_of_an_unknown_kind_ends_the_scrubbing() {
+        let (records, _) = tests::records();
+        let mut scrubbed = scrubbed(tests::head().node().unwrap());
+        scrubbed.is_unknown = true;
+        assert!(scrubbed.go(&records, &mut tests::head().node().unwrap()).is_none() && scrubbed.counts.calls == 0);
     }
 
     /// Rules J11 and J19.
