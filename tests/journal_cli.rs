@@ -326,10 +326,11 @@ fn nothing_of_the_users_is_replaced() {
 fn a_state_file_that_no_node_wrote_is_refused_with_the_reason() {
     let folder = Folder::new();
     let state = folder.file("state");
-    let zeros = "\0".repeat(20);
+    let (zeros, id) = ("\0".repeat(20), "abcdefghij0123456789");
     for (text, why) in [
         (format!("d8:contactsle3:idsl20:{zeros}e5:statei1ee"), "all zeros"),
         ("d8:contactsle3:idsl3:abce5:statei1ee".into(), "damaged"),
+        (format!("d8:contactsld2:id20:{id}2:ip4:12344:linki1e4:porti5eee3:idsl20:{id}e5:statei1ee"), "is of link 1"),
         ("x".repeat((1 << 20) + 1), "so large"),
     ] {
         fs::write(&state, &text).unwrap();

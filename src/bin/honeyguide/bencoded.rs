@@ -1,7 +1,9 @@
 //! Bencoded files and values. What is in them may be anybody's, and the library's reader goes one call deeper for each
 //! list in a list, in a field that it passes over, too. So nesting is looked at first, a token at a time.
 
-use bendy::decoding::Decoder;
+use std::collections::BTreeMap;
+
+use bendy::decoding::{Decoder, Object};
 use bendy::serde::Deserializer;
 use serde::Deserialize;
 
@@ -13,6 +15,35 @@ pub fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Option<T> {
     let is_sound = Decoder::new(bytes).with_max_depth(DEEPEST).tokens().all(|token| token.is_ok());
     let reader = || Deserializer::from_bytes(bytes).with_forbid_trailing_bytes(true);
     is_sound.then(reader)?.deserialize().ok()
+}
+
+/// Keys and values of a dictionary; a value as it is written.
+pub type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// Those of a dictionary. What may follow it is not looked at.
+pub fn pairs(bytes: &[u8]) -> Option<Pairs> {
+    let mut decoder = Decoder::new(bytes).with_max_depth(DEEPEST);
+    let mut dictionary = decoder.next_object().ok()??.try_into_dictionary().ok()?;
+    let mut pairs = Pairs::new();
+    while let Some((key, value)) = dictionary.next_pair().ok()? {
+        let value = match value {
+            Object::List(list) => list.into_raw().ok()?.to_vec(),
+            Object::Dict(dictionary) => dictionary.into_raw().ok()?.to_vec(),
+            Object::Integer(digits) => format!("i{digits}e").into_bytes(),
+            Object::Bytes(bytes) => string(bytes),
+        };
+        pairs.insert(key.to_vec(), value);
+    }
+    Some(pairs)
+}
+
+pub fn dictionary(pairs: &Pairs) -> Vec<u8> {
+    let pairs = pairs.iter().flat_map(|(key, value)| [string(key), value.clone()]);
+    [b"d".to_vec()].into_iter().chain(pairs).chain([b"e".to_vec()]).flatten().collect()
+}
+
+fn string(bytes: &[u8]) -> Vec<u8> {
+    [format!("{}:", bytes.len()).as_bytes(), bytes].concat()
 }
 
 #[cfg(test)]
@@ -38,6 +69,15 @@ mod tests {
             assert_eq!(read::<One>(&nested(lists)), None, "{lists}");
             assert_eq!(read::<One>(&nested(lists)[..lists]), None, "{lists}, cut");
         }
+    }
+
+    #[test]
+    fn a_dictionary_comes_back_from_its_pairs_as_it_was() {
+        for whole in ["de", "d0:0:e", "d1:ai-1e1:bd1:xi0ee1:cl1:yi2ee4:zzzz3:abce"] {
+            let pairs = pairs(whole.as_bytes()).unwrap();
+            assert_eq!(dictionary(&pairs).escape_ascii().to_string(), whole);
+        }
+        assert!(["", "le", "i1e", "d1:a", "d1:ae", "x"].iter().all(|none| pairs(none.as_bytes()).is_none()));
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! ```
 //! It is replaced as a whole, and belongs to one process at a time. A file that cannot be read or understood is
 //! reported and left alone, as is one that no node wrote: with an id of zeros, which every table refuses, with an id or
-//! a contact twice, or with an address that nobody can have.
+//! a contact twice, with a contact of a link that has no id, or with an address that nobody can have. What a later
+//! program has put into it besides stays there.
 
 use std::collections::HashSet;
 use std::io;
@@ -18,7 +19,7 @@ use honeyguide::{Config, Endpoint, Id};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 
-use crate::bencoded;
+use crate::bencoded::{self, Pairs};
 use crate::cause::cause;
 use crate::count::count;
 use crate::failed::Failed;
@@ -97,9 +98,7 @@ impl StateContact {
         if contact.id == Id::default() {
             return Some(format!("the contact at {} has an id of zeros, which no node has", contact.endpoint));
         }
-        let most = Config::MAX_LINKS;
-        let link = usize::from(self.link);
-        (link >= most).then(|| format!("the contact {id} is of link {link}, and a node has {most}, from 0 on"))
+        None
     }
 }
 
@@ -182,7 +181,13 @@ impl State {
         let twice = self.contacts.iter().find(|contact| !seen.insert((contact.link, contact.id)));
         let twice =
             twice.map(|contact| format!("link {} has the contact {} twice", contact.link, hex::encode(*contact.id)));
-        twice.or_else(|| self.contacts.iter().find_map(StateContact::fault))
+        let fault = twice.or_else(|| self.contacts.iter().find_map(StateContact::fault));
+        let is_unknown = |contact: &&StateContact| usize::from(contact.link) >= self.ids.len();
+        fault.or_else(|| {
+            let StateContact { id, link, .. } = self.contacts.iter().find(is_unknown)?;
+            let (id, ids) = (hex::encode(**id), count(self.ids.len(), "id"));
+            Some(format!("the contact {id} is of link {link}, and it has {ids}, one for each link from 0 on"))
+        })
     }
 }
 
@@ -191,6 +196,8 @@ pub struct StateFile {
     /// As the user names it.
     path: PathBuf,
     owned: Owned,
+    /// All that it had at the start: what this program does not know of that stays.
+    before: Pairs,
 }
 
 impl StateFile {
@@ -206,7 +213,8 @@ impl StateFile {
             ),
             _ => format!("the state file {shown} cannot be used: {}", cause(&error)),
         })?;
-        let state_file = StateFile { path: path.to_owned(), owned };
+        let before = bencoded::pairs(owned.content()).unwrap_or_default();
+        let state_file = StateFile { path: path.to_owned(), owned, before };
         if state_file.owned.is_new() {
             return Ok((state_file, None));
         }
@@ -221,10 +229,19 @@ impl StateFile {
 
     /// Replaces the file.
     pub fn save(&mut self, state: &State) -> Result<(), Failed> {
-        let replaced = state.encode().and_then(|bytes| self.owned.replace(&bytes));
+        let replaced = state.encode().and_then(|bytes| self.owned.replace(&self.with_before(bytes)));
         replaced.map_err(|error| {
             format!("the state file {} cannot be written: {}", self.path.display(), cause(&error)).into()
         })
+    }
+
+    /// These fields, and those of before that are none of them. A file that is longer than it may be would be refused
+    /// at the next start: then they go.
+    fn with_before(&self, state: Vec<u8>) -> Vec<u8> {
+        let mut all = self.before.clone();
+        all.extend(bencoded::pairs(&state).unwrap_or_default());
+        let all = bencoded::dictionary(&all);
+        if all.len() as u64 <= MOST_BYTES { all } else { state }
     }
 }
 
@@ -280,9 +297,30 @@ mod tests {
         assert_eq!(ids(&state().arranged(&[true; 4])).len(), Config::MAX_LINKS);
     }
 
+    /// Rule J25.
     #[test]
-    fn what_a_later_program_adds_is_passed_over() {
-        assert!(State::decode(b"d8:contactsle3:idsle4:morel1:ad1:bi1eee5:statei1ee").is_ok());
+    fn what_a_later_program_adds_is_passed_over_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let saved = |file: &str| {
+            std::fs::write(&path, file).unwrap();
+            let (mut file, before) = StateFile::open(&path).unwrap();
+            assert!(before.is_some());
+            file.save(&state()).unwrap();
+            std::fs::read_to_string(&path).unwrap()
+        };
+        let first = saved("d1:ai-7e8:contactsle3:idsle4:morel1:ad1:bi1eee5:statei1e1:z0:e");
+        assert!(first.starts_with("d1:ai-7e8:contactsld2:id") && first.contains("e4:morel1:ad1:bi1eee5:state"));
+        assert!(first.ends_with("5:statei1e1:z0:e"), "{first}");
+        assert_eq!(saved(&first), first);
+        assert_eq!(State::decode(first.as_bytes()), Ok(state()));
+        // As long as the file may be, and one byte more.
+        let own = state().encode().unwrap().len();
+        for (len, stays) in [(MOST_BYTES as usize - own - 11, true), (MOST_BYTES as usize - own - 10, false)] {
+            let file = saved(&format!("d8:contactsle3:idsle5:statei1e1:z{len}:{}e", "z".repeat(len)));
+            assert_eq!((file.len() as u64 == MOST_BYTES, file.len() == own), (stays, !stays));
+            assert_eq!(State::decode(file.as_bytes()), Ok(state()));
+        }
     }
 
     #[test]
@@ -319,7 +357,10 @@ mod tests {
         refused(&[], vec![StateContact { id: ByteArray::new([0; 20]), ..sound("1.2.3.4:1", 0) }], "zeros");
         refused(&[], vec![sound("1.2.3.4:1", 4)], "link 4");
         refused(&[], vec![sound("1.2.3.4:1", 0), sound("1.2.3.5:1", 0)], "twice");
+        refused(&[], vec![sound("1.2.3.4:1", 0)], "0 ids");
+        refused(&[Id([1; 20])], vec![sound("1.2.3.4:1", 0), sound("[fe80::1]:1", 1)], "1 id");
         let fine = vec![sound("1.2.3.4:1", 0), sound("127.0.0.1:1", 1), sound("[fe80::1]:1", 3)];
-        assert!(State::decode(&State::new([Id([1; 20])].into_iter(), fine).encode().unwrap()).is_ok());
+        let ids = [1, 2, 3, 4].map(|n| Id([n; 20])).into_iter();
+        assert!(State::decode(&State::new(ids, fine).encode().unwrap()).is_ok());
     }
 }
