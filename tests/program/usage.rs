@@ -1,9 +1,14 @@
 //! What the user typed wrong: exit code 2, one sentence that names the thing, what is wrong with it and what would be
 //! right; and options that mean nothing to a command.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
+
 use crate::commands::{ID, World, item, packet};
 use crate::folder::Folder;
 use crate::process::{run, run_with, words};
+use crate::program::{PROGRAM, run_as};
 
 const KEY: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
@@ -215,4 +220,30 @@ fn an_option_that_means_nothing_to_a_command_is_wrong_usage() {
         let examples: Vec<_> = help.lines().skip_while(|line| *line != "Examples:").skip(1).collect();
         assert_eq!(examples.len(), 2, "{help}");
     }
+}
+
+/// Rule U2. Also behind `--`, where all is a value.
+#[test]
+fn what_is_no_text_is_named_wherever_it_stands() {
+    for args in [
+        &["put", "WRONG"][..],
+        &["put", "--", "WRONG"],
+        &["put", "--bootstrap", "127.0.0.1:1", "--", "WRONG"],
+        &["get", "--", "WRONG"],
+        &["--json", "ping", "--", "WRONG"],
+        &["journal", "shrink", "f", "g", "--timeout", "WRONG", "--", "true"],
+    ] {
+        let args = args.iter().map(|word| if *word == "WRONG" { OsStr::from_bytes(b"\xff") } else { word.as_ref() });
+        run_as(Command::new(PROGRAM).args(args), b"").failed(2, &["honeyguide: \"\\xFF\" is not UTF-8"]);
+    }
+}
+
+/// Rule U2. What is behind `--` is looked at by nobody, or by another program.
+#[test]
+fn no_argument_is_longer_than_the_limit_up_to_two_hyphens() {
+    let (longest, longer) = ("x".repeat(4096), "x".repeat(4097));
+    run(&["get", &longest], b"").failed(2, &["40 hex digits"]);
+    run(&["get", &longer], b"").failed(2, &["4097 bytes", "4096"]);
+    run(&["get", "--", &longer], b"").failed(2, &["40 hex digits"]);
+    run(&["journal", "shrink", "/none/f", "/none/g", "--", "true", &longer], b"").failed(1, &["/none/"]);
 }

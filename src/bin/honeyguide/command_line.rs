@@ -16,7 +16,7 @@ use crate::{
     pubkey, put, reconcile, replay, sample, scrape, testnet,
 };
 
-/// Bytes of an argument at most: a path's, and more than a value may have. Of a longer one it would take seconds to
+/// Bytes of an argument at most, up to `--`: a path's, and more than a value may have. Of a longer one it would take seconds to
 /// find out which option it is like.
 const LONGEST: usize = 4096;
 
@@ -61,7 +61,9 @@ impl Command {
             Command::Ping(_) => 10,
             Command::FindNode(_) | Command::Peers(_) | Command::Announce(_) | Command::Scrape(_) => 30,
             Command::Sample(_) | Command::Get(_) | Command::Put(_) => 30,
-            _ => return None,
+            Command::Testnet(_) | Command::Node(_) | Command::Replay(_) | Command::Journal(_) => return None,
+            Command::Keygen(_) | Command::Pubkey(_) | Command::Inspect(_) | Command::Completions(_) => return None,
+            Command::NegentropyHarness(_) | Command::Reconcile(_) | Command::Man(_) => return None,
         };
         Some(Duration::from_secs(seconds))
     }
@@ -82,7 +84,8 @@ pub enum Refused {
 }
 
 pub fn read() -> Result<(Options, Command), Refused> {
-    let typed = || std::env::args_os().skip(1).take_while(|argument| argument != "--");
+    let all = || std::env::args_os().skip(1);
+    let typed = || all().take_while(|argument| argument != "--");
     let is_json = typed().any(|one| one == "--json");
     if let Some(long) = typed().find(|argument| argument.len() > LONGEST) {
         let begin = long.to_string_lossy().chars().take(20).collect::<String>();
@@ -101,7 +104,7 @@ pub fn read() -> Result<(Options, Command), Refused> {
             Err(match error.kind() {
                 ErrorKind::InvalidUtf8 => {
                     // It may be any of them, since names of files are not text.
-                    let wrong = typed().filter(|argument| argument.to_str().is_none());
+                    let wrong = all().filter(|argument| argument.to_str().is_none());
                     let wrong = wrong.map(|argument| format!("{argument:?}")).collect::<Vec<_>>().join(", ");
                     let sentence = format!("{wrong} is not UTF-8, as all arguments are but names of files");
                     Refused::Wrong { failed: Failed::usage(sentence), json }
@@ -219,6 +222,18 @@ mod tests {
             }
         }
         assert_eq!(all.len(), EXAMPLES.len(), "each example is of a command");
+    }
+
+    /// Rule U3. What a user copies from the help has to work.
+    #[test]
+    fn no_example_asks_a_router_that_is_not_known_to_live() {
+        use honeyguide::adapters::Router;
+        let words = EXAMPLES.iter().flat_map(|(_, examples)| examples).flat_map(|example| example.split(' '));
+        let names = words.filter(|word| word.contains('.') && word.contains(':') && !word.contains('/'));
+        let is_address = |name: &str| name.parse::<std::net::SocketAddr>().is_ok();
+        for name in names.filter(|name| !is_address(name)) {
+            assert!(Router::PUBLIC.iter().any(|router| router.name == name), "{name}");
+        }
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub const EXAMPLES: &[(&str, [&str; 2])] = &[
             "honeyguide journal shrink run.journal short.journal --timeout 600 -- honeyguide replay",
         ],
     ),
-    ("ping", ["honeyguide ping 127.0.0.1:6881", "honeyguide ping router.bittorrent.com:6881 --json"]),
+    ("ping", ["honeyguide ping 127.0.0.1:6881", "honeyguide ping dht.transmissionbt.com:6881 --json"]),
     (
         "find-node",
         [
