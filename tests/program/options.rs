@@ -142,6 +142,27 @@ fn a_value_comes_back_byte_for_byte_as_it_was_put() {
     assert!(!folder.names().contains(&"new".to_string()));
 }
 
+/// Rule U26.
+#[test]
+fn one_is_told_in_the_singular_and_more_in_the_plural() {
+    let world = World::new();
+    let (network, folder) = (world.network.as_str(), Folder::new());
+    for (value, words) in [("x", "1 byte is in "), ("xy", "2 bytes are in ")] {
+        let put = run(&["put", value, "--bootstrap", network, "--json"], b"").done().objects().remove(0);
+        let get = ["get", put["target"].as_str().unwrap(), "--bootstrap", network, "--output", &folder.file(value)];
+        let told = run(&get, b"").done().out;
+        assert!(told.lines().any(|line| line.starts_with(words)), "{told}");
+    }
+    let line = |byte: &str| format!("1,{}\n", byte.repeat(32));
+    for (repeated, words) in [
+        (1, "1 of 2 entries stands there before, and counts once"),
+        (2, "2 of 3 entries stand there before, and count once"),
+    ] {
+        let file = folder.with("entries", line("ab").repeat(repeated + 1));
+        run(&["reconcile", &file, "/dev/null"], b"").done().said(&[words]);
+    }
+}
+
 /// Rules U19 to U21.
 #[test]
 fn a_packet_of_pkarr_is_stored_and_found_by_its_key() {

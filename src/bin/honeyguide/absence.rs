@@ -5,6 +5,9 @@ use honeyguide::{Config, Outcome};
 
 use crate::count::count;
 
+/// Whoever has not joined asks nobody.
+pub const NOBODY_KNOWN: &str = "no node is known: bootstrap first (--bootstrap ADDR)";
+
 /// Why a thing may exist though nobody returned it, and what to do; `None` where enough nodes answered.
 pub fn reserve(outcome: &Outcome) -> Option<String> {
     if outcome.queried == 0 {
@@ -27,9 +30,6 @@ pub fn reserve(outcome: &Outcome) -> Option<String> {
         ),
     })
 }
-
-/// Whoever has not joined asks nobody.
-pub const NOBODY_KNOWN: &str = "no node is known: bootstrap first (--bootstrap ADDR)";
 
 /// How many answered of how many.
 pub fn answers(outcome: &Outcome) -> String {

@@ -18,6 +18,7 @@ use honeyguide::krpc::{Decoded, decode};
 use honeyguide::{Config, Endpoint, Input, Instant, Node, Output, Storage};
 
 use crate::caught::caught;
+use crate::count::count;
 use crate::print::{Volume, is_said, say, say_datagram, since_start};
 
 /// Characters of a stranger's text that are repeated.
@@ -188,8 +189,7 @@ fn message(payload: &[u8]) -> String {
         Some([]) => ", empty tid".into(),
         Some(tid) => format!(", tid {}", hex::encode(tid)),
     };
-    let bytes = if payload.len() == 1 { "byte" } else { "bytes" };
-    format!("{what}{tid}, {} {bytes}", payload.len())
+    format!("{what}{tid}, {}", count(payload.len(), "byte"))
 }
 
 #[cfg(test)]

@@ -61,9 +61,7 @@ impl Heard {
         said.answer = said.answer.filter(|_| outcome.answered > 0);
         said
     }
-}
 
-impl Heard {
     /// Whether some node returned another value than this one, signed for the same key, salt and sequence number.
     pub fn has_other_value(&self, item: &Item<'_>) -> bool {
         let Some(mutable) = item.mutable else { return false };

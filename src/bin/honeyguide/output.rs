@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
+use crate::count::count;
 use crate::escape;
 use crate::failed::Failed;
 use crate::file;
 use crate::print::{self, Out};
+use crate::standard;
 
 /// What can be known before anybody is asked.
 pub fn check(path: &Path, is_json: bool) -> Result<(), Failed> {
-    match is_standard_output(path) {
+    match standard::is_stream(path) {
         true if is_json => Err(Failed::usage(
             "--json and --output - both want standard output: name a file, or take v_hex, which has the bytes",
         )),
@@ -29,16 +31,13 @@ pub fn write(out: Out, path: &Path, value: &[u8], is_bencode: bool) -> Result<()
             return Err(sentence.into());
         }
     };
-    if is_standard_output(path) {
+    if standard::is_stream(path) {
         return print::bytes(bytes);
     }
     file::write_new_for_all(path, bytes)?;
     let file = escape::line(&path.display().to_string());
-    out.text_only(format_args!("{} bytes are in {file}", bytes.len()))
-}
-
-fn is_standard_output(path: &Path) -> bool {
-    path == Path::new("-")
+    let are = if bytes.len() == 1 { "is" } else { "are" };
+    out.text_only(format_args!("{} {are} in {file}", count(bytes.len(), "byte")))
 }
 
 /// The content of a value that is one byte string.

@@ -5,6 +5,8 @@
 //! public key (32 bytes), signature (64), microseconds since 1970 (8, big-endian), DNS message (0 to 1,000)
 //! ```
 
+use crate::count::count;
+
 /// The alphabet of z-base-32.
 const ALPHABET: &[u8; 32] = b"ybndrfg8ejkmcpqxot1uwisza345h769";
 /// A key's characters: 256 bits, five each.
@@ -20,23 +22,18 @@ pub struct Packet {
     pub value: Vec<u8>,
 }
 
-use crate::count::count;
-
 impl Packet {
     const HEAD: usize = 32 + 64 + 8;
     pub const MAX_LEN: usize = Self::HEAD + 1000;
 
     pub fn decode(bytes: &[u8]) -> Result<Packet, String> {
-        if bytes.len() > Self::MAX_LEN {
-            let (len, head, most) = (bytes.len(), Self::HEAD, Self::MAX_LEN);
-            return Err(format!("has {len} bytes, and a signed packet has from {head} to {most}"));
-        }
         let parts = bytes.split_first_chunk().and_then(|(key, rest)| {
             let (signature, rest) = rest.split_first_chunk()?;
             let (time, message) = rest.split_first_chunk()?;
             Some((*key, *signature, u64::from_be_bytes(*time), message))
         });
-        let Some((key, signature, time, message)) = parts else {
+        let is_short_enough = bytes.len() <= Self::MAX_LEN;
+        let Some((key, signature, time, message)) = parts.filter(|_| is_short_enough) else {
             let (len, head, most) = (bytes.len(), Self::HEAD, Self::MAX_LEN);
             return Err(format!("has {}, and a signed packet has from {head} to {most}", count(len, "byte")));
         };

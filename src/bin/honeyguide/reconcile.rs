@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,7 +15,7 @@ use crate::options::{self, Options};
 use crate::print::{Out, millis, say};
 use crate::randomness::Randomness;
 use crate::reconcilers::{ENTRY_LINE, config, entry, grow, initiator, responder};
-use crate::small_file::{is_standard_input, shown};
+use crate::small_file::{self, shown};
 use crate::standard;
 
 /// Find what two files of `timestamp,id` lines do not have in common, by the messages that two machines would exchange
@@ -48,7 +47,7 @@ pub struct Args {
 }
 
 pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
-    if [&args.a, &args.b].into_iter().all(|path| is_standard_input(path)) {
+    if [&args.a, &args.b].into_iter().all(|path| standard::is_stream(path)) {
         return Err(Failed::usage("A and B cannot both come from standard input: name a file for one"));
     }
     let mut config = config(args.adaptive, args.frame);
@@ -233,8 +232,7 @@ impl Exchange {
 
 fn read(path: &Path, bar: &ProgressBar, times: &mut Times) -> Result<Sealed, Failed> {
     let name = shown(path);
-    let file = if is_standard_input(path) { standard::input() } else { File::open(path) };
-    let file = file.map_err(|error| format!("{name} cannot be opened: {}", cause(&error)))?;
+    let file = small_file::open(path).map_err(|error| format!("{name} cannot be opened: {}", cause(&error)))?;
     let mut entries = Vec::new();
     let mut lines = Lines::new(BufReader::new(file));
     while let Some(line) = lines.next(ENTRY_LINE).map_err(|fault| format!("{name}, {fault}"))? {
@@ -251,7 +249,8 @@ fn read(path: &Path, bar: &ProgressBar, times: &mut Times) -> Result<Sealed, Fai
     let repeated = lines - set.len();
     if repeated > 0 {
         // Of repetitions one counts (N5).
-        say(format_args!("{name}: {repeated} of {lines} entries stand there before, and count once"));
+        let (stand, count) = if repeated == 1 { ("stands", "counts") } else { ("stand", "count") };
+        say(format_args!("{name}: {repeated} of {lines} entries {stand} there before, and {count} once"));
     }
     Ok(set)
 }

@@ -30,6 +30,15 @@ use crate::randomness::Randomness;
 use crate::scrubbed_datagram::{Asked, Rewriter, is_readable};
 use crate::worker;
 
+/// What cannot be taken out, or is of use to whoever looks for a fault.
+const KEPT: &str = "ids, info-hashes, targets, samples and filters of swarms, keys, values, salts, signatures, \
+                    sequence numbers, versions, error codes, transaction ids of answers, tags, times and lengths stay \
+                    as they are where the protocol has a place for them";
+const TOLD: &str = "an id of BEP 42 tells 20 bits of an IPv4 address and 36 of an IPv6 address, and these stay as well";
+
+/// A value that nobody stores; a part of it is a salt that nobody takes.
+static TOO_LONG: [u8; 1006] = [b'x'; 1006];
+
 /// Write a journal without the node's secrets and with other addresses, in which the node does the same
 #[derive(clap::Args)]
 pub struct Args {
@@ -42,15 +51,6 @@ pub struct Args {
     #[command(flatten)]
     random: Randomness,
 }
-
-/// What cannot be taken out, or is of use to whoever looks for a fault.
-const KEPT: &str = "ids, info-hashes, targets, samples and filters of swarms, keys, values, salts, signatures, \
-                    sequence numbers, versions, error codes, transaction ids of answers, tags, times and lengths stay \
-                    as they are where the protocol has a place for them";
-const TOLD: &str = "an id of BEP 42 tells 20 bits of an IPv4 address and 36 of an IPv6 address, and these stay as well";
-
-/// A value that nobody stores; a part of it is a salt that nobody takes.
-static TOO_LONG: [u8; 1006] = [b'x'; 1006];
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     // Whoever comes first decides: whether the file is written, or the program ends. Nothing ends it in the middle.

@@ -14,6 +14,11 @@ use siphasher::sip::SipHasher13;
 use crate::addresses::Addresses;
 use crate::places::{Kind, Place, places};
 
+const METHODS: [&[u8]; 7] =
+    [b"ping", b"find_node", b"get_peers", b"announce_peer", b"get", b"put", b"sample_infohashes"];
+/// Codes of errors (BEP 5, 44).
+const CODES: [i64; 9] = [201, 202, 203, 204, 205, 206, 207, 301, 302];
+
 /// What is put in the place of each thing. Every one has the length of what it replaces.
 pub struct Rewriter<'a> {
     pub addresses: &'a Addresses,
@@ -94,11 +99,6 @@ impl Message {
 pub fn is_readable(value: &[u8]) -> bool {
     value.len() <= Item::MAX_VALUE || Item::is_bare_length(value)
 }
-
-const METHODS: [&[u8]; 7] =
-    [b"ping", b"find_node", b"get_peers", b"announce_peer", b"get", b"put", b"sample_infohashes"];
-/// Codes of errors (BEP 5, 44).
-const CODES: [i64; 9] = [201, 202, 203, 204, 205, 206, 207, 301, 302];
 
 impl Rewriter<'_> {
     /// Rewrites the datagram; false when it was no message, and nothing is left of it but its length.

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::cause::cause;
 use crate::failed::Failed;
 use crate::standard;
+pub use crate::standard::is_stream as is_standard_input;
 
 /// Bytes that are read of any of them.
 pub const MOST: u64 = 1 << 16;
@@ -14,17 +15,19 @@ pub const MOST: u64 = 1 << 16;
 /// What a file is for.
 pub struct Purpose {
     pub what: &'static str,
-    /// Bytes that are the most of which there is any use.
+    /// Bytes that are the most of which there is any use: the sentence about a file of more than [`MOST`] names them.
+    /// What lies between is read, as whoever takes it says better what is wrong with it.
     pub most: u64,
 }
 
 /// What a path means, in a sentence.
 pub fn shown(path: &Path) -> String {
-    if is_standard_input(path) { "standard input".into() } else { path.display().to_string() }
+    if standard::is_stream(path) { "standard input".into() } else { path.display().to_string() }
 }
 
-pub fn is_standard_input(path: &Path) -> bool {
-    path == Path::new("-")
+/// What a path leads to. It may block.
+pub fn open(path: &Path) -> io::Result<File> {
+    if standard::is_stream(path) { standard::input() } else { File::open(path) }
 }
 
 /// The whole file. It may block.
@@ -32,8 +35,7 @@ pub fn is_standard_input(path: &Path) -> bool {
 /// # Errors
 /// Also when it is longer than any such file, with its true length where the system tells that.
 pub fn read(path: &Path, Purpose { what, most }: Purpose) -> Result<Vec<u8>, Failed> {
-    let file = if is_standard_input(path) { standard::input() } else { File::open(path) };
-    let read = file.and_then(|mut file| Ok((length(&mut file), whole(file)?)));
+    let read = open(path).and_then(|mut file| Ok((length(&mut file), whole(file)?)));
     let (len, bytes) =
         read.map_err(|error| format!("{what} cannot be read from {}: {}", shown(path), cause(&error)))?;
     bytes.ok_or_else(|| {

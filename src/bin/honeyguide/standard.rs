@@ -6,6 +6,12 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
+
+/// Whether a path means standard input, or output, and no file.
+pub fn is_stream(path: &Path) -> bool {
+    path == Path::new("-")
+}
 
 /// To read standard input from.
 pub fn input() -> io::Result<File> {

@@ -14,6 +14,10 @@ use honeyguide::krpc::Family;
 use crate::failed::Failed;
 use crate::joining_options::{Joins, NetworkName, Rules};
 
+/// How a link-local address of IPv6 can be used all the same.
+const LINK_LOCAL: &str = "name another address of that node; a link-local one is reached only by `node --network \
+                          local`, without %, from a link on the same interface (--bind [fe80::..%eth0]:port)";
+
 /// Addresses and names to join through, and the rules of the network.
 #[derive(Clone)]
 pub struct Start {
@@ -58,7 +62,7 @@ impl Start {
         Ok(Start { typed, names, network: rules.of(is_loopback), is_public_list: false })
     }
 
-    /// One address of a network of this rules.
+    /// One address of a network with these rules.
     pub fn at(addr: SocketAddr, network: Network) -> Start {
         Start { typed: vec![addr], names: vec![], network, is_public_list: false }
     }
@@ -167,10 +171,6 @@ fn zone_refused(text: &str) -> Option<String> {
         false => format!("{given}: leave out %{zone}"),
     })
 }
-
-/// How a link-local address of IPv6 can be used all the same.
-const LINK_LOCAL: &str = "name another address of that node; a link-local one is reached only by `node --network \
-                          local`, without %, from a link on the same interface (--bind [fe80::..%eth0]:port)";
 
 /// An address of IPv6 with its interface, in brackets or without, as in `[fe80::1%eth0]:6881`.
 pub fn zoned(text: &str) -> Option<(Ipv6Addr, &str)> {

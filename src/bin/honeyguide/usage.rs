@@ -108,7 +108,7 @@ mod tests {
         }
     }
 
-    /// Rule U2.
+    /// Rule U3.
     #[test]
     fn what_a_usage_allows_is_accepted_and_what_is_refused_no_usage_allows() {
         for (path, mut command) in all_commands() {
@@ -139,7 +139,7 @@ mod tests {
         }
     }
 
-    /// Rule U2.
+    /// Rule U3.
     #[test]
     fn a_usage_that_is_told_with_an_error_can_be_followed() {
         for (path, mut command) in all_commands() {
