@@ -399,10 +399,16 @@ fn a_signal_ends_the_wait_for_a_name_service_at_once() {
 /// Rule B14.
 #[test]
 fn a_hangup_that_was_to_be_ignored_is_ignored() {
-    let mut running = Running::start_deaf("HUP", &["node", "--bind", "127.0.0.1:0", "--json"]);
-    running.line();
+    let mut running = Running::start_deaf("HUP", &["node", "--network", "local", "--bind", "127.0.0.1:0"]);
+    let addr = running.line().split(' ').nth(2).unwrap().to_string();
     running.signal("HUP");
-    assert!(!running.is_over());
+    honeyguide(&["ping", &addr]).done();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.child.id())).unwrap();
+    let has_hangup = |mask: &str| {
+        let bits = status.lines().find_map(|line| line.strip_prefix(mask)).expect(mask).trim();
+        u64::from_str_radix(bits, 16).unwrap() & 1 == 1
+    };
+    assert!(has_hangup("SigIgn:") && !has_hangup("SigCgt:"), "{status}");
     running.signal("TERM");
     running.end().done();
     let mut running = Running::start(&["node", "--bind", "127.0.0.1:0", "--json"]);
@@ -416,8 +422,14 @@ fn a_hangup_that_was_to_be_ignored_is_ignored() {
 fn a_test_network_that_did_not_stand_in_time_is_a_failure() {
     honeyguide(&["testnet", "--nodes", "1500", "--timeout", "0.01"]).ended(1, &["1500 nodes", "0.01 s"]);
     let running = Running::start(&["testnet", "--nodes", "5000"]);
+    // From here on it listens.
+    eventually(|| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", running.child.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask").trim();
+        u64::from_str_radix(caught, 16).unwrap() & 0x4000 != 0
+    });
     let begun = Instant::now();
-    running.signal("TERM");
-    running.end();
+    let run = running.end_by("TERM").ended(1, &["interrupted"]);
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(run.out.is_empty(), "it did not stand: {run:?}");
 }

@@ -189,7 +189,8 @@ fn every_command_succeeds_and_fails_as_its_case_says_and_none_is_forgotten() {
     let world = World::new();
     let (good, bad) = (world.successes(), world.failures());
     assert_eq!(good.iter().map(Case::name).collect::<Vec<_>>(), ALL);
-    assert_eq!(bad.iter().map(Case::name).collect::<Vec<_>>().len(), ALL.len() - 1, "completions cannot fail");
+    let can_fail = ALL.into_iter().filter(|name| *name != "completions").collect::<Vec<_>>();
+    assert_eq!(bad.iter().map(Case::name).collect::<Vec<_>>(), can_fail);
     for case in good {
         let run = run(&words(&case.args()), &case.input);
         assert_eq!(run.code, Some(0), "{}: {run:?}", case.name());

@@ -282,9 +282,10 @@ fn a_node_that_nobody_reads_still_ends_in_order() {
     io::BufRead::read_line(&mut lines, &mut String::new()).unwrap();
     fill(&filler);
     running.wait_until_it_waits();
+    let before = fs::metadata(&state).unwrap().modified().unwrap();
     let (took, _) = running.end("TERM");
     assert!(took < PROMPT, "{took:?}");
-    assert!(fs::metadata(&state).unwrap().len() > 0);
+    assert!(fs::metadata(&state).unwrap().modified().unwrap() > before, "it saved its state at the end");
     let replayed = crate::process::run(&["replay", &journal], b"").done();
     assert!(!replayed.err.contains("has no end"), "{replayed:?}");
 }

@@ -221,8 +221,8 @@ impl Shrinking<'_> {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        let child =
-            started.map_err(|error| format!("the check {} cannot be started: {}", program.display(), cause(&error)))?;
+        let child = started
+            .map_err(|error| format!("the check \"{}\" cannot be started: {}", program.display(), cause(&error)))?;
         let Some(status) = self.wait(child)? else { return Ok(false) };
         if status.success() {
             return Ok(false);
