@@ -16,8 +16,8 @@ use crate::{
     pubkey, put, reconcile, replay, sample, scrape, testnet,
 };
 
-/// Bytes of an argument at most, up to `--`: a path's, and more than a value may have. Of a longer one it would take seconds to
-/// find out which option it is like.
+/// Bytes of an argument at most, up to `--`: a path's, and more than a value may have. Of a longer one it would take
+/// seconds to find out which option it is like.
 const LONGEST: usize = 4096;
 
 #[derive(Parser)]
