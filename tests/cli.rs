@@ -55,7 +55,7 @@ const INFO_HASH: &str = "4242424242424242424242424242424242424242";
 #[test]
 fn a_command_that_is_interrupted_says_so_though_it_has_a_timeout() {
     let mut command = Command::new(PROGRAM);
-    let mut running = Running::of(command.args(["inspect", "--timeout", "600"]).stdin(Stdio::piped()));
+    let mut running = Running::piped(command.args(["inspect", "--timeout", "600"]).stdin(Stdio::piped()));
     let mut stdin = running.child.stdin.take().unwrap();
     stdin.write_all(b"6465\n").unwrap();
     running.line(); // it listens by now

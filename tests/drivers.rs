@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use driver::{Driver, PATIENCE, addr, eventually, runtime, socket};
+use driver::{Driver, addr, runtime, socket};
+use eventually::{PATIENCE, eventually};
 use honeyguide::Config;
 use honeyguide::Endpoint;
 use honeyguide::Id;
@@ -24,6 +25,8 @@ use honeyguide::krpc::SignedItem;
 
 #[path = "shared/driver.rs"]
 mod driver;
+#[path = "shared/eventually.rs"]
+mod eventually;
 
 impl Driver {
     fn node(&self, seed: u8) -> Handle {

@@ -6,9 +6,12 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use eventually::{PATIENCE, eventually};
 use folder::Folder;
 use program::{Running, honeyguide};
 
+#[path = "shared/eventually.rs"]
+mod eventually;
 #[path = "shared/folder.rs"]
 mod folder;
 #[path = "shared/namespace.rs"]
@@ -16,17 +19,7 @@ mod namespace;
 #[path = "shared/program.rs"]
 mod program;
 
-/// Longer than anything here takes, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
 const ID: &str = "4242424242424242424242424242424242424242";
-
-fn eventually(mut reached: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !reached() {
-        assert!(Instant::now() < deadline, "it never happens");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
 
 fn network(nodes: &str) -> (Running, SocketAddr) {
     let mut running = Running::start(&["testnet", "--nodes", nodes]);
@@ -92,7 +85,7 @@ fn a_network_that_is_not_there_yet_is_waited_for() {
     eventually(|| without_route() >= 2);
     while !daemon.line().contains("link 0 has no contacts yet") {}
     namespace::run("ip addr add 10.9.9.9/32 dev lo");
-    assert!(finder.end().done().out.contains("10.9.9.9"));
+    assert!(finder.wait().done().out.contains("10.9.9.9"));
     while !daemon.line().contains("1 contact") {}
 }
 
@@ -150,7 +143,7 @@ fn a_daemon_that_begins_before_the_name_service_asks_again() {
     while !daemon.line().contains("link 0 has no contacts yet") {}
     names.set("10.9.9.9 router.test");
     while !daemon.line().contains("1 contact") {}
-    assert!(finder.end().done().out.contains("10.9.9.9"));
+    assert!(finder.wait().done().out.contains("10.9.9.9"));
 }
 
 /// Rule B9. It is told while the command goes on, and once.
@@ -323,14 +316,14 @@ fn a_node_binds_both_families_on_one_port_and_by_name() {
     let mut both = Running::start(&["node", "--network", "local", "--bind", "0.0.0.0:0"]);
     let port = both.line().split(' ').nth(2).unwrap().parse::<SocketAddr>().unwrap().port();
     both.signal("TERM");
-    both.end().done();
+    both.wait().done();
     let [four, six] = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
     for binds in [["--bind", &four, &six], ["--bind", &six, &four]] {
         let mut running = Running::start(&[&["node", "--network", "local"], &binds[..]].concat());
         let lines = [running.line(), running.line()];
         assert!(lines.iter().all(|line| line.contains(&port.to_string())), "{lines:?}");
         running.signal("TERM");
-        running.end().done();
+        running.wait().done();
     }
     let mut default = Running::start(&["node", "--network", "local", "--json"]);
     let lines = [default.line(), default.line()];
@@ -385,7 +378,7 @@ fn a_signal_ends_the_wait_for_a_name_service_at_once() {
             }
             let begun = Instant::now();
             running.signal(signal);
-            let run = running.end();
+            let run = running.wait();
             // The name service would be waited for during five seconds more.
             assert!(begun.elapsed() < Duration::from_secs(1), "{command:?} took {:?}", begun.elapsed());
             assert!(run.code == Some(0) || run.err.contains("interrupted"), "{run:?}");
@@ -410,11 +403,11 @@ fn a_hangup_that_was_to_be_ignored_is_ignored() {
     };
     assert!(has_hangup("SigIgn:") && !has_hangup("SigCgt:"), "{status}");
     running.signal("TERM");
-    running.end().done();
+    running.wait().done();
     let mut running = Running::start(&["node", "--bind", "127.0.0.1:0", "--json"]);
     running.line();
     running.signal("HUP");
-    running.end().done();
+    running.wait().done();
 }
 
 /// Rules B14 and B15.

@@ -5,7 +5,8 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use driver::{Driver, addr, eventually, socket};
+use driver::{Driver, addr, socket};
+use eventually::eventually;
 use honeyguide::adapters::{Handle, Replay, ReplayError, replay, std_thread};
 use honeyguide::dht::TraceSink;
 use honeyguide::dht::journal::{Call, OutputHash, Record, RecordError};
@@ -15,6 +16,8 @@ use honeyguide::{Command, Config, Endpoint, Id, Input, Instant, Node, Output, St
 
 #[path = "shared/driver.rs"]
 mod driver;
+#[path = "shared/eventually.rs"]
+mod eventually;
 
 const LINK: LinkId = LinkId(0);
 

@@ -9,17 +9,18 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use eventually::{PATIENCE, eventually};
 use folder::Folder;
 use honeyguide::base::Rng;
 use program::{PROGRAM, Run, Running, honeyguide, run_as};
 
+#[path = "shared/eventually.rs"]
+mod eventually;
 #[path = "shared/folder.rs"]
 mod folder;
 #[path = "shared/program.rs"]
 mod program;
 
-/// Longer than anything here takes, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Within so long every wait ends after a signal; the rest is for a machine that does other things besides.
 const PROMPT: Duration = Duration::from_millis(100 + 900);
 
@@ -71,14 +72,6 @@ impl Recorded {
 /// The hash of a replay that ended well.
 fn hash(run: &Run) -> &str {
     run.out.lines().last().unwrap().strip_prefix("hash ").unwrap()
-}
-
-fn eventually(mut reached: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !reached() {
-        assert!(Instant::now() < deadline, "it never happens");
-        std::thread::yield_now();
-    }
 }
 
 /// Rule J16.
@@ -274,7 +267,7 @@ fn a_shrinking_that_is_interrupted_keeps_the_best_so_far() {
     // The first check fails, and the second one hangs.
     let check = r#"if [ -e "$0" ]; then sleep 600; else : > "$0"; exit 1; fi"#;
     let args = ["journal", "shrink", &recorded.journal, &short, "--", "sh", "-c", check, &seen];
-    let running = Running::of(Command::new(PROGRAM).args(args));
+    let running = Running::piped(Command::new(PROGRAM).args(args));
     eventually(|| fs::metadata(&short).is_ok_and(|file| file.len() > 0));
     let begin = Instant::now();
     running.end_by("TERM").ended(1, &["interrupted", "is in", &short]);

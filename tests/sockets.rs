@@ -7,18 +7,18 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use eventually::{PATIENCE, eventually};
 use honeyguide::adapters::{BoundSocket, Handle, Notice, std_thread, tokio as tokio_driver};
 use honeyguide::dht::LinkId;
 use honeyguide::{Config, Id};
 use socket2::SockRef;
 
+#[path = "shared/eventually.rs"]
+mod eventually;
 #[path = "shared/namespace.rs"]
 mod namespace;
-
-/// Longer than anything here takes, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Driver {
@@ -51,14 +51,6 @@ impl Driver {
 
 fn socket() -> UdpSocket {
     BoundSocket::at("127.0.0.1:0".parse().unwrap()).unwrap().socket
-}
-
-fn eventually(mut reached: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !reached() {
-        assert!(Instant::now() < deadline, "it never happens");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// A task that counts nothing: how many hold on to it is what matters.

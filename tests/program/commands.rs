@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use honeyguide::krpc::{Item, SignedItem};
 
 use crate::folder::Folder;
-use crate::process::{Running, run, words};
+use crate::process::{run, words};
+use crate::program::Running;
 
 pub const ID: &str = "4242424242424242424242424242424242424242";
 
@@ -81,7 +82,7 @@ impl World {
         let folder = Folder::new();
         let testnet = ["testnet", "--nodes", &nodes.to_string()];
         let mut running = Running::of(Running::command(&testnet).stdout(Stdio::piped()));
-        let network = running.first_line().strip_prefix("bootstrap ").unwrap().to_string();
+        let network = running.line().strip_prefix("bootstrap ").unwrap().to_string();
         let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
         let nobody = silent.local_addr().unwrap().to_string();
         folder.with("secret", "09".repeat(32));

@@ -17,6 +17,14 @@ const METHODS: [&str; 7] = ["ping", "find_node", "get_peers", "get", "put", "ann
 impl Fake {
     /// Answers each method with what stands in `r` behind the id, or not at all.
     pub fn new(id: u8, answer: impl Fn(&'static str) -> Option<Vec<u8>> + Send + 'static) -> Fake {
+        Fake::saying(move |method, tid| {
+            let head: &[u8] = b"d1:rd2:id20:";
+            answer(method).map(|body| [head, &[id; 20], &body, b"e1:t4:", tid, b"1:y1:re"].concat())
+        })
+    }
+
+    /// Says this to a query of this method with this transaction id, or nothing.
+    pub fn saying(answer: impl Fn(&'static str, &[u8]) -> Option<Vec<u8>> + Send + 'static) -> Fake {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let addr = socket.local_addr().unwrap();
         let (tell, asked) = channel();
@@ -28,9 +36,7 @@ impl Fake {
                 let is_method = |method: &&str| at(format!("1:q{}:{method}", method.len()).as_bytes()).is_some();
                 let Some(method) = METHODS.into_iter().find(is_method) else { continue };
                 let Some(tid) = at(b"1:t4:").map(|at| &query[at + 5..at + 9]) else { continue };
-                if let Some(body) = answer(method) {
-                    let head: &[u8] = b"d1:rd2:id20:";
-                    let answer = [head, &[id; 20], &body, b"e1:t4:", tid, b"1:y1:re"].concat();
+                if let Some(answer) = answer(method, tid) {
                     socket.send_to(&answer, from).unwrap();
                 }
                 if tell.send(method).is_err() {

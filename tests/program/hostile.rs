@@ -55,7 +55,7 @@ fn datagrams_of_strangers_are_told_in_a_line_each() {
     let query = [&query.concat()[..], b"1:t2:aa1:y1:qe"].concat();
     let mut running = Command::new(PROGRAM);
     running.args(["node", "--bind", "127.0.0.1:0", "--network", "local", "-vv", "--timeout", "60"]);
-    let mut running = Running::of(&mut running);
+    let mut running = Running::piped(&mut running);
     let addr = running.line().split(' ').nth(2).unwrap().to_string();
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     let own = stranger.local_addr().unwrap();

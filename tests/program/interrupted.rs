@@ -2,7 +2,6 @@
 
 use crate::commands::ID;
 use crate::fake::{Fake, TOKEN, nodes};
-use crate::process::wait_until_it_waits;
 use crate::program::Running;
 
 /// Rule U25. One node confirms the store, another one never answers it.
@@ -21,7 +20,7 @@ fn an_interrupted_store_tells_how_many_hold_it_already() {
             let running = Running::start(&[command, &["--bootstrap", &at, "--json"]].concat());
             first.wait_for(method);
             silent.wait_for(method);
-            wait_until_it_waits(running.child.id());
+            running.wait_until_it_waits();
             let run = running.end_by("INT");
             assert_eq!(run.code, Some(1), "{run:?}");
             let last = run.objects().pop().unwrap();
@@ -51,7 +50,7 @@ fn an_interrupted_search_prints_what_it_had_and_how_many_answered() {
         let running = Running::start(&[command, &["--bootstrap", &at, "--json"]].concat());
         first.wait_for(method);
         silent.wait_for(method);
-        wait_until_it_waits(running.child.id());
+        running.wait_until_it_waits();
         let run = running.end_by("INT");
         assert_eq!(run.code, Some(1), "{run:?}");
         let objects = run.objects();

@@ -1,10 +1,9 @@
 //! `--json`: an object for each result, and on failure an object that says so, last.
 
-use std::net::UdpSocket;
-
 use serde_json::Value;
 
 use crate::commands::{ID, World};
+use crate::fake::Fake;
 use crate::process::{run, words};
 
 fn keys(object: &Value) -> Vec<&str> {
@@ -128,30 +127,18 @@ fn a_question_to_one_node_tells_what_it_said_besides() {
     run(&["get", &target, "--at", &world.nobody, "--timeout", "3"], b"").failed(1, &[&world.nobody, "did not answer"]);
 }
 
-/// A node that gives tokens and answers everything else with an error. It ends with the test.
-fn refusing(code: u16, text: &'static str) -> String {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let addr = socket.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 1500];
-        while let Ok((len, from)) = socket.recv_from(&mut buffer) {
-            let query = &buffer[..len];
-            let at = |part: &[u8]| query.windows(part.len()).position(|these| these == part);
-            let Some(tid) = at(b"1:t4:").map(|at| &query[at + 5..at + 9]) else { continue };
-            let gives_token = at(b"1:q3:get").is_some() || at(b"1:q9:get_peers").is_some();
-            let begin = match gives_token {
-                true => {
-                    "d2:ip6:abcdef1:rd2:id20:abcdefghij01234567895:nodes26:ABCDEFGHIJ0123456789ABCDEF5:token5:TOKENe"
-                        .to_string()
-                }
-                false => format!("d1:eli{code}e{}:{text}e", text.len()),
-            };
-            let kind = if gives_token { "r" } else { "e" };
-            let answer = [begin.as_bytes(), b"1:t4:", tid, b"1:v4:XX001:y1:", kind.as_bytes(), b"e"].concat();
-            let _ = socket.send_to(&answer, from);
-        }
-    });
-    addr
+/// A node that gives tokens and answers everything else with an error.
+fn refusing(code: u16, text: &'static str) -> Fake {
+    let nodes = "5:nodes26:ABCDEFGHIJ0123456789ABCDEF";
+    Fake::saying(move |method, tid| {
+        let (begin, kind) = match method {
+            "get" | "get_peers" => {
+                (format!("d2:ip6:abcdef1:rd2:id20:abcdefghij0123456789{nodes}5:token5:TOKENe"), b"r")
+            }
+            _ => (format!("d1:eli{code}e{}:{text}e", text.len()), b"e"),
+        };
+        Some([begin.as_bytes(), b"1:t4:", tid, b"1:v4:XX001:y1:", kind, b"e"].concat())
+    })
 }
 
 /// Rules U2 and U15.
@@ -172,7 +159,8 @@ fn a_node_that_refuses_is_told_with_its_code_and_its_words() {
         (203, "no room", announce, "did not accept the write token"),
         (999, "of its own making", announce, "reasons of its own"),
     ] {
-        let at = refusing(code, text);
+        let node = refusing(code, text);
+        let at = node.addr.to_string();
         let asked = run(&[args, &["--at", &at, "--json"]].concat(), b"");
         let shown = text.replace('\u{202e}', "\\u{202e}");
         let objects = asked.failed(1, &[&at, &code.to_string(), &shown, more]).objects();
@@ -190,7 +178,8 @@ fn a_node_that_refuses_is_told_with_its_code_and_its_words() {
         );
     }
     // What is no store is refused in the same way.
-    let at = refusing(204, "not known here");
+    let node = refusing(204, "not known here");
+    let at = node.addr.to_string();
     for args in [&["ping", &at][..], &["find-node", ID, "--at", &at], &["sample", ID, "--at", &at]] {
         run(args, b"").failed(1, &[&at, "refused", "204", "not known here"]);
     }

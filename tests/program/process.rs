@@ -1,12 +1,11 @@
 //! The program in a process of its own: how it is started, watched and ended.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::program::{PROGRAM, Run, run_as};
+use crate::program::{PROGRAM, Run, Running, run_as};
 
 /// Longer than anything here takes, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,63 +47,16 @@ impl Run {
     }
 }
 
-/// A program that runs until it is told to end, with streams of a test's own choice.
-pub struct Running {
-    child: Child,
-    /// Kept, since a program whose reader has gone ends.
-    out: Option<BufReader<ChildStdout>>,
-}
-
 impl Running {
-    /// With signals as they are by default: whoever runs the tests may ignore a hangup, and that is inherited.
-    pub fn command(args: &[&str]) -> Command {
-        let mut command = Command::new("env");
-        command.args(["--default-signal=HUP,INT,TERM", PROGRAM]).args(args).args(["--timeout", "600"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command
-    }
-
-    pub fn of(command: &mut Command) -> Running {
-        let mut child = command.spawn().unwrap();
-        let out = child.stdout.take().map(BufReader::new);
-        Running { child, out }
-    }
-
-    pub fn first_line(&mut self) -> String {
-        let mut line = String::new();
-        self.out.as_mut().expect("a pipe").read_line(&mut line).unwrap();
-        line.trim_end().into()
-    }
-
+    /// Waits until it listens for signals and all its threads sleep, for something from outside.
     pub fn wait_until_it_waits(&self) {
-        wait_until_it_waits(self.child.id());
-    }
-
-    /// Sends a signal; the time until it has ended, and how.
-    pub fn end(mut self, signal: &str) -> (Duration, Option<i32>) {
         let begun = Instant::now();
-        let kill = format!("kill -{signal} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-        let code = self.child.wait().unwrap().code();
-        (begun.elapsed(), code)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Waits until a process listens for signals and all its threads sleep, for something from outside.
-pub fn wait_until_it_waits(id: u32) {
-    let begun = Instant::now();
-    let mut seen = 0;
-    while seen < 20 {
-        seen = if is_waiting(id) { seen + 1 } else { 0 };
-        assert!(begun.elapsed() < PATIENCE, "it never waits");
-        std::thread::yield_now();
+        let mut seen = 0;
+        while seen < 20 {
+            seen = if is_waiting(self.child.id()) { seen + 1 } else { 0 };
+            assert!(begun.elapsed() < PATIENCE, "it never waits");
+            std::thread::yield_now();
+        }
     }
 }
 

@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use crate::commands::{ID, World};
 use crate::folder::Folder;
 use crate::namespace;
-use crate::process::Running;
-use crate::program::PROGRAM;
+use crate::program::{PROGRAM, Running};
 
 /// The rule's tenth of a second, and what a machine may need that does other things besides.
 const PROMPT: Duration = Duration::from_millis(100 + 900);
@@ -194,7 +193,7 @@ fn a_signal_ends_a_command_that_runs() {
             (&["node", "--bind", "127.0.0.1:0", "--state", &state, "--journal", &run], 0),
         ] {
             let mut running = Running::of(Running::command(command).stdout(Stdio::piped()));
-            assert!(!running.first_line().is_empty());
+            assert!(!running.line().is_empty());
             prompt(&format!("running: {}", command[0]), running, signal, code);
         }
         let shrink = ["journal", "shrink", &journal, &short, "--", "sleep", "600"];
@@ -299,7 +298,7 @@ fn a_node_whose_datagrams_nobody_reads_still_ends_in_order() {
         let node = ["node", "--bind", "127.0.0.1:0", "--state", &state, "--bootstrap", &world.network, "-vv"];
         let (_reader, writer) = full_pipe();
         let mut running = Running::of(Running::command(&node).stderr(writer).stdout(Stdio::piped()));
-        let addr = running.first_line().split(' ').nth(2).unwrap().to_string();
+        let addr = running.line().split(' ').nth(2).unwrap().to_string();
         let stranger = || UdpSocket::bind("127.0.0.1:0").unwrap();
         let flood = stranger();
         // More lines than are kept for a reader, and the node answers all the same.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::commands::World;
 use crate::folder::Folder;
-use crate::process::{Running, run};
+use crate::process::run;
+use crate::program::Running;
 use crate::saving::contacts;
 use crate::signals::{fill, full_pipe};
 
@@ -24,9 +25,9 @@ fn a_node_whose_words_nobody_reads_answers_and_ends_in_order() {
     let mut node = Running::command(&["node", "--bind", "127.0.0.1:0", "--state", &state, "--journal", &journal]);
     node.args(["--bootstrap", "127.0.0.1:1", "--bootstrap", "nowhere.invalid:1"]);
     let mut running = Running::of(node.stderr(writer).stdout(Stdio::piped()));
-    let addr = running.first_line().split(' ').nth(2).unwrap().to_string();
+    let addr = running.line().split(' ').nth(2).unwrap().to_string();
     // By then it has told that it has no contacts, and with it that the name has no address.
-    assert!(running.first_line().contains("no contacts yet"));
+    assert!(running.line().contains("no contacts yet"));
     let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
     asker.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     asker.send_to(b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe", &addr).unwrap();

@@ -3,16 +3,12 @@
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
 #[cfg(feature = "journal")]
 use honeyguide::adapters::Recording;
 use honeyguide::adapters::{Handle, std_thread, tokio as tokio_driver};
 use honeyguide::{Config, Endpoint};
 use tokio::sync::Notify;
-
-/// Longer than anything here takes, unless it hangs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn socket() -> UdpSocket {
     UdpSocket::bind("127.0.0.1:0").unwrap()
@@ -21,14 +17,6 @@ pub fn socket() -> UdpSocket {
 /// Where a node's first link is.
 pub fn addr(node: &Handle) -> Endpoint {
     node.addrs()[0].into()
-}
-
-pub fn eventually(mut reached: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !reached() {
-        assert!(Instant::now() < deadline, "it never happens");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {

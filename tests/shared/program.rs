@@ -5,6 +5,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -63,42 +64,57 @@ impl Run {
     }
 }
 
-/// A program that runs until it is told to end.
+/// A program that runs until it is told to end. What is piped of its streams is read, or kept: a program whose reader
+/// has gone ends.
 pub struct Running {
     pub child: Child,
-    pub out: BufReader<ChildStdout>,
+    out: Option<BufReader<ChildStdout>>,
     /// Lines on standard error, which is read all along: a full pipe would hold the program up.
-    err: Receiver<String>,
+    err: Option<Receiver<String>>,
 }
 
 impl Running {
-    /// It ends by itself when the tests are long over, for they may be killed before they can stop it.
-    pub fn start(args: &[&str]) -> Running {
-        // Whoever runs the tests may ignore a hangup, as `nohup` does; the program would inherit that.
+    /// Without streams, and with signals as they are by default: whoever runs the tests may ignore a hangup, and that
+    /// is inherited. It ends by itself when the tests are long over, for they may be killed before they can stop it.
+    pub fn command(args: &[&str]) -> Command {
         let mut command = Command::new("env");
-        command.args(["--default-signal=HUP", PROGRAM]).args(args).args(["--timeout", "600"]);
-        Running::of(command.stdin(Stdio::null()))
+        command.args(["--default-signal=HUP,INT,TERM", PROGRAM]).args(args).args(["--timeout", "600"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    pub fn start(args: &[&str]) -> Running {
+        Running::piped(&mut Running::command(args))
     }
 
     /// With a shell before it that ignores a signal.
     pub fn start_deaf(signal: &str, args: &[&str]) -> Running {
         let script = format!("trap '' {signal}; exec \"$0\" \"$@\" --timeout 600");
-        Running::of(Command::new("sh").args(["-c", &script, PROGRAM]).args(args).stdin(Stdio::null()))
+        Running::piped(Command::new("sh").args(["-c", &script, PROGRAM]).args(args).stdin(Stdio::null()))
     }
 
+    pub fn piped(command: &mut Command) -> Running {
+        Running::of(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+    }
+
+    /// With streams of the test's own choice.
     pub fn of(command: &mut Command) -> Running {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (tell, err) = channel();
-        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        let mut child = command.spawn().unwrap();
+        let out = child.stdout.take().map(BufReader::new);
+        let err = child.stderr.take().map(|stderr| {
+            let (tell, err) = channel();
+            let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+            std::thread::spawn(move || lines.try_for_each(|line| tell.send(line)));
+            err
+        });
         Running { child, out, err }
     }
 
     /// The next line on standard output.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
-        assert!(self.out.read_line(&mut line).unwrap() > 0, "the program ended before it said what is waited for");
+        let out = self.out.as_mut().expect("a pipe");
+        assert!(out.read_line(&mut line).unwrap() > 0, "the program ended before it said what is waited for");
         line.trim_end().into()
     }
 
@@ -114,7 +130,8 @@ impl Running {
 
     /// The next line on standard error.
     pub fn word(&mut self) -> String {
-        self.err.recv().expect("the program says more before it ends")
+        let err = self.err.as_ref().expect("a pipe");
+        err.recv().expect("the program says more before it ends")
     }
 
     /// The shell's own: a machine may lack the program.
@@ -127,17 +144,27 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Sends a signal; the time until it has ended, and how.
+    pub fn end(mut self, signal: &str) -> (Duration, Option<i32>) {
+        let begun = Instant::now();
+        self.signal(signal);
+        let code = self.child.wait().unwrap().code();
+        (begun.elapsed(), code)
+    }
+
     /// Waits for its end, after this signal.
     pub fn end_by(self, signal: &str) -> Run {
         self.signal(signal);
-        self.end()
+        self.wait()
     }
 
     /// Waits for its end.
-    pub fn end(mut self) -> Run {
+    pub fn wait(mut self) -> Run {
         let mut out = String::new();
-        self.out.read_to_string(&mut out).unwrap();
-        let err = self.err.iter().map(|line| line + "\n").collect();
+        if let Some(pipe) = &mut self.out {
+            pipe.read_to_string(&mut out).unwrap();
+        }
+        let err = self.err.iter().flatten().map(|line| line + "\n").collect();
         Run { code: self.child.wait().unwrap().code(), out, err }
     }
 }
