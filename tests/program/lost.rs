@@ -10,16 +10,17 @@ use crate::process::run;
 #[test]
 fn a_lost_datagram_to_one_node_decides_nothing() {
     let target = honeyguide::krpc::Item::immutable_target(b"5:hello").to_string();
+    let commands = [
+        (&["ping"][..], "ping", ""),
+        (&["find-node", ID, "--at"], "find_node", "5:nodes26:ABCDEFGHIJ0123456789ABCDEF"),
+        (&["peers", ID, "--at"], "get_peers", "5:token1:t6:valuesl6:abcdefe"),
+        (&["sample", ID, "--at"], "sample_infohashes", "3:numi1e7:samples20:abcdefghij0123456789"),
+        (&["get", &target, "--at"], "get", "5:token1:t1:v5:hello"),
+        (&["put", "hello", "--at"], "put", ""),
+        (&["announce", ID, "--port", "7", "--at"], "announce_peer", ""),
+    ];
     std::thread::scope(|scope| {
-        for (command, method, body) in [
-            (&["ping"][..], "ping", ""),
-            (&["find-node", ID, "--at"], "find_node", "5:nodes26:ABCDEFGHIJ0123456789ABCDEF"),
-            (&["peers", ID, "--at"], "get_peers", "5:token1:t6:valuesl6:abcdefe"),
-            (&["sample", ID, "--at"], "sample_infohashes", "3:numi1e7:samples20:abcdefghij0123456789"),
-            (&["get", &target, "--at"], "get", "5:token1:t1:v5:hello"),
-            (&["put", "hello", "--at"], "put", ""),
-            (&["announce", ID, "--port", "7", "--at"], "announce_peer", ""),
-        ] {
+        for (command, method, body) in commands {
             scope.spawn(move || {
                 let seen = AtomicU32::new(0);
                 let node = Fake::new(1, move |asked| match asked == method {

@@ -43,10 +43,10 @@ fn a_node_whose_words_nobody_reads_answers_and_ends_in_order() {
 #[test]
 fn a_daemon_whose_reader_has_gone_ends_without_a_word() {
     for command in [&["testnet", "--nodes", "2"][..], &["node", "--bind", "127.0.0.1:0"]] {
-        let mut running = Running::of(Running::command(command).stdout(Stdio::piped()).stderr(Stdio::piped()));
-        assert!(!running.first_line().is_empty());
+        let mut running = Running::start(command);
+        assert!(!running.line().is_empty());
         running.stop_reading();
-        assert_eq!(running.wait(), Some(0), "{command:?}");
+        assert_eq!(running.wait().code, Some(0), "{command:?}");
     }
 }
 

@@ -128,6 +128,11 @@ impl Running {
         }
     }
 
+    /// Its reader goes away.
+    pub fn stop_reading(&mut self) {
+        self.out = None;
+    }
+
     /// The next line on standard error.
     pub fn word(&mut self) -> String {
         let err = self.err.as_ref().expect("a pipe");

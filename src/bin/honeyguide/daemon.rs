@@ -1,7 +1,7 @@
 //! A node that runs for as long as it may, and says what becomes of it.
 //!
-//! Model: three things go on beside one another, and none waits for another's disk or reader: what is told, what is kept
-//! of the state, and the journal. Whatever ends first of the node, the time and the reader ends them all.
+//! Model: three things go on beside one another, and none waits for another's disk or reader: what is told, what is
+//! kept of the state, and the journal. Whatever ends first of the node, the time and the reader ends them all.
 
 use std::convert::Infallible;
 use std::future::Future;

@@ -22,6 +22,9 @@ use crate::progress::spinner;
 use crate::under_way::UnderWay;
 use crate::worker;
 
+/// How long a command that is to end may take to say how far it came.
+const LAST_WORD: Duration = Duration::from_millis(50);
+
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Everywhere")]
 pub struct Options {
@@ -47,9 +50,6 @@ pub struct Options {
     #[arg(skip)]
     pub under_way: Arc<UnderWay>,
 }
-
-/// How long an operation that was interrupted may take to say how far it came.
-const LAST_WORD: Duration = Duration::from_millis(50);
 
 impl Options {
     pub fn out(&self) -> Out {
@@ -79,8 +79,8 @@ impl Options {
         self.deadline.get().copied()
     }
 
-    /// Runs a command until it ends, its time is up or the user interrupts it. What the command itself has to say when
-    /// its time is up comes first.
+    /// Runs a command until it ends, its time is up or the user interrupts it. The last of its time is for what the
+    /// command itself has to say of that.
     pub async fn bounded(
         &self,
         command: impl Future<Output = Result<(), Failed>>,
@@ -90,19 +90,25 @@ impl Options {
         if let Some(deadline) = limit.and_then(|limit| Instant::now().checked_add(limit)) {
             let _ = self.deadline.set(deadline);
         }
-        let (mut time_up, mut command) = (std::pin::pin!(Self::time_up(limit)), std::pin::pin!(command));
-        let why = tokio::select! {
+        let interruption = self.interruption();
+        let (mut interruption, mut command) = (std::pin::pin!(interruption), std::pin::pin!(command));
+        let soon = self.deadline().map(|deadline| deadline - LAST_WORD.min(limit.unwrap_or_default() / 4));
+        let (why, left) = tokio::select! {
             biased;
-            () = self.interruption() => Ending::Interrupted,
+            () = &mut interruption => (Ending::Interrupted, LAST_WORD),
             result = &mut command => return result,
-            why = &mut time_up => why,
+            () = until(soon) => (Ending::TimeUp(limit.unwrap_or_default()), 2 * LAST_WORD),
         };
-        if self.under_way.end(why)
-            && let Ok(result) = tokio::time::timeout(LAST_WORD, command).await
-        {
-            return result;
+        let is_asked = self.under_way.end(why);
+        if !is_asked && why == Ending::Interrupted {
+            return Err(why.into());
         }
-        Err(why.into())
+        tokio::select! {
+            biased;
+            result = command => result,
+            () = &mut interruption, if why != Ending::Interrupted => Err(Ending::Interrupted.into()),
+            () = tokio::time::sleep(left) => Err(why.into()),
+        }
     }
 
     /// The same for a command that blocks; without `--timeout` it takes as long as it takes.
@@ -151,6 +157,14 @@ impl Options {
                 () = elsewhere.notified() => {}
             }
         }
+    }
+}
+
+/// Waits until then, or for ever.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -22,14 +22,12 @@ pub struct UnderWay {
 }
 
 impl UnderWay {
-    /// Asks the operation that is under way to end; whether there is one, of which the command has a last word then.
+    /// Asks the operation that is under way to end, or the next one; whether there is one now, of which the command has
+    /// a last word then.
     pub fn end(&self, why: Ending) -> bool {
-        let is_there = self.is_there.load(Ordering::Relaxed);
-        if is_there {
-            let _ = self.why.set(why);
-            self.end.notify_one();
-        }
-        is_there
+        let _ = self.why.set(why);
+        self.end.notify_one();
+        self.is_there.load(Ordering::Relaxed)
     }
 
     /// Waits for an operation to its end, whatever ends it.
