@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::string::String;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -233,12 +233,18 @@ impl Drop for Asked {
 }
 
 fn malformed(name: &str) -> Option<&'static str> {
-    match name.rsplit_once(':') {
-        None => Some("has no port"),
-        Some((_, port)) if !port.parse::<u16>().is_ok_and(|port| port > 0) => Some("has no valid port"),
-        Some((host, _)) if host.is_empty() || host.contains(':') => Some("is not an address"),
-        Some(_) => None,
+    let Some((host, port)) = name.rsplit_once(':') else { return Some("has no port") };
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(port) || !port.parse::<u16>().is_ok_and(|port| port > 0) {
+        return Some("has no valid port");
     }
+    // What would be a name for no name service is a slip of the user's, and nobody else's to read.
+    let is_strange = |c: char| c.is_whitespace() || c.is_control() || c == ':';
+    let is_address = host.contains('.') && host.split('.').all(is_number);
+    if host.is_empty() || host.contains(is_strange) || is_address && host.parse::<Ipv4Addr>().is_err() {
+        return Some("is not an address");
+    }
+    None
 }
 
 fn ask_the_system(name: &str) -> Result<Vec<SocketAddr>, ResolveFault> {

@@ -1,5 +1,6 @@
 //! Datagrams that are lost on the way to one node, or back.
 
+use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::commands::ID;
@@ -42,5 +43,25 @@ fn a_store_at_one_node_that_is_not_confirmed_is_told_to_be_possible() {
         let at = node.addr.to_string();
         let words = [&at, "answered", "may be there all the same"];
         run(&[command, &["--at", &at, "--timeout", "1"]].concat(), b"").failed(1, &words);
+    }
+}
+
+/// Rule U15. Who knows its address can send in the name of a node, and does not know what it was asked.
+#[test]
+fn words_that_answer_no_question_are_not_those_of_the_node() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = socket.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1500];
+        while let Ok((len, from)) = socket.recv_from(&mut buffer) {
+            let tid = buffer[..len].windows(5).position(|part| part == b"1:t4:").unwrap() + 5;
+            let genuine = [b"d1:eli202e4:truee1:t4:", &buffer[tid..tid + 4], b"1:y1:ee"].concat();
+            let forged = b"d1:eli299e6:FORGEDe1:t4:zzzz1:y1:ee";
+            [&forged[..], &genuine, forged].iter().for_each(|error| drop(socket.send_to(error, from)));
+        }
+    });
+    for command in [&["get", ID, "--at"][..], &["put", "hello", "--at"], &["ping"]] {
+        let told = run(&[command, &[&at]].concat(), b"").failed(1, &["202", "true"]);
+        assert!(!told.err.contains("FORGED"), "{told:?}");
     }
 }

@@ -1,5 +1,5 @@
 //! The program as a user meets it: every command through everything that its streams, its files, its terminal, the
-//! system and the user may do. Rules U1 to U27 of `spec/program.md`.
+//! system and the user may do. Rules U1 to U29 of `spec/program.md`.
 
 #![cfg(target_os = "linux")]
 

@@ -36,7 +36,9 @@ pub fn node(options: &Options, start: &Start, rng_seed: [u8; 32]) -> Result<Hand
 
 /// The same, and what it hears is kept.
 pub fn listening(options: &Options, start: &Start, rng_seed: [u8; 32], heard: Heard) -> Result<Handle, Failed> {
-    start_node(options, start, rng_seed, Some(heard))
+    let node = start_node(options, start, rng_seed, Some(heard.clone()))?;
+    heard.listen(&node);
+    Ok(node)
 }
 
 fn config(options: &Options, start: &Start) -> Config {

@@ -9,14 +9,19 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{Formatter, Serializer};
 
-/// Whether a character is shown as it is. Those that join letters into others (200c, 200d) are a part of text.
+/// Whether a character is shown as it is: not one that Unicode says may be left out of sight
+/// (Default_Ignorable_Code_Point), nor one that looks like a blank or is none. Those that join letters into others
+/// (200c, 200d) and choose the picture of a sign (fe0e, fe0f) are a part of text.
 pub fn is_shown(c: char) -> bool {
     !c.is_control()
         && !matches!(
             u32::from(c),
-            0xad | 0x61c | 0x180e | 0x200b | 0x200e | 0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff
-                | 0xfff9..=0xfffb | 0x1_d173..=0x1_d17a | 0xe_0000..=0xe_007f
+            0xad | 0x34f | 0x61c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f | 0x200b | 0x200e | 0x200f
+                | 0x2028..=0x202e | 0x2060..=0x206f | 0x2800 | 0x3164 | 0xfdd0..=0xfdef | 0xfe00..=0xfe0d | 0xfeff
+                | 0xffa0 | 0xfff0..=0xfffb | 0x1_3430..=0x1_345f | 0x1_bca0..=0x1_bca3 | 0x1_d173..=0x1_d17a
+                | 0xe_0000..=0xe_0fff
         )
+        && u32::from(c) & 0xfffe != 0xfffe
 }
 
 /// A text for people: ends of lines and tabs stay, what else is not shown becomes `\u{202e}`.
@@ -71,6 +76,22 @@ mod tests {
         let shown = text(HOSTILE);
         assert!(shown.is_ascii() && shown.starts_with("a\\u{1b}[2J\\u{202e}\\u{2066}"), "{shown}");
         assert_eq!(text("gr\u{fc}n\n\t\u{1f469}\u{200d}\u{1f680}"), "gr\u{fc}n\n\t\u{1f469}\u{200d}\u{1f680}");
+    }
+
+    /// Rule U12. Fillers, blanks that are letters, and what carries hidden bytes behind a sign.
+    #[test]
+    fn what_is_not_seen_is_spelled_and_what_belongs_to_a_text_is_not() {
+        let unseen = [
+            "\u{115f}\u{1160}\u{3164}\u{ffa0}\u{2800}\u{34f}\u{17b4}",
+            "\u{180b}\u{fe00}\u{e0100}\u{1bca0}\u{13430}\u{fdd0}\u{ffff}\u{1fffe}",
+        ]
+        .concat();
+        for unseen in unseen.chars() {
+            assert!(!is_shown(unseen), "{}", unseen.escape_unicode());
+        }
+        for seen in "\u{2764}\u{fe0f}\u{200d}\u{200c}\u{2801}\u{fffd}\u{10000}".chars() {
+            assert!(is_shown(seen), "{}", seen.escape_unicode());
+        }
     }
 
     /// Rule U2.

@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
-use honeyguide::Id;
 use honeyguide::adapters::{Found, Handle, Operation, Signed};
 use honeyguide::dht::Freshness;
 use honeyguide::krpc::{Item, Mutable};
+use honeyguide::{Id, Outcome};
 
 use serde_json::json;
 
@@ -124,7 +124,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         "copies": outcome.copies,
         "outcome": outcome_json(outcome),
     });
-    if let Some(warning) = two_values(&asking, &args, found).await {
+    if let Some(warning) = two_values(&asking, &args, (found, outcome)).await {
         say(format_args!("warning: {warning}"));
     }
     let few = args.copies.filter(|wanted| outcome.copies < *wanted).map(|wanted| {
@@ -141,7 +141,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
 }
 
 /// What is to be said where the owner signed two values with one sequence number (rule U24).
-async fn two_values(asking: &Asking, args: &Args, found: &Found) -> Option<String> {
+async fn two_values(asking: &Asking, args: &Args, (found, outcome): (&Found, &Outcome)) -> Option<String> {
     let signed = found.mutable.as_ref()?;
     let Signed { key, salt, seq, signature, .. } = signed;
     let item = Item { value: &found.value, mutable: Some(Mutable { key, salt, seq: *seq, signature }) };
@@ -150,7 +150,8 @@ async fn two_values(asking: &Asking, args: &Args, found: &Found) -> Option<Strin
             Some(next) => format!("the owner mends it by putting one of them again with --seq {next}"),
             None => "no higher number can mend it".into(),
         };
-        let rule = match args.first || args.copies.is_some() {
+        // Whoever has enough compares no more.
+        let rule = match args.first || args.copies.is_some_and(|wanted| outcome.copies >= wanted) {
             true => "the first that was heard, and others may see the other one",
             false => "the larger in the order of bytes, as every reader decides that hears both",
         };

@@ -2,24 +2,35 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use honeyguide::adapters::Answer;
+use honeyguide::adapters::{Answer, Handle};
 use honeyguide::dht::journal::{Call, Record};
+use honeyguide::dht::{TraceEvent, TraceSink};
 use honeyguide::krpc::{Decoded, Item, Mutable, Response, SignedItem, decode};
-use honeyguide::{Config, Endpoint, Id, Input, Outcome};
+use honeyguide::{Config, Endpoint, Id, Input, Instant, Outcome};
 
 use crate::print::outcome_text;
 use crate::unsent::Unsent;
 
 /// Bytes of the journal at most: a question takes a few hundred, and strangers may send what they like.
 const MOST: usize = 1 << 20;
+/// Datagrams that were dropped, of which so many fill the journal.
+const MOST_DROPPED: usize = MOST / 32;
 /// Characters of an error's text that are repeated.
 const MOST_TEXT: usize = 200;
 
 /// The journal, as far as it is written: whole when the node has ended.
 #[derive(Clone, Default)]
-pub struct Heard(Arc<Mutex<Vec<u8>>>);
+pub struct Heard(Arc<Mutex<HeardState>>);
+
+#[derive(Default)]
+struct HeardState {
+    journal: Vec<u8>,
+    /// When something came that the node dropped, as what answers no query of its own: anybody can send that in the
+    /// name of another.
+    dropped: Vec<Instant>,
+}
 
 /// The newest that a node said.
 #[derive(Default)]
@@ -47,8 +58,19 @@ impl From<&Answer> for Spoken {
 }
 
 impl Heard {
-    /// What a node said to a question that went like this. Its address can be forged: words are repeated only if the
-    /// node that asked has counted an answer, or an error, which match a query of its own.
+    /// Hears what this node hears: it has this as its journal.
+    pub fn listen(&self, node: &Handle) {
+        let state = self.0.clone();
+        node.set_sink(TraceSink::Boxed(Box::new(move |now, event| {
+            let mut state = lock(&state);
+            if matches!(event, TraceEvent::Dropped(_)) && state.dropped.len() < MOST_DROPPED {
+                state.dropped.push(now);
+            }
+        })));
+    }
+
+    /// What a node said to a question that went like this. Words are repeated only if the node that asked has counted
+    /// an answer, or an error.
     pub fn of(&self, node: SocketAddr, outcome: &Outcome) -> Said {
         let mut said = Said::default();
         self.any(|from, payload| {
@@ -77,14 +99,15 @@ impl Heard {
         self.any(|_, payload| is_other(payload))
     }
 
-    /// Whether a datagram is like this, the oldest first.
+    /// Whether a datagram that the node took is like this, the oldest first.
     fn any(&self, mut is_it: impl FnMut(SocketAddr, &[u8]) -> bool) -> bool {
-        let journal = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut records = journal.as_slice();
+        let state = lock(&self.0);
+        let mut records = state.journal.as_slice();
         loop {
             let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
             let Ok((record, after)) = Record::decode(records, &mut nodes) else { return false };
             if let Call::Input(Input::Datagram { from, payload, .. }) = record.call
+                && state.dropped.binary_search(&record.now).is_err()
                 && is_it(from.into(), payload)
             {
                 return true;
@@ -95,9 +118,13 @@ impl Heard {
     }
 }
 
+fn lock(state: &Mutex<HeardState>) -> MutexGuard<'_, HeardState> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl io::Write for Heard {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut journal = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let journal = &mut lock(&self.0).journal;
         if bytes.len() > MOST - journal.len() {
             return Err(io::ErrorKind::StorageFull.into());
         }

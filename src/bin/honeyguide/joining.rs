@@ -157,13 +157,28 @@ impl Joining {
 
     /// Why nobody was found.
     pub fn why(&self) -> String {
-        let (faults, unknown) = (self.unheard(), self.faults.values().cloned().collect::<Vec<_>>());
+        let (faults, unknown) = (self.unheard(), self.unknown());
         match (faults.is_empty(), unknown.is_empty()) {
             (true, true) if self.names.is_some() => "no address to talk to: the name service did not answer".into(),
             (true, true) => "no address to talk to".into(),
             (true, false) => format!("no address to talk to: {}", unknown.join("; ")),
             (false, _) => [faults, unknown].concat().join("; "),
         }
+    }
+
+    /// Why names have no address.
+    fn unknown(&self) -> Vec<String> {
+        let mut faults = self.faults.values().cloned();
+        if !self.start.is_public_list() {
+            return faults.collect();
+        }
+        let all = faults.next().map(|fault| {
+            format!(
+                "the names of the public routers give none ({fault}, and so on): check the network, or name a node by \
+                 its address with --bootstrap"
+            )
+        });
+        all.into_iter().collect()
     }
 
     /// Whether this machine could not send to some of them.

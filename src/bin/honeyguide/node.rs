@@ -98,7 +98,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         node.import(LinkId(i), &contacts).await.transpose().map_err(|error| error.to_string())?;
     }
     let mut store = state_file.map(|file| Store::new(file, saved));
-    let knows_somebody = store.as_ref().is_some_and(Store::knows_somebody);
+    let knows_somebody = store.as_ref().is_some_and(|store| store.knows_somebody(node.addrs().len()));
     // Written at once, so that a place where nothing can be saved is noticed now.
     save(&node, &mut store).await?;
     let mut recorded = recording.map(|running| Recorded::new(args.journal.unwrap_or_default(), running));

@@ -256,7 +256,8 @@ pub fn salt(text: &str) -> Result<String, String> {
 /// A whole number of this range.
 pub fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| {
-        let number = text.parse::<u64>().ok().filter(|number| range.contains(number));
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text);
+        let number = digits.and_then(|text| text.parse::<u64>().ok()).filter(|number| range.contains(number));
         let number = number.and_then(|number| T::try_from(number).ok());
         number.ok_or_else(|| format!("not a whole number from {} to {}", range.start(), range.end()))
     }

@@ -153,6 +153,12 @@ impl Args {
         if (value.as_deref() == Some("-") || is_stdin(file)) && is_stdin(secret) {
             return Err(Failed::usage("value and secret cannot both come from standard input: name a file for one"));
         }
+        if let Some(at) = self.asks.at.as_ref().filter(|_| self.require > 1) {
+            let require = self.require;
+            return Err(Failed::usage(format!(
+                "--require {require} cannot be had of {at} alone: one node stores one copy"
+            )));
+        }
         if cas.is_some() && secret.is_none() && item.is_none() && pkarr.is_none() {
             return Err(Failed::usage("--cas is for signed items: add --secret FILE, or leave it out"));
         }
@@ -203,7 +209,7 @@ impl Args {
     }
 
     fn tip(&self, outcome: &Outcome) -> String {
-        tip(outcome, self.secret.is_some(), self.cas.is_some())
+        tip(outcome, self.secret.is_some().then_some(self.seq), self.cas.is_some())
     }
 
     fn too_few(&self, outcome: &Outcome) -> Option<Failed> {
@@ -234,16 +240,18 @@ fn warn_of_length(value: &[u8]) {
 }
 
 /// What to do about a value that is too long, or about a version that was refused for another that is held.
-fn tip(outcome: &Outcome, can_sign: bool, guarded: bool) -> String {
+///
+/// Whoever can sign it may have named a sequence number.
+fn tip(outcome: &Outcome, signs: Option<Option<i64>>, guarded: bool) -> String {
     if outcome.refused.too_large > 0 {
         return format!(": shorten the value to {} bytes when bencoded", Item::MAX_VALUE);
     }
     match outcome.held_seq.and_then(|seq| Some((seq, seq.checked_add(1)?))) {
         Some((seq, next)) if outcome.refused.cas_mismatch > 0 || outcome.refused.seq_too_old > 0 => {
             let cas = if guarded { format!(" --cas {seq}") } else { String::new() };
-            match can_sign {
-                true => format!(": pass --seq {next}{cas} to replace it"),
-                false => format!(": to replace it, have it signed with a sequence number of {next} or more"),
+            match signs {
+                Some(typed) => format!(": pass --seq {}{cas} to replace it", next.max(typed.unwrap_or(next))),
+                None => format!(": to replace it, have it signed with a sequence number of {next} or more"),
             }
         }
         _ => String::new(),
@@ -289,6 +297,16 @@ async fn next_seq(options: &Options, asking: &Asking, key: &[u8; 32], salt: &[u8
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_named_a_number_that_is_high_enough_is_told_to_keep_it() {
+        let mut outcome = Outcome::default();
+        (outcome.held_seq, outcome.refused.cas_mismatch) = (Some(3), 1);
+        for (typed, told) in [(None, 4), (Some(2), 4), (Some(9), 9)] {
+            assert_eq!(tip(&outcome, Some(typed), true), format!(": pass --seq {told} --cas 3 to replace it"));
+        }
+        assert!(tip(&outcome, None, true).contains("of 4 or more"));
+    }
 
     #[test]
     fn an_item_that_most_refuse_or_too_few_hold_gets_a_warning() {

@@ -165,8 +165,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// Whether all was found that only one of the files has (N35).
-    fn check(&self, a: &Sealed, b: &Sealed) -> Result<(), Failed> {
+    /// Whether all was found that only one of the files has (N35). What both have is taken out.
+    fn check(&mut self, a: &Sealed, b: &Sealed) -> Result<(), Failed> {
         let [only_a, only_b] = [(a, b), (b, a)].map(|(one, other)| only_in(one, other));
         // An id with two timestamps is in both files, and may be told or not (N12).
         let differ: BTreeSet<[u8; 32]> = only_a.union(&only_b).copied().collect();
@@ -176,11 +176,12 @@ impl Exchange {
         let moved: BTreeSet<[u8; 32]> = of_a.intersection(&of_b).copied().collect();
         if !moved.is_empty() {
             say(format_args!(
-                "{} in both files, and not with the same timestamps: that is no difference, as ids are what is told, \
-                 though one or the other may be",
+                "{} in both files, and not with the same timestamps: that is no difference, as ids are what is told",
                 count(moved.len(), "id")
             ));
         }
+        self.have.retain(|id| !moved.contains(id));
+        self.need.retain(|id| !moved.contains(id));
         let missed = |only: &BTreeSet<[u8; 32]>, found: &BTreeSet<[u8; 32]>| {
             only.iter().filter(|id| !moved.contains(*id) && !found.contains(*id)).count()
         };

@@ -41,9 +41,10 @@ impl Store {
         Store { file, before, began, dates: Dates::new(began) }
     }
 
-    /// Whether it names anybody whom a node can ask.
-    pub fn knows_somebody(&self) -> bool {
-        self.before.as_ref().is_some_and(|before| !before.contacts.is_empty())
+    /// Whether it names anybody whom a node with so many links can ask.
+    pub fn knows_somebody(&self, links: usize) -> bool {
+        let contacts = self.before.iter().flat_map(|before| &before.contacts);
+        contacts.into_iter().any(|contact| usize::from(contact.link) < links)
     }
 
     /// Saves the state where that is due, with so many contacts.
