@@ -328,6 +328,14 @@ mod tests {
         Endpoint::v4([40, 0, network, n], 1)
     }
 
+    #[test]
+    fn the_64s_of_a_48_are_one_party_and_networks_of_ipv4_are_each_their_own() {
+        let v6 = |a, b| party_of(Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, a, 0, b, 0, 0, 0, 0, 0, 0, 0, 9], 1).network());
+        assert!(v6(1, 0) == v6(1, 1) && v6(1, 1) == v6(1, 0xff) && v6(1, 0) != v6(2, 0));
+        let v4 = |c, d| party_of(Endpoint::v4([203, 0, c, d], 1).network());
+        assert!(v4(113, 1) == v4(113, 255) && v4(113, 1) != v4(114, 1));
+    }
+
     fn admitted(l: &mut Limiter<'_>, now: Instant, from: Endpoint, packets: usize) -> usize {
         (0..packets).filter(|_| l.admit(now, &from)).count()
     }

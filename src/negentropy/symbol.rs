@@ -206,6 +206,13 @@ impl Iterator for Places {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::format;
+
+    #[test]
+    fn a_key_says_that_it_is_secret_and_not_what_it_is() {
+        let shown = format!("{:?}", SessionKey([0xab; 16]));
+        assert!(shown.contains("secret") && !shown.contains("ab") && !shown.contains("171"), "{shown}");
+    }
 
     #[test]
     fn square_roots_are_exact() {

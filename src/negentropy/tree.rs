@@ -556,6 +556,27 @@ mod tests {
         same(&tree, &BTreeSet::new());
     }
 
+    /// Wide enough for nodes above nodes above leaves, which are joined when much is taken out in one place.
+    #[test]
+    fn a_tree_that_is_thinned_out_in_one_place_stays_a_tree() {
+        let all = 150_000;
+        let entry = |n: u64| Entry { timestamp: n, id: [n as u8; 32] };
+        let mut tree = Tree::new();
+        (0..all).for_each(|n| assert_eq!(tree.insert(entry(n)), Ok(true)));
+        let mut model: BTreeSet<Entry> = (0..all).map(entry).collect();
+        for from in [0, 70_000] {
+            for (n, place) in (from..from + 70_000).enumerate() {
+                if n % 40 != 0 {
+                    assert!(tree.erase(&entry(place)) && model.remove(&entry(place)));
+                }
+                if n % 9_000 == 0 {
+                    check(&tree.root, true);
+                }
+            }
+        }
+        same(&tree, &model);
+    }
+
     #[test]
     fn a_snapshot_stays_as_it_was() {
         let mut rng = Rng::from_seed([9; 32]);

@@ -233,3 +233,17 @@ pub fn outcome_text(outcome: &Outcome) -> String {
 fn code_name(code: u16) -> String {
     if code == 0 { "other".into() } else { code.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_in_words_and_their_absence_too() {
+        let mut outcome = Outcome::default();
+        assert_eq!(refused_text(&outcome), "none");
+        outcome.refused.too_large = 2;
+        assert_eq!(refused_text(&outcome), outcome.refused.to_string());
+        assert!(refused_text(&outcome).contains("205"), "{}", refused_text(&outcome));
+    }
+}

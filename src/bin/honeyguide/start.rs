@@ -233,6 +233,13 @@ mod tests {
         assert_eq!(judged(&start(false, Network::Local), "127.0.0.1"), Judgement::Ask);
     }
 
+    /// Rule B11.
+    #[test]
+    fn a_private_address_that_is_typed_is_no_public_one() {
+        let typed = |addr: &str| Start::at(addr.parse().unwrap(), Network::Public).knows_public();
+        assert_eq!(["8.8.8.8:1", "10.0.0.1:1", "[fd00::1]:1"].map(typed), [true, false, false]);
+    }
+
     /// Rule B10.
     #[test]
     fn localhost_is_what_the_user_typed_and_other_names_are_not() {

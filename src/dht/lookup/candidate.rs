@@ -115,3 +115,16 @@ pub struct Offer {
     /// Its id fits its address (BEP 42).
     pub secure: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+
+    #[test]
+    fn a_token_shows_its_length_and_not_itself() {
+        let mut cell = TokenCell::default();
+        assert!(cell.set(&[0x61; 7]));
+        assert_eq!(format!("{cell:?}"), "TokenCell(7 bytes)");
+    }
+}

@@ -72,6 +72,20 @@ fn nearest(table: &Table<'_>, target: &Id, n: usize) -> Vec<Id> {
     found
 }
 
+/// Ids that somebody made alike in their first 64 bits.
+#[test]
+fn of_contacts_whose_ids_begin_alike_the_nearest_come_first() {
+    let mut t = table();
+    fill(&mut t, 0, 60);
+    for target in [id(0, 7), id(0, 33), id(0, 59), OWN] {
+        let mut all: Vec<Id> = (0..60).map(|n| id(0, n)).collect();
+        all.sort_by_key(|id| target.distance(id));
+        for n in [1, 8, 20, 60] {
+            assert_eq!(nearest(&t, &target, n), all[..n]);
+        }
+    }
+}
+
 /// T1.
 #[test]
 fn only_an_answer_makes_a_contact() {
