@@ -278,3 +278,22 @@ fn timed<R>(total: &mut Duration, work: impl FnOnce() -> R) -> R {
     *total += start.elapsed();
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rule N35.
+    #[test]
+    fn what_is_missed_on_one_side_alone_is_missed() {
+        let entry = |n: u8| Entry { timestamp: n.into(), id: [n; 32] };
+        let set = |numbers: &[u8]| sealed(numbers.iter().copied().map(entry).collect()).unwrap();
+        let (one, other) = (set(&[1, 2]), set(&[1]));
+        for (a, b, words) in [(&one, &other, "1 id that only A has"), (&other, &one, "1 that only B has")] {
+            let failed = Exchange::default().check(a, b).unwrap_err();
+            assert!(failed.sentence.contains(words), "{failed:?}");
+        }
+        let mut exchange = Exchange { have: [[2; 32]].into(), ..Exchange::default() };
+        assert!(exchange.check(&one, &other).is_ok());
+    }
+}

@@ -83,3 +83,18 @@ fn list<T>(capacity: usize) -> List<'static, T> {
 fn at_most(capacity: usize, most: usize) -> usize {
     if capacity > most { 0 } else { capacity }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dht::config::LinkConfig;
+
+    #[test]
+    fn each_operation_has_a_part_on_each_link_and_upkeep_has_its_own() {
+        let mut config = Config::small().with_links(&[LinkConfig::V4, LinkConfig::V6]).unwrap();
+        config.capacity.operations = 7;
+        let storage = Storage::allocate(&config);
+        assert_eq!(storage.operations.capacity(), 7 * 2 + UPKEEP);
+        assert_eq!(storage.tokens.capacity(), 7 * 2 * usize::from(config.lookup.replicas));
+    }
+}
