@@ -185,6 +185,38 @@ fn datagrams_that_cannot_be_sent_are_told_of_now_and_then_with_the_cause() {
     }
 }
 
+/// Rule B20. Where nobody answers for an address, what is sent there stays in the socket's buffer for as long as the
+/// system goes on asking; a link that is slow keeps it as well.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_link_that_has_no_room_to_send_holds_up_nothing_else() {
+    if !namespace::is_inside("a_link_that_has_no_room_to_send_holds_up_nothing_else") {
+        return;
+    }
+    namespace::run("ip link set lo up");
+    for driver in BOTH {
+        namespace::run("ip link add full type veth peer name other; ip link set other up; ip link set full up");
+        namespace::run("ip addr add 10.9.9.9/24 dev full; ip ntable change name arp_cache dev full retrans 10000");
+        let full = BoundSocket::at("10.9.9.9:0".parse().unwrap()).unwrap().socket;
+        SockRef::from(&full).set_send_buffer_size(1).unwrap();
+        full.set_nonblocking(true).unwrap();
+        let unanswered: SocketAddr = "10.9.9.1:7".parse().unwrap();
+        while full.send_to(b"x", unanswered).is_ok() {}
+        let begun = Instant::now();
+        let (node, running) = driver.spawn(vec![full, socket()]);
+        let other = std_thread::spawn(Config::tiny().local(), [2; 32], vec![socket()]).unwrap();
+        let mut notices = node.notices();
+        let _lost = [(); 2].map(|()| node.on(LinkId(0)).ping(unanswered.into()));
+        let asked = node.on(LinkId(1)).ping(other.addrs()[0].into()).wait().unwrap();
+        assert_eq!(asked.outcome.answered, 1, "{driver:?}");
+        node.shutdown().wait();
+        running.into_iter().for_each(|thread| thread.join().unwrap());
+        assert!(begun.elapsed() < PATIENCE / 6, "{driver:?}: {:?}", begun.elapsed());
+        assert_eq!(notices.wait_next(), None, "{driver:?}: it is ordinary loss");
+        namespace::run("ip link del full");
+    }
+}
+
 /// Rule B6. Whoever has a second handle of a socket can make it non-blocking, and blocking again.
 #[test]
 fn the_end_of_a_trouble_is_told_too() {

@@ -34,7 +34,8 @@ pub(super) const RECEIVE: usize = 1501;
 /// operation ends at once: with a full queue there is no end of that for hundreds of thousands of sends.
 const STEPS: usize = 32;
 
-/// The sockets, seen from the node: they send, and wait no longer than the system takes to copy a datagram.
+/// The sockets, seen from the node: they send. One that has no room waits for it for a moment at most, or not at all:
+/// the datagram is lost, and nothing else is held up (rule B20).
 pub(super) trait Sockets {
     fn send(&self, link: LinkId, to: SocketAddr, payload: &[u8]) -> io::Result<()>;
 }
@@ -311,8 +312,8 @@ impl<L: Sockets> Runner<L> {
 
 /// The system has no room for the datagram now, or reports what became of an earlier one to somebody else.
 fn is_ordinary_loss(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, WouldBlock};
-    matches!(error.kind(), WouldBlock | Interrupted | ConnectionRefused | ConnectionReset)
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), WouldBlock | TimedOut | Interrupted | ConnectionRefused | ConnectionReset)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! comes while the node is busy waits in the system's own buffers, which drop what is too much. The third kind of
 //! thread blocks on the messages of the handles until the node's next deadline and at nothing else; a reader that
 //! brought the deadline forward says so. At the end a datagram to ourselves wakes each reader; where none arrives,
-//! since the address is gone, a reader notices by itself, within a second.
+//! since the address is gone or the socket has no room, a reader notices by itself, within a second.
 //!
 //! ```
 //! use honeyguide::adapters::{BoundSocket, rng_seed, std_thread::spawn};
@@ -47,6 +47,8 @@ use crate::dht::event::{Input, LinkId};
 
 /// A reader looks up after so long without a datagram: nothing else is sure to wake it.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
+/// A send waits no longer for room, since everything else waits for it (rule B20).
+const WRITE_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// What the node's own thread is woken for.
 enum ThreadWake {
@@ -106,6 +108,7 @@ fn start(
     for socket in &sockets {
         socket.set_nonblocking(false)?;
         socket.set_read_timeout(Some(READ_TIMEOUT))?;
+        socket.set_write_timeout(Some(WRITE_TIMEOUT))?;
     }
     let sockets: ThreadSockets = sockets.into();
     let runner = Runner::new(config, rng_seed, sockets.clone(), &addrs, observer)?;

@@ -41,6 +41,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use std::vec::Vec;
 
+use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::runtime;
@@ -70,7 +71,9 @@ type TaskSockets = Arc<[UdpSocket]>;
 impl Sockets for TaskSockets {
     fn send(&self, link: LinkId, to: SocketAddr, payload: &[u8]) -> io::Result<()> {
         let socket = self.get(usize::from(link.0)).ok_or(io::ErrorKind::NotConnected)?;
-        socket.try_send_to(payload, to).map(drop)
+        // Not by the runtime, which takes a new socket for one that cannot send until it has heard otherwise: of one
+        // that has no room it would be waited for in vain.
+        SockRef::from(socket).send_to(payload, &to.into()).map(drop)
     }
 }
 
@@ -170,10 +173,6 @@ async fn run(mut task: Task) {
     let mut armed = None;
     let sockets = runner.links().clone();
     let mut receivers: Vec<_> = (0..sockets.len() as u8).map(|i| SocketReceiver::new(LinkId(i))).collect();
-    for socket in sockets.iter() {
-        // The runtime takes a new socket for one that cannot send until it has heard otherwise.
-        let _ = socket.writable().await;
-    }
     let clock = runner.clock();
     let (mut turn, mut in_a_row, mut rested) = (0, 0, clock.now());
     loop {
