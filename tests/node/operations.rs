@@ -126,6 +126,33 @@ fn the_first_version_ends_a_get_that_is_content_with_it() {
     assert_eq!((outcome.reason, outcome.results), (Reason::Hit, 1));
 }
 
+/// Rules L11 and L17. More copies than the nearest eight nodes hold: a put stores 20.
+#[test]
+fn a_get_that_wants_many_copies_asks_as_many_nodes_as_a_put_stores_on() {
+    let mut world = network();
+    world.operate(3, |node, now| {
+        node.put_immutable(now, 1, b"5:hello").unwrap();
+    });
+    put_version(&mut world, 3, 1, b"3:one", None);
+    world.run_for(Duration::from_secs(5));
+    let (target, key) = (item::immutable_target(b"5:hello"), item::public_key(&SECRET_KEY));
+    for copies in [8, 9, 15] {
+        let (immutable, _) = world.operate(40, |node, now| {
+            node.get_immutable(now, 2, target, copies).unwrap();
+        });
+        assert_eq!((immutable.reason, immutable.copies), (Reason::Hit, copies), "{immutable:?}");
+        let (mutable, _) = world.operate(41, |node, now| {
+            node.get_mutable(now, 2, &key, b"salt", None, Freshness::Copies(copies)).unwrap();
+        });
+        assert_eq!((mutable.reason, mutable.copies), (Reason::Hit, copies), "{mutable:?}");
+    }
+    // More than anybody stores is more than there is, and the end says so.
+    let (outcome, _) = world.operate(40, |node, now| {
+        node.get_immutable(now, 2, target, u16::MAX).unwrap();
+    });
+    assert!(outcome.reason == Reason::Converged && (15..=20).contains(&outcome.copies), "{outcome:?}");
+}
+
 /// Rules L18, L19 and L20.
 #[test]
 fn peers_that_were_announced_are_found_and_counted() {

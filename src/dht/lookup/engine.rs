@@ -72,6 +72,8 @@ pub struct Lookup {
     hops: u8,
     /// Queries sent in the first burst.
     burst: u8,
+    /// As many nodes are to answer as a put stores on.
+    wide: bool,
     /// Queries that hold a slot, by class.
     in_flight: [u8; 3],
     /// Queries to addresses whose id is not known yet.
@@ -97,6 +99,7 @@ impl Lookup {
             counted: 0,
             hops: 0,
             burst: 0,
+            wide: false,
             in_flight: [0; 3],
             unidentified: 0,
             len: 0,
@@ -196,8 +199,8 @@ impl Lookup {
             return Next::Report;
         }
         let width = match self.phase {
-            LookupPhase::Converge => usize::from(rules.config.k),
-            LookupPhase::Store => usize::from(rules.config.replicas),
+            LookupPhase::Converge if !self.wide => usize::from(rules.config.k),
+            LookupPhase::Converge | LookupPhase::Store => usize::from(rules.config.replicas),
         };
         let view = self.survey(w, rules, width, unverified_allowed);
         if let Some(place) = view.storable {
@@ -323,6 +326,11 @@ impl Lookup {
             endpoint: candidate.endpoint,
             unverified: candidate.class == Class::Unverified,
         }
+    }
+
+    /// It converges on as many nodes as a put stores on, from now on.
+    pub fn widen(&mut self) {
+        self.wide = true;
     }
 
     /// Turns to storing on those that have answered, without asking anybody else.

@@ -62,7 +62,7 @@ impl Arrival<'_, '_> {
     }
 }
 
-/// Ends a get that has what it wants.
+/// Ends a get that has what it wants. One that wants more copies of it asks everybody who may hold one (L17).
 fn end_with(operation: &mut OperationState, payload: &Payload, freshness: Freshness) {
     let enough = match freshness {
         Freshness::Newest => return,
@@ -71,6 +71,8 @@ fn end_with(operation: &mut OperationState, payload: &Payload, freshness: Freshn
     };
     if payload.copies() >= enough {
         operation.end(Reason::Hit);
+    } else {
+        operation.lookup_mut().widen();
     }
 }
 
@@ -94,11 +96,8 @@ impl Delivery<'_, '_, '_, '_, '_> {
             return;
         }
         payload.on_copy();
-        let found = payload.copies();
-        if found >= copies {
-            operation.end(Reason::Hit);
-        }
-        if found == 1 {
+        end_with(operation, payload, Freshness::Copies(copies));
+        if payload.copies() == 1 {
             self.deliver(active, ResultKind::Value { seq: 0, signature: [0; 64] }, value);
         }
     }
