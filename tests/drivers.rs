@@ -418,6 +418,23 @@ fn contacts_of_an_earlier_run_are_taken_up() {
     }
 }
 
+/// Rule L5.
+#[test]
+fn the_first_operation_after_contacts_were_loaded_asks_them() {
+    for driver in Driver::both() {
+        let nodes = driver.network(4);
+        let saved = nodes[0].save_contacts().wait().unwrap();
+        let after_a_start = |seed| {
+            let node = driver.node(seed);
+            assert_eq!(node.load_contacts(&saved).unwrap(), 3);
+            node
+        };
+        assert!(wait(after_a_start(9).get_peers(Id([1; 20]))).outcome.answered > 0);
+        assert!(wait(after_a_start(10).put_immutable(b"5:hello")).outcome.stored.all > 0);
+        assert!(wait(after_a_start(11).bootstrap(&[])).outcome.answered > 0);
+    }
+}
+
 #[test]
 fn a_sink_that_a_driver_was_given_is_told_of_every_operation() {
     for driver in Driver::both() {

@@ -4,6 +4,7 @@ mod clock;
 mod ends;
 mod flood;
 mod hostile;
+mod imports;
 mod lab;
 mod operations;
 mod promises;

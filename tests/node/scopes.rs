@@ -320,6 +320,23 @@ fn nodes_of_a_bootstrap_are_asked_by_the_links_of_their_families() {
 
 /// Rule L28.
 /// The fuzzer found that the families of all were bootstrapped, though no more are kept, and written to a journal.
+/// Rule L31: as without the name of a link, where it is the only one.
+#[test]
+fn a_bootstrap_on_a_link_of_another_family_is_refused() {
+    let (four, six) = (address(Family::V4, 1), address(Family::V6, 1));
+    let bootstrap = |lab: &mut Lab, link, nodes: &[Endpoint]| {
+        lab.node.command_in(lab.now, 1, Scope::Link(link), Command::Bootstrap { nodes }).err()
+    };
+    let mut alone = Lab::new(config().with_links(&[LinkConfig::V6]).unwrap());
+    assert_eq!(bootstrap(&mut alone, FOUR, &[four]), Some(CallError::NoFamily(Family::V4)));
+    assert_eq!(bootstrap(&mut alone, SIX, &[four]), Some(CallError::NoLink(SIX)));
+    assert_eq!(bootstrap(&mut alone, LinkId(0), &[four, six]), None, "one of them is of its family");
+    let mut both = dual(0, 0, NOTHING);
+    assert_eq!(bootstrap(&mut both, SIX, &[four]), Some(CallError::BadAddress(four)));
+    assert_eq!(bootstrap(&mut both, FOUR, &[six, six]), Some(CallError::BadAddress(six)));
+    assert_eq!(bootstrap(&mut both, SIX, &[four, six]), None);
+}
+
 #[test]
 fn of_more_nodes_than_a_bootstrap_keeps_the_rest_counts_for_nothing() {
     let mut lab = dual(0, 3, NOTHING);

@@ -200,7 +200,7 @@ impl<'s> Node<'s> {
     }
 
     /// Offers contacts of an earlier run; those of another address family than the link's are left out. They are
-    /// unverified until they have answered.
+    /// unverified until they have answered. An operation that begins while no other node is known starts from them.
     ///
     /// # Errors
     /// [`CallError::NoLink`] when there is no such link; nothing was taken then.

@@ -17,10 +17,25 @@ pub struct Newcomer {
     pub(super) endpoint: Endpoint,
     pub(super) bucket: u8,
     pub(super) secure: bool,
-    /// The second of its arrival.
+    /// The second of its arrival; of one that was named and is being asked, the second from which it may be asked again.
     pub(super) since: u32,
     /// The second from which it may be asked.
     pub(super) due: u32,
+}
+
+impl Newcomer {
+    /// Whether somebody named it, or an earlier run knew it. Who only sent us a query has to wait before it is asked.
+    pub(super) fn is_named(&self) -> bool {
+        self.due <= self.since
+    }
+
+    /// It is being asked, and may be asked again at this second.
+    pub(super) fn on_check(&mut self, again: u32) {
+        if self.is_named() {
+            self.since = again;
+        }
+        self.due = again;
+    }
 }
 
 /// A fixed number of newcomers, sorted by bucket and arrival.

@@ -89,6 +89,12 @@ impl<'s> Table<'s> {
         self.members.closest(target, skip, n, visit);
     }
 
+    /// Those that wait to be checked and that somebody named, and whether their ids fit their addresses.
+    pub fn named(&self) -> impl Iterator<Item = (Id, Endpoint, bool)> {
+        let named = self.newcomers.all().iter().filter(|newcomer| newcomer.is_named());
+        named.map(|newcomer| (newcomer.id, newcomer.endpoint, newcomer.secure))
+    }
+
     /// How densely our own neighbourhood is populated.
     pub fn density(&self) -> Density {
         self.members.density()

@@ -114,7 +114,7 @@ fn check_newcomer(now: Instant, members: &Members<'_>, newcomers: &mut Newcomers
             .min_by_key(|(_, n)| (members.is_public() && !n.secure, n.due, n.since))?;
         let newcomer = *newcomer;
         if members.is_welcome(now, &newcomer) {
-            newcomers.get_mut(index)?.due = asked_until(now, members);
+            newcomers.get_mut(index)?.on_check(asked_until(now, members));
             return Some((newcomer.id, newcomer.endpoint));
         }
         newcomers.remove(index);

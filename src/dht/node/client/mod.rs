@@ -105,7 +105,7 @@ impl<'s> Client<'s> {
         command: &Command<'_>,
     ) -> Result<OpId, CallError> {
         let request = CheckedCommand::of(command, &mut cx.stats_mut().verifications)?;
-        let (on, at) = route(cx.config().network, links, &self.bootstrap_nodes, scope, command)?;
+        let (on, at) = route(cx.config().network, links, scope, command)?;
         if let (Goal::Announce { port: None, .. }, Some(&link)) =
             (request.goal, on.iter().find(|&&link| links.get(link).is_none_or(|link| link.port() == 0)))
         {
@@ -194,8 +194,7 @@ impl<'s> Client<'s> {
         Some(key)
     }
 
-    /// The part may ask: offers the nearest contacts to its lookup. It asks the bootstrap nodes too while the table is
-    /// poor.
+    /// The part may ask: its lookup starts from the nearest contacts, and from who else may help if they are few (L5).
     fn begin(&mut self, cx: &Context<'_>, links: &Links<'_>, key: SlabKey) {
         self.operations.leave_line(key);
         self.operations.join(key, Queue::Ready);
@@ -210,6 +209,9 @@ impl<'s> Client<'s> {
                 let (id, endpoint, secure) = (*contact.id(), contact.endpoint(), contact.is_secure());
                 offered += u8::from(active.offer(network, Offer { id, endpoint, class, hops: 0, secure }));
             });
+            if offered == 0 && part.is_for_user() {
+                named_nodes::offer_waiting(network, table, &mut active);
+            }
             if offered < k || *part.goal() == Goal::Bootstrap {
                 active.operation().ask_bootstrap_nodes();
             }

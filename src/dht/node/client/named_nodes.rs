@@ -2,13 +2,14 @@
 
 use arrayvec::ArrayVec;
 
-use crate::dht::lookup::{Offer, SHARE};
+use crate::dht::lookup::{Class, Offer, SHARE};
 use crate::dht::node::client::operation::Active;
 use crate::dht::node::context::Context;
 use crate::dht::node::link::{Link, Links};
+use crate::dht::table::Table;
 use crate::dht::transactions::Open;
 use crate::krpc::compact;
-use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 use crate::krpc::message::Response;
 
@@ -33,6 +34,13 @@ pub(super) fn offer(
     }
     for (_, other) in links.iter_mut().filter(|(_, link)| link.family() != family) {
         for_each_node(response, other.family(), SHARE, |id, endpoint| other.offer(now, &id, endpoint));
+    }
+}
+
+/// Offers those that were named before and wait to be checked to a lookup that has nobody else to start from (L5).
+pub(super) fn offer_waiting(network: Network, table: &Table<'_>, active: &mut Active<'_>) {
+    for (id, endpoint, secure) in table.named() {
+        active.offer(network, Offer { id, endpoint, class: Class::Unverified, hops: 1, secure });
     }
 }
 

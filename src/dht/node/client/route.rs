@@ -14,7 +14,6 @@ use crate::krpc::endpoint::{Endpoint, Network};
 pub(super) fn route(
     network: Network,
     links: &Links<'_>,
-    bootstrap_nodes: &[Endpoint],
     scope: Scope,
     command: &Command<'_>,
 ) -> Result<(ArrayVec<LinkId, MAX_LINKS>, Option<Endpoint>), CallError> {
@@ -24,39 +23,37 @@ pub(super) fn route(
         (Scope::Node(node), _) | (_, Command::Query { to: node, .. }) => Some(node),
         _ => None,
     };
+    let only = match scope {
+        Scope::Link(link) => Some(links.get(link).map(|_| link).ok_or(CallError::NoLink(link))?),
+        _ => None,
+    };
     let mut on = ArrayVec::new();
     if let Some(node) = at {
         let family = node.family();
-        let link = match scope {
-            Scope::Link(link) => link,
-            _ => links.of_family(family).ok_or(CallError::NoFamily(family))?,
-        };
-        if links.get(link).ok_or(CallError::NoLink(link))?.family() != family || !node.is_usable(network) {
+        let link = only.or(links.of_family(family)).ok_or(CallError::NoFamily(family))?;
+        if links.get(link).is_none_or(|link| link.family() != family) || !node.is_usable(network) {
             return Err(CallError::BadAddress(node));
         }
         on.push(link);
-    } else if let Scope::Link(link) = scope {
-        links.get(link).ok_or(CallError::NoLink(link))?;
-        on.push(link);
-    } else if let Command::Bootstrap { nodes } = command {
+    } else if let Command::Bootstrap { nodes: nodes @ [first, ..] } = command {
         // No more are kept.
         let nodes = &nodes[..nodes.len().min(MAX_BOOTSTRAP_NODES)];
         let reach = |family| nodes.iter().any(|node| node.family() == family && node.is_usable(network));
-        on.extend(links.iter().filter(|(_, link)| reach(link.family())).map(|(id, _)| id));
-        if let (true, Some(node)) = (on.is_empty(), nodes.first()) {
-            let family = node.family();
+        let is_in = |id| only.is_none_or(|only| only == id);
+        on.extend(links.iter().filter(|(id, link)| is_in(*id) && reach(link.family())).map(|(id, _)| id));
+        if on.is_empty() {
+            let family = first.family();
             let reached = links.has_family(family);
-            return Err(if reached { CallError::BadAddress(*node) } else { CallError::NoFamily(family) });
+            return Err(if reached { CallError::BadAddress(*first) } else { CallError::NoFamily(family) });
         }
+    } else if let Some(link) = only {
+        on.push(link);
     } else {
         on.extend(links.iter().filter(|(_, link)| !link.table().is_empty()).map(|(id, _)| id));
         if on.is_empty() {
-            let reach = |family| bootstrap_nodes.iter().any(|node| node.family() == family);
-            on.extend(links.iter().filter(|(_, link)| reach(link.family())).map(|(id, _)| id));
+            // Bootstrap nodes are asked, and those who wait to be checked (L5): a part that has none of either ends.
+            on.extend(links.ids());
         }
-    }
-    if on.is_empty() {
-        on.push(LinkId(0));
     }
     Ok((on, at))
 }
