@@ -46,6 +46,8 @@ pub enum Next {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum LookupPhase {
     Converge,
+    /// The same, on as many nodes as a put stores on.
+    ConvergeWidely,
     Store,
 }
 
@@ -72,8 +74,6 @@ pub struct Lookup {
     hops: u8,
     /// Queries sent in the first burst.
     burst: u8,
-    /// As many nodes are to answer as a put stores on.
-    wide: bool,
     /// Queries that hold a slot, by class.
     in_flight: [u8; 3],
     /// Queries to addresses whose id is not known yet.
@@ -99,7 +99,6 @@ impl Lookup {
             counted: 0,
             hops: 0,
             burst: 0,
-            wide: false,
             in_flight: [0; 3],
             unidentified: 0,
             len: 0,
@@ -199,8 +198,8 @@ impl Lookup {
             return Next::Report;
         }
         let width = match self.phase {
-            LookupPhase::Converge if !self.wide => usize::from(rules.config.k),
-            LookupPhase::Converge | LookupPhase::Store => usize::from(rules.config.replicas),
+            LookupPhase::Converge => usize::from(rules.config.k),
+            LookupPhase::ConvergeWidely | LookupPhase::Store => usize::from(rules.config.replicas),
         };
         let view = self.survey(w, rules, width, unverified_allowed);
         if let Some(place) = view.storable {
@@ -208,7 +207,7 @@ impl Lookup {
             candidate.state = CandidateState::Storing;
             return Next::Store { id: self.id_of(candidate.distance), endpoint: candidate.endpoint };
         }
-        if self.phase == LookupPhase::Converge && view.closed == width {
+        if !self.is_storing() && view.closed == width {
             return self.close(now, w, rules, unverified_allowed);
         }
         if let Some(place) = view.askable {
@@ -225,12 +224,10 @@ impl Lookup {
             return Next::Wait(None);
         }
         match self.phase {
-            LookupPhase::Converge if view.late && self.answers == 0 => Next::Wait(None),
-            LookupPhase::Converge if view.late && now < self.asked + rules.patience => {
-                Next::Wait(Some(self.asked + rules.patience))
-            }
-            LookupPhase::Converge => self.close(now, w, rules, unverified_allowed),
             LookupPhase::Store => Next::Done { converged: true },
+            _ if view.late && self.answers == 0 => Next::Wait(None),
+            _ if view.late && now < self.asked + rules.patience => Next::Wait(Some(self.asked + rules.patience)),
+            _ => self.close(now, w, rules, unverified_allowed),
         }
     }
 
@@ -328,9 +325,9 @@ impl Lookup {
         }
     }
 
-    /// It converges on as many nodes as a put stores on, from now on.
+    /// It converges on as many nodes as a put stores on, from now on; it stores nothing itself.
     pub fn widen(&mut self) {
-        self.wide = true;
+        self.phase = LookupPhase::ConvergeWidely;
     }
 
     /// Turns to storing on those that have answered, without asking anybody else.

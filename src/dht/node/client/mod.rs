@@ -201,20 +201,19 @@ impl<'s> Client<'s> {
         let (now, network, k) = (cx.now(), cx.config().network, cx.config().lookup.k);
         let Some(mut active) = self.operations.active(key) else { return };
         let part = *active.operation();
-        let Some(table) = links.get(part.link()).map(|link| link.table()) else { return };
-        if !part.is_at_node() {
-            let mut offered = 0;
-            table.closest(part.target(), None, START_FROM, |contact| {
-                let class = class_of(Some(contact), now);
-                let (id, endpoint, secure) = (*contact.id(), contact.endpoint(), contact.is_secure());
-                offered += u8::from(active.offer(network, Offer { id, endpoint, class, hops: 0, secure }));
-            });
-            if offered == 0 && part.is_for_user() {
-                named_nodes::offer_waiting(network, table, &mut active);
-            }
-            if offered < k || *part.goal() == Goal::Bootstrap {
-                active.operation().ask_bootstrap_nodes();
-            }
+        let link = links.get(part.link()).filter(|_| !part.is_at_node());
+        let Some(table) = link.map(|link| link.table()) else { return };
+        let mut offered = 0;
+        table.closest(part.target(), None, START_FROM, |contact| {
+            let class = class_of(Some(contact), now);
+            let (id, endpoint, secure) = (*contact.id(), contact.endpoint(), contact.is_secure());
+            offered += u8::from(active.offer(network, Offer { id, endpoint, class, hops: 0, secure }));
+        });
+        if offered == 0 && part.is_for_user() {
+            named_nodes::offer_waiting(network, table, &mut active);
+        }
+        if offered < k || *part.goal() == Goal::Bootstrap {
+            active.operation().ask_bootstrap_nodes();
         }
     }
 
