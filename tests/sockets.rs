@@ -313,5 +313,10 @@ fn saved_contacts_are_loaded_in_one_call() {
     assert_eq!(next.load_contacts(&saved).unwrap(), 1);
     // Whom it was told of, and perhaps whom that one names.
     eventually(|| !next.contacts().wait().unwrap().is_empty());
+    let six = || BoundSocket::at("[::1]:0".parse().unwrap()).unwrap().socket;
+    let (only_six, swapped) = (Driver::Threads.spawn(vec![six()]).0, Driver::Threads.spawn(vec![six(), socket()]).0);
+    assert_eq!(only_six.load_contacts(&saved).unwrap(), 0, "no link can reach it");
+    assert_eq!(swapped.load_contacts(&saved).unwrap(), 1);
+    eventually(|| swapped.contacts().wait().unwrap().iter().any(|(link, _)| *link == LinkId(1)));
     assert_eq!(next.load_contacts(b"something else").unwrap_err().kind(), io::ErrorKind::InvalidData);
 }

@@ -15,7 +15,7 @@ use crate::adapters::handle::Handle;
 use crate::adapters::watch::Observation;
 use crate::dht::contact::SavedContact;
 use crate::dht::event::LinkId;
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
 
 const MAGIC: &[u8] = b"honeyguide contacts 1\n";
@@ -38,8 +38,9 @@ impl Handle {
         })
     }
 
-    /// Offers contacts of an earlier run to the links that have their numbers, as [`import`](Handle::import) does.
-    /// Returns how many there were.
+    /// Offers contacts of an earlier run, as [`import`](Handle::import) does: each to the link that has its number, if
+    /// that is of its address family, and else to the first that is. Those of a family without a link are left out.
+    /// Returns how many were offered; a table takes of them what it has room for.
     ///
     /// # Errors
     /// [`InvalidData`](io::ErrorKind::InvalidData) when the bytes were cut or changed, or are something else; nothing
@@ -48,12 +49,23 @@ impl Handle {
     pub fn load_contacts(&self, bytes: &[u8]) -> io::Result<usize> {
         let fault = "these bytes are no saved contacts: they were cut or changed, or are something else";
         let contacts = decode(bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, fault))?;
-        for link in 0..self.addrs().len() as u8 {
-            let of_link = contacts.iter().filter(|(at, _)| at.0 == link).map(|(_, contact)| *contact);
-            drop(self.import(LinkId(link), &of_link.collect::<Vec<_>>()));
+        let families: Vec<_> = self.addrs().iter().map(|addr| Endpoint::from(*addr).family()).collect();
+        let mut offered = 0;
+        for link in 0..families.len() {
+            let of_link = contacts.iter().filter(|contact| link_of(contact, &families) == Some(link));
+            let of_link: Vec<_> = of_link.map(|(_, contact)| *contact).collect();
+            offered += of_link.len();
+            drop(self.import(LinkId(link as u8), &of_link));
         }
-        Ok(contacts.len())
+        Ok(offered)
     }
+}
+
+/// The number of the link that a contact is for, of links of these families.
+fn link_of((saved, contact): &LinkContact, families: &[Family]) -> Option<usize> {
+    let (saved, family) = (usize::from(saved.0), contact.endpoint.family());
+    let same = families.get(saved).filter(|of_link| **of_link == family).map(|_| saved);
+    same.or_else(|| families.iter().position(|of_link| *of_link == family))
 }
 
 fn encode(contacts: impl Iterator<Item = LinkContact>) -> Vec<u8> {
@@ -103,6 +115,26 @@ mod tests {
         for count in [0, 1, 5, MOST, MOST + 1] {
             let all: Vec<_> = (0..count).map(contact_of).collect();
             assert_eq!(decode(&encode(all.iter().copied())).as_deref(), Some(&all[..count.min(MOST)]));
+        }
+    }
+
+    /// Who lists his sockets in another order, or has other ones, keeps what can be kept.
+    #[test]
+    fn a_contact_is_for_a_link_of_its_family_and_best_for_the_one_with_its_number() {
+        use Family::{V4, V6};
+        let (four, six) = (contact_of(0).1, contact_of(1).1);
+        for (saved, contact, families, link) in [
+            (0, four, &[V4, V6][..], Some(0)),
+            (1, six, &[V4, V6], Some(1)),
+            (0, four, &[V6, V4], Some(1)),
+            (1, six, &[V6, V4], Some(0)),
+            (2, four, &[V4, V4, V4], Some(2)),
+            (3, four, &[V6, V4, V4], Some(1)),
+            (0, four, &[V6], None),
+            (255, six, &[V6], Some(0)),
+            (0, six, &[], None),
+        ] {
+            assert_eq!(link_of(&(LinkId(saved), contact), families), link, "{saved}, {families:?}");
         }
     }
 
