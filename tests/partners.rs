@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use honeyguide::base::Rng;
-use honeyguide::negentropy::{Entry, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step};
+use honeyguide::negentropy::{
+    Difference, Entry, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step,
+};
 
 #[path = "shared/sessions.rs"]
 mod sessions;
@@ -125,6 +127,37 @@ fn an_old_difference_is_no_news() {
             assert_eq!(end, ReconcileError::TooManyRounds { most: 64 });
             break;
         }
+    }
+}
+
+/// N30, N32: for 28 bytes a partner has all own ids told, and with a new claim now and then nothing else ends that.
+#[test]
+fn own_ids_are_told_again_a_few_times_and_no_more() {
+    let mut rng = Rng::from_seed([78; 32]);
+    let set = sealed(&(0..10_000).map(|i| Entry { timestamp: 1000 + i, id: rng.bytes() }).collect::<Vec<_>>());
+    let bound = |timestamp: u64| vec![0x80 | (timestamp + 1 >> 7) as u8, (timestamp + 1 & 0x7f) as u8, 0];
+    for (haves, claims, messages) in [(0, false, 1), (1, false, 2), (8, false, 9), (8, true, 9)] {
+        let mut limits = Limits::initiator();
+        limits.haves = haves;
+        let mut party = Reconciler::initiator(ReconcilerConfig::new(limits)).unwrap();
+        let (mut out, mut told, mut handled) = (vec![0; 60_000], 0, 0);
+        party.initiate(&set, &mut out).unwrap();
+        let end = loop {
+            handled += 1;
+            assert!(handled < 200, "no end");
+            // What it says of the first entry alone is wrong, and of the rest it has none.
+            let claim =
+                if claims && handled % 5 == 0 { [&[2, 1][..], &rng.bytes::<32>(), &[1, 0]].concat() } else { vec![] };
+            let message = [&[0x61][..], &bound(1000), &claim, &[1], &rng.bytes::<16>(), &[0, 0, 2, 0]].concat();
+            let mut count = |difference: Difference<'_>| told += u64::from(matches!(difference, Difference::Have(_)));
+            if let Err(error) = party.reconcile(&set, &message, &mut out, &mut count) {
+                break error;
+            }
+        };
+        let most = u64::from(haves) * 10_000 + 8192;
+        assert_eq!(end, ReconcileError::TooManyHaves { most });
+        assert_eq!(handled, messages);
+        assert!((most + 1..=most + 10_000).contains(&told), "{told}");
     }
 }
 

@@ -38,6 +38,9 @@ pub struct Limits {
     /// Ids that the partner may claim to have and we lack, repetitions included (initiator). A session that ends here
     /// is taken up by another: see [`initiate_from`](crate::negentropy::Reconciler::initiate_from).
     pub needs: u64,
+    /// How often own ids may be told as lacking there, in all, for each own entry (initiator): frames that are cut have
+    /// some told again, and a partner could have all of them told for a few bytes. 8,192 are free.
+    pub haves: u32,
     /// Steps of one message: ranges read, fingerprints written, entries compared or sent.
     pub work: u64,
 }
@@ -46,19 +49,19 @@ impl Limits {
     /// For the responder of a partner who may be hostile.
     #[must_use]
     pub const fn responder() -> Self {
-        Limits { message: 64 << 20, ranges: 1 << 22, rounds: 64, needs: u64::MAX, work: 1 << 26 }
+        Limits { message: 64 << 20, ranges: 1 << 22, rounds: 64, needs: u64::MAX, haves: u32::MAX, work: 1 << 26 }
     }
 
     /// For the initiator whose partner may be hostile.
     #[must_use]
     pub const fn initiator() -> Self {
-        Limits { message: 64 << 20, ranges: 1 << 22, rounds: 64, needs: 1 << 20, work: 1 << 26 }
+        Limits { message: 64 << 20, ranges: 1 << 22, rounds: 64, needs: 1 << 20, haves: 8, work: 1 << 26 }
     }
 
     /// For a partner who is trusted, with messages up to `message` bytes.
     #[must_use]
     pub const fn trusting(message: usize) -> Self {
-        Limits { message, ranges: usize::MAX, rounds: u32::MAX, needs: u64::MAX, work: u64::MAX }
+        Limits { message, ranges: usize::MAX, rounds: u32::MAX, needs: u64::MAX, haves: u32::MAX, work: u64::MAX }
     }
 }
 

@@ -40,6 +40,11 @@ pub enum ReconcileError {
         /// Everything below this entry is settled.
         from: Entry,
     },
+    /// Own ids were told more often than [`Limits::haves`](crate::negentropy::Limits::haves) allows.
+    TooManyHaves {
+        /// Ids that might be told in all.
+        most: u64,
+    },
     /// The message asks for more than [`Limits::work`](crate::negentropy::Limits::work); nobody counted on.
     TooMuchWork {
         /// The limit.
@@ -87,6 +92,9 @@ impl fmt::Display for ReconcileError {
                     "the partner claims more ids than limits.needs, {most}; what is below timestamp {timestamp} is \
                      settled, and another session can go on there"
                 )
+            }
+            ReconcileError::TooManyHaves { most } => {
+                write!(f, "the partner has own ids told again and again; at most {most} in all, by limits.haves")
             }
             ReconcileError::TooMuchWork { most } => {
                 write!(f, "the message asks for more steps than limits.work, {most}")

@@ -16,6 +16,9 @@ pub type Scratch<'s> = list::Memory<'s, u32>;
 /// Lent or owned, for bytes of messages.
 pub type MessageMemory<'s> = list::Memory<'s, u8>;
 
+/// Own ids that may be told as lacking there, however few there are.
+const FREE_HAVES: u64 = 8192;
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     Initiator,
@@ -36,6 +39,8 @@ pub struct Party<'s> {
     needs: u64,
     /// Own ids that were told: as lacking there (initiator), or to the partner (responder).
     named: u64,
+    /// How many of them may be told (initiator): by the longest that the set was.
+    most_named: u64,
     /// Whether one of our messages was cut at the frame limit.
     framed: bool,
     pace: Pace,
@@ -44,7 +49,9 @@ pub struct Party<'s> {
 impl<'s> Party<'s> {
     pub fn new(role: Role, config: ReconcilerConfig, scratch: Scratch<'s>) -> Self {
         let random = config.random_splits.map(Rng::from_seed);
-        Party { role, config, scratch, random, messages: 0, needs: 0, named: 0, framed: false, pace: Pace::default() }
+        let (needs, named, most_named) = (0, 0, FREE_HAVES);
+        let (messages, framed, pace) = (0, false, Pace::default());
+        Party { role, config, scratch, random, messages, needs, named, most_named, framed, pace }
     }
 
     pub fn role(&self) -> Role {
@@ -111,6 +118,13 @@ impl<'s> Party<'s> {
 
     pub fn named(&self) -> u64 {
         self.named
+    }
+
+    /// How many own ids may be told as lacking there, in a session over a set with `len` entries.
+    pub fn most_haves(&mut self, len: usize) -> u64 {
+        let most = u64::from(self.config.limits.haves).saturating_mul(len as u64).saturating_add(FREE_HAVES);
+        self.most_named = self.most_named.max(most);
+        self.most_named
     }
 
     /// So many own ids were listed.

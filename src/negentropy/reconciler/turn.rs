@@ -28,6 +28,8 @@ pub enum Excess {
     Work,
     /// More ids than the partner may have and we lack.
     Needs,
+    /// Own ids told more often than they may be.
+    Haves,
     /// More ids in one list than there are words of scratch memory.
     List,
 }
@@ -309,12 +311,13 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
     }
 
     /// What is wrong with the message whose last range was this one, in numbers.
-    pub fn error(&self, excess: Excess, range: &Range<'_>) -> ReconcileError {
-        let limits = &self.party.config().limits;
+    pub fn error(&mut self, excess: Excess, range: &Range<'_>) -> ReconcileError {
+        let limits = self.party.config().limits;
         match excess {
             Excess::Ranges => ReconcileError::TooManyRanges { most: limits.ranges },
             Excess::Work => ReconcileError::TooMuchWork { most: limits.work },
             Excess::Needs => ReconcileError::TooManyNeeds { most: limits.needs, from: *self.settled().entry() },
+            Excess::Haves => ReconcileError::TooManyHaves { most: self.party.most_haves(self.set.len()) },
             Excess::List => {
                 let ids = if let Mode::IdList(ids) = range.mode { ids.len() } else { 0 };
                 ReconcileError::ListTooLong { ids, words: self.party.scratch_len() }
@@ -495,7 +498,10 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         let compared = if theirs.is_empty() { 0 } else { (upper - lower).saturating_add(theirs.len()) };
         self.spend(compared as u64)?;
         self.party.compare(self.set, lower..upper, theirs, sink).map_err(|NoRoom| Excess::List)?;
-        if self.party.needs() > self.party.config().limits.needs { Err(Excess::Needs) } else { Ok(()) }
+        if self.party.needs() > self.party.config().limits.needs {
+            return Err(Excess::Needs);
+        }
+        if self.party.named() > self.party.most_haves(self.set.len()) { Err(Excess::Haves) } else { Ok(()) }
     }
 }
 
