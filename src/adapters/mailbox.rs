@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -114,7 +115,28 @@ impl<T, E: Clone> Mailbox<T, E> {
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
         self.arrived.notify_all();
-        wakers.into_iter().for_each(|(_, waker)| waker.wake());
+        let mut wakers = Wakers(wakers.into_iter());
+        wakers.by_ref().for_each(Waker::wake);
+    }
+}
+
+/// Those who are to be woken. Should one of them panic, which is its own affair, the others are woken all the same.
+struct Wakers(std::vec::IntoIter<(u64, Waker)>);
+
+impl Iterator for Wakers {
+    type Item = Waker;
+
+    fn next(&mut self) -> Option<Waker> {
+        self.0.next().map(|(_, waker)| waker)
+    }
+}
+
+impl Drop for Wakers {
+    fn drop(&mut self) {
+        while let Some(waker) = self.next() {
+            // A second panic while one goes on would end the program.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
     }
 }
 
@@ -256,6 +278,29 @@ mod tests {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// The panic goes on where it came from, once everybody behind was woken.
+    #[test]
+    fn a_waker_that_panics_takes_nobodys_wake_up() {
+        struct Panics;
+        impl Wake for Panics {
+            fn wake(self: Arc<Self>) {
+                panic!("a waker");
+            }
+        }
+        let mail: Arc<Mailbox<u8, ()>> = Mailbox::new(1);
+        let sound = [(); 3].map(|()| Arc::new(Task::default()));
+        let [first, second, third] = sound.clone().map(Waker::from);
+        let [bad, worse] = [(); 2].map(|()| Waker::from(Arc::new(Panics)));
+        let consumers = [first, bad, second, worse, third].map(|waker| {
+            let consumer = Consumer::from(mail.clone());
+            assert!(consumer.poll_next(&mut Context::from_waker(&waker)).is_pending());
+            consumer
+        });
+        assert!(catch_unwind(AssertUnwindSafe(|| mail.finish(()))).is_err());
+        assert_eq!(sound.map(|task| task.0.load(Ordering::Relaxed)), [1, 1, 1]);
+        assert_eq!((mail.end(), consumers.len()), (Some(()), 5));
     }
 
     /// Rule B7.
