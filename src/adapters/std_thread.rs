@@ -83,7 +83,10 @@ pub fn spawn(config: Config, rng_seed: [u8; 32], sockets: Vec<UdpSocket>) -> io:
     start(config, rng_seed, sockets, None)
 }
 
-/// The same, and the run is recorded.
+/// The same, and the run is recorded: `journal` gets the records, and nothing in front of them. They are replayed by
+/// [`replay`](crate::adapters::replay) on a node of the same seed and configuration, whose links are those of the
+/// sockets (their families, and their ports where the configuration names none). The program's `replay` does not read
+/// them: it reads what its own `node --journal` wrote, which has the configuration and the seed in front.
 ///
 /// # Errors
 /// Those of [`spawn`].
