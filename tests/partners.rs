@@ -135,7 +135,7 @@ fn an_old_difference_is_no_news() {
 fn own_ids_are_told_again_a_few_times_and_no_more() {
     let mut rng = Rng::from_seed([78; 32]);
     let set = sealed(&(0..10_000).map(|i| Entry { timestamp: 1000 + i, id: rng.bytes() }).collect::<Vec<_>>());
-    let bound = |timestamp: u64| vec![0x80 | (timestamp + 1 >> 7) as u8, (timestamp + 1 & 0x7f) as u8, 0];
+    let bound = |timestamp: u64| vec![0x80 | ((timestamp + 1) >> 7) as u8, ((timestamp + 1) & 0x7f) as u8, 0];
     for (haves, claims, messages) in [(0, false, 1), (1, false, 2), (8, false, 9), (8, true, 9)] {
         let mut limits = Limits::initiator();
         limits.haves = haves;

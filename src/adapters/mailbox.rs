@@ -133,7 +133,7 @@ impl Iterator for Wakers {
 
 impl Drop for Wakers {
     fn drop(&mut self) {
-        while let Some(waker) = self.next() {
+        for waker in self.by_ref() {
             // A second panic while one goes on would end the program.
             let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }

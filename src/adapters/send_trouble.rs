@@ -44,7 +44,7 @@ impl SendTrouble {
         match self.told {
             // A word of its own puts off no other.
             Some((at, pause)) if now.since(at) < pause && is_named => return None,
-            Some((at, pause)) if now.since(at) < pause => self.told = Some((at, pause)),
+            Some((at, pause)) if now.since(at) < pause => {}
             Some((_, pause)) if !is_new => self.told = Some((now, pause.saturating_mul(2).min(LONGEST_PAUSE))),
             _ => self.told = Some((now, FIRST_PAUSE)),
         }

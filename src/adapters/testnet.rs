@@ -99,7 +99,9 @@ impl Testnet {
             let rest = sockets.split_off(share.min(sockets.len()));
             testnet.serve(&config, std::mem::replace(&mut sockets, rest))?;
         }
-        if testnet.join(&mut rng).await == 0 && testnet.nodes.len() > 1 {
+        // A machine that is busy may lose one.
+        let is_alone = testnet.nodes.len() == 1;
+        if !is_alone && testnet.join(&mut rng).await == 0 && testnet.join(&mut rng).await == 0 {
             let sentence =
                 "no node reached another over the loopback interface: is it up, and does a firewall let UDP through?";
             return Err(io::Error::new(io::ErrorKind::NetworkUnreachable, sentence));

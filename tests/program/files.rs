@@ -75,7 +75,13 @@ fn a_limit_of_the_system_is_a_failure_with_the_reason() {
     let left: Vec<_> = fs::read_dir(&made).unwrap().chain(fs::read_dir(made.join("pages")).unwrap()).collect();
     assert_eq!(left.len(), 1, "{left:?}");
     for files in 5..12 {
-        for command in ["keygen key", "inspect", "man pages", "put hello --timeout 0.1", "testnet --timeout 0.1"] {
+        for command in [
+            "keygen key",
+            "inspect",
+            "man pages",
+            "put hello --bootstrap 127.0.0.1:1 --timeout 0.1",
+            "testnet --timeout 0.1",
+        ] {
             let (code, said) = in_shell(&format!("exec prlimit --nofile={files} \"$0\" {command} < /dev/null"));
             let is_plain = ["panicked", "os error", "uncategorized"].iter().all(|word| !said.contains(word));
             assert!(matches!(code, Some(0 | 1)) && is_plain, "{files} files, {command}: {code:?} {said}");

@@ -5,6 +5,8 @@
 
 mod absence;
 mod commands;
+#[path = "../shared/eventually.rs"]
+mod eventually;
 mod fake;
 mod files;
 #[path = "../shared/folder.rs"]

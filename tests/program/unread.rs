@@ -7,14 +7,12 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::commands::World;
+use crate::eventually::{PATIENCE, eventually};
 use crate::folder::Folder;
 use crate::process::run;
 use crate::program::Running;
 use crate::saving::contacts;
 use crate::signals::{fill, full_pipe};
-
-/// A network of this machine needs a second at most.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Rule U5. There is no such name, which is a word, and no place for one.
 #[test]
@@ -42,11 +40,14 @@ fn a_node_whose_words_nobody_reads_answers_and_ends_in_order() {
 /// Rule U6. It has nothing more to say, of which it would hear that nobody reads it.
 #[test]
 fn a_daemon_whose_reader_has_gone_ends_without_a_word() {
-    for command in [&["testnet", "--nodes", "2"][..], &["node", "--bind", "127.0.0.1:0"]] {
-        let mut running = Running::start(command);
-        assert!(!running.line().is_empty());
+    for (command, last) in
+        [(&["testnet", "--nodes", "2"][..], "bootstrap"), (&["node", "--bind", "127.0.0.1:0"], "waits")]
+    {
+        let (mut running, begun) = (Running::start(command), Instant::now());
+        running.line_with(last);
         running.stop_reading();
         assert_eq!(running.wait().code, Some(0), "{command:?}");
+        assert!(begun.elapsed() < PATIENCE, "{command:?} ended with its time");
     }
 }
 
@@ -62,9 +63,5 @@ fn a_node_whose_results_nobody_reads_goes_on_saving_its_state() {
     let mut lines = io::BufReader::new(reader);
     lines.read_line(&mut String::new()).unwrap();
     fill(&filler);
-    let begun = Instant::now();
-    while contacts(&state) < 8 {
-        assert!(begun.elapsed() < PATIENCE, "it is never saved");
-        std::thread::yield_now();
-    }
+    eventually(|| contacts(&state) >= 8);
 }

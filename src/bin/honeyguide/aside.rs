@@ -2,11 +2,11 @@
 //! otherwise when nobody reads, and could not end in order (rule U5).
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::count::count;
 
@@ -19,7 +19,16 @@ const LOOKS: u32 = 8;
 /// .. or so many, if the thread that writes has not had its turn.
 const LOOKS_FOR_A_TURN: u32 = 200;
 
+/// How long a program that is to end waits for a reader who is slow.
+const HURRY: Duration = Duration::from_millis(50);
+
 static ASIDE: OnceLock<Aside> = OnceLock::new();
+static IS_HURRIED: AtomicBool = AtomicBool::new(false);
+
+/// The program is to end now, and no longer when all was read.
+pub fn hurry() {
+    IS_HURRIED.store(true, Ordering::SeqCst);
+}
 
 /// Tells a line, which has no end yet.
 pub fn tell(line: &str) {
@@ -83,20 +92,22 @@ impl Aside {
     }
 
     fn finish(&self) {
-        self.wait();
+        let begun = Instant::now();
+        self.wait(begun);
         if self.counts.left_out.load(Ordering::SeqCst) > 0 {
             self.send("", 0);
-            self.wait();
+            self.wait(begun);
         }
     }
 
-    fn wait(&self) {
+    fn wait(&self, since: Instant) {
         let (mut last, mut looks) = (0, 0);
         loop {
             let [written, begun, taken] = [&self.counts.written, &self.counts.begun, &self.counts.taken]
                 .map(|count| count.load(Ordering::SeqCst));
             let most = if begun > written { LOOKS } else { LOOKS_FOR_A_TURN };
-            if written >= taken || looks >= most {
+            let is_late = IS_HURRIED.load(Ordering::SeqCst) && since.elapsed() >= HURRY;
+            if written >= taken || looks >= most || is_late {
                 return;
             }
             looks = if written == last { looks + 1 } else { 0 };

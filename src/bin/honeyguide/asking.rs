@@ -45,7 +45,7 @@ impl Asking {
         // Of several addresses of a name, that of the node that is there.
         if addrs.len() > 1 {
             for addr in addrs {
-                if node.ping(addr.into()).await?.outcome.answered > 0 {
+                if options.under_way.wait(node.ping(addr.into())).await?.outcome.answered > 0 {
                     at = addr;
                     break;
                 }

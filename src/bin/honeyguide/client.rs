@@ -79,9 +79,8 @@ pub async fn join(options: &Options, node: &Handle, start: &Start) -> Result<Out
                 return Ok(outcome);
             }
             // That nobody answers is no news at once, for datagrams are lost; that they cannot be sent is.
-            let is_news = joining.has_unsent() || begun.elapsed() >= PATIENCE;
-            let why = joining.unheard().join("; ");
-            if is_news && !why.is_empty() && why != told {
+            let why = if begun.elapsed() >= PATIENCE { joining.unheard() } else { joining.unsent() }.join("; ");
+            if !why.is_empty() && why != told {
                 say(format_args!("{why}; they are asked again"));
                 told = why;
             }

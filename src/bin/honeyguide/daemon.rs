@@ -1,7 +1,8 @@
 //! A node that runs for as long as it may, and says what becomes of it.
 //!
-//! Model: three things go on beside one another, and none waits for another's disk or reader: what is told, what is
-//! kept of the state, and the journal. Whatever ends first of the node, the time and the reader ends them all.
+//! Model: three things go on beside one another, and none waits for another: what is told, what is kept of the state,
+//! and the watch over the journal, which the node itself writes. Whatever ends first of the node, the time and the
+//! reader ends them all.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -70,16 +71,21 @@ impl<'a> Daemon<'a> {
         let node = self.node;
         let journal = recorded.as_ref().map(|recorded| recorded.name().to_owned());
         let mut unrecorded = Ok(());
-        let why = tokio::select! {
+        let ended = tokio::select! {
             biased;
-            why = ending => why,
-            () = node.ended() => return Err(panicked(journal)),
-            () = standard::reader_gone() => return Err(Failed::unread()),
-            failed = self.tell_all() => return Err(failed),
+            why = ending => Ok(why),
+            () = node.ended() => Err(panicked(journal)),
+            () = standard::reader_gone() => Err(Failed::unread()),
+            failed = self.tell_all() => Err(failed),
             never = keep(node, store) => match never {},
             never = watch(recorded, &mut unrecorded) => match never {},
         };
-        self.end(why).await.and(unrecorded)
+        let ran = match ended {
+            Ok(why) => self.end(why).await,
+            Err(failed) => Err(failed),
+        };
+        // That nobody reads is no failure, and hides none.
+        if ran.as_ref().is_err_and(|failed| failed.code > 0) { ran } else { unrecorded.and(ran) }
     }
 
     /// Tells what there is to tell, until it cannot be told any more.

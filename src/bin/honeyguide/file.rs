@@ -122,7 +122,10 @@ impl Owned {
             }
             Ok(false) => return Err(io::Error::other("somebody else has changed it, and it is left as it is")),
             // Somebody has removed it.
-            Err(error) if error.kind() == ErrorKind::NotFound => self.file = create_locked(&self.path, bytes)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let before = std::mem::replace(&mut self.file, create_locked(&self.path, bytes)?);
+                self.first.get_or_insert(before);
+            }
             Err(error) => return Err(error),
         }
         (self.is_new, self.content) = (false, bytes.to_vec());

@@ -102,13 +102,31 @@ impl Heard {
     /// Whether a datagram that the node took is like this, the oldest first.
     fn any(&self, mut is_it: impl FnMut(SocketAddr, &[u8]) -> bool) -> bool {
         let state = lock(&self.0);
-        let mut records = state.journal.as_slice();
+        let mut came = Vec::new();
+        state.each(|now, _, _| {
+            came.push(now);
+            false
+        });
+        // Where several came at one moment and not all were dropped, it is not known which.
+        let is_dropped = |now| count_of(&state.dropped, now) >= count_of(&came, now);
+        state.each(|now, from, payload| !is_dropped(now) && is_it(from, payload))
+    }
+}
+
+/// How often it stands in a list that is in order.
+fn count_of(list: &[Instant], now: Instant) -> usize {
+    list.partition_point(|at| *at <= now) - list.partition_point(|at| *at < now)
+}
+
+impl HeardState {
+    /// Whether a datagram is like this, the oldest first.
+    fn each(&self, mut is_it: impl FnMut(Instant, SocketAddr, &[u8]) -> bool) -> bool {
+        let mut records = self.journal.as_slice();
         loop {
             let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
             let Ok((record, after)) = Record::decode(records, &mut nodes) else { return false };
             if let Call::Input(Input::Datagram { from, payload, .. }) = record.call
-                && state.dropped.binary_search(&record.now).is_err()
-                && is_it(from.into(), payload)
+                && is_it(record.now, from.into(), payload)
             {
                 return true;
             }

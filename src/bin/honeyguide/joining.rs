@@ -144,8 +144,10 @@ impl Joining {
         if outcome.answered > 0 {
             link.waiting.clear();
         }
-        // What our own side could not send is no query.
-        if usize::from(outcome.queried) >= link.asked.len() {
+        // What our own side could not send is no query, and nobody was silent.
+        if outcome.queried == 0 {
+            link.asked.iter().for_each(|addr| _ = self.asked.remove(addr));
+        } else if outcome.answered == 0 && usize::from(outcome.queried) >= link.asked.len() {
             self.unsent.forget(&link.asked);
         }
     }
@@ -181,9 +183,9 @@ impl Joining {
         all.into_iter().collect()
     }
 
-    /// Whether this machine could not send to some of them.
-    pub fn has_unsent(&self) -> bool {
-        !self.unsent.causes().is_empty()
+    /// Where this machine could not send, and why.
+    pub fn unsent(&self) -> Vec<String> {
+        self.unsent.causes().into_iter().map(|(addr, error)| unsent::words(addr, error)).collect()
     }
 
     /// Why none of those that were asked was heard, if any was.
@@ -191,7 +193,7 @@ impl Joining {
         let unsent = self.unsent.causes();
         let silent = self.asked.iter().filter(|addr| !unsent.contains_key(*addr));
         let silent: Vec<_> = silent.map(SocketAddr::to_string).collect();
-        let mut faults: Vec<_> = unsent.into_iter().map(|(addr, error)| unsent::words(addr, error)).collect();
+        let mut faults = self.unsent();
         if !silent.is_empty() {
             let silent = silent.join(", ");
             faults.insert(0, format!("no node answered at {silent}: check the address and whether UDP gets through"));

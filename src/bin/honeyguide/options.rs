@@ -274,7 +274,7 @@ pub fn frame(text: &str) -> Result<usize, String> {
 /// A sequence number, not negative.
 pub fn seq(text: &str) -> Result<i64, String> {
     match text.parse::<i64>() {
-        Ok(seq) if seq >= 0 => Ok(seq),
+        Ok(seq) if seq >= 0 && !text.starts_with('+') => Ok(seq),
         _ => Err(format!("not a whole number from 0 to {}", i64::MAX)),
     }
 }

@@ -1,7 +1,8 @@
-use std::net::SocketAddr;
+use std::collections::VecDeque;
 
 use honeyguide::Outcome;
-use honeyguide::adapters::Handle;
+use honeyguide::adapters::Answer;
+use honeyguide::dht::Reason;
 use serde_json::json;
 
 use crate::addressees;
@@ -30,11 +31,23 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let reached = addressees::reach(options, &args.rules, &args.random, &args.addr, heard.clone());
     let (node, addrs) = reached.await?;
     let unsent = Unsent::of(&node);
+    let mut waiting: VecDeque<_> = addrs.into_iter().map(|addr| (addr, Tries::default())).collect();
     let mut silent = Vec::new();
-    for addr in addrs {
-        match ping(options, &node, addr).await? {
-            None => return Ok(()),
-            Some(outcome) => silent.push((addr, outcome)),
+    // Each of a name's addresses is asked once before one is asked again.
+    while let Some((addr, mut tries)) = waiting.pop_front() {
+        let mut finished = options.under_way.wait(node.ping(addr.into())).await?;
+        if let Some(answer) = finished.results.first() {
+            return report(options, answer, &finished.outcome);
+        }
+        match tries.again(&mut finished.outcome) {
+            true => waiting.push_back((addr, tries)),
+            false => silent.push((addr, finished.outcome)),
+        }
+        if let Some(interrupted) = options.under_way.interrupted(&finished.outcome) {
+            return Err(interrupted);
+        }
+        if finished.outcome.reason == Reason::Deadline {
+            break;
         }
     }
     node.shutdown().await;
@@ -44,19 +57,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     Err(silent.last().map_or(Failed::from("nobody was asked"), |(_, outcome)| failed.with(outcome)))
 }
 
-/// Prints the answer, or returns how it went without one.
-async fn ping(options: &Options, node: &Handle, to: SocketAddr) -> Result<Option<Outcome>, Failed> {
-    let mut tries = Tries::default();
-    let finished = loop {
-        let mut finished = options.under_way.wait(node.ping(to.into())).await?;
-        if !tries.again(&mut finished.outcome) {
-            break finished;
-        }
-    };
-    if let Some(interrupted) = options.under_way.interrupted(&finished.outcome) {
-        return Err(interrupted);
-    }
-    let Some(answer) = finished.results.first() else { return Ok(Some(finished.outcome)) };
+fn report(options: &Options, answer: &Answer, outcome: &Outcome) -> Result<(), Failed> {
     let rtt = millis(answer.rtt);
     options.out().line(
         format_args!("{} answered in {rtt:.3} ms, id {}", answer.from, answer.id),
@@ -64,8 +65,7 @@ async fn ping(options: &Options, node: &Handle, to: SocketAddr) -> Result<Option
             "addr": answer.from.to_string(),
             "id": answer.id.to_string(),
             "rtt_ms": rtt,
-            "outcome": outcome_json(&finished.outcome),
+            "outcome": outcome_json(outcome),
         }),
-    )?;
-    Ok(None)
+    )
 }

@@ -101,7 +101,11 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         Some(item) => node.put_mutable(item, args.cas),
         None => node.put_immutable(value),
     };
-    let stored = asking.wait(options, store).await;
+    let stored = match args.cas {
+        None => asking.wait(options, store).await,
+        // Asked again, a node that has stored it would refuse what is its own answer.
+        Some(_) => options.under_way.wait(store(&asking.node)).await,
+    };
     progress.finish_and_clear();
     let finished = match stored {
         Ok(finished) => finished,
@@ -279,6 +283,9 @@ fn warning(outcome: &Outcome) -> Option<String> {
 async fn next_seq(options: &Options, asking: &Asking, key: &[u8; 32], salt: &[u8]) -> Result<i64, Failed> {
     let found = asking.wait(options, |node| node.get_mutable(key, salt, None, Freshness::Newest)).await?;
     let outcome = &found.outcome;
+    if let Some(ended) = options.under_way.ended_before(outcome) {
+        return Err(ended);
+    }
     let highest = found.results.iter().filter_map(|found| found.mutable.as_ref()).map(|m| m.seq).max();
     let next = highest.map_or(Some(1), |seq| seq.checked_add(1)).ok_or_else(|| {
         let seq = i64::MAX;

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::failed::Failed;
 use crate::state::{State, StateContact, StateFile};
-use crate::worker;
+use crate::worker::{self, Working};
 
 /// So many contacts are worth a save at once: with them a node finds any other.
 const ENOUGH: usize = 8;
@@ -30,6 +30,7 @@ const MOST_OF_LINK: usize = 500;
 pub struct Store {
     /// Shared with whoever writes it.
     file: Arc<Mutex<StateFile>>,
+    saving: Option<Working<Result<State, Failed>>>,
     before: Option<State>,
     began: Instant,
     dates: Dates,
@@ -38,7 +39,7 @@ pub struct Store {
 impl Store {
     pub fn new(file: StateFile, before: Option<State>) -> Store {
         let (file, began) = (Arc::new(Mutex::new(file)), Instant::now());
-        Store { file, before, began, dates: Dates::new(began) }
+        Store { file, saving: None, before, began, dates: Dates::new(began) }
     }
 
     /// Whether it names anybody whom a node with so many links can ask.
@@ -53,6 +54,8 @@ impl Store {
     }
 
     pub async fn save(&mut self, node: &Handle) -> Result<(), Failed> {
+        // One after the other, so that the newest is the last. Whether that one failed is no matter now.
+        let _ = self.saved().await?;
         let links = node.addrs().len() as u8;
         let state = node.observe(move |node| {
             let contacts = node.contacts().map(|(link, view)| StateContact::new(link.0, view.id, view.endpoint));
@@ -67,15 +70,21 @@ impl Store {
         let state = State::new(ids.into_iter(), contacts);
         let file = self.file.clone();
         // A disk can take long, and the node and its signals must not wait for it.
-        let saving = worker::work(move || {
+        self.saving = Some(worker::work(move || {
             let saved = file.lock().unwrap_or_else(PoisonError::into_inner).save(&state);
             saved.map(|()| state)
-        });
+        }));
+        self.saved().await?
+    }
+
+    /// Waits for a save that is under way, and how it ended. One that takes too long stays under way.
+    async fn saved(&mut self) -> Result<Result<(), Failed>, Failed> {
+        let Some(saving) = &mut self.saving else { return Ok(Ok(())) };
         let seconds = PATIENCE.as_secs();
         let late = |_| format!("the state was not saved within {seconds} s: its disk does not answer");
-        let state = timeout(PATIENCE, saving).await.map_err(late)???;
-        self.before = Some(state);
-        Ok(())
+        let saved = timeout(PATIENCE, saving).await.map_err(late)?;
+        self.saving = None;
+        Ok(saved?.map(|state| self.before = Some(state)))
     }
 }
 

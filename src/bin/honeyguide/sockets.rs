@@ -29,7 +29,7 @@ impl Place {
         if let Some((_, zone)) = zoned(text) {
             return at_interface(text, zone);
         }
-        let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+        let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, number(port)?)));
         let Some((host, port)) = parts else {
             return Err("it takes a port: write it as address:port or host:port".into());
         };
@@ -64,11 +64,16 @@ impl Place {
     }
 }
 
+/// A port by its digits alone.
+fn number(port: &str) -> Option<u16> {
+    port.parse().ok().filter(|_| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// An address with the name of its interface, as in `[fe80::1%eth0]:6881`: the system knows its number.
 fn at_interface(text: &str, zone: &str) -> Result<Place, String> {
     let form = "write it as [fe80::1%eth0]:port";
     let parts = text.strip_prefix('[').and_then(|text| text.rsplit_once("]:"));
-    let parts = parts.and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+    let parts = parts.and_then(|(host, port)| Some((host, number(port)?)));
     let addrs = parts.ok_or(form)?.to_socket_addrs();
     let addr = addrs.ok().and_then(|mut addrs| addrs.next());
     addr.map(Place::Addr).ok_or_else(|| format!("this machine has no interface \"{zone}\": {form}"))

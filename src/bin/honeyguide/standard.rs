@@ -51,7 +51,7 @@ fn output() -> io::Result<&'static File> {
 pub async fn reader_gone() {
     use tokio::io::Interest;
     use tokio::net::unix::pipe::Sender;
-    // It is watched and never written to: it may block, and what is no pipe cannot be watched and has no reader.
+    // It is watched and never written to, so that it may block. A file cannot be watched, and has no reader.
     let watched = output().and_then(File::try_clone).and_then(Sender::from_file_unchecked);
     if let Ok(watched) = watched
         && watched.ready(Interest::ERROR).await.is_ok()

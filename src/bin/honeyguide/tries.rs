@@ -14,20 +14,34 @@ pub struct Tries {
 }
 
 impl Tries {
-    /// Whether a question that went like this is asked again. If not, its outcome is that of all tries.
+    /// Whether a question that went like this is asked again. If not, its outcome counts what all tries had.
     pub fn again(&mut self, outcome: &mut Outcome) -> bool {
         self.lost += 1;
         let is_lost = outcome.answered < outcome.queried && outcome.errored == 0 && outcome.refused.total() == 0;
         let is_over = matches!(outcome.reason, Reason::Deadline | Reason::Cancelled);
         if is_lost && !is_over && self.lost < MOST {
-            self.outcome.queried = self.outcome.queried.saturating_add(outcome.queried);
-            self.outcome.timed_out = self.outcome.timed_out.saturating_add(outcome.timed_out);
-            self.outcome.elapsed = self.outcome.elapsed.saturating_add(outcome.elapsed);
+            add(&mut self.outcome, outcome);
             return true;
         }
-        outcome.queried = outcome.queried.saturating_add(self.outcome.queried);
-        outcome.timed_out = outcome.timed_out.saturating_add(self.outcome.timed_out);
-        outcome.elapsed = outcome.elapsed.saturating_add(self.outcome.elapsed);
+        add(outcome, &self.outcome);
         false
+    }
+}
+
+/// What was asked and what came of it, together; the rest is that of the one.
+fn add(one: &mut Outcome, other: &Outcome) {
+    for (count, more) in [
+        (&mut one.queried, other.queried),
+        (&mut one.answered, other.answered),
+        (&mut one.late, other.late),
+        (&mut one.timed_out, other.timed_out),
+        (&mut one.invalid, other.invalid),
+    ] {
+        *count = count.saturating_add(more);
+    }
+    one.elapsed = one.elapsed.saturating_add(other.elapsed);
+    for (link, more) in one.links.iter_mut().zip(&other.links) {
+        link.queried = link.queried.saturating_add(more.queried);
+        link.answered = link.answered.saturating_add(more.answered);
     }
 }

@@ -22,7 +22,7 @@ pub struct UnderWay {
 }
 
 impl UnderWay {
-    /// Asks the operation that is under way to end, or the next one; whether there is one now, of which the command has
+    /// Asks the operation that is under way to end, and all that come after it; whether there is one now, of which the command has
     /// a last word then.
     pub fn end(&self, why: Ending) -> bool {
         let _ = self.why.set(why);
@@ -33,6 +33,9 @@ impl UnderWay {
     /// Waits for an operation to its end, whatever ends it.
     pub async fn wait<T: FromEvent + Unpin>(&self, mut operation: Operation<T>) -> Result<Finished<T>, OperationError> {
         self.is_there.store(true, Ordering::Relaxed);
+        if self.why.get().is_some() {
+            operation.cancel();
+        }
         let finished = tokio::select! {
             biased;
             finished = &mut operation => finished,
@@ -64,6 +67,9 @@ impl UnderWay {
     /// The next result of an operation that is to be waited for after the last one.
     pub async fn next<T: FromEvent>(&self, operation: &mut Operation<T>) -> Option<T> {
         self.is_there.store(true, Ordering::Relaxed);
+        if self.why.get().is_some() {
+            operation.cancel();
+        }
         loop {
             tokio::select! {
                 biased;
@@ -80,6 +86,12 @@ impl UnderWay {
             Ending::Interrupted => Some(Failed::from(format!("interrupted: {}", answers(outcome))).with(outcome)),
             Ending::TimeUp(_) => None,
         }
+    }
+
+    /// What is said where a store was to end before it had begun.
+    pub fn ended_before(&self, outcome: &Outcome) -> Option<Failed> {
+        let why = Failed::from(*self.why.get()?).sentence;
+        Some(Failed::from(format!("{why}: nothing was stored")).with(outcome))
     }
 
     /// The same of a store that did what it was started for.

@@ -5,6 +5,7 @@
 use std::thread;
 use std::time::Duration;
 
+use crate::aside;
 use crate::ending::Ending;
 use crate::options::Options;
 use crate::print::{Volume, say_at, under_way};
@@ -23,6 +24,7 @@ pub fn watch(options: &Options, limit: Option<Duration>) {
     let _ = thread::Builder::new().name("honeyguide-unread".into()).spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         let why = runtime.block_on(async { options.ending_after(limit).await });
+        aside::hurry();
         if why == Ending::Interrupted {
             options.interrupted.notify_one();
         }
