@@ -47,7 +47,7 @@ use tokio::net::UdpSocket;
 use tokio::runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{unconstrained, yield_now};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::adapters::bind::addrs_of;
 use crate::adapters::handle::Handle;
@@ -176,6 +176,11 @@ async fn run(mut task: Task) {
     let mut armed = None;
     let sockets = runner.links().clone();
     let mut receivers: Vec<_> = (0..sockets.len() as u8).map(|i| SocketReceiver::new(LinkId(i))).collect();
+    for socket in sockets.iter() {
+        // The runtime takes a new socket for one without anything to read until it has heard otherwise. Of one that has
+        // no room it does not hear.
+        let _ = timeout(SLICE, socket.writable()).await;
+    }
     let clock = runner.clock();
     let (mut turn, mut in_a_row, mut rested) = (0, 0, clock.now());
     loop {

@@ -22,8 +22,8 @@ pub struct UnderWay {
 }
 
 impl UnderWay {
-    /// Asks the operation that is under way to end, and all that come after it; whether there is one now, of which the command has
-    /// a last word then.
+    /// Asks the operation that is under way to end, and all that come after it; whether there is one now, of which the
+    /// command has a last word then.
     pub fn end(&self, why: Ending) -> bool {
         let _ = self.why.set(why);
         self.end.notify_one();
