@@ -140,6 +140,15 @@ mod tests {
         (0..=bits).rfind(|i| has_prefix(a.ip_bytes(), b.ip_bytes(), *i)).unwrap()
     }
 
+    /// Rule J11. Whoever has the program and no key cannot turn an address back.
+    #[test]
+    fn what_an_address_becomes_depends_on_the_key() {
+        let real = Endpoint::v4([93, 184, 216, 34], 6881);
+        let turned: std::collections::BTreeSet<_> =
+            (0..32).map(|key| Addresses::new([key; 16], false).endpoint(real).ip_bytes().to_vec()).collect();
+        assert!(turned.len() > 30, "{} of 32 keys make a difference", turned.len());
+    }
+
     #[test]
     fn prefixes_ranges_and_families_stay_and_no_address_does() {
         let mut rng = Rng::from_seed([1; 32]);
