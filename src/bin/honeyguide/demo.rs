@@ -1,6 +1,7 @@
 //! The main job, on real sockets: what one node signs and stores, a stranger finds with the public key alone.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use honeyguide::Id;
@@ -23,6 +24,7 @@ use crate::options::Options;
 use crate::print::{Out, millis, outcome_text};
 use crate::start::Start;
 use crate::testnet;
+use crate::under_way::UnderWay;
 
 /// Tells relay lists from other items of the same key.
 const SALT: &[u8] = b"relays";
@@ -80,6 +82,7 @@ struct Demo {
     /// Knows the public key and nothing else.
     stranger: Handle,
     secret_key: [u8; 32],
+    under_way: Arc<UnderWay>,
 }
 
 impl Demo {
@@ -108,14 +111,14 @@ impl Demo {
             None => "an author and a stranger joined".into(),
         };
         step.report(options.out(), "start", joined.map(|()| done))?;
-        Ok(Demo { testnet, author, stranger, secret_key: rng.bytes() })
+        Ok(Demo { testnet, author, stranger, secret_key: rng.bytes(), under_way: options.under_way.clone() })
     }
 
     async fn publish(&self, step: &mut Step, relays: &[String], seq: i64, cas: Option<i64>) -> Result<(), Failed> {
         let value = bendy::serde::to_bytes(relays).map_err(|error| error.to_string())?;
         let item = Item::mutable(&self.secret_key, &value).salt(SALT).seq(seq).sign();
         let item = item.map_err(|error| error.to_string())?;
-        let put = self.author.put_mutable(&item, cas).await?;
+        let put = self.under_way.wait(self.author.put_mutable(&item, cas)).await?;
         step.count(&put.outcome, put.outcome.stored.all);
         Ok(())
     }
@@ -123,8 +126,8 @@ impl Demo {
     /// The stranger has to find these relays, in this version.
     async fn resolve(&self, step: &mut Step, relays: &[String], seq: i64) -> Result<(), Failed> {
         let key = SignedItem::public_key(&self.secret_key);
-        let got = self.stranger.get_mutable(&key, SALT, None, Freshness::Newest).await;
-        let got = got?;
+        let got = self.stranger.get_mutable(&key, SALT, None, Freshness::Newest);
+        let got = self.under_way.wait(got).await?;
         step.count(&got.outcome, got.outcome.answered);
         let none = || Failed::from(format!("no node returned the list ({})", outcome_text(&got.outcome)));
         let none = || none().with(&got.outcome);
@@ -143,10 +146,10 @@ impl Demo {
     }
 
     async fn meet(&self, step: &mut Step, info_hash: Id, port: u16) -> Result<SocketAddr, Failed> {
-        let announced = self.author.announce(info_hash, Some(port), PeerKind::Downloader).await;
-        let announced = announced?;
+        let announced = self.author.announce(info_hash, Some(port), PeerKind::Downloader);
+        let announced = self.under_way.wait(announced).await?;
         step.count(&announced.outcome, announced.outcome.stored.all);
-        let found = self.stranger.get_peers(info_hash).await?;
+        let found = self.under_way.wait(self.stranger.get_peers(info_hash)).await?;
         step.count(&found.outcome, found.outcome.answered);
         let mut peers = found.results.iter().flat_map(|list| list.peers.iter());
         let none = || Failed::from(format!("the announced peer was not found ({})", outcome_text(&found.outcome)));

@@ -129,8 +129,9 @@ impl Explainer {
             return;
         }
         let now = self.now;
-        let op = self.asked.get(&(link, from, error.tid.to_vec())).copied();
-        if let Some(told) = op.and_then(|op| self.told(op)) {
+        let op = self.asked.remove(&(link, from, error.tid.to_vec()));
+        // What the node asks for itself may have the transaction id of an operation that is over.
+        if let Some(told) = op.and_then(|op| self.told(op)).filter(|told| told.end.is_none()) {
             told.close(from);
             told.moments.push((now, Moment::Failed { to: Some(from), why: format!("error {}", error.code) }));
         }
