@@ -2,6 +2,7 @@
 
 use crate::commands::ID;
 use crate::fake::{Fake, TOKEN, nodes};
+use crate::folder::Folder;
 use crate::program::Running;
 
 /// Rule U25. One node confirms the store, another one never answers it.
@@ -60,4 +61,24 @@ fn an_interrupted_search_prints_what_it_had_and_how_many_answered() {
         assert_eq!((&last["outcome"]["answered"], &last["outcome"]["reason"]), (&1.into(), &"cancelled".into()));
         assert!(!had.is_empty() && run.out.contains(line), "{run:?}");
     }
+}
+
+/// Rule U25. It is interrupted while it looks for the number of the version before, and nothing is stored after that.
+#[test]
+fn a_put_that_is_interrupted_before_it_knows_its_number_stores_nothing() {
+    let folder = Folder::new();
+    let secret = folder.with("secret", "11".repeat(32));
+    let silent = Fake::new(2, |method| (method != "get").then(Vec::new));
+    let named = [&nodes(&[(2, silent.addr)])[..], TOKEN.as_bytes()].concat();
+    let first = Fake::new(1, move |_| Some(named.clone()));
+    let at = first.addr.to_string();
+    let running = Running::start(&["put", "hello", "--secret", &secret, "--bootstrap", &at, "--json"]);
+    first.wait_for("get");
+    silent.wait_for("get");
+    running.wait_until_it_waits();
+    let run = running.end_by("INT");
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let last = run.objects().pop().unwrap();
+    assert!(last["error"].as_str().unwrap().contains("interrupted: nothing was stored"), "{run:?}");
+    assert!(first.asked.try_iter().all(|method| method != "put"));
 }
