@@ -176,11 +176,7 @@ async fn run(mut task: Task) {
     let mut armed = None;
     let sockets = runner.links().clone();
     let mut receivers: Vec<_> = (0..sockets.len() as u8).map(|i| SocketReceiver::new(LinkId(i))).collect();
-    for socket in sockets.iter() {
-        // The runtime takes a new socket for one without anything to read until it has heard otherwise. Of one that has
-        // no room it does not hear.
-        let _ = timeout(SLICE, socket.writable()).await;
-    }
+    be_heard_of(&sockets).await;
     let clock = runner.clock();
     let (mut turn, mut in_a_row, mut rested) = (0, 0, clock.now());
     loop {
@@ -239,6 +235,14 @@ async fn run(mut task: Task) {
             // A timer that fires early by its own granularity is armed again.
             TaskWake::Deadline => armed = None,
         }
+    }
+}
+
+/// The runtime takes a new socket for one without anything to read until it has heard otherwise. Of one that has no
+/// room it does not hear.
+async fn be_heard_of(sockets: &[UdpSocket]) {
+    for socket in sockets {
+        let _ = timeout(SLICE, socket.writable()).await;
     }
 }
 

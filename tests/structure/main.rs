@@ -8,6 +8,7 @@ mod faces;
 mod fields;
 mod floors;
 mod imports;
+mod judges;
 mod length;
 mod links;
 mod map;
@@ -68,6 +69,11 @@ fn links_lead_to_headings_that_are_there() {
 #[test]
 fn the_map_of_the_architecture_names_what_is_there() {
     hold(map::check(&repository().0));
+}
+
+#[test]
+fn every_test_judges_mutants_or_is_said_not_to() {
+    hold(judges::check(&repository().0, &scripts()));
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub struct Newcomer {
     pub(super) endpoint: Endpoint,
     pub(super) bucket: u8,
     pub(super) secure: bool,
-    /// The second of its arrival; of one that was named and is being asked, the second from which it may be asked again.
+    /// The second of its arrival; of one that was named and is being asked, that from which it may be asked again.
     pub(super) since: u32,
     /// The second from which it may be asked.
     pub(super) due: u32,
