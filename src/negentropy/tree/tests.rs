@@ -84,6 +84,21 @@ fn a_tree_that_is_thinned_out_in_one_place_stays_a_tree() {
         }
     }
     same(&tree, &model);
+    // What is joined stays joined.
+    let mut fresh = Tree::new();
+    model.iter().for_each(|entry| assert_eq!(fresh.insert(*entry), Ok(true)));
+    let (kept, least) = (tree.memory(), fresh.memory());
+    assert!(kept < 2 * least, "{kept} bytes where a tree that grew takes {least}");
+    let (kept, least) = (inner(&tree.root), inner(&fresh.root));
+    assert!(kept <= 6 * least, "{kept} nodes above leaves where a tree that grew has {least}");
+}
+
+/// Nodes above leaves.
+fn inner(node: &TreeNode) -> usize {
+    match node {
+        TreeNode::Leaf(_) => 0,
+        TreeNode::Inner(children) => 1 + children.iter().map(|child| inner(&child.node)).sum::<usize>(),
+    }
 }
 
 #[test]
