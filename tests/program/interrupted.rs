@@ -1,4 +1,4 @@
-//! Who interrupts a put or an announce is told how far it had come.
+//! Who interrupts a search, a put or an announce is told how far it had come.
 
 use crate::commands::ID;
 use crate::fake::{Fake, TOKEN, nodes};
