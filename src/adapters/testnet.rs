@@ -27,8 +27,8 @@ const SETTLED: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Threads at most.
 const THREADS: usize = 4;
-/// What one asker may ask of a node: ten thousand operations at once.
-const OPEN: Rate = Rate { per_second: 20_000, burst: 40_000 };
+/// What may be asked of a node: more than a processor answers, or a burst would be answered for its first second alone.
+const OPEN: Rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
 
 /// A running network. When it is dropped, its nodes end.
 ///
@@ -72,10 +72,7 @@ impl Testnet {
     /// since the loopback interface is down; outside a tokio runtime, and in one without a clock (`enable_time`), as
     /// [`spawn`].
     pub async fn start(nodes: usize, port: u16, rng_seed: [u8; 32]) -> io::Result<Testnet> {
-        let mut config = Config::small().local();
-        config.limiter.per_endpoint = OPEN;
-        config.limiter.per_node = OPEN;
-        Testnet::start_with(config, nodes, port, rng_seed).await
+        Testnet::start_with(small_and_open(), nodes, port, rng_seed).await
     }
 
     /// The same with nodes of another configuration, for example with more room for items than the smallest nodes have.
@@ -195,5 +192,31 @@ impl Testnet {
             }
         };
         let _ = timeout(PATIENCE, settled).await;
+    }
+}
+
+/// The configuration of a node that answers one asker as much as it asks.
+fn small_and_open() -> Config {
+    let mut config = Config::small().local();
+    config.limiter.per_endpoint = OPEN;
+    config.limiter.per_node = OPEN;
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::list::List;
+    use crate::base::time::Instant;
+    use crate::dht::limiter::Limiter;
+    use crate::krpc::endpoint::Endpoint;
+
+    #[test]
+    fn a_node_of_a_test_network_answers_twenty_bursts_of_ten_thousand_at_one_instant() {
+        let config = small_and_open();
+        let mut limiter = Limiter::new(config.limiter, config.network, [7, 8], List::zeroed(64));
+        let asked = |port| Endpoint::v4([127, 0, 0, 1], port);
+        let admitted = (0..200_000u32).filter(|n| limiter.admit(Instant::ZERO, &asked(1000 + (n / 10_000) as u16)));
+        assert_eq!(admitted.count(), 200_000, "each burst by an asker of its own");
     }
 }
