@@ -48,6 +48,8 @@ impl Recorded {
         let args = ["--bind", "127.0.0.1:0", "--bootstrap", &bootstrap, "--journal", &journal, "--state", &state];
         let mut node = Running::start(&[&["node"], &args[..]].concat());
         let addr = node.line_with("link 0").split_whitespace().nth(2).unwrap().to_string();
+        let written = || fs::metadata(&journal).unwrap().len();
+        let begun = written();
         node.line_with("joined");
         let client = |args: &[&str]| honeyguide(&[args, &["--bootstrap", &addr]].concat()).ended(0, &[]);
         client(&["put", "hello"]);
@@ -60,6 +62,8 @@ impl Recorded {
         }
         stranger.set_read_timeout(Some(PATIENCE)).unwrap();
         stranger.recv_from(&mut [0; 1500]).unwrap();
+        // A run that is over within a moment has written nothing when it is killed.
+        eventually(|| written() > begun);
         let run = node.end_by(signal);
         Recorded { folder, journal, addr, run }
     }
@@ -274,6 +278,64 @@ fn a_shrinking_that_is_interrupted_keeps_the_best_so_far() {
     assert!(begin.elapsed() < PROMPT, "{:?}", begin.elapsed());
     honeyguide(&["replay", &short]).ended(0, &[]);
     assert!(recorded.folder.names().iter().all(|name| !name.starts_with(".honeyguide")), "nothing is left beside it");
+}
+
+/// Rules J3 and J12: what is left is of this program, whatever recorded it, and is read like any other.
+#[test]
+fn a_journal_of_an_earlier_format_shrinks_to_one_of_this_format() {
+    let folder = Folder::new();
+    let (old, short) = ("tests/journals/format-2.journal", folder.file("short"));
+    let check = r#"! "$0" replay "$1" --explain | grep -q bootstrap"#;
+    let shrink = ["journal", "shrink", old, &short, "--json", "--", "sh", "-c", check, PROGRAM];
+    let left = honeyguide(&shrink).ended(0, &[]).objects().remove(0);
+    assert_eq!(left["calls"], 1, "{left}");
+    for reader in [&["replay", &short][..], &["journal", "scrub", &short, &folder.file("scrubbed")]] {
+        honeyguide(reader).ended(0, &[]);
+    }
+    // A program that reads it finds no fault with it: there is nothing to be found.
+    let other = folder.file("other");
+    honeyguide(&["journal", "shrink", old, &other, "--", PROGRAM, "replay"]).ended(1, &["does not fail"]);
+    // It fails without any call, too, and that is the shortest run.
+    let left = honeyguide(&["journal", "shrink", old, &other, "--json", "--", "false"]).ended(0, &[]).objects();
+    assert_eq!((&left[0]["calls"], &left[0]["complete"]), (&0.into(), &true.into()), "{left:?}");
+}
+
+/// Rule J1: the place that is named is one of the file. Records of format 2 have no frames in it.
+#[test]
+fn a_place_in_a_journal_is_one_of_its_file() {
+    let folder = Folder::new();
+    let old = fs::read("tests/journals/format-2.journal").unwrap();
+    let told = |name: &str| honeyguide(&["replay", name]).err.split_once("after byte ").unwrap().1.to_string();
+    // Its last record, the end, has six bytes.
+    let cut = &old[..old.len() - 6];
+    assert!(told(&folder.with("old", cut)).starts_with(&format!("{};", cut.len())));
+    // One of this format, cut within its last record.
+    let recorded = Recorded::until("INT");
+    let new = fs::read(&recorded.journal).unwrap();
+    let cut = told(&folder.with("cut", &new[..new.len() - 1]));
+    assert!(cut.split_once(';').unwrap().0.parse::<usize>().unwrap() < new.len(), "{cut}");
+}
+
+/// Rules J12 and U5: what a check has started ends with it.
+#[cfg(unix)]
+#[test]
+fn a_shrinking_that_is_interrupted_leaves_nothing_of_its_check() {
+    use std::os::unix::ffi::OsStrExt;
+    let recorded = Recorded::until("INT");
+    let pid = recorded.folder.file("pid");
+    // A name that is no text is one like any other.
+    let odd = std::path::Path::new(&recorded.folder.file("odd")).with_extension(std::ffi::OsStr::from_bytes(b"\xff"));
+    fs::create_dir(&odd).unwrap();
+    let check = r#"sleep 600 & echo $! > "$0.new"; mv "$0.new" "$0"; wait"#;
+    let mut command = Command::new(PROGRAM);
+    command.args(["journal", "shrink", &recorded.journal]).arg(odd.join("short")).args(["--", "sh", "-c", check, &pid]);
+    let running = Running::piped(&mut command);
+    eventually(|| fs::exists(&pid).unwrap());
+    running.end_by("TERM").ended(1, &["interrupted"]);
+    let started = fs::read_to_string(&pid).unwrap();
+    let stat = format!("/proc/{}/stat", started.trim());
+    // Whoever takes it over may not have heard of its end yet.
+    eventually(|| fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z ")));
 }
 
 /// Rule J13.

@@ -92,10 +92,10 @@ impl<'r> Guarded<'r> {
 }
 
 impl NodePanic {
-    /// What happened, of a journal whose records begin at this byte of the file.
-    pub fn text(&self, front: usize) -> String {
-        let NodePanic { at, call, seconds, what, is_in_call, said } = self;
-        let (at, place) = (front + at, if *is_in_call { "at" } else { "after" });
+    /// What happened, at this byte of the file.
+    pub fn text(&self, at: usize) -> String {
+        let NodePanic { at: _, call, seconds, what, is_in_call, said } = self;
+        let place = if *is_in_call { "at" } else { "after" };
         format!("the node panics {place} call {call} ({what}, at byte {at}, {seconds:.3} s after the start): {said}")
     }
 }
@@ -196,14 +196,14 @@ pub mod tests {
         let (records, places) = records();
         let Stop::Panic(panic) = run(&mut panicking("Dropped"), &records) else { panic!("it goes on") };
         assert_eq!((panic.at, panic.is_in_call), (places[2], true));
-        let text = panic.text(100);
+        let text = panic.text(100 + panic.at);
         let words = ["at call 2", "10 bytes from 127.0.0.1:4321", "1.000 s", "Dropped, on purpose", "guarded.rs:"];
         assert!(words.iter().all(|word| text.contains(word)), "{text}");
         assert!(text.contains(&format!("at byte {}", 100 + places[2])), "{text}");
 
         let Stop::Panic(panic) = run(&mut panicking("QuerySent"), &records) else { panic!("it goes on") };
         assert_eq!((panic.at, panic.is_in_call), (0, false));
-        let text = panic.text(100);
+        let text = panic.text(100 + panic.at);
         assert!(["after call 1", "ping 127.0.0.1:4321", "tag 3"].iter().all(|word| text.contains(word)), "{text}");
     }
 

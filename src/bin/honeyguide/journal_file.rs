@@ -40,6 +40,9 @@ const READ_AT_ONCE: u64 = 1 << 20;
 /// Characters of a version that are repeated.
 const MOST_VERSION: usize = 60;
 
+/// Bytes that a frame takes in front of its record.
+const FRAME: usize = 8;
+
 const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
 
 /// A journal that was read.
@@ -48,14 +51,29 @@ pub struct Journal {
     pub head: Head,
     /// In the present format, whatever the file's was.
     pub records: Vec<u8>,
-    /// Bytes of the file in front of the records, which are told where in the file something is wrong.
-    pub front: usize,
+    /// Bytes of the file in front of the records.
+    front: usize,
 }
 
 impl Journal {
+    #[cfg(test)]
+    pub fn of(head: Head, records: Vec<u8>) -> Journal {
+        Journal { head, records, front: 0 }
+    }
+
+    /// Where in the file the record is that is at this place among the records.
+    pub fn byte(&self, place: usize) -> usize {
+        let frames = match self.head.version {
+            Some(_) => 0,
+            // The records of format 2 have none in the file.
+            None => records_before(&self.records, place) * FRAME,
+        };
+        self.front + place - frames
+    }
+
     /// Where it stops being true. `far` says how much that is.
     pub fn untrue(&self, shown: impl fmt::Display, error: ReplayError, far: &str) -> Failed {
-        let (ours, at) = (env!("CARGO_PKG_VERSION"), self.front + error.sound());
+        let (ours, at) = (env!("CARGO_PKG_VERSION"), self.byte(error.sound()));
         let version = match &self.head.version {
             Some(theirs) if theirs != ours => {
                 let theirs: String = theirs.chars().take(MOST_VERSION).collect();
@@ -191,7 +209,7 @@ fn read(path: &Path, mut file: impl Read) -> Result<Journal, Failed> {
             break;
         }
     }
-    Ok(decode(&bytes).map_err(|fault| format!("{} {fault}", path.display()))?)
+    Ok(decode(bytes).map_err(|fault| format!("{} {fault}", path.display()))?)
 }
 
 /// Whether these may be the first bytes of a journal that has more. `sound` are those up to the last whole record.
@@ -218,7 +236,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failed {
     format!("the journal {} cannot be read: {}", path.display(), cause(error)).into()
 }
 
-pub fn decode(bytes: &[u8]) -> Result<Journal, String> {
+fn decode(mut bytes: Vec<u8>) -> Result<Journal, String> {
     let rest = bytes.strip_prefix(MAGIC.as_bytes()).ok_or("is not a journal")?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, rest) = rest.split_at(digits);
@@ -228,8 +246,12 @@ pub fn decode(bytes: &[u8]) -> Result<Journal, String> {
         Some(number @ (2 | FORMAT)) => {
             let (head, records) = split(rest, number == FORMAT).ok_or("is a damaged journal: its head is not whole")?;
             let front = bytes.len() - records.len();
-            let records = if number == FORMAT { records.to_vec() } else { framed(records)? };
-            Ok(Journal { head, records, front })
+            if number == FORMAT {
+                // It may be large, and is not held twice.
+                bytes.drain(..front);
+                return Ok(Journal { head, records: bytes, front });
+            }
+            Ok(Journal { head, records: framed(records)?, front })
         }
         Some(number) => Err(format!(
             "is a journal of format {number}, and this program replays formats 2 and {FORMAT}: {}",
@@ -257,6 +279,17 @@ fn split(rest: &[u8], checked: bool) -> Option<(Head, &[u8])> {
     }
     let head: Head = bencoded::read(head)?;
     (head.version.is_some() == checked).then_some((head, records))
+}
+
+/// How many whole records there are up to this place.
+fn records_before(records: &[u8], place: usize) -> usize {
+    let (mut rest, mut count) = (&records[..place.min(records.len())], 0);
+    let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
+    while let Ok((_, after)) = Record::decode(rest, &mut nodes) {
+        let left = after.len();
+        (rest, count) = (&rest[rest.len() - left..], count + 1);
+    }
+    count
 }
 
 /// Records of format 2 in the present one. A journal of that format is whole or nothing.
@@ -291,13 +324,13 @@ mod tests {
         let front = head().encode().unwrap();
         let mut file = [&front[..], b"records"].concat();
         let journal = Journal { head: head(), records: b"records".to_vec(), front: front.len() };
-        assert_eq!(decode(&file), Ok(journal));
+        assert_eq!(decode(file.clone()), Ok(journal));
         for cut in 0..front.len() {
-            assert!(decode(&file[..cut]).is_err(), "cut at {cut}");
+            assert!(decode(file[..cut].to_vec()).is_err(), "cut at {cut}");
         }
         for bit in 0..front.len() * 8 {
             file[bit / 8] ^= 1 << (bit % 8);
-            assert!(decode(&file).is_err(), "bit {bit}");
+            assert!(decode(file.clone()).is_err(), "bit {bit}");
             file[bit / 8] ^= 1 << (bit % 8);
         }
     }
@@ -340,12 +373,12 @@ mod tests {
     #[test]
     fn a_journal_of_another_format_is_refused_with_both_numbers() {
         for number in [0, 1, FORMAT + 1, u32::MAX] {
-            let fault = decode(format!("{MAGIC}{number}\n").as_bytes()).unwrap_err();
+            let fault = decode(format!("{MAGIC}{number}\n").into()).unwrap_err();
             assert!(fault.contains(&format!("format {number},")) && fault.contains(&format!("and {FORMAT}:")));
             assert!(fault.contains("honeyguide"), "who can read it: {fault}");
         }
         for other in ["", "\n", "x\n", "-1\n", "02\n", "00000000002\n", "00\n", "4294967296\n"] {
-            assert!(decode(format!("{MAGIC}{other}").as_bytes()).unwrap_err().contains("not a journal"));
+            assert!(decode(format!("{MAGIC}{other}").into()).unwrap_err().contains("not a journal"));
         }
     }
 }

@@ -112,7 +112,7 @@ pub fn run(options: &Options, args: Args) -> Result<(), Failed> {
         Extent::ToItsEnd => "end",
         Extent::Until => "until",
         Extent::To(error) if error.is_cut() => {
-            let at = journal.front + error.sound();
+            let at = journal.byte(error.sound());
             say(format_args!("{shown} has no end, it was cut after byte {at}; up to there it is true ({far})"));
             "cut"
         }
@@ -157,7 +157,7 @@ fn panicked(journal: &Journal, panic: &NodePanic, shown: &str) -> Failed {
     format!(
         "{shown}: {}; that is a fault of honeyguide: `{program} journal shrink {shown} OUT -- {program} replay` makes \
          a short journal of it, and `{program} journal scrub` one that can be handed on",
-        panic.text(journal.front)
+        panic.text(journal.byte(panic.at))
     )
     .into()
 }

@@ -92,17 +92,18 @@ fn scrub(options: &Options, args: Args, is_decided: &AtomicBool) -> Result<(), F
     }
     match &end {
         Some(Stop::Untrue(error)) if error.is_cut() => {
-            let (at, why) = (journal.front + error.sound(), error.reason());
+            let (at, why) = (journal.byte(error.sound()), error.reason());
             say(format_args!("{shown} is true up to byte {at}, and what follows is left out: {why}"));
         }
         Some(Stop::Untrue(error)) => return Err(journal.untrue(shown, *error, "")),
         Some(Stop::Panic(_)) | None => {}
     }
     let panic = match (&end, &scrubbed.panic) {
-        (Some(Stop::Panic(panic)), Some(_)) => Some(panic.text(journal.front)),
-        (Some(Stop::Panic(panic)), None) => {
-            Some(format!("{}, but not with what is written, so that this is of no use", panic.text(journal.front)))
-        }
+        (Some(Stop::Panic(panic)), Some(_)) => Some(panic.text(journal.byte(panic.at))),
+        (Some(Stop::Panic(panic)), None) => Some(format!(
+            "{}, but not with what is written, so that this is of no use",
+            panic.text(journal.byte(panic.at))
+        )),
         (_, Some(said)) => Some(format!("the node panics with what is written, and did not before: {said}")),
         (_, None) => None,
     };

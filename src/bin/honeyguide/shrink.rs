@@ -5,7 +5,7 @@
 //! something else. The best so far is always in the file.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,8 +31,6 @@ use crate::worker;
 const MOST_CHECKS: u32 = 20_000;
 /// How often a running check is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
-/// A signal that has ended a check has reached us, too, after this time.
-const SIGNAL: Duration = Duration::from_millis(10);
 /// Calls between two hashes in the journal.
 const MARK_EVERY: usize = 64;
 
@@ -106,9 +104,10 @@ fn shrink(args: &Args, journal: Journal, stop: &AtomicBool, most_checks: u32) ->
     if !owned.is_new() {
         return Err(format!("{name} exists and was left as it is: name a new file").into());
     }
-    let (head, checks) = (journal.head, 0);
-    let check = &args.check;
-    let mut shrinking = Shrinking { head, records, check, out: owned, name, stop, checks, most_checks };
+    // The hashes are those of this program, whoever recorded it.
+    let head = Head { version: Some(env!("CARGO_PKG_VERSION").into()), ..journal.head };
+    let (beside, check, checks) = (&*args.out, &*args.check, 0);
+    let mut shrinking = Shrinking { head, records, check, out: owned, beside, stop, checks, most_checks };
     let whole: Vec<usize> = (0..shrinking.records.len()).collect();
     if !shrinking.fails(&whole)? {
         let sentence = match stop.load(Ordering::Relaxed) {
@@ -119,7 +118,7 @@ fn shrink(args: &Args, journal: Journal, stop: &AtomicBool, most_checks: u32) ->
     }
     let of = whole.len();
     let (left, is_complete) = shrinking.minimise(whole)?;
-    Ok(Shrunk { name: shrinking.name, calls: left.len(), of, checks: shrinking.checks, is_complete })
+    Ok(Shrunk { name, calls: left.len(), of, checks: shrinking.checks, is_complete })
 }
 
 /// What is damaged is refused; what was cut, or is not what this program does, is said and shrunk all the same.
@@ -131,7 +130,7 @@ fn look_at(journal: &Journal, shown: &str, stop: &AtomicBool) -> Result<(), Fail
             Ok(true) => {}
             Ok(false) | Err(Stop::Panic(_)) => return Ok(()),
             Err(Stop::Untrue(error)) if error.is_cut() || error.differs() => {
-                let (at, why) = (journal.front + error.sound(), error.reason());
+                let (at, why) = (journal.byte(error.sound()), error.reason());
                 say(format_args!("{shown} is true up to byte {at}, and its calls are shrunk all the same: {why}"));
                 return Ok(());
             }
@@ -164,7 +163,8 @@ struct Shrinking<'a> {
     records: Vec<Vec<u8>>,
     check: &'a [OsString],
     out: Owned,
-    name: String,
+    /// Where the best so far is, and what is checked beside it.
+    beside: &'a Path,
     stop: &'a AtomicBool,
     checks: u32,
     most_checks: u32,
@@ -177,7 +177,8 @@ impl Shrinking<'_> {
         while left.len() > 1 {
             let size = left.len().div_ceil(parts);
             let (mut from, mut is_shorter) = (0, false);
-            while from < left.len() && left.len() > 1 {
+            // Less than all of it is left out: a run without any call is the last one to be tried.
+            while from < left.len() && left.len() > size {
                 if self.is_over() {
                     return Ok((left, false));
                 }
@@ -196,6 +197,15 @@ impl Shrinking<'_> {
                 (true, _) => parts = parts.min(left.len()).max(2),
             }
         }
+        if left.len() != 1 {
+            return Ok((left, true));
+        }
+        if self.is_over() {
+            return Ok((left, false));
+        }
+        if self.fails(&[])? {
+            left.clear();
+        }
         Ok((left, true))
     }
 
@@ -209,30 +219,21 @@ impl Shrinking<'_> {
         let node = self.head.node().map_err(|error| format!("the node cannot be made: {error}"))?;
         let run = Run::of(node, chosen.iter().map(|i| self.records[*i].as_slice()), self.stop);
         let journal = [front, run].concat();
-        let candidate = file::beside(self.name.as_ref(), &journal).map_err(|error| {
-            format!("no journal for the check can be written beside {}: {}", self.name, cause(&error))
-        })?;
+        let name = self.beside.display();
+        let candidate = file::beside(self.beside, &journal)
+            .map_err(|error| format!("no journal for the check can be written beside {name}: {}", cause(&error)))?;
         let (program, arguments) = self.check.split_first().ok_or("there is no check")?;
         self.checks += 1;
-        let started = Command::new(program)
-            .args(arguments)
-            .arg(candidate.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
+        let mut command = Command::new(program);
+        command.args(arguments).arg(candidate.path());
+        let started = alone(&mut command).spawn();
         let child = started
             .map_err(|error| format!("the check \"{}\" cannot be started: {}", program.display(), cause(&error)))?;
         let Some(status) = self.wait(child)? else { return Ok(false) };
         if status.success() {
             return Ok(false);
         }
-        std::thread::sleep(SIGNAL);
-        if self.stop.load(Ordering::Relaxed) {
-            return Ok(false);
-        }
-        let kept = self.out.replace(&journal);
-        kept.map_err(|error| format!("{} cannot be written: {}", self.name, cause(&error)))?;
+        self.out.replace(&journal).map_err(|error| format!("{name} cannot be written: {}", cause(&error)))?;
         Ok(true)
     }
 
@@ -245,13 +246,30 @@ impl Shrinking<'_> {
                 return Ok(Some(status));
             }
             if self.stop.load(Ordering::Relaxed) {
-                let _ = child.kill();
-                let _ = child.wait();
+                end(&mut child);
                 return Ok(None);
             }
             std::thread::sleep(LOOK_EVERY);
         }
     }
+}
+
+/// A command that neither hears what is typed nor says anything, and is in a group of its own with all that it starts:
+/// a signal for us is none for it.
+fn alone(command: &mut Command) -> &mut Command {
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
+}
+
+/// Ends it, with all that it has started.
+fn end(child: &mut Child) {
+    #[cfg(unix)]
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// A run that is made anew.
@@ -346,16 +364,16 @@ mod tests {
         let shrunk = |most_checks| {
             // It fails whatever is left.
             let args = Args { file: "journal".into(), out: out.clone(), check: vec!["false".into()] };
-            let journal = Journal { head: guarded::tests::head(), records: records.clone(), front: 0 };
+            let journal = Journal::of(guarded::tests::head(), records.clone());
             let shrunk = shrink(&args, journal, &AtomicBool::new(false), most_checks).unwrap();
             std::fs::remove_file(&out).unwrap();
             (shrunk.calls, shrunk.checks, shrunk.is_complete)
         };
         let (calls, needed, is_complete) = shrunk(MOST_CHECKS);
-        assert!(calls == 1 && is_complete && needed > 1);
-        assert_eq!(shrunk(needed), (1, needed, true));
+        assert!(calls == 0 && is_complete && needed > 1);
+        assert_eq!(shrunk(needed), (0, needed, true));
         let (calls, checks, is_complete) = shrunk(needed - 1);
-        assert!(calls > 1 && checks == needed - 1 && !is_complete);
+        assert!(calls > 0 && checks == needed - 1 && !is_complete);
     }
 
     /// Rules J12 and J18.
