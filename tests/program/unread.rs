@@ -37,6 +37,25 @@ fn a_node_whose_words_nobody_reads_answers_and_ends_in_order() {
     assert!(!replayed.err.contains("has no end"), "{replayed:?}");
 }
 
+/// Rules U5 and B8. Not even its first line has a place; it answers, and asks whom it was to join through again and again.
+#[test]
+fn a_node_whose_results_nobody_has_read_yet_answers_and_goes_on_joining() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+    let bootstrap = silent.local_addr().unwrap().to_string();
+    let (reader, writer) = full_pipe();
+    let mut node = Running::command(&["node", "--bind", "127.0.0.1:0", "--bootstrap", &bootstrap]);
+    let running = Running::of(node.stdout(writer));
+    // When the first one was not answered it tells so, and asks again.
+    let asked: Vec<_> = (0..3).map(|_| silent.recv_from(&mut [0; 1500]).expect("it asks").1).collect();
+    let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
+    asker.set_read_timeout(Some(PATIENCE)).unwrap();
+    asker.send_to(b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe", asked[0]).unwrap();
+    assert!(asker.recv(&mut [0; 1500]).unwrap() > 0);
+    running.end("TERM");
+    drop(reader);
+}
+
 /// Rule U6. It has nothing more to say, of which it would hear that nobody reads it.
 #[test]
 fn a_daemon_whose_reader_has_gone_ends_without_a_word() {

@@ -1,8 +1,9 @@
 //! A node that runs for as long as it may, and says what becomes of it.
 //!
 //! Model: three things go on beside one another, and none waits for another: what is told, what is kept of the state,
-//! and the watch over the journal, which the node itself writes. Whatever ends first of the node, the time and the
-//! reader ends them all.
+//! and the watch over the journal, which the node itself writes. Whoever reads what is told holds up nothing: neither
+//! the search for others nor the saves wait for it. Whatever ends first of the node, the time and the reader ends them
+//! all.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -22,19 +23,20 @@ use crate::ending::Ending;
 use crate::failed::Failed;
 use crate::joining::{Joining, Step};
 use crate::notices;
-use crate::print::{Out, outcome_json, outcome_text, say, say_step};
+use crate::print::{outcome_json, outcome_text, say, say_step};
 use crate::recorded::Recorded;
 use crate::renewal::Renewal;
 use crate::saving::Store;
 use crate::standard;
 use crate::start::{Start, family_of};
+use crate::told::Told;
 
 /// How often the links are looked at: whether they reach somebody, and whether that is worth a save.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A node, whom it joins through, and what was told of it.
 pub struct Daemon<'a> {
-    out: Out,
+    told: &'a Told,
     node: &'a Handle,
     start: &'a Start,
     /// Whether its state file named anybody.
@@ -55,10 +57,10 @@ struct LinkNews {
 }
 
 impl<'a> Daemon<'a> {
-    pub fn new(out: Out, node: &'a Handle, start: &'a Start, knows_somebody: bool) -> Self {
+    pub fn new(told: &'a Told, node: &'a Handle, start: &'a Start, knows_somebody: bool) -> Self {
         let (joining, renewal) = (Joining::new(node, start), Renewal::new(Instant::now()));
         let links = vec![LinkNews::default(); node.addrs().len()];
-        Daemon { out, node, start, knows_somebody, joining, renewal, links }
+        Daemon { told, node, start, knows_somebody, joining, renewal, links }
     }
 
     /// Runs to the end. A journal that cannot be written any more is told, is none from then on, and is a failure then.
@@ -68,7 +70,7 @@ impl<'a> Daemon<'a> {
         recorded: &mut Option<Recorded>,
         ending: Pin<&mut impl Future<Output = Ending>>,
     ) -> Result<(), Failed> {
-        let node = self.node;
+        let (node, told) = (self.node, self.told);
         let journal = recorded.as_ref().map(|recorded| recorded.name().to_owned());
         let mut unrecorded = Ok(());
         let ended = tokio::select! {
@@ -76,6 +78,7 @@ impl<'a> Daemon<'a> {
             why = ending => Ok(why),
             () = node.ended() => Err(panicked(journal)),
             () = standard::reader_gone() => Err(Failed::unread()),
+            failed = told.failure() => Err(failed),
             failed = self.tell_all() => Err(failed),
             never = keep(node, store) => match never {},
             never = watch(recorded, &mut unrecorded) => match never {},
@@ -98,7 +101,7 @@ impl<'a> Daemon<'a> {
             loop {
                 tokio::select! {
                     biased;
-                    Some(notice) = notices.next() => notices::print(self.out, notice).await?,
+                    Some(notice) = notices.next() => notices::print(self.told, notice)?,
                     step = self.joining.next(), if is_joining => {
                         is_joining = step.is_some();
                         self.take(step).await?;
@@ -182,7 +185,7 @@ impl<'a> Daemon<'a> {
             n => format!("link {link} joined with {} ({how})", count(n, "contact")),
         };
         let outcome = news.outcome.as_ref().map(outcome_json);
-        self.out.line_aside(text, json!({ "link": link, "contacts": contacts, "outcome": outcome })).await
+        self.told.line(text, json!({ "link": link, "contacts": contacts, "outcome": outcome }))
     }
 
     /// Looks at the links now and then; whether another round has begun.
@@ -196,7 +199,7 @@ impl<'a> Daemon<'a> {
                 self.links[link].contacts = Some(contacts);
                 let text = format!("link {link} {news}");
                 let object = json!({ "link": link, "contacts": contacts, "outcome": null });
-                self.out.line_aside(text, object).await?;
+                self.told.line(text, object)?;
             }
         }
         let is_due = self.renewal.is_due(Instant::now(), all) && !self.start.is_alone();
@@ -285,6 +288,8 @@ mod tests {
     use honeyguide::adapters::tokio::spawn_recorded;
     use honeyguide::dht::{Network, TraceSink};
 
+    use crate::print::Out;
+
     /// Rule B8. A link of which nothing was told is told of when its first round is over.
     #[test]
     fn a_link_that_finds_its_first_contact_or_loses_its_last_one_is_news() {
@@ -309,7 +314,8 @@ mod tests {
             let recorded = Recorded::new("run.journal".into(), recording);
             let (mut recorded, mut store) = (is_recorded.then_some(recorded), None);
             let start = Start::alone(Network::Local);
-            let daemon = Daemon::new(Out { json: true }, &node, &start, false);
+            let told = Told::new(Out { json: true });
+            let daemon = Daemon::new(&told, &node, &start, false);
             node.stats().await.unwrap();
             UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"x", addr).unwrap();
             let mut never = std::pin::pin!(std::future::pending());

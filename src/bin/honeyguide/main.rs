@@ -68,6 +68,7 @@ mod standard;
 mod start;
 mod state;
 mod testnet;
+mod told;
 mod tries;
 mod under_way;
 mod unread;

@@ -17,12 +17,13 @@ use crate::file;
 use crate::joining_options::Joins;
 use crate::journal_file::{self, Head, HeadLink};
 use crate::options::{self, Options};
-use crate::print::{Out, say};
+use crate::print::say;
 use crate::recorded::Recorded;
 use crate::saving::Store;
 use crate::sockets::{self, Place};
 use crate::start::Start;
 use crate::state::{State, StateContact, StateFile};
+use crate::told::Told;
 use crate::worker;
 
 /// Run one node until it is interrupted
@@ -88,35 +89,46 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let config = head.config().map_err(|error| error.to_string())?;
     let started = datagrams::start(config, head.rng_seed, sockets, journal);
     let (node, recording) = started.map_err(|error| format!("the node could not be started: {}", cause(&error)))?;
-    let out = options.out();
-    for ((i, addr), buffer) in (0u8..).zip(node.addrs()).zip(buffers) {
-        let id = node.id(LinkId(i)).await.flatten().map(|id| id.to_string());
-        let text = format!("link {i} {addr} id {}", id.as_deref().unwrap_or("none"));
-        out.line(text, json!({ "link": i, "addr": addr.to_string(), "id": id, "receive_buffer": buffer }))?;
-        let contacts = saved.iter().flat_map(|saved| &saved.contacts).filter(|contact| contact.link == i);
-        let contacts: Vec<_> = contacts.filter_map(StateContact::contact).collect();
-        node.import(LinkId(i), &contacts).await.transpose().map_err(|error| error.to_string())?;
-    }
+    let told = Told::new(options.out());
+    let mut begun = begin(&told, &node, saved.as_ref(), buffers).await;
     let mut store = state_file.map(|file| Store::new(file, saved));
     let knows_somebody = store.as_ref().is_some_and(|store| store.knows_somebody(node.addrs().len()));
-    // Written at once, so that a place where nothing can be saved is noticed now.
-    save(&node, &mut store).await?;
+    if begun.is_ok() {
+        // Written at once, so that a place where nothing can be saved is noticed now.
+        begun = save(&node, &mut store).await;
+    }
+    if begun.is_err() {
+        return worst([begun, told.finish()]);
+    }
     let mut recorded = recording.map(|running| Recorded::new(args.journal.unwrap_or_default(), running));
-    let daemon = Daemon::new(out, &node, &start, knows_somebody);
+    let daemon = Daemon::new(&told, &node, &start, knows_somebody);
     let ran = daemon.run(&mut store, &mut recorded, ending).await;
     let kept = save(&node, &mut store).await;
     node.shutdown().await;
     let recorded = match recorded {
-        Some(mut recorded) => recorded.end().await.and_then(|hash| report_hash(out, hash)),
+        Some(mut recorded) => recorded.end().await.and_then(|hash| report_hash(&told, hash)),
         None => Ok(()),
     };
-    worst(ran, recorded, kept)
+    worst([ran, recorded, kept, told.finish()])
 }
 
-/// How it ends when a run, its journal or its state came to a bad end: what ended the run counts most, but that nobody
-/// reads is no failure, and hides none. A state that was not kept is a loss of its own, and is told beside the others.
-fn worst(ran: Result<(), Failed>, recorded: Result<(), Failed>, kept: Result<(), Failed>) -> Result<(), Failed> {
-    let mut failures = [ran, recorded, kept].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+/// Tells the links, and asks those whom they knew in the run before.
+async fn begin(told: &Told, node: &Handle, saved: Option<&State>, buffers: Vec<usize>) -> Result<(), Failed> {
+    for ((i, addr), buffer) in (0u8..).zip(node.addrs()).zip(buffers) {
+        let id = node.id(LinkId(i)).await.flatten().map(|id| id.to_string());
+        let text = format!("link {i} {addr} id {}", id.as_deref().unwrap_or("none"));
+        told.line(text, json!({ "link": i, "addr": addr.to_string(), "id": id, "receive_buffer": buffer }))?;
+        let contacts = saved.into_iter().flat_map(|saved| &saved.contacts).filter(|contact| contact.link == i);
+        let contacts: Vec<_> = contacts.filter_map(StateContact::contact).collect();
+        node.import(LinkId(i), &contacts).await.transpose().map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// How it ends when a run, its journal, its state or what it tells came to a bad end: what ended the run counts most,
+/// but that nobody reads is no failure, and hides none. The other losses are told beside it.
+fn worst<const N: usize>(ended: [Result<(), Failed>; N]) -> Result<(), Failed> {
+    let mut failures = ended.into_iter().filter_map(Result::err).collect::<Vec<_>>();
     failures.sort_by_key(|failed| failed.code == 0);
     let mut failures = failures.into_iter();
     let Some(first) = failures.next() else { return Ok(()) };
@@ -146,9 +158,9 @@ fn start(joins: &Joins, binds_loopback: bool) -> Result<Start, Failed> {
 }
 
 /// The hash of all that a node put out, in the same words for a recording and its replay.
-fn report_hash(out: Out, hash: u128) -> Result<(), Failed> {
+fn report_hash(told: &Told, hash: u128) -> Result<(), Failed> {
     let hash = hash_text(hash);
-    out.line(format_args!("hash {hash}"), json!({ "hash": hash }))
+    told.line(format_args!("hash {hash}"), json!({ "hash": hash }))
 }
 
 pub fn hash_text(hash: u128) -> String {

@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::count::count;
 use crate::failed::Failed;
-use crate::print::Out;
+use crate::told::Told;
 use crate::unsent;
 
-pub async fn print(out: Out, notice: Notice) -> Result<(), Failed> {
+pub fn print(told: &Told, notice: Notice) -> Result<(), Failed> {
     let (text, object) = match notice {
         Notice::ExternalAddr { link: LinkId(link), addr } => {
             (format!("link {link} is seen at {addr}"), json!({ "link": link, "external": addr.to_string() }))
@@ -33,5 +33,5 @@ pub async fn print(out: Out, notice: Notice) -> Result<(), Failed> {
         }
         _ => return Ok(()),
     };
-    out.line_aside(text, object).await
+    told.line(text, object)
 }

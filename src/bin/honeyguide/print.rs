@@ -33,12 +33,17 @@ impl Out {
     /// The same for whoever has something to bring to its end though nobody reads: it is written aside, and is not
     /// waited for when the program ends. Where the system gives no thread, it is waited for.
     pub async fn line_aside(self, text: impl Display, object: Value) -> Result<(), Failed> {
-        let line = if self.json { escape::json(&object) } else { escape::text(&text.to_string()) };
+        let line = self.rendered(text, &object);
         let aside = line.clone();
         match worker::work(move || write_line(&aside)).await {
             Ok(written) => written.map_err(not_written),
             Err(_) => written(&line),
         }
+    }
+
+    /// What is written of it.
+    pub fn rendered(self, text: impl Display, object: &Value) -> String {
+        if self.json { escape::json(object) } else { escape::text(&text.to_string()) }
     }
 
     /// Something that only a program wants to know.
@@ -67,15 +72,18 @@ pub fn bytes(bytes: &[u8]) -> Result<(), Failed> {
     tracked(|| standard::write(bytes)).map_err(not_written)
 }
 
-fn written(line: &str) -> Result<(), Failed> {
+/// Writes a line to its end.
+pub fn written(line: &str) -> Result<(), Failed> {
     tracked(|| write_line(line)).map_err(not_written)
 }
 
-fn write_line(line: &str) -> io::Result<()> {
+/// The same where nobody is to be held up by its reader.
+pub fn write_line(line: &str) -> io::Result<()> {
     standard::write(format!("{line}\n").as_bytes())
 }
 
-fn not_written(error: io::Error) -> Failed {
+/// What comes of a line that could not be written.
+pub fn not_written(error: io::Error) -> Failed {
     match error.kind() {
         ErrorKind::BrokenPipe => Failed::unread(),
         _ => format!("standard output cannot be written: {}", cause(&error)).into(),
