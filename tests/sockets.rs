@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::io;
 use std::net::{Shutdown, SocketAddr, UdpSocket};
+use std::path::Path;
 use std::pin::pin;
+use std::process::Command;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::thread;
@@ -162,6 +164,36 @@ fn a_socket_that_was_shut_down_is_one_trouble_whatever_it_hears() {
             assert_eq!(notices.wait_next(), None, "{driver:?}, {how:?}");
         }
     }
+}
+
+/// Rule B5. Profilers send such signals.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn signals_to_a_reader_are_no_trouble_of_its_socket() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _entered = runtime.enter();
+    // From now on the signal is heard, and ends nothing.
+    let _heard = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1()).unwrap();
+    let (node, _) = Driver::Threads.spawn(vec![socket()]);
+    let mut notices = node.notices();
+    // Those of other tests are no worse for it.
+    let comm =
+        |task: &Path| std::fs::read_to_string(task.join("comm")).is_ok_and(|it| it.starts_with("honeyguide-read"));
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+    let readers: Vec<_> = tasks.filter(|task| comm(task)).collect();
+    let tids: Vec<_> = readers.iter().map(|task| task.file_name().unwrap().to_str().unwrap()).collect();
+    let (pid, tids) = (std::process::id(), tids.join(","));
+    // tgkill, SIGUSR1, a thousand times a second: one by one, for several that wait are one.
+    let send = format!(
+        "import ctypes, time; kill = ctypes.CDLL(None).syscall\nfor i in range(500):\n time.sleep(0.001)\n \
+         for tid in [{tids}]: kill(234, {pid}, tid, 10)"
+    );
+    assert!(Command::new("python3").args(["-c", &send]).status().unwrap().success());
+    let other = socket();
+    other.send_to(b"x", node.addrs()[0]).unwrap();
+    eventually(|| node.stats().wait().unwrap().rx == 1);
+    node.shutdown().wait();
+    assert_eq!(notices.wait_next(), None);
 }
 
 /// Rule B18.

@@ -170,7 +170,7 @@ fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Send
     let mut buffer = [0; RECEIVE];
     let (mut trouble, mut silence) = (Trouble::new(link), Silence::default());
     loop {
-        let received = socket.recv_from(&mut buffer);
+        let received = receive(socket, &mut buffer);
         let Ok(mut held) = machine.lock() else { return };
         if held.ended {
             return;
@@ -181,8 +181,10 @@ fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Send
                 silence.0 = None;
                 trouble.on_datagram();
             }
+            // A signal came, of which the socket knows nothing.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if silence.explains(error) => trouble.on_silence(),
-            Err(error) => pause = trouble.on_failure(cause(error)),
+            Err(error) => pause = trouble.on_failure(error.kind()),
         }
         trouble.take_news().into_iter().for_each(|news| held.runner.tell_watchers(news));
         if let Ok((len, from)) = received {
@@ -202,13 +204,18 @@ fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Send
     }
 }
 
-/// What a receive failed for. Of a socket that was shut down the system says nothing, and the standard library misses
-/// the sender.
-fn cause(error: &io::Error) -> io::ErrorKind {
-    match error.kind() {
-        io::ErrorKind::InvalidInput if error.raw_os_error().is_none() => io::ErrorKind::BrokenPipe,
-        kind => kind,
-    }
+/// Of a socket that was shut down the system gives nothing, from nobody, which the standard library takes for an address
+/// and panics at.
+#[cfg(unix)]
+fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    let (len, _, from) = rustix::net::recvfrom(socket, buffer, rustix::net::RecvFlags::empty())?;
+    let from = from.ok_or(io::ErrorKind::BrokenPipe)?;
+    Ok((len, from.try_into().map_err(|_| io::ErrorKind::InvalidData)?))
+}
+
+#[cfg(not(unix))]
+fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    socket.recv_from(buffer)
 }
 
 /// Wakes the node's own thread when a reader ends: should that be by a panic, the node is lost, and nothing else tells.
