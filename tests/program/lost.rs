@@ -5,12 +5,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::commands::ID;
 use crate::fake::{Fake, TOKEN};
+use crate::folder::Folder;
 use crate::process::run;
 
 /// Rules B8 and U15. Each node loses the first two questions of one kind, or its answers to them.
 #[test]
 fn a_lost_datagram_to_one_node_decides_nothing() {
     let target = honeyguide::krpc::Item::immutable_target(b"5:hello").to_string();
+    let folder = Folder::new();
+    let secret = folder.with("secret", "09".repeat(32));
+    let guarded = ["put", "hello", "--secret", &secret, "--seq", "2", "--cas", "1", "--at"];
     let commands = [
         (&["ping"][..], "ping", ""),
         (&["find-node", ID, "--at"], "find_node", "5:nodes26:ABCDEFGHIJ0123456789ABCDEF"),
@@ -18,6 +22,7 @@ fn a_lost_datagram_to_one_node_decides_nothing() {
         (&["sample", ID, "--at"], "sample_infohashes", "3:numi1e7:samples20:abcdefghij0123456789"),
         (&["get", &target, "--at"], "get", "5:token1:t1:v5:hello"),
         (&["put", "hello", "--at"], "put", ""),
+        (&guarded, "get", TOKEN),
         (&["announce", ID, "--port", "7", "--at"], "announce_peer", ""),
     ];
     std::thread::scope(|scope| {
@@ -33,6 +38,24 @@ fn a_lost_datagram_to_one_node_decides_nothing() {
             });
         }
     });
+}
+
+/// Rules U25 and U29. Once it has a token, a node may have stored it, and would refuse what is its own answer.
+#[test]
+fn a_guarded_store_is_sent_once() {
+    let folder = Folder::new();
+    let secret = folder.with("secret", "09".repeat(32));
+    let seen = AtomicU32::new(0);
+    let node = Fake::new(1, move |asked| match asked {
+        "put" => None,
+        _ => (seen.fetch_add(1, Ordering::Relaxed) >= 1).then(|| TOKEN.into()),
+    });
+    let at = node.addr.to_string();
+    let put = ["put", "hello", "--secret", &secret, "--seq", "2", "--cas", "1", "--at", &at];
+    let told = run(&put, b"").failed(1, &[&at, "answered", "may be there all the same"]);
+    // Besides, the program's own node looks around.
+    let asked: Vec<_> = node.asked.try_iter().filter(|asked| *asked != "find_node").collect();
+    assert_eq!(asked, ["get", "get", "put"], "{told:?}");
 }
 
 /// Rule U25. It is not known whether the node has it, and that is said.

@@ -60,7 +60,25 @@ impl Asking {
         options: &Options,
         start: impl Fn(&Handle) -> Operation<T>,
     ) -> Result<Finished<T>, OperationError> {
-        let mut tries = Tries::default();
+        self.wait_trying(options, start, Tries::default()).await
+    }
+
+    /// The same for a store that would refuse to be told twice: without an answer there was no token, and nothing was
+    /// sent that could be stored.
+    pub async fn wait_once_answered<T: FromEvent + Unpin>(
+        &self,
+        options: &Options,
+        start: impl Fn(&Handle) -> Operation<T>,
+    ) -> Result<Finished<T>, OperationError> {
+        self.wait_trying(options, start, Tries::until_an_answer()).await
+    }
+
+    async fn wait_trying<T: FromEvent + Unpin>(
+        &self,
+        options: &Options,
+        start: impl Fn(&Handle) -> Operation<T>,
+        mut tries: Tries,
+    ) -> Result<Finished<T>, OperationError> {
         loop {
             let mut finished = options.under_way.wait(start(&self.node)).await;
             if !self.is_again(&mut tries, &mut finished) {

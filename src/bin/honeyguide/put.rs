@@ -103,8 +103,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     };
     let stored = match args.cas {
         None => asking.wait(options, store).await,
-        // Asked again, a node that has stored it would refuse what is its own answer.
-        Some(_) => options.under_way.wait(store(&asking.node)).await,
+        // Sent again, it would be refused by a node that has stored it already.
+        Some(_) => asking.wait_once_answered(options, store).await,
     };
     progress.finish_and_clear();
     let finished = match stored {

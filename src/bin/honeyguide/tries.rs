@@ -11,14 +11,21 @@ const MOST: u32 = 3;
 pub struct Tries {
     lost: u32,
     outcome: Outcome,
+    end_with_an_answer: bool,
 }
 
 impl Tries {
+    /// Of what must not be done twice, and is not done before the node has answered something.
+    pub fn until_an_answer() -> Tries {
+        Tries { end_with_an_answer: true, ..Tries::default() }
+    }
+
     /// Whether a question that went like this is asked again. If not, its outcome counts what all tries had.
     pub fn again(&mut self, outcome: &mut Outcome) -> bool {
         self.lost += 1;
         let is_lost = outcome.answered < outcome.queried && outcome.errored == 0 && outcome.refused.total() == 0;
-        let is_over = matches!(outcome.reason, Reason::Deadline | Reason::Cancelled);
+        let is_over = matches!(outcome.reason, Reason::Deadline | Reason::Cancelled)
+            || (self.end_with_an_answer && outcome.answered > 0);
         if is_lost && !is_over && self.lost < MOST {
             add(&mut self.outcome, outcome);
             return true;
