@@ -40,6 +40,19 @@ fn a_lost_datagram_to_one_node_decides_nothing() {
     });
 }
 
+/// Rules U9 and U29.
+#[test]
+fn what_was_asked_in_vain_counts_in_the_outcome() {
+    for command in [&["ping"][..], &["find-node", ID, "--at"]] {
+        let seen = AtomicU32::new(0);
+        let body = "5:nodes26:ABCDEFGHIJ0123456789ABCDEF";
+        let node = Fake::new(1, move |_| (seen.fetch_add(1, Ordering::Relaxed) >= 2).then(|| body.into()));
+        let told = run(&[command, &[&node.addr.to_string(), "--json"]].concat(), b"").done();
+        let outcome = &told.objects().pop().unwrap()["outcome"];
+        assert_eq!(["queried", "answered", "timed_out"].map(|count| outcome[count].as_u64()), [3, 1, 2].map(Some));
+    }
+}
+
 /// Rules U25 and U29. Once it has a token, a node may have stored it, and would refuse what is its own answer.
 #[test]
 fn a_guarded_store_is_sent_once() {

@@ -36,10 +36,11 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     // Each of a name's addresses is asked once before one is asked again.
     while let Some((addr, mut tries)) = waiting.pop_front() {
         let mut finished = options.under_way.wait(node.ping(addr.into())).await?;
+        let is_again = tries.again(&mut finished.outcome);
         if let Some(answer) = finished.results.first() {
             return report(options, answer, &finished.outcome);
         }
-        match tries.again(&mut finished.outcome) {
+        match is_again {
             true => waiting.push_back((addr, tries)),
             false => silent.push((addr, finished.outcome)),
         }
