@@ -2,7 +2,7 @@
 //!
 //! What takes a network of its own runs in a namespace.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,9 +34,9 @@ fn node(bind: &str) -> (Running, SocketAddr) {
     (running, addr)
 }
 
-/// A way to `to` that loses the first `lost` datagrams. It ends with the test.
+/// A way to `to`, at the same IP address, that loses the first `lost` datagrams. It ends with the test.
 fn lossy(to: SocketAddr, lost: usize) -> SocketAddr {
-    let front = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let front = UdpSocket::bind((to.ip(), 0)).unwrap();
     let addr = front.local_addr().unwrap();
     thread::spawn(move || {
         let (mut buffer, mut client, mut seen) = ([0; 1500], None, 0);
@@ -247,6 +247,29 @@ fn what_a_name_resolves_to_lifts_no_rule() {
     let mut named = Running::start(&["node", "--bind", "localhost:0"]);
     let addrs = [named.line(), named.line()].join(" ");
     assert!(addrs.contains("127.0.0.1:") && addrs.contains("[::1]:"), "a link for each address: {addrs}");
+}
+
+/// Rules B8, U15 and U29. Each address is asked three times, within the time that a command has.
+#[test]
+fn the_one_node_that_a_name_leads_to_is_found_though_datagrams_are_lost() {
+    if !namespace::is_inside("the_one_node_that_a_name_leads_to_is_found_though_datagrams_are_lost") {
+        return;
+    }
+    namespace::run("ip link set lo up");
+    let _names = Names::new("");
+    let (_node, six) = node("[::1]:0");
+    let target = honeyguide::krpc::Item::immutable_target(b"5:hello").to_string();
+    let commands = [&["put", "hello", "--at"][..], &["get", &target, "--at"], &["ping"]];
+    for (lost, command) in [1, 2, 2].into_iter().zip(commands) {
+        let name = format!("localhost:{}", lossy(six, lost).port());
+        honeyguide(&[command, &[&name]].concat()).done();
+    }
+    // Where nobody is, every address is told, though there was no time for all tries.
+    let name = format!("localhost:{}", lossy(six, usize::MAX).port());
+    for command in [&["get", ID, "--at"][..], &["ping"]] {
+        let run = honeyguide(&[command, &[&name, "--timeout", "3"]].concat());
+        run.ended(1, &["127.0.0.1:", "[::1]:", "did not answer"]);
+    }
 }
 
 /// Rule B12.

@@ -17,7 +17,7 @@ use crate::joining_options::Asks;
 use crate::options::Options;
 use crate::print::{Out, outcome_text, say};
 use crate::start::Start;
-use crate::tries::Tries;
+use crate::tries::{Ping, Tries};
 use crate::unsent::Unsent;
 
 pub struct Asking {
@@ -41,16 +41,11 @@ impl Asking {
         };
         let reached = addressees::reach(options, &joins.rules, &joins.random, typed, heard.clone());
         let (node, addrs) = reached.await?;
-        let (unsent, mut at) = (Unsent::of(&node), addrs[0]);
-        // Of several addresses of a name, that of the node that is there.
-        if addrs.len() > 1 {
-            for addr in addrs {
-                if options.under_way.wait(node.ping(addr.into())).await?.outcome.answered > 0 {
-                    at = addr;
-                    break;
-                }
-            }
-        }
+        let unsent = Unsent::of(&node);
+        let at = match addrs[..] {
+            [at] => at,
+            _ => Ping { options, node: &node, heard: &heard, unsent: &unsent }.first(addrs).await?.0.from,
+        };
         Ok(Asking { node: node.at(at.into()), at: Some(at), heard, unsent })
     }
 
