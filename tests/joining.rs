@@ -358,6 +358,23 @@ fn a_node_binds_both_families_on_one_port_and_by_name() {
     honeyguide(&["node", "--bind", "127.0.0.1"]).ended(2, &["127.0.0.1", "port"]);
 }
 
+/// Rules B3 and B13. That an address is another machine's says nothing of its family.
+#[test]
+fn a_name_of_which_one_address_is_no_address_of_this_machine_is_refused() {
+    if !namespace::is_inside("a_name_of_which_one_address_is_no_address_of_this_machine_is_refused") {
+        return;
+    }
+    namespace::run("ip link set lo up");
+    let foreign = [("four.test", "192.0.2.1"), ("six.test", "2001:db8::1")];
+    let line = |(name, foreign)| format!("{foreign} {name}\n127.0.0.1 {name}\n::1 {name}\n");
+    let _names = Names::new(&foreign.map(line).concat());
+    for (name, foreign) in foreign {
+        let bind = ["node", "--network", "local", "--bind", &format!("{name}:0"), "--timeout", "5"];
+        let run = honeyguide(&bind).ended(1, &[name, foreign, "no address of this machine"]);
+        assert_eq!(run.out, "");
+    }
+}
+
 /// Rule B19.
 #[test]
 fn nodes_at_link_local_addresses_meet_where_their_links_are_bound_to_the_interface() {

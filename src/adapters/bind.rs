@@ -56,7 +56,8 @@ impl BoundSocket {
     ///
     /// # Errors
     /// With a sentence that names the address and the cause: the port is in use, the machine has no such address or
-    /// none of this family, or it is not permitted.
+    /// none of this family, or it is not permitted. [`Unsupported`](io::ErrorKind::Unsupported) is the kind where the
+    /// machine lacks the family, so that the other one may still serve.
     pub fn at(addr: SocketAddr) -> io::Result<BoundSocket> {
         bind(addr, None)
     }
@@ -80,7 +81,7 @@ impl BoundSocket {
         for ip in unspecified {
             match BoundSocket::at(SocketAddr::new(ip, port)) {
                 Ok(socket) => bound.push(socket),
-                Err(error) if is_missing(&error) => drop(missing.get_or_insert(error)),
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => drop(missing.get_or_insert(error)),
                 Err(error) => return Err(error),
             }
         }
@@ -91,14 +92,9 @@ impl BoundSocket {
     }
 }
 
-/// Whether the machine lacks the address or its family, so that another one may still serve.
-fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable)
-}
-
 fn bind(addr: SocketAddr, device: Option<&str>) -> io::Result<BoundSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None).map_err(|error| no_socket(addr, &error))?;
-    let refused = |error: io::Error| io::Error::new(error.kind(), refusal(addr, &error));
+    let refused = |error: io::Error| io::Error::new(refusal_kind(addr, &error), refusal(addr, &error));
     if addr.is_ipv6() {
         socket.set_only_v6(true).map_err(refused)?;
     }
@@ -147,6 +143,16 @@ fn bind_device(_: &Socket, device: &str) -> io::Result<()> {
 
 fn family(addr: SocketAddr) -> &'static str {
     if addr.is_ipv4() { "IPv4" } else { "IPv6" }
+}
+
+/// An address that every machine with this family has is lacking with the family. One that is some machine's own says
+/// nothing of it.
+fn refusal_kind(addr: SocketAddr, error: &io::Error) -> io::ErrorKind {
+    let is_everywhere = addr.ip().is_loopback() || addr.ip().is_unspecified();
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable if is_everywhere => io::ErrorKind::Unsupported,
+        kind => kind,
+    }
 }
 
 /// Why an address cannot be bound, and what would be right.
@@ -267,6 +273,7 @@ mod tests {
     /// Rule B3.
     #[test]
     fn only_a_family_that_the_machine_lacks_may_be_left_out() {
+        let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::Unsupported;
         let refused = |number| no_socket(parse("[::]:7"), &io::Error::from_raw_os_error(number));
         assert!(NO_FAMILY.iter().all(|number| is_missing(&refused(*number))));
         // EACCES, ENFILE and EMFILE.
@@ -276,6 +283,12 @@ mod tests {
         }
         let unknown = Socket::new(Domain::from(0x7fff), Type::DGRAM, None).unwrap_err();
         assert!(is_missing(&no_socket(parse("[::]:7"), &unknown)), "{unknown}");
+        let unavailable = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for (addr, missing) in [("127.0.0.1:7", true), ("[::1]:7", true), ("[::]:7", true), ("192.0.2.1:7", false)] {
+            assert_eq!(refusal_kind(parse(addr), &unavailable) == io::ErrorKind::Unsupported, missing, "{addr}");
+        }
+        let foreign = BoundSocket::at(parse("192.0.2.1:7")).unwrap_err();
+        assert_eq!(foreign.kind(), io::ErrorKind::AddrNotAvailable);
     }
 
     /// Rule B4.

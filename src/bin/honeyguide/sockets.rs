@@ -124,9 +124,9 @@ async fn bind_name(host: &str, port: u16) -> Result<Vec<BoundSocket>, Failed> {
     Ok(sockets)
 }
 
-/// Whether the machine lacks the address or its family, so that another one may still serve (B3).
+/// Whether the machine lacks the family, so that the other one may still serve (B3).
 fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable)
+    error.kind() == io::ErrorKind::Unsupported
 }
 
 fn bind(addr: SocketAddr) -> Result<BoundSocket, Failed> {
