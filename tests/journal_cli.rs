@@ -376,6 +376,22 @@ fn nothing_of_the_users_is_replaced() {
     honeyguide(&["node", "--bind", "127.0.0.1:0", "--journal", &beside]).ended(1, &[&beside, "left as it is"]);
 }
 
+/// Rule J6.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_node_that_could_not_begin_leaves_no_journal_that_blocks_the_next_try() {
+    let folder = Folder::new();
+    let journal = folder.file("journal");
+    let node = ["node", "--bind", "127.0.0.1:0", "--timeout", "0.1", "--journal", &journal];
+    let mut full = Command::new("sh");
+    full.args(["-c", "exec \"$0\" \"$@\" > /dev/full", PROGRAM]).args(node);
+    run_as(&mut full, b"").ended(1, &["standard output"]);
+    honeyguide(&node).done();
+    // What was there before is no other's to remove.
+    run_as(&mut full, b"").ended(1, &["an earlier run"]);
+    honeyguide(&["replay", &journal]).done();
+}
+
 /// Rule J14.
 #[test]
 fn a_state_file_that_no_node_wrote_is_refused_with_the_reason() {
@@ -478,7 +494,9 @@ fn a_full_disk_is_told_when_it_happens_and_at_the_end() {
         return;
     }
     let unmount = Unmount(folder.path().to_str().unwrap().into());
-    let journal = folder.file("journal");
+    let (journal, state) = (folder.file("journal"), folder.file("state"));
+    let begin = ["node", "--bind", "127.0.0.1:0", "--timeout", "0.1", "--state", &state];
+    honeyguide(&begin).done();
     let mut node = Running::start(&["node", "--bind", "127.0.0.1:0", "--journal", &journal]);
     let addr = node.line_with("link 0").split_whitespace().nth(2).unwrap().to_string();
     let stop = std::sync::atomic::AtomicBool::new(false);
@@ -504,6 +522,11 @@ fn a_full_disk_is_told_when_it_happens_and_at_the_end() {
     assert!(full.is_err());
     honeyguide(&["keygen", &key]).ended(1, &[&key]);
     assert!(!fs::exists(&key).unwrap());
+    // Nor is there a journal of a node that could not begin.
+    let elsewhere = Folder::new();
+    let unused = elsewhere.file("journal");
+    honeyguide(&[&begin[..], &["--journal", &unused]].concat()).ended(1, &[&state]);
+    assert!(!fs::exists(&unused).unwrap());
     node.end_by("INT").ended(1, &[]);
     honeyguide(&["replay", &journal]).ended(0, &["has no end"]);
     drop(unmount);

@@ -1,3 +1,4 @@
+use std::fs;
 use std::future::Future;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
@@ -86,6 +87,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (path, of) = (args.journal.clone(), head.clone());
     let create = move || path.as_deref().map(|path| journal_file::create(path, &of)).transpose();
     let journal = opened(ending.as_mut(), create).await?;
+    let mut unused = Unused(args.journal.clone());
     let config = head.config().map_err(|error| error.to_string())?;
     let started = datagrams::start(config, head.rng_seed, sockets, journal);
     let (node, recording) = started.map_err(|error| format!("the node could not be started: {}", cause(&error)))?;
@@ -101,6 +103,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         return worst([begun, told.finish()]);
     }
     let mut recorded = recording.map(|running| Recorded::new(args.journal.unwrap_or_default(), running));
+    unused.0 = None;
     let daemon = Daemon::new(&told, &node, &start, knows_somebody);
     let ran = daemon.run(&mut store, &mut recorded, ending).await;
     let kept = save(&node, &mut store).await;
@@ -110,6 +113,17 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         None => Ok(()),
     };
     worst([ran, recorded, kept, told.finish()])
+}
+
+/// The journal of a node that has not begun, and goes with it if it never does: the next try has the same name.
+struct Unused(Option<PathBuf>);
+
+impl Drop for Unused {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// Tells the links, and asks those whom they knew in the run before.
