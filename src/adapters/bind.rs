@@ -110,9 +110,15 @@ fn bind(addr: SocketAddr, device: Option<&str>) -> io::Result<BoundSocket> {
 /// Why there is no socket. Only a family that the machine lacks is unsupported; too many open files, or a right that is
 /// not there, would be so for the other family too, and may pass.
 fn no_socket(addr: SocketAddr, error: &io::Error) -> io::Error {
-    let is_family_missing = error.raw_os_error().is_some_and(|number| NO_FAMILY.contains(&number));
-    let kind = if is_family_missing { io::ErrorKind::Unsupported } else { error.kind() };
-    io::Error::new(kind, format!("this machine gives no {} socket for {addr}: {}", family(addr), cause(error)))
+    if error.raw_os_error().is_some_and(|number| NO_FAMILY.contains(&number)) {
+        return io::Error::new(io::ErrorKind::Unsupported, no_family(addr));
+    }
+    io::Error::new(error.kind(), format!("this machine gives no {} socket for {addr}: {}", family(addr), cause(error)))
+}
+
+fn no_family(addr: SocketAddr) -> String {
+    let (family, other) = if addr.is_ipv4() { ("IPv4", "IPv6") } else { ("IPv6", "IPv4") };
+    format!("{addr} cannot be listened on: this machine has no {family}, and an {other} address may serve instead")
 }
 
 /// What cannot be had is done without: some systems give less and say nothing, others refuse the whole wish.
@@ -166,6 +172,7 @@ fn refusal(addr: SocketAddr, error: &io::Error) -> String {
         io::ErrorKind::AddrNotAvailable if ip.is_loopback() => {
             format!("{addr} cannot be listened on: this machine has no {family} loopback address now")
         }
+        io::ErrorKind::AddrNotAvailable if ip.is_unspecified() => no_family(addr),
         io::ErrorKind::AddrNotAvailable if link_local => {
             format!("{addr} cannot be listened on: that interface does not have this address")
         }
@@ -275,7 +282,10 @@ mod tests {
     fn only_a_family_that_the_machine_lacks_may_be_left_out() {
         let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::Unsupported;
         let refused = |number| no_socket(parse("[::]:7"), &io::Error::from_raw_os_error(number));
-        assert!(NO_FAMILY.iter().all(|number| is_missing(&refused(*number))));
+        for error in NO_FAMILY.map(refused) {
+            let words = ["[::]:7", "no IPv6", "an IPv4 address"];
+            assert!(is_missing(&error) && words.iter().all(|word| error.to_string().contains(word)), "{error}");
+        }
         // EACCES, ENFILE and EMFILE.
         for number in [13, 23, 24] {
             let refused = refused(number);

@@ -82,7 +82,9 @@ fn at_interface(text: &str, zone: &str) -> Result<Place, String> {
 /// A socket for each of these places, or for each family that the machine has.
 pub async fn bind_all(places: Vec<Place>) -> Result<Vec<BoundSocket>, Failed> {
     if places.is_empty() {
-        return BoundSocket::every_family(0).map_err(|error| error.to_string().into());
+        // Nobody has asked for a family by its name.
+        let everywhere = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
+        return Ok(bind_each(everywhere.map(|ip| SocketAddr::new(ip, 0)), BoundSocket::at, say_step)?);
     }
     let mut sockets = Vec::new();
     for place in places {
@@ -109,24 +111,30 @@ async fn bind_name(host: &str, port: u16) -> Result<Vec<BoundSocket>, Failed> {
             .into());
         }
     };
-    let (mut sockets, mut faults) = (Vec::new(), Vec::new());
+    let addrs = addrs.into_iter().map(|addr| SocketAddr::new(addr.ip(), port));
+    let bound = bind_each(addrs, BoundSocket::at, say);
+    bound.map_err(|refused| format!("--bind {host}:{port}: {refused}").into())
+}
+
+/// A socket at each of these addresses; a family that the machine lacks is told of, unless none is left (B3).
+fn bind_each<T>(
+    addrs: impl IntoIterator<Item = SocketAddr>,
+    bind: impl Fn(SocketAddr) -> io::Result<T>,
+    tell: impl FnMut(String),
+) -> Result<Vec<T>, String> {
+    let (mut sockets, mut missing) = (Vec::new(), Vec::new());
     for addr in addrs {
-        match BoundSocket::at(SocketAddr::new(addr.ip(), port)) {
+        match bind(addr) {
             Ok(socket) => sockets.push(socket),
-            Err(error) if is_missing(&error) => faults.push(error.to_string()),
-            Err(error) => return Err(format!("--bind {host}:{port}: {error}").into()),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => missing.push(error.to_string()),
+            Err(error) => return Err(error.to_string()),
         }
     }
     if sockets.is_empty() {
-        return Err(format!("--bind {host}:{port}: {}", faults.join("; ")).into());
+        return Err(missing.join("; "));
     }
-    faults.into_iter().for_each(say);
+    missing.into_iter().for_each(tell);
     Ok(sockets)
-}
-
-/// Whether the machine lacks the family, so that the other one may still serve (B3).
-fn is_missing(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::Unsupported
 }
 
 fn bind(addr: SocketAddr) -> Result<BoundSocket, Failed> {
@@ -136,26 +144,18 @@ fn bind(addr: SocketAddr) -> Result<BoundSocket, Failed> {
 /// Sockets on ports of the system's choice for whoever is to be asked, IPv4 first: at the loopback interface when
 /// nobody is anywhere else.
 pub fn ephemeral(start: &Start) -> Result<Vec<UdpSocket>, Failed> {
-    let (mut sockets, mut faults) = (Vec::new(), Vec::new());
-    for family in [Family::V4, Family::V6].into_iter().filter(|family| start.may_need(*family)) {
+    let families = [Family::V4, Family::V6].into_iter().filter(|family| start.may_need(*family));
+    let addrs = families.map(|family| {
         let ip: IpAddr = match (family, start.is_on_loopback(family)) {
             (Family::V4, true) => Ipv4Addr::LOCALHOST.into(),
             (Family::V4, false) => Ipv4Addr::UNSPECIFIED.into(),
             (Family::V6, true) => Ipv6Addr::LOCALHOST.into(),
             (Family::V6, false) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        match BoundSocket::at(SocketAddr::new(ip, 0)) {
-            Ok(bound) => sockets.push(bound.socket),
-            Err(error) if is_missing(&error) => faults.push(error.to_string()),
-            Err(error) => return Err(error.to_string().into()),
-        }
-    }
-    if sockets.is_empty() {
-        return Err(faults.join("; ").into());
-    }
+        SocketAddr::new(ip, 0)
+    });
     // Whom a missing family leaves out is named when it is known who that is.
-    faults.into_iter().for_each(say_step);
-    Ok(sockets)
+    Ok(bind_each(addrs, |addr| BoundSocket::at(addr).map(|bound| bound.socket), say_step)?)
 }
 
 #[cfg(test)]
@@ -179,5 +179,28 @@ mod tests {
         let loopback = |text| Place::parse(text).unwrap().is_loopback();
         assert!(loopback("localhost:0") && loopback("[::1]:0") && loopback("[::ffff:127.0.0.1]:0"));
         assert!(!loopback("0.0.0.0:0") && !loopback("localhost.example:0"));
+    }
+
+    /// Rules B3 and B13.
+    #[test]
+    fn a_family_that_the_machine_lacks_is_named_and_the_other_one_is_bound() {
+        let addrs = ["0.0.0.0:7", "[::]:7"].map(|addr| addr.parse::<SocketAddr>().unwrap());
+        let lacks = |lacking: &[usize], kind: io::ErrorKind| {
+            let bind = |addr: SocketAddr| match lacking.iter().any(|at| addrs[*at] == addr) {
+                true => Err(io::Error::new(kind, format!("no {addr}"))),
+                false => Ok(addr),
+            };
+            let mut told = Vec::new();
+            let bound = bind_each(addrs, bind, |word| told.push(word));
+            (bound, told)
+        };
+        let missing = io::ErrorKind::Unsupported;
+        assert_eq!(lacks(&[], missing), (Ok(addrs.to_vec()), vec![]));
+        assert_eq!(lacks(&[0], missing), (Ok(vec![addrs[1]]), vec!["no 0.0.0.0:7".into()]));
+        assert_eq!(lacks(&[1], missing), (Ok(vec![addrs[0]]), vec!["no [::]:7".into()]));
+        assert_eq!(lacks(&[0, 1], missing), (Err("no 0.0.0.0:7; no [::]:7".into()), vec![]));
+        for other in [io::ErrorKind::AddrInUse, io::ErrorKind::AddrNotAvailable, io::ErrorKind::PermissionDenied] {
+            assert_eq!(lacks(&[1], other), (Err("no [::]:7".into()), vec![]));
+        }
     }
 }
