@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::commands::World;
+use crate::folder::Folder;
 use crate::process::run;
 use crate::program::Running;
 
@@ -65,4 +66,17 @@ fn a_state_file_whose_contacts_are_all_dead_is_told_of() {
     let run = run(&["node", "--bind", "127.0.0.1:0", "--state", &file, "--timeout", "2"], b"");
     assert!(run.out.contains("those that it knew in the run before are asked"), "{run:?}");
     run.failed(1, &["no contact after 2 s", "state file", "--bootstrap"]);
+}
+
+/// Rule B17. What the state names on one link is nobody whom another can ask.
+#[test]
+fn a_link_of_which_the_state_names_nobody_is_not_told_to_ask_those_that_it_knew() {
+    let folder = Folder::new();
+    let file = folder.with("state", state(16));
+    let node = ["node", "--bind", "127.0.0.1:0", "[::1]:0", "--state", &file, "--timeout", "2"];
+    let run = run(&node, b"").in_order("a state of one link");
+    for (link, how) in [(0, "those that it knew in the run before"), (1, "nobody to join through was named")] {
+        let told = run.out.lines().find(|line| line.starts_with(&format!("link {link} has no contacts")));
+        assert!(told.unwrap().contains(how), "{run:?}");
+    }
 }

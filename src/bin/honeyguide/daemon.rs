@@ -5,6 +5,7 @@
 //! the search for others nor the saves wait for it. Whatever ends first of the node, the time and the reader ends them
 //! all.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -39,8 +40,8 @@ pub struct Daemon<'a> {
     told: &'a Told,
     node: &'a Handle,
     start: &'a Start,
-    /// Whether its state file named anybody.
-    knows_somebody: bool,
+    /// The links of which its state file named somebody.
+    known_links: HashSet<usize>,
     joining: Joining,
     renewal: Renewal,
     /// How each link was told of last.
@@ -57,10 +58,10 @@ struct LinkNews {
 }
 
 impl<'a> Daemon<'a> {
-    pub fn new(told: &'a Told, node: &'a Handle, start: &'a Start, knows_somebody: bool) -> Self {
+    pub fn new(told: &'a Told, node: &'a Handle, start: &'a Start, known_links: HashSet<usize>) -> Self {
         let (joining, renewal) = (Joining::new(node, start), Renewal::new(Instant::now()));
         let links = vec![LinkNews::default(); node.addrs().len()];
-        Daemon { told, node, start, knows_somebody, joining, renewal, links }
+        Daemon { told, node, start, known_links, joining, renewal, links }
     }
 
     /// Runs to the end. A journal that cannot be written any more is told, is none from then on, and is a failure then.
@@ -118,7 +119,7 @@ impl<'a> Daemon<'a> {
 
     /// Who has nobody to ask waits for others, and the user has to know that and where they come.
     fn say_alone(&self) {
-        if !self.start.is_alone() || self.knows_somebody {
+        if !self.start.is_alone() || !self.known_links.is_empty() {
             return;
         }
         let place = |addr: &SocketAddr| match addr.ip().is_unspecified() {
@@ -159,7 +160,7 @@ impl<'a> Daemon<'a> {
 
     /// What is known of a link that has joined, or that has not.
     async fn tell(&mut self, link: usize) -> Result<(), Failed> {
-        let (contacts, knows_somebody) = (contacts(self.node, link).await, self.knows_somebody);
+        let (contacts, knows_somebody) = (contacts(self.node, link).await, self.known_links.contains(&link));
         let news = &mut self.links[link];
         if news.contacts.is_some_and(|before| before > 0) {
             return Ok(());
@@ -216,7 +217,7 @@ impl<'a> Daemon<'a> {
             all += contacts(self.node, link).await;
         }
         match why {
-            Ending::TimeUp(limit) if all == 0 && self.start.is_alone() && self.knows_somebody => {
+            Ending::TimeUp(limit) if all == 0 && self.start.is_alone() && !self.known_links.is_empty() => {
                 let limit = limit.as_secs_f64();
                 Err(format!(
                     "no contact after {limit} s: nobody of the state file answered; name others by --bootstrap"
@@ -315,7 +316,7 @@ mod tests {
             let (mut recorded, mut store) = (is_recorded.then_some(recorded), None);
             let start = Start::alone(Network::Local);
             let told = Told::new(Out { json: true });
-            let daemon = Daemon::new(&told, &node, &start, false);
+            let daemon = Daemon::new(&told, &node, &start, HashSet::new());
             node.stats().await.unwrap();
             UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"x", addr).unwrap();
             let mut never = std::pin::pin!(std::future::pending());

@@ -94,7 +94,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let told = Told::new(options.out());
     let mut begun = begin(&told, &node, saved.as_ref(), buffers).await;
     let mut store = state_file.map(|file| Store::new(file, saved));
-    let knows_somebody = store.as_ref().is_some_and(|store| store.knows_somebody(node.addrs().len()));
+    let known_links = store.as_ref().map(|store| store.known_links(node.addrs().len())).unwrap_or_default();
     if begun.is_ok() {
         // Written at once, so that a place where nothing can be saved is noticed now.
         begun = save(&node, &mut store).await;
@@ -104,7 +104,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     }
     let mut recorded = recording.map(|running| Recorded::new(args.journal.unwrap_or_default(), running));
     unused.0 = None;
-    let daemon = Daemon::new(&told, &node, &start, knows_somebody);
+    let daemon = Daemon::new(&told, &node, &start, known_links);
     let ran = daemon.run(&mut store, &mut recorded, ending).await;
     let kept = save(&node, &mut store).await;
     node.shutdown().await;

@@ -42,10 +42,10 @@ impl Store {
         Store { file, saving: None, before, began, dates: Dates::new(began) }
     }
 
-    /// Whether it names anybody whom a node with so many links can ask.
-    pub fn knows_somebody(&self, links: usize) -> bool {
+    /// Of so many links, those of which it names somebody, whom a node can ask there.
+    pub fn known_links(&self, links: usize) -> HashSet<usize> {
         let contacts = self.before.iter().flat_map(|before| &before.contacts);
-        contacts.into_iter().any(|contact| usize::from(contact.link) < links)
+        contacts.map(|contact| usize::from(contact.link)).filter(|link| *link < links).collect()
     }
 
     /// Saves the state where that is due, with so many contacts.
