@@ -24,7 +24,7 @@ impl Clock {
         at.since(self.now())
     }
 
-    /// The platform's own time of `at`, rounded up by no more than a microsecond so that a wait never ends early.
+    /// The platform's own time of `at`.
     #[cfg(any(feature = "tokio", test))]
     pub fn platform(&self, at: Instant) -> time::Instant {
         let distance = Duration::from_micros(at.as_micros());

@@ -171,7 +171,7 @@ pub enum Notice {
         link: LinkId,
     },
     /// A datagram could not be sent: there is no route, or it is not permitted. Told of the first that fails on a link,
-    /// and then at most after 10 s, 20 s .. 10 min.
+    /// of the first to each of up to 8 destinations, and of others at most after 10 s, 20 s .. 10 min.
     SendTrouble {
         /// The socket.
         link: LinkId,

@@ -32,11 +32,12 @@ struct HeardState {
     dropped: Vec<Instant>,
 }
 
-/// The newest that a node said.
+/// What counts of what a node said.
 #[derive(Default)]
 pub struct Said {
-    /// Code and text of an error.
+    /// Code and text of its newest error.
     pub refusal: Option<(i64, String)>,
+    /// Its newest answer with a token; where none has one, its first.
     pub answer: Option<Spoken>,
 }
 
@@ -227,7 +228,7 @@ mod tests {
 
     /// Rule U15.
     #[test]
-    fn of_what_a_node_said_the_newest_counts_and_others_are_not_heard() {
+    fn of_what_a_node_said_the_newest_token_and_error_count_and_others_are_not_heard() {
         let (node, other) = (Endpoint::v4([127, 0, 0, 1], 5), Endpoint::v4([127, 0, 0, 1], 6));
         let (mut heard, id) = (Heard::default(), "2:id20:abcdefghij0123456789");
         let nodes = "5:nodes26:abcdefghij0123456789ABCDEF6:nodes638:abcdefghij0123456789ABCDEFGHIJKLMNOPQR";

@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! "honeyguide journal 3\n", length of the head (4 bytes), head, CRC-32C of the head (4 bytes), records
-//! head: { "links": [ { "id": [ 20 bytes if it was given ], "v6": 0 or 1 } .. ], "local": 0 or 1, "read_only": 0 or 1,
-//!         "rng_seed": 32 bytes, "version": of the program that recorded it }
+//! head: { "links": [ { "id": [ 20 bytes if it was given ], "port": of the socket, "v6": 0 or 1 } .. ],
+//!         "local": 0 or 1, "read_only": 0 or 1, "rng_seed": 32 bytes, "version": of the program that recorded it }
 //! ```
 //! Numbers are little-endian. The number of the format counts changes of head and records alike. The configuration is
 //! the stock one but for the head. The seed makes the file a secret as long as the node runs; whoever records holds a
 //! lock on the file.
 //!
-//! Format 2 has neither version nor checksums, and its records have no frames and no hashes: it is read, and nothing
-//! tells whether it was changed.
+//! Format 2 has neither ports nor version nor checksums, and its records have no frames and no hashes: it is read, and
+//! nothing tells whether it was changed.
 
 use std::fmt;
 use std::fs::File;
