@@ -12,19 +12,20 @@ use std::ops::ControlFlow;
 use std::vec::Vec;
 
 use crate::adapters::clock::Clock;
+use crate::adapters::links::links;
 use crate::adapters::message::{Message, OperationEnd, Waiter, WaitingCommand};
 use crate::adapters::operation_error::OperationError;
 use crate::adapters::queue::CommandQueue;
 use crate::adapters::results::{Answer, Notice};
 use crate::adapters::send_trouble::SendTrouble;
 use crate::base::time::Instant;
-use crate::dht::config::{Config, LinkConfig};
+use crate::dht::config::Config;
 use crate::dht::contact::SavedContact;
 use crate::dht::error::CallError;
 use crate::dht::event::{Buffer, Event, Input, LinkId, Output};
 use crate::dht::node::journal::Call;
 use crate::dht::node::{Node, Storage};
-use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::endpoint::Endpoint;
 use crate::krpc::message::{Decoded, decode};
 
 /// Bytes to receive at most: one more than any message may have, so that the node can tell a longer one.
@@ -73,20 +74,11 @@ impl<L: Sockets> Runner<L> {
     pub(super) fn new(
         config: Config,
         rng_seed: [u8; 32],
-        links: L,
+        sockets: L,
         addrs: &[SocketAddr],
         observer: Option<Box<dyn Observer>>,
     ) -> io::Result<Self> {
-        let of_sockets = addrs.iter().enumerate().map(|(i, addr)| {
-            let family = Endpoint::from(*addr).family();
-            let link = match config.links().get(i) {
-                Some(link) if link.family == family => *link,
-                _ if family == Family::V4 => LinkConfig::V4,
-                _ => LinkConfig::V6,
-            };
-            LinkConfig { port: if link.port == 0 { addr.port() } else { link.port }, ..link }
-        });
-        let of_sockets: Vec<LinkConfig> = of_sockets.collect();
+        let of_sockets = links(&config, addrs);
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
         let config = config.with_links(&of_sockets).map_err(invalid)?;
         let storage = Storage::allocate(&config);
@@ -96,7 +88,7 @@ impl<L: Sockets> Runner<L> {
         let (responses, queue, failed) = (HashMap::new(), CommandQueue::default(), Vec::new());
         let mut runner = Runner {
             node,
-            links,
+            links: sockets,
             clock,
             waiters,
             responses,

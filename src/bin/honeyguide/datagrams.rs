@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use honeyguide::adapters::tokio::{spawn, spawn_recorded};
-use honeyguide::adapters::{Handle, Recording};
+use honeyguide::adapters::{Handle, Recording, links};
 use honeyguide::dht::journal::{Call, OutputHash, Record};
-use honeyguide::dht::{Buffer, DropReason, LinkConfig, LinkId, TraceEvent, TraceSink};
+use honeyguide::dht::{Buffer, DropReason, LinkId, TraceEvent, TraceSink};
 use honeyguide::krpc::{Decoded, decode};
 use honeyguide::{Config, Endpoint, Input, Instant, Node, Output, Storage};
 
@@ -66,7 +66,8 @@ struct Told<W> {
 impl<W: Write> Told<W> {
     fn new(config: &Config, rng_seed: [u8; 32], sockets: &[UdpSocket], journal: Option<W>) -> io::Result<Told<W>> {
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
-        let config = config.clone().with_links(&links(config, sockets)?).map_err(invalid)?;
+        let addrs: Vec<_> = sockets.iter().map(UdpSocket::local_addr).collect::<io::Result<_>>()?;
+        let config = config.clone().with_links(&links(config, &addrs)).map_err(invalid)?;
         let storage = Storage::allocate(&config);
         let mut node = Node::new(config, rng_seed, storage).map_err(invalid)?;
         let dropped = Arc::<Mutex<Option<DropReason>>>::default();
@@ -76,7 +77,6 @@ impl<W: Write> Told<W> {
                 *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
             }
         })));
-        let addrs = sockets.iter().map(UdpSocket::local_addr).collect::<io::Result<_>>()?;
         Ok(Told {
             journal,
             records: vec![],
@@ -156,19 +156,6 @@ impl<W: Write> Write for Told<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.journal.iter_mut().try_for_each(Write::flush)
     }
-}
-
-/// The links that a driver makes of sockets.
-fn links(config: &Config, sockets: &[UdpSocket]) -> io::Result<Vec<LinkConfig>> {
-    let link = |(i, socket): (usize, &UdpSocket)| {
-        let addr = socket.local_addr()?;
-        let of_family = if addr.is_ipv6() { LinkConfig::V6 } else { LinkConfig::V4 };
-        let given = config.links().get(i).filter(|given| given.family == of_family.family);
-        let mut link = given.copied().unwrap_or(of_family);
-        link.port = if link.port == 0 { addr.port() } else { link.port };
-        Ok(link)
-    };
-    sockets.iter().enumerate().map(link).collect()
 }
 
 /// What a datagram is: kind, transaction id, length.
