@@ -7,7 +7,7 @@ use std::time::Duration;
 use honeyguide::Config;
 use honeyguide::adapters::Handle;
 use honeyguide::dht::LinkId;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use crate::failed::Failed;
 use crate::state::{State, StateContact, StateFile};
@@ -54,8 +54,9 @@ impl Store {
     }
 
     pub async fn save(&mut self, node: &Handle) -> Result<(), Failed> {
+        let deadline = Instant::now() + PATIENCE;
         // One after the other, so that the newest is the last. Whether that one failed is no matter now.
-        let _ = self.saved().await?;
+        let _ = self.saved(deadline).await?;
         let links = node.addrs().len() as u8;
         let state = node.observe(move |node| {
             let contacts = node.contacts().map(|(link, view)| StateContact::new(link.0, view.id, view.endpoint));
@@ -74,15 +75,15 @@ impl Store {
             let saved = file.lock().unwrap_or_else(PoisonError::into_inner).save(&state);
             saved.map(|()| state)
         }));
-        self.saved().await?
+        self.saved(deadline).await?
     }
 
     /// Waits for a save that is under way, and how it ended. One that takes too long stays under way.
-    async fn saved(&mut self) -> Result<Result<(), Failed>, Failed> {
+    async fn saved(&mut self, deadline: Instant) -> Result<Result<(), Failed>, Failed> {
         let Some(saving) = &mut self.saving else { return Ok(Ok(())) };
         let seconds = PATIENCE.as_secs();
         let late = |_| format!("the state was not saved within {seconds} s: its disk does not answer");
-        let saved = timeout(PATIENCE, saving).await.map_err(late)?;
+        let saved = timeout_at(deadline, saving).await.map_err(late)?;
         self.saving = None;
         Ok(saved?.map(|state| self.before = Some(state)))
     }
