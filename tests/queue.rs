@@ -89,14 +89,14 @@ fn one_who_asks_once_is_not_held_up_by_one_who_asks_much() {
 /// Commands that wait in a driver without anybody awaiting them.
 const MOST_WAITING: usize = 16_384;
 
-/// A busy node with a full queue: what runs, and what waits.
-fn full() -> (Handle, Operation<Answer>, Vec<Operation<Answer>>) {
+/// A busy node with a full queue: what runs, what waits, and the silent one whom all of them ask.
+fn full() -> (Handle, Operation<Answer>, Vec<Operation<Answer>>, UdpSocket) {
     let (node, silent) = busy();
-    let silent = silent.local_addr().unwrap().into();
-    let running = node.ping(silent);
+    let asked = silent.local_addr().unwrap().into();
+    let running = node.ping(asked);
     node.observe(|_| ()).wait().unwrap();
-    let waiting = (0..MOST_WAITING).map(|_| node.ping(silent)).collect();
-    (node, running, waiting)
+    let waiting = (0..MOST_WAITING).map(|_| node.ping(asked)).collect();
+    (node, running, waiting, silent)
 }
 
 /// Nobody is there to be asked, so that it ends as soon as it has begun.
@@ -111,7 +111,7 @@ fn reason(operation: Operation<Closest>) -> Reason {
 /// Rule L35.
 #[test]
 fn a_command_past_the_queue_waits_in_whoever_awaits_it_and_none_is_refused() {
-    let (node, running, mut waiting) = full();
+    let (node, running, mut waiting, _silent) = full();
     waiting.pop();
     node.observe(|_| ()).wait().unwrap();
     let (last, past) = (lookup(&node), lookup(&node));
@@ -129,7 +129,7 @@ fn a_command_past_the_queue_waits_in_whoever_awaits_it_and_none_is_refused() {
 /// Rule L35.
 #[test]
 fn past_the_queue_they_may_be_awaited_from_the_last_to_the_first() {
-    let (node, running, waiting) = full();
+    let (node, running, waiting, _silent) = full();
     let mut past: Vec<_> = (0..MOST_WAITING + 2).map(|_| lookup(&node)).collect();
     assert_eq!(past.pop().unwrap().wait_for(Duration::from_millis(20)), Err(OperationError::Late));
     drop((running, waiting));
@@ -141,7 +141,7 @@ fn past_the_queue_they_may_be_awaited_from_the_last_to_the_first() {
 /// Rule L35. A branch of a `select!` that was not taken, and what a caller holds but awaits no longer.
 #[test]
 fn what_was_awaited_once_and_then_left_holds_nobody_up() {
-    let (node, running, waiting) = full();
+    let (node, running, waiting, _silent) = full();
     let mut left: Vec<_> = (0..MOST_WAITING + 2).map(|_| lookup(&node)).collect();
     let awaited = left.pop().unwrap();
     let mut cx = Context::from_waker(Waker::noop());
@@ -153,7 +153,7 @@ fn what_was_awaited_once_and_then_left_holds_nobody_up() {
 /// Rule L35.
 #[test]
 fn past_the_queue_they_end_with_the_node() {
-    let (node, _running, _waiting) = full();
+    let (node, _running, _waiting, _silent) = full();
     let mut past: Vec<_> = (0..MOST_WAITING + 2).map(|_| lookup(&node)).collect();
     assert_eq!(past[0].outcome(), None);
     node.shutdown().wait();
@@ -165,7 +165,7 @@ fn past_the_queue_they_end_with_the_node() {
 
 #[test]
 fn a_command_past_the_queue_can_be_cancelled() {
-    let (node, running, waiting) = full();
+    let (node, running, waiting, _silent) = full();
     let mut past: Vec<_> = (0..3).map(|_| lookup(&node)).collect();
     let mut cx = Context::from_waker(Waker::noop());
     assert!(Pin::new(&mut past[1]).poll(&mut cx).is_pending());
@@ -185,7 +185,7 @@ fn whoever_awaits_a_command_past_the_queue_no_longer_leaves_nothing_behind() {
     impl Wake for Task {
         fn wake(self: Arc<Self>) {}
     }
-    let (node, _running, _waiting) = full();
+    let (node, _running, _waiting, _silent) = full();
     let mut past = lookup(&node);
     let task = Arc::new(Task);
     let waker = Waker::from(task.clone());
@@ -198,7 +198,7 @@ fn whoever_awaits_a_command_past_the_queue_no_longer_leaves_nothing_behind() {
 /// Rule L35. The one who asks much is past the queue already.
 #[test]
 fn past_the_queue_too_clones_take_turns() {
-    let (node, running, mut waiting) = full();
+    let (node, running, mut waiting, _silent) = full();
     let mut cx = Context::from_waker(Waker::noop());
     let silent = socket();
     for _ in 0..100 {
