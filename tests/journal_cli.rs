@@ -48,8 +48,6 @@ impl Recorded {
         let args = ["--bind", "127.0.0.1:0", "--bootstrap", &bootstrap, "--journal", &journal, "--state", &state];
         let mut node = Running::start(&[&["node"], &args[..]].concat());
         let addr = node.line_with("link 0").split_whitespace().nth(2).unwrap().to_string();
-        let written = || fs::metadata(&journal).unwrap().len();
-        let begun = written();
         node.line_with("joined");
         let client = |args: &[&str]| honeyguide(&[args, &["--bootstrap", &addr]].concat()).ended(0, &[]);
         client(&["put", "hello"]);
@@ -62,8 +60,9 @@ impl Recorded {
         }
         stranger.set_read_timeout(Some(PATIENCE)).unwrap();
         stranger.recv_from(&mut [0; 1500]).unwrap();
-        // A run that is over within a moment has written nothing when it is killed.
-        eventually(|| written() > begun);
+        // The first records are written after a moment: whoever kills it before has a journal of nothing.
+        let marks = || honeyguide(&["replay", &journal, "--json"]).done().objects()[0]["marks"].as_u64();
+        eventually(|| marks() > Some(0));
         let run = node.end_by(signal);
         Recorded { folder, journal, addr, run }
     }
