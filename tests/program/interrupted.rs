@@ -1,4 +1,7 @@
 //! Who interrupts a search, a put or an announce is told how far it had come.
+//!
+//! An operation is over soon after it has asked the node that never answers: it is interrupted as soon as that node was
+//! asked, and what the test waits for before is what the program says, or asks for, once it has had it.
 
 use crate::commands::ID;
 use crate::fake::{Fake, TOKEN, nodes};
@@ -18,10 +21,13 @@ fn an_interrupted_store_tells_how_many_hold_it_already() {
                 false => Some(named.clone()),
             });
             let at = first.addr.to_string();
-            let running = Running::start(&[command, &["--bootstrap", &at, "--json"]].concat());
-            first.wait_for(method);
+            let mut running = Running::start(&[command, &["--bootstrap", &at, "--json", "-vv"]].concat());
             silent.wait_for(method);
-            running.wait_until_it_waits();
+            if confirmed {
+                let asked = running.word_with(&format!("to {at}: query {method}"));
+                let tid = asked.split(", ").nth(1).unwrap();
+                running.word_with(&format!("from {at}: response, {tid}"));
+            }
             let run = running.end_by("INT");
             assert_eq!(run.code, Some(1), "{run:?}");
             let last = run.objects().pop().unwrap();
@@ -45,13 +51,12 @@ fn an_interrupted_search_prints_what_it_had_and_how_many_answered() {
         (&["get", &target, "-n", "2"], "get", "5:token1:t1:v5:hello", "\"copies\":1"),
     ] {
         let silent = Fake::new(2, move |asked| (asked != method).then(Vec::new));
-        let named = nodes(&[(2, silent.addr)]);
-        let first = Fake::new(1, move |_| Some([&named[..], body.as_bytes()].concat()));
+        let answer = [&nodes(&[(2, silent.addr)])[..], body.as_bytes()].concat();
+        // It names the silent one with what is looked for, and not before.
+        let first = Fake::new(1, move |asked| Some(if asked == method { answer.clone() } else { Vec::new() }));
         let at = first.addr.to_string();
         let running = Running::start(&[command, &["--bootstrap", &at, "--json"]].concat());
-        first.wait_for(method);
         silent.wait_for(method);
-        running.wait_until_it_waits();
         let run = running.end_by("INT");
         assert_eq!(run.code, Some(1), "{run:?}");
         let objects = run.objects();
@@ -73,9 +78,7 @@ fn a_put_that_is_interrupted_before_it_knows_its_number_stores_nothing() {
     let first = Fake::new(1, move |_| Some(named.clone()));
     let at = first.addr.to_string();
     let running = Running::start(&["put", "hello", "--secret", &secret, "--bootstrap", &at, "--json"]);
-    first.wait_for("get");
     silent.wait_for("get");
-    running.wait_until_it_waits();
     let run = running.end_by("INT");
     assert_eq!(run.code, Some(1), "{run:?}");
     let last = run.objects().pop().unwrap();

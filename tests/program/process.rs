@@ -48,7 +48,7 @@ impl Run {
 }
 
 impl Running {
-    /// Waits until it listens for signals and all its threads sleep, for something from outside.
+    /// Waits until it listens for signals and all its threads sleep, for something from outside. It must not end before.
     pub fn wait_until_it_waits(&self) {
         let begun = Instant::now();
         let mut seen = 0;
@@ -67,6 +67,8 @@ fn is_waiting(id: u32) -> bool {
     // SIGHUP, SIGINT and SIGTERM.
     let listens = u64::from_str_radix(caught, 16).unwrap() & 0x4003 == 0x4003;
     let tasks = fs::read_dir(process.join("task")).into_iter().flatten().flatten();
-    let states = tasks.map(|task| fs::read_to_string(task.path().join("stat")).unwrap_or_default());
-    listens && states.into_iter().all(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S')))
+    let stats = tasks.map(|task| fs::read_to_string(task.path().join("stat")).unwrap_or_default());
+    let states: Vec<_> = stats.map(|stat| stat.rsplit(") ").next().and_then(|rest| rest.chars().next())).collect();
+    assert!(!states.contains(&Some('Z')), "it has ended, and waits for nothing");
+    listens && states.iter().all(|state| *state == Some('S'))
 }

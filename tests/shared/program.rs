@@ -139,6 +139,16 @@ impl Running {
         err.recv().expect("the program says more before it ends")
     }
 
+    /// The next one that has these words.
+    pub fn word_with(&mut self, words: &str) -> String {
+        loop {
+            let word = self.word();
+            if word.contains(words) {
+                return word;
+            }
+        }
+    }
+
     /// The shell's own: a machine may lack the program.
     pub fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
