@@ -1,13 +1,14 @@
 //! Signals at each stage of a command: whatever it waits for, it ends within a tenth of a second.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::UdpSocket;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::commands::{ID, World};
+use crate::eventually::eventually;
 use crate::folder::Folder;
 use crate::namespace;
 use crate::program::{PROGRAM, Running};
@@ -273,14 +274,9 @@ fn a_node_that_nobody_reads_still_ends_in_order() {
     let (state, journal) = (folder.file("state"), folder.file("journal"));
     let node = ["node", "--bind", "127.0.0.1:0", "--state", &state, "--journal", &journal];
     let node = [&node[..], &["--bootstrap", &world.network]].concat();
-    let (reader, writer) = io::pipe().unwrap();
-    let filler = writer.try_clone().unwrap();
+    let (_reader, writer) = pipe_with_place_for(FIRST_LINE);
     let running = Running::of(Running::command(&node).stdout(writer));
-    // It has begun when the first line is there; then there is no place for another.
-    let mut lines = io::BufReader::new(reader);
-    io::BufRead::read_line(&mut lines, &mut String::new()).unwrap();
-    fill(&filler);
-    running.wait_until_it_waits();
+    eventually(|| writes(running.child.id(), 1));
     let before = fs::metadata(&state).unwrap().modified().unwrap();
     let (took, _) = running.end("TERM");
     assert!(took < PROMPT, "{took:?}");
@@ -333,7 +329,7 @@ fn a_signal_ends_a_command_whose_terminal_is_stopped() {
         let mut keys = terminal.stdin.take().unwrap();
         keys.write_all(b"\x13").unwrap();
         let id = fs::read_to_string(&pid).unwrap().trim().to_string();
-        while !writes(&id) {
+        while !writes(id.parse().unwrap(), 2) {
             std::thread::yield_now();
         }
         let begun = Instant::now();
@@ -351,26 +347,41 @@ fn a_signal_ends_a_command_whose_terminal_is_stopped() {
     }
 }
 
-/// Whether a thread of a process is in the middle of writing to standard error.
-fn writes(id: &str) -> bool {
-    let tasks = fs::read_dir(format!("/proc/{id}/task")).unwrap().flatten();
-    let calls = tasks.map(|task| fs::read_to_string(task.path().join("syscall")).unwrap_or_default());
-    // The number of the call differs between machines; the descriptor does not.
-    calls.into_iter().any(|call| call.split(' ').nth(1) == Some("0x2"))
+/// Whether a thread of a process is in the middle of writing to a stream, which nobody reads.
+pub fn writes(process: u32, stream: u32) -> bool {
+    let leads_to = |descriptor: u64| fs::read_link(format!("/proc/{process}/fd/{descriptor}")).ok();
+    let place = leads_to(stream.into());
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten();
+    // The number of the call differs between machines; what it is made on comes after it, and may be a copy.
+    let is_there = |call: String| {
+        let descriptor = u64::from_str_radix(call.split(' ').nth(1)?.strip_prefix("0x")?, 16).ok()?;
+        leads_to(descriptor).filter(|there| Some(there) == place.as_ref())
+    };
+    let mut calls = tasks.map(|task| fs::read_to_string(task.path().join("syscall")).unwrap_or_default());
+    calls.any(|call| is_there(call).is_some())
 }
+
+/// Place for the first line of a node, with its address and its id, and not for another one.
+pub const FIRST_LINE: usize = 70;
 
 /// A pipe with no place left, whose reader reads nothing.
 pub fn full_pipe() -> (io::PipeReader, io::PipeWriter) {
-    let (reader, writer) = io::pipe().unwrap();
-    fill(&writer);
+    pipe_with_place_for(0)
+}
+
+/// The same with place for so many bytes.
+pub fn pipe_with_place_for(place: usize) -> (io::PipeReader, io::PipeWriter) {
+    let (mut reader, mut writer) = io::pipe().unwrap();
+    let capacity = fill(&writer);
+    reader.read_exact(&mut vec![0; capacity]).unwrap();
+    writer.write_all(&vec![b'.'; capacity - place]).unwrap();
     (reader, writer)
 }
 
-/// Another opening of the same pipe does not block, so that this ends.
-pub fn fill(writer: &io::PipeWriter) {
+/// Tells how many bytes it took. Another opening of the same pipe does not block, so that this ends.
+fn fill(writer: &io::PipeWriter) -> usize {
     use std::os::fd::AsRawFd;
     let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
     let mut filler = OpenOptions::new().write(true).custom_flags(0o4000).open(path).unwrap();
-    while filler.write(&[b'.'; 4096]).is_ok() {}
-    while filler.write(b".").is_ok() {}
+    std::iter::from_fn(|| filler.write(&[b'.'; 4096]).ok()).sum()
 }

@@ -1,7 +1,6 @@
 //! What goes on while nobody reads what a node says.
 
 use std::fs;
-use std::io::{self, BufRead};
 use std::net::UdpSocket;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use crate::folder::Folder;
 use crate::process::run;
 use crate::program::Running;
 use crate::saving::contacts;
-use crate::signals::{fill, full_pipe};
+use crate::signals::{FIRST_LINE, full_pipe, pipe_with_place_for, writes};
 
 /// Rule U5. There is no such name, which is a word, and no place for one.
 #[test]
@@ -76,11 +75,10 @@ fn a_node_whose_results_nobody_reads_goes_on_saving_its_state() {
     let world = World::of(24);
     let state = world.folder.file("state");
     let node = ["node", "--bind", "127.0.0.1:0", "--state", &state, "--bootstrap", &world.network];
-    let (reader, writer) = io::pipe().unwrap();
-    let filler = writer.try_clone().unwrap();
-    let _running = Running::of(Running::command(&node).stdout(writer));
-    let mut lines = io::BufReader::new(reader);
-    lines.read_line(&mut String::new()).unwrap();
-    fill(&filler);
-    eventually(|| contacts(&state) >= 8);
+    let (_reader, writer) = pipe_with_place_for(FIRST_LINE);
+    let running = Running::of(Running::command(&node).stdout(writer));
+    eventually(|| writes(running.child.id(), 1));
+    let saved = || fs::metadata(&state).unwrap().modified().unwrap();
+    let before = saved();
+    eventually(|| saved() > before && contacts(&state) >= 8);
 }
