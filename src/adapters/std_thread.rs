@@ -204,8 +204,8 @@ fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Send
     }
 }
 
-/// Of a socket that was shut down the system gives nothing, from nobody, which the standard library takes for an address
-/// and panics at.
+/// Of a socket that was shut down the system gives nothing, from nobody, which the standard library takes for an
+/// address and panics at.
 #[cfg(unix)]
 fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
     let (len, _, from) = rustix::net::recvfrom(socket, buffer, rustix::net::RecvFlags::empty())?;
