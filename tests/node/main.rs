@@ -3,6 +3,7 @@
 mod clock;
 mod ends;
 mod flood;
+mod guarded;
 mod hostile;
 mod imports;
 mod lab;

@@ -124,33 +124,35 @@ impl Delivery<'_, '_, '_, '_, '_> {
         self.deliver(active, ResultKind::Value { seq: version.seq, signature: *version.signature }, value);
     }
 
-    /// What a node holds where we are about to put.
+    /// What a node holds where we are about to put. Where that decides who is asked (`cas`), it counts if it is
+    /// genuine, or no newer than what was.
     fn held(&mut self, active: &mut Active<'_>, cas: Option<i64>) {
         let Response { id, value, seq, .. } = *self.answer.response;
         let Some((operation, window, payload)) = active.storing() else { return };
-        let version = if payload.is_same(value, seq) {
-            Version::Same
-        } else if value.is_none() && seq.is_none() {
-            return;
-        } else if seq.is_some() && seq == cas {
-            Version::Expected
-        } else {
-            Version::Other
-        };
-        operation.lookup_mut().on_version(window, &id, &self.answer.from, version);
-        // One check of a signature for each version that is newer than all before.
+        let mut counts = cas.is_none();
         if let Some((version, value)) = self.answer.version()
-            && payload.held_seq().is_none_or(|held| version.seq > held)
             && version.key == payload.key()
         {
-            self.cx.stats_mut().verifications += 1;
-            if !payload.is_genuine(&version, value) {
-                return operation.on_invalid();
+            // One check of a signature for each version that is newer than all before.
+            if payload.held_seq().is_none_or(|held| version.seq > held) {
+                self.cx.stats_mut().verifications += 1;
+                if !payload.is_genuine(&version, value) {
+                    return operation.on_invalid();
+                }
+                payload.on_held(version.seq);
+                if cas.is_some_and(|expected| version.seq > expected) {
+                    operation.lookup_mut().on_superseded();
+                }
             }
-            payload.on_held(version.seq);
-            if cas.is_some_and(|expected| version.seq > expected) {
-                operation.lookup_mut().on_superseded();
-            }
+            counts = true;
+        }
+        if counts {
+            let version = match payload.is_same(value, seq) {
+                true => Version::Same,
+                false if seq == cas => Version::Expected,
+                false => Version::Other,
+            };
+            operation.lookup_mut().on_version(window, &id, &self.answer.from, version);
         }
     }
 

@@ -1,0 +1,127 @@
+//! Puts that may replace one version only (BEP 44's `cas`). Rule L25.
+
+use honeyguide::dht::Reason;
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::{Item, Method, Query};
+use honeyguide::{Endpoint, Id, Outcome};
+
+use crate::lab::{Lab, config, error, honest_answer, pair, raw, reply};
+
+const SECRET_KEY: [u8; 32] = [9; 32];
+
+/// What a node says to a `get`, its token apart, and the code that it refuses a put with.
+struct Manner {
+    held: Vec<u8>,
+    refuses: Option<i64>,
+}
+
+fn honest(seq: i64, value: &[u8]) -> Manner {
+    Manner { held: version(seq, value, &item::sign(&SECRET_KEY, b"", seq, value).unwrap()), refuses: None }
+}
+
+/// A version, signed by whomever.
+fn version(seq: i64, value: &[u8], signature: &[u8; 64]) -> Vec<u8> {
+    let key = pair(b"k", &item::public_key(&SECRET_KEY));
+    let seq = raw(b"seq", format!("i{seq}e").as_bytes());
+    [key, seq, pair(b"sig", signature), raw(b"v", value)].concat()
+}
+
+/// A node that stores at up to twelve, and its friends, nearest to the item first. The nearest have these manners; the
+/// others hold nothing.
+fn with_manners(transactions: usize, manners: Vec<Manner>) -> (Lab, Vec<Endpoint>) {
+    let mut config = config();
+    (config.capacity.transactions, config.lookup.replicas) = (transactions, 12);
+    let mut lab = Lab::new(config);
+    lab.befriend(16);
+    let target = item::mutable_target(&item::public_key(&SECRET_KEY), b"");
+    let mut near: Vec<(Id, Endpoint)> = lab.friends.to_vec();
+    near.sort_by_key(|(id, _)| id.distance(&target));
+    for (&(id, endpoint), manner) in near.iter().zip(manners) {
+        let friends = lab.friends.clone();
+        let mind = move |query: &Query<'_>| match (query.method, manner.refuses) {
+            (Method::Put { .. }, Some(code)) => Some(error(query.tid, code)),
+            (Method::Get { .. }, _) => {
+                // The keys of a dictionary are in order: all that a version has but its value stands before the token.
+                let at = manner.held.windows(3).rposition(|w| w == b"1:v").unwrap_or(manner.held.len());
+                let (before, value) = manner.held.split_at(at);
+                Some(reply(query.tid, &id, &[before, &pair(b"token", b"tok"), value].concat()))
+            }
+            _ => Some(honest_answer(&friends, id, endpoint, query)),
+        };
+        lab.minds.insert(endpoint, Box::new(mind));
+    }
+    (lab, near.into_iter().map(|(_, endpoint)| endpoint).collect())
+}
+
+/// Puts version 4 in place of version 3; how that ended, and whom it was sent to.
+fn replace_version_3(lab: &mut Lab) -> (Outcome, Vec<Endpoint>) {
+    let item = Item::mutable(&SECRET_KEY, b"5:hello").seq(4).sign().unwrap();
+    lab.sent.clear();
+    let outcome = lab.operate(|node, now| {
+        node.put_mutable(now, 1, &item, Some(3)).unwrap();
+    });
+    lab.run(std::time::Duration::from_secs(5));
+    let is_put = |query: Query<'_>| matches!(query.method, Method::Put { .. });
+    (outcome, lab.sent.iter().filter(|p| p.query().is_some_and(is_put)).map(|p| p.to).collect())
+}
+
+/// Nobody holds anything, but one says that it does: what is not signed is no version, and vetoes nothing.
+#[test]
+fn what_nobody_has_signed_keeps_no_put_from_a_fresh_key() {
+    let forged = |seq| version(seq, b"4:junk", &[7; 64]);
+    let same = [pair(b"k", &item::public_key(&SECRET_KEY)), raw(b"seq", b"i4e"), raw(b"v", b"5:hello")].concat();
+    let claims = [
+        raw(b"v", b"4:junk"),
+        raw(b"seq", b"i3e"),
+        [raw(b"seq", b"i3e"), raw(b"v", b"4:junk")].concat(),
+        forged(2),
+        forged(3),
+        forged(i64::MAX),
+        same,
+        version(4, b"5:hello", &[7; 64]),
+    ];
+    for held in claims {
+        for code in [301, 302] {
+            let (mut lab, _) = with_manners(32, vec![Manner { held: held.clone(), refuses: Some(code) }]);
+            let (outcome, _) = replace_version_3(&mut lab);
+            let refused = outcome.refused.cas_mismatch + outcome.refused.seq_too_old;
+            let said = crate::lab::show(&held);
+            assert_eq!((outcome.reason, outcome.stored.all, refused), (Reason::Converged, 8, 1), "{said}, {code}");
+        }
+    }
+}
+
+/// A genuine version counts, whoever tells of it first.
+#[test]
+fn nodes_without_a_version_wait_until_one_that_holds_one_has_agreed() {
+    let manners = vec![honest(3, b"3:old"), honest(3, b"3:old"), honest(2, b"5:older")];
+    let (mut lab, near) = with_manners(32, manners);
+    let (outcome, stored_at) = replace_version_3(&mut lab);
+    assert_eq!(outcome.reason, Reason::Converged);
+    assert_eq!(stored_at[..3], near[..3], "first those that hold one");
+    assert!(stored_at.len() > 8, "then the others");
+    // All that hold one refuse.
+    let refuses = || Manner { refuses: Some(301), ..honest(3, b"3:old") };
+    let (mut lab, near) = with_manners(32, vec![refuses(), refuses()]);
+    let (outcome, stored_at) = replace_version_3(&mut lab);
+    assert_eq!((outcome.stored.all, outcome.refused.cas_mismatch), (0, 2));
+    assert_eq!(stored_at, near[..2]);
+}
+
+#[test]
+fn nodes_without_a_version_are_left_out_once_one_has_refused() {
+    let manners = vec![Manner { refuses: Some(301), ..honest(3, b"3:old") }, honest(3, b"3:old")];
+    let (mut lab, near) = with_manners(32, manners);
+    let (outcome, stored_at) = replace_version_3(&mut lab);
+    assert_eq!((outcome.stored.all, outcome.refused.cas_mismatch), (1, 1));
+    assert_eq!(stored_at, near[..2]);
+}
+
+#[test]
+fn nodes_that_missed_a_newer_version_are_left_out() {
+    let manners = vec![honest(3, b"3:old"), Manner { refuses: Some(301), ..honest(5, b"5:newer") }];
+    let (mut lab, near) = with_manners(32, manners);
+    let (outcome, stored_at) = replace_version_3(&mut lab);
+    assert_eq!((outcome.stored.all, outcome.refused.cas_mismatch, outcome.held_seq), (0, 1, Some(5)));
+    assert_eq!(stored_at, near[1..2]);
+}
