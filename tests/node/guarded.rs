@@ -117,6 +117,20 @@ fn nodes_without_a_version_are_left_out_once_one_has_refused() {
     assert_eq!(stored_at, near[..2]);
 }
 
+/// Only a newer version makes those that hold the expected one stale; who refuses is one node less.
+#[test]
+fn one_refusal_keeps_no_put_from_the_nodes_that_hold_the_expected_version() {
+    for (transactions, code) in [(32, 202), (2, 202), (2, 301)] {
+        let mut manners: Vec<_> = (0..16).map(|_| honest(3, b"3:old")).collect();
+        manners[0].refuses = Some(code);
+        let (mut lab, _) = with_manners(transactions, manners);
+        let (outcome, stored_at) = replace_version_3(&mut lab);
+        let refused = outcome.refused.other + outcome.refused.cas_mismatch;
+        assert_eq!((outcome.stored.all, refused), (8, 1), "{transactions} transactions, {code}");
+        assert!(stored_at.len() > 9, "the rest goes on in the background: {}", stored_at.len());
+    }
+}
+
 #[test]
 fn nodes_that_missed_a_newer_version_are_left_out() {
     let manners = vec![honest(3, b"3:old"), Manner { refuses: Some(301), ..honest(5, b"5:newer") }];

@@ -67,6 +67,16 @@ pub enum Version {
     Other,
 }
 
+/// What candidates have shown against a put that may only replace the version it expects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Conflict {
+    None,
+    /// One refused to store.
+    Refused,
+    /// One holds a newer version than the expected one.
+    Superseded,
+}
+
 pub(super) const NO_TOKEN: u8 = u8::MAX;
 
 /// A place for one write token. Who knows it can store in our name, so it is not shown.

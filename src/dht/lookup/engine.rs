@@ -1,6 +1,6 @@
 //! What to do next, and when it is over.
 
-use super::candidate::{Candidate, CandidateState, Class, LookupWindow, NO_TOKEN, Offer, TokenCell, Version};
+use super::candidate::{Candidate, CandidateState, Class, Conflict, LookupWindow, NO_TOKEN, Offer, TokenCell, Version};
 use super::rules::Rules;
 use super::survey::{Standing, WindowSurvey};
 use crate::base::time::{Duration, Instant};
@@ -64,8 +64,7 @@ pub struct Lookup {
     guarded: bool,
     /// Some candidate holds a version.
     versions: bool,
-    /// A newer version than the expected one was seen, or a node refused to store.
-    conflict: bool,
+    conflict: Conflict,
     reported: bool,
     answers: u16,
     stored: u16,
@@ -92,7 +91,7 @@ impl Lookup {
             stores: false,
             guarded: false,
             versions: false,
-            conflict: false,
+            conflict: Conflict::None,
             reported: false,
             answers: 0,
             stored: 0,
@@ -298,8 +297,8 @@ impl Lookup {
     fn waits_for_others(&self, c: &Candidate) -> bool {
         self.guarded
             && match c.version {
-                Version::None => self.versions && (self.stored == 0 || self.conflict),
-                Version::Expected => self.conflict,
+                Version::None => self.versions && (self.stored == 0 || self.conflict != Conflict::None),
+                Version::Expected => self.conflict == Conflict::Superseded,
                 Version::Same | Version::Other => false,
             }
     }
@@ -433,7 +432,7 @@ impl Lookup {
 
     /// A genuine version was seen that is newer than the expected one.
     pub fn on_superseded(&mut self) {
-        self.conflict |= self.guarded;
+        self.conflict = Conflict::Superseded;
     }
 
     /// Whether a candidate returned the very item that is to be stored.
@@ -491,7 +490,9 @@ impl Lookup {
             w.candidates[place].state = end;
             w.candidates[place].token = NO_TOKEN;
             self.stored = self.stored.saturating_add(u16::from(end == CandidateState::Stored));
-            self.conflict |= end == CandidateState::Refused;
+            if end == CandidateState::Refused && self.conflict == Conflict::None {
+                self.conflict = Conflict::Refused;
+            }
         }
     }
 
