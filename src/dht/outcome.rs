@@ -188,6 +188,20 @@ pub struct Refusals {
 }
 
 impl Refusals {
+    /// One more, with this code.
+    pub(crate) fn count(&mut self, code: i64) {
+        let count = match code {
+            203 => &mut self.protocol,
+            205 => &mut self.too_large,
+            206 => &mut self.bad_signature,
+            207 => &mut self.salt_too_long,
+            301 => &mut self.cas_mismatch,
+            302 => &mut self.seq_too_old,
+            _ => &mut self.other,
+        };
+        *count = count.saturating_add(1);
+    }
+
     /// Codes and counts, zero counts left out; code 0 stands for any other.
     pub fn by_code(&self) -> impl Iterator<Item = (u16, u8)> {
         [

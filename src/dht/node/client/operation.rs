@@ -10,7 +10,7 @@ use crate::dht::node::client::goal::Goal;
 use crate::dht::node::client::payload::{NO_PAYLOAD, Payload};
 use crate::dht::node::client::queues::{QueuePlaces, Queued};
 use crate::dht::node::link::QueryFailure;
-use crate::dht::outcome::{Outcome, Reason, Refusals};
+use crate::dht::outcome::{Outcome, Reason};
 use crate::dht::transactions::{Open, Stage};
 use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
@@ -467,7 +467,7 @@ impl<'a> Active<'a> {
                 self.on_stored(network, open, &id, first_of_network);
             } else {
                 self.operation.lookup.on_refused(&mut self.window, &id, &open.to);
-                count_refusal(&mut self.operation.outcome.refused, code);
+                self.operation.outcome.refused.count(code);
             }
             return;
         }
@@ -584,17 +584,4 @@ impl<'a> Active<'a> {
     pub(super) fn nearest(&self) -> impl Iterator<Item = (Id, Endpoint)> {
         self.operation.lookup.answered(self.window.candidates).take(K)
     }
-}
-
-fn count_refusal(refused: &mut Refusals, code: i64) {
-    let count = match code {
-        203 => &mut refused.protocol,
-        205 => &mut refused.too_large,
-        206 => &mut refused.bad_signature,
-        207 => &mut refused.salt_too_long,
-        301 => &mut refused.cas_mismatch,
-        302 => &mut refused.seq_too_old,
-        _ => &mut refused.other,
-    };
-    *count = count.saturating_add(1);
 }
