@@ -1,5 +1,6 @@
 //! Whole nodes, in virtual time.
 
+mod bootstrap;
 mod clock;
 mod ends;
 mod flood;

@@ -244,7 +244,7 @@ impl<'s> Client<'s> {
     ) {
         let Some((key, stage)) = open.step() else { return };
         if let Some(mut active) = self.operations.running(key) {
-            named_nodes::offer(cx, links, &mut active, open, response);
+            named_nodes::offer(cx, links, &mut active, &self.bootstrap_nodes, open, response);
         }
         let first_of_network = stage == Stage::Store && !self.operations.has_stored_near(key, &open.to);
         let Some(mut active) = self.operations.running(key) else { return };

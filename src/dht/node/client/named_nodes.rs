@@ -13,11 +13,13 @@ use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 use crate::krpc::message::Response;
 
-/// Offers the nodes that a response names: those of the link's family to the lookup, others to their own table.
+/// Offers the nodes that a response names: those of the link's family to the lookup, but for bootstrap nodes that it
+/// has asked (L2), others to their own table.
 pub(super) fn offer(
     cx: &Context<'_>,
     links: &mut Links<'_>,
     active: &mut Active<'_>,
+    bootstrap_nodes: &[Endpoint],
     open: &Open,
     response: &Response<'_>,
 ) {
@@ -28,6 +30,9 @@ pub(super) fn offer(
         let hops = active.hops_behind(open);
         let target = *active.operation().target();
         for (id, endpoint) in nearest(response, link, &target) {
+            if active.operation().has_asked(bootstrap_nodes, &endpoint) {
+                continue;
+            }
             let (class, secure) = (link.class_of(now, &id, &endpoint), id.is_secure_for(endpoint.ip()));
             active.offer(network, Offer { id, endpoint, class, hops, secure });
         }

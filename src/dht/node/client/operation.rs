@@ -252,6 +252,12 @@ impl OperationState {
         self.next_bootstrap = 0;
     }
 
+    /// Whether it has asked this one of the bootstrap nodes.
+    pub(super) fn has_asked(&self, bootstrap_nodes: &[Endpoint], node: &Endpoint) -> bool {
+        let asked = bootstrap_nodes.get(..usize::from(self.next_bootstrap));
+        asked.is_some_and(|asked| asked.contains(node))
+    }
+
     /// A query of it left; the first part of its operation.
     pub(super) fn on_query_sent(&mut self, now: Instant) -> SlabKey {
         self.outcome.queried = self.outcome.queried.saturating_add(1);

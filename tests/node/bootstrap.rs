@@ -1,0 +1,82 @@
+//! Bootstrap nodes and the operations that ask them. Rules L2 and L5.
+
+use honeyguide::Id;
+use honeyguide::base::Rng;
+use honeyguide::dht::Reason;
+use honeyguide::internals::krpc::item;
+use honeyguide::krpc::Method;
+use honeyguide::{Config, Endpoint};
+
+use crate::lab::{LATENCY, Lab, config, honest_answer, nodes, pair, raw, reply};
+use crate::world::News;
+
+const TARGET: Id = Id([0x42; 20]);
+
+/// A node that knows nobody but these addresses, which its operations ask.
+fn told_of(config: Config, count: u16) -> (Lab, Vec<Endpoint>) {
+    let mut lab = Lab::new(config);
+    let routers: Vec<_> = (0..count).map(|n| lab.addr(1, n)).collect();
+    lab.node.bootstrap(lab.now, 9, &routers).unwrap();
+    lab.node.cancel(lab.now, 9);
+    lab.drain();
+    lab.sent.clear();
+    (lab, routers)
+}
+
+/// The transactions in which a node was asked for a value or for peers.
+fn asked(lab: &Lab, node: Endpoint) -> Vec<Vec<u8>> {
+    let is_get = |method| matches!(method, Method::Get { .. } | Method::GetPeers { .. });
+    let gets = lab.sent.iter().filter(|p| p.to == node && p.query().is_some_and(|query| is_get(query.method)));
+    gets.map(|packet| packet.tid()).collect()
+}
+
+/// One bootstrap node names the second while that is being asked, and the third is silent.
+fn named_while_asked(start: impl FnOnce(&mut Lab), found: &[u8]) -> Lab {
+    let (mut lab, routers) = told_of(config(), 3);
+    let mut rng = Rng::from_seed([5; 32]);
+    let [one, two] = [routers[0], routers[1]].map(|router| (Id::secure(router.ip(), &mut rng), router));
+    start(&mut lab);
+    lab.drain();
+    let tid = asked(&lab, one.1).remove(0);
+    lab.give(one.1, &reply(&tid, &one.0, &[nodes(&[two]), pair(b"token", b"x")].concat()));
+    lab.run(LATENCY * 3);
+    let tids = asked(&lab, two.1);
+    assert_eq!(tids.len(), 1, "asked once");
+    lab.give(two.1, &reply(&tids[0], &two.0, &[&pair(b"token", b"y"), found].concat()));
+    lab
+}
+
+#[test]
+fn a_bootstrap_node_that_another_names_meanwhile_is_asked_once_and_counts_once() {
+    let target = item::immutable_target(b"5:hello");
+    let get = |lab: &mut Lab| {
+        lab.node.get_immutable(lab.now, 1, target, 2).unwrap();
+    };
+    let outcome = named_while_asked(get, &raw(b"v", b"5:hello")).finish();
+    assert_eq!((outcome.reason, outcome.copies), (Reason::Converged, 1));
+    let get_peers = |lab: &mut Lab| {
+        lab.node.get_peers(lab.now, 1, TARGET).unwrap();
+    };
+    let mut lab = named_while_asked(get_peers, &raw(b"values", b"l6:\x08\x08\x08\x08\x1a\xe1e"));
+    assert_eq!(lab.finish().answered, 2);
+    assert_eq!(lab.news.iter().filter(|news| matches!(news, News::Peers { tag: 1, .. })).count(), 1);
+}
+
+#[test]
+fn a_bootstrap_node_that_was_not_asked_is_found_like_any_other() {
+    let mut lab = Lab::public();
+    let router = lab.stranger();
+    lab.node.bootstrap(lab.now, 9, &[router]).unwrap();
+    lab.node.cancel(lab.now, 9);
+    lab.drain();
+    let mut near = TARGET;
+    near.0[19] ^= 1;
+    for &(id, friend) in lab.friends.clone().iter() {
+        let friends = [&lab.friends[..7], &[(near, router)]].concat();
+        lab.minds.insert(friend, Box::new(move |query| Some(honest_answer(&friends, id, friend, query))));
+    }
+    lab.operate(|node, now| {
+        node.get_peers(now, 1, TARGET).unwrap();
+    });
+    assert_eq!(asked(&lab, router).len(), 1);
+}
