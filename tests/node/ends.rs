@@ -203,3 +203,24 @@ fn an_operation_ends_at_its_deadline_also_when_drains_are_skipped() {
         assert_eq!(finished(&lab, 1).len(), 1);
     }
 }
+
+/// Rule L13: what comes of its query before the next drain changes nothing.
+#[test]
+fn a_question_to_one_node_that_is_cancelled_was_cancelled_though_the_node_fails() {
+    for code in [Some(202), None] {
+        let mut lab = Lab::new(lab::config());
+        let node = lab.stranger();
+        lab.node.ping(lab.now, 1, node).unwrap();
+        lab.drain();
+        let tid = lab.query_to(node).tid();
+        lab.node.cancel(lab.now, 1);
+        match code {
+            Some(code) => drop(lab.give(node, &lab::error(&tid, code))),
+            None => {
+                lab.now += Duration::from_secs(3);
+                lab.timeout();
+            }
+        }
+        assert_eq!(finished(&lab, 1), [Reason::Cancelled], "{code:?}");
+    }
+}

@@ -477,25 +477,25 @@ impl<'a> Active<'a> {
             }
             return;
         }
-        let OperationState { outcome, lookup, finish, .. } = &mut *self.operation;
+        let OperationState { outcome, lookup, .. } = &mut *self.operation;
         outcome.errored = outcome.errored.saturating_add(1);
         match (stage, open.id) {
             (Stage::Converge, Some(id)) => lookup.on_failure(&mut self.window, &id, &open.to),
             (Stage::Bootstrap, _) => lookup.on_bootstrap_failed(),
-            _ => *finish = Some(Reason::Exhausted),
+            _ => self.operation.end_unless_ended(Reason::Exhausted),
         }
     }
 
     /// A query failed.
     pub(super) fn on_failure(&mut self, stage: Stage, open: &Open, failure: QueryFailure) {
-        let OperationState { outcome, lookup, finish, .. } = &mut *self.operation;
+        let OperationState { outcome, lookup, .. } = &mut *self.operation;
         match failure {
             QueryFailure::Broken | QueryFailure::WrongId => outcome.invalid = outcome.invalid.saturating_add(1),
             QueryFailure::Timeout | QueryFailure::Refused => outcome.timed_out = outcome.timed_out.saturating_add(1),
             QueryFailure::Ours => outcome.queried = outcome.queried.saturating_sub(1),
         }
         match (stage, open.id) {
-            (Stage::Direct, _) => *finish = Some(Reason::Exhausted),
+            (Stage::Direct, _) => self.operation.end_unless_ended(Reason::Exhausted),
             (Stage::Bootstrap, _) => lookup.on_bootstrap_failed(),
             (_, Some(id)) => lookup.on_failure(&mut self.window, &id, &open.to),
             (_, None) => {}
