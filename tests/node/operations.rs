@@ -711,3 +711,14 @@ fn a_query_that_cannot_leave_takes_nothing_of_the_budget_for_unverified_nodes() 
     let strange = lab.sent.iter().filter(|packet| packet.to.ip_bytes()[0] == 55).count();
     assert!((13..=14).contains(&strange), "{strange} of 14");
 }
+
+/// Rule Z3.
+#[test]
+fn what_refreshes_find_tells_the_size_of_the_network() {
+    let mut lab = Lab::public();
+    let estimate = |lab: &Lab| lab.node.size_estimate(LinkId(0)).unwrap();
+    assert_eq!((estimate(&lab).n, estimate(&lab).samples), (17, 16), "from the table");
+    lab.run(Duration::from_secs(1_800));
+    let refreshed = estimate(&lab);
+    assert!(refreshed.samples > 100 && (9..34).contains(&refreshed.n), "{refreshed:?}");
+}
