@@ -332,7 +332,7 @@ impl<'a> Head<'a> {
             self.add_nodes(sources, self.own_family(), own, &mut space);
         }
         let most = space.saturating_sub(AROUND_SAMPLES) / Id::LEN * Id::LEN;
-        self.is_cut |= self.is_limited() && most < len;
+        // Where a limit cuts them, no node finds room behind them: that says that the reply is cut.
         len = len.min(most);
         space -= if len > 0 { AROUND_SAMPLES + len } else { 0 };
         if let Some(own) = own {
