@@ -1,5 +1,7 @@
 //! Bootstrap nodes and the operations that ask them. Rules L2 and L5.
 
+use std::time::Duration;
+
 use honeyguide::Id;
 use honeyguide::base::Rng;
 use honeyguide::dht::Reason;
@@ -79,4 +81,24 @@ fn a_bootstrap_node_that_was_not_asked_is_found_like_any_other() {
         node.get_peers(now, 1, TARGET).unwrap();
     });
     assert_eq!(asked(&lab, router).len(), 1);
+}
+
+/// Sixteen are kept. One more takes the place of the oldest, also while somebody is about to ask them.
+#[test]
+fn who_waits_for_a_place_asks_each_bootstrap_node_that_is_still_kept() {
+    let mut config = config();
+    config.capacity.transactions = 8;
+    let (mut lab, routers) = told_of(config, 16);
+    lab.node.get_peers(lab.now, 1, TARGET).unwrap();
+    lab.drain();
+    let at_once = lab.sent.len();
+    assert!((1..16).contains(&at_once), "{at_once} are asked at once");
+    for n in 0..2 {
+        let one_more = lab.addr(2, n);
+        lab.node.bootstrap(lab.now, 9, &[one_more]).unwrap();
+        lab.node.cancel(lab.now, 9);
+    }
+    lab.run(Duration::from_secs(20));
+    let times: Vec<_> = routers.iter().map(|&router| asked(&lab, router).len()).collect();
+    assert_eq!(times, [1; 16]);
 }

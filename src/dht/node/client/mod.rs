@@ -5,6 +5,7 @@
 //! (bootstrap, refresh) are operations too, in places of their own, which never take a user's.
 
 mod answers;
+mod bootstrap_nodes;
 mod budget;
 mod goal;
 mod named_nodes;
@@ -28,7 +29,7 @@ use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
 use crate::dht::capacity::{MAX_LINKS, UPKEEP};
 use crate::dht::command::{Command, Scope};
-use crate::dht::config::{K, MAX_BOOTSTRAP_NODES};
+use crate::dht::config::K;
 use crate::dht::error::CallError;
 use crate::dht::event::{Buffer, Event, OpId, OpView};
 use crate::dht::limiter::Limiter;
@@ -40,12 +41,15 @@ use crate::dht::node::rpc::{Addressee, Rpc, encode_query};
 use crate::dht::outcome::{Outcome, Reason};
 use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Stage};
-use crate::krpc::endpoint::{Endpoint, Family, Network};
+#[cfg(any(test, debug_assertions))]
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Family, Network};
 #[cfg(any(test, debug_assertions))]
 use crate::krpc::id::Id;
 use crate::krpc::message::{Method, Response, Want};
 
 use answers::Arrival;
+use bootstrap_nodes::BootstrapNodes;
 use budget::UnverifiedBudget;
 use goal::{CheckedCommand, Goal};
 use operation::Todo;
@@ -65,7 +69,7 @@ pub(super) struct Client<'s> {
     /// When operations wake up, by their index.
     wakes: Deadlines<'s>,
     results: Results<'s>,
-    bootstrap_nodes: ArrayVec<Endpoint, MAX_BOOTSTRAP_NODES>,
+    bootstrap_nodes: BootstrapNodes,
     budget: UnverifiedBudget,
 }
 
@@ -83,7 +87,7 @@ impl<'s> Client<'s> {
             operations,
             wakes,
             results: Results::new(results),
-            bootstrap_nodes: ArrayVec::new(),
+            bootstrap_nodes: BootstrapNodes::new(),
             budget: UnverifiedBudget::default(),
         }
     }
@@ -112,7 +116,7 @@ impl<'s> Client<'s> {
             return Err(CallError::UnknownPort(link));
         }
         if let Command::Bootstrap { nodes } = command {
-            self.remember(cx.config().network, nodes);
+            self.bootstrap_nodes.remember(cx.config().network, nodes);
         }
         let most = self.operations.most_for_users();
         if self.operations.count_for_users() >= most {
@@ -151,17 +155,6 @@ impl<'s> Client<'s> {
             if let Some(operation) = self.operations.get_mut(key).filter(|o| o.is_for_user() && o.tag() == tag) {
                 operation.end_unless_ended(Reason::Cancelled);
                 self.operations.join(key, Queue::Ready);
-            }
-        }
-    }
-
-    fn remember(&mut self, network: Network, nodes: &[Endpoint]) {
-        for &node in nodes.iter().take(MAX_BOOTSTRAP_NODES) {
-            if !self.bootstrap_nodes.contains(&node) && node.is_usable(network) {
-                if self.bootstrap_nodes.is_full() {
-                    self.bootstrap_nodes.remove(0);
-                }
-                self.bootstrap_nodes.push(node);
             }
         }
     }
