@@ -58,7 +58,7 @@ pub struct PeerList {
     pub peers: Vec<SocketAddr>,
 }
 
-/// The closest nodes that answered, nearest first.
+/// The closest nodes that answered, at most eight of each link, nearest first.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Closest {

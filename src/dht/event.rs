@@ -144,7 +144,8 @@ pub enum Event<'b> {
         /// The peers.
         peers: Peers<'b>,
     },
-    /// The closest nodes that answered, at most eight: the result of a `lookup`, sent just before its `Finished`.
+    /// The closest nodes that answered, at most eight of each link: the result of a `lookup`, sent just before its
+    /// `Finished`.
     Nodes {
         /// The operation.
         op: OpId,
