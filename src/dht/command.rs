@@ -14,7 +14,8 @@ pub enum Freshness {
     Newest,
     /// The first valid one.
     First,
-    /// The highest sequence number so far, as soon as so many nodes have returned it.
+    /// The highest sequence number so far, as soon as so many nodes have returned it, counted as in
+    /// [`Outcome::copies`](crate::Outcome::copies).
     Copies(u16),
 }
 
@@ -102,7 +103,8 @@ pub enum Command<'a> {
     GetImmutable {
         /// SHA-1 of its bencoded value.
         target: Id,
-        /// How many nodes are to return it before the search ends; one for 0.
+        /// How many nodes are to return it before the search ends; one for 0. A node that several links of one family
+        /// ask counts for each.
         copies: u16,
     },
     /// Find a mutable item.

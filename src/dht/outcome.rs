@@ -67,13 +67,14 @@ pub struct Outcome {
     pub invalid: u16,
     /// Items, lists of peers and other results that were delivered.
     pub results: u16,
-    /// Responders that returned the item that was found, in the version that beat all others.
+    /// Responders that returned the item that was found, in the version that beat all others. A node that several links
+    /// of one family ask counts for each.
     pub copies: u16,
     /// Results lost because a drain was skipped.
     pub dropped_results: u16,
     /// Length of the longest chain of referrals that was followed.
     pub hops: u8,
-    /// Nodes that confirmed a put or an announce.
+    /// Nodes that confirmed a put or an announce. A node that several links of one family ask counts for each.
     pub stored: Stored,
     /// Confirmations that do not count, since their nodes crowd around the target and their ids do not fit their
     /// addresses (BEP 42).
