@@ -139,3 +139,17 @@ fn nodes_that_missed_a_newer_version_are_left_out() {
     assert_eq!((outcome.stored.all, outcome.refused.cas_mismatch, outcome.held_seq), (0, 1, Some(5)));
     assert_eq!(stored_at, near[1..2]);
 }
+
+/// Who repeats a put of which he has heard no confirmation finds the very item at the nodes that have it, and they refuse
+/// to replace it. That is no newer version, and keeps it from nobody else.
+#[test]
+fn a_put_with_cas_that_is_repeated_is_stored_where_its_very_item_is_held() {
+    for (transactions, held_by) in [(32, 16), (2, 16), (32, 1), (2, 1)] {
+        let mut manners: Vec<_> = (0..16).map(|_| honest(3, b"3:old")).collect();
+        manners[..held_by].fill_with(|| Manner { refuses: Some(301), ..honest(4, b"5:hello") });
+        let (mut lab, _) = with_manners(transactions, manners);
+        let (outcome, _) = replace_version_3(&mut lab);
+        let refused = outcome.refused.total();
+        assert_eq!((outcome.stored.all, refused), (8, 0), "{transactions} transactions, {held_by} hold it");
+    }
+}

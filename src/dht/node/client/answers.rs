@@ -129,7 +129,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
     fn held(&mut self, active: &mut Active<'_>, cas: Option<i64>) {
         let Response { id, value, seq, .. } = *self.answer.response;
         let Some((operation, window, payload)) = active.storing() else { return };
-        let mut counts = cas.is_none();
+        let (mut counts, is_same) = (cas.is_none(), payload.is_same(value, seq));
         if let Some((version, value)) = self.answer.version()
             && version.key == payload.key()
         {
@@ -140,14 +140,14 @@ impl Delivery<'_, '_, '_, '_, '_> {
                     return operation.on_invalid();
                 }
                 payload.on_held(version.seq);
-                if cas.is_some_and(|expected| version.seq > expected) {
+                if !is_same && cas.is_some_and(|expected| version.seq > expected) {
                     operation.lookup_mut().on_superseded();
                 }
             }
             counts = true;
         }
         if counts {
-            let version = match payload.is_same(value, seq) {
+            let version = match is_same {
                 true => Version::Same,
                 false if seq == cas => Version::Expected,
                 false => Version::Other,
