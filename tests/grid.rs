@@ -22,6 +22,8 @@ enum Role {
     WeAnswer,
     /// Nobody else takes part.
     Both,
+    /// The same with the messages of the reference.
+    Conformance,
 }
 
 /// So many entries on each side, of which so many are on one side alone, in both forms.
@@ -54,16 +56,18 @@ impl Pair {
 
     /// Rounds of the session in which the first set asks.
     fn session(&self, own: usize, partner: usize, role: Role) -> usize {
-        let config = |limits| ReconcilerConfig::new(limits).with_frame_limit(own);
+        let config = |limits, frame| {
+            let config = ReconcilerConfig::new(limits).with_frame_limit(frame);
+            if role == Role::Conformance { config.conformance() } else { config }
+        };
         let mut client: Box<dyn Side + '_> = match role {
             Role::WeAnswer => Box::new(Theirs::of(&self.theirs[0], partner)),
-            Role::WeAsk | Role::Both => Box::new(Ours::new(true, config(Limits::initiator()), &self.ours[0])),
+            _ => Box::new(Ours::new(true, config(Limits::initiator(), own), &self.ours[0])),
         };
-        let config = |frame| ReconcilerConfig::new(Limits::responder()).with_frame_limit(frame);
         let mut server: Box<dyn Side + '_> = match role {
             Role::WeAsk => Box::new(Theirs::of(&self.theirs[1], partner)),
-            Role::WeAnswer => Box::new(Ours::new(false, config(own), &self.ours[1])),
-            Role::Both => Box::new(Ours::new(false, config(partner), &self.ours[1])),
+            Role::WeAnswer => Box::new(Ours::new(false, config(Limits::responder(), own), &self.ours[1])),
+            _ => Box::new(Ours::new(false, config(Limits::responder(), partner), &self.ours[1])),
         };
         let (mut found, mut messages) = (Found::default(), 0);
         let end = converse(&mut *client, &mut *server, &mut found, &mut |_| messages += 1);
@@ -93,7 +97,7 @@ fn sessions_of_up_to_a_thousand_entries_find_everything_with_any_frames() {
     for size in [0, 1, 1000] {
         for differences in differences(size) {
             let pair = Pair::new(size, differences);
-            for role in [Role::WeAsk, Role::WeAnswer, Role::Both] {
+            for role in [Role::WeAsk, Role::WeAnswer, Role::Both, Role::Conformance] {
                 pair.row(role);
             }
         }
@@ -112,7 +116,7 @@ fn named_sessions_of_a_million_find_everything() {
     for (differences, frames) in cells {
         let pair = Pair::new(MILLION, differences);
         for (own, partner) in frames {
-            for role in [Role::WeAsk, Role::WeAnswer, Role::Both] {
+            for role in [Role::WeAsk, Role::WeAnswer, Role::Both, Role::Conformance] {
                 let rounds = pair.session(*own, *partner, role);
                 println!("{differences} differences, frames {own} and {partner}, {role:?}: {rounds} rounds");
             }
@@ -147,6 +151,24 @@ fn sessions_of_millions_find_everything_with_stock_limits() {
             let mut found = Found::default();
             converse(&mut server, &mut client, &mut found, &mut |_| ()).unwrap();
             assert_eq!(found.distinct(), (lacking, extra));
+        }
+    }
+}
+
+/// N38: it lacks every second entry of the oldest ones, and a large stretch behind, up to the newest or not.
+#[test]
+fn a_partner_with_small_frames_may_lack_most_of_the_set() {
+    let ours = Sealed::build(entries(&mut Rng::from_seed([82; 32]), 40_000)).unwrap();
+    for hole in [10_000..40_000, 10_000..38_000] {
+        let has = |place: usize| !hole.contains(&place) && (place > hole.end || place.is_multiple_of(2));
+        let theirs: Vec<Entry> = (0..ours.len()).filter(|place| has(*place)).filter_map(|at| ours.entry(at)).collect();
+        let lacking = ours.len() - theirs.len();
+        for frame in [0, 60_000] {
+            let config = ReconcilerConfig::new(Limits::initiator()).with_frame_limit(frame).conformance();
+            let (mut client, mut found) = (Ours::new(true, config, &ours), Found::default());
+            converse(&mut client, &mut Theirs::new(&theirs, 4096), &mut found, &mut |_| ()).unwrap();
+            assert_eq!(found.distinct(), (lacking, 0));
+            assert!(found.have.len() < lacking + lacking / 100, "{} of {lacking}", found.have.len());
         }
     }
 }

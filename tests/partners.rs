@@ -130,35 +130,102 @@ fn an_old_difference_is_no_news() {
     }
 }
 
-/// N30, N32: for 28 bytes a partner has all own ids told, and with a new claim now and then nothing else ends that.
+/// A bound without an id, and this number for its timestamp.
+fn coded(number: u64) -> [u8; 3] {
+    [0x80 | (number >> 7) as u8, (number & 0x7f) as u8, 0]
+}
+
+/// A message: of what is below `first` there is something else, an id at `claimed` if there is one, and behind nothing.
+fn nothing_from(first: u64, claimed: Option<u64>, rng: &mut Rng) -> Vec<u8> {
+    let other = [&[1][..], &rng.bytes::<16>()].concat();
+    let below = match claimed {
+        None => [&coded(first + 1)[..], &other].concat(),
+        Some(at) => {
+            let behind = coded(first - at);
+            [&coded(at + 1)[..], &other, &[2, 0, 2, 1], &rng.bytes::<32>(), &behind, &other].concat()
+        }
+    };
+    [&[0x61][..], &below, &[0, 0, 2, 0]].concat()
+}
+
+/// Ten thousand entries from timestamp 1000 on.
+fn from_a_thousand_on(rng: &mut Rng) -> Sealed {
+    sealed(&(0..10_000).map(|i| Entry { timestamp: 1000 + i, id: rng.bytes() }).collect::<Vec<_>>())
+}
+
+/// Handles what `partner` says to the number of each message, until the end; how many messages, how many own ids told.
+fn told_until_the_end(
+    set: &Sealed,
+    limits: Limits,
+    mut partner: impl FnMut(u64) -> Vec<u8>,
+) -> (ReconcileError, u64, u64) {
+    let mut party = Reconciler::initiator(ReconcilerConfig::new(limits).conformance()).unwrap();
+    let (mut out, mut told) = (vec![0; 60_000], 0);
+    party.initiate(set, &mut out).unwrap();
+    for handled in 1..300 {
+        let mut count = |difference: Difference<'_>| told += u64::from(matches!(difference, Difference::Have(_)));
+        if let Err(end) = party.reconcile(set, &partner(handled), &mut out, &mut count) {
+            return (end, handled, told);
+        }
+    }
+    panic!("no end");
+}
+
+/// N38: for 28 bytes a partner has all own ids told, and no more for the same again, whatever else he claims.
+#[test]
+fn what_a_partner_said_to_lack_is_not_told_again() {
+    let mut rng = Rng::from_seed([80; 32]);
+    let (set, mut limits) = (from_a_thousand_on(&mut rng), Limits::initiator());
+    (limits.needs, limits.haves) = (50, 0);
+    let (end, _, told) = told_until_the_end(&set, limits, |_| nothing_from(4000, None, &mut rng));
+    assert_eq!((end, told), (ReconcileError::TooManyRounds { most: 64 }, 7000));
+    let (end, handled, told) = told_until_the_end(&set, limits, |n| nothing_from(4000, Some(3900 - 2 * n), &mut rng));
+    assert!(matches!(end, ReconcileError::TooManyNeeds { most: 50, .. }), "{end}");
+    assert_eq!(handled, 51);
+    // Where it claims one id, it lacks the own one.
+    assert_eq!(told, 7000 + 51);
+}
+
+/// N30, N38: of what is in more stretches than are remembered, nothing else ends that.
 #[test]
 fn own_ids_are_told_again_a_few_times_and_no_more() {
     let mut rng = Rng::from_seed([78; 32]);
-    let set = sealed(&(0..10_000).map(|i| Entry { timestamp: 1000 + i, id: rng.bytes() }).collect::<Vec<_>>());
-    let bound = |timestamp: u64| vec![0x80 | ((timestamp + 1) >> 7) as u8, ((timestamp + 1) & 0x7f) as u8, 0];
-    for (haves, claims, messages) in [(0, false, 1), (1, false, 2), (8, false, 9), (8, true, 9)] {
+    let set = from_a_thousand_on(&mut rng);
+    for (haves, claims, messages) in [(0, false, 3), (1, false, 7), (8, false, 35), (8, true, 35)] {
         let mut limits = Limits::initiator();
         limits.haves = haves;
-        let mut party = Reconciler::initiator(ReconcilerConfig::new(limits)).unwrap();
-        let (mut out, mut told, mut handled) = (vec![0; 60_000], 0, 0);
-        party.initiate(&set, &mut out).unwrap();
-        let end = loop {
-            handled += 1;
-            assert!(handled < 200, "no end");
-            // What it says of the first entry alone is wrong, and of the rest it has none.
-            let claim =
-                if claims && handled % 5 == 0 { [&[2, 1][..], &rng.bytes::<32>(), &[1, 0]].concat() } else { vec![] };
-            let message = [&[0x61][..], &bound(1000), &claim, &[1], &rng.bytes::<16>(), &[0, 0, 2, 0]].concat();
-            let mut count = |difference: Difference<'_>| told += u64::from(matches!(difference, Difference::Have(_)));
-            if let Err(error) = party.reconcile(&set, &message, &mut out, &mut count) {
-                break error;
+        let partner = |n| {
+            let mut message = vec![0x61];
+            for stretch in 0..64 {
+                let width = if stretch == 0 { 1001 } else { 79 };
+                let claim = if claims && n == 1 { [&[1][..], &rng.bytes::<32>()].concat() } else { vec![0] };
+                message.extend([&coded(width)[..], &[1], &rng.bytes::<16>(), &coded(79), &[2], &claim].concat());
             }
+            [&message[..], &[0, 0, 1], &rng.bytes::<16>()].concat()
         };
+        let (end, handled, told) = told_until_the_end(&set, limits, partner);
         let most = u64::from(haves) * 10_000 + 8192;
         assert_eq!(end, ReconcileError::TooManyHaves { most });
         assert_eq!(handled, messages);
         assert!((most + 1..=most + 10_000).contains(&told), "{told}");
     }
+}
+
+/// N30, N38: nothing is told of what is settled, but comparing it with other lists is counted too.
+#[test]
+fn own_entries_are_compared_again_a_few_times_and_no_more() {
+    let mut rng = Rng::from_seed([84; 32]);
+    let set = from_a_thousand_on(&mut rng);
+    let mut limits = Limits::initiator();
+    limits.haves = 0;
+    let partner = |n| {
+        let other = [&[1][..], &rng.bytes::<16>()].concat();
+        [&[0x61][..], &coded(4001 - n), &other, &[0, 0, 2, 1], &rng.bytes::<32>()].concat()
+    };
+    let (end, handled, told) = told_until_the_end(&set, limits, partner);
+    assert_eq!(end, ReconcileError::TooManyHaves { most: 8192 });
+    // Of 7,000 that are compared in each message, a 64th counts.
+    assert_eq!((handled, told), (12, 7000 + 12));
 }
 
 #[test]

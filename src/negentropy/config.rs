@@ -39,7 +39,7 @@ pub struct Limits {
     /// is taken up by another: see [`initiate_from`](crate::negentropy::Reconciler::initiate_from).
     pub needs: u64,
     /// How often own ids may be told as lacking there, in all, for each own entry (initiator): frames that are cut have
-    /// some told again, and a partner could have all of them told for a few bytes. 8,192 are free.
+    /// some told again (few, N38), and a partner could have all of them told for a few bytes. 8,192 are free.
     pub haves: u32,
     /// Steps of one message: ranges read, fingerprints written, entries compared or sent.
     pub work: u64,

@@ -7,7 +7,7 @@
 use core::ops::{ControlFlow, Range};
 
 use crate::base::error::NoRoom;
-use crate::negentropy::message::ID_LEN;
+use crate::negentropy::message::{Entry, ID_LEN};
 use crate::negentropy::set::{Difference, SortedSet};
 
 /// How far ahead the walk looks in their list.
@@ -20,6 +20,7 @@ const FEW: usize = 4096;
 const SETTLED: u32 = 1 << 31;
 
 /// Reports what only one side has: our ids that `theirs` lacks as `Have`, theirs that we lack as `Need`, each id once.
+/// Of own entries that are `settled` nothing is said; it is asked in their order.
 ///
 /// # Errors
 ///
@@ -29,6 +30,7 @@ pub fn compare<S: SortedSet>(
     range: Range<usize>,
     theirs: &[[u8; ID_LEN]],
     scratch: &mut [u32],
+    mut settled: impl FnMut(&Entry) -> bool,
     tell: &mut impl FnMut(Difference<'_>),
 ) -> Result<(), NoRoom> {
     let words = scratch.get_mut(..theirs.len()).filter(|words| words.len() < SETTLED as usize).ok_or(NoRoom)?;
@@ -36,7 +38,7 @@ pub fn compare<S: SortedSet>(
         *word = place as u32;
     }
     let (mut walk, mut paired, mut alone) = (ListWalk::default(), 0, 0);
-    scan(set, range.clone(), |id| match walk.find(theirs, id) {
+    scan(set, range.clone(), |entry| match walk.find(theirs, &entry.id) {
         Some(place) => {
             paired += 1;
             if let Some(word) = words.get_mut(place) {
@@ -57,12 +59,14 @@ pub fn compare<S: SortedSet>(
     };
     if alone > 0 {
         let mut walk = ListWalk::default();
-        scan(set, range, |id| {
+        scan(set, range, |entry| {
+            let id = &entry.id;
             if walk.find(theirs, id).is_some() {
                 return;
             }
             match find_open(words, theirs, id, sorted) {
                 Some(word) => *word |= SETTLED,
+                None if settled(entry) => {}
                 None => tell(Difference::Have(id)),
             }
         });
@@ -72,9 +76,9 @@ pub fn compare<S: SortedSet>(
     Ok(())
 }
 
-fn scan<S: SortedSet>(set: &S, range: Range<usize>, mut visit: impl FnMut(&[u8; ID_LEN])) {
+fn scan<S: SortedSet>(set: &S, range: Range<usize>, mut visit: impl FnMut(&Entry)) {
     set.scan(range, |entry| {
-        visit(&entry.id);
+        visit(entry);
         ControlFlow::Continue(())
     });
 }
@@ -147,7 +151,6 @@ fn find_open<'w>(
 mod tests {
     use super::*;
     use crate::base::rng::Rng;
-    use crate::negentropy::message::Entry;
     use crate::negentropy::set::Sum;
     use crate::negentropy::sorted::Sorted;
     use std::collections::BTreeSet;
@@ -162,7 +165,7 @@ mod tests {
             Difference::Have(id) => have.push(*id),
             Difference::Need(id) => need.push(*id),
         };
-        compare(&set, 0..ours.len(), theirs, &mut scratch, &mut tell).unwrap();
+        compare(&set, 0..ours.len(), theirs, &mut scratch, |_| false, &mut tell).unwrap();
         (have, need)
     }
 
@@ -214,7 +217,7 @@ mod tests {
     #[test]
     fn a_list_needs_a_word_of_scratch_for_each_id() {
         let set = Sorted::new(&[], &mut []).unwrap();
-        let call = |words: &mut [u32]| compare(&set, 0..0, &[[1; 32], [2; 32]], words, &mut |_| ());
+        let call = |words: &mut [u32]| compare(&set, 0..0, &[[1; 32], [2; 32]], words, |_| false, &mut |_| ());
         assert!(call(&mut [0; 2]).is_ok() && call(&mut [0; 1]).is_err());
     }
 }

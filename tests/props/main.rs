@@ -2,6 +2,7 @@
 
 mod codec;
 mod frame;
+mod holes;
 mod kept;
 mod limiter;
 mod lookup;

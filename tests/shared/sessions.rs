@@ -39,7 +39,7 @@ impl Found {
 }
 
 pub struct Ours<'a, S> {
-    pub party: Reconciler<'static>,
+    pub party: Reconciler<'a>,
     set: &'a S,
     /// Where the first message begins.
     from: Entry,
@@ -50,6 +50,11 @@ pub struct Ours<'a, S> {
 impl<'a, S: SortedSet> Ours<'a, S> {
     pub fn new(initiates: bool, config: ReconcilerConfig, set: &'a S) -> Self {
         let party = if initiates { Reconciler::initiator(config) } else { Reconciler::responder(config) }.unwrap();
+        Ours::with(party, set)
+    }
+
+    /// A party that somebody else has made.
+    pub fn with(party: Reconciler<'a>, set: &'a S) -> Self {
         Ours { party, set, from: Entry::default(), buffer: 0 }
     }
 

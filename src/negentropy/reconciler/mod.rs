@@ -28,6 +28,7 @@ mod pace;
 mod party;
 mod reading;
 mod session;
+mod stretches;
 mod survey;
 mod turn;
 

@@ -7,7 +7,9 @@ use crate::base::list;
 use crate::base::rng::Rng;
 use crate::negentropy::config::{ReconcilerConfig, Splitting};
 use crate::negentropy::diff;
+use crate::negentropy::message::Entry;
 use crate::negentropy::reconciler::pace::Pace;
+use crate::negentropy::reconciler::stretches::Stretches;
 use crate::negentropy::set::{Difference, SortedSet};
 
 /// Lent or owned.
@@ -18,6 +20,9 @@ pub type MessageMemory<'s> = list::Memory<'s, u8>;
 
 /// Own ids that may be told as lacking there, however few there are.
 const FREE_HAVES: u64 = 8192;
+
+/// So many own entries that are compared again count as one that is told.
+const AGAIN: u64 = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
@@ -41,17 +46,20 @@ pub struct Party<'s> {
     named: u64,
     /// How many of them may be told (initiator): by the longest that the set was.
     most_named: u64,
+    /// Own entries that were compared with lists again (initiator).
+    again: u64,
     /// Whether one of our messages was cut at the frame limit.
     framed: bool,
     pace: Pace,
+    settled: Stretches,
 }
 
 impl<'s> Party<'s> {
     pub fn new(role: Role, config: ReconcilerConfig, scratch: Scratch<'s>) -> Self {
         let random = config.random_splits.map(Rng::from_seed);
-        let (needs, named, most_named) = (0, 0, FREE_HAVES);
-        let (messages, framed, pace) = (0, false, Pace::default());
-        Party { role, config, scratch, random, messages, needs, named, most_named, framed, pace }
+        let (needs, named, most_named, again) = (0, 0, FREE_HAVES, 0);
+        let (messages, framed, pace, settled) = (0, false, Pace::default(), Stretches::default());
+        Party { role, config, scratch, random, messages, needs, named, most_named, again, framed, pace, settled }
     }
 
     pub fn role(&self) -> Role {
@@ -112,12 +120,27 @@ impl<'s> Party<'s> {
         &mut self.pace
     }
 
+    /// What is settled (initiator).
+    pub fn settled(&mut self) -> &mut Stretches {
+        &mut self.settled
+    }
+
     pub fn needs(&self) -> u64 {
         self.needs
     }
 
     pub fn named(&self) -> u64 {
         self.named
+    }
+
+    /// Ids that were told in all.
+    pub fn told(&self) -> u64 {
+        self.needs.saturating_add(self.named)
+    }
+
+    /// Whether more own ids were told as lacking there than may be, in a session over a set with `len` entries.
+    pub fn has_told_too_many(&mut self, len: usize) -> bool {
+        self.named.saturating_add(self.again / AGAIN) > self.most_haves(len)
     }
 
     /// How many own ids may be told as lacking there, in a session over a set with `len` entries.
@@ -132,7 +155,8 @@ impl<'s> Party<'s> {
         self.named = self.named.saturating_add(ids as u64);
     }
 
-    /// Reports what a list and the own entries of a range do not have in common, as far as the limit of needs allows.
+    /// Reports what a list and the own entries of a range do not have in common, as far as the limit of needs allows, and
+    /// without own entries that are settled.
     pub fn compare<S: SortedSet>(
         &mut self,
         set: &S,
@@ -140,7 +164,13 @@ impl<'s> Party<'s> {
         theirs: &[[u8; 32]],
         sink: &mut impl FnMut(Difference<'_>),
     ) -> Result<(), NoRoom> {
-        let Party { scratch, needs, named, config, .. } = self;
+        let Party { scratch, needs, named, again, config, settled, .. } = self;
+        let mut walk = settled.walk();
+        let is_settled = |entry: &Entry| {
+            let is_settled = walk.covers(entry);
+            *again += u64::from(is_settled);
+            is_settled
+        };
         let most = config.limits.needs;
         let mut tell = |difference: Difference<'_>| {
             match difference {
@@ -151,6 +181,6 @@ impl<'s> Party<'s> {
                 sink(difference);
             }
         };
-        diff::compare(set, range, theirs, scratch.first(theirs.len()).ok_or(NoRoom)?, &mut tell)
+        diff::compare(set, range, theirs, scratch.first(theirs.len()).ok_or(NoRoom)?, is_settled, &mut tell)
     }
 }

@@ -7,6 +7,7 @@ use crate::negentropy::config::MIN_FRAME;
 use crate::negentropy::error::ReconcileError;
 use crate::negentropy::message::{self, Bound, Entry, Fingerprint, FrameWriter, Mark, Mode, Range};
 use crate::negentropy::reconciler::party::{Party, Role};
+use crate::negentropy::reconciler::stretches::Stretch;
 use crate::negentropy::set::{Difference, SortedSet, Sum};
 use crate::negentropy::split::{MessageSurvey, Situation, SplitPlan, plan};
 
@@ -81,6 +82,10 @@ pub struct Turn<'t, 's, 'b, S> {
     began_at: usize,
     /// The first range that stays open.
     open: Option<OpenRange>,
+    /// The highest bound so far: those of a lenient message may go back.
+    reached: Entry,
+    /// Where the last ranges begin that are settled, and how many ids had been told then.
+    settling: Option<(Entry, u64)>,
     cut: bool,
     /// What the answer asks for: own entries in ranges of which a list was asked for, and fingerprints.
     listed: usize,
@@ -130,6 +135,8 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
             began: Bound::ZERO,
             began_at: 0,
             open: None,
+            reached: Entry::default(),
+            settling: None,
             cut: false,
             listed: 0,
             fingerprints: 0,
@@ -176,7 +183,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         near: Option<usize>,
         sink: &mut impl FnMut(Difference<'_>),
     ) -> Result<ControlFlow<()>, Excess> {
-        let lower = self.index;
+        let (lower, told) = (self.index, self.party.told());
         // Skipped ranges are as wide as others before them, and so are the rest.
         let width = if *mode == Mode::Skip { &mut self.skipped_width } else { &mut self.width };
         let near = near.unwrap_or(lower.saturating_add(*width));
@@ -198,7 +205,9 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
                 written
             }
             Mode::IdList(theirs) if self.party.role() == Role::Initiator => {
-                self.learn(lower, upper, theirs, sink)?;
+                if !self.party.settled().cover(self.bound.entry(), bound.entry()) {
+                    self.learn(lower, upper, bound, theirs, sink)?;
+                }
                 self.skip = true;
                 Ok(())
             }
@@ -219,6 +228,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
                 written
             }
         };
+        self.pass(bound, told);
         (self.began_at, self.began) = (lower, self.bound);
         (self.index, self.bound) = (upper, *bound);
         if written.is_ok() {
@@ -257,9 +267,10 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
     pub fn jump(&mut self, to: &Bound, survey: Option<MessageSurvey>) {
         // They were counted with the message that they came with.
         (self.survey, self.ranges) = (survey, 0);
+        self.remember_settled();
         if to.entry() > self.bound.entry() {
             self.index = self.set.lower_bound(to.entry(), self.index, self.index);
-            (self.bound, self.skip) = (*to, true);
+            (self.bound, self.skip, self.reached) = (*to, true, self.reached.max(*to.entry()));
         }
     }
 
@@ -326,7 +337,8 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
     }
 
     /// What the answer has become.
-    pub fn finish(self) -> Written {
+    pub fn finish(mut self) -> Written {
+        self.remember_settled();
         let Turn { party, writer, open, cut, listed, fingerprints, widest, .. } = self;
         party.pace().on_asked(listed, fingerprints, widest);
         Written { len: writer.len(), asks: !writer.is_empty(), open, cut }
@@ -340,6 +352,27 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
     /// The range that begins at `place` and at the bound before it is not settled yet.
     fn leave_open(&mut self, place: usize) {
         self.open.get_or_insert(OpenRange { place, bound: self.bound });
+    }
+
+    /// The range up to this bound was handled, and `told` ids had been told before: it is settled if it was skipped.
+    fn pass(&mut self, to: &Bound, told: u64) {
+        if self.skip {
+            self.settling.get_or_insert((self.reached, told));
+        } else {
+            self.remember_settled();
+        }
+        self.reached = self.reached.max(*to.entry());
+    }
+
+    /// What is settled up to here is a stretch of its own.
+    fn remember_settled(&mut self) {
+        if let Some((from, before)) = self.settling.take()
+            && self.party.role() == Role::Initiator
+        {
+            let told = self.party.told() - before;
+            let stretch = Stretch::new(from, self.reached, told);
+            self.party.settled().add(stretch);
+        }
     }
 
     /// The fingerprint of a range, which mostly begins where the one before it ended.
@@ -491,17 +524,32 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         &mut self,
         lower: usize,
         upper: usize,
+        bound: &Bound,
         theirs: &[[u8; 32]],
         sink: &mut impl FnMut(Difference<'_>),
     ) -> Result<(), Excess> {
-        // With an empty list there is nothing to compare; own entries are reported once in a message.
-        let compared = if theirs.is_empty() { 0 } else { (upper - lower).saturating_add(theirs.len()) };
-        self.spend(compared as u64)?;
-        self.party.compare(self.set, lower..upper, theirs, sink).map_err(|NoRoom| Excess::List)?;
+        if theirs.is_empty() {
+            self.tell_all(lower, upper, bound, sink);
+        } else {
+            self.spend((upper - lower).saturating_add(theirs.len()) as u64)?;
+            self.party.compare(self.set, lower..upper, theirs, sink).map_err(|NoRoom| Excess::List)?;
+        }
         if self.party.needs() > self.party.config().limits.needs {
             return Err(Excess::Needs);
         }
-        if self.party.named() > self.party.most_haves(self.set.len()) { Err(Excess::Haves) } else { Ok(()) }
+        if self.party.has_told_too_many(self.set.len()) { Err(Excess::Haves) } else { Ok(()) }
+    }
+
+    /// Reports all own entries of a range that are not settled. There is nothing to compare: what is settled costs nothing.
+    fn tell_all(&mut self, lower: usize, upper: usize, bound: &Bound, sink: &mut impl FnMut(Difference<'_>)) {
+        let (mut from, mut at) = (lower, *self.bound.entry());
+        while from < upper {
+            let (begin, end) = self.party.settled().beyond(&at).unwrap_or((*bound.entry(), *bound.entry()));
+            let to = self.set.lower_bound(&begin, from, from).min(upper);
+            // A list of none always has the words that it needs.
+            let _ = self.party.compare(self.set, from..to, &[], sink);
+            (from, at) = (self.set.lower_bound(&end, to, to), end);
+        }
     }
 }
 
