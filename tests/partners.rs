@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use honeyguide::base::Rng;
 use honeyguide::negentropy::{
-    Difference, Entry, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step,
+    Difference, Entry, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Strictness,
 };
 
 #[path = "shared/sessions.rs"]
@@ -398,6 +398,34 @@ fn a_list_that_is_the_responders_own_is_answered_by_nothing() {
     ids[17][3] ^= 1;
     assert_eq!(answer(responder(0), &ids), 5 + 40 * 32);
     assert_eq!(answer(responder(0), &ids[..39]), 5 + 40 * 32);
+}
+
+/// N9: a last list may end in the bytes that a frame holds back. The reference says then what is behind infinity.
+#[test]
+fn strict_reading_refuses_no_sound_responder_whatever_fits_its_frame() {
+    let mut rng = Rng::from_seed([83; 32]);
+    let (none, all) = (sealed(&[]), entries(&mut rng, 1880));
+    let behind = [&[0, 0, 1][..], &none.fingerprint(0..0).0].concat();
+    let mut seen = [0; 3];
+    for (number, frame) in (115..130).map(|n| (n, 4096)).chain((1862..1875).map(|n| (n, 60_000))) {
+        let set = sealed(&all[..number]);
+        for (kind, seen) in seen.iter_mut().enumerate() {
+            let mut config = initiator(0);
+            config.strictness = Strictness::Strict;
+            let mut client = Ours::new(true, config, &none);
+            let mut server: Box<dyn Side> = match kind {
+                0 => Box::new(Ours::new(false, responder(frame), &set)),
+                1 => Box::new(Ours::new(false, responder(frame).conformance(), &set)),
+                _ => Box::new(Theirs::new(&all[..number], frame)),
+            };
+            let mut found = Found::default();
+            let end = converse(&mut client, &mut *server, &mut found, &mut |message| {
+                *seen += usize::from(message.ends_with(&behind) && message.len() > frame - 200);
+            });
+            assert_eq!((end, found.distinct()), (Ok(()), (0, number)), "{number} entries, kind {kind}");
+        }
+    }
+    assert!(seen[0] == 0 && seen[1] > 0 && seen[1] == seen[2], "{seen:?}");
 }
 
 /// Fetches from `theirs` until nothing is left, with sessions that may claim `most` ids each.

@@ -183,7 +183,8 @@ pub struct Range<'a> {
 pub enum Strictness {
     /// Whatever has a meaning is read: numbers longer than needed, bounds that do not ascend, ranges after infinity.
     Lenient,
-    /// What a sound partner would not write is an error.
+    /// What a sound partner would not write is an error. One fingerprint of the empty rest behind infinity is none: the
+    /// reference ends a full message with it.
     Strict,
 }
 
@@ -205,7 +206,7 @@ pub enum MalformedFrame {
     Version,
     /// Strict only: a number is not in its shortest form.
     NotMinimal,
-    /// Strict only: a bound is not above the one before it, or follows infinity.
+    /// Strict only: a bound is not above the one before it, or follows infinity and is not that of an empty rest.
     NotAscending,
 }
 
@@ -284,8 +285,16 @@ impl<'a> FrameReader<'a> {
 
     #[inline]
     fn range(&mut self) -> Result<Range<'a>, MalformedFrame> {
+        let before = self.last;
         self.bound()?;
         let mode = self.mode()?;
+        if self.strictness == Strictness::Strict && (self.last.at <= before.at || before.is_infinity()) {
+            // The reference ends a full message with the rest even when that is behind infinity.
+            let is_rest = self.last.is_infinity() && matches!(mode, Mode::Fingerprint(_));
+            if !is_rest || self.last != before || !self.input.rest().is_empty() {
+                return Err(MalformedFrame::NotAscending);
+            }
+        }
         Ok(Range { bound: self.last, mode })
     }
 
@@ -298,11 +307,7 @@ impl<'a> FrameReader<'a> {
         let len = usize::try_from(self.number()?).ok().filter(|len| *len <= ID_LEN).ok_or(MalformedFrame::Prefix)?;
         let id = prefix_of(self.input.rest(), len);
         self.bytes(len)?;
-        let bound = Bound { at: Entry { timestamp, id }, len };
-        if self.strictness == Strictness::Strict && bound.at <= self.last.at {
-            return Err(MalformedFrame::NotAscending);
-        }
-        self.last = bound;
+        self.last = Bound { at: Entry { timestamp, id }, len };
         Ok(())
     }
 
@@ -572,10 +577,24 @@ mod tests {
             (b"\x00\x00\x00\x00\x00\x00", MalformedFrame::NotAscending),
             (b"\x05\x00\x00\x01\x00\x00", MalformedFrame::NotAscending),
             (b"\x05\x01\x09\x00\x01\x01\x08\x00", MalformedFrame::NotAscending),
+            (b"\x00\x00\x00\x00\x00\x02\x00", MalformedFrame::NotAscending),
+            (b"\x05\x00\x00\x01\x00\x010123456789abcdef", MalformedFrame::NotAscending),
+            (b"\x00\x00\x00\x00\x01\x07\x010123456789abcdef", MalformedFrame::NotAscending),
+            (b"\x00\x00\x00\x00\x00\x010123456789abcdef\x00\x00\x00", MalformedFrame::NotAscending),
         ] {
             assert!(FrameReader::new(body, Strictness::Lenient).all(|range| range.is_ok()), "{body:?}");
             assert!(FrameReader::new(body, Strictness::Strict).any(|range| range == Err(why)), "{body:?}");
         }
+    }
+
+    /// N9: the rest that a full frame ends with may be empty.
+    #[test]
+    fn strict_reading_takes_one_fingerprint_of_what_is_behind_infinity() {
+        let body = b"\x00\x00\x00\x00\x00\x010123456789abcdef";
+        let ranges: Result<std::vec::Vec<_>, _> = FrameReader::new(body, Strictness::Strict).collect();
+        assert_eq!(ranges.unwrap().len(), 2);
+        let cut = FrameReader::new(&body[..21], Strictness::Strict).last();
+        assert_eq!(cut, Some(Err(MalformedFrame::Truncated)));
     }
 
     #[test]

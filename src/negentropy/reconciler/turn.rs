@@ -309,6 +309,10 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
     ///
     /// When it does not fit, which the smallest frame excludes.
     pub fn cut_off(&mut self) -> Result<(), ReconcileError> {
+        if self.party.is_adaptive() && self.kept_bound.is_infinity() {
+            // The last list went past the line, and nothing is behind it.
+            return Ok(());
+        }
         self.writer.set_limit(self.frame);
         self.cut = true;
         if self.party.is_adaptive() && self.began.entry() > self.kept_bound.entry() {
