@@ -197,25 +197,43 @@ fn a_limit_is_kept_at_its_number_and_the_error_names_it_one_past() {
     let list_too_long = "a list has 2 ids; at most the words of scratch memory, 1";
     assert_eq!(end(&stock, 1, 4096), list_too_long);
     assert_eq!(end(&stock, 2, 4095), "the buffer for the answer has 4095 bytes; at least 4096");
-    let len = message.len();
     for (least, change, error) in [
         (
-            len as u64,
-            (|limits, n| limits.message = n as usize) as fn(&mut Limits, u64),
-            format!("the message has {len} bytes; at most limits.message, {}", len - 1),
+            2,
+            (|limits, n| limits.ranges = n as usize) as fn(&mut Limits, u64),
+            "the message has more ranges than limits.ranges, 1",
         ),
-        (2, |limits, n| limits.ranges = n as usize, "the message has more ranges than limits.ranges, 1".into()),
         (
             2,
             |limits, n| limits.needs = n,
             "the partner claims more ids than limits.needs, 1; what is below timestamp 1 is settled, and another session \
-             can go on there"
-                .into(),
+             can go on there",
         ),
-        (5, |limits, n| limits.work = n, "the message asks for more steps than limits.work, 4".into()),
+        (5, |limits, n| limits.work = n, "the message asks for more steps than limits.work, 4"),
     ] {
         assert_eq!(end(&|limits| change(limits, least), 2, 4096), "Done");
         assert_eq!(end(&|limits| change(limits, least - 1), 2, 4096), error);
+    }
+}
+
+/// N30, N36: our own messages may have as many bytes, and the least frame has to fit.
+#[test]
+fn a_message_is_read_up_to_its_limit_which_is_a_frame_at_least() {
+    let (set, mut limits, mut out) = (Sealed::build(vec![]).unwrap(), Limits::responder(), vec![0; 5000]);
+    limits.message = ReconcilerConfig::MIN_FRAME;
+    let config = ReconcilerConfig::new(limits).with_frame_limit(0);
+    assert_eq!(config.longest_message(), 4096);
+    let mut message = [&[0x61][..], &[1, 0, 0].repeat(1365)].concat();
+    let mut end =
+        |message: &[u8]| Reconciler::responder(config.clone()).unwrap().reconcile(&set, message, &mut out, &mut |_| ());
+    assert_eq!(end(&message), Ok(Step::Reply(1)));
+    message.push(0);
+    let error = end(&message).unwrap_err().to_string();
+    assert_eq!(error, "the message has 4097 bytes; at most limits.message, 4096");
+    limits.message -= 1;
+    let (asks, answers) = (Reconciler::initiator, Reconciler::responder);
+    for made in [asks(ReconcilerConfig::new(limits)), answers(ReconcilerConfig::new(limits))] {
+        assert_eq!(made.unwrap_err().to_string(), "limits.message is 4095; at least 4096");
     }
 }
 

@@ -26,7 +26,7 @@ pub enum Splitting {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one received message. Also bounds the scratch memory, see [`ReconcilerConfig::scratch_len`], and our
+    /// Bytes of one received message, at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME). Also bounds the scratch memory, see [`ReconcilerConfig::scratch_len`], and our
     /// own messages where there is no frame limit: what we would refuse, we do not send.
     pub message: usize,
     /// Ranges of one received message.
@@ -121,7 +121,7 @@ impl ReconcilerConfig {
     /// and [`Limits::initiator`] two own ends always fit each other.
     #[must_use]
     pub const fn longest_message(&self) -> usize {
-        let most = if self.limits.message > MIN_FRAME { self.limits.message } else { MIN_FRAME };
+        let most = self.limits.message;
         if self.frame_limit == 0 || self.frame_limit > most { most } else { self.frame_limit }
     }
 

@@ -13,8 +13,8 @@ impl Reconciler<'static> {
     ///
     /// # Errors
     ///
-    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), or messages may
-    /// be longer than [`MAX_MESSAGE`](ReconcilerConfig::MAX_MESSAGE).
+    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), or the limit of
+    /// messages is below that or above [`MAX_MESSAGE`](ReconcilerConfig::MAX_MESSAGE).
     pub fn initiator(config: ReconcilerConfig) -> Result<Self, ConfigError> {
         let scratch = Scratch::reserved(config.scratch_len());
         let aside = if config.splitting == Splitting::Adaptive { config.deferred_len() } else { 0 };

@@ -85,8 +85,8 @@ impl<'s> Reconciler<'s> {
     ///
     /// # Errors
     ///
-    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), or messages may be
-    /// longer than [`MAX_MESSAGE`](ReconcilerConfig::MAX_MESSAGE).
+    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), or the limit of
+    /// messages is below that or above [`MAX_MESSAGE`](ReconcilerConfig::MAX_MESSAGE).
     pub fn initiator_in(config: ReconcilerConfig, scratch: &'s mut [u32]) -> Result<Self, ConfigError> {
         Reconciler::asking(config, Scratch::Lent(scratch), MessageMemory::Lent(&mut []))
     }
@@ -103,8 +103,8 @@ impl<'s> Reconciler<'s> {
     ///
     /// # Errors
     ///
-    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), or messages may be
-    /// longer than [`MAX_MESSAGE`](ReconcilerConfig::MAX_MESSAGE).
+    /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), or the limit of
+    /// messages is below that or above [`MAX_MESSAGE`](ReconcilerConfig::MAX_MESSAGE).
     pub fn responder(config: ReconcilerConfig) -> Result<Self, ConfigError> {
         let party = Party::new(Role::Responder, config, Scratch::Lent(&mut []));
         Reconciler::new(party, SessionPhase::Open, MessageMemory::Lent(&mut []))
@@ -120,6 +120,9 @@ impl<'s> Reconciler<'s> {
             ));
         }
         let message = party.config().limits.message;
+        if message < MIN_FRAME {
+            return Err(ConfigError::new("limits.message", message as u64, "at least", MIN_FRAME as u64));
+        }
         if message > ReconcilerConfig::MAX_MESSAGE {
             let most = ReconcilerConfig::MAX_MESSAGE as u64;
             return Err(ConfigError::new("limits.message", message as u64, "at most", most));
