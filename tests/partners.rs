@@ -195,17 +195,18 @@ fn own_ids_are_told_again_a_few_times_and_no_more() {
         let mut limits = Limits::initiator();
         limits.haves = haves;
         let partner = |n| {
-            let mut message = vec![0x61];
-            for stretch in 0..64 {
-                let width = if stretch == 0 { 1001 } else { 79 };
+            // What is below the first entry is skipped, and settled so.
+            let mut message = [&[0x61][..], &coded(1001), &[0]].concat();
+            for _ in 0..64 {
                 let claim = if claims && n == 1 { [&[1][..], &rng.bytes::<32>()].concat() } else { vec![0] };
-                message.extend([&coded(width)[..], &[1], &rng.bytes::<16>(), &coded(79), &[2], &claim].concat());
+                message.extend([&coded(79)[..], &[1], &rng.bytes::<16>(), &coded(79), &[2], &claim].concat());
             }
             [&message[..], &[0, 0, 1], &rng.bytes::<16>()].concat()
         };
         let (end, handled, told) = told_until_the_end(&set, limits, partner);
         let most = u64::from(haves) * 10_000 + 8192;
-        assert_eq!(end, ReconcileError::TooManyHaves { most });
+        assert_eq!(end, ReconcileError::TooManyHaves { most, from: Entry { timestamp: 1000, id: [0; 32] } });
+        assert!(end.to_string().ends_with("timestamp 1000 is settled, and another session can go on there"), "{end}");
         assert_eq!(handled, messages);
         assert!((most + 1..=most + 10_000).contains(&told), "{told}");
     }
@@ -223,7 +224,7 @@ fn own_entries_are_compared_again_a_few_times_and_no_more() {
         [&[0x61][..], &coded(4001 - n), &other, &[0, 0, 2, 1], &rng.bytes::<32>()].concat()
     };
     let (end, handled, told) = told_until_the_end(&set, limits, partner);
-    assert_eq!(end, ReconcileError::TooManyHaves { most: 8192 });
+    assert_eq!(end, ReconcileError::TooManyHaves { most: 8192, from: Entry::default() });
     // Of 7,000 that are compared in each message, a 64th counts.
     assert_eq!((handled, told), (12, 7000 + 12));
 }

@@ -44,6 +44,8 @@ pub enum ReconcileError {
     TooManyHaves {
         /// Ids that might be told in all.
         most: u64,
+        /// Everything below this entry is settled: a new session goes on there, as after `TooManyNeeds`.
+        from: Entry,
     },
     /// The message asks for more than [`Limits::work`](crate::negentropy::Limits::work); nobody counted on.
     TooMuchWork {
@@ -93,8 +95,13 @@ impl fmt::Display for ReconcileError {
                      settled, and another session can go on there"
                 )
             }
-            ReconcileError::TooManyHaves { most } => {
-                write!(f, "the partner has own ids told again and again; at most {most} in all, by limits.haves")
+            ReconcileError::TooManyHaves { most, from } => {
+                let timestamp = from.timestamp;
+                write!(
+                    f,
+                    "the partner has own ids told again and again; at most {most} in all, by limits.haves; what is below \
+                     timestamp {timestamp} is settled, and another session can go on there"
+                )
             }
             ReconcileError::TooMuchWork { most } => {
                 write!(f, "the message asks for more steps than limits.work, {most}")

@@ -332,7 +332,10 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
             Excess::Ranges => ReconcileError::TooManyRanges { most: limits.ranges },
             Excess::Work => ReconcileError::TooMuchWork { most: limits.work },
             Excess::Needs => ReconcileError::TooManyNeeds { most: limits.needs, from: *self.settled().entry() },
-            Excess::Haves => ReconcileError::TooManyHaves { most: self.party.most_haves(self.set.len()) },
+            Excess::Haves => {
+                let (most, from) = (self.party.most_haves(self.set.len()), *self.settled().entry());
+                ReconcileError::TooManyHaves { most, from }
+            }
             Excess::List => {
                 let ids = if let Mode::IdList(ids) = range.mode { ids.len() } else { 0 };
                 ReconcileError::ListTooLong { ids, words: self.party.scratch_len() }
