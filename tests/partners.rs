@@ -88,6 +88,18 @@ fn rounds_that_tell_nothing_new_end_a_session_at_their_limit() {
     }
 }
 
+/// N10, N31: a message of another version is answered, and brings nothing new.
+#[test]
+fn messages_of_another_version_are_answered_up_to_the_limit_of_rounds() {
+    let (set, mut out) = (sealed(&[]), vec![0; 4096]);
+    let mut party = Reconciler::responder(responder(0)).unwrap();
+    for _ in 0..64 {
+        assert_eq!(party.reconcile(&set, &[0x62, 1, 2], &mut out, &mut |_| ()), Ok(Step::Reply(1)));
+    }
+    let end = party.reconcile(&set, &[0x62, 1, 2], &mut out, &mut |_| ());
+    assert_eq!(end, Err(ReconcileError::TooManyRounds { most: 64 }));
+}
+
 /// N32: own ids that a responder lists are news, as long as no more were listed than there are.
 #[test]
 fn ids_that_a_responder_lists_are_news_once_for_each_entry() {

@@ -243,6 +243,7 @@ impl<'s> Reconciler<'s> {
                 (Role::Responder, None) => Err(ReconcileError::BufferTooSmall { bytes: 0, least: MIN_FRAME }),
                 (Role::Responder, Some(byte)) => {
                     *byte = VERSION;
+                    self.news.on_answered(&self.party, set.len(), None)?;
                     Ok(Step::Reply(1))
                 }
             };
