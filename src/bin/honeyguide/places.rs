@@ -4,7 +4,7 @@
 const DEEPEST: usize = 16;
 
 /// Keys that mean something.
-const KEYS: &str = "t y q v a r e ip ro id target info_hash token k sig salt seq cas port implied_port seed noseed \
+pub const KEYS: &str = "t y q v a r e ip ro id target info_hash token k sig salt seq cas port implied_port seed noseed \
                     scrape want nodes nodes6 samples BFsd BFpe interval num values";
 
 /// Something that was written by whoever made the message.

@@ -58,7 +58,11 @@ enum Message {
     Query(Served, Option<Id>),
     /// A query that is answered with an error for its form.
     Refused,
-    Answer(Asked),
+    /// To a query of ours, which asked for this.
+    Response(Asked),
+    Error,
+    /// It answers a query of ours, and has not the form of an answer: nothing but that is read of it.
+    Broken,
     /// An answer to nothing.
     Unasked,
 }
@@ -73,7 +77,7 @@ enum Served {
 
 impl Message {
     fn of(datagram: &[u8], asked: &dyn Fn(&[u8]) -> Option<Asked>) -> Option<Message> {
-        let answer = |tid| asked(tid).map_or(Message::Unasked, Message::Answer);
+        let answer = |tid, of: fn(Asked) -> Message| asked(tid).map_or(Message::Unasked, of);
         Some(match decode(datagram).ok()? {
             Decoded::Query(query) => match query.method {
                 Method::FindNode { target, .. }
@@ -86,11 +90,12 @@ impl Message {
                 _ => Message::Query(Served::Else, None),
             },
             Decoded::Refuse(_) => Message::Refused,
-            Decoded::Response(response) => match (answer(response.tid), response.value) {
-                (Message::Answer(Asked::Item), Some(value)) if !is_readable(value) => Message::Answer(Asked::Else),
+            Decoded::Response(response) => match (answer(response.tid, Message::Response), response.value) {
+                (Message::Response(Asked::Item), Some(value)) if !is_readable(value) => Message::Response(Asked::Else),
                 (answer, _) => answer,
             },
-            Decoded::Error(ErrorMessage { tid, .. }) | Decoded::Broken { tid, .. } => answer(tid),
+            Decoded::Error(ErrorMessage { tid, .. }) => answer(tid, |_| Message::Error),
+            Decoded::Broken { tid, .. } => answer(tid, |_| Message::Broken),
         })
     }
 }
@@ -124,13 +129,13 @@ impl Rewriter<'_> {
     }
 
     fn text(&self, message: Message, keys: &[&'static str], bytes: &mut [u8]) {
-        use Message::{Answer, Query, Refused, Unasked};
+        use Message::{Broken, Error, Query, Refused, Response, Unasked};
         match (message, keys, bytes.len()) {
             (_, ["y"], 1) => {}
-            (Query(..) | Refused | Answer(_), ["v"], 4) if is_version(bytes) => {}
+            (Query(..) | Refused | Response(_) | Error | Broken, ["v"], 4) if is_version(bytes) => {}
             // That of an answer is our own, and the answer belongs to nothing without it.
-            (Answer(_), ["t"], _) => {}
-            (Query(..) | Refused | Unasked, ["t"], _) | (Answer(_), ["r", "token"], _) => self.turn(bytes),
+            (Response(_) | Error | Broken, ["t"], _) => {}
+            (Query(..) | Refused | Unasked, ["t"], _) | (Response(_), ["r", "token"], _) => self.turn(bytes),
             (Query(..) | Refused, ["q"], _) if METHODS.contains(&&*bytes) => {}
             (Query(..) | Refused, ["a", "token"], len) => {
                 match (self.token)(bytes).filter(|token| token.len() == len) {
@@ -138,25 +143,25 @@ impl Rewriter<'_> {
                     None => self.turn(bytes),
                 }
             }
-            (Query(..), ["a", "id"], 20) | (Answer(_), ["r", "id"], 20) => {}
+            (Query(..), ["a", "id"], 20) | (Response(_), ["r", "id"], 20) => {}
             (Query(_, Some(id)), ["a", "target" | "info_hash"], 20) if bytes == id.as_bytes() => {}
             (Query(..), ["a", "want", ""], 2) if bytes == b"n4" || bytes == b"n6" => {}
-            (Query(Served::Put, _), ["a", "k"], 32) | (Answer(Asked::Item), ["r", "k"], 32) => {}
-            (Query(Served::Put, _), ["a", "sig"], 64) | (Answer(Asked::Item), ["r", "sig"], 64) => {}
+            (Query(Served::Put, _), ["a", "k"], 32) | (Response(Asked::Item), ["r", "k"], 32) => {}
+            (Query(Served::Put, _), ["a", "sig"], 64) | (Response(Asked::Item), ["r", "sig"], 64) => {}
             (Query(Served::Put, _), ["a", "salt"], _) => {}
-            (Answer(_), ["ip"], _) => self.address(bytes),
-            (Answer(_), ["r", "nodes"], _) => self.nodes(bytes, 26),
-            (Answer(_), ["r", "nodes6"], _) => self.nodes(bytes, 38),
-            (Answer(Asked::Peers), ["r", "values", ""], 6 | 18) => self.address(bytes),
-            (Answer(Asked::Peers), ["r", "BFsd" | "BFpe"], 256) => {}
-            (Answer(Asked::Samples), ["r", "samples"], len) if len % Id::LEN == 0 => {}
+            (Response(_) | Error, ["ip"], _) => self.address(bytes),
+            (Response(_), ["r", "nodes"], _) => self.nodes(bytes, 26),
+            (Response(_), ["r", "nodes6"], _) => self.nodes(bytes, 38),
+            (Response(Asked::Peers), ["r", "values", ""], 6 | 18) => self.address(bytes),
+            (Response(Asked::Peers), ["r", "BFsd" | "BFpe"], 256) => {}
+            (Response(Asked::Samples), ["r", "samples"], len) if len % Id::LEN == 0 => {}
             _ if is_kept_value(message, keys) => {}
             _ => bytes.fill(b'x'),
         }
     }
 
     fn number(&self, message: Message, keys: &[&'static str], nth: usize, digits: &mut [u8]) {
-        use Message::{Answer, Query, Refused};
+        use Message::{Error, Query, Refused, Response};
         let value = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<i64>().ok());
         let is_from = |least| value.is_some_and(|value| value >= least);
         match (message, keys) {
@@ -167,8 +172,8 @@ impl Rewriter<'_> {
             // Anything but 1 means nothing.
             (Query(..), ["ro"]) => write_number(digits, u16::from(value == Some(1))),
             (Query(Served::Get | Served::Put, _), ["a", "seq"]) if is_from(0) => {}
-            (Query(Served::Put, _), ["a", "cas"]) | (Answer(Asked::Item), ["r", "seq"]) if is_from(0) => {}
-            (Answer(_), ["e", ""]) if nth == 0 && value.is_some_and(|code| CODES.contains(&code)) => {}
+            (Query(Served::Put, _), ["a", "cas"]) | (Response(Asked::Item), ["r", "seq"]) if is_from(0) => {}
+            (Error, ["e", ""]) if nth == 0 && value.is_some_and(|code| CODES.contains(&code)) => {}
             _ if is_kept_value(message, keys) => {}
             _ => blur(digits, value.is_some()),
         }
@@ -213,11 +218,11 @@ impl Rewriter<'_> {
     }
 }
 
-/// Whether these keys lead into the value of an item that is put, or was asked for.
+/// Whether these keys lead into the value of an item that is put, or comes as it was asked for.
 fn is_kept_value(message: Message, keys: &[&str]) -> bool {
     match keys {
         ["a", "v", ..] => matches!(message, Message::Query(Served::Put, _)),
-        ["r", "v", ..] => matches!(message, Message::Answer(Asked::Item)),
+        ["r", "v", ..] => matches!(message, Message::Response(Asked::Item)),
         _ => false,
     }
 }

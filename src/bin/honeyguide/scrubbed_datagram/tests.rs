@@ -3,6 +3,7 @@ use std::sync::OnceLock;
 use honeyguide::base::Rng;
 
 use super::*;
+use crate::places::KEYS;
 
 const ID: &str = "2:id20:abcdefghij0123456789";
 
@@ -215,6 +216,150 @@ fn of_an_answer_stays_what_was_asked_for() {
     }
     let nobody = [&b"d1:eli111e1:xe1:t4:"[..], &turned(b"ABCD"), b"1:y1:ee"].concat();
     assert_same(&rewritten(error("i203e", "1:S").as_bytes(), None), &nobody);
+}
+
+/// A message in parts: where each stands ("" for the outermost dictionary), its key or its number, and what it is.
+#[derive(Clone)]
+struct Parts(Vec<(&'static str, &'static str, Vec<u8>)>);
+
+impl Parts {
+    fn of(kind: &str, arguments: &str, body: &str, error: &str) -> Parts {
+        const KNOWN: [(&str, &str); 9] = [
+            ("id", "20:abcdefghij0123456789"),
+            ("target", "20:aaaaaaaaaaaaaaaaaaaa"),
+            ("info_hash", "20:bbbbbbbbbbbbbbbbbbbb"),
+            ("token", "4:abcd"),
+            ("port", "i6881e"),
+            ("v", "2:hi"),
+            ("k", "32:kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"),
+            ("sig", "64:ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss"),
+            ("seq", "i1e"),
+        ];
+        let mut parts = vec![("", "t", b"4:ABCD".to_vec()), ("", "y", format!("1:{kind}").into_bytes())];
+        for (place, keys) in [("a", arguments), ("r", body)] {
+            let known = KNOWN.iter().filter(|(key, _)| keys.split(' ').any(|other| other == *key));
+            parts.extend(known.map(|(key, value)| (place, *key, value.as_bytes().to_vec())));
+        }
+        parts.extend(["0", "1"].into_iter().zip(error.split_inclusive('e')).map(|(nth, part)| ("e", nth, part.into())));
+        Parts(parts)
+    }
+
+    /// With this in one place, and where that is.
+    fn with(&self, place: &'static str, key: &'static str, planted: &[u8]) -> (Vec<u8>, usize) {
+        let mut parts = self.0.clone();
+        parts.retain(|part| (part.0, part.1) != (place, key) && !(place.is_empty() && part.0 == key));
+        parts.push((place, key, planted.to_vec()));
+        parts.sort_by_key(|part| (part.0, part.1));
+        let (mut message, mut at, mut last) = (b"d".to_vec(), 0, "");
+        for (part, name, value) in parts {
+            if part != last {
+                message.extend_from_slice(if last.is_empty() { b"" } else { b"e" });
+                message.extend_from_slice(format!("1:{part}{}", if part == "e" { 'l' } else { 'd' }).as_bytes());
+                last = part;
+            }
+            if part != "e" {
+                message.extend_from_slice(format!("{}:{name}", name.len()).as_bytes());
+            }
+            if (part, name) == (place, key) {
+                at = message.len();
+            }
+            message.extend_from_slice(&value);
+        }
+        message.extend_from_slice(if last.is_empty() { b"e" } else { b"ee" });
+        (message, at)
+    }
+}
+
+/// All kinds of messages, with what the protocol has a place for.
+fn all_kinds() -> Vec<Parts> {
+    let arguments = "id target info_hash token port v";
+    let queries = METHODS.iter().copied().chain([&b"other"[..]]).map(|method| {
+        let mut parts = Parts::of("q", arguments, "id", "");
+        parts.0.push(("", "q", [format!("{}:", method.len()).as_bytes(), method].concat()));
+        parts
+    });
+    let mut all: Vec<_> = queries.collect();
+    let mut put = Parts::of("q", "id token v k sig seq", "", "");
+    put.0.push(("", "q", b"3:put".to_vec()));
+    let broken = [Parts::of("r", "", "", ""), Parts::of("r", "", "token", ""), Parts::of("e", "", "id", "")];
+    all.extend([put, Parts::of("r", arguments, "id token", ""), Parts::of("e", arguments, "id", "i201e1:x")]);
+    all.extend(broken);
+    all
+}
+
+/// What the table of rule J11 lets stay, by what the message is to a node.
+fn may_stay(message: &[u8], asked: Option<Asked>, place: &str, key: &str, planted: &[u8]) -> bool {
+    let text = planted.iter().position(|byte| *byte == b':').filter(|_| planted[0].is_ascii_digit());
+    let len = text.map_or(0, |colon| planted.len() - colon - 1);
+    let is_value = planted.len() <= 1000 || (1..=1000).contains(&len);
+    let (is_number, is_list) = ([&b"i7777e"[..], b"i203e"].contains(&planted), planted[0] == b'l');
+    let is_answered = asked.is_some();
+    let decoded = decode(message).unwrap();
+    if (place, key) == ("", "v") {
+        return len == 4 && (is_answered || matches!(decoded, Decoded::Query(_) | Decoded::Refuse(_)));
+    }
+    match (decoded, place, key) {
+        (Decoded::Query(query), "a", key) => match (key, query.method) {
+            ("id", _) => len == 20,
+            ("target", Method::FindNode { .. } | Method::Get { .. } | Method::SampleInfohashes { .. })
+            | ("target", Method::Unknown { .. })
+            | ("info_hash", Method::GetPeers { .. } | Method::AnnouncePeer { .. }) => len == 20,
+            ("k", Method::Put { .. }) => len == 32,
+            ("sig", Method::Put { .. }) => len == 64,
+            ("salt", Method::Put { .. }) => text.is_some(),
+            ("seq", Method::Get { .. }) | ("seq" | "cas", Method::Put { .. }) => is_number,
+            ("v", Method::Put { .. }) => true,
+            _ => false,
+        },
+        (Decoded::Response(_) | Decoded::Error(_) | Decoded::Broken { .. }, "", "t") => is_answered,
+        (Decoded::Response(_), "r", key) if is_answered => match (key, asked) {
+            ("id", _) => len == 20,
+            ("nodes", _) => len >= 26,
+            ("nodes6", _) => len >= 38,
+            ("k", Some(Asked::Item)) => len == 32,
+            ("sig", Some(Asked::Item)) => len == 64,
+            ("seq", Some(Asked::Item)) => is_number,
+            ("v", Some(Asked::Item)) => is_value,
+            ("samples", Some(Asked::Samples)) => text.is_some() && len % 20 == 0,
+            ("BFsd" | "BFpe", Some(Asked::Peers)) => len == 256,
+            _ => false,
+        },
+        (Decoded::Error(_), "e", "0") => is_answered && planted == b"i203e",
+        (Decoded::Error(_), "", "e") => is_answered && is_list && planted.starts_with(b"li203e"),
+        _ => false,
+    }
+}
+
+/// Rule J11. In every place of every kind of message, in every form.
+#[test]
+fn what_is_planted_in_a_message_stays_where_the_protocol_has_a_place_for_it_and_nowhere_else() {
+    let text = |len: usize| [format!("{len}:").as_bytes(), &b"SECRET!".repeat(172)[..len]].concat();
+    let mut forms: Vec<_> = [4, 6, 16, 18, 20, 26, 32, 38, 40, 64, 65, 256, 996, 1000, 1001, 1200].map(text).into();
+    forms.extend([&b"i7777e"[..], b"i-7777e", b"i203e"].map(<[u8]>::to_vec));
+    forms.extend([6, 18, 900, 1000].map(|len| [b"l", &text(len)[..], b"e"].concat()));
+    forms.extend([b"li203e6:SECRETe".to_vec(), b"d6:SECRETi7777ee".to_vec()]);
+    let keys = KEYS.split(' ').chain(["SECRET"]);
+    let places = ["", "a", "r"].iter().flat_map(|place| keys.clone().map(move |key| (*place, key)));
+    let places: Vec<_> = places.chain([("e", "0"), ("e", "1")]).collect();
+    let (mut stay, mut go) = (0, 0);
+    for (parts, (place, key)) in all_kinds().iter().flat_map(|parts| places.iter().map(move |place| (parts, *place))) {
+        for planted in &forms {
+            let (before, at) = parts.with(place, key, planted);
+            if decode(&before).is_err() {
+                continue;
+            }
+            for asked in [None, Some(Asked::Item), Some(Asked::Peers), Some(Asked::Samples), Some(Asked::Else)] {
+                let after = rewritten(&before, asked);
+                let is_there = |secret: &[u8]| after[at..][..planted.len()].windows(secret.len()).any(|w| w == secret);
+                let stays = [&b"SECR"[..], b"7777", b"203"].iter().any(|secret| is_there(secret));
+                let may = may_stay(&before, asked, place, key, planted);
+                assert_eq!(stays, may, "{asked:?} {place} {key}: {} {}", before.escape_ascii(), after.escape_ascii());
+                assert!(key != "SECRET" || !after.windows(6).any(|window| window == b"SECRET"));
+                (stay, go) = (stay + u32::from(stays), go + u32::from(!stays));
+            }
+        }
+    }
+    assert!(stay > 500 && go > 100_000, "{stay} {go}");
 }
 
 /// Where a secret stands, whatever is around it.
