@@ -27,7 +27,7 @@ use crate::journal_file;
 use crate::options::{self, Options};
 use crate::print::say;
 use crate::randomness::Randomness;
-use crate::scrubbed_datagram::{Asked, Rewriter, is_readable};
+use crate::scrubbed_datagram::{Asked, Rewriter};
 use crate::worker;
 
 /// What cannot be taken out, or is of use to whoever looks for a fault.
@@ -306,11 +306,11 @@ impl Scrubbed {
         }
     }
 
-    /// The same command with other addresses, and without what a node refuses for its length or its sign. `None` for a
-    /// kind that is not known here: it may have anything in it.
+    /// The same command with other addresses, and without what a node refuses for its form, its length or its sign.
+    /// `None` for a kind that is not known here: it may have anything in it.
     fn command<'a>(&self, command: Command<'a>, nodes: &'a mut Vec<Endpoint>) -> Option<Command<'a>> {
         let salted = |salt: &'a [u8]| if salt.len() > Item::MAX_SALT { &TOO_LONG[..=Item::MAX_SALT] } else { salt };
-        let valued = |value: &'a [u8]| if is_readable(value) { value } else { &TOO_LONG[..] };
+        let valued = |value: &'a [u8]| Item::immutable(value).map_or(&TOO_LONG[..], |item| item.value);
         Some(match command {
             Command::Bootstrap { nodes: real } => {
                 nodes.extend(real.iter().map(|real| self.addresses.endpoint(*real)));
@@ -422,6 +422,38 @@ mod tests {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(stop) => return Some(stop),
+            }
+        }
+    }
+
+    /// Rule J11. What is no value, such as a text as it was typed, is refused again, and tells nothing but its refusal.
+    #[test]
+    fn of_a_command_whose_value_is_none_nothing_is_kept_but_that_it_is_refused() {
+        let scrubbed = scrubbed(tests::head().node().unwrap());
+        let (key, salt, signature, cas, seq) = (&[1; 32], &b"salt"[..], &[2; 64], None, 1);
+        for (value, is_kept) in [
+            (&b"password=SECRET"[..], false),
+            (b"\xff\x00SECRET", false),
+            (b"", false),
+            (b"6:SECRET1:x", false),
+            (b"06:SECRET", false),
+            (b"d1:ai0e6:SECRETi0ee", false),
+            (b"lllllllll6:SECRETeeeeeeeee", false),
+            (b"6:SECRET", true),
+            (b"d6:SECRETi0e1:ai0ee", true),
+        ] {
+            let put = Command::PutMutable { value, key, salt, seq, signature, cas };
+            for command in [Command::PutImmutable { value }, put] {
+                let (mut nodes, mut node) = (Vec::new(), tests::head().node().unwrap());
+                let after = scrubbed.command(command, &mut nodes).expect("it is known");
+                let (Command::PutImmutable { value: after_value } | Command::PutMutable { value: after_value, .. }) =
+                    after
+                else {
+                    panic!("another command")
+                };
+                assert_eq!(after_value == value, is_kept, "{}", value.escape_ascii());
+                let refused = node.command(Instant::ZERO, 0, after).is_err();
+                assert!(is_kept || refused, "{}", value.escape_ascii());
             }
         }
     }

@@ -101,7 +101,7 @@ impl Message {
 }
 
 /// Whether anybody may store so long a value.
-pub fn is_readable(value: &[u8]) -> bool {
+fn is_readable(value: &[u8]) -> bool {
     value.len() <= Item::MAX_VALUE || Item::is_bare_length(value)
 }
 
