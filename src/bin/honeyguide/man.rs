@@ -67,8 +67,19 @@ fn add(folder: &Path, command: &Command, pages: &mut Vec<(PathBuf, Vec<u8>)>) ->
     commands.try_for_each(|command| add(folder, command, pages))
 }
 
-/// Writes all pages or none of them, which is false: they get their names when all of them are safe on the disk.
+/// Writes all pages or none of them, which is false; then no folder that was not there stays either.
 fn write(folder: &Path, pages: &[(PathBuf, Vec<u8>)], is_over: &AtomicBool) -> Result<bool, Failed> {
+    let missing: Vec<_> = folder.ancestors().take_while(|folder| fs::symlink_metadata(folder).is_err()).collect();
+    let written = write_within(folder, pages, is_over);
+    if !matches!(written, Ok(true)) {
+        // One in which somebody else has put something stays.
+        missing.iter().for_each(|folder| drop(fs::remove_dir(folder)));
+    }
+    written
+}
+
+/// The pages get their names when all of them are safe on the disk.
+fn write_within(folder: &Path, pages: &[(PathBuf, Vec<u8>)], is_over: &AtomicBool) -> Result<bool, Failed> {
     let made = fs::create_dir_all(folder);
     made.map_err(|error| format!("the folder {} cannot be made: {}", folder.display(), cause(&error)))?;
     let mut ready = Vec::new();
