@@ -26,20 +26,38 @@ pub fn pairs(bytes: &[u8]) -> Option<Pairs> {
     let mut dictionary = decoder.next_object().ok()??.try_into_dictionary().ok()?;
     let mut pairs = Pairs::new();
     while let Some((key, value)) = dictionary.next_pair().ok()? {
-        let value = match value {
-            Object::List(list) => list.into_raw().ok()?.to_vec(),
-            Object::Dict(dictionary) => dictionary.into_raw().ok()?.to_vec(),
-            Object::Integer(digits) => format!("i{digits}e").into_bytes(),
-            Object::Bytes(bytes) => string(bytes),
-        };
-        pairs.insert(key.to_vec(), value);
+        pairs.insert(key.to_vec(), written(value)?);
     }
     Some(pairs)
+}
+
+/// What stands in a list, each as it is written. What may follow it is not looked at.
+pub fn entries(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut decoder = Decoder::new(bytes).with_max_depth(DEEPEST);
+    let mut list = decoder.next_object().ok()??.try_into_list().ok()?;
+    let mut entries = Vec::new();
+    while let Some(entry) = list.next_object().ok()? {
+        entries.push(written(entry)?);
+    }
+    Some(entries)
+}
+
+fn written(value: Object<'_, '_>) -> Option<Vec<u8>> {
+    Some(match value {
+        Object::List(list) => list.into_raw().ok()?.to_vec(),
+        Object::Dict(dictionary) => dictionary.into_raw().ok()?.to_vec(),
+        Object::Integer(digits) => format!("i{digits}e").into_bytes(),
+        Object::Bytes(bytes) => string(bytes),
+    })
 }
 
 pub fn dictionary(pairs: &Pairs) -> Vec<u8> {
     let pairs = pairs.iter().flat_map(|(key, value)| [string(key), value.clone()]);
     [b"d".to_vec()].into_iter().chain(pairs).chain([b"e".to_vec()]).flatten().collect()
+}
+
+pub fn list(entries: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    [b"l".to_vec()].into_iter().chain(entries).chain([b"e".to_vec()]).flatten().collect()
 }
 
 fn string(bytes: &[u8]) -> Vec<u8> {
@@ -78,6 +96,16 @@ mod tests {
             assert_eq!(dictionary(&pairs).escape_ascii().to_string(), whole);
         }
         assert!(["", "le", "i1e", "d1:a", "d1:ae", "x"].iter().all(|none| pairs(none.as_bytes()).is_none()));
+    }
+
+    #[test]
+    fn a_list_comes_back_from_its_entries_as_it_was() {
+        for (whole, count) in [("le", 0), ("l0:i-1ed1:xi0eel1:yi2eee", 4)] {
+            let entries = entries(whole.as_bytes()).unwrap();
+            assert_eq!(entries.len(), count);
+            assert_eq!(list(entries.into_iter()).escape_ascii().to_string(), whole);
+        }
+        assert!(["", "de", "i1e", "l1:a", "x"].iter().all(|none| entries(none.as_bytes()).is_none()));
     }
 
     #[test]

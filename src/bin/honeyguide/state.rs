@@ -7,9 +7,9 @@
 //! It is replaced as a whole, and belongs to one process at a time. A file that cannot be read or understood is
 //! reported and left alone, as is one that no node wrote: with an id of zeros, which every table refuses, with an id or
 //! a contact twice, with a contact of a link that has no id, or with an address that nobody can have. What a later
-//! program has put into it besides stays there.
+//! program has put into it besides stays there, in a contact as well.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -29,6 +29,15 @@ use crate::file::{self, Owned};
 const MOST_BYTES: u64 = 1 << 20;
 /// The layout that this program writes and reads.
 const LAYOUT: u8 = 1;
+/// Numbers of more digits are told to nobody.
+const MOST_DIGITS: usize = 20;
+
+const CONTACTS: &[u8] = b"contacts";
+/// The fields beside the contacts that this program knows.
+const KNOWN: [&[u8]; 2] = [b"ids", b"state"];
+const KNOWN_OF_CONTACT: [&[u8]; 4] = [b"id", b"ip", b"link", b"port"];
+/// A contact on any link: what a later program has told of it stays with it.
+const OF_WHOM: [&[u8]; 3] = [b"id", b"ip", b"port"];
 
 #[derive(Serialize, Deserialize, PartialEq, Debug)]
 pub struct State {
@@ -152,13 +161,18 @@ impl State {
     }
 
     fn decode(bytes: &[u8]) -> Result<State, String> {
+        const DAMAGED: &str = "is damaged or not a state file";
         if !u64::try_from(bytes.len()).is_ok_and(|len| len <= MOST_BYTES) {
             return Err(format!("has more than {MOST_BYTES} bytes, and no state file is so large"));
         }
-        let state: State = bencoded::read(bytes).ok_or("is damaged or not a state file")?;
-        if state.state != LAYOUT {
-            return Err(format!("has the layout {}, and this program knows layout {LAYOUT}", state.state));
+        let all = bencoded::pairs(bytes).filter(|all| bencoded::dictionary(all) == bytes).ok_or(DAMAGED)?;
+        // Of another layout nothing else is known.
+        let layout = all.get(&b"state"[..]).and_then(|layout| number(layout)).ok_or(DAMAGED)?;
+        if layout != LAYOUT.to_string() {
+            return Err(format!("has the layout {layout}, and this program knows layout {LAYOUT}"));
         }
+        let known = Fields::of(all).map(|fields| fields.known().written()).ok_or(DAMAGED)?;
+        let state: State = bencoded::read(&known).ok_or(DAMAGED)?;
         match state.fault() {
             None => Ok(state),
             Some(fault) => Err(format!("was not written by a node: {fault}")),
@@ -191,13 +205,68 @@ impl State {
     }
 }
 
+/// A number of a few digits, as it is written.
+fn number(written: &[u8]) -> Option<&str> {
+    let digits = written.strip_prefix(b"i")?.strip_suffix(b"e")?;
+    std::str::from_utf8(digits).ok().filter(|digits| digits.len() <= MOST_DIGITS)
+}
+
+/// A file as it is written, with what this program does not know of.
+#[derive(Clone, Default)]
+struct Fields {
+    /// All but the contacts.
+    all: Pairs,
+    contacts: Vec<Pairs>,
+}
+
+impl Fields {
+    fn of(mut all: Pairs) -> Option<Fields> {
+        let contacts = bencoded::entries(&all.remove(CONTACTS)?)?;
+        let contacts = contacts.iter().map(|contact| bencoded::pairs(contact));
+        Some(Fields { contacts: contacts.collect::<Option<_>>()?, all })
+    }
+
+    /// What this program knows of.
+    fn known(mut self) -> Fields {
+        self.all.retain(|key, _| KNOWN.contains(&key.as_slice()));
+        self.contacts.iter_mut().for_each(|contact| contact.retain(|key, _| is_known(key)));
+        self
+    }
+
+    fn written(&self) -> Vec<u8> {
+        let mut all = self.all.clone();
+        all.insert(CONTACTS.to_vec(), bencoded::list(self.contacts.iter().map(bencoded::dictionary)));
+        bencoded::dictionary(&all)
+    }
+
+    /// The same with what the other one has besides: in all, and in the contacts that are in both.
+    fn with_unknown_of(mut self, other: &Fields) -> Fields {
+        let who = |contact: &Pairs| OF_WHOM.map(|key| contact.get(key).cloned());
+        let unknown = other.contacts.iter().filter(|contact| contact.keys().any(|key| !is_known(key)));
+        let unknown: HashMap<_, _> = unknown.map(|contact| (who(contact), contact)).collect();
+        for contact in &mut self.contacts {
+            for (key, value) in unknown.get(&who(contact)).copied().into_iter().flatten() {
+                contact.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        for (key, value) in &other.all {
+            self.all.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        self
+    }
+}
+
+fn is_known(key: &[u8]) -> bool {
+    KNOWN_OF_CONTACT.contains(&key)
+}
+
 /// The file that belongs to this process until it ends.
 pub struct StateFile {
     /// As the user names it.
     path: PathBuf,
     owned: Owned,
     /// All that it had at the start: what this program does not know of that stays.
-    before: Pairs,
+    before: Fields,
 }
 
 impl StateFile {
@@ -213,7 +282,7 @@ impl StateFile {
             ),
             _ => format!("the state file {shown} cannot be used: {}", cause(&error)),
         })?;
-        let before = bencoded::pairs(owned.content()).unwrap_or_default();
+        let before = bencoded::pairs(owned.content()).and_then(Fields::of).unwrap_or_default();
         let state_file = StateFile { path: path.to_owned(), owned, before };
         if state_file.owned.is_new() {
             return Ok((state_file, None));
@@ -238,9 +307,8 @@ impl StateFile {
     /// These fields, and those of before that are none of them. A file that is longer than it may be would be refused
     /// at the next start: then they go.
     fn with_before(&self, state: Vec<u8>) -> Vec<u8> {
-        let mut all = self.before.clone();
-        all.extend(bencoded::pairs(&state).unwrap_or_default());
-        let all = bencoded::dictionary(&all);
+        let fields = bencoded::pairs(&state).and_then(Fields::of).unwrap_or_default();
+        let all = fields.with_unknown_of(&self.before).written();
         if all.len() as u64 <= MOST_BYTES { all } else { state }
     }
 }
@@ -314,6 +382,18 @@ mod tests {
         assert!(first.ends_with("5:statei1e1:z0:e"), "{first}");
         assert_eq!(saved(&first), first);
         assert_eq!(State::decode(first.as_bytes()), Ok(state()));
+        // In a contact, too, as long as that is one; and numbers of any length.
+        let digits = "7".repeat(100_000);
+        let contact = |text: &str| {
+            let id = "2:id20:aaaaaaaaaaaaaaaaaaaa";
+            format!("d1:ai{digits}e{id}2:ip4:{text}4:linki0e4:porti5e6:seenatl1:xe1:z0:e")
+        };
+        let ids = "20:xxxxxxxxxxxxxxxxxxxx20:yyyyyyyyyyyyyyyyyyyy";
+        let file = |text: &str| format!("d1:ai-{digits}e8:contactsl{}e3:idsl{ids}e5:statei1ee", contact(text));
+        let first = saved(&file("1234"));
+        assert!(first.contains(&contact("1234")) && first.starts_with(&format!("d1:ai-{digits}e8:contacts")));
+        assert_eq!(saved(&first), first);
+        assert!(!saved(&file("1235")).contains("seenat"), "it is another's");
         // As long as the file may be, and one byte more.
         let own = state().encode().unwrap().len();
         for (len, stays) in [(MOST_BYTES as usize - own - 11, true), (MOST_BYTES as usize - own - 10, false)] {
@@ -333,6 +413,13 @@ mod tests {
         assert!(is_refused(&[&bytes[..], b"x"].concat()) && is_refused(&[&bytes[..], b"i1e"].concat()));
         assert!(is_refused(b"de") && is_refused(b"d8:contactsle3:idsle5:statei2ee"));
         assert!(is_refused(b"d8:contactsle3:idsl3:abce5:statei1ee"));
+        for layout in ["-1", "0", "2", "256", "18446744073709551616"] {
+            // Nothing else of it is known.
+            let fault = State::decode(format!("d3:idsi7e5:statei{layout}ee").as_bytes()).unwrap_err();
+            assert!(fault.contains(&format!("layout {layout},")), "{fault}");
+        }
+        let endless = format!("d5:statei{}ee", "7".repeat(100_000));
+        assert!(State::decode(endless.as_bytes()).unwrap_err().contains("damaged"));
         let longest = vec![b'0'; MOST_BYTES as usize];
         assert!(State::decode(&longest).unwrap_err().contains("damaged"));
         assert!(State::decode(&[&longest[..], b"0"].concat()).unwrap_err().contains("so large"));
