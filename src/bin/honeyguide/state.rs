@@ -4,16 +4,18 @@
 //! { "contacts": [ { "id": 20 bytes, "ip": 4 or 16 bytes, "link": n, "port": n } .. ], "ids": [ 20 bytes a link .. ],
 //!   "state": 1 }
 //! ```
-//! It is replaced as a whole, and belongs to one process at a time. A file that cannot be read or understood is
-//! reported and left alone, as is one that no node wrote: with an id of zeros, which every table refuses, with an id or
-//! a contact twice, with a contact of a link that has no id, or with an address that nobody can have. What a later
-//! program has put into it besides stays there, in a contact as well.
+//! The first contact has the checksum of all the rest, "sum", as well. The file is replaced as a whole, and belongs to
+//! one process at a time. A file that cannot be read or understood is reported and left alone, as is one that no node
+//! wrote: with an id of zeros, which every table refuses, with an id or a contact twice, with a contact of a link that
+//! has no id, or with an address that nobody can have. What a later program has put into it besides stays there, in a
+//! contact as well.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crc::{CRC_32_ISCSI, Crc};
 use honeyguide::dht::{Network, SavedContact};
 use honeyguide::{Config, Endpoint, Id};
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,10 @@ const LAYOUT: u8 = 1;
 const MOST_DIGITS: usize = 20;
 
 const CONTACTS: &[u8] = b"contacts";
+/// In the first contact: the checksum of the whole file without it, in hex. Programs that do not know it keep unknown
+/// fields of a file, but none of a contact, so that none stays when they write something else.
+const SUM: &[u8] = b"sum";
+const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 /// The fields beside the contacts that this program knows.
 const KNOWN: [&[u8]; 2] = [b"ids", b"state"];
 const KNOWN_OF_CONTACT: [&[u8]; 4] = [b"id", b"ip", b"link", b"port"];
@@ -171,8 +177,11 @@ impl State {
         if layout != LAYOUT.to_string() {
             return Err(format!("has the layout {layout}, and this program knows layout {LAYOUT}"));
         }
-        let known = Fields::of(all).map(|fields| fields.known().written()).ok_or(DAMAGED)?;
-        let state: State = bencoded::read(&known).ok_or(DAMAGED)?;
+        let fields = Fields::of(all).ok_or(DAMAGED)?;
+        if fields.sum.as_ref().is_some_and(|sum| *sum != sum_of(&fields.written())) {
+            return Err("is damaged: its checksum is that of something else".into());
+        }
+        let state: State = bencoded::read(&fields.known().written()).ok_or(DAMAGED)?;
         match state.fault() {
             None => Ok(state),
             Some(fault) => Err(format!("was not written by a node: {fault}")),
@@ -217,13 +226,16 @@ struct Fields {
     /// All but the contacts.
     all: Pairs,
     contacts: Vec<Pairs>,
+    /// The checksum, as it is written.
+    sum: Option<Vec<u8>>,
 }
 
 impl Fields {
     fn of(mut all: Pairs) -> Option<Fields> {
         let contacts = bencoded::entries(&all.remove(CONTACTS)?)?;
-        let contacts = contacts.iter().map(|contact| bencoded::pairs(contact));
-        Some(Fields { contacts: contacts.collect::<Option<_>>()?, all })
+        let mut contacts: Vec<_> = contacts.iter().map(|contact| bencoded::pairs(contact)).collect::<Option<_>>()?;
+        let sum = contacts.first_mut().and_then(|first| first.remove(SUM));
+        Some(Fields { all, contacts, sum })
     }
 
     /// What this program knows of.
@@ -233,10 +245,18 @@ impl Fields {
         self
     }
 
+    /// Without the checksum.
     fn written(&self) -> Vec<u8> {
         let mut all = self.all.clone();
         all.insert(CONTACTS.to_vec(), bencoded::list(self.contacts.iter().map(bencoded::dictionary)));
         bencoded::dictionary(&all)
+    }
+
+    /// With its own checksum, where there is a contact to put it into.
+    fn summed(mut self) -> Vec<u8> {
+        let sum = sum_of(&self.written());
+        self.contacts.iter_mut().take(1).for_each(|first| drop(first.insert(SUM.to_vec(), sum.clone())));
+        self.written()
     }
 
     /// The same with what the other one has besides: in all, and in the contacts that are in both.
@@ -254,6 +274,11 @@ impl Fields {
         }
         self
     }
+}
+
+/// The checksum of a file that has none, as it is written.
+fn sum_of(file: &[u8]) -> Vec<u8> {
+    format!("8:{:08x}", CRC.checksum(file)).into_bytes()
 }
 
 fn is_known(key: &[u8]) -> bool {
@@ -308,8 +333,8 @@ impl StateFile {
     /// at the next start: then they go.
     fn with_before(&self, state: Vec<u8>) -> Vec<u8> {
         let fields = bencoded::pairs(&state).and_then(Fields::of).unwrap_or_default();
-        let all = fields.with_unknown_of(&self.before).written();
-        if all.len() as u64 <= MOST_BYTES { all } else { state }
+        let all = fields.clone().with_unknown_of(&self.before).summed();
+        if all.len() as u64 <= MOST_BYTES { all } else { fields.summed() }
     }
 }
 
@@ -386,20 +411,67 @@ mod tests {
         let digits = "7".repeat(100_000);
         let contact = |text: &str| {
             let id = "2:id20:aaaaaaaaaaaaaaaaaaaa";
-            format!("d1:ai{digits}e{id}2:ip4:{text}4:linki0e4:porti5e6:seenatl1:xe1:z0:e")
+            format!("d1:ai{digits}e{id}2:ip4:{text}4:linki0e4:porti5e6:seenatl1:xee")
         };
         let ids = "20:xxxxxxxxxxxxxxxxxxxx20:yyyyyyyyyyyyyyyyyyyy";
         let file = |text: &str| format!("d1:ai-{digits}e8:contactsl{}e3:idsl{ids}e5:statei1ee", contact(text));
         let first = saved(&file("1234"));
-        assert!(first.contains(&contact("1234")) && first.starts_with(&format!("d1:ai-{digits}e8:contacts")));
+        assert!(
+            first.contains(contact("1234").strip_suffix('e').unwrap())
+                && first.starts_with(&format!("d1:ai-{digits}e8:contacts"))
+        );
         assert_eq!(saved(&first), first);
         assert!(!saved(&file("1235")).contains("seenat"), "it is another's");
         // As long as the file may be, and one byte more.
-        let own = state().encode().unwrap().len();
+        let own = saved("d8:contactsle3:idsle5:statei1ee").len();
         for (len, stays) in [(MOST_BYTES as usize - own - 11, true), (MOST_BYTES as usize - own - 10, false)] {
             let file = saved(&format!("d8:contactsle3:idsle5:statei1e1:z{len}:{}e", "z".repeat(len)));
             assert_eq!((file.len() as u64 == MOST_BYTES, file.len() == own), (stays, !stays));
             assert_eq!(State::decode(file.as_bytes()), Ok(state()));
+        }
+    }
+
+    /// Rule J14.
+    #[test]
+    fn no_changed_bit_makes_another_state_of_a_file_with_contacts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let plain = "d1:a4:more8:contactsle3:idsl20:zzzzzzzzzzzzzzzzzzzze5:statei1e1:zi0ee";
+        std::fs::write(&path, plain).unwrap();
+        StateFile::open(&path).unwrap().0.save(&state()).unwrap();
+        let saved = std::fs::read(&path).unwrap();
+        assert_eq!(State::decode(&saved), Ok(state()));
+        let mut refused = 0;
+        for bit in 0..8 * saved.len() {
+            let mut changed = saved.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            match State::decode(&changed) {
+                // Nothing but the name of the checksum.
+                Ok(read) => assert_eq!(read, state(), "{bit}: {}", changed.escape_ascii()),
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(refused >= 8 * (saved.len() - 3), "{refused}");
+        let wrong = String::from_utf8_lossy(&saved).replace("more", "less").into_bytes();
+        assert!(State::decode(&wrong).unwrap_err().contains("checksum"));
+    }
+
+    /// Rules J14 and J25. A program that knows of no checksum drops it, as it drops all that it does not know of a
+    /// contact, and writes something else.
+    #[test]
+    fn a_file_without_a_checksum_is_read_and_saved_with_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let has_one = || std::fs::read(&path).unwrap().windows(5).any(|window| window == b"3:sum");
+        for state in [state(), State::new([Id([b'x'; 20])].into_iter(), vec![])] {
+            std::fs::write(&path, state.encode().unwrap()).unwrap();
+            for _ in 0..2 {
+                let (mut file, before) = StateFile::open(&path).unwrap();
+                assert_eq!(before.as_ref(), Some(&state));
+                file.save(&state).unwrap();
+                // Where there are no contacts there is no place for one.
+                assert_eq!(has_one(), !state.contacts.is_empty());
+            }
         }
     }
 
