@@ -39,11 +39,37 @@ pub fn grow(out: &mut Vec<u8>, entries: usize, message: usize) {
 
 /// `timestamp,id` with the id in hex.
 pub fn entry(text: &str) -> Result<Entry, Failed> {
+    if text.starts_with('\u{feff}') {
+        return Err("an entry begins with a byte order mark: save the file without one".into());
+    }
     let (timestamp, id) = text.split_once(',').ok_or("an entry is not of the form timestamp,id")?;
     // The highest number stands for infinity (N5).
-    let number = timestamp.trim().parse().ok().filter(|number| *number < u64::MAX);
+    let digits = Some(timestamp.trim()).filter(|digits| !digits.starts_with('+'));
+    let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| *number < u64::MAX);
     let timestamp =
         number.ok_or_else(|| format!("{timestamp:?} is not a timestamp, a number from 0 to {}", u64::MAX - 1))?;
     let id = options::hex_array(id.trim()).map_err(|error| format!("the id of an entry is {error}"))?;
     Ok(Entry { timestamp, id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_a_timestamp_and_an_id_and_nothing_else() {
+        let id = "ab".repeat(32);
+        for (timestamp, number) in [("0", 0), ("007", 7), (" 7 ", 7), ("18446744073709551614", u64::MAX - 1)] {
+            let read = entry(&format!("{timestamp}, {id} ")).unwrap();
+            assert_eq!((read.timestamp, read.id), (number, [0xab; 32]));
+        }
+        for timestamp in ["", "+1", " +1", "-1", "1.0", "0x1", "18446744073709551615", "99999999999999999999"] {
+            let said = entry(&format!("{timestamp},{id}")).unwrap_err().sentence;
+            assert!(said.contains("is not a timestamp"), "{said}");
+        }
+        let said = entry(&format!("\u{feff}0,{id}")).unwrap_err().sentence;
+        assert!(said.contains("begins with a byte order mark") && said.is_ascii(), "{said}");
+        assert!(entry(&format!("0,\u{feff}{id}")).unwrap_err().sentence.contains("id"));
+        assert!(entry(&format!("0;{id}")).unwrap_err().sentence.contains("timestamp,id"));
+    }
 }

@@ -53,12 +53,17 @@ impl Owned {
             None | Some(Value::Null) => vec![],
             Some(_) => hex_of("salt")?,
         };
-        let seq = object.get("seq").and_then(Value::as_i64);
+        let whole = format!("it is a whole number from 0 to {}", i64::MAX);
+        let seq = match object.get("seq") {
+            None | Some(Value::Null) => return Err(format!("has no seq: {whole}")),
+            Some(Value::Number(seq)) => seq.as_i64().ok_or_else(|| format!("has the seq {seq}, and {whole}"))?,
+            Some(_) => return Err(format!("has a seq that is no number: {whole}")),
+        };
         Ok(Owned {
             from,
             key: options::hex_array(text("k")?).map_err(|fault| format!("has a k that is {fault}"))?,
             salt,
-            seq: seq.ok_or("has no seq: it is a whole number from 0 to 9223372036854775807")?,
+            seq,
             signature: options::hex_array(text("sig")?).map_err(|fault| format!("has a sig that is {fault}"))?,
             value: hex_of("v_hex")?,
         })
@@ -101,6 +106,18 @@ mod tests {
             assert!(Owned::of("file".into(), &lacks).err().unwrap().contains(&format!("no {name}")));
             lacks[name] = json!("zz");
             assert!(Owned::of("file".into(), &lacks).err().unwrap().contains(name));
+        }
+        for (seq, why) in [
+            (json!(1.0), "has the seq 1.0, and it is a whole number from 0 to 9223372036854775807"),
+            (json!(9_223_372_036_854_775_808_u64), "has the seq 9223372036854775808, and it is a whole number from 0"),
+            (json!("4"), "has a seq that is no number"),
+            (json!([4]), "has a seq that is no number"),
+            (json!(null), "has no seq"),
+        ] {
+            let mut other = object.clone();
+            other["seq"] = seq;
+            let fault = Owned::of("file".into(), &other).err().unwrap();
+            assert!(fault.starts_with(why), "{fault}");
         }
         // Without its salt, as another version and with another value it was never signed.
         for (name, other) in [("salt", Value::Null), ("seq", json!(5)), ("v_hex", json!("353a68656c6c70"))] {
