@@ -84,14 +84,29 @@ impl fmt::Display for OperationError {
                     None => Ok(()),
                 }
             }
-            OperationError::NotStored(outcome) => write!(
-                f,
-                "nobody stored it: {} of {} answered, and no store was confirmed{}",
-                outcome.answered,
-                if outcome.queried == 1 { "1 query was".into() } else { format!("{} queries were", outcome.queried) },
-                Ending(outcome.reason)
-            ),
+            OperationError::NotStored(outcome) => not_confirmed(outcome, f),
         }
+    }
+}
+
+/// Nobody has confirmed and nobody has refused. A store that was sent is a query without an answer: where every query
+/// has one, none was sent, and where none has one, nobody gave a write token.
+fn not_confirmed(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Outcome { queried, answered, errored, reason, .. } = *outcome;
+    let queries = if queried == 1 { "1 query was".into() } else { format!("{queried} queries were") };
+    if answered > 0 && u32::from(answered) + u32::from(errored) < u32::from(queried) {
+        let ending = Ending(reason);
+        return write!(
+            f,
+            "nobody confirmed that it is stored: {answered} of {queries} answered{ending}; a node that was sent it may \
+             hold it all the same"
+        );
+    }
+    write!(f, "nobody stored it: {answered} of {queries} answered{}", Ending(reason))?;
+    if answered > 0 {
+        f.write_str(", and no node gave a write token, as one gives none whose store is full")
+    } else {
+        Ok(())
     }
 }
 
@@ -147,6 +162,26 @@ mod tests {
         let error = OperationError::of_bootstrap(&Outcome { queried: 1, ..Outcome::default() }).unwrap();
         assert_eq!(error.to_string(), "nobody answered: 1 node was asked");
         let error = OperationError::of_store(&Outcome { queried: 1, ..Outcome::default() }).unwrap();
-        assert_eq!(error.to_string(), "nobody stored it: 0 of 1 query was answered, and no store was confirmed");
+        assert_eq!(error.to_string(), "nobody stored it: 0 of 1 query was answered");
+    }
+
+    /// Rule U29.
+    #[test]
+    fn a_store_that_may_have_been_sent_is_not_told_to_have_failed() {
+        let told = |queried, answered, errored, reason| {
+            let outcome = Outcome { queried, answered, errored, reason, ..Outcome::default() };
+            OperationError::of_store(&outcome).unwrap().to_string()
+        };
+        let no_token = "nobody stored it: 2 of 3 queries were answered, and no node gave a write token, as one gives \
+                        none whose store is full";
+        assert_eq!(
+            told(3, 2, 1, Reason::Converged),
+            no_token,
+            "each query had an answer, and none of them was a store"
+        );
+        let open = "nobody confirmed that it is stored: 2 of 3 queries were answered before its time was up; a node \
+                    that was sent it may hold it all the same";
+        assert_eq!(told(3, 2, 0, Reason::Deadline), open);
+        assert_eq!(told(3, 0, 0, Reason::Exhausted), "nobody stored it: 0 of 3 queries were answered");
     }
 }

@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::commands::ID;
-use crate::fake::{Fake, TOKEN};
+use crate::fake::{Fake, TOKEN, nodes};
 use crate::folder::Folder;
 use crate::process::run;
 
@@ -79,6 +79,26 @@ fn a_store_at_one_node_that_is_not_confirmed_is_told_to_be_possible() {
         let at = node.addr.to_string();
         let words = [&at, "answered", "may be there all the same"];
         run(&[command, &["--at", &at, "--timeout", "1"]].concat(), b"").failed(1, &words);
+    }
+}
+
+/// Rule U29. So it is where a network is asked; what nobody was sent is told to be nowhere, though a node is silent.
+#[test]
+fn a_store_that_no_node_confirms_is_told_to_be_possible_where_one_was_sent() {
+    for command in [&["put", "hello"][..], &["announce", ID, "--port", "7"]] {
+        let is_store = |asked: &str| ["put", "announce_peer"].contains(&asked);
+        let lossy = Fake::new(1, move |asked| (!is_store(asked)).then(|| TOKEN.into()));
+        let silent = Fake::new(2, |_| None);
+        let named = nodes(&[(2, silent.addr)]);
+        let full = Fake::new(1, move |_| Some(named.clone()));
+        std::thread::scope(|scope| {
+            let ask = |node: &Fake, words: &[&str], other: &str| {
+                let told = run(&[command, &["--bootstrap", &node.addr.to_string()]].concat(), b"").failed(1, words);
+                assert!(!told.err.contains(other), "{told:?}");
+            };
+            scope.spawn(move || ask(&lossy, &["confirmed", "may hold it all the same"], "write token"));
+            scope.spawn(move || ask(&full, &["nobody stored it", "no node gave a write token"], "may hold it"));
+        });
     }
 }
 

@@ -20,6 +20,9 @@ use crate::start::Start;
 use crate::tries::{Ping, Tries};
 use crate::unsent::Unsent;
 
+/// Why nothing was sent to be stored, though somebody answered.
+const NO_TOKEN: &str = "no node gave a write token, and one whose store is full gives none";
+
 pub struct Asking {
     /// Its commands ask whom they should.
     pub node: Handle,
@@ -213,8 +216,11 @@ impl Asking {
             if outcome.queried == 0 {
                 return Failed::from(format!("nobody stored it: {NOBODY_KNOWN}")).with(&outcome);
             }
+            self.node.shutdown().await;
+            let is_sent = outcome.answered == 0 || outcome.refused.total() > 0 || self.heard.has_token();
+            let why = if is_sent { failure.to_string() } else { format!("nobody stored it: {NO_TOKEN}") };
             let unsent = self.unsent.behind();
-            return Failed::from(format!("{failure}{tip}{unsent} ({})", outcome_text(&outcome))).with(&outcome);
+            return Failed::from(format!("{why}{tip}{unsent} ({})", outcome_text(&outcome))).with(&outcome);
         };
         let said = self.said(at, &outcome).await;
         if said.is_something() {
