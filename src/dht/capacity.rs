@@ -30,7 +30,8 @@ pub const UPKEEP: usize = 2;
 /// Exhaustive: each table takes memory, so firmware that says how much for each is not to overlook a new one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Capacity {
-    /// Verified contacts, for each link.
+    /// Verified contacts, for each link. With 0 none is kept and nothing is kept up: a node that was not bootstrapped
+    /// asks whom its operations ask, and nobody else.
     pub contacts: usize,
     /// Unverified newcomers that wait to be checked, for each link.
     pub newcomers: usize,
@@ -105,7 +106,7 @@ impl Capacity {
         // With fewer, no item is ever taken: a store is full when the largest value has no place in it.
         let least_value = if self.items > 0 { MAX_ENCODED } else { 0 };
         for (field, value, least, most) in [
-            ("capacity.contacts", self.contacts, 1, MAX_ENTRIES),
+            ("capacity.contacts", self.contacts, 0, MAX_ENTRIES),
             ("capacity.newcomers", self.newcomers, 1, MAX_ENTRIES),
             ("capacity.operations", self.operations, 1, MAX_OPERATIONS),
             ("capacity.candidates", self.candidates, 8, MAX_CANDIDATES),

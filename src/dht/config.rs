@@ -458,6 +458,7 @@ mod tests {
             |c| (c.capacity.items, c.capacity.value_bytes) = (0, 0),
             |c| c.capacity.value_bytes = 1000,
             |c| c.capacity.candidates = 20,
+            |c| c.capacity.contacts = 0,
             |c| c.table.newcomer_lifetime = c.table.newcomer_delay + Duration::from_secs(2),
             |c| c.table.newcomer_delay = Duration::from_secs(3600),
             |c| c.lookup.hard_timeout = Duration::from_secs(5),

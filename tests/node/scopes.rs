@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use honeyguide::base::Rng;
-use honeyguide::dht::{CallError, DirectQuery, Freshness, LinkConfig, LinkId, PeerKind, Reason, Scope};
+use honeyguide::dht::{CallError, DirectQuery, Freshness, LinkConfig, LinkId, Network, PeerKind, Reason, Scope};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Family, Item, Method, Query};
 use honeyguide::{Command, Config, Endpoint, Event, Id, Output};
@@ -381,6 +381,35 @@ fn a_get_at_one_node_asks_that_node_alone_and_tells_all_that_it_said() {
             _ => None,
         });
         assert_eq!(said, Some((b"secret".to_vec(), Some(seen), b"LT\x01\x02".to_vec())));
+    }
+}
+
+/// Rule L32. Whom that node names, in either family, is asked nothing, and neither is who asks us.
+#[test]
+fn a_node_that_keeps_no_contacts_asks_nobody_but_whom_it_is_told_to_ask() {
+    for network in [Network::Public, Network::Local] {
+        let mut config = if network == Network::Local { config().local() } else { config() };
+        config.capacity.contacts = 0;
+        let mut lab = Lab::new(config.with_links(&[LinkConfig::V4, LinkConfig::V6]).unwrap());
+        let node = address(Family::V4, 3);
+        let id = Id::secure(node.ip(), &mut Rng::from_seed([8; 32]));
+        let [four, six] = [Family::V4, Family::V6].map(|family| {
+            let nodes = (10..18).map(|n| [&[n; 20][..], &address(family, n).to_bytes()].concat());
+            nodes.collect::<Vec<_>>().concat()
+        });
+        let body = [pair(b"id", &id.0), pair(b"nodes", &four), pair(b"nodes6", &six), pair(b"token", b"t")].concat();
+        lab.minds.insert(
+            node,
+            Box::new(move |query| Some([b"d1:rd", &body[..], b"e1:t", &string(query.tid), b"1:y1:re"].concat())),
+        );
+        let outcome = lab.operate(|dht, now| {
+            let announce = Command::Announce { info_hash: TARGET, port: Some(7), kind: PeerKind::Seed };
+            dht.command_in(now, 1, Scope::Node(node), announce).unwrap();
+        });
+        assert_eq!((outcome.reason, outcome.stored.all), (Reason::Converged, 1));
+        lab.give(address(Family::V4, 30), b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe");
+        lab.run(Duration::from_secs(3600));
+        assert_eq!(queried(&lab), BTreeSet::from([node]));
     }
 }
 

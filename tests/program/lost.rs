@@ -82,6 +82,20 @@ fn a_store_at_one_node_that_is_not_confirmed_is_told_to_be_possible() {
     }
 }
 
+/// Rules U15 and L32. The node names others, whom nobody asks, however long it is waited for.
+#[test]
+fn who_is_named_by_a_node_that_is_asked_alone_hears_nothing() {
+    for command in [&["put", "hello"][..], &["announce", ID, "--port", "7"], &["get", ID]] {
+        let named: Vec<_> = (2..10).map(|id| (id, Fake::new(id, |_| Some(TOKEN.into())))).collect();
+        let addrs: Vec<_> = named.iter().map(|(id, node)| (*id, node.addr)).collect();
+        let answer = [&nodes(&addrs), TOKEN.as_bytes()].concat();
+        let node = Fake::new(1, move |asked| (!["put", "announce_peer"].contains(&asked)).then(|| answer.clone()));
+        run(&[command, &["--at", &node.addr.to_string(), "--timeout", "1"]].concat(), b"").failed(1, &[]);
+        assert!(node.asked.try_recv().is_ok(), "it was asked itself");
+        assert!(named.iter().all(|(_, other)| other.asked.try_recv().is_err()), "others were asked: {command:?}");
+    }
+}
+
 /// Rule U29. So it is where a network is asked; what nobody was sent is told to be nowhere, though a node is silent.
 #[test]
 fn a_store_that_no_node_confirms_is_told_to_be_possible_where_one_was_sent() {

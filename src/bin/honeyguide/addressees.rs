@@ -28,7 +28,7 @@ pub async fn reach(
         return Err(refused);
     }
     let mut addrs = addresses(options, &start).await?;
-    let node = client::listening(options, &start, random.rng()?.bytes(), heard)?;
+    let node = client::keeping_to_itself(options, &start, random.rng()?.bytes(), heard)?;
     let first = addrs[0];
     addrs.retain(|addr| node.addrs().iter().any(|own| family_of(own) == family_of(addr)));
     if addrs.is_empty() {

@@ -31,12 +31,23 @@ const OTHER_LINKS: Duration = Duration::from_millis(500);
 
 /// A node on ports of the system's choice that can talk to these addresses and serves nobody (BEP 43).
 pub fn node(options: &Options, start: &Start, rng_seed: [u8; 32]) -> Result<Handle, Failed> {
-    start_node(options, start, rng_seed, None::<io::Sink>)
+    start_node(config(options, start), start, rng_seed, None::<io::Sink>)
 }
 
 /// The same, and what it hears is kept.
 pub fn listening(options: &Options, start: &Start, rng_seed: [u8; 32], heard: Heard) -> Result<Handle, Failed> {
-    let node = start_node(options, start, rng_seed, Some(heard.clone()))?;
+    listening_with(config(options, start), start, rng_seed, heard)
+}
+
+/// The same, which keeps up no table: it asks whom it is told to ask, and nobody else (U15).
+pub fn keeping_to_itself(options: &Options, start: &Start, rng_seed: [u8; 32], heard: Heard) -> Result<Handle, Failed> {
+    let mut config = config(options, start);
+    config.capacity.contacts = 0;
+    listening_with(config, start, rng_seed, heard)
+}
+
+fn listening_with(config: Config, start: &Start, rng_seed: [u8; 32], heard: Heard) -> Result<Handle, Failed> {
+    let node = start_node(config, start, rng_seed, Some(heard.clone()))?;
     heard.listen(&node);
     Ok(node)
 }
@@ -55,12 +66,12 @@ fn config(options: &Options, start: &Start) -> Config {
 }
 
 fn start_node(
-    options: &Options,
+    config: Config,
     start: &Start,
     rng_seed: [u8; 32],
     journal: Option<impl io::Write + Send + 'static>,
 ) -> Result<Handle, Failed> {
-    let started = datagrams::start(config(options, start), rng_seed, sockets::ephemeral(start)?, journal);
+    let started = datagrams::start(config, rng_seed, sockets::ephemeral(start)?, journal);
     let (node, _) = started.map_err(|error| format!("a node could not be started: {}", cause(&error)))?;
     Ok(node)
 }
