@@ -489,6 +489,21 @@ fn a_test_network_starts_on_the_port_that_was_asked_for() {
     });
 }
 
+#[test]
+fn a_test_network_whose_nodes_have_more_room_answers_a_burst() {
+    runtime().block_on(async {
+        let testnet = Testnet::start_with(Config::default().local(), 2, 0, [3; 32]).await.unwrap();
+        let [asked, asker] = testnet.nodes() else { panic!("two nodes") };
+        let pings: Vec<_> = (0..300).map(|_| asker.ping(asked.addrs()[0].into())).collect();
+        let mut answered = 0;
+        for ping in pings {
+            answered += ping.await.unwrap().outcome.answered;
+        }
+        assert_eq!(answered, 300, "more than a node of the public network answers one asker");
+        testnet.stop().await;
+    });
+}
+
 #[cfg(feature = "stream")]
 #[test]
 fn operations_and_notices_are_streams() {

@@ -72,16 +72,18 @@ impl Testnet {
     /// since the loopback interface is down; outside a tokio runtime, and in one without a clock (`enable_time`), as
     /// [`spawn`].
     pub async fn start(nodes: usize, port: u16, rng_seed: [u8; 32]) -> io::Result<Testnet> {
-        Testnet::start_with(small_and_open(), nodes, port, rng_seed).await
+        Testnet::start_with(Config::small().local(), nodes, port, rng_seed).await
     }
 
     /// The same with nodes of another configuration, for example with more room for items than the smallest nodes have.
-    /// It should be a [`local`](Config::local) one.
+    /// It should be a [`local`](Config::local) one. They answer one asker as much as it asks as well, unless the
+    /// configuration has a limiter of its own: another one than [`Config::default`] has.
     ///
     /// # Errors
     /// Those of [`start`](Testnet::start), and when the configuration makes no sense.
     pub async fn start_with(config: Config, nodes: usize, port: u16, rng_seed: [u8; 32]) -> io::Result<Testnet> {
         find_clock()?;
+        let config = opened(config);
         let mut rng = Rng::from_seed(rng_seed);
         let mut sockets = Vec::new();
         for i in 0..nodes.max(1) {
@@ -195,11 +197,11 @@ impl Testnet {
     }
 }
 
-/// The configuration of a node that answers one asker as much as it asks.
-fn small_and_open() -> Config {
-    let mut config = Config::small().local();
-    config.limiter.per_endpoint = OPEN;
-    config.limiter.per_node = OPEN;
+/// The configuration of a node that answers one asker as much as it asks, unless it has a limiter of its own.
+fn opened(mut config: Config) -> Config {
+    if config.limiter == Config::default().limiter {
+        (config.limiter.per_endpoint, config.limiter.per_node) = (OPEN, OPEN);
+    }
     config
 }
 
@@ -213,10 +215,21 @@ mod tests {
 
     #[test]
     fn a_node_of_a_test_network_answers_twenty_bursts_of_ten_thousand_at_one_instant() {
-        let config = small_and_open();
+        let config = opened(Config::small().local());
         let mut limiter = Limiter::new(config.limiter, config.network, [7, 8], List::zeroed(64));
         let asked = |port| Endpoint::v4([127, 0, 0, 1], port);
         let admitted = (0..200_000u32).filter(|n| limiter.admit(Instant::ZERO, &asked(1000 + (n / 10_000) as u16)));
         assert_eq!(admitted.count(), 200_000, "each burst by an asker of its own");
+    }
+
+    #[test]
+    fn a_test_network_of_any_configuration_is_open_but_for_one_with_a_limiter_of_its_own() {
+        for stock in [Config::default(), Config::small(), Config::tiny().local()] {
+            let limiter = opened(stock).limiter;
+            assert_eq!((limiter.per_endpoint, limiter.per_node), (OPEN, OPEN));
+        }
+        let mut own = Config::small().local();
+        own.limiter.per_endpoint.burst = 7;
+        assert_eq!(opened(own.clone()), own);
     }
 }
