@@ -2,7 +2,8 @@
 
 use honeyguide::krpc::{Item, SignedItem};
 
-use crate::fake::{Fake, nodes};
+use crate::fake::{Fake, TOKEN, nodes};
+use crate::folder::Folder;
 use crate::process::run;
 
 const SECRET: [u8; 32] = [9; 32];
@@ -49,5 +50,29 @@ fn no_other_version_and_no_forgery_makes_two_values_of_one_sequence_number() {
     for second in [holding(b"3:bbb", 7, &SECRET), holding(b"3:aaa", 6, &SECRET), holding(b"3:aaa", 7, &other)] {
         let told = get(good.clone(), second, &[]).done();
         assert_eq!((told.out.as_str(), told.err.as_str()), ("bbb\n", ""));
+    }
+}
+
+/// Rule U16. A node that knows nothing of the newer version stores the older one, which nobody finds.
+#[test]
+fn a_put_that_is_older_than_what_is_held_is_told_to_be_found_by_nobody() {
+    let folder = Folder::new();
+    let secret = folder.with("secret", hex::encode(SECRET));
+    for (seq, is_older) in [("6", true), ("7", false), ("8", false)] {
+        let empty = Fake::new(2, |_| Some(TOKEN.into()));
+        let (named, (key, rest)) = (nodes(&[(2, empty.addr)]), holding(b"3:bbb", 7, &SECRET));
+        let holder = Fake::saying(move |method, tid| {
+            let body = match method {
+                "put" if is_older => return Some([b"d1:eli302e5:oldere1:t4:", tid, b"1:y1:ee"].concat()),
+                "get" => [&key[..], &named, &rest].concat(),
+                _ => [&named[..], TOKEN.as_bytes()].concat(),
+            };
+            Some([b"d1:rd2:id20:", &[1; 20][..], &body, b"e1:t4:", tid, b"1:y1:re"].concat())
+        });
+        let at = holder.addr.to_string();
+        let put = ["put", "bbb", "--secret", &secret, "--salt", "s", "--seq", seq, "--bootstrap", &at];
+        let told = run(&put, b"").done();
+        let words = ["a newer version is held", "sequence number 7", "finds that one", "pass --seq 8"];
+        assert!(words.iter().all(|word| told.err.contains(word) == is_older), "{told:?}");
     }
 }

@@ -121,7 +121,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let printed = options.out().line(text + &asking.told_text(answer), asking.told(object, answer));
     let ended = options.under_way.interrupted_store(&outcome).or_else(|| args.too_few(&outcome));
     ended.map_or(printed, Err)?;
-    if let Some(warning) = warning(&outcome).filter(|_| !asking.is_at_one_node()) {
+    let older = item.as_ref().and_then(|item| older(&outcome, item.mutable().seq, &args.tip(&outcome)));
+    if let Some(warning) = older.or_else(|| warning(&outcome)).filter(|_| !asking.is_at_one_node()) {
         say(format_args!("warning: {warning}"));
     }
     Ok(())
@@ -260,6 +261,14 @@ fn tip(outcome: &Outcome, signs: Option<Option<i64>>, guarded: bool) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// That an item is older than what is held, by some who stored it since they did not know.
+fn older(outcome: &Outcome, seq: i64, tip: &str) -> Option<String> {
+    let held = outcome.held_seq.filter(|held| *held > seq)?;
+    Some(format!(
+        "a newer version is held, with sequence number {held}, and who looks for the item finds that one{tip}"
+    ))
 }
 
 /// What is doubtful about an item that is stored.
