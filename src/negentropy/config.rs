@@ -26,8 +26,9 @@ pub enum Splitting {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one received message, at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME). Also bounds the scratch memory, see [`ReconcilerConfig::scratch_len`], and our
-    /// own messages where there is no frame limit: what we would refuse, we do not send.
+    /// Bytes of one received message, at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME). Also bounds the scratch
+    /// memory, see [`ReconcilerConfig::scratch_len`], and our own messages where there is no frame limit: what we would
+    /// refuse, we do not send.
     pub message: usize,
     /// Ranges of one received message.
     pub ranges: usize,

@@ -99,8 +99,8 @@ impl fmt::Display for ReconcileError {
                 let timestamp = from.timestamp;
                 write!(
                     f,
-                    "the partner has own ids told again and again; at most {most} in all, by limits.haves; what is below \
-                     timestamp {timestamp} is settled, and another session can go on there"
+                    "the partner has own ids told again and again; at most {most} in all, by limits.haves; what is \
+                     below timestamp {timestamp} is settled, and another session can go on there"
                 )
             }
             ReconcileError::TooMuchWork { most } => {

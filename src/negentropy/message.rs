@@ -587,16 +587,6 @@ mod tests {
         }
     }
 
-    /// N9: the rest that a full frame ends with may be empty.
-    #[test]
-    fn strict_reading_takes_one_fingerprint_of_what_is_behind_infinity() {
-        let body = b"\x00\x00\x00\x00\x00\x010123456789abcdef";
-        let ranges: Result<std::vec::Vec<_>, _> = FrameReader::new(body, Strictness::Strict).collect();
-        assert_eq!(ranges.unwrap().len(), 2);
-        let cut = FrameReader::new(&body[..21], Strictness::Strict).last();
-        assert_eq!(cut, Some(Err(MalformedFrame::Truncated)));
-    }
-
     #[test]
     fn timestamps_stop_at_infinity_and_stay_there() {
         let far = b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\x7f";

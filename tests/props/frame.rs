@@ -1,7 +1,7 @@
 //! The codec of negentropy messages: what is written is read again, what is read never panics.
 
 use honeyguide::internals::negentropy::{Bound, FrameReader, FrameWriter, Mode, VERSION, version};
-use honeyguide::negentropy::{Entry, Fingerprint, Strictness};
+use honeyguide::negentropy::{Entry, Fingerprint, MalformedFrame, Strictness};
 use quickcheck::quickcheck;
 
 fn strict_refuses(body: &[u8]) -> bool {
@@ -50,4 +50,14 @@ quickcheck! {
             Mode::IdList(_) => 2,
         })).eq(written))
     }
+}
+
+/// N9: the rest that a full frame ends with may be empty.
+#[test]
+fn strict_reading_takes_one_fingerprint_of_what_is_behind_infinity() {
+    let body = b"\x00\x00\x00\x00\x00\x010123456789abcdef";
+    let ranges: Result<Vec<_>, _> = FrameReader::new(body, Strictness::Strict).collect();
+    assert_eq!(ranges.unwrap().len(), 2);
+    let cut = FrameReader::new(&body[..21], Strictness::Strict).last();
+    assert_eq!(cut, Some(Err(MalformedFrame::Truncated)));
 }

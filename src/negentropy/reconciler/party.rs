@@ -155,8 +155,8 @@ impl<'s> Party<'s> {
         self.named = self.named.saturating_add(ids as u64);
     }
 
-    /// Reports what a list and the own entries of a range do not have in common, as far as the limit of needs allows, and
-    /// without own entries that are settled.
+    /// Reports what a list and the own entries of a range do not have in common, as far as the limit of needs allows,
+    /// and without own entries that are settled.
     pub fn compare<S: SortedSet>(
         &mut self,
         set: &S,

@@ -547,7 +547,8 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         if self.party.has_told_too_many(self.set.len()) { Err(Excess::Haves) } else { Ok(()) }
     }
 
-    /// Reports all own entries of a range that are not settled. There is nothing to compare: what is settled costs nothing.
+    /// Reports all own entries of a range that are not settled. There is nothing to compare: what is settled costs
+    /// nothing.
     fn tell_all(&mut self, lower: usize, upper: usize, bound: &Bound, sink: &mut impl FnMut(Difference<'_>)) {
         let (mut from, mut at) = (lower, *self.bound.entry());
         while from < upper {
