@@ -468,7 +468,7 @@ impl<'a> Active<'a> {
     /// A query was answered with an error.
     pub(super) fn on_error(&mut self, network: Network, stage: Stage, open: &Open, code: i64, first_of_network: bool) {
         if let (Stage::Store, Some(id)) = (stage, open.id) {
-            // An identical put counts as stored, though the peer calls it too old, or no longer what was to be replaced.
+            // An identical put counts as stored, though the peer calls it too old, or no longer the one to be replaced.
             if matches!(code, 301 | 302) && self.operation.lookup.holds(&self.window, &id, &open.to) {
                 self.on_stored(network, open, &id, first_of_network);
             } else {
