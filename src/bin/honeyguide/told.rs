@@ -166,7 +166,8 @@ mod tests {
         push(0);
         assert_eq!(told.recv().unwrap(), "0");
         (1..MOST + 3).for_each(push);
-        assert_eq!((queue.lines().waiting.len(), queue.lines().left_out), (MOST, 2));
+        let counts = |lines: MutexGuard<'_, Lines>| (lines.waiting.len(), lines.left_out);
+        assert_eq!(counts(queue.lines()), (MOST, 2));
         // Two places are needed: for a line, and for those that are not there.
         for expected in ["1", "2"] {
             read.send(()).unwrap();
@@ -177,6 +178,7 @@ mod tests {
         // What is left when it is stopped is for whoever stops it, and nothing is after a failure.
         drop(read);
         queue.stop();
-        assert!(queue.lines().error.is_some() && queue.next().is_none());
+        let failed = queue.lines().error.is_some();
+        assert!(failed && queue.next().is_none());
     }
 }
