@@ -54,16 +54,16 @@ impl Owned {
             Some(_) => hex_of("salt")?,
         };
         let whole = format!("it is a whole number from 0 to {}", i64::MAX);
-        let seq = match object.get("seq") {
-            None | Some(Value::Null) => return Err(format!("has no seq: {whole}")),
-            Some(Value::Number(seq)) => seq.as_i64().ok_or_else(|| format!("has the seq {seq}, and {whole}"))?,
-            Some(_) => return Err(format!("has a seq that is no number: {whole}")),
+        let seq = || match object.get("seq") {
+            None | Some(Value::Null) => Err(format!("has no seq: {whole}")),
+            Some(Value::Number(seq)) => seq.as_i64().ok_or_else(|| format!("has the seq {seq}, and {whole}")),
+            Some(_) => Err(format!("has a seq that is no number: {whole}")),
         };
         Ok(Owned {
             from,
             key: options::hex_array(text("k")?).map_err(|fault| format!("has a k that is {fault}"))?,
             salt,
-            seq,
+            seq: seq()?,
             signature: options::hex_array(text("sig")?).map_err(|fault| format!("has a sig that is {fault}"))?,
             value: hex_of("v_hex")?,
         })
