@@ -243,6 +243,10 @@ fn a_name_to_bind_whose_port_is_taken_is_refused_for_the_port() {
     let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let bind = format!("localhost:{}", taken.local_addr().unwrap().port());
     run(&["node", "--bind", &bind], b"").failed(1, &["--bind", &bind, "in use"]);
-    // A name without an address is told with what its resolver said.
-    run(&["node", "--bind", "nowhere.invalid:0"], b"").failed(2, &["nowhere.invalid", "could not be resolved: "]);
+    // A name without an address is told with what its resolver said, and with no port that nobody typed.
+    let said = ["--bind nowhere.invalid:0: \"nowhere.invalid\" could not be resolved: "];
+    run(&["node", "--bind", "nowhere.invalid:0"], b"").failed(2, &said);
+    // An interface that is not there is told with what would be right.
+    let bind = ["node", "--network", "local", "--bind", "[fe80::1%999999]:0"];
+    run(&bind, b"").failed(1, &["[fe80::1%999999]:0", "no such interface", "name one"]);
 }

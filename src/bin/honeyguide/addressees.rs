@@ -40,7 +40,7 @@ pub async fn reach(
 /// The address that was typed, or those of the name, IPv4 first.
 async fn addresses(options: &Options, start: &Start) -> Result<Vec<SocketAddr>, Failed> {
     let Some(name) = start.names.first() else { return Ok(start.typed.clone()) };
-    let answer = name_service::answer(name.clone(), options.deadline()).await;
+    let answer = name_service::answer(name.clone(), name, options.deadline()).await;
     let answer = answer.ok_or_else(|| format!("\"{name}\": the name service did not answer"))?;
     let mut addrs = answer.addrs.map_err(|fault| fault.to_string())?;
     // A private address is the only one that was asked for, so it is no stranger among public ones.

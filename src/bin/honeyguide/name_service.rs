@@ -10,13 +10,13 @@ use crate::print::say;
 /// How long it may say nothing.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What it answers, if it does before the time is up.
-pub async fn answer(name: String, deadline: Option<Instant>) -> Option<Resolved> {
-    let mut answers = resolve([name.clone()]);
+/// What it answers, if it does before the time is up. The user hears of the name as it was typed.
+pub async fn answer(name: String, typed: &str, deadline: Option<Instant>) -> Option<Resolved> {
+    let mut answers = resolve([name]);
     if let Ok(answer) = timeout(PATIENCE, answers.next()).await {
         return answer;
     }
-    say(silent(&[name]));
+    say(silent(&[typed.into()]));
     match deadline {
         None => answers.next().await,
         Some(deadline) => timeout_at(deadline, answers.next()).await.unwrap_or(None),

@@ -98,10 +98,13 @@ pub async fn bind_all(places: Vec<Place>) -> Result<Vec<BoundSocket>, Failed> {
 
 /// A name has one socket for each of its addresses; a family that this machine lacks is passed over.
 async fn bind_name(host: &str, port: u16) -> Result<Vec<BoundSocket>, Failed> {
-    let answer = name_service::answer(format!("{host}:1"), None).await;
+    // A port of 0 is one of the system's choice, and no name is resolved with it: nobody hears of the other one.
+    let asked = format!("{host}:1");
+    let answer = name_service::answer(asked.clone(), &format!("{host}:{port}"), None).await;
     let addrs = match answer.map(|answer| answer.addrs) {
         Some(Ok(addrs)) => addrs,
         Some(Err(fault)) => {
+            let fault = fault.to_string().replace(&asked, host);
             return Err(Failed::usage(format!("--bind {host}:{port}: {fault}; name an address of this machine")));
         }
         None => {
