@@ -330,6 +330,23 @@ fn each_link_speaks_from_its_own_socket() {
     }
 }
 
+/// Rule L32.
+#[test]
+fn a_handle_at_one_node_and_on_one_link_is_both_in_either_order() {
+    for driver in Driver::both() {
+        let node = driver.spawn(Config::tiny().local(), 2, vec![socket(), socket()]);
+        let (witness, other) = (socket(), driver.node(1));
+        witness.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(wait(node.ping(addr(&other))).results.len(), 1, "somebody else is known");
+        let (at, link) = (witness.local_addr().unwrap().into(), LinkId(1));
+        for handle in [node.at(at).on(link), node.on(link).at(at), node.at(addr(&other)).on(link).at(at)] {
+            let _pending = handle.get_peers(Id([0x42; 20]));
+            let (_, from) = witness.recv_from(&mut [0; 1500]).expect("it is asked");
+            assert_eq!(from, node.addrs()[1], "by the link that was named");
+        }
+    }
+}
+
 #[test]
 fn links_of_both_families_work_side_by_side() {
     let six = || UdpSocket::bind("[::1]:0").expect("this machine has IPv6 on its loopback interface");

@@ -256,16 +256,26 @@ impl Handle {
         Handle { shared: shared.clone(), post: post.clone(), scope: *scope, backlog: *backlog, source: *source }
     }
 
-    /// The same node, with commands that run on one link only.
+    /// The same node, with commands that run on one link only; those of a handle [`at`](Handle::at) one node ask it by
+    /// this link.
     #[must_use]
     pub fn on(&self, link: LinkId) -> Handle {
-        Handle { scope: Scope::Link(link), ..self.same() }
+        let scope = match self.scope {
+            Scope::Node(node) | Scope::NodeOn { node, .. } => Scope::NodeOn { link, node },
+            Scope::All | Scope::Link(_) => Scope::Link(link),
+        };
+        Handle { scope, ..self.same() }
     }
 
-    /// The same node, with commands that ask this node alone, without a lookup; see [`Scope::Node`].
+    /// The same node, with commands that ask this node alone, without a lookup, by the link that [`on`](Handle::on) has
+    /// named, before or after; see [`Scope::Node`].
     #[must_use]
     pub fn at(&self, node: Endpoint) -> Handle {
-        Handle { scope: Scope::Node(node), ..self.same() }
+        let scope = match self.scope {
+            Scope::Link(link) | Scope::NodeOn { link, .. } => Scope::NodeOn { link, node },
+            Scope::All | Scope::Node(_) => Scope::Node(node),
+        };
+        Handle { scope, ..self.same() }
     }
 
     /// The same node, with room for `results` undelivered results in each operation started from here; 256 unless said

@@ -59,8 +59,15 @@ pub enum Scope {
     /// On one link.
     Link(LinkId),
     /// At one node, without a lookup. What it says comes as a [`Response`](crate::Event::Response) besides; a put or an
-    /// announce asks it for a write token first.
+    /// announce asks it for a write token first. Of several links of its family the first one asks.
     Node(Endpoint),
+    /// The same, and this link asks.
+    NodeOn {
+        /// The link, of the family of the node.
+        link: LinkId,
+        /// The node.
+        node: Endpoint,
+    },
 }
 
 /// What an announced peer has of a torrent.

@@ -413,6 +413,33 @@ fn a_node_that_keeps_no_contacts_asks_nobody_but_whom_it_is_told_to_ask() {
     }
 }
 
+/// Rule L32.
+#[test]
+fn one_node_is_asked_by_the_link_that_is_named() {
+    let links = [LinkConfig::V4, LinkConfig::V4, LinkConfig::V6];
+    let mut config = config();
+    config.capacity.contacts = 0;
+    let (mut lab, node) = (Lab::new(config.with_links(&links).unwrap()), address(Family::V4, 3));
+    let id = Id::secure(node.ip(), &mut Rng::from_seed([8; 32]));
+    lab.minds.insert(node, Box::new(move |query| Some(reply(query.tid, &id, &pair(b"token", b"t")))));
+    let put = Command::PutImmutable { value: b"5:hello" };
+    for (link, scope) in [(0, Scope::Node(node)), (1, Scope::NodeOn { link: LinkId(1), node })] {
+        lab.sent.clear();
+        let outcome = lab.operate(|dht, now| {
+            dht.command_in(now, 1, scope, put).unwrap();
+        });
+        assert_eq!((outcome.queried, outcome.stored.all, outcome.links[link].stored), (2, 1, 1));
+        let questions = lab.sent.iter().filter(|packet| packet.to == node);
+        assert!(questions.clone().count() == 2 && questions.clone().all(|p| p.link == LinkId(link as u8)));
+    }
+    let mut refused = |link, command| {
+        lab.node.command_in(lab.now, 1, Scope::NodeOn { link: LinkId(link), node }, command).unwrap_err()
+    };
+    assert_eq!(refused(2, put), CallError::BadAddress(node), "it is of another family");
+    assert_eq!(refused(3, put), CallError::NoLink(LinkId(3)));
+    assert_eq!(refused(1, Command::Bootstrap { nodes: &[node] }), CallError::NotAtOneNode);
+}
+
 /// A swarm that one node knows is told as that of many is.
 #[test]
 fn a_scrape_at_one_node_tells_its_swarm() {

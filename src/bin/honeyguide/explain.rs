@@ -233,6 +233,7 @@ impl Told {
         let (link, at) = match scope {
             Scope::Link(link) => (Some(link.0), None),
             Scope::Node(node) => (None, Some(node.to_string())),
+            Scope::NodeOn { link, node } => (Some(link.0), Some(node.to_string())),
             _ => (None, None),
         };
         let seconds = |at: &Instant| at.since(begin).as_secs_f64();

@@ -302,6 +302,7 @@ impl Scrubbed {
         match scope {
             Scope::All | Scope::Link(_) => Some(scope),
             Scope::Node(node) => Some(Scope::Node(self.addresses.endpoint(node))),
+            Scope::NodeOn { link, node } => Some(Scope::NodeOn { link, node: self.addresses.endpoint(node) }),
             _ => None,
         }
     }

@@ -17,16 +17,21 @@ pub(super) fn route(
     scope: Scope,
     command: &Command<'_>,
 ) -> Result<(ArrayVec<LinkId, MAX_LINKS>, Option<Endpoint>), CallError> {
-    let at = match (scope, *command) {
-        (Scope::Node(_), Command::Bootstrap { .. }) => return Err(CallError::NotAtOneNode),
-        (Scope::Node(node), Command::Query { to, .. }) if node != to => return Err(CallError::BadAddress(node)),
-        (Scope::Node(node), _) | (_, Command::Query { to: node, .. }) => Some(node),
+    let (only, alone) = match scope {
+        Scope::All => (None, None),
+        Scope::Link(link) => (Some(link), None),
+        Scope::Node(node) => (None, Some(node)),
+        Scope::NodeOn { link, node } => (Some(link), Some(node)),
+    };
+    let at = match (alone, *command) {
+        (Some(_), Command::Bootstrap { .. }) => return Err(CallError::NotAtOneNode),
+        (Some(node), Command::Query { to, .. }) if node != to => return Err(CallError::BadAddress(node)),
+        (Some(node), _) | (None, Command::Query { to: node, .. }) => Some(node),
         _ => None,
     };
-    let only = match scope {
-        Scope::Link(link) => Some(links.get(link).map(|_| link).ok_or(CallError::NoLink(link))?),
-        _ => None,
-    };
+    if let Some(link) = only.filter(|link| links.get(*link).is_none()) {
+        return Err(CallError::NoLink(link));
+    }
     let mut on = ArrayVec::new();
     if let Some(node) = at {
         let family = node.family();

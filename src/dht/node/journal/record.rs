@@ -134,6 +134,12 @@ enum StoredCall<'a> {
         node: Address,
         command: StoredCommand<'a>,
     },
+    CommandAtOn {
+        tag: u64,
+        node: Address,
+        link: u8,
+        command: StoredCommand<'a>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -219,6 +225,9 @@ impl<'a> StoredCall<'a> {
                     Scope::All => StoredCall::Command { tag, link: None, command },
                     Scope::Link(LinkId(link)) => StoredCall::Command { tag, link: Some(link), command },
                     Scope::Node(node) => StoredCall::CommandAt { tag, node: node.to_bytes(), command },
+                    Scope::NodeOn { link: LinkId(link), node } => {
+                        StoredCall::CommandAtOn { tag, node: node.to_bytes(), link, command }
+                    }
                 }
             }
         }
@@ -247,6 +256,10 @@ impl<'a> StoredCall<'a> {
             }
             StoredCall::CommandAt { tag, node, command } => {
                 Call::Command { tag, scope: Scope::Node(endpoint(node)), command: command.into_command(nodes)? }
+            }
+            StoredCall::CommandAtOn { tag, node, link, command } => {
+                let scope = Scope::NodeOn { link: LinkId(link), node: endpoint(node) };
+                Call::Command { tag, scope, command: command.into_command(nodes)? }
             }
         })
     }
@@ -364,7 +377,9 @@ mod tests {
             cas: Some(i64::MIN),
         };
         let bootstrap = Command::Bootstrap { nodes: &[Endpoint::UNSPECIFIED; 2 * MAX_BOOTSTRAP_NODES] };
-        for call in [datagram, command(put), command(bootstrap), Call::Mark { hash: u128::MAX }] {
+        let scope = Scope::NodeOn { link, node: Endpoint::UNSPECIFIED };
+        let at_one_node = Call::Command { tag: u64::MAX, scope, command: put };
+        for call in [datagram, command(put), at_one_node, command(bootstrap), Call::Mark { hash: u128::MAX }] {
             let record = Record { polls: u32::MAX, now: Instant::from_micros(u64::MAX), call };
             let (mut bytes, mut nodes) = ([0; Record::MAX_LEN], [Endpoint::UNSPECIFIED; MAX_BOOTSTRAP_NODES]);
             let len = record.encode(&mut bytes).expect("there is room");
