@@ -79,7 +79,8 @@ impl Handle {
         self.start(move |submit| submit(Command::Query { to, query }))
     }
 
-    /// Finds the closest nodes that answer.
+    /// Finds the closest nodes that answer; [`at`](Handle::at) one node, what it names is no result but its
+    /// [`response`](crate::adapters::Finished::response).
     pub fn lookup(&self, target: Id) -> Operation<Closest> {
         self.start(move |submit| submit(Command::Lookup { target }))
     }
@@ -269,6 +270,11 @@ impl Handle {
 
     /// The same node, with commands that ask this node alone, without a lookup, by the link that [`on`](Handle::on) has
     /// named, before or after; see [`Scope::Node`].
+    ///
+    /// One datagram is sent for each command, and one more for what a put or an announce stores; none is sent again,
+    /// and without an answer the command ends after `lookup.hard_timeout`. What the node said (nodes, token, our
+    /// address, version) is [`Finished::response`](crate::adapters::Finished::response): a [`lookup`](Handle::lookup)
+    /// has its nodes there, and no results.
     #[must_use]
     pub fn at(&self, node: Endpoint) -> Handle {
         let scope = match self.scope {
