@@ -96,6 +96,16 @@ fn who_is_named_by_a_node_that_is_asked_alone_hears_nothing() {
     }
 }
 
+/// Rule K43. A longer token is none that can be used, which is not to say that there was none.
+#[test]
+fn a_write_token_that_is_too_long_is_not_told_to_be_missing() {
+    let node = Fake::new(1, |_| Some(format!("5:token65:{}", "t".repeat(65)).into()));
+    let at = node.addr.to_string();
+    for how in ["--at", "--bootstrap"] {
+        run(&["put", "hello", how, &at], b"").failed(1, &["no write token of at most 64 bytes"]);
+    }
+}
+
 /// Rule U29. So it is where a network is asked; what nobody was sent is told to be nowhere, though a node is silent.
 #[test]
 fn a_store_that_no_node_confirms_is_told_to_be_possible_where_one_was_sent() {
@@ -110,8 +120,8 @@ fn a_store_that_no_node_confirms_is_told_to_be_possible_where_one_was_sent() {
                 let told = run(&[command, &["--bootstrap", &node.addr.to_string()]].concat(), b"").failed(1, words);
                 assert!(!told.err.contains(other), "{told:?}");
             };
-            scope.spawn(move || ask(&lossy, &["confirmed", "may hold it all the same"], "write token"));
-            scope.spawn(move || ask(&full, &["nobody stored it", "no node gave a write token"], "may hold it"));
+            scope.spawn(move || ask(&lossy, &["confirmed", "may hold it all the same"], "no write token"));
+            scope.spawn(move || ask(&full, &["nobody stored it", "no write token"], "may hold it"));
         });
     }
 }

@@ -21,7 +21,7 @@ use crate::tries::{Ping, Tries};
 use crate::unsent::Unsent;
 
 /// Why nothing was sent to be stored, though somebody answered.
-const NO_TOKEN: &str = "no node gave a write token, and one whose store is full gives none";
+const NO_TOKEN: &str = "there was no write token of at most 64 bytes, and a node whose store is full gives none";
 
 pub struct Asking {
     /// Its commands ask whom they should.
@@ -235,7 +235,8 @@ impl Asking {
         let ours = match &said.answer {
             _ if outcome.refused.total() > 0 => format!("; {failure}{tip}"),
             Some(answer) if answer.token.is_none() => {
-                "; it gave no write token, as a node does whose store is full: leave out --at, so that others are asked"
+                "; it gave no write token of at most 64 bytes, and a node whose store is full gives none: leave out \
+                 --at, so that others are asked"
                     .into()
             }
             Some(_) if outcome.errored == 0 => {
