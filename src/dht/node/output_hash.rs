@@ -199,3 +199,14 @@ impl core::fmt::Debug for OutputHash {
         write!(f, "OutputHash({:032x})", self.finish())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_shown_as_replays_print_it() {
+        let hash = OutputHash::default();
+        assert_eq!(std::format!("{hash:?}"), std::format!("OutputHash({:032x})", hash.finish()));
+    }
+}
