@@ -391,6 +391,25 @@ fn a_node_whose_results_cannot_be_written_leaves_a_whole_journal() {
     honeyguide(&["replay", &journal]).done();
 }
 
+/// Rule J5.
+#[test]
+fn a_journal_that_somebody_removes_or_empties_is_a_failure_at_the_end() {
+    let folder = Folder::new();
+    let (journal, other) = (folder.file("journal"), folder.file("other"));
+    let meddle: [&dyn Fn(); 3] =
+        [&|| fs::remove_file(&journal).unwrap(), &|| fs::rename(&journal, &other).unwrap(), &|| {
+            fs::OpenOptions::new().write(true).open(&journal).unwrap().set_len(0).unwrap()
+        }];
+    for meddle in meddle {
+        let mut node = Running::start(&["node", "--bind", "127.0.0.1:0", "--journal", &journal]);
+        // It has begun.
+        node.word_with("waits for others");
+        meddle();
+        node.end_by("INT").ended(1, &[&journal, "removed, replaced or emptied"]);
+        let _ = fs::remove_file(&journal);
+    }
+}
+
 /// Rule J14.
 #[test]
 fn a_state_file_that_no_node_wrote_is_refused_with_the_reason() {

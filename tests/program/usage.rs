@@ -131,6 +131,9 @@ fn an_address_that_is_none_of_a_node_is_named_with_what_would_be_right() {
         (&["ping", "127.0.0.1"], &["\"127.0.0.1\"", "port"]),
         (&["ping", "0.0.0.0:1"], &["0.0.0.0:1", "no address of a node"]),
         (&["ping", "[ff02::1]:1"], &["[ff02::1]:1", "no address of a node"]),
+        (&["node", "--bind", "224.0.0.1:0", "--network", "local"], &["--bind 224.0.0.1:0", "many hosts"]),
+        (&["node", "--bind", "127.0.0.1:0", "[ff05::1]:0"], &["--bind [ff05::1]:0", "many hosts"]),
+        (&["node", "--bind", "255.255.255.255:0"], &["--bind 255.255.255.255:0", "many hosts"]),
         (&["node", "--bind", "a:b"], &["--bind", "address:port"]),
         (&["node", "--bind", "127.0.0.1"], &["--bind", "port"]),
     ] {

@@ -164,14 +164,14 @@ fn lock(file: &File) -> io::Result<()> {
 
 /// Whether this is the file that lies at the path.
 #[cfg(unix)]
-fn is_still(path: &Path, file: &File) -> io::Result<bool> {
+pub fn is_still(path: &Path, file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let (there, ours) = (fs::symlink_metadata(path)?, file.metadata()?);
     Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino()))
 }
 
 #[cfg(not(unix))]
-fn is_still(path: &Path, _: &File) -> io::Result<bool> {
+pub fn is_still(path: &Path, _: &File) -> io::Result<bool> {
     fs::symlink_metadata(path).map(|_| true)
 }
 

@@ -14,7 +14,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use honeyguide::adapters::ReplayError;
@@ -162,9 +162,8 @@ pub fn create(path: &Path, head: &Head) -> Result<File, Failed> {
 
 /// What to do about a journal that has the name already.
 fn earlier(path: &Path) -> Option<Failed> {
-    let (mut begin, shown) = (Vec::new(), path.display());
-    let file = file::open(path).ok()?;
-    (&file).take(MAGIC.len() as u64).read_to_end(&mut begin).ok().filter(|_| begin == MAGIC.as_bytes())?;
+    let shown = path.display();
+    let file = file::open(path).ok().filter(is_begun)?;
     let sentence = if is_written(&file) {
         format!("{shown} is the journal of a node that still runs, and was left as it is: name a new file")
     } else {
@@ -175,6 +174,17 @@ fn earlier(path: &Path) -> Option<Failed> {
         )
     };
     Some(sentence.into())
+}
+
+/// Whether a file begins as a journal does.
+fn is_begun(file: &File) -> bool {
+    let mut begin = Vec::new();
+    file.take(MAGIC.len() as u64).read_to_end(&mut begin).is_ok() && begin == MAGIC.as_bytes()
+}
+
+/// Whether a journal is still what lies at its path, and has its beginning: it is open there to be read.
+pub fn is_there(path: &Path, mut file: &File) -> bool {
+    file::is_still(path, file).unwrap_or(false) && file.rewind().is_ok() && is_begun(file)
 }
 
 /// Whether the node that records still runs.

@@ -51,6 +51,10 @@ impl Place {
     /// Why no link is bound there under the rules of this network (B19).
     pub fn refused(&self, network: Network) -> Option<Failed> {
         let Place::Addr(addr) = self else { return None };
+        if addr.ip().is_multicast() || addr.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) {
+            let sentence = format!("--bind {addr}: many hosts have such an address: name one of this machine alone");
+            return Some(Failed::usage(sentence));
+        }
         let is_link_local = match addr.ip() {
             IpAddr::V4(ip) => ip.is_link_local(),
             IpAddr::V6(ip) => ip.is_unicast_link_local(),
