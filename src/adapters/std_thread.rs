@@ -28,11 +28,14 @@ use std::boxed::Box;
 use std::format;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{self, Duration};
 use std::vec::Vec;
+
+use socket2::SockRef;
 
 use crate::adapters::bind::addrs_of;
 use crate::adapters::handle::Handle;
@@ -168,9 +171,9 @@ fn run(machine: &Mutex<Machine>, inbox: Receiver<ThreadWake>) {
 fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Sender<ThreadWake>) {
     let _waking = Waking(wakes);
     let mut buffer = [0; RECEIVE];
-    let (mut trouble, mut silence) = (Trouble::new(link), Silence::default());
+    let (mut receiving, mut trouble, mut silence) = (Receiving::default(), Trouble::new(link), Silence::default());
     loop {
-        let received = receive(socket, &mut buffer);
+        let received = receiving.receive(socket, &mut buffer);
         let Ok(mut held) = machine.lock() else { return };
         if held.ended {
             return;
@@ -204,18 +207,27 @@ fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Send
     }
 }
 
-/// Of a socket that was shut down the system gives nothing, from nobody, which the standard library takes for an
-/// address and panics at.
-#[cfg(unix)]
-fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-    let (len, _, from) = rustix::net::recvfrom(socket, buffer, rustix::net::RecvFlags::empty())?;
-    let from = from.ok_or(io::ErrorKind::BrokenPipe)?;
-    Ok((len, from.try_into().map_err(|_| io::ErrorKind::InvalidData)?))
+/// Receives. Of a socket that was shut down the system gives nothing, from nobody, and the standard library's `recv_from`
+/// judges by whatever lies on the stack instead: it fails without a number of the system's, or it panics. From the first
+/// such sign on the sender is asked for before the datagram, which costs a second call for each.
+#[derive(Default)]
+struct Receiving {
+    asks_first: bool,
 }
 
-#[cfg(not(unix))]
-fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-    socket.recv_from(buffer)
+impl Receiving {
+    fn receive(&mut self, socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        if !self.asks_first {
+            match catch_unwind(AssertUnwindSafe(|| socket.recv_from(buffer))) {
+                Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidInput && error.raw_os_error().is_none() => {}
+                Ok(received) => return received,
+                Err(_) => {}
+            }
+            self.asks_first = true;
+        }
+        let from = SockRef::from(socket).peek_sender()?.as_socket().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok((socket.recv(buffer)?, from))
+    }
 }
 
 /// Wakes the node's own thread when a reader ends: should that be by a panic, the node is lost, and nothing else tells.
