@@ -207,9 +207,10 @@ fn read(socket: &UdpSocket, link: LinkId, machine: &Mutex<Machine>, wakes: &Send
     }
 }
 
-/// Receives. Of a socket that was shut down the system gives nothing, from nobody, and the standard library's `recv_from`
-/// judges by whatever lies on the stack instead: it fails without a number of the system's, or it panics. From the first
-/// such sign on the sender is asked for before the datagram, which costs a second call for each.
+/// Receives. Of a socket that was shut down the system gives nothing, from nobody, and the standard library's
+/// `recv_from` judges by whatever lies on the stack instead: it fails without a number of the system's, or it panics
+/// (which a program built with `panic = "abort"` does not outlive). From the first such sign on the sender is asked for
+/// before the datagram, which costs a second call for each.
 #[derive(Default)]
 struct Receiving {
     asks_first: bool,
