@@ -373,6 +373,14 @@ fn a_name_of_which_one_address_is_no_address_of_this_machine_is_refused() {
         let run = honeyguide(&bind).ended(1, &[name, foreign, "no address of this machine"]);
         assert_eq!(run.out, "");
     }
+    // A family that is switched off has sockets, and no address.
+    namespace::run("echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6");
+    let (name, foreign) = ("seven.test", "2001:db8::1");
+    let _names = Names::new(&format!("{foreign} {name}\n127.0.0.1 {name}\n224.0.0.1 many.test\n"));
+    let mut daemon = Running::start(&["node", "--network", "local", "--bind", &format!("{name}:0")]);
+    assert!(daemon.word().contains("no IPv6"));
+    assert!(daemon.line().starts_with("link 0 127.0.0.1:"));
+    honeyguide(&["node", "--bind", "many.test:0"]).ended(2, &["many.test:0", "224.0.0.1"]);
 }
 
 /// Rule B19.

@@ -94,7 +94,10 @@ impl BoundSocket {
 
 fn bind(addr: SocketAddr, device: Option<&str>) -> io::Result<BoundSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None).map_err(|error| no_socket(addr, &error))?;
-    let refused = |error: io::Error| io::Error::new(refusal_kind(addr, &error), refusal(addr, &error));
+    let refused = |error: io::Error| {
+        let lacks = error.kind() == io::ErrorKind::AddrNotAvailable && lacks_family(addr);
+        refused(addr, &error, lacks)
+    };
     if addr.is_ipv6() {
         socket.set_only_v6(true).map_err(refused)?;
     }
@@ -151,28 +154,35 @@ fn family(addr: SocketAddr) -> &'static str {
     if addr.is_ipv4() { "IPv4" } else { "IPv6" }
 }
 
-/// An address that every machine with this family has is lacking with the family. One that is some machine's own says
-/// nothing of it.
-fn refusal_kind(addr: SocketAddr, error: &io::Error) -> io::ErrorKind {
-    let is_everywhere = addr.ip().is_loopback() || addr.ip().is_unspecified();
-    match error.kind() {
-        io::ErrorKind::AddrNotAvailable if is_everywhere => io::ErrorKind::Unsupported,
-        kind => kind,
+/// What comes of an address that cannot be bound, on a machine that lacks its family or that does not.
+fn refused(addr: SocketAddr, error: &io::Error, lacks_family: bool) -> io::Error {
+    match lacks_family {
+        true if addr.ip().is_loopback() => {
+            let family = family(addr);
+            let sentence = format!("{addr} cannot be listened on: this machine has no {family} loopback address now");
+            io::Error::new(io::ErrorKind::Unsupported, sentence)
+        }
+        true => io::Error::new(io::ErrorKind::Unsupported, no_family(addr)),
+        false => io::Error::new(error.kind(), refusal(addr, error)),
     }
+}
+
+/// Whether the one address is not there that every machine with a family has: of a family that is switched off there
+/// are sockets all the same.
+fn lacks_family(addr: SocketAddr) -> bool {
+    let loopback = if addr.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { IpAddr::from(Ipv6Addr::LOCALHOST) };
+    let bound = UdpSocket::bind((loopback, 0));
+    bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
 }
 
 /// Why an address cannot be bound, and what would be right.
 fn refusal(addr: SocketAddr, error: &io::Error) -> String {
-    let (ip, port, family) = (addr.ip(), addr.port(), family(addr));
+    let (ip, port) = (addr.ip(), addr.port());
     let link_local = matches!(addr, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0);
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             format!("port {port} of {ip} is in use already: choose another one, or 0 for one that is free")
         }
-        io::ErrorKind::AddrNotAvailable if ip.is_loopback() => {
-            format!("{addr} cannot be listened on: this machine has no {family} loopback address now")
-        }
-        io::ErrorKind::AddrNotAvailable if ip.is_unspecified() => no_family(addr),
         io::ErrorKind::AddrNotAvailable if link_local => {
             format!("{addr} cannot be listened on: that interface does not have this address")
         }
@@ -181,7 +191,7 @@ fn refusal(addr: SocketAddr, error: &io::Error) -> String {
             if addr.is_ipv4() { "0.0.0.0" } else { "[::]" }
         ),
         io::ErrorKind::PermissionDenied if port > 0 && port < 1024 => {
-            format!("port {port} of {ip} is not permitted: ports below 1024 take the administrator's rights")
+            format!("port {port} of {ip} is not permitted: ports below 1024 need the administrator's rights")
         }
         io::ErrorKind::PermissionDenied => format!("{addr} is not permitted: {}", cause(error)),
         _ if link_local => {
@@ -281,22 +291,25 @@ mod tests {
     #[test]
     fn only_a_family_that_the_machine_lacks_may_be_left_out() {
         let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::Unsupported;
-        let refused = |number| no_socket(parse("[::]:7"), &io::Error::from_raw_os_error(number));
-        for error in NO_FAMILY.map(refused) {
+        let no_socket_for = |number| no_socket(parse("[::]:7"), &io::Error::from_raw_os_error(number));
+        for error in NO_FAMILY.map(no_socket_for) {
             let words = ["[::]:7", "no IPv6", "an IPv4 address"];
             assert!(is_missing(&error) && words.iter().all(|word| error.to_string().contains(word)), "{error}");
         }
         // EACCES, ENFILE and EMFILE.
         for number in [13, 23, 24] {
-            let refused = refused(number);
+            let refused = no_socket_for(number);
             assert!(!is_missing(&refused) && refused.to_string().contains("no IPv6 socket for [::]:7"), "{refused}");
         }
         let unknown = Socket::new(Domain::from(0x7fff), Type::DGRAM, None).unwrap_err();
         assert!(is_missing(&no_socket(parse("[::]:7"), &unknown)), "{unknown}");
         let unavailable = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for (addr, missing) in [("127.0.0.1:7", true), ("[::1]:7", true), ("[::]:7", true), ("192.0.2.1:7", false)] {
-            assert_eq!(refusal_kind(parse(addr), &unavailable) == io::ErrorKind::Unsupported, missing, "{addr}");
+        for addr in ["127.0.0.1:7", "[::1]:7", "[::]:7", "192.0.2.1:7"] {
+            for lacks in [true, false] {
+                assert_eq!(is_missing(&refused(parse(addr), &unavailable, lacks)), lacks, "{addr}");
+            }
         }
+        assert!(["127.0.0.9:7", "[::]:7"].iter().all(|addr| !lacks_family(parse(addr))), "this machine has both");
         let foreign = BoundSocket::at(parse("192.0.2.1:7")).unwrap_err();
         assert_eq!(foreign.kind(), io::ErrorKind::AddrNotAvailable);
     }

@@ -51,7 +51,7 @@ impl Place {
     /// Why no link is bound there under the rules of this network (B19).
     pub fn refused(&self, network: Network) -> Option<Failed> {
         let Place::Addr(addr) = self else { return None };
-        if addr.ip().is_multicast() || addr.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) {
+        if is_of_many(addr.ip()) {
             let sentence = format!("--bind {addr}: many hosts have such an address: name one of this machine alone");
             return Some(Failed::usage(sentence));
         }
@@ -66,6 +66,10 @@ impl Place {
             ))
         })
     }
+}
+
+fn is_of_many(ip: IpAddr) -> bool {
+    ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 /// A port by its digits alone.
@@ -118,6 +122,10 @@ async fn bind_name(host: &str, port: u16) -> Result<Vec<BoundSocket>, Failed> {
             .into());
         }
     };
+    if let Some(addr) = addrs.iter().find(|addr| is_of_many(addr.ip())) {
+        let sentence = format!("--bind {host}:{port}: many hosts have {}: name an address of this machine", addr.ip());
+        return Err(Failed::usage(sentence));
+    }
     let addrs = addrs.into_iter().map(|addr| SocketAddr::new(addr.ip(), port));
     let bound = bind_each(addrs, BoundSocket::at, say);
     bound.map_err(|refused| format!("--bind {host}:{port}: {refused}").into())
