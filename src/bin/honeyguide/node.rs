@@ -1,4 +1,4 @@
-use std::fs;
+use std::fs::{self, File};
 use std::future::Future;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::file;
 use crate::joining_options::Joins;
 use crate::journal_file::{self, Head, HeadLink};
 use crate::options::{self, Options};
-use crate::print::say;
+use crate::print::{Out, say};
 use crate::recorded::Recorded;
 use crate::saving::Store;
 use crate::sockets::{self, Place};
@@ -74,20 +74,16 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let addrs = sockets.iter().map(UdpSocket::local_addr).collect::<Result<Vec<_>, _>>();
     let addrs = addrs.map_err(|error| format!("the sockets cannot be used: {}", cause(&error)))?;
     let saved = saved.map(|saved| saved.arranged(&addrs.iter().map(SocketAddr::is_ipv6).collect::<Vec<_>>()));
-    let ids: Vec<_> = saved.iter().flat_map(State::ids).map(|id| (id != Id::default()).then_some(id.0)).collect();
-    let mut ids = ids.into_iter();
-    let link = |addr: &SocketAddr| HeadLink { id: ids.next().flatten(), v6: addr.is_ipv6(), port: addr.port() };
     let head = Head {
-        links: addrs.iter().map(link).collect(),
+        links: head_links(&addrs, saved.as_ref()),
         local: start.network == Network::Local,
         read_only: args.read_only,
         rng_seed: args.joins.random.rng()?.bytes(),
         version: Some(env!("CARGO_PKG_VERSION").into()),
     };
     let (path, of) = (args.journal.clone(), head.clone());
-    let create = move || path.as_deref().map(|path| journal_file::create(path, &of)).transpose();
-    let journal = opened(ending.as_mut(), create).await?;
-    let mut unused = Unused(args.journal.clone());
+    let create = move || path.map(|path| begin_journal(path, &of)).transpose();
+    let (journal, unused) = opened(ending.as_mut(), create).await?.unzip();
     let config = head.config().map_err(|error| error.to_string())?;
     let started = datagrams::start(config, head.rng_seed, sockets, journal);
     let (node, recording) = started.map_err(|error| format!("the node could not be started: {}", cause(&error)))?;
@@ -100,28 +96,54 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         begun = save(&node, &mut store).await;
     }
     if begun.is_err() {
+        // First, since what is told may never be read.
+        drop(unused);
         return worst([begun, told.finish()]);
     }
     let mut recorded = recording.map(|running| Recorded::new(args.journal.unwrap_or_default(), running));
-    unused.0 = None;
+    unused.into_iter().for_each(Unused::keep);
     let daemon = Daemon::new(&told, &node, &start, known_links);
     let ran = daemon.run(&mut store, &mut recorded, ending).await;
     let kept = save(&node, &mut store).await;
     node.shutdown().await;
+    let finished = told.finish();
     let recorded = match recorded {
-        Some(mut recorded) => recorded.end().await.and_then(|hash| report_hash(&told, hash)),
+        // It is a result like any other, and for the same reader.
+        Some(mut recorded) => recorded.end().await.and_then(|hash| report_hash(options.out(), hash)),
         None => Ok(()),
     };
-    worst([ran, recorded, kept, told.finish()])
+    worst([ran, recorded, kept, finished])
+}
+
+/// Each link with the id that it had in the run before.
+fn head_links(addrs: &[SocketAddr], saved: Option<&State>) -> Vec<HeadLink> {
+    let mut ids = saved.into_iter().flat_map(State::ids).map(|id| (id != Id::default()).then_some(id.0));
+    let link = |addr: &SocketAddr| HeadLink { id: ids.next().flatten(), v6: addr.is_ipv6(), port: addr.port() };
+    addrs.iter().map(link).collect()
+}
+
+fn begin_journal(path: PathBuf, head: &Head) -> Result<(File, Unused), Failed> {
+    let journal = journal_file::create(&path, head)?;
+    let same = journal.try_clone();
+    Ok((journal, Unused(same.ok().map(|file| (path, file)))))
 }
 
 /// The journal of a node that has not begun, and goes with it if it never does: the next try has the same name.
-struct Unused(Option<PathBuf>);
+struct Unused(Option<(PathBuf, File)>);
+
+impl Unused {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Unused {
     fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            let _ = fs::remove_file(path);
+        if let Some((path, file)) = &self.0 {
+            // What somebody else has put there meanwhile is not ours.
+            if file::is_still(path, file).unwrap_or(false) {
+                let _ = fs::remove_file(path);
+            }
         }
     }
 }
@@ -172,9 +194,9 @@ fn start(joins: &Joins, binds_loopback: bool) -> Result<Start, Failed> {
 }
 
 /// The hash of all that a node put out, in the same words for a recording and its replay.
-fn report_hash(told: &Told, hash: u128) -> Result<(), Failed> {
+fn report_hash(out: Out, hash: u128) -> Result<(), Failed> {
     let hash = hash_text(hash);
-    told.line(format_args!("hash {hash}"), json!({ "hash": hash }))
+    out.line(format_args!("hash {hash}"), json!({ "hash": hash }))
 }
 
 pub fn hash_text(hash: u128) -> String {
@@ -185,5 +207,28 @@ async fn save(node: &Handle, store: &mut Option<Store>) -> Result<(), Failed> {
     match store {
         Some(store) => store.save(node).await,
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_of_a_node_that_never_begins_goes_with_it_and_nothing_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.journal");
+        let head = Head { links: Vec::new(), local: true, read_only: false, rng_seed: [7; 32], version: None };
+        let begin = || begin_journal(path.clone(), &head).unwrap().1;
+        drop(begin());
+        assert!(!path.exists());
+        begin().keep();
+        assert!(path.exists());
+        fs::remove_file(&path).unwrap();
+        let unused = begin();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "somebody else's").unwrap();
+        drop(unused);
+        assert!(path.exists());
     }
 }

@@ -43,11 +43,14 @@ impl Told {
         if !self.has_thread {
             return written(&line);
         }
-        self.queue.push(line, |left_out| {
-            let text = format!("{} left out here: nobody read in time", count(left_out, "line"));
-            self.out.rendered(text, &json!({ "left_out": left_out }))
-        });
+        self.queue.push(line, |left_out| self.gap(left_out));
         Ok(())
+    }
+
+    /// What stands for lines that are not there.
+    fn gap(&self, left_out: usize) -> String {
+        let text = format!("{} left out here: nobody read in time", count(left_out, "line"));
+        self.out.rendered(text, &json!({ "left_out": left_out }))
     }
 
     /// Waits until a result cannot be written.
@@ -60,13 +63,14 @@ impl Told {
         }
     }
 
-    /// Writes what is left. After a line that could not be written there is nothing.
+    /// Writes what is left, and nothing after a line that could not be written: that is the failure then, unless
+    /// somebody has had it.
     pub fn finish(&self) -> Result<(), Failed> {
         tracked(|| self.queue.stop());
-        while let Some(line) = self.queue.next() {
-            written(&line)?;
+        if let Some(error) = self.queue.lines().error.take() {
+            return Err(not_written(error));
         }
-        Ok(())
+        self.queue.rest(|left_out| self.gap(left_out)).iter().try_for_each(|line| written(line))
     }
 }
 
@@ -95,8 +99,12 @@ impl Queue {
 
     fn push(&self, line: String, gap: impl FnOnce(usize) -> String) {
         let mut lines = self.lines();
+        // Nothing follows a line that could not be written, not even what stands for others.
+        if lines.is_over {
+            return;
+        }
         let has_gap = lines.left_out > 0;
-        if lines.is_over || lines.waiting.len() + usize::from(has_gap) >= MOST {
+        if lines.waiting.len() + usize::from(has_gap) >= MOST {
             lines.left_out += 1;
             return;
         }
@@ -108,8 +116,12 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    fn next(&self) -> Option<String> {
-        self.lines().waiting.pop_front()
+    /// All that wait, and behind them what stands for those that are left out.
+    fn rest(&self, gap: impl FnOnce(usize) -> String) -> VecDeque<String> {
+        let mut lines = self.lines();
+        let (mut rest, left_out) = (std::mem::take(&mut lines.waiting), std::mem::take(&mut lines.left_out));
+        rest.extend((left_out > 0).then(|| gap(left_out)));
+        rest
     }
 
     /// Writes one line after the other, until they are over or one cannot be written.
@@ -175,10 +187,34 @@ mod tests {
         }
         push(7);
         assert_eq!(queue.lines().waiting.iter().skip(MOST - 2).collect::<Vec<_>>(), ["2 left out", "7"]);
-        // What is left when it is stopped is for whoever stops it, and nothing is after a failure.
-        drop(read);
-        queue.stop();
-        let failed = queue.lines().error.is_some();
-        assert!(failed && queue.next().is_none());
+        push(8);
+        // What is left when it is stopped is for whoever stops it, with what stands for the last ones.
+        let own = queue.clone();
+        let stopping = thread::spawn(move || own.stop());
+        while !queue.lines().is_over {
+            thread::yield_now();
+        }
+        read.send(()).unwrap();
+        stopping.join().unwrap();
+        let rest = queue.rest(|left_out| format!("{left_out} left out"));
+        assert_eq!(rest.iter().skip(rest.len() - 3).collect::<Vec<_>>(), ["2 left out", "7", "1 left out"]);
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_written_after_the_run_is_a_failure_at_the_end() {
+        let told = Told { out: Out { json: false }, queue: Arc::default(), has_thread: true };
+        let ((begin, begun), own) = (channel(), told.queue.clone());
+        let writing = thread::spawn(move || {
+            own.serve(|_| {
+                begin.send(()).unwrap();
+                Err(io::ErrorKind::StorageFull.into())
+            });
+        });
+        told.line("the last one", json!({})).unwrap();
+        begun.recv().unwrap();
+        writing.join().unwrap();
+        told.line("nothing follows it", json!({})).unwrap();
+        assert!(told.finish().unwrap_err().sentence.contains("standard output"));
+        assert!(told.finish().is_ok(), "it is told once");
     }
 }
