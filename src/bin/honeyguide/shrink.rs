@@ -31,6 +31,8 @@ use crate::worker;
 const MOST_CHECKS: u32 = 20_000;
 /// How often a running check is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// A signal that has ended a check has reached us, too, after this time.
+const SIGNAL: Duration = Duration::from_millis(10);
 /// Calls between two hashes in the journal.
 const MARK_EVERY: usize = 64;
 
@@ -231,6 +233,10 @@ impl Shrinking<'_> {
             .map_err(|error| format!("the check \"{}\" cannot be started: {}", program.display(), cause(&error)))?;
         let Some(status) = self.wait(child)? else { return Ok(false) };
         if status.success() {
+            return Ok(false);
+        }
+        std::thread::sleep(SIGNAL);
+        if self.stop.load(Ordering::Relaxed) {
             return Ok(false);
         }
         self.out.replace(&journal).map_err(|error| format!("{name} cannot be written: {}", cause(&error)))?;
