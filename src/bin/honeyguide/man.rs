@@ -69,19 +69,34 @@ fn add(folder: &Path, command: &Command, pages: &mut Vec<(PathBuf, Vec<u8>)>) ->
 
 /// Writes all pages or none of them, which is false; then no folder that was not there stays either.
 fn write(folder: &Path, pages: &[(PathBuf, Vec<u8>)], is_over: &AtomicBool) -> Result<bool, Failed> {
-    let missing: Vec<_> = folder.ancestors().take_while(|folder| fs::symlink_metadata(folder).is_err()).collect();
-    let written = write_within(folder, pages, is_over);
+    let mut made = Vec::new();
+    let is_there = make(folder, &mut made);
+    let is_there =
+        is_there.map_err(|error| format!("the folder {} cannot be made: {}", folder.display(), cause(&error)).into());
+    let written = is_there.and_then(|()| write_within(pages, is_over));
     if !matches!(written, Ok(true)) {
         // One in which somebody else has put something stays.
-        missing.iter().for_each(|folder| drop(fs::remove_dir(folder)));
+        made.iter().rev().for_each(|folder| drop(fs::remove_dir(folder)));
     }
     written
 }
 
+/// Makes a folder and those that it lies in, and tells which were made. Each is tried, since a name with `..` in it
+/// leads to another place before the folder in front of it is there.
+fn make<'p>(folder: &'p Path, made: &mut Vec<&'p Path>) -> io::Result<()> {
+    let mut folders: Vec<_> = folder.ancestors().filter(|folder| !folder.as_os_str().is_empty()).collect();
+    while let Some(folder) = folders.pop() {
+        match fs::create_dir(folder) {
+            Ok(()) => made.push(folder),
+            Err(_) if folder.is_dir() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// The pages get their names when all of them are safe on the disk.
-fn write_within(folder: &Path, pages: &[(PathBuf, Vec<u8>)], is_over: &AtomicBool) -> Result<bool, Failed> {
-    let made = fs::create_dir_all(folder);
-    made.map_err(|error| format!("the folder {} cannot be made: {}", folder.display(), cause(&error)))?;
+fn write_within(pages: &[(PathBuf, Vec<u8>)], is_over: &AtomicBool) -> Result<bool, Failed> {
     let mut ready = Vec::new();
     for (path, page) in pages {
         if is_over.load(Ordering::Relaxed) {
@@ -135,5 +150,22 @@ fn not_written(path: &Path, error: &io::Error) -> Failed {
             format!("{path} exists, is no page of this program, and was left as it is: name another folder").into()
         }
         _ => format!("{path} cannot be written: {}", cause(error)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_that_were_not_written_take_the_folders_with_them_that_were_made_for_them() {
+        let place = tempfile::tempdir().unwrap();
+        let (new, there) = (place.path().join("new"), place.path().join("there"));
+        fs::create_dir(&there).unwrap();
+        let write = |folder: &Path| write(folder, &[(folder.join("a.1"), Vec::new())], &AtomicBool::new(true));
+        assert!(!write(&new.join("deep")).unwrap() && !new.exists());
+        // However a folder is named that was there.
+        assert!(!write(&new.join("../there")).unwrap() && !new.exists());
+        assert!(there.exists());
     }
 }
