@@ -81,6 +81,8 @@ fn the_demo_does_its_steps_in_order_and_says_so() {
 #[cfg(unix)]
 #[test]
 fn what_the_demo_says_to_try_next_works() {
+    let quiet = honeyguide(&["demo", "--nodes", "4", "-q"]).done().out;
+    assert!(quiet.lines().last().unwrap().starts_with("done"), "{quiet}");
     let run = honeyguide(&["demo", "--nodes", "4"]).done();
     assert!(run.lines()[0].starts_with("step "), "headings come first: {run:?}");
     let commands: Vec<_> = run.lines().into_iter().filter_map(|line| line.strip_prefix("  ")).collect();

@@ -12,7 +12,7 @@ use crate::name_service;
 use crate::options::Options;
 use crate::print::say;
 use crate::randomness::Randomness;
-use crate::start::{Judgement, Start, family_of};
+use crate::start::{Judgement, Start, USE_IT, family_of};
 
 /// A node of our own, which keeps what it hears, and those of the addresses that it can reach, IPv4 first: at least
 /// one.
@@ -52,7 +52,7 @@ async fn addresses(options: &Options, start: &Start) -> Result<Vec<SocketAddr>, 
     addrs.retain(|addr| judged(addr).is_none());
     addrs.sort_by_key(SocketAddr::is_ipv6);
     if addrs.is_empty() {
-        return Err(format!("{}: type the address itself to use it", left_out.join("; ")).into());
+        return Err(format!("{}: {USE_IT}", left_out.join("; ")).into());
     }
     left_out.into_iter().for_each(say);
     Ok(addrs)

@@ -1,12 +1,12 @@
 use honeyguide::dht::PeerKind;
-use honeyguide::{Id, Outcome};
+use honeyguide::{Config, Id, Outcome};
 use serde_json::json;
 
 use crate::asking::Asking;
 use crate::failed::Failed;
 use crate::joining_options::Asks;
 use crate::options::{self, Options};
-use crate::print::{outcome_json, refused_json, refused_text, stored_text};
+use crate::print::{outcome_json, refused_json, refused_text, say, stored_text};
 
 /// Announce a peer of an info-hash
 #[derive(clap::Args)]
@@ -49,5 +49,36 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     };
     let (answer, (text, object)) = (announced.response.as_ref(), report(&announced.outcome));
     options.out().line(text + &asking.told_text(answer), asking.told(object, answer))?;
-    options.under_way.interrupted_store(&announced.outcome).map_or(Ok(()), Err)
+    if let Some(ended) = options.under_way.interrupted_store(&announced.outcome) {
+        return Err(ended);
+    }
+    if let Some(warning) = warning(&announced.outcome).filter(|_| !asking.is_at_one_node()) {
+        say(format_args!("warning: {warning}"));
+    }
+    Ok(())
+}
+
+/// What is doubtful about a peer that some nodes tell of.
+fn warning(outcome: &Outcome) -> Option<String> {
+    // So many are asked by those who look for peers.
+    let (stored, wanted) = (outcome.stored.all, u16::from(Config::default().lookup.k));
+    let sentence =
+        || format!("the peer was stored by {stored}, and {wanted} should tell of it: announce it again, later");
+    (stored < wanted).then(sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_few_nodes_tell_of_gets_a_warning() {
+        let warning = |stored| {
+            let mut outcome = Outcome::default();
+            outcome.stored.all = stored;
+            super::warning(&outcome)
+        };
+        assert_eq!(warning(8), None);
+        assert!(warning(7).unwrap().contains("stored by 7, and 8 should"));
+    }
 }

@@ -21,7 +21,7 @@ use crate::count::count;
 use crate::failed::Failed;
 use crate::joining_options::{Joins, NetworkName};
 use crate::options::Options;
-use crate::print::{Out, millis, outcome_text};
+use crate::print::{Out, Volume, is_said, millis, outcome_text};
 use crate::start::Start;
 use crate::testnet;
 use crate::under_way::UnderWay;
@@ -72,7 +72,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
 
     demo.stop().await;
     out.line(format_args!("done     {:6.1} ms", millis(begin.elapsed())), json!({ "step": "done", "ok": true }))?;
-    out.text_only(next_steps())
+    if is_said(Volume::Normal) { out.text_only(next_steps()) } else { Ok(()) }
 }
 
 /// Who takes part.

@@ -56,7 +56,7 @@ pub struct Args {
     /// Store a signed item only where this sequence number is held now
     #[arg(long, value_name = "N", value_parser = options::seq)]
     cas: Option<i64>,
-    /// Fail unless so many confirmations count
+    /// Fail unless so many confirmations count; IPv4 and IPv6 give at most 20 each
     #[arg(long, value_name = "N", value_parser = options::whole::<u16>(1..=u16::MAX.into()), default_value_t = 1)]
     require: u16,
     #[command(flatten)]

@@ -141,6 +141,9 @@ impl Start {
     }
 }
 
+/// What to do about an address that is left out (B11).
+pub const USE_IT: &str = "to use it, type the address itself, or pass --network local";
+
 /// What becomes of a resolved address (B11).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Judgement {
