@@ -11,8 +11,9 @@
 //!
 //! So a place, a bound and the sum of any range are found on one path from the root, and inserting or erasing an entry
 //! touches one path. Inner nodes are shared: a [snapshot](Tree::snapshot) costs nothing and stays as it is, while the
-//! tree copies those parts that it changes from then on. Leaves are as long as what they hold, in steps of six entries,
-//! so that a tree filled in random order needs little more memory than the entries themselves.
+//! tree copies those parts that it changes from then on: nothing for an entry that is there already, or is not. Leaves
+//! are as long as what they hold, in steps of six entries, so that a tree filled in random order needs little more
+//! memory than the entries themselves.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -184,16 +185,7 @@ impl Tree {
     /// Whether an entry is there.
     #[must_use]
     pub fn contains(&self, entry: &Entry) -> bool {
-        let mut node = &self.root;
-        loop {
-            match node {
-                TreeNode::Leaf(entries) => return find(entries, entry).is_ok(),
-                TreeNode::Inner(children) => match children.get(place_of(children, entry)) {
-                    Some(child) => node = &child.node,
-                    None => return false,
-                },
-            }
-        }
+        self.root.contains(entry)
     }
 
     /// How many entries are below `bound`.
@@ -316,6 +308,11 @@ fn place_of(children: &[Child], entry: &Entry) -> usize {
     after.saturating_sub(1)
 }
 
+/// Whether the child at that place has an entry.
+fn has_below(children: &[Child], place: usize, entry: &Entry) -> bool {
+    children.get(place).is_some_and(|child| child.node.contains(entry))
+}
+
 impl Child {
     /// Counts and adds up what a node holds.
     fn of(node: TreeNode) -> Child {
@@ -332,6 +329,19 @@ impl Child {
 }
 
 impl TreeNode {
+    fn contains(&self, entry: &Entry) -> bool {
+        let mut node = self;
+        loop {
+            match node {
+                TreeNode::Leaf(entries) => return find(entries, entry).is_ok(),
+                TreeNode::Inner(children) => match children.get(place_of(children, entry)) {
+                    Some(child) => node = &child.node,
+                    None => return false,
+                },
+            }
+        }
+    }
+
     fn insert(&mut self, entry: &Entry) -> Inserted {
         match self {
             TreeNode::Leaf(entries) => {
@@ -340,7 +350,16 @@ impl TreeNode {
             }
             TreeNode::Inner(children) => {
                 let place = place_of(children, entry);
-                let children = Arc::make_mut(children);
+                let children = match Arc::get_mut(children) {
+                    Some(children) => children,
+                    // A snapshot has them too: a look costs less than a copy.
+                    None => {
+                        if has_below(children, place, entry) {
+                            return Inserted::AlreadyThere;
+                        }
+                        Arc::make_mut(children)
+                    }
+                };
                 let Some(child) = children.get_mut(place) else { return Inserted::AlreadyThere };
                 let inserted = child.node.insert(entry);
                 if matches!(inserted, Inserted::AlreadyThere) {
@@ -376,7 +395,15 @@ impl TreeNode {
             }
             TreeNode::Inner(children) => {
                 let place = place_of(children, entry);
-                let children = Arc::make_mut(children);
+                let children = match Arc::get_mut(children) {
+                    Some(children) => children,
+                    None => {
+                        if !has_below(children, place, entry) {
+                            return false;
+                        }
+                        Arc::make_mut(children)
+                    }
+                };
                 let Some(child) = children.get_mut(place) else { return false };
                 if !child.node.erase(entry) {
                     return false;

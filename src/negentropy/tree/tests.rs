@@ -125,6 +125,41 @@ fn a_snapshot_stays_as_it_was() {
     }));
 }
 
+/// Nodes above leaves that are not also those of a snapshot.
+fn copied(node: &TreeNode, snapshot: &TreeNode) -> usize {
+    match (node, snapshot) {
+        (TreeNode::Inner(ours), TreeNode::Inner(theirs)) if Arc::ptr_eq(ours, theirs) => 0,
+        (TreeNode::Inner(ours), TreeNode::Inner(theirs)) => {
+            1 + ours.iter().zip(theirs.iter()).map(|(ours, theirs)| copied(&ours.node, &theirs.node)).sum::<usize>()
+        }
+        _ => 0,
+    }
+}
+
+#[test]
+fn what_changes_nothing_copies_nothing_of_a_snapshot() {
+    // Two levels above the leaves.
+    let entry = |n: u64| Entry { timestamp: n, id: [n as u8; 32] };
+    let mut tree = Tree::from_sorted(&(0..20_000).map(|n| entry(2 * n)).collect::<Vec<_>>()).unwrap();
+    let unchanging = |tree: &mut Tree| {
+        for n in (0..20_000).step_by(97) {
+            assert_eq!(tree.insert(entry(2 * n)), Ok(false));
+            assert!(!tree.erase(&entry(2 * n + 1)));
+        }
+    };
+    let snapshot = tree.snapshot();
+    unchanging(&mut tree);
+    assert_eq!(copied(&tree.root, &snapshot.root), 0);
+    // A change copies one path, and the rest stays shared.
+    assert_eq!(tree.insert(entry(1)), Ok(true));
+    assert!(tree.erase(&entry(1)));
+    assert_eq!(copied(&tree.root, &snapshot.root), 2);
+    unchanging(&mut tree);
+    assert_eq!(copied(&tree.root, &snapshot.root), 2);
+    assert!(tree.erase(&entry(20_000)));
+    assert_eq!(copied(&tree.root, &snapshot.root), 3);
+}
+
 #[test]
 fn a_tree_that_was_loaded_is_the_same_as_one_that_grew() {
     for n in [0, 1, LEAF, LEAF + 1, 20_000] {
