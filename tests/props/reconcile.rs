@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 
 use honeyguide::base::Rng;
+use honeyguide::internals::negentropy::{Bound, FrameReader, FrameWriter, Mode, version};
 use honeyguide::negentropy::{
-    Entry, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Tree, Window,
+    Entry, Fingerprint, Limits, ReconcileError, Reconciler, ReconcilerConfig, Sealed, SortedSet, Step, Strictness,
+    Tree, Window,
 };
 
 use crate::sessions::{Found, Ours, Side, Theirs, converse};
@@ -286,4 +288,103 @@ fn a_responder_answers_the_costliest_messages_within_its_limits() {
     limits.work = 1000;
     let mut server = Reconciler::responder(ReconcilerConfig::new(limits)).unwrap();
     assert_eq!(server.reconcile(&set, &dense, &mut out, &mut |_| ()), Err(ReconcileError::TooMuchWork { most: 1000 }));
+}
+
+/// What a partner says besides, behind the last range of its answer: nothing of it is wrong.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Besides {
+    /// All ids of a stretch that begins where the answer ends.
+    ListFromThere,
+    /// All ids of a stretch farther on.
+    ListFartherOn,
+    /// The fingerprint of everything from this entry on.
+    FingerprintFrom(Entry),
+}
+
+/// A partner who says more than it was asked.
+struct Talkative<'a> {
+    party: Ours<'a, Sealed>,
+    set: &'a Sealed,
+    besides: Option<Besides>,
+    rng: &'a mut Rng,
+}
+
+impl Side for Talkative<'_> {
+    fn answer(&mut self, message: Option<&[u8]>, found: &mut Found) -> Result<Option<Vec<u8>>, ReconcileError> {
+        let reply = self.party.answer(message, found)?.unwrap();
+        let Some(besides) = self.besides else { return Ok(Some(reply)) };
+        let (mut out, mut last) = (vec![0; BUFFER], Bound::ZERO);
+        let mut writer = FrameWriter::new(&mut out).unwrap();
+        for range in FrameReader::new(version(&reply).unwrap().1, Strictness::Strict) {
+            let range = range.unwrap();
+            last = range.bound;
+            match range.mode {
+                Mode::Skip => writer.skip(&last).unwrap(),
+                Mode::Fingerprint(bytes) => writer.fingerprint(&last, &Fingerprint(*bytes)).unwrap(),
+                Mode::IdList(ids) => {
+                    writer.id_list(&last, ids.len()).unwrap();
+                    ids.iter().for_each(|id| writer.id(id).unwrap());
+                }
+            }
+        }
+        let bound = |place| self.set.entry(place).map_or(Bound::INFINITY, |entry| Bound::exact(&entry));
+        let (mut at, len) = (self.set.lower_bound(last.entry(), 0, 0), self.set.len());
+        if last.is_infinity() || at == len {
+            return Ok(Some(reply));
+        }
+        match besides {
+            Besides::ListFromThere => {}
+            Besides::ListFartherOn => at += 1 + self.rng.below((len - at) as u32) as usize / 2,
+            Besides::FingerprintFrom(entry) => at = at.max(self.set.lower_bound(&entry, 0, 0)),
+        }
+        if besides != Besides::ListFromThere && at < len {
+            writer.skip(&bound(at)).unwrap();
+        }
+        if let Besides::FingerprintFrom(_) = besides {
+            writer.fingerprint(&Bound::INFINITY, &self.set.fingerprint(at..len)).unwrap();
+        } else {
+            let end = len.min(at + 1 + self.rng.below(300) as usize);
+            writer.id_list(&bound(end), end - at).unwrap();
+            self.set.entries()[at..end].iter().for_each(|entry| writer.id(&entry.id).unwrap());
+        }
+        let len = writer.len();
+        out.truncate(len);
+        Ok(Some(out))
+    }
+}
+
+/// N26: what was set aside is asked about in its turn, whatever is said of it before.
+#[test]
+fn what_a_partner_says_of_what_was_set_aside_leads_to_nothing_wrong() {
+    let mut rng = Rng::from_seed([26; 32]);
+    let mut entries = |times: std::ops::Range<u64>| -> Vec<Entry> {
+        times.map(|timestamp| Entry { timestamp, id: rng.bytes() }).collect()
+    };
+    let (last, added) = (entries(8000..8300), entries(7000..7300));
+    let mut messages = [0; 4];
+    for case in 0..40 {
+        // Some is equal between what differs.
+        let common: Vec<Entry> = (0..10).flat_map(|i| entries(200 * i..200 * i + 30 + 3 * case)).collect();
+        let [ours, theirs] = [0, 1].map(|_| [&common, &entries(0..2000 + 5 * case)[..], &last].concat());
+        let theirs = [theirs, added.clone()].concat();
+        let sets = [&ours, &theirs].map(|list| Sealed::build(list.clone()).unwrap());
+        let (a, b) = (ids(&ours), ids(&theirs));
+        let session = |besides| {
+            let config = |frame| ReconcilerConfig::new(Limits::initiator()).with_frame_limit(frame);
+            let mut rng = Rng::from_seed([case as u8; 32]);
+            let party = Ours::new(false, config(0), &sets[1]);
+            let mut server = Talkative { party, set: &sets[1], besides, rng: &mut rng };
+            let (messages, found) = run(&mut Ours::new(true, config(4096), &sets[0]), &mut server);
+            let [have, need] = found.sorted().map(|ids| ids.into_iter().collect::<Ids>());
+            let is_right = have == &a - &b && need == &b - &a;
+            assert!(is_right, "case {case}, {besides:?}: {} and {}", have.len(), need.len());
+            messages.len()
+        };
+        let kinds = [Besides::ListFromThere, Besides::ListFartherOn, Besides::FingerprintFrom(last[0])];
+        messages[0] += session(None);
+        messages.iter_mut().skip(1).zip(kinds).for_each(|(messages, besides)| *messages += session(Some(besides)));
+    }
+    // And costs little.
+    let [none, from_there, farther_on, fingerprint] = messages;
+    assert!(from_there.max(farther_on) <= none + none / 20 && fingerprint <= 2 * none, "{messages:?}");
 }

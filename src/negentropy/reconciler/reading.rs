@@ -17,6 +17,8 @@ enum Answered<'m> {
     RestIsEqual,
     /// The frame is full: this is left to be read, and everything below that bound is answered.
     Until(FrameReader<'m>, Bound),
+    /// The ids of a range that ends beyond where what was set aside begins: they cannot be told apart.
+    ListsMore,
 }
 
 /// Answers the ranges of a message, and what was set aside as far as there is room.
@@ -35,11 +37,10 @@ pub fn answer<S: SortedSet>(
     match answer_ranges(turn, deferred.front(0), ranges, sink)? {
         Answered::All { cut } => turn.on_answer(bytes, cut),
         Answered::RestIsEqual => deferred.clear(),
+        Answered::ListsMore => return ask_anew(turn, deferred),
         Answered::Until(rest, from) => {
             if !(turn.may_set_aside() && deferred.push(&rest, from, turn.survey())) {
-                // What is cut off is asked anew, up to the end.
-                deferred.clear();
-                turn.cut_off()?;
+                return ask_anew(turn, deferred);
             }
             return Ok(());
         }
@@ -49,6 +50,7 @@ pub fn answer<S: SortedSet>(
         match answer_ranges(turn, deferred.front(1), ranges, sink)? {
             Answered::All { .. } => deferred.pop(),
             Answered::RestIsEqual => deferred.clear(),
+            Answered::ListsMore => return ask_anew(turn, deferred),
             Answered::Until(rest, from) => {
                 let (left, last) = (rest.rest().len(), rest.last_bound());
                 deferred.advance(left, last, from);
@@ -59,7 +61,13 @@ pub fn answer<S: SortedSet>(
     Ok(())
 }
 
-/// What lies from `front` on was set aside: of it this message says nothing that is not known.
+/// What is cut off is asked anew, up to the end, and what was set aside with it.
+fn ask_anew<S: SortedSet>(turn: &mut Turn<'_, '_, '_, S>, deferred: &mut Deferred<'_>) -> Result<(), ReconcileError> {
+    deferred.clear();
+    turn.cut_off()
+}
+
+/// What lies from `front` on was set aside: nothing was asked about it, and what is said of it is passed over.
 fn answer_ranges<'m, S: SortedSet>(
     turn: &mut Turn<'_, '_, '_, S>,
     front: Option<Bound>,
@@ -72,6 +80,9 @@ fn answer_ranges<'m, S: SortedSet>(
         let Some(range) = ranges.next() else { return Ok(Answered::All { cut }) };
         let mut range = range?;
         turn.count_range().map_err(|excess| turn.error(excess, &range))?;
+        if front.is_some_and(|front| front.entry() < last.entry()) {
+            continue;
+        }
         cut |= range.bound.is_infinity() && matches!(range.mode, Mode::Fingerprint(_)) && turn.is_wider_than_asked();
         if let Some(front) = front.filter(|front| front.entry() < range.bound.entry()) {
             // Where its own frame ended, the partner sends one fingerprint of everything behind.
@@ -80,12 +91,13 @@ fn answer_ranges<'m, S: SortedSet>(
             {
                 return Ok(Answered::RestIsEqual);
             }
-            if !matches!(range.mode, Mode::IdList(_)) {
-                if front.entry() <= turn.bound().entry() {
-                    continue;
-                }
-                range.bound = front;
+            if front.entry() <= turn.bound().entry() {
+                continue;
             }
+            if matches!(range.mode, Mode::IdList(_)) {
+                return Ok(Answered::ListsMore);
+            }
+            range.bound = front;
         }
         if turn.may_set_aside() && !turn.will_fit() {
             return Ok(Answered::Until(FrameReader::resume(rest, last, ranges.strictness()), *turn.bound()));
