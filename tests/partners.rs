@@ -198,6 +198,33 @@ fn what_a_partner_said_to_lack_is_not_told_again() {
     assert_eq!(told, 7000 + 51);
 }
 
+/// N9, N38: it is empty, and lies within nothing that is settled. What is claimed there is told, as the reference does.
+#[test]
+fn a_list_of_a_range_that_does_not_ascend_is_told_whatever_is_settled() {
+    let mut rng = Rng::from_seed([85; 32]);
+    let set = from_a_thousand_on(&mut rng);
+    for settled in [false, true] {
+        let (claims, other) = ([0, 1].map(|_| rng.bytes::<32>()), [&[1][..], &rng.bytes::<16>()].concat());
+        // Up to timestamp 5000 and a byte of an id, and back without it; and infinity twice.
+        let back = [&[0x87, 0x69, 1, 9, 2, 0][..], &[1, 0, 2, 1], &claims[0]].concat();
+        let behind = [&[0, 0, 2, 0][..], &[0, 0, 2, 1], &claims[1]].concat();
+        let message = [&[0x61][..], &coded(4001), &other, &back, &behind].concat();
+        let mut party = Reconciler::initiator(initiator(0)).unwrap();
+        let (mut out, mut needs) = (vec![0; 60_000], Vec::new());
+        party.initiate(&set, &mut out).unwrap();
+        if settled {
+            party.reconcile(&set, &nothing_from(4000, None, &mut rng), &mut out, &mut |_| ()).unwrap();
+        }
+        let mut told = |difference: Difference<'_>| {
+            if let Difference::Need(id) = difference {
+                needs.push(*id);
+            }
+        };
+        party.reconcile(&set, &message, &mut out, &mut told).unwrap();
+        assert_eq!(needs, claims, "settled: {settled}");
+    }
+}
+
 /// N30, N38: of what is in more stretches than are remembered, nothing else ends that.
 #[test]
 fn own_ids_are_told_again_a_few_times_and_no_more() {

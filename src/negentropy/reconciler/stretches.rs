@@ -48,10 +48,10 @@ impl Default for Stretches {
 }
 
 impl Stretches {
-    /// Whether a range lies within one of them.
+    /// Whether a range lies within one of them; one that does not ascend is empty (N9) and lies nowhere.
     pub fn cover(&self, from: &Entry, to: &Entry) -> bool {
         let at = self.used().partition_point(|stretch| stretch.to < *to);
-        self.used().get(at).is_some_and(|stretch| stretch.from <= *from)
+        from < to && self.used().get(at).is_some_and(|stretch| stretch.from <= *from)
     }
 
     /// The first of them that reaches beyond an entry: where it begins and ends.
@@ -173,6 +173,17 @@ mod tests {
                 assert!(apart && stretches.used().iter().all(|stretch| stretch.from < stretch.to));
             }
         }
+    }
+
+    /// N9: the bounds of a lenient message may go back.
+    #[test]
+    fn a_range_that_ends_where_it_begins_or_before_lies_within_nothing() {
+        let mut stretches = Stretches::default();
+        add(&mut stretches, 10, 20, 1);
+        for (from, to) in [(15, 15), (10, 10), (20, 20), (19, 12), (100, 15), (100, 20), (20, 10)] {
+            assert!(!stretches.cover(&at(from), &at(to)), "{from} to {to}");
+        }
+        assert!(stretches.cover(&at(12), &at(19)) && stretches.cover(&at(10), &at(20)));
     }
 
     #[test]
