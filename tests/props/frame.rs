@@ -1,7 +1,7 @@
 //! The codec of negentropy messages: what is written is read again, what is read never panics.
 
 use honeyguide::internals::negentropy::{Bound, FrameReader, FrameWriter, Mode, VERSION, version};
-use honeyguide::negentropy::{Entry, Fingerprint, MalformedFrame, Strictness};
+use honeyguide::negentropy::{Entry, Fingerprint, MalformedFrame, Strictness, Sum};
 use quickcheck::quickcheck;
 
 fn strict_refuses(body: &[u8]) -> bool {
@@ -52,12 +52,28 @@ quickcheck! {
     }
 }
 
-/// N9: the rest that a full frame ends with may be empty.
+/// N9: the rest that a full frame ends with may be empty, and then its fingerprint is that of nothing.
 #[test]
-fn strict_reading_takes_one_fingerprint_of_what_is_behind_infinity() {
-    let body = b"\x00\x00\x00\x00\x00\x010123456789abcdef";
-    let ranges: Result<Vec<_>, _> = FrameReader::new(body, Strictness::Strict).collect();
+fn strict_reading_takes_one_fingerprint_of_nothing_behind_infinity() {
+    let nothing = Sum::ZERO.fingerprint(0).0;
+    let body = [&b"\x00\x00\x00\x00\x00\x01"[..], &nothing].concat();
+    let ranges: Result<Vec<_>, _> = FrameReader::new(&body, Strictness::Strict).collect();
     assert_eq!(ranges.unwrap().len(), 2);
     let cut = FrameReader::new(&body[..21], Strictness::Strict).last();
     assert_eq!(cut, Some(Err(MalformedFrame::Truncated)));
+    let is_refused = |body: &[u8]| {
+        assert!(FrameReader::new(body, Strictness::Lenient).all(|range| range.is_ok()), "{body:?}");
+        let end = FrameReader::new(body, Strictness::Strict).last();
+        assert_eq!(end, Some(Err(MalformedFrame::NotAscending)), "{body:?}");
+    };
+    for at in 6..22 {
+        let mut other = body.clone();
+        other[at] ^= 1;
+        is_refused(&other);
+    }
+    // Not behind infinity, another bound, and not the end.
+    is_refused(&[&b"\x05\x00\x00\x01\x00\x01"[..], &nothing].concat());
+    is_refused(&[&b"\x00\x00\x00\x00\x01\x07\x01"[..], &nothing].concat());
+    is_refused(&[&body[..], b"\x00\x00\x00"].concat());
+    is_refused(&[&body[..], &body[3..]].concat());
 }
