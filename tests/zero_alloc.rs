@@ -5,6 +5,8 @@
 //! everything that a node can do; each query call to a node is counted, and what the harness keeps between the calls is
 //! not. So that the silence means something, the tests also say which messages went through, in and out.
 //!
+//! What allocates by design is bounded: a rateless session, in bytes that are held at once.
+//!
 //! This is the quick proof. The strong one is the bare-metal build, where no allocator exists to be called.
 
 #![cfg(feature = "alloc")]
@@ -28,6 +30,9 @@ use honeyguide::{Endpoint, Id};
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
+    /// Bytes in use, and the most since that was looked at.
+    static HELD: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
 struct Counting;
@@ -41,26 +46,36 @@ fn count() {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
+        hold(layout.size() as isize);
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count();
+        hold(layout.size() as isize);
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
+        hold(size as isize - layout.size() as isize);
         unsafe { System.realloc(ptr, layout, size) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        hold(-(layout.size() as isize));
         unsafe { System.dealloc(ptr, layout) }
     }
 }
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// So many bytes more on this thread, or fewer.
+fn hold(bytes: isize) {
+    let held = HELD.try_with(|held| held.replace(held.get() + bytes) + bytes).unwrap_or_default();
+    let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held)));
+}
 
 /// The result of `work` and how often it asked for memory.
 fn allocations<R>(work: impl FnOnce() -> R) -> (R, u64) {
@@ -69,8 +84,17 @@ fn allocations<R>(work: impl FnOnce() -> R) -> (R, u64) {
     (result, COUNT.with(Cell::get) - before)
 }
 
+/// The result of `work` and how many bytes more than before were in use at once.
+fn most_held<R>(work: impl FnOnce() -> R) -> (R, isize) {
+    let before = HELD.with(Cell::get);
+    let around = PEAK.with(|peak| peak.replace(before));
+    let result = work();
+    let most = PEAK.with(|peak| peak.replace(peak.get().max(around)));
+    (result, most - before)
+}
+
 mod counter {
-    use super::allocations;
+    use super::{allocations, most_held};
     use std::hint::black_box;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -88,6 +112,18 @@ mod counter {
         assert_eq!(allocations(|| black_box([0u8; 100])).1, 0);
         let ready = vec![0u8; 10];
         assert_eq!(allocations(|| drop(ready)).1, 0);
+    }
+
+    #[test]
+    fn it_sees_the_most_bytes_that_are_held_at_once() {
+        let bytes = |count: usize| drop(black_box(vec![0u8; count]));
+        assert_eq!(most_held(|| (bytes(700), bytes(300))).1, 700);
+        let mut growing = Vec::<u8>::with_capacity(100);
+        let (both, more) = most_held(|| {
+            growing.reserve_exact(150);
+            (black_box(vec![0u8; 10]), bytes(20)).0
+        });
+        assert_eq!((both.len(), more), (10, 80));
     }
 
     #[test]
@@ -456,9 +492,10 @@ fn an_allocating_call_would_be_told() {
 }
 
 mod reconcile {
-    use super::allocations;
+    use super::{allocations, most_held};
     use honeyguide::base::Rng;
     use honeyguide::negentropy::{Entry, Limits, Reconciler, ReconcilerConfig, Sealed, Step, Tree};
+    use honeyguide::negentropy::{RatelessInitiator, RatelessResponder, RatelessStep};
 
     /// Everything after the sets and the buffers are there: both ends of a whole session, sealed set and tree.
     #[test]
@@ -482,5 +519,37 @@ mod reconcile {
             }
         });
         assert_eq!((told, count), (90, 0));
+    }
+
+    /// N47, without the messages, whose symbols have 37 bytes.
+    #[test]
+    fn a_rateless_session_holds_80_bytes_for_each_symbol() {
+        let mut rng = Rng::from_seed([6; 32]);
+        let (mut rounds, mut sessions) = (0, 0);
+        for differences in [1, 30, 1000, 3000, 3600, 5000, 8000, 12_000].into_iter().chain([200; 30]) {
+            let mut entries = |n: u64| (0..n).map(|i| Entry { timestamp: i, id: rng.bytes() }).collect::<Vec<_>>();
+            let common = entries(1000);
+            let mut set = |n| Sealed::build([common.clone(), entries(n)].concat()).unwrap();
+            let (ours, theirs) = (set(differences / 2), set(differences - differences / 2));
+            let (mut client, server) = (RatelessInitiator::new(rng.bytes(), 1 << 16), RatelessResponder::new(1 << 16));
+            let (mut up, mut down) = (vec![0; RatelessInitiator::MESSAGE_LEN], vec![0; server.answer_len()]);
+            let (mut told, mut symbols) = (0, 0);
+            let mut len = client.initiate(&ours, &mut up).unwrap();
+            let ((), held) = most_held(|| {
+                loop {
+                    let reply = server.answer(&theirs, &up[..len], &mut down).unwrap();
+                    symbols += reply as isize / 37;
+                    rounds += 1;
+                    match client.reconcile(&ours, &down[..reply], &mut up, &mut |_| told += 1).unwrap() {
+                        RatelessStep::Reply(next) => len = next,
+                        step => break assert_eq!(step, RatelessStep::Done),
+                    }
+                }
+            });
+            sessions += 1;
+            assert_eq!(told, differences);
+            assert!(held <= 80 * symbols + 9000, "{differences} differences: {held} bytes for {symbols} symbols");
+        }
+        assert!(rounds > sessions, "no session asked for more");
     }
 }

@@ -48,7 +48,7 @@ impl KeptSymbols {
         }
         let symbol = Symbol::of(id, hash, count);
         let all = 0..self.symbols.len() as u64;
-        add_everywhere(&mut self.symbols, all, &symbol, hash, |_| ());
+        add_everywhere(&mut self.symbols, all, &symbol, hash, |_, _| ());
     }
 
     /// Bytes of memory in use, without what the allocator adds.

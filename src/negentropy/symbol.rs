@@ -81,6 +81,11 @@ impl Symbol {
         self.count
     }
 
+    /// Whether this may be one id, on either side.
+    pub fn is_alone(&self) -> bool {
+        matches!(self.count, 1 | -1)
+    }
+
     /// Whether this can be one id: the check is that of its hash.
     pub fn fits(&self, hash: u64) -> bool {
         (hash >> 32) as u32 == self.check
@@ -134,19 +139,20 @@ fn square_root(number: u32) -> u32 {
     root - u32::from(u64::from(root).pow(2) > u64::from(number))
 }
 
-/// Adds an id's symbol to those of a stretch of the stream, and shows which.
+/// Adds an id's symbol to those of a stretch of the stream, and shows where, and what has come of each.
+#[inline]
 pub fn add_everywhere(
     symbols: &mut [Symbol],
     range: Range<u64>,
     symbol: &Symbol,
     hash: u64,
-    mut visit: impl FnMut(usize),
+    mut visit: impl FnMut(usize, &Symbol),
 ) {
     for place in Places::of(hash).take_while(|place| *place < range.end).filter(|place| *place >= range.start) {
         let index = (place - range.start) as usize;
         if let Some(sum) = symbols.get_mut(index) {
             sum.add(symbol);
-            visit(index);
+            visit(index, sum);
         }
     }
 }

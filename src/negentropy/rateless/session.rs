@@ -99,8 +99,8 @@ impl RatelessInitiator {
     /// Bytes of our longest message.
     pub const MESSAGE_LEN: usize = 2 + 16 + varint::MAX_LEN + 16 + CELLS;
 
-    /// A session that receives at most `most` symbols (37 bytes each, and as much memory again). `key` has to be
-    /// random.
+    /// A session that receives at most `most` symbols: 37 bytes each in messages, and 80 bytes each of memory, at most
+    /// with a sound partner (N47). `key` has to be random.
     #[must_use]
     pub fn new(key: [u8; 16], most: u64) -> Self {
         let key = SessionKey(key);

@@ -59,6 +59,7 @@ impl Sketch {
     /// Takes away from new symbols what is known already.
     pub fn receive<S: SortedSet>(&mut self, set: &S, received: &[[u8; SYMBOL_LEN]]) {
         let start = self.symbols.len();
+        self.symbols.reserve_exact(received.len());
         self.symbols.extend(received.iter().map(Symbol::read));
         let range = start as u64..self.symbols.len() as u64;
         let fresh = self.symbols.get_mut(start..).unwrap_or_default();
@@ -70,17 +71,20 @@ impl Sketch {
         }
         for symbol in &self.found {
             let away = symbol.negative();
-            add_everywhere(fresh, range.clone(), &away, self.key.hash(&symbol.id()), |_| ());
+            add_everywhere(fresh, range.clone(), &away, self.key.hash(&symbol.id()), |_, _| ());
         }
     }
 
     /// Finds what stands alone and takes it out of all other symbols, as long as there is any. `false`: more
     /// differences than symbols, which no sound partner sends.
     pub fn peel(&mut self) -> bool {
-        let mut open: Vec<usize> = (0..self.symbols.len()).rev().collect();
+        let alone = self.symbols.iter().enumerate().rev().filter(|(_, symbol)| symbol.is_alone());
+        let mut open: Vec<usize> = alone.map(|(index, _)| index).collect();
+        // As many as there are differences in so many symbols (N46): what doubles takes up to twice that.
+        self.found.reserve_exact((self.symbols.len() / 4 * 3).saturating_sub(self.found.len()));
         let range = 0..self.symbols.len() as u64;
         while let Some(symbol) = open.pop().and_then(|index| self.symbols.get(index).copied()) {
-            if symbol.count() != 1 && symbol.count() != -1 {
+            if !symbol.is_alone() {
                 continue;
             }
             let hash = self.key.hash(&symbol.id());
@@ -92,14 +96,20 @@ impl Sketch {
             }
             self.found.push(symbol);
             let away = symbol.negative();
-            add_everywhere(&mut self.symbols, range.clone(), &away, hash, |index| open.push(index));
+            add_everywhere(&mut self.symbols, range.clone(), &away, hash, |index, left| {
+                if left.is_alone() {
+                    open.push(index);
+                }
+            });
         }
         true
     }
 
     /// Whether the own set with the differences applied is the set that the other side said to have. With kept symbols
     /// the other side is one of one's own ends, and is believed that it has what makes up its sum (N49).
-    pub fn is_right<S: SortedSet>(&self, set: &S, count: u64, fingerprint: &[u8; 16]) -> bool {
+    pub fn is_right<S: SortedSet>(&mut self, set: &S, count: u64, fingerprint: &[u8; 16]) -> bool {
+        // Nothing is left of them, and the check takes memory too.
+        self.symbols = Vec::new();
         let (mut sum, mut len) = (set.sum(0..set.len()), set.len() as u64);
         for symbol in &self.found {
             let id = Sum::from_id(&symbol.id());
@@ -146,7 +156,7 @@ pub fn encode<S: SortedSet>(set: &S, key: &SessionKey, range: Range<u64>, symbol
     set.scan(0..set.len(), |entry| {
         let hash = key.hash(&entry.id);
         let symbol = Symbol::of(&entry.id, hash, count);
-        add_everywhere(symbols, range.clone(), &symbol, hash, |_| ());
+        add_everywhere(symbols, range.clone(), &symbol, hash, |_, _| ());
         ControlFlow::Continue(())
     });
 }
