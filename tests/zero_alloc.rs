@@ -521,6 +521,25 @@ mod reconcile {
         assert_eq!((told, count), (90, 0));
     }
 
+    /// A relay has thousands of sessions that it answers.
+    #[test]
+    fn a_session_that_answers_takes_less_than_a_kilobyte() {
+        let mut limits = Limits::initiator();
+        limits.message = 4096;
+        let config = ReconcilerConfig::new(limits).with_frame_limit(4096);
+        let own = size_of::<Reconciler<'_>>();
+        println!("a session itself: {own} bytes");
+        assert!(own < 768, "{own} bytes");
+        let (_responder, count) = allocations(|| Reconciler::responder(config.clone()).unwrap());
+        assert_eq!(count, 0);
+        let mut scratch = [0; 128];
+        let (_lent, held) = most_held(|| Reconciler::initiator_in(config.clone(), &mut scratch).unwrap());
+        assert!(held < 3000, "{held} bytes");
+        let (_owned, held) = most_held(|| Reconciler::initiator(config).unwrap());
+        println!("beside scratch and message memory, an initiator has {} bytes", held - 512 - 4096);
+        assert!(held - 512 - 4096 < 8000, "{held} bytes");
+    }
+
     /// N47, without the messages, whose symbols have 37 bytes.
     #[test]
     fn a_rateless_session_holds_80_bytes_for_each_symbol() {

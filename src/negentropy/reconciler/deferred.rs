@@ -11,16 +11,17 @@
 
 use core::fmt;
 
+use crate::base::list;
 use crate::negentropy::message::{Bound, FrameReader, Strictness};
 use crate::negentropy::reconciler::party::MessageMemory;
 use crate::negentropy::split::MessageSurvey;
 
-/// Most ends of messages that are set aside at once; a session goes about ten levels deep.
-const TAILS: usize = 32;
+/// Lent or owned, for the places of those ends.
+pub type TailMemory<'s> = list::Memory<'s, Tail>;
 
 /// The end of a message.
 #[derive(Clone, Copy)]
-struct Tail {
+pub struct Tail {
     /// Where its bytes begin, and where what is left of them does.
     start: usize,
     at: usize,
@@ -31,24 +32,34 @@ struct Tail {
     survey: Option<MessageSurvey>,
 }
 
+impl Default for Tail {
+    fn default() -> Self {
+        Tail { start: 0, at: 0, last: Bound::ZERO, from: Bound::ZERO, survey: None }
+    }
+}
+
 /// Ends of messages, the highest first.
 pub struct Deferred<'s> {
     memory: MessageMemory<'s>,
     used: usize,
-    tails: [Tail; TAILS],
+    tails: TailMemory<'s>,
     count: usize,
 }
 
 impl<'s> Deferred<'s> {
-    /// With as much memory as there is for the bytes of messages; none: nothing is ever set aside.
-    pub fn new(memory: MessageMemory<'s>) -> Self {
-        let none = Tail { start: 0, at: 0, last: Bound::ZERO, from: Bound::ZERO, survey: None };
-        Deferred { memory, used: 0, tails: [none; TAILS], count: 0 }
+    /// With as much memory as there is for the bytes of messages and for their places.
+    pub fn new(memory: MessageMemory<'s>, tails: TailMemory<'s>) -> Self {
+        Deferred { memory, used: 0, tails, count: 0 }
+    }
+
+    /// Without any: of who answers, nothing is set aside, and of who asks in lent memory neither.
+    pub fn none() -> Self {
+        Deferred::new(MessageMemory::Lent(&mut []), TailMemory::Lent(&mut []))
     }
 
     /// Where the lowest of them begins, or that which so many are below.
     pub fn front(&self, below: usize) -> Option<Bound> {
-        self.tails.get(self.count.checked_sub(1 + below)?).map(|tail| tail.from)
+        self.tails.used().get(self.count.checked_sub(1 + below)?).map(|tail| tail.from)
     }
 
     /// Sets aside what `rest` has not read of a message that is answered below `from`. `false`: there is no room.
@@ -56,7 +67,8 @@ impl<'s> Deferred<'s> {
         let (bytes, start) = (rest.rest(), self.used);
         let end = start.saturating_add(bytes.len());
         let place = self.memory.first(end).and_then(|used| used.get_mut(start..));
-        let (Some(place), Some(tail)) = (place, self.tails.get_mut(self.count)) else { return false };
+        let tail = self.tails.first(self.count + 1).and_then(<[Tail]>::last_mut);
+        let (Some(place), Some(tail)) = (place, tail) else { return false };
         place.copy_from_slice(bytes);
         *tail = Tail { start, at: start, last: rest.last_bound(), from, survey };
         (self.used, self.count) = (end, self.count + 1);
@@ -73,7 +85,7 @@ impl<'s> Deferred<'s> {
     /// Of the lowest of them, so many bytes are left, and it is answered below `from`.
     pub fn advance(&mut self, left: usize, last: Bound, from: Bound) {
         let at = self.used.saturating_sub(left);
-        if let Some(tail) = self.count.checked_sub(1).and_then(|last| self.tails.get_mut(last)) {
+        if let Some(tail) = self.tails.first(self.count).and_then(<[Tail]>::last_mut) {
             *tail = Tail { at, last, from, ..*tail };
         }
     }
@@ -91,7 +103,7 @@ impl<'s> Deferred<'s> {
     }
 
     fn last(&self) -> Option<&Tail> {
-        self.tails.get(self.count.checked_sub(1)?)
+        self.tails.used().get(self.count.checked_sub(1)?)
     }
 }
 

@@ -58,7 +58,8 @@ impl<'s> Party<'s> {
     pub fn new(role: Role, config: ReconcilerConfig, scratch: Scratch<'s>) -> Self {
         let random = config.random_splits.map(Rng::from_seed);
         let (needs, named, most_named, again) = (0, 0, FREE_HAVES, 0);
-        let (messages, framed, pace, settled) = (0, false, Pace::default(), Stretches::default());
+        let (messages, framed, pace) = (0, false, Pace::default());
+        let settled = Stretches::new(role == Role::Initiator);
         Party { role, config, scratch, random, messages, needs, named, most_named, again, framed, pace, settled }
     }
 

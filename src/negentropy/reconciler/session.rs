@@ -6,7 +6,7 @@ use crate::negentropy::error::ReconcileError;
 use crate::negentropy::message::{self, Bound, Entry, FrameReader, VERSION};
 use crate::negentropy::reconciler::deferred::Deferred;
 use crate::negentropy::reconciler::news::SessionNews;
-use crate::negentropy::reconciler::party::{MessageMemory, Party, Role, Scratch};
+use crate::negentropy::reconciler::party::{Party, Role, Scratch};
 use crate::negentropy::reconciler::reading;
 use crate::negentropy::reconciler::survey::survey;
 use crate::negentropy::reconciler::turn::{Turn, Written};
@@ -81,20 +81,21 @@ pub struct Reconciler<'s> {
 impl<'s> Reconciler<'s> {
     /// The side that asks and learns, in lent memory: `scratch` has one word for each id that a received list may have,
     /// [`ReconcilerConfig::scratch_len`]. It has no memory to set aside what its frames have no room for (N26): with
-    /// small frames a session takes more rounds. `Reconciler::initiator` (feature `alloc`) allocates both.
+    /// small frames a session takes more rounds. `Reconciler::initiator` (feature `alloc`) allocates both. With that
+    /// feature 3 kB for what is settled (N38) are allocated here too, once; otherwise they lie in the session itself.
     ///
     /// # Errors
     ///
     /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), or the limit of
     /// messages is below that or above [`MAX_MESSAGE`](ReconcilerConfig::MAX_MESSAGE).
     pub fn initiator_in(config: ReconcilerConfig, scratch: &'s mut [u32]) -> Result<Self, ConfigError> {
-        Reconciler::asking(config, Scratch::Lent(scratch), MessageMemory::Lent(&mut []))
+        Reconciler::asking(config, Scratch::Lent(scratch), Deferred::none())
     }
 
     pub(super) fn asking(
         config: ReconcilerConfig,
         scratch: Scratch<'s>,
-        deferred: MessageMemory<'s>,
+        deferred: Deferred<'s>,
     ) -> Result<Self, ConfigError> {
         Reconciler::new(Party::new(Role::Initiator, config, scratch), SessionPhase::Fresh, deferred)
     }
@@ -107,10 +108,10 @@ impl<'s> Reconciler<'s> {
     /// messages is below that or above [`MAX_MESSAGE`](ReconcilerConfig::MAX_MESSAGE).
     pub fn responder(config: ReconcilerConfig) -> Result<Self, ConfigError> {
         let party = Party::new(Role::Responder, config, Scratch::Lent(&mut []));
-        Reconciler::new(party, SessionPhase::Open, MessageMemory::Lent(&mut []))
+        Reconciler::new(party, SessionPhase::Open, Deferred::none())
     }
 
-    fn new(party: Party<'s>, phase: SessionPhase, deferred: MessageMemory<'s>) -> Result<Self, ConfigError> {
+    fn new(party: Party<'s>, phase: SessionPhase, deferred: Deferred<'s>) -> Result<Self, ConfigError> {
         if (1..MIN_FRAME).contains(&party.config().frame_limit) {
             return Err(ConfigError::new(
                 "frame_limit",
@@ -127,7 +128,6 @@ impl<'s> Reconciler<'s> {
             let most = ReconcilerConfig::MAX_MESSAGE as u64;
             return Err(ConfigError::new("limits.message", message as u64, "at most", most));
         }
-        let deferred = Deferred::new(deferred);
         Ok(Reconciler { party, phase, deferred, news: SessionNews::default(), settled: Bound::ZERO })
     }
 

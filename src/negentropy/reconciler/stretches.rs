@@ -13,6 +13,7 @@
 use core::fmt;
 use core::ops::Range;
 
+use crate::base::list::SmallList;
 use crate::negentropy::message::Entry;
 
 /// Most stretches that are remembered.
@@ -37,17 +38,17 @@ impl Stretch {
 
 /// Stretches that neither overlap nor touch, in order.
 pub struct Stretches {
-    places: [Stretch; STRETCHES],
+    places: SmallList<Stretch, STRETCHES>,
     count: usize,
 }
 
-impl Default for Stretches {
-    fn default() -> Self {
-        Stretches { places: [Stretch::default(); STRETCHES], count: 0 }
-    }
-}
-
 impl Stretches {
+    /// For a side that asks: with places. One that answers remembers nothing, and may be one of many.
+    pub fn new(asks: bool) -> Self {
+        let places = if asks { STRETCHES } else { 0 };
+        Stretches { places: core::iter::repeat_n(Stretch::default(), places).collect(), count: 0 }
+    }
+
     /// Whether a range lies within one of them; one that does not ascend is empty (N9) and lies nowhere.
     pub fn cover(&self, from: &Entry, to: &Entry) -> bool {
         let at = self.used().partition_point(|stretch| stretch.to < *to);
@@ -76,7 +77,7 @@ impl Stretches {
             to: all.to.max(stretch.to),
             told: all.told.saturating_add(stretch.told),
         });
-        if all.told == 0 || all.from >= all.to {
+        if all.told == 0 || all.from >= all.to || self.places.is_empty() {
             return;
         }
         self.take_out(first..end);
@@ -145,7 +146,7 @@ mod tests {
     fn what_is_covered_was_added_and_all_of_it_is_as_long_as_there_is_room() {
         let mut rng = Rng::from_seed([81; 32]);
         for round in 0..300 {
-            let (mut stretches, mut model, wide) = (Stretches::default(), [false; 300], [3, 20, 60][round % 3]);
+            let (mut stretches, mut model, wide) = (Stretches::new(true), [false; 300], [3, 20, 60][round % 3]);
             let mut all_fitted = true;
             for _ in 0..100 {
                 let from = u64::from(rng.below(300));
@@ -178,7 +179,7 @@ mod tests {
     /// N9: the bounds of a lenient message may go back.
     #[test]
     fn a_range_that_ends_where_it_begins_or_before_lies_within_nothing() {
-        let mut stretches = Stretches::default();
+        let mut stretches = Stretches::new(true);
         add(&mut stretches, 10, 20, 1);
         for (from, to) in [(15, 15), (10, 10), (20, 20), (19, 12), (100, 15), (100, 20), (20, 10)] {
             assert!(!stretches.cover(&at(from), &at(to)), "{from} to {to}");
@@ -188,7 +189,7 @@ mod tests {
 
     #[test]
     fn without_a_place_the_one_of_which_least_was_told_goes() {
-        let mut stretches = Stretches::default();
+        let mut stretches = Stretches::new(true);
         (0..32).for_each(|i| add(&mut stretches, 10 * i, 10 * i + 1, 5 + (i + 16) % 32));
         assert!(stretches.cover(&at(160), &at(161)));
         add(&mut stretches, 155, 156, 5);
@@ -205,8 +206,16 @@ mod tests {
     }
 
     #[test]
+    fn a_side_that_answers_remembers_nothing() {
+        let mut stretches = Stretches::new(false);
+        add(&mut stretches, 5, 8, 3);
+        assert!(!stretches.cover(&at(5), &at(8)) && stretches.beyond(&at(5)).is_none());
+        assert!(!stretches.walk().covers(&at(6)));
+    }
+
+    #[test]
     fn of_what_nothing_was_told_only_what_touches_something_is_remembered() {
-        let mut stretches = Stretches::default();
+        let mut stretches = Stretches::new(true);
         add(&mut stretches, 5, 8, 0);
         assert!(!stretches.cover(&at(5), &at(8)));
         add(&mut stretches, 8, 9, 1);
