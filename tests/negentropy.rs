@@ -165,6 +165,24 @@ fn every_malformed_message_has_its_end_in_both_roles() {
     assert_eq!(cases.len(), 56);
 }
 
+/// N24. The own list would be an answer, too, but nobody lacks any of it.
+#[test]
+fn to_a_list_of_just_what_it_has_an_adaptive_responder_has_nothing_to_say() {
+    let entry = |n: u8| Entry { timestamp: n.into(), id: [n; 32] };
+    let set = Sealed::build((1..9).map(entry).collect()).unwrap();
+    for from in 1..9 {
+        // A range up to `from` to be passed over, and the ids from there on.
+        let ids: Vec<_> = (from..9).flat_map(|n| [n; 32]).collect();
+        let message = [&[0x61, from + 1, 0, 0, 0, 0, 2, 9 - from], &ids[..]].concat();
+        let config = ReconcilerConfig::new(Limits::trusting(BUFFER));
+        let mut out = vec![0; BUFFER];
+        for (config, is_brief) in [(config.clone(), true), (config.conformance(), false)] {
+            let step = Reconciler::responder(config).unwrap().reconcile(&set, &message, &mut out, &mut |_| ());
+            assert_eq!(step == Ok(Step::Reply(1)), is_brief, "from {from}: {step:?}");
+        }
+    }
+}
+
 #[test]
 fn a_responder_survives_a_message_of_a_future_version() {
     let set = Sealed::build(Vec::new()).unwrap();

@@ -296,4 +296,14 @@ mod tests {
         let mut exchange = Exchange { have: [[2; 32]].into(), ..Exchange::default() };
         assert!(exchange.check(&one, &other).is_ok());
     }
+
+    #[test]
+    fn how_far_a_long_file_is_read_is_told_at_times() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let lines: String = (0..65_537).map(|n| format!("{n},{n:064x}\n")).collect();
+        std::io::Write::write_all(&mut file, lines.as_bytes()).unwrap();
+        let (bar, name) = (ProgressBar::hidden(), file.path().display());
+        assert_eq!(read(file.path(), &bar, &mut Times::default()).unwrap().len(), 65_537);
+        assert_eq!(bar.message(), format!("reading {name}: 65536 lines"));
+    }
 }
