@@ -55,7 +55,11 @@ fn with_manners(transactions: usize, manners: Vec<Manner>) -> (Lab, Vec<Endpoint
 
 /// Puts version 4 in place of version 3; how that ended, and whom it was sent to.
 fn replace_version_3(lab: &mut Lab) -> (Outcome, Vec<Endpoint>) {
-    let item = Item::mutable(&SECRET_KEY, b"5:hello").seq(4).sign().unwrap();
+    replace_version_3_with(lab, 4)
+}
+
+fn replace_version_3_with(lab: &mut Lab, seq: i64) -> (Outcome, Vec<Endpoint>) {
+    let item = Item::mutable(&SECRET_KEY, b"5:hello").seq(seq).sign().unwrap();
     lab.sent.clear();
     let outcome = lab.operate(|node, now| {
         node.put_mutable(now, 1, &item, Some(3)).unwrap();
@@ -152,4 +156,41 @@ fn a_put_with_cas_that_is_repeated_is_stored_where_its_very_item_is_held() {
         let refused = outcome.refused.total();
         assert_eq!((outcome.stored.all, refused), (8, 0), "{transactions} transactions, {held_by} hold it");
     }
+}
+
+/// Whoever is heard first: a version of somebody else that is newer than the expected one supersedes the put, also when
+/// it is no newer than the very item that one node holds already.
+#[test]
+fn a_rival_supersedes_a_put_whether_it_or_the_very_item_is_seen_first() {
+    for (seq, rival) in [(4, 4), (5, 4), (4, 5)] {
+        for rival_first in [false, true] {
+            let mut manners: Vec<_> = (0..16).map(|_| honest(3, b"3:old")).collect();
+            let rivals = || Manner { refuses: Some(301), ..honest(rival, b"5:rival") };
+            manners[..3].fill_with(rivals);
+            manners[usize::from(rival_first)] = honest(seq, b"5:hello");
+            let (mut lab, near) = with_manners(32, manners);
+            let before = lab.stats().verifications;
+            let (outcome, mut stored_at) = replace_version_3_with(&mut lab, seq);
+            stored_at.sort();
+            let mut all = near[..3].to_vec();
+            all.sort();
+            let said = format!("{seq} against {rival}, the rival first: {rival_first}");
+            assert_eq!(stored_at, all, "{said}");
+            assert_eq!((outcome.stored.all, outcome.refused.cas_mismatch), (1, 2), "{said}");
+            assert_eq!(outcome.held_seq, Some(seq.max(rival)), "{said}");
+            let verified = lab.stats().verifications - before;
+            assert!(verified <= 3, "{said}: its own, the very item and one rival, not {verified}");
+        }
+    }
+}
+
+/// The same without a signature that fits is nothing.
+#[test]
+fn a_forged_rival_supersedes_no_put_after_the_very_item_was_seen() {
+    let mut manners: Vec<_> = (0..16).map(|_| honest(3, b"3:old")).collect();
+    manners[0] = Manner { refuses: Some(301), ..honest(4, b"5:hello") };
+    manners[1] = Manner { held: version(4, b"5:rival", &[7; 64]), refuses: Some(302) };
+    let (mut lab, _) = with_manners(32, manners);
+    let (outcome, _) = replace_version_3(&mut lab);
+    assert_eq!((outcome.stored.all, outcome.invalid), (8, 1));
 }

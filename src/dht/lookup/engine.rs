@@ -435,6 +435,11 @@ impl Lookup {
         self.conflict = Conflict::Superseded;
     }
 
+    /// Whether such a version was seen.
+    pub fn is_superseded(&self) -> bool {
+        self.conflict == Conflict::Superseded
+    }
+
     /// Whether a candidate returned the very item that is to be stored.
     pub fn holds(&self, w: &LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> bool {
         self.find(w, id, endpoint).is_some_and(|place| w.candidates[place].version == Version::Same)

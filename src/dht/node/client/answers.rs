@@ -133,15 +133,18 @@ impl Delivery<'_, '_, '_, '_, '_> {
         if let Some((version, value)) = self.answer.version()
             && version.key == payload.key()
         {
-            // One check of a signature for each version that is newer than all before.
-            if payload.held_seq().is_none_or(|held| version.seq > held) {
+            let lookup = operation.lookup_mut();
+            let supersedes = !is_same && !lookup.is_superseded() && cas.is_some_and(|expected| version.seq > expected);
+            // One check of a signature for each version that is newer than all before, and for the first that
+            // supersedes the put: the very item may be as new, and seen before.
+            if supersedes || payload.held_seq().is_none_or(|held| version.seq > held) {
                 self.cx.stats_mut().verifications += 1;
                 if !payload.is_genuine(&version, value) {
                     return operation.on_invalid();
                 }
                 payload.on_held(version.seq);
-                if !is_same && cas.is_some_and(|expected| version.seq > expected) {
-                    operation.lookup_mut().on_superseded();
+                if supersedes {
+                    lookup.on_superseded();
                 }
             }
             counts = true;
