@@ -194,3 +194,16 @@ fn a_forged_rival_supersedes_no_put_after_the_very_item_was_seen() {
     let (outcome, _) = replace_version_3(&mut lab);
     assert_eq!((outcome.stored.all, outcome.invalid), (8, 1));
 }
+
+/// Rule L24: who refuses may hold the newer version by now.
+#[test]
+fn a_refusal_by_who_held_the_very_item_is_a_refusal_once_the_put_is_superseded() {
+    for code in [301, 302] {
+        let mut manners: Vec<_> = (0..16).map(|_| honest(3, b"3:old")).collect();
+        manners[0] = Manner { refuses: Some(code), ..honest(4, b"5:hello") };
+        manners[1] = Manner { refuses: Some(code), ..honest(5, b"5:newer") };
+        let (mut lab, _) = with_manners(32, manners);
+        let (outcome, _) = replace_version_3(&mut lab);
+        assert_eq!((outcome.stored.all, outcome.refused.total()), (0, 2), "{code}");
+    }
+}

@@ -440,9 +440,10 @@ impl Lookup {
         self.conflict == Conflict::Superseded
     }
 
-    /// Whether a candidate returned the very item that is to be stored.
+    /// Whether a candidate returned the very item that is to be stored, and nothing says that it has lost it since.
     pub fn holds(&self, w: &LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> bool {
-        self.find(w, id, endpoint).is_some_and(|place| w.candidates[place].version == Version::Same)
+        let is_same = |place: usize| w.candidates[place].version == Version::Same;
+        !self.is_superseded() && self.find(w, id, endpoint).is_some_and(is_same)
     }
 
     /// The soft timeout of a query passed: its slot is free, its answer still welcome.
