@@ -130,7 +130,8 @@ impl<'s> Members<'s> {
 
     /// Shows `visit` the `n` contacts nearest to `target` that may be handed out, nearest first: those that are not bad
     /// and not `skip`, the one who asks. Costs a few binary searches, whatever the size of the table.
-    pub(super) fn closest(&self, target: &Id, skip: Option<&Endpoint>, n: usize, mut visit: impl FnMut(&Contact)) {
+    // One copy of the walk, whoever visits: another takes more than a kilobyte of flash.
+    pub(super) fn closest(&self, target: &Id, skip: Option<&Endpoint>, n: usize, visit: &mut dyn FnMut(&Contact)) {
         let mut left = n;
         if left == 0 {
             return;

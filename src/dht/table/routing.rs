@@ -85,8 +85,8 @@ impl<'s> Table<'s> {
 
     /// Shows `visit` the `n` contacts nearest to `target` that may be handed out, nearest first: those that are not bad
     /// and not `skip`, the one who asks. Costs a few binary searches, whatever the size of the table.
-    pub fn closest(&self, target: &Id, skip: Option<&Endpoint>, n: usize, visit: impl FnMut(&Contact)) {
-        self.members.closest(target, skip, n, visit);
+    pub fn closest(&self, target: &Id, skip: Option<&Endpoint>, n: usize, mut visit: impl FnMut(&Contact)) {
+        self.members.closest(target, skip, n, &mut visit);
     }
 
     /// Those that wait to be checked and that somebody named, and whether their ids fit their addresses.
