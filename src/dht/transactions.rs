@@ -207,12 +207,16 @@ impl<'s> Transactions<'s> {
     /// Recounts everything that has to hold.
     #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
-        let open = || self.indexes().filter_map(|index| self.at(index));
-        assert!(open().is_sorted_by_key(|open| open.sent), "in the order of sending");
-        assert_eq!(open().count(), self.len(), "only open queries have an age");
+        assert!(self.iter().is_sorted_by_key(|open| open.sent), "in the order of sending");
+        assert_eq!(self.iter().count(), self.len(), "only open queries have an age");
         let all = self.entries.iter().filter(|entry| entry.open.is_some()).count();
         assert_eq!(all, self.len(), "and all of them");
-        assert_eq!(open().filter(|open| open.of_upkeep).count(), self.of_upkeep);
+        assert_eq!(self.iter().filter(|open| open.of_upkeep).count(), self.of_upkeep);
+    }
+
+    /// The open queries, in the order of sending.
+    pub fn iter(&self) -> impl Iterator<Item = &Open> {
+        self.indexes().filter_map(|index| self.at(index))
     }
 
     /// The places of open queries, in the order of sending.

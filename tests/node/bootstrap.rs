@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use honeyguide::Id;
 use honeyguide::base::Rng;
-use honeyguide::dht::Reason;
+use honeyguide::dht::{LinkId, Reason};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::Method;
-use honeyguide::{Config, Endpoint};
+use honeyguide::{Config, Endpoint, Id, Input};
 
-use crate::lab::{LATENCY, Lab, config, honest_answer, nodes, pair, raw, reply};
+use crate::lab::{LATENCY, Lab, config, error, honest_answer, nodes, pair, raw, reply};
 use crate::world::News;
 
 const TARGET: Id = Id([0x42; 20]);
@@ -101,4 +100,88 @@ fn who_waits_for_a_place_asks_each_bootstrap_node_that_is_still_kept() {
     lab.run(Duration::from_secs(20));
     let times: Vec<_> = routers.iter().map(|&router| asked(&lab, router).len()).collect();
     assert_eq!(times, [1; 16]);
+}
+
+/// A bootstrap node names a node.
+fn one_names(lab: &mut Lab, one: Endpoint, named: Endpoint) {
+    let mut rng = Rng::from_seed([5; 32]);
+    let [id, of_named] = [one, named].map(|node| Id::secure(node.ip(), &mut rng));
+    let tid = asked(lab, one).remove(0);
+    lab.give(one, &reply(&tid, &id, &nodes(&[(of_named, named)])));
+    lab.run(Duration::from_secs(5));
+}
+
+/// Nobody knows who is there, so it is no candidate that has failed.
+#[test]
+fn a_bootstrap_node_that_failed_is_found_like_any_other() {
+    type Failure = fn(&mut Lab, Endpoint, &[u8]);
+    let failures: [Failure; 4] = [
+        |lab, to, _| lab.input(Input::SendFailed { link: LinkId(0), to }),
+        |lab, to, _| lab.input(Input::Refused { link: LinkId(0), to }),
+        |lab, from, tid| drop(lab.give(from, &error(tid, 202))),
+        |lab, from, tid| drop(lab.give(from, &[b"d1:r5:wrong1:t4:", tid, b"1:y1:re"].concat())),
+    ];
+    for (n, fail) in failures.into_iter().enumerate() {
+        let (mut lab, routers) = told_of(config(), 2);
+        lab.node.get_peers(lab.now, 1, TARGET).unwrap();
+        lab.drain();
+        let tid = asked(&lab, routers[0]).remove(0);
+        fail(&mut lab, routers[0], &tid);
+        one_names(&mut lab, routers[1], routers[0]);
+        assert_eq!(asked(&lab, routers[0]).len(), 2, "failure {n}");
+    }
+}
+
+/// The first is silent; it is named when its hard timeout has passed.
+#[test]
+fn a_bootstrap_node_that_was_silent_is_found_like_any_other() {
+    let (mut lab, routers) = told_of(config(), 2);
+    let third = (Id::secure(lab.addr(3, 0).ip(), &mut Rng::from_seed([6; 32])), lab.addr(3, 0));
+    lab.node.get_peers(lab.now, 1, TARGET).unwrap();
+    lab.drain();
+    lab.run(Duration::from_millis(1900));
+    let tid = asked(&lab, routers[1]).remove(0);
+    lab.give(routers[1], &reply(&tid, &Id::secure(routers[1].ip(), &mut Rng::from_seed([5; 32])), &nodes(&[third])));
+    lab.run(Duration::from_millis(200));
+    let tid = asked(&lab, third.1).remove(0);
+    let first = (Id::secure(routers[0].ip(), &mut Rng::from_seed([4; 32])), routers[0]);
+    assert_eq!(asked(&lab, routers[0]).len(), 1);
+    lab.give(third.1, &reply(&tid, &third.0, &nodes(&[first])));
+    lab.run(Duration::from_secs(5));
+    assert_eq!(asked(&lab, routers[0]).len(), 2);
+}
+
+/// Sixteen are kept: one that was told of later has its place in the list, and was not asked.
+#[test]
+fn a_bootstrap_node_that_took_the_place_of_one_that_was_asked_is_found_like_any_other() {
+    let (mut lab, routers) = told_of(config(), 16);
+    lab.node.get_peers(lab.now, 1, TARGET).unwrap();
+    lab.drain();
+    let later = lab.addr(2, 0);
+    lab.node.bootstrap(lab.now, 9, &[later]).unwrap();
+    lab.node.cancel(lab.now, 9);
+    one_names(&mut lab, routers[1], later);
+    assert_eq!(asked(&lab, later).len(), 1);
+}
+
+#[test]
+fn a_bootstrap_node_that_lost_its_place_while_it_was_asked_is_not_asked_again() {
+    let (mut lab, routers) = told_of(config(), 16);
+    lab.node.get_peers(lab.now, 1, TARGET).unwrap();
+    lab.drain();
+    let later = lab.addr(2, 0);
+    lab.node.bootstrap(lab.now, 9, &[later]).unwrap();
+    lab.node.cancel(lab.now, 9);
+    one_names(&mut lab, routers[1], routers[0]);
+    assert_eq!(asked(&lab, routers[0]).len(), 1);
+}
+
+#[test]
+fn a_bootstrap_node_that_names_itself_by_another_id_is_asked_once() {
+    let (mut lab, routers) = told_of(config(), 1);
+    lab.node.get_peers(lab.now, 1, TARGET).unwrap();
+    lab.drain();
+    one_names(&mut lab, routers[0], routers[0]);
+    assert_eq!(asked(&lab, routers[0]).len(), 1);
+    assert_eq!(lab.outcome().map(|outcome| (outcome.reason, outcome.answered)), Some((Reason::Converged, 1)));
 }

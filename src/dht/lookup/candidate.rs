@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::{Distance, Id};
 use crate::krpc::message::MAX_TOKEN;
 
@@ -124,6 +124,14 @@ pub struct Offer {
     pub hops: u8,
     /// Its id fits its address (BEP 42).
     pub secure: bool,
+}
+
+/// The network that one confirmation of a store counts for: /24, /48.
+pub(super) fn site_of(node: &Endpoint) -> u64 {
+    match node.family() {
+        Family::V4 => node.network(),
+        Family::V6 => node.network() >> 16,
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! What to do next, and when it is over.
 
-use super::candidate::{Candidate, CandidateState, Class, Conflict, LookupWindow, NO_TOKEN, Offer, TokenCell, Version};
+use super::candidate::{
+    Candidate, CandidateState, Class, Conflict, LookupWindow, NO_TOKEN, Offer, TokenCell, Version, site_of,
+};
 use super::rules::Rules;
 use super::survey::{Standing, WindowSurvey};
 use crate::base::time::{Duration, Instant};
-use crate::krpc::endpoint::{Endpoint, Family, Network};
+use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::{Distance, Id};
 use crate::krpc::message::MAX_TOKEN;
 
@@ -359,6 +361,11 @@ impl Lookup {
         self.unidentified = self.unidentified.saturating_add(1);
     }
 
+    /// Whether an answer from such an address is awaited.
+    pub fn awaits_unidentified(&self) -> bool {
+        self.unidentified > 0
+    }
+
     /// A bootstrap node failed.
     pub fn on_bootstrap_failed(&mut self) {
         self.unidentified = self.unidentified.saturating_sub(1);
@@ -586,13 +593,5 @@ impl Lookup {
         }
         assert_eq!(self.in_flight, in_flight, "slots are freed and taken by queries alone");
         assert_eq!(usize::from(self.unidentified), unidentified, "none is waited for that was not asked");
-    }
-}
-
-/// The network that one confirmation of a store counts for: /24, /48.
-fn site_of(node: &Endpoint) -> u64 {
-    match node.family() {
-        Family::V4 => node.network(),
-        Family::V6 => node.network() >> 16,
     }
 }

@@ -258,7 +258,7 @@ impl<'s> Node<'s> {
             return self.fail(index, QueryFailure::WrongId);
         }
         if let Some(open) = self.rpc.on_answer(&mut self.cx, &mut self.links, index, response) {
-            self.client.on_answer(&mut self.cx, &mut self.links, &open, response);
+            self.client.on_answer(&mut self.cx, &mut self.links, &self.rpc, &open, response);
         }
     }
 

@@ -151,6 +151,11 @@ impl<'s> Rpc<'s> {
         self.transactions.find_by_endpoint(to, link)
     }
 
+    /// The open queries for `purpose`. Scans all that are open.
+    pub(super) fn open_for(&self, purpose: Purpose) -> impl Iterator<Item = &Open> {
+        self.transactions.iter().filter(move |open| open.purpose == purpose)
+    }
+
     pub(super) fn query(&self, index: u16) -> Option<&Open> {
         self.transactions.at(index)
     }
@@ -277,14 +282,6 @@ impl<'s> Rpc<'s> {
             );
         }
         assert_eq!(self.upkeep_in_flight, of_upkeep);
-    }
-
-    /// The open queries for `purpose`.
-    #[cfg(any(test, debug_assertions))]
-    pub(super) fn open_for(&self, purpose: Purpose) -> impl Iterator<Item = &Open> {
-        (0..self.transactions.capacity() as u16)
-            .filter_map(|index| self.transactions.at(index))
-            .filter(move |open| open.purpose == purpose)
     }
 
     /// Whether no query is open.

@@ -232,12 +232,13 @@ impl<'s> Client<'s> {
         &mut self,
         cx: &mut Context<'_>,
         links: &mut Links<'_>,
+        rpc: &Rpc<'_>,
         open: &Open,
         response: &Response<'_>,
     ) {
         let Some((key, stage)) = open.step() else { return };
         if let Some(mut active) = self.operations.running(key) {
-            named_nodes::offer(cx, links, &mut active, &self.bootstrap_nodes, open, response);
+            named_nodes::offer(cx, links, &mut active, rpc, open, response);
         }
         let first_of_network = stage == Stage::Store && !self.operations.has_stored_near(key, &open.to);
         let Some(mut active) = self.operations.running(key) else { return };

@@ -6,20 +6,21 @@ use crate::dht::lookup::{Class, Offer, SHARE};
 use crate::dht::node::client::operation::Active;
 use crate::dht::node::context::Context;
 use crate::dht::node::link::{Link, Links};
+use crate::dht::node::rpc::Rpc;
 use crate::dht::table::Table;
-use crate::dht::transactions::Open;
+use crate::dht::transactions::{Open, Purpose, Stage};
 use crate::krpc::compact;
 use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 use crate::krpc::message::Response;
 
-/// Offers the nodes that a response names: those of the link's family to the lookup, but for bootstrap nodes that it
-/// has asked (L2), others to their own table.
+/// Offers the nodes that a response names: those of the link's family to the lookup, but for bootstrap nodes whose
+/// answer it awaits (L2), others to their own table.
 pub(super) fn offer(
     cx: &Context<'_>,
     links: &mut Links<'_>,
     active: &mut Active<'_>,
-    bootstrap_nodes: &[Endpoint],
+    rpc: &Rpc<'_>,
     open: &Open,
     response: &Response<'_>,
 ) {
@@ -30,7 +31,8 @@ pub(super) fn offer(
         let hops = active.hops_behind(open);
         let target = *active.operation().target();
         for (id, endpoint) in nearest(response, link, &target) {
-            if active.operation().has_asked(bootstrap_nodes, &endpoint) {
+            // Who answers is a candidate already, or about to be one with the id that it says itself.
+            if endpoint == open.to || active.operation().awaits_bootstrap_nodes() && is_awaited(rpc, open, &endpoint) {
                 continue;
             }
             let (class, secure) = (link.class_of(now, &id, &endpoint), id.is_secure_for(endpoint.ip()));
@@ -40,6 +42,12 @@ pub(super) fn offer(
     for (_, other) in links.iter_mut().filter(|(_, link)| link.family() != family) {
         for_each_node(response, other.family(), SHARE, |id, endpoint| other.offer(now, &id, endpoint));
     }
+}
+
+/// Whether the operation that asked awaits the answer of this bootstrap node.
+fn is_awaited(rpc: &Rpc<'_>, open: &Open, node: &Endpoint) -> bool {
+    let Some((key, _)) = open.step() else { return false };
+    rpc.open_for(Purpose::Operation { key, stage: Stage::Bootstrap }).any(|open| open.to == *node)
 }
 
 /// Offers those that were named before and wait to be checked to a lookup that has nobody else to start from (L5).

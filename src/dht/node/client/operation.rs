@@ -252,10 +252,9 @@ impl OperationState {
         self.next_bootstrap = 0;
     }
 
-    /// Whether it has asked this one of the bootstrap nodes.
-    pub(super) fn has_asked(&self, bootstrap_nodes: &[Endpoint], node: &Endpoint) -> bool {
-        let asked = bootstrap_nodes.get(..usize::from(self.next_bootstrap));
-        asked.is_some_and(|asked| asked.contains(node))
+    /// Whether it awaits answers of bootstrap nodes.
+    pub(super) fn awaits_bootstrap_nodes(&self) -> bool {
+        self.lookup.awaits_unidentified()
     }
 
     /// A query of it left; the first part of its operation.
