@@ -90,8 +90,8 @@ pub enum Command<'a> {
     /// contact answered; the addresses are remembered, also when all places are taken, and asked again whenever the
     /// table runs empty.
     Bootstrap {
-        /// Addresses of any family; those without a link of their family are skipped. The first 16 are kept; those
-        /// behind them count for nothing.
+        /// Addresses of any family; those without a link of their family are skipped. The first 16 are kept, in place
+        /// of those that were named longest ago; those behind them count for nothing.
         nodes: &'a [Endpoint],
     },
     /// Ask one node.

@@ -185,3 +185,32 @@ fn a_bootstrap_node_that_names_itself_by_another_id_is_asked_once() {
     assert_eq!(asked(&lab, routers[0]).len(), 1);
     assert_eq!(lab.outcome().map(|outcome| (outcome.reason, outcome.answered)), Some((Reason::Converged, 1)));
 }
+
+/// Sixteen are kept: all of the latest call, and of those before the ones that were named last.
+#[test]
+fn a_call_keeps_every_bootstrap_node_that_it_names_and_those_go_that_were_named_longest_ago() {
+    let kept = |calls: &[Vec<u16>]| -> Vec<u16> {
+        let (mut lab, _) = told_of(config(), 16);
+        for call in calls {
+            let nodes: Vec<_> = call.iter().map(|&n| lab.addr(1, n)).collect();
+            lab.node.bootstrap(lab.now, 9, &nodes).unwrap();
+            lab.node.cancel(lab.now, 9);
+            lab.drain();
+        }
+        lab.node.get_peers(lab.now, 1, TARGET).unwrap();
+        lab.drain();
+        (0..40).filter(|&n| !asked(&lab, lab.addr(1, n)).is_empty()).collect()
+    };
+    let without_1: Vec<u16> = [0].into_iter().chain(2..17).collect();
+    assert_eq!(kept(&[vec![0, 16]]), without_1);
+    assert_eq!(kept(&[vec![16, 0]]), without_1);
+    assert_eq!(kept(&[vec![0], vec![16]]), without_1, "the latest that was named, and not the latest that was new");
+    assert_eq!(kept(&[vec![16]]), Vec::from_iter(1..17));
+    assert_eq!(kept(&[vec![16], vec![17], vec![18, 19]]), Vec::from_iter(4..20));
+    assert_eq!(kept(&[Vec::from_iter(8..24)]), Vec::from_iter(8..24));
+    assert_eq!(kept(&[Vec::from_iter((8..24).rev())]), Vec::from_iter(8..24));
+    assert_eq!(kept(&[Vec::from_iter(16..40)]), Vec::from_iter(16..32), "the first of one call");
+    // However often others are named.
+    let often: Vec<_> = (0..300).map(|_| Vec::from_iter(1..16)).chain([vec![16, 17]]).collect();
+    assert_eq!(kept(&often), Vec::from_iter(2..18));
+}
