@@ -252,7 +252,8 @@ fn command(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
     let tag = u64::from(tag % 4);
     let scope = match flags & 3 {
         0 => Scope::All,
-        _ if what & 0x80 != 0 => Scope::Node(world.neighbour(which).endpoint),
+        1 if what & 0x80 != 0 => Scope::Node(world.neighbour(which).endpoint),
+        link if what & 0x80 != 0 => Scope::NodeOn { link: LinkId(link - 2), node: world.neighbour(which).endpoint },
         link => Scope::Link(LinkId(link - 1)),
     };
     let which = usize::from(which);
