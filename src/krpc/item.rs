@@ -408,6 +408,14 @@ mod tests {
         assert_eq!(signable(&[0; 64], i64::MIN, &[0; MAX_VALUE], &mut out), Ok(MAX_SIGNABLE));
     }
 
+    /// The first test of RFC 8032, section 7.1.
+    #[test]
+    fn the_public_key_of_a_secret_is_that_of_the_rfc() {
+        let secret = key("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
+        let public = key("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+        assert_eq!(SignedItem::public_key(&secret), public);
+    }
+
     #[test]
     fn a_signature_fits_its_item_and_no_other() {
         let value = b"5:hello";
