@@ -357,6 +357,29 @@ fn two_nodes_never_run_on_one_state_file() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
 }
 
+/// Rule T35.
+#[test]
+fn a_node_on_a_copy_of_a_state_file_takes_an_id_of_its_own_and_says_why() {
+    let folder = Folder::new();
+    let (state, copy) = (folder.file("state"), folder.file("copy"));
+    let mut first = Running::start(&["node", "--bind", "127.0.0.1:0", "--state", &state]);
+    let line = first.line_with("link 0");
+    let [_, _, addr, _, old] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
+    eventually(|| fs::metadata(&state).is_ok_and(|file| file.len() > 50));
+    fs::copy(&state, &copy).unwrap();
+    let mut second = Running::start(&["node", "--bind", "127.0.0.1:0", "--state", &copy, "--bootstrap", addr]);
+    assert!(second.line_with("link 0").ends_with(old), "it begins with the same");
+    let told = second.line_with("new id");
+    let new = told.split_once("new id ").unwrap().1.split(':').next().unwrap();
+    assert!(new != old && told.contains("another node has the old one"), "{told}");
+    second.line_with("joined");
+    second.end_by("INT").ended(0, &[]);
+    first.end_by("INT").ended(0, &[]);
+    let mut again = Running::start(&["node", "--bind", "127.0.0.1:0", "--state", &copy]);
+    assert!(again.line_with("link 0").ends_with(new), "which it keeps");
+    again.end_by("INT").ended(0, &[]);
+}
+
 /// Rules J6 and J13.
 #[test]
 fn nothing_of_the_users_is_replaced() {

@@ -9,7 +9,7 @@ use std::vec::Vec;
 use bytes::Bytes;
 
 use crate::base::time::Duration;
-use crate::dht::event::{Event, LinkId};
+use crate::dht::event::{Event, IdLoss, LinkId};
 use crate::dht::outcome::Outcome;
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
@@ -156,6 +156,8 @@ pub enum Notice {
         link: LinkId,
         /// The new id.
         id: Id,
+        /// Why the old one went.
+        why: IdLoss,
     },
     /// A socket fails at each receive. It is tried again after pauses of at most a second; the node can still send.
     /// Whoever begins to watch is told of trouble that is already there.
@@ -256,7 +258,7 @@ impl sealed::OfEvent for Notice {
     fn from_event(event: &Event<'_>) -> Option<Self> {
         match *event {
             Event::ExternalAddr { link, addr, .. } => Some(Notice::ExternalAddr { link, addr: addr.into() }),
-            Event::IdChanged { link, id } => Some(Notice::IdChanged { link, id }),
+            Event::IdChanged { link, id, why } => Some(Notice::IdChanged { link, id, why }),
             _ => None,
         }
     }

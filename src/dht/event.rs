@@ -225,13 +225,25 @@ pub enum Event<'b> {
         /// Networks that said so.
         votes: u16,
     },
-    /// A link has a new id, since its address changed (BEP 42). The latest wins.
+    /// A link has a new id. The latest wins.
     IdChanged {
         /// The socket.
         link: LinkId,
         /// The new id.
         id: Id,
+        /// Why the old one went.
+        why: IdLoss,
     },
+}
+
+/// Why a link takes a new id.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum IdLoss {
+    /// Our address changed, and the old id does not fit it (BEP 42).
+    Moved,
+    /// Another node answers with the old one. That is believed once for each link.
+    Taken,
 }
 
 impl Event<'_> {

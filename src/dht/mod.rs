@@ -33,7 +33,7 @@ pub use command::{DirectQuery, Freshness, PeerKind, Scope};
 pub use config::{Bounds, ItemsConfig, LimiterConfig, LinkConfig, LookupConfig, ServerConfig, TableConfig};
 pub use contact::{ContactView, Health, SavedContact};
 pub use error::CallError;
-pub use event::{Buffer, LinkId, OpId, OpView, ReceivedToken};
+pub use event::{Buffer, IdLoss, LinkId, OpId, OpView, ReceivedToken};
 pub use node::inspect::{Inspector, Judgement, inspect};
 pub use node::{Part, Timer};
 pub use outcome::{LinkOutcome, Reason, Refusals, Stored};

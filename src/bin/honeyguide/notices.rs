@@ -1,7 +1,7 @@
 //! What a node has to say of itself and its links, in words and as objects.
 
 use honeyguide::adapters::Notice;
-use honeyguide::dht::LinkId;
+use honeyguide::dht::{IdLoss, LinkId};
 use serde_json::json;
 
 use crate::count::count;
@@ -14,8 +14,14 @@ pub fn print(told: &Told, notice: Notice) -> Result<(), Failed> {
         Notice::ExternalAddr { link: LinkId(link), addr } => {
             (format!("link {link} is seen at {addr}"), json!({ "link": link, "external": addr.to_string() }))
         }
-        Notice::IdChanged { link: LinkId(link), id } => {
-            (format!("link {link} has the new id {id}"), json!({ "link": link, "id": id.to_string() }))
+        Notice::IdChanged { link: LinkId(link), id, why } => {
+            let (why, word) = match why {
+                IdLoss::Moved => ("moved", "its address changed"),
+                IdLoss::Taken => ("taken", "another node has the old one; was its state file copied?"),
+                _ => ("other", "the old one went"),
+            };
+            let text = format!("link {link} has the new id {id}: {word}");
+            (text, json!({ "link": link, "id": id.to_string(), "why": why }))
         }
         Notice::LinkTrouble { link: LinkId(link), error } => (
             format!("link {link} cannot receive and is tried again: {error}"),

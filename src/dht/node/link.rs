@@ -9,7 +9,7 @@ use crate::base::time::{Duration, Instant};
 use crate::dht::capacity::MAX_LINKS;
 use crate::dht::config::{Config, LinkConfig};
 use crate::dht::contact::{Contact, ContactView, Health, QueryKind};
-use crate::dht::event::{Event, LinkId};
+use crate::dht::event::{Event, IdLoss, LinkId};
 use crate::dht::lookup::Class;
 use crate::dht::outage::Outage;
 use crate::dht::size::{LookupDensity, SizeEstimate};
@@ -67,8 +67,10 @@ pub(super) struct Link<'s> {
     density: LookupDensity,
     /// Votes for a new external address that the user was not told of yet.
     news_address: Option<u16>,
-    /// The user was not told of a new id yet.
-    news_id: bool,
+    /// Why there is a new id that the user was not told of yet.
+    news_id: Option<IdLoss>,
+    /// The id stays, whoever answers with it (T35).
+    keeps_id: bool,
     /// The table may have a node to check at the next drain.
     check_due: bool,
     /// No check of the table before this.
@@ -84,10 +86,7 @@ pub(super) struct Link<'s> {
 impl<'s> Link<'s> {
     fn new(config: &Config, link: &LinkConfig, now: Instant, rng: &mut Rng, memory: LinkMemory<'s>) -> Self {
         let external = link.external.map(Endpoint::from);
-        let id = link.id.unwrap_or_else(|| match external {
-            Some(addr) => Id::secure(addr.ip(), rng),
-            None => Id::random(rng),
-        });
+        let id = link.id.unwrap_or_else(|| id_at(external, rng));
         let mut table = Table::new(config.table, config.network, id, memory.table);
         table.set_addr(now, external);
         Link {
@@ -98,7 +97,8 @@ impl<'s> Link<'s> {
             outage: Outage::default(),
             density: LookupDensity::default(),
             news_address: None,
-            news_id: false,
+            news_id: None,
+            keeps_id: false,
             check_due: false,
             hold: now,
             refresh_hold: now,
@@ -209,7 +209,21 @@ impl<'s> Link<'s> {
         self.news_address = Some(votes);
         if moved && !self.table.own().is_secure_for(addr.ip()) {
             self.table.set_own(Id::secure(addr.ip(), rng));
-            self.news_id = true;
+            self.news_id = Some(IdLoss::Moved);
+        }
+    }
+
+    /// A query of ours came back: it is ourselves who answers it.
+    pub(super) fn on_own_query(&mut self) {
+        self.keeps_id = true;
+    }
+
+    /// A query was answered with our own id: another node began with what we began with. That may be a lie, so it is
+    /// believed once.
+    pub(super) fn on_own_id(&mut self, rng: &mut Rng) {
+        if !core::mem::replace(&mut self.keeps_id, true) {
+            self.table.set_own(id_at(self.external(), rng));
+            self.news_id = Some(IdLoss::Taken);
         }
     }
 
@@ -313,11 +327,19 @@ impl<'s> Link<'s> {
 
     /// What the user was not told of yet: our id first, then our address.
     fn take_news(&mut self, link: LinkId) -> Option<Event<'static>> {
-        if core::mem::take(&mut self.news_id) {
-            return Some(Event::IdChanged { link, id: *self.table.own() });
+        if let Some(why) = self.news_id.take() {
+            return Some(Event::IdChanged { link, id: *self.table.own(), why });
         }
         let (votes, addr) = (self.news_address.take()?, self.external()?);
         Some(Event::ExternalAddr { link, addr, votes })
+    }
+}
+
+/// A new id of a node at this address (BEP 42).
+fn id_at(external: Option<Endpoint>, rng: &mut Rng) -> Id {
+    match external {
+        Some(addr) => Id::secure(addr.ip(), rng),
+        None => Id::random(rng),
     }
 }
 

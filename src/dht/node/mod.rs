@@ -238,7 +238,15 @@ impl<'s> Node<'s> {
         }
         match decoded {
             Err(malformed) => cx.drop(malformed.into()),
-            Ok(Decoded::Query(query)) => server.on_query(cx, links, &requester, &query),
+            Ok(Decoded::Query(query)) => {
+                if let Some(at) = links.get_mut(link)
+                    && query.id == *at.own()
+                    && rpc.find(query.tid, &from, link).is_some()
+                {
+                    at.on_own_query();
+                }
+                server.on_query(cx, links, &requester, &query);
+            }
             Ok(Decoded::Refuse(refusal)) => server.on_refusal(cx, &requester, &refusal),
             Ok(Decoded::Response(response)) => self.on_response(link, from, &response),
             Ok(Decoded::Error(error)) => self.on_error(link, from, &error),
@@ -253,8 +261,12 @@ impl<'s> Node<'s> {
         let Some(index) = self.rpc.find(response.tid, &from, link) else {
             return self.cx.drop(DropReason::Unsolicited);
         };
-        let (Some(open), Some(at)) = (self.rpc.query(index), self.links.get(link)) else { return };
+        let (Some(open), Some(at)) = (self.rpc.query(index), self.links.get_mut(link)) else { return };
         if !at.is_expected(open, &response.id) {
+            // Of a node that was to have another id, it is an echo.
+            if open.id.is_none() && response.id == *at.own() {
+                at.on_own_id(self.cx.rng());
+            }
             return self.fail(index, QueryFailure::WrongId);
         }
         if let Some(open) = self.rpc.on_answer(&mut self.cx, &mut self.links, index, response) {

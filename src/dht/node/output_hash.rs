@@ -103,7 +103,7 @@ impl OutputHash {
                 self.endpoint(&addr);
                 self.number(votes.into());
             }
-            Event::IdChanged { link, id } => {
+            Event::IdChanged { link, id, why: _ } => {
                 self.bytes(&[b'i', link.0]);
                 self.bytes(id.as_bytes());
             }

@@ -312,7 +312,7 @@ impl World {
                 assert!(nodes.iter().is_sorted_by_key(|(id, _)| id.distance(&target)), "nearest first");
             }
             Event::ExternalAddr { link, addr, .. } => assert_eq!(self.node.external_addr(link), Some(addr)),
-            Event::IdChanged { link, id } => assert_eq!(self.node.id(link), Some(id)),
+            Event::IdChanged { link, id, .. } => assert_eq!(self.node.id(link), Some(id)),
             Event::Finished { op, outcome, .. } => {
                 self.running.remove(&op);
                 check_outcome(&outcome);

@@ -1,0 +1,92 @@
+//! Rule T35: whoever answers with our own id began with the same state, or lies.
+
+use honeyguide::Endpoint;
+
+use crate::lab::{Lab, query_of, reply};
+use crate::world::News;
+
+/// Asks a node, which answers with the id that we have now.
+fn answered_with_our_id(lab: &mut Lab, by: Endpoint) {
+    lab.node.ping(lab.now, 9, by).unwrap();
+    lab.drain();
+    let (tid, own) = (lab.query_to(by).tid(), lab.own());
+    lab.give(by, &reply(&tid, &own, b""));
+}
+
+fn told(lab: &Lab) -> Vec<&str> {
+    let others = lab.news.iter().filter_map(|news| match news {
+        News::Other(text) => Some(text.as_str()),
+        _ => None,
+    });
+    others.filter(|text| text.starts_with("IdChanged")).collect()
+}
+
+#[test]
+fn another_node_that_answers_with_our_id_gives_us_a_new_one_once() {
+    for mut lab in Lab::each() {
+        let old = lab.own();
+        let other = lab.stranger();
+        answered_with_our_id(&mut lab, other);
+        let new = lab.own();
+        assert_ne!(new, old);
+        assert!(matches!(told(&lab)[..], [text] if text.contains(&new.to_string()) && text.contains("Taken")));
+        assert!(!lab.knows(other), "an id that was ours a moment ago is no contact's");
+        // Who begins with what we began with is a node like any other now.
+        lab.node.ping(lab.now, 9, other).unwrap();
+        lab.drain();
+        let tid = lab.query_to(other).tid();
+        lab.give(other, &reply(&tid, &old, b""));
+        assert!(lab.knows(other));
+        // Who lies has one try.
+        for _ in 0..3 {
+            let other = lab.stranger();
+            answered_with_our_id(&mut lab, other);
+        }
+        assert_eq!((lab.own(), told(&lab).len()), (new, 1));
+        lab.serves();
+    }
+}
+
+/// Some nodes answer with the id of whoever asks; they were named with another one, or were contacts.
+#[test]
+fn whoever_was_to_have_another_id_and_answers_with_ours_changes_nothing() {
+    for mut lab in Lab::each() {
+        let (own, echo) = (lab.own(), lab.friends[0].1);
+        lab.minds.insert(echo, Box::new(|query| Some(reply(query.tid, &query.id, b""))));
+        let target = lab.friends[0].0;
+        lab.operate(|node, now| {
+            node.lookup(now, 1, target).unwrap();
+        });
+        assert!(lab.sent_to(echo) > 0);
+        assert_eq!((lab.own(), told(&lab).len()), (own, 0));
+    }
+}
+
+#[test]
+fn a_query_with_our_id_proves_nothing() {
+    for mut lab in Lab::each() {
+        let (old, other) = (lab.own(), lab.stranger());
+        lab.ask(other, &query_of(&old, b"ping", b"")).response();
+        assert_eq!(lab.own(), old);
+        assert_eq!(told(&lab).len(), 0);
+    }
+}
+
+/// Through a router that sends back what is for itself, say.
+#[test]
+fn a_node_that_meets_itself_keeps_its_id() {
+    for mut lab in Lab::each() {
+        let (old, ourselves) = (lab.own(), lab.stranger());
+        lab.node.ping(lab.now, 9, ourselves).unwrap();
+        lab.drain();
+        let query = lab.query_to(ourselves);
+        let answers = lab.give(ourselves, &query.bytes);
+        assert_eq!(answers.len(), 1, "it is answered like any other");
+        lab.give(ourselves, &answers[0].bytes);
+        assert_eq!(lab.own(), old);
+        // Which is all that is known of those addresses: others may be told lies by the same router.
+        answered_with_our_id(&mut lab, ourselves);
+        assert_eq!(lab.own(), old);
+        assert_eq!(told(&lab).len(), 0);
+    }
+}
