@@ -8,34 +8,37 @@ use crate::fake::{Fake, TOKEN, nodes};
 use crate::folder::Folder;
 use crate::process::run;
 
-/// Rules B8 and U15. Each node loses the first two questions of one kind, or its answers to them.
+/// Rules B8, U15 and U29. A node loses the first two questions of one kind, or its answers to them: one that is asked
+/// alone, or the only one of its network.
 #[test]
 fn a_lost_datagram_to_one_node_decides_nothing() {
     let target = honeyguide::krpc::Item::immutable_target(b"5:hello").to_string();
     let folder = Folder::new();
     let secret = folder.with("secret", "09".repeat(32));
-    let guarded = ["put", "hello", "--secret", &secret, "--seq", "2", "--cas", "1", "--at"];
+    let guarded = ["put", "hello", "--secret", &secret, "--seq", "2", "--cas", "1"];
     let commands = [
-        (&["ping"][..], "ping", ""),
-        (&["find-node", ID, "--at"], "find_node", "5:nodes26:ABCDEFGHIJ0123456789ABCDEF"),
-        (&["peers", ID, "--at"], "get_peers", "5:token1:t6:valuesl6:abcdefe"),
-        (&["sample", ID, "--at"], "sample_infohashes", "3:numi1e7:samples20:abcdefghij0123456789"),
-        (&["get", &target, "--at"], "get", "5:token1:t1:v5:hello"),
-        (&["put", "hello", "--at"], "put", ""),
+        (&["find-node", ID][..], "find_node", "5:nodes26:ABCDEFGHIJ0123456789ABCDEF"),
+        (&["peers", ID], "get_peers", "5:token1:t6:valuesl6:abcdefe"),
+        (&["sample", ID], "sample_infohashes", "3:numi1e7:samples20:abcdefghij0123456789"),
+        (&["get", &target], "get", "5:token1:t1:v5:hello"),
+        (&["put", "hello"], "put", ""),
         (&guarded, "get", TOKEN),
-        (&["announce", ID, "--port", "7", "--at"], "announce_peer", ""),
+        (&["announce", ID, "--port", "7"], "announce_peer", ""),
     ];
+    let ask = |command: &[&str], method: &'static str, body: &'static str| {
+        let seen = AtomicU32::new(0);
+        let node = Fake::new(1, move |asked| match asked == method {
+            true => (seen.fetch_add(1, Ordering::Relaxed) >= 2).then(|| body.into()),
+            false => Some(TOKEN.into()),
+        });
+        run(&[command, &[&node.addr.to_string()]].concat(), b"").done();
+    };
     std::thread::scope(|scope| {
+        scope.spawn(|| ask(&["ping"], "ping", ""));
         for (command, method, body) in commands {
-            scope.spawn(move || {
-                let seen = AtomicU32::new(0);
-                let node = Fake::new(1, move |asked| match asked == method {
-                    true => (seen.fetch_add(1, Ordering::Relaxed) >= 2).then(|| body.into()),
-                    false => Some(TOKEN.into()),
-                });
-                let at = node.addr.to_string();
-                run(&[command, &[&at]].concat(), b"").done();
-            });
+            for how in ["--at", "--bootstrap"] {
+                scope.spawn(move || ask(&[command, &[how]].concat(), method, body));
+            }
         }
     });
 }

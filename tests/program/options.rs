@@ -94,7 +94,9 @@ fn so_many_copies_as_are_asked_for_are_had_or_it_is_a_failure() {
         let key = first["k"].as_str().unwrap();
         run(&[&["get", "--key", key, "--bootstrap", network, "--json"], more].concat(), b"")
     };
-    assert!(get(&["-n", "6", "--newest"]).done().objects()[0]["copies"].as_u64() >= Some(6));
+    for how in ["--newest", "--first"] {
+        assert!(get(&["-n", "6", how]).done().objects()[0]["copies"].as_u64() >= Some(6));
+    }
     let few = get(&["-n", "7"]).failed(1, &["6 of 7 nodes"]).objects();
     assert_eq!((&few[0]["copies"], &few[1]["code"]), (&6.into(), &1.into()));
     assert_eq!(get(&["--newer-than", "1"]).done().objects()[0]["seq"], 2);

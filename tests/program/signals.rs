@@ -318,7 +318,8 @@ fn a_signal_ends_a_command_whose_terminal_is_stopped() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let folder = Folder::new();
     let pid = folder.file("pid");
-    let find = format!("{PROGRAM} find-node {ID} --bootstrap {} --timeout 600", silent.local_addr().unwrap());
+    let program = format!("env --default-signal=HUP,INT,TERM {PROGRAM}");
+    let find = format!("{program} find-node {ID} --bootstrap {} --timeout 600", silent.local_addr().unwrap());
     let script = format!("echo $$ > {pid}.new && mv {pid}.new {pid} && exec {find}");
     for signal in SIGNALS {
         let mut terminal = Command::new("script");
@@ -329,14 +330,10 @@ fn a_signal_ends_a_command_whose_terminal_is_stopped() {
         let mut keys = terminal.stdin.take().unwrap();
         keys.write_all(b"\x13").unwrap();
         let id = fs::read_to_string(&pid).unwrap().trim().to_string();
-        while !writes(id.parse().unwrap(), 2) {
-            std::thread::yield_now();
-        }
+        eventually(|| writes(id.parse().unwrap(), 2));
         let begun = Instant::now();
         namespace::run(&format!("kill -{signal} {id}"));
-        while fs::exists(format!("/proc/{id}/fd/2")).unwrap_or(false) {
-            std::thread::yield_now();
-        }
+        eventually(|| !fs::exists(format!("/proc/{id}/fd/2")).unwrap_or(false));
         let took = begun.elapsed();
         println!("stopped terminal {signal}: {:.1} ms", took.as_secs_f64() * 1e3);
         assert!(took < PROMPT, "{signal}: {took:?}");

@@ -40,7 +40,6 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
         (&["get", "--pkarr", "abc"], &["--pkarr", "52 characters of z-base-32"]),
         (&["get", ID, "--key", KEY], &["--key", "cannot be used with"]),
         (&["get", ID, "--first"], &["--first", "cannot be used with"]),
-        (&["get", "--key", KEY, "-n", "2", "--first"], &["--first", "cannot be used with"]),
         (&["get", "--key", KEY, "--newest", "--newer-than", "1"], &["--newest", "cannot be used with"]),
         (&["get", "--key", KEY, "-n", "0"], &["-n", "'0'"]),
         (&["get", "--key", KEY, "-n", "65536"], &["-n", "65536"]),

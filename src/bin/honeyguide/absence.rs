@@ -39,7 +39,12 @@ pub fn answers(outcome: &Outcome) -> String {
 /// Whether fewer answered than hold an item, or less than half.
 pub fn is_little(outcome: &Outcome) -> bool {
     let Outcome { queried, answered, .. } = *outcome;
-    answered < u16::from(Config::default().lookup.k) || u32::from(queried) > 2 * u32::from(answered)
+    !are_many(outcome) || u32::from(queried) > 2 * u32::from(answered)
+}
+
+/// Whether as many answered as hold an item.
+pub fn are_many(outcome: &Outcome) -> bool {
+    outcome.answered >= u16::from(Config::default().lookup.k)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use honeyguide::adapters::{Answer, Finished, FromEvent, Handle, Operation, Opera
 use honeyguide::krpc::Item;
 use serde_json::{Value, json};
 
-use crate::absence::{NOBODY_KNOWN, reserve};
+use crate::absence::{NOBODY_KNOWN, are_many, reserve};
 use crate::addressees;
 use crate::client;
 use crate::failed::Failed;
@@ -52,7 +52,8 @@ impl Asking {
         Ok(Asking { node: node.at(at.into()), at: Some(at), heard, unsent })
     }
 
-    /// Asks, and waits for what comes of it; the one node is asked again where a datagram was lost.
+    /// Asks, and waits for what comes of it. It is asked again where a datagram to the one node was lost, or where those
+    /// that answered are few, others are silent, and nothing came of it.
     pub async fn wait<T: FromEvent + Unpin>(
         &self,
         options: &Options,
@@ -79,7 +80,8 @@ impl Asking {
     ) -> Result<Finished<T>, OperationError> {
         loop {
             let mut finished = options.under_way.wait(start(&self.node)).await;
-            if !self.is_again(&mut tries, &mut finished) {
+            let is_told = finished.as_ref().is_ok_and(|finished| !finished.results.is_empty());
+            if !self.is_again(&mut tries, &mut finished, is_told) {
                 return finished;
             }
         }
@@ -92,26 +94,34 @@ impl Asking {
         start: impl Fn(&Handle) -> Operation<T>,
         mut tell: impl FnMut(T) -> Result<(), Failed>,
     ) -> Result<Finished<T>, Failed> {
-        let mut tries = Tries::default();
+        let (mut tries, mut is_told) = (Tries::default(), false);
         loop {
             let mut operation = start(&self.node);
             while let Some(result) = options.under_way.next(&mut operation).await {
                 tell(result)?;
+                is_told = true;
             }
             let mut finished = options.under_way.wait(operation).await;
-            if !self.is_again(&mut tries, &mut finished) {
+            if !self.is_again(&mut tries, &mut finished, is_told) {
                 return Ok(finished?);
             }
         }
     }
 
-    fn is_again<T>(&self, tries: &mut Tries, finished: &mut Result<Finished<T>, OperationError>) -> bool {
+    fn is_again<T>(
+        &self,
+        tries: &mut Tries,
+        finished: &mut Result<Finished<T>, OperationError>,
+        is_told: bool,
+    ) -> bool {
         let outcome = match finished {
             Ok(finished) => &mut finished.outcome,
             Err(OperationError::NotStored(outcome)) => &mut **outcome,
             Err(_) => return false,
         };
-        self.at.is_some() && tries.again(outcome)
+        // One node has more to say than its results; a network was asked for nothing else.
+        let is_had = is_told || outcome.stored.all > 0 || are_many(outcome);
+        tries.again(outcome, self.at.is_none() && is_had)
     }
 
     pub fn is_at_one_node(&self) -> bool {

@@ -37,8 +37,8 @@ pub struct Args {
     /// The highest sequence number that the closest nodes hold (the default)
     #[arg(long, conflicts_with_all = ["target", "first", "newer_than"])]
     newest: bool,
-    /// The first version that is found
-    #[arg(long, conflicts_with_all = ["target", "copies"])]
+    /// The first version that is found, or with -n that so many nodes have returned
+    #[arg(long, conflicts_with = "target")]
     first: bool,
     /// Only a version with a higher sequence number than this one
     #[arg(long, value_name = "SEQ", value_parser = options::seq, conflicts_with_all = ["target", "first"])]

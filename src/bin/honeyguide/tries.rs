@@ -1,4 +1,5 @@
-//! A question to one node may be lost, or its answer: it is asked again before that node is said to be silent (B8).
+//! A question may be lost, or its answer: it is asked again before one node is said to be silent, or before little that
+//! was answered decides (B8).
 
 use std::net::SocketAddr;
 
@@ -28,11 +29,13 @@ impl Tries {
         Tries { end_with_an_answer: true, ..Tries::default() }
     }
 
-    /// Whether a question that went like this is asked again. If not, its outcome counts what all tries had.
-    pub fn again(&mut self, outcome: &mut Outcome) -> bool {
+    /// Whether a question that went like this is asked again; not if it had what it was for. If not, its outcome counts
+    /// what all tries had.
+    pub fn again(&mut self, outcome: &mut Outcome, is_had: bool) -> bool {
         self.lost += 1;
         let is_lost = outcome.answered < outcome.queried && outcome.errored == 0 && outcome.refused.total() == 0;
-        let is_over = matches!(outcome.reason, Reason::Deadline | Reason::Cancelled)
+        let is_over = is_had
+            || matches!(outcome.reason, Reason::Deadline | Reason::Cancelled)
             || (self.end_with_an_answer && outcome.answered > 0);
         if is_lost && !is_over && self.lost < MOST {
             add(&mut self.outcome, outcome);
@@ -64,7 +67,7 @@ impl Ping<'_> {
             let asked: Vec<_> = waiting.drain(..).map(ask).collect();
             for (addr, mut tries, ping) in asked {
                 let mut finished = under_way.wait(ping).await?;
-                let is_again = tries.again(&mut finished.outcome);
+                let is_again = tries.again(&mut finished.outcome, !finished.results.is_empty());
                 if let Some(answer) = finished.results.pop() {
                     return Ok((answer, finished.outcome));
                 }
