@@ -196,9 +196,11 @@ fn signals_to_a_reader_are_no_trouble_of_its_socket() {
     let reader = listener(&node, 0);
     let (pid, tid) = (std::process::id(), reader.file_name().unwrap().to_str().unwrap());
     // tgkill, SIGUSR1, a thousand times a second: one by one, for several that wait are one.
-    let send = format!("for (1..500) {{ select(undef, undef, undef, 0.001); syscall(234, {pid}, {tid}, 10) }}");
-    let sent = Command::new("perl").args(["-e", &send]).status();
-    assert!(sent.expect("perl, which Debian's git comes with, sends the signals").success());
+    let send = format!(
+        "import ctypes, time; kill = ctypes.CDLL(None).syscall\nfor i in range(500): kill(234, {pid}, {tid}, 10); \
+         time.sleep(0.001)"
+    );
+    assert!(Command::new("python3").args(["-c", &send]).status().unwrap().success());
     let other = socket();
     other.send_to(b"x", node.addrs()[0]).unwrap();
     eventually(|| node.stats().wait().unwrap().rx == 2);

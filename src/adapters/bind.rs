@@ -167,12 +167,15 @@ fn refused(addr: SocketAddr, error: &io::Error, lacks_family: bool) -> io::Error
     }
 }
 
-/// Whether the one address is not there that every machine with a family has: of a family that is switched off there
-/// are sockets all the same.
+/// Whether an address is lacking with its family: of one that is switched off there are sockets all the same. Then the
+/// one address is not there that every machine with it has, and, where the system lists them, no other one either.
 fn lacks_family(addr: SocketAddr) -> bool {
     let loopback = if addr.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { IpAddr::from(Ipv6Addr::LOCALHOST) };
     let bound = UdpSocket::bind((loopback, 0));
-    bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
+    let has_none = bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable);
+    let is_everywhere = addr.ip().is_loopback() || addr.ip().is_unspecified();
+    let has_others = || addr.is_ipv4() || std::fs::read("/proc/net/if_inet6").is_ok_and(|list| !list.is_empty());
+    has_none && (is_everywhere || !has_others())
 }
 
 /// Why an address cannot be bound, and what would be right.

@@ -297,6 +297,8 @@ enum Besides {
     ListFromThere,
     /// All ids of a stretch farther on.
     ListFartherOn,
+    /// All ids of one stretch instead of its last range, and of what follows.
+    ListFromBelow,
     /// The fingerprint of everything from this entry on.
     FingerprintFrom(Entry),
 }
@@ -315,8 +317,10 @@ impl Side for Talkative<'_> {
         let Some(besides) = self.besides else { return Ok(Some(reply)) };
         let (mut out, mut last) = (vec![0; BUFFER], Bound::ZERO);
         let mut writer = FrameWriter::new(&mut out).unwrap();
-        for range in FrameReader::new(version(&reply).unwrap().1, Strictness::Strict) {
-            let range = range.unwrap();
+        let read = || FrameReader::new(version(&reply).unwrap().1, Strictness::Strict).map(Result::unwrap);
+        let kept = read().count() - usize::from(besides == Besides::ListFromBelow);
+        let ends = read().last().map_or(Bound::ZERO, |range| range.bound);
+        for range in read().take(kept) {
             last = range.bound;
             match range.mode {
                 Mode::Skip => writer.skip(&last).unwrap(),
@@ -329,21 +333,22 @@ impl Side for Talkative<'_> {
         }
         let bound = |place| self.set.entry(place).map_or(Bound::INFINITY, |entry| Bound::exact(&entry));
         let (mut at, len) = (self.set.lower_bound(last.entry(), 0, 0), self.set.len());
-        if last.is_infinity() || at == len {
+        if ends.is_infinity() || at == len {
             return Ok(Some(reply));
         }
         match besides {
-            Besides::ListFromThere => {}
+            Besides::ListFromThere | Besides::ListFromBelow => {}
             Besides::ListFartherOn => at += 1 + self.rng.below((len - at) as u32) as usize / 2,
             Besides::FingerprintFrom(entry) => at = at.max(self.set.lower_bound(&entry, 0, 0)),
         }
-        if besides != Besides::ListFromThere && at < len {
+        if !matches!(besides, Besides::ListFromThere | Besides::ListFromBelow) && at < len {
             writer.skip(&bound(at)).unwrap();
         }
         if let Besides::FingerprintFrom(_) = besides {
             writer.fingerprint(&Bound::INFINITY, &self.set.fingerprint(at..len)).unwrap();
         } else {
-            let end = len.min(at + 1 + self.rng.below(300) as usize);
+            let asked = self.set.lower_bound(ends.entry(), 0, 0).max(at);
+            let end = len.min(asked + 1 + self.rng.below(300) as usize);
             writer.id_list(&bound(end), end - at).unwrap();
             self.set.entries()[at..end].iter().for_each(|entry| writer.id(&entry.id).unwrap());
         }
@@ -361,7 +366,7 @@ fn what_a_partner_says_of_what_was_set_aside_leads_to_nothing_wrong() {
         times.map(|timestamp| Entry { timestamp, id: rng.bytes() }).collect()
     };
     let (last, added) = (entries(8000..8300), entries(7000..7300));
-    let mut messages = [0; 4];
+    let mut messages = [0; 5];
     for case in 0..40 {
         // Some is equal between what differs.
         let common: Vec<Entry> = (0..10).flat_map(|i| entries(200 * i..200 * i + 30 + 3 * case)).collect();
@@ -380,11 +385,12 @@ fn what_a_partner_says_of_what_was_set_aside_leads_to_nothing_wrong() {
             assert!(is_right, "case {case}, {besides:?}: {} and {}", have.len(), need.len());
             messages.len()
         };
-        let kinds = [Besides::ListFromThere, Besides::ListFartherOn, Besides::FingerprintFrom(last[0])];
+        let lists = [Besides::ListFromThere, Besides::ListFartherOn];
+        let kinds = lists.into_iter().chain([Besides::FingerprintFrom(last[0]), Besides::ListFromBelow]);
         messages[0] += session(None);
         messages.iter_mut().skip(1).zip(kinds).for_each(|(messages, besides)| *messages += session(Some(besides)));
     }
     // And costs little.
-    let [none, from_there, farther_on, fingerprint] = messages;
-    assert!(from_there.max(farther_on) <= none + none / 20 && fingerprint <= 2 * none, "{messages:?}");
+    let [none, from_there, farther_on, fingerprint, from_below] = messages;
+    assert!(from_there.max(farther_on) <= none + none / 20 && fingerprint.max(from_below) <= 2 * none, "{messages:?}");
 }

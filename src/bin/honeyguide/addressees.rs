@@ -12,7 +12,7 @@ use crate::name_service;
 use crate::options::Options;
 use crate::print::say;
 use crate::randomness::Randomness;
-use crate::start::{Judgement, Start, USE_IT, family_of};
+use crate::start::{Judgement, Start, family_of, way_to_use};
 
 /// A node of our own, which keeps what it hears, and those of the addresses that it can reach, IPv4 first: at least
 /// one.
@@ -45,14 +45,17 @@ async fn addresses(options: &Options, start: &Start) -> Result<Vec<SocketAddr>, 
     let mut addrs = answer.addrs.map_err(|fault| fault.to_string())?;
     // A private address is the only one that was asked for, so it is no stranger among public ones.
     let judged = |addr: &SocketAddr| match start.judge(*addr) {
-        Judgement::LeaveOut(what) => Some(format!("\"{name}\" resolves to {}, {what}, which is not asked", addr.ip())),
+        Judgement::LeaveOut(what) => {
+            let (ip, use_it) = (addr.ip(), way_to_use(*addr));
+            Some(format!("\"{name}\" resolves to {ip}, {what}, which is not asked{use_it}"))
+        }
         Judgement::Ask | Judgement::AskIfNoneIsPublic => None,
     };
     let left_out: Vec<_> = addrs.iter().filter_map(judged).collect();
     addrs.retain(|addr| judged(addr).is_none());
     addrs.sort_by_key(SocketAddr::is_ipv6);
     if addrs.is_empty() {
-        return Err(format!("{}: {USE_IT}", left_out.join("; ")).into());
+        return Err(left_out.join("; ").into());
     }
     left_out.into_iter().for_each(say);
     Ok(addrs)

@@ -52,8 +52,8 @@ impl Asking {
         Ok(Asking { node: node.at(at.into()), at: Some(at), heard, unsent })
     }
 
-    /// Asks, and waits for what comes of it. It is asked again where a datagram to the one node was lost, or where those
-    /// that answered are few, others are silent, and nothing came of it.
+    /// Asks, and waits for what comes of it. It is asked again where a datagram to the one node was lost, or where few
+    /// answered, others are silent, and nothing came of it.
     pub async fn wait<T: FromEvent + Unpin>(
         &self,
         options: &Options,
@@ -119,9 +119,12 @@ impl Asking {
             Err(OperationError::NotStored(outcome)) => &mut **outcome,
             Err(_) => return false,
         };
-        // One node has more to say than its results; a network was asked for nothing else.
+        if self.at.is_some() {
+            return tries.again(outcome, false);
+        }
+        // Its nodes are told, which are the same in each try: those of the last one count.
         let is_had = is_told || outcome.stored.all > 0 || are_many(outcome);
-        tries.again(outcome, self.at.is_none() && is_had)
+        tries.again(&mut outcome.clone(), is_had)
     }
 
     pub fn is_at_one_node(&self) -> bool {

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::name_service::{PATIENCE, silent};
-use crate::start::{Judgement, Start, USE_IT, family_of};
+use crate::start::{Judgement, Start, family_of, way_to_use};
 use crate::unsent::{self, Unsent};
 
 /// Words that are remembered, so that they are said once. A name may have other addresses each day.
@@ -334,5 +334,5 @@ impl Joining {
 
 fn left_out(name: &str, addr: SocketAddr, what: &str) -> String {
     let ip = addr.ip();
-    format!("\"{name}\" resolves to {ip}, {what}, which is left out; {USE_IT}")
+    format!("\"{name}\" resolves to {ip}, {what}, which is left out{}", way_to_use(addr))
 }

@@ -89,6 +89,9 @@ fn make<'p>(folder: &'p Path, made: &mut Vec<&'p Path>) -> io::Result<()> {
         match fs::create_dir(folder) {
             Ok(()) => made.push(folder),
             Err(_) if folder.is_dir() => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && !folders.is_empty() => {
+                return Err(ErrorKind::NotADirectory.into());
+            }
             Err(error) => return Err(error),
         }
     }
@@ -167,5 +170,8 @@ mod tests {
         // However a folder is named that was there.
         assert!(!write(&new.join("../there")).unwrap() && !new.exists());
         assert!(there.exists());
+        // A file is told as what is in the way.
+        fs::write(place.path().join("file"), "").unwrap();
+        assert!(write(&place.path().join("file/x")).unwrap_err().sentence.contains("is a file and no folder"));
     }
 }

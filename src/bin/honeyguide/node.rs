@@ -18,7 +18,7 @@ use crate::file;
 use crate::joining_options::Joins;
 use crate::journal_file::{self, Head, HeadLink};
 use crate::options::{self, Options};
-use crate::print::{Out, say};
+use crate::print::say;
 use crate::recorded::Recorded;
 use crate::saving::Store;
 use crate::sockets::{self, Place};
@@ -109,7 +109,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let finished = told.finish();
     let recorded = match recorded {
         // It is a result like any other, and for the same reader.
-        Some(mut recorded) => recorded.end().await.and_then(|hash| report_hash(options.out(), hash)),
+        Some(mut recorded) => recorded.end().await.and_then(|hash| report_hash(&told, hash)),
         None => Ok(()),
     };
     worst([ran, recorded, kept, finished])
@@ -194,9 +194,9 @@ fn start(joins: &Joins, binds_loopback: bool) -> Result<Start, Failed> {
 }
 
 /// The hash of all that a node put out, in the same words for a recording and its replay.
-fn report_hash(out: Out, hash: u128) -> Result<(), Failed> {
+fn report_hash(told: &Told, hash: u128) -> Result<(), Failed> {
     let hash = hash_text(hash);
-    out.line(format_args!("hash {hash}"), json!({ "hash": hash }))
+    told.last_line(format_args!("hash {hash}"), json!({ "hash": hash }))
 }
 
 pub fn hash_text(hash: u128) -> String {

@@ -141,8 +141,13 @@ impl Start {
     }
 }
 
-/// What to do about an address that is left out (B11).
-pub const USE_IT: &str = "to use it, type the address itself, or pass --network local";
+/// What to do about an address that is left out, if a node can be there at all (B11).
+pub fn way_to_use(addr: SocketAddr) -> &'static str {
+    match Endpoint::from(addr).is_usable(Network::Local) {
+        true => "; to use it, type the address itself, or pass --network local",
+        false => "",
+    }
+}
 
 /// What becomes of a resolved address (B11).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -41,7 +41,7 @@ impl Told {
     pub fn line(&self, text: impl Display, object: Value) -> Result<(), Failed> {
         let line = self.out.rendered(text, &object);
         if !self.has_thread {
-            return written(&line);
+            return self.written([line]);
         }
         self.queue.push(line, |left_out| self.gap(left_out));
         Ok(())
@@ -70,7 +70,21 @@ impl Told {
         if let Some(error) = self.queue.lines().error.take() {
             return Err(not_written(error));
         }
-        self.queue.rest(|left_out| self.gap(left_out)).iter().try_for_each(|line| written(line))
+        self.written(self.queue.rest(|left_out| self.gap(left_out)))
+    }
+
+    /// One result more, behind those that [`finish`](Told::finish) has written.
+    pub fn last_line(&self, text: impl Display, object: Value) -> Result<(), Failed> {
+        self.written([self.out.rendered(text, &object)])
+    }
+
+    fn written(&self, lines: impl IntoIterator<Item = String>) -> Result<(), Failed> {
+        if self.queue.lines().is_broken {
+            return Ok(());
+        }
+        let written = lines.into_iter().try_for_each(|line| written(&line));
+        self.queue.lines().is_broken = written.is_err();
+        written
     }
 }
 
@@ -89,6 +103,8 @@ struct Lines {
     left_out: usize,
     is_writing: bool,
     is_over: bool,
+    /// A line could not be written, and nothing is to follow it.
+    is_broken: bool,
     error: Option<io::Error>,
 }
 
@@ -142,7 +158,7 @@ impl Queue {
             if let Err(error) = written {
                 lines.error = Some(error);
                 lines.waiting.clear();
-                lines.is_over = true;
+                (lines.is_over, lines.is_broken) = (true, true);
                 self.failed.notify_one();
             }
             self.changed.notify_all();
@@ -215,6 +231,6 @@ mod tests {
         writing.join().unwrap();
         told.line("nothing follows it", json!({})).unwrap();
         assert!(told.finish().unwrap_err().sentence.contains("standard output"));
-        assert!(told.finish().is_ok(), "it is told once");
+        assert!(told.finish().is_ok() && told.last_line("nor does this", json!({})).is_ok(), "it is told once");
     }
 }
