@@ -197,10 +197,11 @@ fn signals_to_a_reader_are_no_trouble_of_its_socket() {
     let (pid, tid) = (std::process::id(), reader.file_name().unwrap().to_str().unwrap());
     // tgkill, SIGUSR1, a thousand times a second: one by one, for several that wait are one.
     let send = format!(
-        "import ctypes, time; kill = ctypes.CDLL(None).syscall\nfor i in range(500): kill(234, {pid}, {tid}, 10); \
-         time.sleep(0.001)"
+        "import ctypes, time; kill = ctypes.CDLL(None).syscall\nfor i in range(500): \
+         assert kill(234, {pid}, {tid}, 10) == 0; time.sleep(0.001)"
     );
-    assert!(Command::new("python3").args(["-c", &send]).status().unwrap().success());
+    let sent = Command::new("python3").args(["-c", &send]).status();
+    assert!(sent.expect("python3, which sends the signals").success());
     let other = socket();
     other.send_to(b"x", node.addrs()[0]).unwrap();
     eventually(|| node.stats().wait().unwrap().rx == 2);

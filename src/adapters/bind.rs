@@ -168,7 +168,7 @@ fn refused(addr: SocketAddr, error: &io::Error, lacks_family: bool) -> io::Error
 }
 
 /// Whether an address is lacking with its family: of one that is switched off there are sockets all the same. Then the
-/// one address is not there that every machine with it has, and, where the system lists them, no other one either.
+/// one address is not there that every machine with it has, and of IPv6, where the system lists them, no other one.
 fn lacks_family(addr: SocketAddr) -> bool {
     let loopback = if addr.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { IpAddr::from(Ipv6Addr::LOCALHOST) };
     let bound = UdpSocket::bind((loopback, 0));

@@ -242,7 +242,7 @@ pub enum Event<'b> {
 pub enum IdLoss {
     /// Our address changed, and the old id does not fit it (BEP 42).
     Moved,
-    /// Another node answers with the old one. That is believed once for each link.
+    /// Another node answers with the old one. That is believed once in a run, for each link.
     Taken,
 }
 

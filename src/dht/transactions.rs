@@ -156,10 +156,15 @@ impl<'s> Transactions<'s> {
 
     /// The open query that an answer belongs to, if transaction id, endpoint and link all match.
     pub fn find(&self, tid: &[u8], from: &Endpoint, link: LinkId) -> Option<u16> {
+        self.find_by_tid(tid, link).filter(|&index| self.at(index).is_some_and(|open| open.to == *from))
+    }
+
+    /// The open query with this transaction id, which nobody else can guess, wherever that came from.
+    pub fn find_by_tid(&self, tid: &[u8], link: LinkId) -> Option<u16> {
         let (index, turn) = self.unseal(tid.try_into().ok()?);
         let entry = self.entries.get(usize::from(index))?;
         let open = entry.open.as_ref()?;
-        (entry.turn == turn && open.to == *from && open.link == link).then_some(index)
+        (entry.turn == turn && open.link == link).then_some(index)
     }
 
     /// The open query at a place.

@@ -1,7 +1,7 @@
 //! Datagrams that are lost on the way to one node, or back.
 
 use std::net::UdpSocket;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::commands::ID;
 use crate::fake::{Fake, TOKEN, nodes};
@@ -15,20 +15,26 @@ fn a_lost_datagram_to_one_node_decides_nothing() {
     let target = honeyguide::krpc::Item::immutable_target(b"5:hello").to_string();
     let folder = Folder::new();
     let secret = folder.with("secret", "09".repeat(32));
+    let filters = format!("4:BFpe256:{0}4:BFsd256:{0}", "\u{1}".repeat(256));
     let guarded = ["put", "hello", "--secret", &secret, "--seq", "2", "--cas", "1"];
     let commands = [
         (&["find-node", ID][..], "find_node", "5:nodes26:ABCDEFGHIJ0123456789ABCDEF"),
         (&["peers", ID], "get_peers", "5:token1:t6:valuesl6:abcdefe"),
+        (&["scrape", ID], "get_peers", &filters),
         (&["sample", ID], "sample_infohashes", "3:numi1e7:samples20:abcdefghij0123456789"),
         (&["get", &target], "get", "5:token1:t1:v5:hello"),
         (&["put", "hello"], "put", ""),
         (&guarded, "get", TOKEN),
         (&["announce", ID, "--port", "7"], "announce_peer", ""),
     ];
-    let ask = |command: &[&str], method: &'static str, body: &'static str| {
-        let seen = AtomicU32::new(0);
+    let ask = |command: &[&str], method: &'static str, body: &str| {
+        let (seen, body) = (AtomicU32::new(0), body.as_bytes().to_vec());
+        // With the first one of these it is joined.
+        let joins = u32::from(command.ends_with(&["--bootstrap"]) && method == "find_node");
         let node = Fake::new(1, move |asked| match asked == method {
-            true => (seen.fetch_add(1, Ordering::Relaxed) >= 2).then(|| body.into()),
+            true => {
+                seen.fetch_add(1, Ordering::Relaxed).checked_sub(joins).is_none_or(|n| n >= 2).then(|| body.clone())
+            }
             false => Some(TOKEN.into()),
         });
         run(&[command, &[&node.addr.to_string()]].concat(), b"").done();
@@ -37,6 +43,7 @@ fn a_lost_datagram_to_one_node_decides_nothing() {
         scope.spawn(|| ask(&["ping"], "ping", ""));
         for (command, method, body) in commands {
             for how in ["--at", "--bootstrap"] {
+                let ask = &ask;
                 scope.spawn(move || ask(&[command, &[how]].concat(), method, body));
             }
         }
@@ -113,6 +120,14 @@ fn a_store_that_no_node_confirms_is_told_to_be_possible_where_one_was_sent() {
     for command in [&["put", "hello"][..], &["announce", ID, "--port", "7"]] {
         let is_store = |asked: &str| ["put", "announce_peer"].contains(&asked);
         let lossy = Fake::new(1, move |asked| (!is_store(asked)).then(|| TOKEN.into()));
+        let is_sent = AtomicBool::new(false);
+        // It falls silent once it was sent something to store.
+        let falls = Fake::new(1, move |asked| {
+            (!is_store(asked) && !is_sent.load(Ordering::Relaxed)).then(|| TOKEN.into()).or_else(|| {
+                is_sent.store(true, Ordering::Relaxed);
+                None
+            })
+        });
         let silent = Fake::new(2, |_| None);
         let named = nodes(&[(2, silent.addr)]);
         let full = Fake::new(1, move |_| Some(named.clone()));
@@ -122,6 +137,7 @@ fn a_store_that_no_node_confirms_is_told_to_be_possible_where_one_was_sent() {
                 assert!(!told.err.contains(other), "{told:?}");
             };
             scope.spawn(move || ask(&lossy, &["confirmed", "may hold it all the same"], "no write token"));
+            scope.spawn(move || ask(&falls, &["confirmed", "may hold it all the same"], "nobody stored it"));
             scope.spawn(move || ask(&full, &["nobody stored it", "no write token"], "may hold it"));
         });
     }

@@ -59,7 +59,17 @@ impl Asking {
         options: &Options,
         start: impl Fn(&Handle) -> Operation<T>,
     ) -> Result<Finished<T>, OperationError> {
-        self.wait_trying(options, start, Tries::default()).await
+        self.wait_for(options, start, |_| true).await
+    }
+
+    /// The same where a result comes in any case, which may be empty.
+    pub async fn wait_for<T: FromEvent + Unpin>(
+        &self,
+        options: &Options,
+        start: impl Fn(&Handle) -> Operation<T>,
+        is_something: impl Fn(&T) -> bool,
+    ) -> Result<Finished<T>, OperationError> {
+        self.wait_trying(options, start, is_something, Tries::default()).await
     }
 
     /// The same for a store that would refuse to be told twice: without an answer there was no token, and nothing was
@@ -69,40 +79,40 @@ impl Asking {
         options: &Options,
         start: impl Fn(&Handle) -> Operation<T>,
     ) -> Result<Finished<T>, OperationError> {
-        self.wait_trying(options, start, Tries::until_an_answer()).await
+        self.wait_trying(options, start, |_| true, Tries::until_an_answer()).await
     }
 
     async fn wait_trying<T: FromEvent + Unpin>(
         &self,
         options: &Options,
         start: impl Fn(&Handle) -> Operation<T>,
+        is_something: impl Fn(&T) -> bool,
         mut tries: Tries,
     ) -> Result<Finished<T>, OperationError> {
         loop {
             let mut finished = options.under_way.wait(start(&self.node)).await;
-            let is_told = finished.as_ref().is_ok_and(|finished| !finished.results.is_empty());
-            if !self.is_again(&mut tries, &mut finished, is_told) {
+            let is_found = finished.as_ref().is_ok_and(|finished| finished.results.iter().any(&is_something));
+            if !self.is_again(&mut tries, &mut finished, is_found) {
                 return finished;
             }
         }
     }
 
-    /// The same, and each result is told when it comes.
+    /// The same, and each result is told when it comes, if it is something.
     pub async fn wait_telling<T: FromEvent + Unpin>(
         &self,
         options: &Options,
         start: impl Fn(&Handle) -> Operation<T>,
-        mut tell: impl FnMut(T) -> Result<(), Failed>,
+        mut tell: impl FnMut(T) -> Result<bool, Failed>,
     ) -> Result<Finished<T>, Failed> {
-        let (mut tries, mut is_told) = (Tries::default(), false);
+        let (mut tries, mut is_found) = (Tries::default(), false);
         loop {
             let mut operation = start(&self.node);
             while let Some(result) = options.under_way.next(&mut operation).await {
-                tell(result)?;
-                is_told = true;
+                is_found |= tell(result)?;
             }
             let mut finished = options.under_way.wait(operation).await;
-            if !self.is_again(&mut tries, &mut finished, is_told) {
+            if !self.is_again(&mut tries, &mut finished, is_found) {
                 return Ok(finished?);
             }
         }
@@ -112,19 +122,17 @@ impl Asking {
         &self,
         tries: &mut Tries,
         finished: &mut Result<Finished<T>, OperationError>,
-        is_told: bool,
+        is_found: bool,
     ) -> bool {
         let outcome = match finished {
             Ok(finished) => &mut finished.outcome,
             Err(OperationError::NotStored(outcome)) => &mut **outcome,
             Err(_) => return false,
         };
-        if self.at.is_some() {
-            return tries.again(outcome, false);
+        match self.at {
+            Some(_) => tries.again(outcome),
+            None => !is_found && outcome.stored.all == 0 && !are_many(outcome) && tries.again_in_network(outcome),
         }
-        // Its nodes are told, which are the same in each try: those of the last one count.
-        let is_had = is_told || outcome.stored.all > 0 || are_many(outcome);
-        tries.again(&mut outcome.clone(), is_had)
     }
 
     pub fn is_at_one_node(&self) -> bool {

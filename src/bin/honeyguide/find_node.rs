@@ -20,7 +20,7 @@ pub struct Args {
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (out, asking) = (options.out(), Asking::begin(options, &args.asks).await?);
     let progress = options.progress("looking for the closest nodes");
-    let finished = asking.wait(options, |node| node.lookup(args.id)).await?;
+    let finished = asking.wait_for(options, |node| node.lookup(args.id), |closest| !closest.nodes.is_empty()).await?;
     progress.finish_and_clear();
     let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
     let nodes: Vec<_> = match answer {

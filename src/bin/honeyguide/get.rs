@@ -151,7 +151,7 @@ async fn two_values(asking: &Asking, args: &Args, (found, outcome): (&Found, &Ou
             None => "no higher number can mend it".into(),
         };
         // Whoever has enough compares no more.
-        let rule = match args.first || args.copies.is_some_and(|wanted| outcome.copies >= wanted) {
+        let rule = match args.copies.map_or(args.first, |wanted| outcome.copies >= wanted) {
             true => "the first that was heard, and others may see the other one",
             false => "the larger in the order of bytes, as every reader decides that hears both",
         };

@@ -89,7 +89,7 @@ fn make<'p>(folder: &'p Path, made: &mut Vec<&'p Path>) -> io::Result<()> {
         match fs::create_dir(folder) {
             Ok(()) => made.push(folder),
             Err(_) if folder.is_dir() => {}
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && !folders.is_empty() => {
+            Err(_) if folder.exists() && !folders.is_empty() => {
                 return Err(ErrorKind::NotADirectory.into());
             }
             Err(error) => return Err(error),

@@ -17,7 +17,10 @@ pub fn print(told: &Told, notice: Notice) -> Result<(), Failed> {
         Notice::IdChanged { link: LinkId(link), id, why } => {
             let (why, word) = match why {
                 IdLoss::Moved => ("moved", "its address changed"),
-                IdLoss::Taken => ("taken", "another node has the old one; was its state file copied?"),
+                IdLoss::Taken => (
+                    "taken",
+                    "another node has the old one; does it run on a copy of the state file, or by the same seed?",
+                ),
                 _ => ("other", "the old one went"),
             };
             let text = format!("link {link} has the new id {id}: {word}");

@@ -30,7 +30,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
                 progress.suspend(|| out.line(peer, json!({ "peer": peer.to_string() })))?;
             }
         }
-        Ok(())
+        Ok(!seen.is_empty())
     };
     let finished = asking.wait_telling(options, |node| node.get_peers(args.info_hash), tell).await?;
     progress.finish_and_clear();

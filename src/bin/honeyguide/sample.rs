@@ -27,7 +27,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let tell = |sample: Sample| {
         // A node that holds none is no result.
         if sample.info_hashes.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let hashes: Vec<_> = sample.info_hashes.iter().map(Id::to_string).collect();
         distinct.extend(sample.info_hashes.iter().copied());
@@ -40,7 +40,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
             "interval": sample.interval.as_secs(),
             "samples": hashes,
         });
-        progress.suspend(|| out.line(text, object))
+        progress.suspend(|| out.line(text, object)).map(|()| true)
     };
     let finished = asking.wait_telling(options, |node| node.sample(args.id), tell).await?;
     progress.finish_and_clear();

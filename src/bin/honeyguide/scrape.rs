@@ -20,7 +20,7 @@ pub struct Args {
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let asking = Asking::begin(options, &args.asks).await?;
     let progress = options.progress("counting");
-    let finished = asking.wait(options, |node| node.scrape(args.info_hash)).await?;
+    let finished = asking.wait_for(options, |node| node.scrape(args.info_hash), |swarm| swarm.responders > 0).await?;
     progress.finish_and_clear();
     let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
     let swarm = finished.results.first().filter(|swarm| swarm.responders > 0);

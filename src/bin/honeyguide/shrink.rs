@@ -235,9 +235,7 @@ impl Shrinking<'_> {
         if status.success() {
             return Ok(false);
         }
-        if may_be_by_signal(status) {
-            std::thread::sleep(SIGNAL);
-        }
+        std::thread::sleep(SIGNAL);
         if self.stop.load(Ordering::Relaxed) {
             return Ok(false);
         }
@@ -260,11 +258,6 @@ impl Shrinking<'_> {
             std::thread::sleep(LOOK_EVERY);
         }
     }
-}
-
-/// Whether a signal may have ended it, or what it started.
-fn may_be_by_signal(status: ExitStatus) -> bool {
-    status.code().is_none_or(|code| code >= 128)
 }
 
 /// A command that neither hears what is typed nor says anything, and is in a group of its own with all that it starts:

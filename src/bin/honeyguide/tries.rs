@@ -29,20 +29,38 @@ impl Tries {
         Tries { end_with_an_answer: true, ..Tries::default() }
     }
 
-    /// Whether a question that went like this is asked again; not if it had what it was for. If not, its outcome counts
-    /// what all tries had.
-    pub fn again(&mut self, outcome: &mut Outcome, is_had: bool) -> bool {
-        self.lost += 1;
-        let is_lost = outcome.answered < outcome.queried && outcome.errored == 0 && outcome.refused.total() == 0;
-        let is_over = is_had
-            || matches!(outcome.reason, Reason::Deadline | Reason::Cancelled)
-            || (self.end_with_an_answer && outcome.answered > 0);
-        if is_lost && !is_over && self.lost < MOST {
+    /// Whether a question to one node that went like this is asked again. If not, its outcome counts what all tries
+    /// had.
+    pub fn again(&mut self, outcome: &mut Outcome) -> bool {
+        if self.is_one_more(outcome) {
             add(&mut self.outcome, outcome);
             return true;
         }
         add(outcome, &self.outcome);
         false
+    }
+
+    /// Whether a question to a network is, that came to nothing. If not, its outcome is that of the try in which most
+    /// answered: in each it is the same nodes that are told.
+    pub fn again_in_network(&mut self, outcome: &mut Outcome) -> bool {
+        let is_best = outcome.answered >= self.outcome.answered || outcome.refused.total() > 0;
+        if self.is_one_more(outcome) {
+            self.outcome = if is_best { *outcome } else { self.outcome };
+            return true;
+        }
+        if !is_best {
+            self.outcome.reason = outcome.reason;
+            *outcome = self.outcome;
+        }
+        false
+    }
+
+    fn is_one_more(&mut self, outcome: &Outcome) -> bool {
+        self.lost += 1;
+        let is_lost = outcome.answered < outcome.queried && outcome.errored == 0 && outcome.refused.total() == 0;
+        let is_over = matches!(outcome.reason, Reason::Deadline | Reason::Cancelled)
+            || (self.end_with_an_answer && outcome.answered > 0);
+        is_lost && !is_over && self.lost < MOST
     }
 }
 
@@ -67,7 +85,7 @@ impl Ping<'_> {
             let asked: Vec<_> = waiting.drain(..).map(ask).collect();
             for (addr, mut tries, ping) in asked {
                 let mut finished = under_way.wait(ping).await?;
-                let is_again = tries.again(&mut finished.outcome, !finished.results.is_empty());
+                let is_again = tries.again(&mut finished.outcome);
                 if let Some(answer) = finished.results.pop() {
                     return Ok((answer, finished.outcome));
                 }

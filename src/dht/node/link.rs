@@ -213,7 +213,7 @@ impl<'s> Link<'s> {
         }
     }
 
-    /// A query of ours came back: it is ourselves who answers it.
+    /// A query of ours came back, maybe from another address than was asked: it is ourselves who answers it.
     pub(super) fn on_own_query(&mut self) {
         self.keeps_id = true;
     }

@@ -241,7 +241,7 @@ impl<'s> Node<'s> {
             Ok(Decoded::Query(query)) => {
                 if let Some(at) = links.get_mut(link)
                     && query.id == *at.own()
-                    && rpc.find(query.tid, &from, link).is_some()
+                    && rpc.is_of_unnamed(query.tid, link)
                 {
                     at.on_own_query();
                 }

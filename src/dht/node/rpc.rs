@@ -146,6 +146,12 @@ impl<'s> Rpc<'s> {
         self.transactions.find(tid, from, link)
     }
 
+    /// Whether this is the transaction id of a query to an address of which no id was expected.
+    pub(super) fn is_of_unnamed(&self, tid: &[u8], link: LinkId) -> bool {
+        let open = self.transactions.find_by_tid(tid, link).and_then(|index| self.transactions.at(index));
+        open.is_some_and(|open| open.id.is_none())
+    }
+
     /// The latest open query to an address.
     pub(super) fn find_by_endpoint(&self, to: &Endpoint, link: LinkId) -> Option<u16> {
         self.transactions.find_by_endpoint(to, link)

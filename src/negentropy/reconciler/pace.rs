@@ -58,3 +58,16 @@ impl Pace {
         self.frame.is_none_or(|frame| bytes < frame - frame / 8)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rule N27.
+    #[test]
+    fn a_last_range_is_the_rest_of_a_cut_message_if_it_is_wider_than_any_that_was_asked_about() {
+        let mut pace = Pace::default();
+        pace.on_asked(3, 2, 10);
+        assert_eq!([0, 9, 10, 11, 1000].map(|width| pace.is_cut(width)), [false, false, false, true, true]);
+    }
+}
