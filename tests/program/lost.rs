@@ -90,6 +90,21 @@ fn a_store_at_one_node_that_is_not_confirmed_is_told_to_be_possible() {
     }
 }
 
+/// Rule U29. What was sent was lost, and the next question is answered with an error.
+#[test]
+fn an_error_hides_no_store_that_may_be_there() {
+    let is_sent = AtomicBool::new(false);
+    let node = Fake::saying(move |method, tid| match (method, is_sent.load(Ordering::Relaxed)) {
+        ("put", _) => {
+            is_sent.store(true, Ordering::Relaxed);
+            None
+        }
+        (_, true) => Some([b"d1:eli202e4:oopse1:t4:", tid, b"1:y1:ee"].concat()),
+        _ => Some([b"d1:rd2:id20:", &[1; 20][..], TOKEN.as_bytes(), b"e1:t4:", tid, b"1:y1:re"].concat()),
+    });
+    run(&["put", "hello", "--at", &node.addr.to_string()], b"").failed(1, &["oops", "may be there all the same"]);
+}
+
 /// Rules U15 and L32. The node names others, whom nobody asks, however long it is waited for.
 #[test]
 fn who_is_named_by_a_node_that_is_asked_alone_hears_nothing() {
@@ -128,6 +143,15 @@ fn a_store_that_no_node_confirms_is_told_to_be_possible_where_one_was_sent() {
                 None
             })
         });
+        // Its place is taken by what it was sent, and it gives no token any more.
+        let is_full = AtomicBool::new(false);
+        let full_since = Fake::new(1, move |asked| match is_store(asked) {
+            true => {
+                is_full.store(true, Ordering::Relaxed);
+                None
+            }
+            false => Some(if is_full.load(Ordering::Relaxed) { "" } else { TOKEN }.into()),
+        });
         let silent = Fake::new(2, |_| None);
         let named = nodes(&[(2, silent.addr)]);
         let full = Fake::new(1, move |_| Some(named.clone()));
@@ -137,6 +161,7 @@ fn a_store_that_no_node_confirms_is_told_to_be_possible_where_one_was_sent() {
                 assert!(!told.err.contains(other), "{told:?}");
             };
             scope.spawn(move || ask(&lossy, &["confirmed", "may hold it all the same"], "no write token"));
+            scope.spawn(move || ask(&full_since, &["confirmed", "may hold it all the same"], "nobody stored it"));
             scope.spawn(move || ask(&falls, &["confirmed", "may hold it all the same"], "nobody stored it"));
             scope.spawn(move || ask(&full, &["nobody stored it", "no write token"], "may hold it"));
         });

@@ -17,7 +17,7 @@ use crate::joining_options::Asks;
 use crate::options::Options;
 use crate::print::{Out, outcome_text, say};
 use crate::start::Start;
-use crate::tries::{Ping, Tries};
+use crate::tries::{Ping, Tries, may_be_sent};
 use crate::unsent::Unsent;
 
 /// Why nothing was sent to be stored, though somebody answered.
@@ -124,14 +124,15 @@ impl Asking {
         finished: &mut Result<Finished<T>, OperationError>,
         is_found: bool,
     ) -> bool {
-        let outcome = match finished {
-            Ok(finished) => &mut finished.outcome,
-            Err(OperationError::NotStored(outcome)) => &mut **outcome,
+        let (outcome, is_store) = match finished {
+            Ok(finished) => (&mut finished.outcome, false),
+            Err(OperationError::NotStored(outcome)) => (&mut **outcome, true),
             Err(_) => return false,
         };
         match self.at {
             Some(_) => tries.again(outcome),
-            None => !is_found && outcome.stored.all == 0 && !are_many(outcome) && tries.again_in_network(outcome),
+            None if is_found || outcome.stored.all > 0 => false,
+            None => tries.again_in_network(outcome, are_many(outcome), is_store),
         }
     }
 
@@ -260,7 +261,7 @@ impl Asking {
                  --at, so that others are asked"
                     .into()
             }
-            Some(_) if outcome.errored == 0 => {
+            Some(_) if may_be_sent(&outcome) => {
                 "; what was to be stored was sent, and its confirmation may be late or lost, so that it may be there \
                  all the same"
                     .into()

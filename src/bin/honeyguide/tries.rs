@@ -40,11 +40,15 @@ impl Tries {
         false
     }
 
-    /// Whether a question to a network is, that came to nothing. If not, its outcome is that of the try in which most
-    /// answered: in each it is the same nodes that are told.
-    pub fn again_in_network(&mut self, outcome: &mut Outcome) -> bool {
-        let is_best = outcome.answered >= self.outcome.answered || outcome.refused.total() > 0;
-        if self.is_one_more(outcome) {
+    /// Whether a question to a network is, that came to nothing, unless enough is known. If not, its outcome is that of
+    /// the try in which most answered: in each it is the same nodes that are told. Of tries to store, one counts more
+    /// after which a node may hold it, and a refusal is always told.
+    pub fn again_in_network(&mut self, outcome: &mut Outcome, is_enough: bool, is_store: bool) -> bool {
+        let rank = |outcome: &Outcome| (is_store && may_be_sent(outcome), outcome.answered);
+        let is_best = self.outcome.queried == 0
+            || outcome.refused.total() > 0
+            || (outcome.queried > 0 && rank(outcome) >= rank(&self.outcome));
+        if !is_enough && self.is_one_more(outcome) {
             self.outcome = if is_best { *outcome } else { self.outcome };
             return true;
         }
@@ -111,6 +115,11 @@ impl Ping<'_> {
     }
 }
 
+/// Whether what was to be stored may have been sent: that is a query without an answer, behind a token.
+pub fn may_be_sent(outcome: &Outcome) -> bool {
+    outcome.answered > 0 && u32::from(outcome.answered) + u32::from(outcome.errored) < u32::from(outcome.queried)
+}
+
 /// What was asked and what came of it, together; the rest is that of the one.
 fn add(one: &mut Outcome, other: &Outcome) {
     for (count, more) in [
@@ -126,5 +135,59 @@ fn add(one: &mut Outcome, other: &Outcome) {
     for (link, more) in one.links.iter_mut().zip(&other.links) {
         link.queried = link.queried.saturating_add(more.queried);
         link.answered = link.answered.saturating_add(more.answered);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(queried: u16, answered: u16) -> Outcome {
+        let mut outcome = Outcome::default();
+        (outcome.queried, outcome.answered) = (queried, answered);
+        outcome
+    }
+
+    /// What is told of a question to a network that went like this one time after the other.
+    fn told<const N: usize>(is_store: bool, times: [Outcome; N]) -> (u16, u16, Reason) {
+        let mut tries = Tries::default();
+        let mut times = times.into_iter().peekable();
+        while let Some(mut outcome) = times.next() {
+            let is_enough = outcome.answered >= 8;
+            let is_again = tries.again_in_network(&mut outcome, is_enough, is_store);
+            assert_eq!(is_again, times.peek().is_some(), "{outcome:?}");
+            if !is_again {
+                return (outcome.queried, outcome.answered, outcome.reason);
+            }
+        }
+        panic!("it goes on")
+    }
+
+    /// Rule U29.
+    #[test]
+    fn of_a_network_the_try_is_told_in_which_most_answered() {
+        let ended = |queried, answered| {
+            let mut outcome = of(queried, answered);
+            outcome.reason = Reason::Deadline;
+            outcome
+        };
+        let usual = Reason::default();
+        assert_eq!(told(false, [of(7, 1), of(7, 3), of(7, 2)]), (7, 3, usual));
+        assert_eq!(told(false, [of(7, 1), of(1, 1)]), (1, 1, usual), "all have answered");
+        assert_eq!(told(false, [of(7, 1), of(20, 8)]), (20, 8, usual), "that is enough");
+        assert_eq!(told(false, [of(7, 3), ended(5, 1)]), (7, 3, Reason::Deadline));
+        assert_eq!(told(false, [of(7, 0), ended(0, 0)]), (7, 0, Reason::Deadline), "it had no time to ask anybody");
+    }
+
+    /// Rule U29.
+    #[test]
+    fn of_a_store_the_try_is_told_after_which_a_node_may_hold_it_but_for_a_refusal() {
+        let usual = Reason::default();
+        assert_eq!(told(true, [of(2, 1), of(2, 2)]), (2, 1, usual), "a store was sent, and then no token was given");
+        assert_eq!(told(true, [of(2, 1), of(12, 8)]), (12, 8, usual), "others are silent there, too");
+        assert_eq!(told(true, [of(2, 1), of(8, 8)]), (2, 1, usual));
+        let mut refused = of(3, 1);
+        refused.refused.other = 1;
+        assert_eq!(told(true, [of(4, 2), refused]), (3, 1, usual));
     }
 }
