@@ -151,27 +151,28 @@ fn a_bootstrap_node_that_was_silent_is_found_like_any_other() {
     assert_eq!(asked(&lab, routers[0]).len(), 2);
 }
 
-/// Sixteen are kept: one that was told of later has its place in the list, and was not asked.
-#[test]
-fn a_bootstrap_node_that_took_the_place_of_one_that_was_asked_is_found_like_any_other() {
+/// A lookup has asked sixteen, as many as are kept; then one more is named, which takes the place of the first.
+fn one_more_than_are_kept() -> (Lab, Vec<Endpoint>, Endpoint) {
     let (mut lab, routers) = told_of(config(), 16);
     lab.node.get_peers(lab.now, 1, TARGET).unwrap();
     lab.drain();
     let later = lab.addr(2, 0);
     lab.node.bootstrap(lab.now, 9, &[later]).unwrap();
     lab.node.cancel(lab.now, 9);
+    (lab, routers, later)
+}
+
+/// It has the place of one in the list, and was not asked.
+#[test]
+fn a_bootstrap_node_that_took_the_place_of_one_that_was_asked_is_found_like_any_other() {
+    let (mut lab, routers, later) = one_more_than_are_kept();
     one_names(&mut lab, routers[1], later);
     assert_eq!(asked(&lab, later).len(), 1);
 }
 
 #[test]
 fn a_bootstrap_node_that_lost_its_place_while_it_was_asked_is_not_asked_again() {
-    let (mut lab, routers) = told_of(config(), 16);
-    lab.node.get_peers(lab.now, 1, TARGET).unwrap();
-    lab.drain();
-    let later = lab.addr(2, 0);
-    lab.node.bootstrap(lab.now, 9, &[later]).unwrap();
-    lab.node.cancel(lab.now, 9);
+    let (mut lab, routers, _) = one_more_than_are_kept();
     one_names(&mut lab, routers[1], routers[0]);
     assert_eq!(asked(&lab, routers[0]).len(), 1);
 }

@@ -44,7 +44,12 @@ pub fn is_little(outcome: &Outcome) -> bool {
 
 /// Whether as many answered as hold an item.
 pub fn are_many(outcome: &Outcome) -> bool {
-    outcome.answered >= u16::from(Config::default().lookup.k)
+    outcome.answered >= holders()
+}
+
+/// How many hold an item, and are asked by those who look for it.
+pub fn holders() -> u16 {
+    Config::default().lookup.k.into()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 use honeyguide::dht::PeerKind;
-use honeyguide::{Config, Id, Outcome};
+use honeyguide::{Id, Outcome};
 use serde_json::json;
 
+use crate::absence::holders;
 use crate::asking::Asking;
 use crate::failed::Failed;
 use crate::joining_options::Asks;
@@ -60,8 +61,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
 
 /// What is doubtful about a peer that some nodes tell of.
 fn warning(outcome: &Outcome) -> Option<String> {
-    // So many are asked by those who look for peers.
-    let (stored, wanted) = (outcome.stored.all, u16::from(Config::default().lookup.k));
+    let (stored, wanted) = (outcome.stored.all, holders());
     let sentence =
         || format!("the peer was stored by {stored}, and {wanted} should tell of it: announce it again, later");
     (stored < wanted).then(sentence)

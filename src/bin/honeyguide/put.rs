@@ -3,10 +3,10 @@ use std::path::{Path, PathBuf};
 use honeyguide::adapters::Handle;
 use honeyguide::dht::Freshness;
 use honeyguide::krpc::{Item, ItemError, SignedItem};
-use honeyguide::{Config, Id, Outcome};
+use honeyguide::{Id, Outcome};
 use serde_json::{Value, json};
 
-use crate::absence::{answers, is_little};
+use crate::absence::{answers, holders, is_little};
 use crate::asking::Asking;
 use crate::count::count;
 use crate::failed::Failed;
@@ -274,8 +274,7 @@ fn older(outcome: &Outcome, seq: i64, tip: &str) -> Option<String> {
 /// What is doubtful about an item that is stored.
 fn warning(outcome: &Outcome) -> Option<String> {
     let (stored, refused) = (outcome.stored.all, outcome.refused.total());
-    // So many are asked by those who look for it.
-    let wanted = u16::from(Config::default().lookup.k);
+    let wanted = holders();
     if refused > stored {
         let versions = outcome.refused.seq_too_old.saturating_add(outcome.refused.cas_mismatch);
         let tip =
