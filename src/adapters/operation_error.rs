@@ -77,37 +77,33 @@ impl fmt::Display for OperationError {
             OperationError::NotStored(outcome) if outcome.queried == 0 && outcome.reason == Reason::Exhausted => {
                 f.write_str("nobody stored it: no node is known, so bootstrap first")
             }
-            OperationError::NotStored(outcome) if outcome.refused.total() > 0 => {
-                write!(f, "nobody stored it: {}", outcome.refused)?;
-                match outcome.held_seq {
-                    Some(seq) => write!(f, "; the newest version that is held has sequence number {seq}"),
-                    None => Ok(()),
-                }
-            }
-            OperationError::NotStored(outcome) => not_confirmed(outcome, f),
+            OperationError::NotStored(outcome) => not_stored(outcome, f),
         }
     }
 }
 
-/// Nobody has confirmed and nobody has refused. A store that was sent is a query without an answer: where every query
-/// has one, none was sent, and where none has one, nobody gave a write token.
-fn not_confirmed(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Outcome { queried, answered, errored, reason, .. } = *outcome;
+/// Nobody has confirmed. A node that did not refuse what it was sent may hold it.
+fn not_stored(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Outcome { queried, answered, unconfirmed, refused, held_seq, reason, .. } = *outcome;
+    f.write_str(match unconfirmed {
+        0 => "nobody stored it",
+        _ => "nobody confirmed that it is stored, and a node that was sent it may hold it all the same",
+    })?;
+    if refused.total() > 0 {
+        write!(f, ": {refused}")?;
+        return match held_seq {
+            Some(seq) => write!(f, "; the newest version that is held has sequence number {seq}"),
+            None => Ok(()),
+        };
+    }
     let queries = if queried == 1 { "1 query was".into() } else { format!("{queried} queries were") };
-    if answered > 0 && u32::from(answered) + u32::from(errored) < u32::from(queried) {
-        let ending = Ending(reason);
-        return write!(
-            f,
-            "nobody confirmed that it is stored: {answered} of {queries} answered{ending}; a node that was sent it may \
-             hold it all the same"
-        );
+    write!(f, ": {answered} of {queries} answered{}", Ending(reason))?;
+    // Who had the time to ask on, and sent nothing, had no token to send it with.
+    let is_over = matches!(reason, Reason::Deadline | Reason::Cancelled);
+    if answered > 0 && unconfirmed == 0 && !is_over {
+        f.write_str(", and there was no write token of at most 64 bytes, as a node whose store is full gives none")?;
     }
-    write!(f, "nobody stored it: {answered} of {queries} answered{}", Ending(reason))?;
-    if answered > 0 {
-        f.write_str(", and no node gave a write token, as one gives none whose store is full")
-    } else {
-        Ok(())
-    }
+    Ok(())
 }
 
 impl std::error::Error for OperationError {}
@@ -168,20 +164,28 @@ mod tests {
     /// Rule U29.
     #[test]
     fn a_store_that_may_have_been_sent_is_not_told_to_have_failed() {
-        let told = |queried, answered, errored, reason| {
-            let outcome = Outcome { queried, answered, errored, reason, ..Outcome::default() };
+        let told = |answered, unconfirmed, too_large, reason| {
+            let refused = Refusals { too_large, ..Refusals::default() };
+            let outcome = Outcome { queried: 3, answered, unconfirmed, refused, reason, ..Outcome::default() };
             OperationError::of_store(&outcome).unwrap().to_string()
         };
-        let no_token = "nobody stored it: 2 of 3 queries were answered, and no node gave a write token, as one gives \
-                        none whose store is full";
-        assert_eq!(
-            told(3, 2, 1, Reason::Converged),
-            no_token,
-            "each query had an answer, and none of them was a store"
-        );
-        let open = "nobody confirmed that it is stored: 2 of 3 queries were answered before its time was up; a node \
-                    that was sent it may hold it all the same";
-        assert_eq!(told(3, 2, 0, Reason::Deadline), open);
-        assert_eq!(told(3, 0, 0, Reason::Exhausted), "nobody stored it: 0 of 3 queries were answered");
+        let may_hold = "nobody confirmed that it is stored, and a node that was sent it may hold it all the same: ";
+        let nobody = "nobody stored it: ";
+        for (told, begin, end) in [
+            (told(2, 1, 0, Reason::Converged), may_hold, "2 of 3 queries were answered"),
+            (told(2, 1, 0, Reason::Deadline), may_hold, "2 of 3 queries were answered before its time was up"),
+            (told(2, 1, 1, Reason::Converged), may_hold, "1 takes no value that large (205)"),
+            (told(2, 0, 1, Reason::Converged), nobody, "1 takes no value that large (205)"),
+            (told(2, 0, 0, Reason::Deadline), nobody, "2 of 3 queries were answered before its time was up"),
+            (told(0, 0, 0, Reason::Exhausted), nobody, "0 of 3 queries were answered"),
+            (
+                told(2, 0, 0, Reason::Converged),
+                nobody,
+                "2 of 3 queries were answered, and there was no write token of at most 64 bytes, as a node whose store \
+                 is full gives none",
+            ),
+        ] {
+            assert_eq!(told, format!("{begin}{end}"));
+        }
     }
 }

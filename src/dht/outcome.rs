@@ -79,6 +79,8 @@ pub struct Outcome {
     /// Confirmations that do not count, since their nodes crowd around the target and their ids do not fit their
     /// addresses (BEP 42).
     pub crowded: u16,
+    /// Stores that were sent and neither confirmed nor refused: their nodes may hold what they were sent.
+    pub unconfirmed: u16,
     /// Nodes that refused a put or an announce, by code.
     pub refused: Refusals,
     /// The highest sequence number that a genuine item was seen with: of a get, that of the item that was found; of a
@@ -91,6 +93,34 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// A query left; of a store it is not known yet what comes of it.
+    pub(crate) fn count_query(&mut self, is_store: bool) {
+        self.queried = self.queried.saturating_add(1);
+        self.unconfirmed = self.unconfirmed.saturating_add(is_store.into());
+    }
+
+    /// It did not leave after all.
+    pub(crate) fn forget_query(&mut self, is_store: bool) {
+        self.queried = self.queried.saturating_sub(1);
+        self.unconfirmed = self.unconfirmed.saturating_sub(is_store.into());
+    }
+
+    /// A node confirmed a store. One of each network counts, where networks are told apart.
+    pub(crate) fn count_confirmation(&mut self, secure: bool, first_of_network: bool, local: bool) {
+        self.unconfirmed = self.unconfirmed.saturating_sub(1);
+        let stored = &mut self.stored;
+        stored.all = stored.all.saturating_add(1);
+        stored.secure = stored.secure.saturating_add(secure.into());
+        stored.networks = stored.networks.saturating_add(first_of_network.into());
+        stored.counted = stored.counted.saturating_add((first_of_network || local).into());
+    }
+
+    /// A node refused a store.
+    pub(crate) fn count_refusal(&mut self, code: i64) {
+        self.unconfirmed = self.unconfirmed.saturating_sub(1);
+        self.refused.count(code);
+    }
+
     /// Adds the counts of one part of an operation. Whatever is no count of a part, the whole operation knows.
     pub(crate) fn add(&mut self, part: &Outcome) {
         let Outcome {
@@ -107,6 +137,7 @@ impl Outcome {
             hops,
             stored: Stored { all, counted, secure, networks },
             crowded,
+            unconfirmed,
             refused,
             held_seq: _,
             elapsed: _,
@@ -126,6 +157,7 @@ impl Outcome {
             (&mut self.stored.secure, secure),
             (&mut self.stored.networks, networks),
             (&mut self.crowded, crowded),
+            (&mut self.unconfirmed, unconfirmed),
         ];
         counts.into_iter().for_each(|(all, more)| *all = all.saturating_add(*more));
         self.hops = self.hops.max(*hops);
@@ -190,7 +222,7 @@ pub struct Refusals {
 
 impl Refusals {
     /// One more, with this code.
-    pub(crate) fn count(&mut self, code: i64) {
+    fn count(&mut self, code: i64) {
         let count = match code {
             203 => &mut self.protocol,
             205 => &mut self.too_large,
@@ -293,6 +325,7 @@ mod tests {
             hops: 3,
             stored,
             crowded: 13,
+            unconfirmed: 14,
             refused,
             ..Outcome::default()
         };
@@ -303,6 +336,7 @@ mod tests {
         let counts = [all.queried, all.answered, all.late, all.timed_out, all.errored, all.invalid, all.results];
         assert_eq!(counts, [2, 4, 6, 8, 10, 12, 14]);
         assert_eq!((all.dropped_results, all.hops, all.crowded), (u16::MAX, 3, 27), "counts end at the largest number");
+        assert_eq!(all.unconfirmed, 28);
         assert_eq!(all.stored, Stored { all: 16, counted: 18, secure: 20, networks: 22 });
         assert_eq!((all.refused.protocol, all.refused.other), (24, u8::MAX));
     }

@@ -14,5 +14,6 @@ mod promises;
 mod properties;
 mod scopes;
 mod served;
+mod unconfirmed;
 mod vectors;
 mod world;

@@ -168,6 +168,35 @@ fn a_store_that_no_node_confirms_is_told_to_be_possible_where_one_was_sent() {
     }
 }
 
+/// Rule U29. One refuses and another is silent; and who gave a token to a search alone was sent nothing.
+#[test]
+fn a_refusal_hides_no_store_that_may_be_there_and_a_token_alone_is_no_store() {
+    let folder = Folder::new();
+    let secret = folder.with("secret", "09".repeat(32));
+    let silent = Fake::new(2, |asked| (asked != "put").then(|| TOKEN.into()));
+    let named = [&nodes(&[(2, silent.addr)]), TOKEN.as_bytes()].concat();
+    let refuses = Fake::saying(move |method, tid| {
+        Some(match method {
+            "put" => [b"d1:eli205e3:bige1:t4:", tid, b"1:y1:ee"].concat(),
+            _ => [b"d1:rd2:id20:", &[1; 20][..], &named, b"e1:t4:", tid, b"1:y1:re"].concat(),
+        })
+    });
+    let put = run(&["put", "hello", "--json", "--bootstrap", &refuses.addr.to_string()], b"");
+    let words = ["may hold it all the same", "takes no value that large (205)"];
+    let failure = put.failed(1, &words).objects().pop().unwrap();
+    assert_eq!(failure["outcome"]["unconfirmed"], 1, "{failure}");
+    // The search for the number that is next is answered with a token, three times, and then there is none.
+    let (silent, asked) = (Fake::new(2, |_| None), AtomicU32::new(0));
+    let named = nodes(&[(2, silent.addr)]);
+    let fills = Fake::new(1, move |method| {
+        let is_searched = method == "get" && asked.fetch_add(1, Ordering::Relaxed) < 3;
+        Some([&named, if is_searched { TOKEN } else { "" }.as_bytes()].concat())
+    });
+    let put = ["put", "hello", "--secret", &secret, "--bootstrap", &fills.addr.to_string()];
+    let told = run(&put, b"").failed(1, &["nobody stored it", "no write token"]);
+    assert!(!told.err.contains("may hold it"), "{told:?}");
+}
+
 /// Rule U15. Who knows its address can send in the name of a node, and does not know what it was asked.
 #[test]
 fn words_that_answer_no_question_are_not_those_of_the_node() {

@@ -17,11 +17,8 @@ use crate::joining_options::Asks;
 use crate::options::Options;
 use crate::print::{Out, outcome_text, say};
 use crate::start::Start;
-use crate::tries::{Ping, Tries, may_be_sent};
+use crate::tries::{Ping, Tries};
 use crate::unsent::Unsent;
-
-/// Why nothing was sent to be stored, though somebody answered.
-const NO_TOKEN: &str = "there was no write token of at most 64 bytes, and a node whose store is full gives none";
 
 pub struct Asking {
     /// Its commands ask whom they should.
@@ -72,14 +69,13 @@ impl Asking {
         self.wait_trying(options, start, is_something, Tries::default()).await
     }
 
-    /// The same for a store that would refuse to be told twice: without an answer there was no token, and nothing was
-    /// sent that could be stored.
-    pub async fn wait_once_answered<T: FromEvent + Unpin>(
+    /// The same for a store that a node would refuse the second time: it is sent once.
+    pub async fn wait_sending_once<T: FromEvent + Unpin>(
         &self,
         options: &Options,
         start: impl Fn(&Handle) -> Operation<T>,
     ) -> Result<Finished<T>, OperationError> {
-        self.wait_trying(options, start, |_| true, Tries::until_an_answer()).await
+        self.wait_trying(options, start, |_| true, Tries::until_a_store()).await
     }
 
     async fn wait_trying<T: FromEvent + Unpin>(
@@ -124,15 +120,15 @@ impl Asking {
         finished: &mut Result<Finished<T>, OperationError>,
         is_found: bool,
     ) -> bool {
-        let (outcome, is_store) = match finished {
-            Ok(finished) => (&mut finished.outcome, false),
-            Err(OperationError::NotStored(outcome)) => (&mut **outcome, true),
+        let outcome = match finished {
+            Ok(finished) => &mut finished.outcome,
+            Err(OperationError::NotStored(outcome)) => &mut **outcome,
             Err(_) => return false,
         };
         match self.at {
             Some(_) => tries.again(outcome),
             None if is_found || outcome.stored.all > 0 => false,
-            None => tries.again_in_network(outcome, are_many(outcome), is_store),
+            None => tries.again_in_network(outcome, are_many(outcome)),
         }
     }
 
@@ -238,11 +234,8 @@ impl Asking {
             if outcome.queried == 0 {
                 return Failed::from(format!("nobody stored it: {NOBODY_KNOWN}")).with(&outcome);
             }
-            self.node.shutdown().await;
-            let is_sent = outcome.answered == 0 || outcome.refused.total() > 0 || self.heard.has_token();
-            let why = if is_sent { failure.to_string() } else { format!("nobody stored it: {NO_TOKEN}") };
             let unsent = self.unsent.behind();
-            return Failed::from(format!("{why}{tip}{unsent} ({})", outcome_text(&outcome))).with(&outcome);
+            return Failed::from(format!("{failure}{tip}{unsent} ({})", outcome_text(&outcome))).with(&outcome);
         };
         let said = self.said(at, &outcome).await;
         if said.is_something() {
@@ -261,7 +254,7 @@ impl Asking {
                  --at, so that others are asked"
                     .into()
             }
-            Some(_) if may_be_sent(&outcome) => {
+            Some(_) if outcome.unconfirmed > 0 => {
                 "; what was to be stored was sent, and its confirmation may be late or lost, so that it may be there \
                  all the same"
                     .into()

@@ -100,11 +100,6 @@ impl Heard {
         self.any(|_, payload| is_other(payload))
     }
 
-    /// Whether some node gave a write token: what was to be stored was then sent.
-    pub fn has_token(&self) -> bool {
-        self.any(|_, payload| matches!(decode(payload), Ok(Decoded::Response(Response { token: Some(_), .. }))))
-    }
-
     /// Whether a datagram that the node took is like this, the oldest first.
     fn any(&self, mut is_it: impl FnMut(SocketAddr, &[u8]) -> bool) -> bool {
         let state = lock(&self.0);

@@ -197,6 +197,7 @@ pub fn outcome_json(outcome: &Outcome) -> Value {
         "crowded": outcome.crowded,
         "held_seq": outcome.held_seq,
         "timed_out": outcome.timed_out,
+        "unconfirmed": outcome.unconfirmed,
     })
 }
 

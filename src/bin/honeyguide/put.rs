@@ -104,7 +104,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let stored = match args.cas {
         None => asking.wait(options, store).await,
         // Sent again, it would be refused by a node that has stored it already.
-        Some(_) => asking.wait_once_answered(options, store).await,
+        Some(_) => asking.wait_sending_once(options, store).await,
     };
     progress.finish_and_clear();
     let finished = match stored {

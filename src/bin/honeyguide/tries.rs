@@ -20,13 +20,13 @@ const MOST: u32 = 3;
 pub struct Tries {
     lost: u32,
     outcome: Outcome,
-    end_with_an_answer: bool,
+    end_with_a_store: bool,
 }
 
 impl Tries {
-    /// Of what must not be done twice, and is not done before the node has answered something.
-    pub fn until_an_answer() -> Tries {
-        Tries { end_with_an_answer: true, ..Tries::default() }
+    /// Of a store that must not be sent twice.
+    pub fn until_a_store() -> Tries {
+        Tries { end_with_a_store: true, ..Tries::default() }
     }
 
     /// Whether a question to one node that went like this is asked again. If not, its outcome counts what all tries
@@ -41,29 +41,30 @@ impl Tries {
     }
 
     /// Whether a question to a network is, that came to nothing, unless enough is known. If not, its outcome is that of
-    /// the try in which most answered: in each it is the same nodes that are told. Of tries to store, one counts more
-    /// after which a node may hold it, and a refusal is always told.
-    pub fn again_in_network(&mut self, outcome: &mut Outcome, is_enough: bool, is_store: bool) -> bool {
-        let rank = |outcome: &Outcome| (is_store && may_be_sent(outcome), outcome.answered);
+    /// the try in which most answered, or one refused: in each it is the same nodes that are told. What may be held
+    /// since some try may be held after all of them.
+    pub fn again_in_network(&mut self, outcome: &mut Outcome, is_enough: bool) -> bool {
+        let unconfirmed = outcome.unconfirmed.max(self.outcome.unconfirmed);
         let is_best = self.outcome.queried == 0
             || outcome.refused.total() > 0
-            || (outcome.queried > 0 && rank(outcome) >= rank(&self.outcome));
-        if !is_enough && self.is_one_more(outcome) {
-            self.outcome = if is_best { *outcome } else { self.outcome };
-            return true;
+            || (outcome.queried > 0 && outcome.answered >= self.outcome.answered);
+        let is_one_more = !is_enough && self.is_one_more(outcome);
+        if is_best {
+            self.outcome = *outcome;
         }
-        if !is_best {
+        self.outcome.unconfirmed = unconfirmed;
+        if !is_one_more {
             self.outcome.reason = outcome.reason;
             *outcome = self.outcome;
         }
-        false
+        is_one_more
     }
 
     fn is_one_more(&mut self, outcome: &Outcome) -> bool {
         self.lost += 1;
         let is_lost = outcome.answered < outcome.queried && outcome.errored == 0 && outcome.refused.total() == 0;
         let is_over = matches!(outcome.reason, Reason::Deadline | Reason::Cancelled)
-            || (self.end_with_an_answer && outcome.answered > 0);
+            || (self.end_with_a_store && outcome.unconfirmed > 0);
         is_lost && !is_over && self.lost < MOST
     }
 }
@@ -115,11 +116,6 @@ impl Ping<'_> {
     }
 }
 
-/// Whether what was to be stored may have been sent: that is a query without an answer, behind a token.
-pub fn may_be_sent(outcome: &Outcome) -> bool {
-    outcome.answered > 0 && u32::from(outcome.answered) + u32::from(outcome.errored) < u32::from(outcome.queried)
-}
-
 /// What was asked and what came of it, together; the rest is that of the one.
 fn add(one: &mut Outcome, other: &Outcome) {
     for (count, more) in [
@@ -128,6 +124,7 @@ fn add(one: &mut Outcome, other: &Outcome) {
         (&mut one.late, other.late),
         (&mut one.timed_out, other.timed_out),
         (&mut one.invalid, other.invalid),
+        (&mut one.unconfirmed, other.unconfirmed),
     ] {
         *count = count.saturating_add(more);
     }
@@ -149,15 +146,20 @@ mod tests {
     }
 
     /// What is told of a question to a network that went like this one time after the other.
-    fn told<const N: usize>(is_store: bool, times: [Outcome; N]) -> (u16, u16, Reason) {
+    fn told<const N: usize>(times: [Outcome; N]) -> (u16, u16, Reason) {
+        let outcome = outcome_told(times);
+        (outcome.queried, outcome.answered, outcome.reason)
+    }
+
+    fn outcome_told<const N: usize>(times: [Outcome; N]) -> Outcome {
         let mut tries = Tries::default();
         let mut times = times.into_iter().peekable();
         while let Some(mut outcome) = times.next() {
             let is_enough = outcome.answered >= 8;
-            let is_again = tries.again_in_network(&mut outcome, is_enough, is_store);
+            let is_again = tries.again_in_network(&mut outcome, is_enough);
             assert_eq!(is_again, times.peek().is_some(), "{outcome:?}");
             if !is_again {
-                return (outcome.queried, outcome.answered, outcome.reason);
+                return outcome;
             }
         }
         panic!("it goes on")
@@ -172,22 +174,31 @@ mod tests {
             outcome
         };
         let usual = Reason::default();
-        assert_eq!(told(false, [of(7, 1), of(7, 3), of(7, 2)]), (7, 3, usual));
-        assert_eq!(told(false, [of(7, 1), of(1, 1)]), (1, 1, usual), "all have answered");
-        assert_eq!(told(false, [of(7, 1), of(20, 8)]), (20, 8, usual), "that is enough");
-        assert_eq!(told(false, [of(7, 3), ended(5, 1)]), (7, 3, Reason::Deadline));
-        assert_eq!(told(false, [of(7, 0), ended(0, 0)]), (7, 0, Reason::Deadline), "it had no time to ask anybody");
+        assert_eq!(told([of(7, 1), of(7, 3), of(7, 2)]), (7, 3, usual));
+        assert_eq!(told([of(7, 1), of(1, 1)]), (1, 1, usual), "all have answered");
+        assert_eq!(told([of(7, 1), of(20, 8)]), (20, 8, usual), "that is enough");
+        assert_eq!(told([of(7, 3), ended(5, 1)]), (7, 3, Reason::Deadline));
+        assert_eq!(told([of(7, 0), ended(0, 0)]), (7, 0, Reason::Deadline), "it had no time to ask anybody");
     }
 
     /// Rule U29.
     #[test]
-    fn of_a_store_the_try_is_told_after_which_a_node_may_hold_it_but_for_a_refusal() {
-        let usual = Reason::default();
-        assert_eq!(told(true, [of(2, 1), of(2, 2)]), (2, 1, usual), "a store was sent, and then no token was given");
-        assert_eq!(told(true, [of(2, 1), of(12, 8)]), (12, 8, usual), "others are silent there, too");
-        assert_eq!(told(true, [of(2, 1), of(8, 8)]), (2, 1, usual));
+    fn what_a_node_may_hold_since_one_try_it_may_hold_after_all_of_them() {
+        let sent = |queried, answered| {
+            let mut outcome = of(queried, answered);
+            outcome.unconfirmed = 1;
+            outcome
+        };
         let mut refused = of(3, 1);
         refused.refused.other = 1;
-        assert_eq!(told(true, [of(4, 2), refused]), (3, 1, usual));
+        for (first, then) in
+            [(sent(2, 1), of(2, 2)), (sent(4, 2), of(8, 8)), (sent(4, 2), refused), (of(2, 1), sent(12, 8))]
+        {
+            let told = outcome_told([first, then]);
+            assert_eq!((told.unconfirmed, told.queried, told.refused), (1, then.queried, then.refused));
+        }
+        let mut tries = Tries::until_a_store();
+        assert!(tries.again_in_network(&mut of(3, 1), false), "nothing was sent to be stored");
+        assert!(!tries.again_in_network(&mut sent(3, 1), false));
     }
 }

@@ -106,6 +106,7 @@ impl UnderWay {
     pub fn ended_store(&self, outcome: &Outcome) -> Option<Failed> {
         let why = Failed::from(*self.why.get()?).sentence;
         let far = match outcome.stored.all {
+            0 if outcome.unconfirmed == 0 => "nothing was stored".into(),
             0 => "no node has confirmed it, though some may have stored it".into(),
             1 => "1 node has stored it already, so it may be found".into(),
             n => format!("{} have stored it already, so it may be found", count(n, "node")),

@@ -130,6 +130,7 @@ impl OutputHash {
             hops,
             stored,
             crowded,
+            unconfirmed,
             refused,
             held_seq,
             elapsed,
@@ -139,7 +140,7 @@ impl OutputHash {
         let counts = [queried, answered, late, timed_out, errored, invalid, results, copies, dropped_results];
         self.numbers(counts.map(u64::from));
         let Stored { all, counted, secure, networks } = stored;
-        self.numbers([all, counted, secure, networks, crowded].map(u64::from));
+        self.numbers([all, counted, secure, networks, crowded, unconfirmed].map(u64::from));
         self.number(held_seq.unwrap_or(-1) as u64);
         for LinkOutcome { queried, answered, stored } in links {
             self.numbers([queried, answered, stored].map(u64::from));

@@ -478,7 +478,7 @@ impl<'s> Client<'s> {
         let purpose = Purpose::Operation { key, stage };
         let tid = if has_one { rpc.open(cx, links, limiter, addressee, purpose, of_upkeep) } else { None };
         if tid.is_some() {
-            self.operations.on_query_sent(key, now, &mut self.wakes);
+            self.operations.on_query_sent(key, now, stage, &mut self.wakes);
             return tid;
         }
         active.on_not_sent(stage, &addressee.to, addressee.id);

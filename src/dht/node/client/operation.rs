@@ -258,8 +258,8 @@ impl OperationState {
     }
 
     /// A query of it left; the first part of its operation.
-    pub(super) fn on_query_sent(&mut self, now: Instant) -> SlabKey {
-        self.outcome.queried = self.outcome.queried.saturating_add(1);
+    pub(super) fn on_query_sent(&mut self, now: Instant, stage: Stage) -> SlabKey {
+        self.outcome.count_query(stage == Stage::Store);
         self.on_released(now);
         self.leader
     }
@@ -299,15 +299,6 @@ impl OperationState {
     /// So many results were delivered with the last event but one.
     pub(super) fn on_summary(&mut self, results: u16) {
         self.outcome.results = self.outcome.results.saturating_add(results);
-    }
-
-    /// A node confirmed a store. One of each network counts, where networks are told apart.
-    fn on_stored(&mut self, secure: bool, first_of_network: bool, local: bool) {
-        let stored = &mut self.outcome.stored;
-        stored.all = stored.all.saturating_add(1);
-        stored.secure = stored.secure.saturating_add(secure.into());
-        stored.networks = stored.networks.saturating_add(first_of_network.into());
-        stored.counted = stored.counted.saturating_add((first_of_network || local).into());
     }
 
     /// The only node has answered: a store may follow, where it gave a token.
@@ -461,7 +452,8 @@ impl<'a> Active<'a> {
     fn on_stored(&mut self, network: Network, open: &Open, id: &Id, first_of_network: bool) {
         let counts = first_of_network || network == Network::Local;
         self.operation.lookup.on_stored(&mut self.window, id, &open.to, counts);
-        self.operation.on_stored(id.is_secure_for(open.to.ip()), first_of_network, network == Network::Local);
+        let secure = id.is_secure_for(open.to.ip());
+        self.operation.outcome.count_confirmation(secure, first_of_network, network == Network::Local);
     }
 
     /// A query was answered with an error.
@@ -472,7 +464,7 @@ impl<'a> Active<'a> {
                 self.on_stored(network, open, &id, first_of_network);
             } else {
                 self.operation.lookup.on_refused(&mut self.window, &id, &open.to);
-                self.operation.outcome.refused.count(code);
+                self.operation.outcome.count_refusal(code);
             }
             return;
         }
@@ -491,7 +483,7 @@ impl<'a> Active<'a> {
         match failure {
             QueryFailure::Broken | QueryFailure::WrongId => outcome.invalid = outcome.invalid.saturating_add(1),
             QueryFailure::Timeout | QueryFailure::Refused => outcome.timed_out = outcome.timed_out.saturating_add(1),
-            QueryFailure::Ours => outcome.queried = outcome.queried.saturating_sub(1),
+            QueryFailure::Ours => outcome.forget_query(stage == Stage::Store),
         }
         match (stage, open.id) {
             (Stage::Direct, _) => self.operation.end_unless_ended(Reason::Exhausted),

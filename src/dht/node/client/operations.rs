@@ -21,6 +21,7 @@ use crate::dht::node::client::payload::{NO_PAYLOAD, Payload};
 use crate::dht::node::client::queues::{Queue, Queues};
 use crate::dht::node::plan::Note;
 use crate::dht::outcome::{Outcome, Reason};
+use crate::dht::transactions::Stage;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::lists::Nodes;
@@ -376,9 +377,9 @@ impl<'s> Operations<'s> {
 
     /// A query of a part left. The deadline of all parts of its operation runs from the first one on, also of those
     /// that still wait in line.
-    pub(super) fn on_query_sent(&mut self, key: SlabKey, now: Instant, wakes: &mut Deadlines<'_>) {
+    pub(super) fn on_query_sent(&mut self, key: SlabKey, now: Instant, stage: Stage, wakes: &mut Deadlines<'_>) {
         self.leave_line(key);
-        let Some(first) = self.slab.get_mut(key).map(|part| part.on_query_sent(now)) else { return };
+        let Some(first) = self.slab.get_mut(key).map(|part| part.on_query_sent(now, stage)) else { return };
         self.each_part(first, |key, part| {
             if let Some(deadline) = part.on_begin(now) {
                 wakes.set(key.index, deadline);
