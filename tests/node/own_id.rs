@@ -69,6 +69,15 @@ fn a_query_with_our_id_proves_nothing() {
         lab.ask(other, &query_of(&old, b"ping", b"")).response();
         assert_eq!(lab.own(), old);
         assert_eq!(told(&lab).len(), 0);
+        // Nor does a contact who sends back what it was asked.
+        let (id, echo) = lab.friends[0];
+        lab.minds.remove(&echo);
+        lab.node.lookup(lab.now, 9, id).unwrap();
+        lab.drain();
+        let query = lab.query_to(echo);
+        lab.ask(echo, &query.bytes).response();
+        answered_with_our_id(&mut lab, other);
+        assert_ne!(lab.own(), old, "it is no less a copy of us");
     }
 }
 

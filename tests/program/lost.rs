@@ -3,6 +3,8 @@
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use honeyguide::krpc::Item;
+
 use crate::commands::ID;
 use crate::fake::{Fake, TOKEN, nodes};
 use crate::folder::Folder;
@@ -195,6 +197,28 @@ fn a_refusal_hides_no_store_that_may_be_there_and_a_token_alone_is_no_store() {
     let put = ["put", "hello", "--secret", &secret, "--bootstrap", &fills.addr.to_string()];
     let told = run(&put, b"").failed(1, &["nobody stored it", "no write token"]);
     assert!(!told.err.contains("may hold it"), "{told:?}");
+}
+
+/// Rule U29. Beside a silent node, what was stored or found is neither stored nor asked for again.
+#[test]
+fn what_came_to_something_is_not_asked_again_though_others_are_silent() {
+    let target = Item::immutable_target(b"5:hello").to_string();
+    for (command, method, answer) in [
+        (&["put", "hello"][..], "put", TOKEN),
+        (&["announce", ID, "--port", "7"], "announce_peer", TOKEN),
+        (&["get", &target], "get", "1:v5:hello"),
+        (&["sample", ID], "sample_infohashes", "3:numi1e7:samples20:abcdefghij0123456789"),
+    ] {
+        let silent = Fake::new(2, |_| None);
+        let named = nodes(&[(2, silent.addr)]);
+        let node = Fake::new(1, move |asked| {
+            let answer = if asked == "find_node" { "" } else { answer };
+            Some([&named, answer.as_bytes()].concat())
+        });
+        run(&[command, &["--bootstrap", &node.addr.to_string()]].concat(), b"").done();
+        let times = node.asked.try_iter().filter(|asked| *asked == method).count();
+        assert_eq!(times, 1, "{command:?}");
+    }
 }
 
 /// Rule U15. Who knows its address can send in the name of a node, and does not know what it was asked.

@@ -17,7 +17,7 @@ pub fn reserve(outcome: &Outcome) -> Option<String> {
     if matches!(outcome.reason, Reason::Deadline | Reason::Cancelled) {
         return Some(format!("{answers} until its time was up, so it may exist: give it more with --timeout"));
     }
-    let k = Config::default().lookup.k;
+    let k = holders();
     is_little(outcome).then(|| match outcome.answered == outcome.queried {
         true => format!(
             "{answers}, and a proof takes the {k} nearest, so it may exist where this node knows nobody: join through \
@@ -26,7 +26,7 @@ pub fn reserve(outcome: &Outcome) -> Option<String> {
         false => format!(
             "only {answers}, and a proof takes {}, so it may exist: ask again, or through other nodes \
              (--bootstrap ADDR)",
-            if outcome.answered < u16::from(k) { format!("the {k} nearest") } else { "half of those asked".into() }
+            if are_many(outcome) { "half of those asked".into() } else { format!("the {k} nearest") }
         ),
     })
 }

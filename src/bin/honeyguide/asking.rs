@@ -186,8 +186,8 @@ impl Asking {
         }
     }
 
-    /// Whether some node returned another value of the same version. Nothing is asked after that.
-    pub async fn has_other_value(&self, item: &Item<'_>) -> bool {
+    /// Whether some node returned another value of the same version, if that is known. Nothing is asked after that.
+    pub async fn has_other_value(&self, item: &Item<'_>) -> Option<bool> {
         self.node.shutdown().await;
         self.heard.has_other_value(item)
     }
@@ -249,14 +249,14 @@ impl Asking {
         // The words that we have for a code say what to do about it.
         let ours = match &said.answer {
             _ if outcome.refused.total() > 0 => format!("; {failure}{tip}"),
+            _ if outcome.unconfirmed > 0 => {
+                "; what was to be stored was sent, and its confirmation may be late or lost, so that it may be there \
+                 all the same"
+                    .into()
+            }
             Some(answer) if answer.token.is_none() => {
                 "; it gave no write token of at most 64 bytes, and a node whose store is full gives none: leave out \
                  --at, so that others are asked"
-                    .into()
-            }
-            Some(_) if outcome.unconfirmed > 0 => {
-                "; what was to be stored was sent, and its confirmation may be late or lost, so that it may be there \
-                 all the same"
                     .into()
             }
             _ => String::new(),

@@ -145,21 +145,29 @@ async fn two_values(asking: &Asking, args: &Args, (found, outcome): (&Found, &Ou
     let signed = found.mutable.as_ref()?;
     let Signed { key, salt, seq, signature, .. } = signed;
     let item = Item { value: &found.value, mutable: Some(Mutable { key, salt, seq: *seq, signature }) };
-    asking.has_other_value(&item).await.then(|| {
-        let mend = match seq.checked_add(1) {
-            Some(next) => format!("the owner mends it by putting one of them again with --seq {next}"),
-            None => "no higher number can mend it".into(),
-        };
-        // Whoever has enough compares no more.
-        let rule = match args.copies.map_or(args.first, |wanted| outcome.copies >= wanted) {
-            true => "the first that was heard, and others may see the other one",
-            false => "the larger in the order of bytes, as every reader decides that hears both",
-        };
-        format!(
-            "there are two values with sequence number {seq}, and both are signed: the owner has published two. The \
-             one that is shown is {rule}; {mend}"
-        )
-    })
+    match asking.has_other_value(&item).await {
+        Some(true) => {}
+        Some(false) => return None,
+        None => {
+            return Some(format!(
+                "more was sent to this node than it keeps, so that it cannot tell whether another value with sequence \
+                 number {seq} was among that"
+            ));
+        }
+    }
+    let mend = match seq.checked_add(1) {
+        Some(next) => format!("the owner mends it by putting one of them again with --seq {next}"),
+        None => "no higher number can mend it".into(),
+    };
+    // Whoever has enough compares no more.
+    let rule = match args.copies.map_or(args.first, |wanted| outcome.copies >= wanted) {
+        true => "the first that was heard, and others may see the other one",
+        false => "the larger in the order of bytes, as every reader decides that hears both",
+    };
+    Some(format!(
+        "there are two values with sequence number {seq}, and both are signed: the owner has published two. The one \
+         that is shown is {rule}; {mend}"
+    ))
 }
 
 fn nothing_named() -> Failed {

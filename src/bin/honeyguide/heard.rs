@@ -20,13 +20,15 @@ const MOST_DROPPED: usize = MOST / 32;
 /// Characters of an error's text that are repeated.
 const MOST_TEXT: usize = 200;
 
-/// The journal, as far as it is written: whole when the node has ended.
+/// The journal, as far as it is written: whole when the node has ended, but for what came after there was no room.
 #[derive(Clone, Default)]
 pub struct Heard(Arc<Mutex<HeardState>>);
 
 #[derive(Default)]
 struct HeardState {
     journal: Vec<u8>,
+    /// There was no room for all.
+    is_cut: bool,
     /// When something came that the node dropped, as what answers no query of its own: anybody can send that in the
     /// name of another.
     dropped: Vec<Instant>,
@@ -85,9 +87,10 @@ impl Heard {
         said
     }
 
-    /// Whether some node returned another value than this one, signed for the same key, salt and sequence number.
-    pub fn has_other_value(&self, item: &Item<'_>) -> bool {
-        let Some(mutable) = item.mutable else { return false };
+    /// Whether some node returned another value than this one, signed for the same key, salt and sequence number;
+    /// `None` where that is not known, since more came than there is room for.
+    pub fn has_other_value(&self, item: &Item<'_>) -> Option<bool> {
+        let Some(mutable) = item.mutable else { return Some(false) };
         let is_other = |payload: &[u8]| {
             let Ok(Decoded::Response(Response { value: Some(value), seq, signature: Some(signature), .. })) =
                 decode(payload)
@@ -97,7 +100,8 @@ impl Heard {
             let other = Item { value, mutable: Some(Mutable { signature, ..mutable }) };
             value != item.value && seq == Some(mutable.seq) && SignedItem::try_from(other).is_ok()
         };
-        self.any(|_, payload| is_other(payload))
+        let has_one = self.any(|_, payload| is_other(payload));
+        (has_one || !lock(&self.0).is_cut).then_some(has_one)
     }
 
     /// Whether a datagram that the node took is like this, the oldest first.
@@ -143,11 +147,12 @@ fn lock(state: &Mutex<HeardState>) -> MutexGuard<'_, HeardState> {
 
 impl io::Write for Heard {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let journal = &mut lock(&self.0).journal;
-        if bytes.len() > MOST - journal.len() {
+        let mut state = lock(&self.0);
+        if bytes.len() > MOST - state.journal.len() {
+            state.is_cut = true;
             return Err(io::ErrorKind::StorageFull.into());
         }
-        journal.extend_from_slice(bytes);
+        state.journal.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -264,7 +269,11 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_there_is_room_for() {
         let mut heard = Heard::default();
+        let value =
+            Item { value: b"1:a", mutable: Some(Mutable { key: &[1; 32], salt: b"", seq: 1, signature: &[2; 64] }) };
         heard.write_all(&vec![0; MOST]).unwrap();
+        assert_eq!(heard.has_other_value(&value), Some(false));
         assert!(heard.write_all(b"x").is_err() && heard.write_all(b"").is_ok());
+        assert_eq!(heard.has_other_value(&value), None, "it may have come with what there was no room for");
     }
 }
