@@ -495,6 +495,22 @@ fn tasks_await_operations_and_drop_them() {
 }
 
 #[test]
+fn a_node_of_a_test_network_has_room_for_its_items_however_long_they_are() {
+    runtime().block_on(async {
+        let testnet = Testnet::start(1, 0, [3; 32]).await.unwrap();
+        let node = tokio_driver::spawn(Config::tiny().local(), [4; 32], vec![socket()]).unwrap();
+        let node_of_network = node.at(testnet.bootstrap().into());
+        for n in 0..Config::small().capacity.items {
+            let value = [b"996:".to_vec(), vec![n as u8; 996]].concat();
+            let put = node_of_network.put_immutable(&value).await;
+            assert_eq!(put.map(|put| put.outcome.stored.all), Ok(1), "item {n}");
+        }
+        node.shutdown().await;
+        testnet.stop().await;
+    });
+}
+
+#[test]
 fn a_test_network_starts_on_the_port_that_was_asked_for() {
     runtime().block_on(async {
         let port = socket().local_addr().unwrap().port();

@@ -102,7 +102,7 @@ impl Handle {
         self.start(move |submit| submit(Command::GetMutable { key: &key, salt: &salt, newer_than, freshness }))
     }
 
-    /// Finds peers.
+    /// Finds peers: a list of each node that knows some, so that one peer comes as often as nodes name it.
     pub fn get_peers(&self, info_hash: Id) -> Operation<PeerList> {
         self.start(move |submit| submit(Command::GetPeers { info_hash }))
     }

@@ -15,9 +15,11 @@ use tokio::time::{sleep, timeout};
 use crate::adapters::bind::BoundSocket;
 use crate::adapters::handle::Handle;
 use crate::adapters::tokio::{find_clock, spawn};
+use crate::base::arena::Block;
 use crate::base::rate::Rate;
 use crate::base::rng::Rng;
 use crate::dht::config::Config;
+use crate::krpc::item::Item;
 
 /// Nodes that join at the same time.
 const JOINING: usize = 16;
@@ -63,16 +65,19 @@ impl Testnet {
     /// Its nodes answer one asker as much as it asks: a node of the public network that is sent thousands of queries by
     /// one endpoint answers ten of them a second.
     ///
-    /// They are small ([`Config::small`]): each holds 8 items and 16 peers, and at least eight hold a copy. So there is
-    /// room for about as many items as there are nodes, and twice as many peers; [`start_with`](Testnet::start_with)
-    /// takes more.
+    /// They are small ([`Config::small`]): each holds 8 items, of whichever length, and 16 peers, and at least eight
+    /// hold a copy. So there is room for about as many items as there are nodes, and twice as many peers;
+    /// [`start_with`](Testnet::start_with) takes more.
     ///
     /// # Errors
     /// When a socket or a thread cannot be had, for example because the port is in use; when no node reaches another,
     /// since the loopback interface is down; outside a tokio runtime, and in one without a clock (`enable_time`), as
     /// [`spawn`].
     pub async fn start(nodes: usize, port: u16, rng_seed: [u8; 32]) -> io::Result<Testnet> {
-        Testnet::start_with(Config::small().local(), nodes, port, rng_seed).await
+        let mut config = Config::small().local();
+        // A small node has room for eight items of a few hundred bytes each; those of a test may be long.
+        config.capacity.value_bytes = config.capacity.items * Item::MAX_VALUE.next_multiple_of(Block::BYTES);
+        Testnet::start_with(config, nodes, port, rng_seed).await
     }
 
     /// The same with nodes of another configuration, for example with more room for items than the smallest nodes have.

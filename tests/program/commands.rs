@@ -148,7 +148,7 @@ impl World {
             ("peers ID --at NOBODY --timeout 0.1", b""),
             ("scrape ID --bootstrap NOBODY --timeout 0.1", b""),
             ("sample ID --at NOBODY --timeout 0.1", b""),
-            ("put hello --bootstrap NETWORK --require 100", b""),
+            ("put hello --bootstrap NETWORK --require 40", b""),
             ("get ID --bootstrap NETWORK", b""),
             ("keygen HERE/secret", b""),
             ("pubkey HERE/a", b""),

@@ -194,8 +194,8 @@ fn a_refusal_hides_no_store_that_may_be_there_and_a_token_alone_is_no_store() {
         let is_searched = method == "get" && asked.fetch_add(1, Ordering::Relaxed) < 3;
         Some([&named, if is_searched { TOKEN } else { "" }.as_bytes()].concat())
     });
-    let put = ["put", "hello", "--secret", &secret, "--bootstrap", &fills.addr.to_string()];
-    let told = run(&put, b"").failed(1, &["nobody stored it", "no write token"]);
+    let put = ["put", "hello", "-v", "--secret", &secret, "--bootstrap", &fills.addr.to_string()];
+    let told = run(&put, b"").failed(1, &["nobody stored it", "no write token"]).said(&["it is asked again"]);
     assert!(!told.err.contains("may hold it"), "{told:?}");
 }
 

@@ -97,7 +97,7 @@ fn so_many_copies_as_are_asked_for_are_had_or_it_is_a_failure() {
     for how in ["--newest", "--first"] {
         assert!(get(&["-n", "6", how]).done().objects()[0]["copies"].as_u64() >= Some(6));
     }
-    let few = get(&["-n", "7"]).failed(1, &["6 of 7 nodes"]).objects();
+    let few = get(&["-n", "7"]).failed(1, &["6 valid copies of ", "-n 7 wants more"]).objects();
     assert_eq!((&few[0]["copies"], &few[1]["code"]), (&6.into(), &1.into()));
     assert_eq!(get(&["--newer-than", "1"]).done().objects()[0]["seq"], 2);
     get(&["--newer-than", "2"]).failed(1, &["newer than 2"]);

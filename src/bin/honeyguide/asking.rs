@@ -15,7 +15,7 @@ use crate::failed::Failed;
 use crate::heard::{Heard, Said, Spoken};
 use crate::joining_options::Asks;
 use crate::options::Options;
-use crate::print::{Out, outcome_text, say};
+use crate::print::{Out, outcome_text, say, say_step};
 use crate::start::Start;
 use crate::tries::{Ping, Tries};
 use crate::unsent::Unsent;
@@ -125,11 +125,15 @@ impl Asking {
             Err(OperationError::NotStored(outcome)) => &mut **outcome,
             Err(_) => return false,
         };
-        match self.at {
+        let is_again = match self.at {
             Some(_) => tries.again(outcome),
-            None if is_found || outcome.stored.all > 0 => false,
+            None if is_found || outcome.stored.all > 0 => tries.end(outcome),
             None => tries.again_in_network(outcome, are_many(outcome)),
+        };
+        if is_again {
+            say_step(format_args!("nothing came of it, and it is asked again ({})", outcome_text(outcome)));
         }
+        is_again
     }
 
     pub fn is_at_one_node(&self) -> bool {

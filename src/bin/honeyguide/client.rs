@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cause::cause;
 use crate::datagrams;
+use crate::ending::Ending;
 use crate::failed::Failed;
 use crate::heard::Heard;
 use crate::joining::{Joining, Step};
@@ -102,13 +103,19 @@ pub async fn join(options: &Options, node: &Handle, start: &Start) -> Result<Out
     };
     let result = match options.deadline() {
         None => rounds.await,
-        Some(deadline) => timeout_at(deadline, rounds).await.unwrap_or_else(|_| Err(joining.why().into())),
+        Some(deadline) => timeout_at(deadline, rounds).await.unwrap_or_else(|_| Err(in_time(options, joining.why()))),
     };
     progress.finish_and_clear();
     if let Ok(outcome) = &result {
         say_step(format_args!("joined the network ({})", outcome_text(outcome)));
     }
     result
+}
+
+/// Why nobody was joined: nodes that had little time to answer are not the only cause.
+fn in_time(options: &Options, why: String) -> Failed {
+    let limit = options.timeout.filter(|limit| *limit < PATIENCE);
+    limit.map_or(why.clone(), |limit| format!("{why}; {}", Failed::from(Ending::TimeUp(limit)).sentence)).into()
 }
 
 /// One round: the outcome of the first link that somebody answered.

@@ -15,7 +15,7 @@ use crate::joining_options::Asks;
 use crate::options::{self, Options};
 use crate::output;
 use crate::pkarr;
-use crate::print::{outcome_json, say};
+use crate::print::{outcome_json, outcome_text, say};
 
 /// Find a stored item: an immutable one by its target, a signed one by its public key (BEP 44)
 ///
@@ -43,7 +43,8 @@ pub struct Args {
     /// Only a version with a higher sequence number than this one
     #[arg(long, value_name = "SEQ", value_parser = options::seq, conflicts_with_all = ["target", "first"])]
     newer_than: Option<i64>,
-    /// Done when so many nodes have returned a valid copy; fewer are a failure
+    /// Done when so many nodes have returned a valid copy; fewer are a failure. Not all that hold one need be found,
+    /// but for the eight nearest
     #[arg(short = 'n', value_name = "N", value_parser = options::whole::<u16>(1..=u16::MAX.into()))]
     copies: Option<u16>,
     /// Write the bytes of the value, as they were given to `put`, to this new file; `-` is standard output
@@ -128,8 +129,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         say(format_args!("warning: {warning}"));
     }
     let few = args.copies.filter(|wanted| outcome.copies < *wanted).map(|wanted| {
-        let sentence = format!("{} of {} returned a valid copy of {target}", outcome.copies, count(wanted, "node"));
-        Failed::from(sentence).with(outcome)
+        let (copies, how) = (count(outcome.copies, "valid copy"), outcome_text(outcome));
+        Failed::from(format!("{copies} of {target} came, and -n {wanted} wants more ({how})")).with(outcome)
     });
     let out = options.out();
     let printed = match &args.output {

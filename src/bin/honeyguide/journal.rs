@@ -3,6 +3,8 @@ use crate::options::Options;
 use crate::{scrub, shrink};
 
 /// Make a journal fit to be handed on, or shorter
+///
+/// What a journal tells is shown by `honeyguide replay --explain`.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]

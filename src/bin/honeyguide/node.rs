@@ -36,7 +36,8 @@ pub struct Args {
     /// Ask, but do not answer (BEP 43)
     #[arg(long)]
     read_only: bool,
-    /// Ids and contacts are loaded from this file and saved to it
+    /// Ids and contacts are loaded from this file and saved to it; two nodes that run on copies of one have one id, and
+    /// disturb each other
     #[arg(long, value_name = "FILE", value_parser = options::named_file())]
     state: Option<PathBuf>,
     /// Record the run in this new file, for `replay`; it contains the node's secrets

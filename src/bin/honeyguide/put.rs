@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use honeyguide::adapters::Handle;
 use honeyguide::dht::Freshness;
 use honeyguide::krpc::{Item, ItemError, SignedItem};
-use honeyguide::{Id, Outcome};
+use honeyguide::{Config, Id, Outcome};
 use serde_json::{Value, json};
 
 use crate::absence::{answers, holders, is_little};
@@ -47,20 +47,25 @@ pub struct Args {
     secret: Option<PathBuf>,
     /// Tells several items of one key apart
     #[arg(long, value_name = "S", value_parser = options::salt)]
-    #[arg(requires = "secret", conflicts_with_all = &SOURCES[2..])]
+    #[arg(conflicts_with_all = &SOURCES[2..])]
     salt: Option<String>,
     /// Sequence number [default: one more than the highest that is found, or 1]
     #[arg(long, value_name = "N", value_parser = options::seq)]
-    #[arg(requires = "secret", conflicts_with_all = &SOURCES[2..])]
+    #[arg(conflicts_with_all = &SOURCES[2..])]
     seq: Option<i64>,
     /// Store a signed item only where this sequence number is held now
     #[arg(long, value_name = "N", value_parser = options::seq)]
     cas: Option<i64>,
     /// Fail unless so many confirmations count; IPv4 and IPv6 give at most 20 each
-    #[arg(long, value_name = "N", value_parser = options::whole::<u16>(1..=u16::MAX.into()), default_value_t = 1)]
+    #[arg(long, value_name = "N", value_parser = options::whole::<u16>(1..=most_copies()), default_value_t = 1)]
     require: u16,
     #[command(flatten)]
     asks: Asks,
+}
+
+/// As many as both families give.
+fn most_copies() -> u64 {
+    2 * u64::from(Config::default().lookup.replicas)
 }
 
 /// What is to be stored.
@@ -148,7 +153,7 @@ fn report(target: Id, item: Option<&SignedItem<'_>>, outcome: &Outcome) -> (Stri
 impl Args {
     /// What no option's own rule says.
     fn check(&self) -> Result<(), Failed> {
-        let Args { value, file, item, pkarr, secret, cas, .. } = self;
+        let Args { value, file, item, pkarr, secret, cas, salt, seq, .. } = self;
         if value.is_none() && file.is_none() && item.is_none() && pkarr.is_none() {
             return Err(Failed::usage(
                 "put does not know what to store: name a VALUE, --file F, --item FILE or --pkarr FILE",
@@ -166,6 +171,12 @@ impl Args {
         }
         if cas.is_some() && secret.is_none() && item.is_none() && pkarr.is_none() {
             return Err(Failed::usage("--cas is for signed items: add --secret FILE, or leave it out"));
+        }
+        for (name, is_there) in [("--salt", salt.is_some()), ("--seq", seq.is_some())] {
+            if is_there && secret.is_none() {
+                let sentence = format!("{name} is for an item that is signed here: add --secret FILE, or leave it out");
+                return Err(Failed::usage(sentence));
+            }
         }
         Ok(())
     }

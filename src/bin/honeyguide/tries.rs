@@ -45,6 +45,7 @@ impl Tries {
     /// since some try may be held after all of them.
     pub fn again_in_network(&mut self, outcome: &mut Outcome, is_enough: bool) -> bool {
         let unconfirmed = outcome.unconfirmed.max(self.outcome.unconfirmed);
+        let elapsed = outcome.elapsed.saturating_add(self.outcome.elapsed);
         let is_best = self.outcome.queried == 0
             || outcome.refused.total() > 0
             || (outcome.queried > 0 && outcome.answered >= self.outcome.answered);
@@ -52,12 +53,18 @@ impl Tries {
         if is_best {
             self.outcome = *outcome;
         }
-        self.outcome.unconfirmed = unconfirmed;
+        (self.outcome.unconfirmed, self.outcome.elapsed) = (unconfirmed, elapsed);
         if !is_one_more {
             self.outcome.reason = outcome.reason;
             *outcome = self.outcome;
         }
         is_one_more
+    }
+
+    /// A question to a network that came to something is not asked again: what others took was in vain, and time.
+    pub fn end(&self, outcome: &mut Outcome) -> bool {
+        outcome.elapsed = outcome.elapsed.saturating_add(self.outcome.elapsed);
+        false
     }
 
     fn is_one_more(&mut self, outcome: &Outcome) -> bool {
@@ -137,11 +144,14 @@ fn add(one: &mut Outcome, other: &Outcome) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn of(queried: u16, answered: u16) -> Outcome {
         let mut outcome = Outcome::default();
         (outcome.queried, outcome.answered) = (queried, answered);
+        outcome.elapsed = Duration::from_secs(1);
         outcome
     }
 
@@ -196,6 +206,7 @@ mod tests {
         {
             let told = outcome_told([first, then]);
             assert_eq!((told.unconfirmed, told.queried, told.refused), (1, then.queried, then.refused));
+            assert_eq!(told.elapsed, Duration::from_secs(2), "all tries took their time");
         }
         let mut tries = Tries::until_a_store();
         assert!(tries.again_in_network(&mut of(3, 1), false), "nothing was sent to be stored");
