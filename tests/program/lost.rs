@@ -221,6 +221,21 @@ fn what_came_to_something_is_not_asked_again_though_others_are_silent() {
     }
 }
 
+/// Rule U29. Whom its interval forbids it is not asked again (BEP 51), though it had nothing and others are silent.
+#[test]
+fn a_node_that_has_nothing_to_sample_is_asked_once_if_it_names_an_interval() {
+    for (interval, times) in [(0, 3), (60, 1)] {
+        let silent = Fake::new(2, |_| None);
+        let named = nodes(&[(2, silent.addr)]);
+        let node = Fake::new(1, move |_| {
+            Some([format!("8:intervali{interval}e").as_bytes(), &named, b"3:numi0e7:samples0:"].concat())
+        });
+        run(&["sample", ID, "--bootstrap", &node.addr.to_string()], b"").failed(1, &["no node near"]);
+        let asked = node.asked.try_iter().filter(|asked| *asked == "sample_infohashes").count();
+        assert_eq!(asked, times, "interval {interval}");
+    }
+}
+
 /// Rule U15. Who knows its address can send in the name of a node, and does not know what it was asked.
 #[test]
 fn words_that_answer_no_question_are_not_those_of_the_node() {

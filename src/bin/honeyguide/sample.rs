@@ -25,9 +25,9 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let progress = options.progress("sampling");
     let mut distinct = BTreeSet::new();
     let tell = |sample: Sample| {
-        // A node that holds none is no result.
+        // A node that holds none is no result; one with an interval is not to be asked again before it is over.
         if sample.info_hashes.is_empty() {
-            return Ok(false);
+            return Ok(!sample.interval.is_zero());
         }
         let hashes: Vec<_> = sample.info_hashes.iter().map(Id::to_string).collect();
         distinct.extend(sample.info_hashes.iter().copied());
