@@ -12,12 +12,13 @@ use crate::absence::{NOBODY_KNOWN, are_many, reserve};
 use crate::addressees;
 use crate::client;
 use crate::failed::Failed;
+use crate::first_answer::Ping;
 use crate::heard::{Heard, Said, Spoken};
 use crate::joining_options::Asks;
 use crate::options::Options;
 use crate::print::{Out, outcome_text, say, say_step};
 use crate::start::Start;
-use crate::tries::{Ping, Tries};
+use crate::tries::Tries;
 use crate::unsent::Unsent;
 
 pub struct Asking {

@@ -23,6 +23,7 @@ mod explain;
 mod failed;
 mod file;
 mod find_node;
+mod first_answer;
 mod get;
 mod guarded;
 mod heard;

@@ -4,12 +4,12 @@ use serde_json::json;
 
 use crate::addressees;
 use crate::failed::Failed;
+use crate::first_answer::Ping;
 use crate::heard::Heard;
 use crate::joining_options::Rules;
 use crate::options::Options;
 use crate::print::{millis, outcome_json};
 use crate::randomness::Randomness;
-use crate::tries::Ping;
 use crate::unsent::Unsent;
 
 /// Ask one node whether it is there
