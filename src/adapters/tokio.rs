@@ -324,6 +324,8 @@ fn is_shut_down(socket: &UdpSocket) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use socket2::SockRef;
+
     use super::*;
 
     fn block_on(test: impl Future<Output = ()>) {
@@ -354,6 +356,18 @@ mod tests {
                 served += told.try_iter().count();
             }
             assert!(turns >= DATAGRAMS / 2, "{turns} turns beside {served} datagrams");
+        });
+    }
+
+    #[test]
+    fn a_socket_that_is_silent_has_no_trouble_and_one_that_was_shut_down_has() {
+        block_on(async {
+            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let nothing = io::Error::from(io::ErrorKind::WouldBlock);
+            assert_eq!(cause(&nothing, &socket), None);
+            let _ = SockRef::from(&socket).shutdown(std::net::Shutdown::Both);
+            socket.readable().await.unwrap();
+            assert_eq!(cause(&nothing, &socket), Some(io::ErrorKind::BrokenPipe));
         });
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use honeyguide::base::Rng;
 use honeyguide::dht::{LinkConfig, PeerKind, Rate, Reason};
-use honeyguide::krpc::{Family, Method, Query};
+use honeyguide::krpc::{Family, Item, Method, Query};
 use honeyguide::{Command, Config, Endpoint, Id, Input};
 
 use crate::lab::{self, Lab};
@@ -223,4 +223,35 @@ fn a_question_to_one_node_that_is_cancelled_was_cancelled_though_the_node_fails(
         }
         assert_eq!(finished(&lab, 1), [Reason::Cancelled], "{code:?}");
     }
+}
+
+/// Rule L27. The first place is that of a put whose user waits, the second that of one that was reported.
+#[test]
+fn a_put_that_was_reported_makes_room_for_others_and_one_that_is_waited_for_does_not() {
+    let mut config = lab::config();
+    config.lookup.replicas = 16;
+    let mut lab = Lab::new(config);
+    lab.befriend(16);
+    let target = Item::immutable_target(b"5:hello");
+    let mut far = lab.friends.to_vec();
+    far.sort_by_key(|(id, _)| id.distance(&target));
+    for (id, endpoint) in far.split_off(8) {
+        let friends = lab.friends.clone();
+        let mind = move |query: &Query<'_>| match query.method {
+            Method::Put { .. } => None,
+            _ => Some(lab::honest_answer(&friends, id, endpoint, query)),
+        };
+        lab.minds.insert(endpoint, Box::new(mind));
+    }
+    let silent = lab.stranger();
+    lab.node.ping(lab.now, 9, silent).unwrap();
+    assert_eq!(lab.operate(|node, now| _ = node.put_immutable(now, 1, b"5:hello").unwrap()).stored.all, 8);
+    lab.node.cancel(lab.now, 9);
+    lab.drain();
+    lab.news.clear();
+    lab.node.put_immutable(lab.now, 1, b"5:hello").unwrap();
+    let looked = (2..9).map(|tag| lab.node.lookup(lab.now, tag, TARGET)).take_while(Result::is_ok).count();
+    assert_eq!(looked, 3, "all places but that of the put");
+    lab.drain();
+    assert_eq!(lab.finish().stored.all, 8);
 }

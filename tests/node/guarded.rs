@@ -179,7 +179,7 @@ fn a_rival_supersedes_a_put_whether_it_or_the_very_item_is_seen_first() {
             assert_eq!((outcome.stored.all, outcome.refused.cas_mismatch), (1, 2), "{said}");
             assert_eq!(outcome.held_seq, Some(seq.max(rival)), "{said}");
             let verified = lab.stats().verifications - before;
-            assert!(verified <= 3, "{said}: its own, the very item and one rival, not {verified}");
+            assert!((2..=3).contains(&verified), "{said}: its own, the very item and one rival, not {verified}");
         }
     }
 }

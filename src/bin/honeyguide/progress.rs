@@ -15,7 +15,9 @@ const HERTZ: u8 = 10;
 pub fn spinner(what: &'static str) -> ProgressBar {
     let terminal = Terminal(Term::buffered_stderr());
     let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal), HERTZ);
-    let style = ProgressStyle::default_spinner();
+    // One line on the narrowest terminal, too.
+    let style =
+        ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
     let bar = ProgressBar::with_draw_target(None, target).with_style(style).with_message(what);
     bar.enable_steady_tick(Duration::from_millis(1000 / u64::from(HERTZ)));
     bar

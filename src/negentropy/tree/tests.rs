@@ -125,6 +125,30 @@ fn a_snapshot_stays_as_it_was() {
     }));
 }
 
+fn leaves(node: &TreeNode) -> usize {
+    match node {
+        TreeNode::Leaf(_) => 1,
+        TreeNode::Inner(children) => children.iter().map(|child| leaves(&child.node)).sum(),
+    }
+}
+
+#[test]
+fn entries_in_order_leave_full_leaves_behind_and_others_leave_halves() {
+    const ALL: u64 = 5_000;
+    let entry = |n: u64| Entry { timestamp: n, id: [n as u8; 32] };
+    let leaves_of = |order: &mut dyn Iterator<Item = u64>| {
+        let mut tree = Tree::new();
+        order.for_each(|n| assert_eq!(tree.insert(entry(n)), Ok(true)));
+        leaves(&tree.root)
+    };
+    let all = ALL as usize;
+    assert_eq!(leaves_of(&mut (0..ALL)), all.div_ceil(LEAF));
+    // 1,009 is a prime: each comes once, here and there.
+    for leaves in [leaves_of(&mut (0..ALL).rev()), leaves_of(&mut (0..ALL).map(|n| n * 1_009 % ALL))] {
+        assert!(leaves <= all.div_ceil(LEAF / 2), "{leaves}");
+    }
+}
+
 /// Nodes above leaves that are not also those of a snapshot.
 fn copied(node: &TreeNode, snapshot: &TreeNode) -> usize {
     match (node, snapshot) {
