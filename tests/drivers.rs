@@ -411,7 +411,7 @@ fn what_an_unjoined_node_stores_is_an_error_that_says_that_it_knows_nobody() {
         let announced = node.announce(Id([1; 20]), Some(1), PeerKind::Downloader).wait().unwrap_err();
         for error in [put, announced] {
             assert!(
-                error.to_string().contains("no node is known") && error.to_string().contains("bootstrap"),
+                error.to_string().contains("nobody could be asked") && error.to_string().contains("bootstrap"),
                 "{error}"
             );
             assert_eq!(error.outcome().unwrap().queried, 0);

@@ -75,12 +75,19 @@ impl fmt::Display for OperationError {
                 write!(f, "{} copies, all with nodes that crowd around this target", outcome.stored.all)
             }
             OperationError::NotStored(outcome) if outcome.queried == 0 && outcome.reason == Reason::Exhausted => {
-                f.write_str("nobody stored it: no node is known, so bootstrap first")
+                f.write_str("nobody stored it: nobody could be asked, and who knows no node bootstraps first")
             }
             OperationError::NotStored(outcome) => not_stored(outcome, f),
         }
     }
 }
+
+/// The usual cause, and no more than that: a store may also have been held back since a newer version is held, or our
+/// own side could not send it.
+const NOTHING_SENT: &str = concat!(
+    ", and nothing was sent to be stored, as where there is no write token of at most 64 bytes; ",
+    "a node whose store is full gives none"
+);
 
 /// Nobody has confirmed. A node that did not refuse what it was sent may hold it.
 fn not_stored(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,19 +98,18 @@ fn not_stored(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     })?;
     if refused.total() > 0 {
         write!(f, ": {refused}")?;
-        return match held_seq {
-            Some(seq) => write!(f, "; the newest version that is held has sequence number {seq}"),
-            None => Ok(()),
-        };
+    } else {
+        let queries = if queried == 1 { "1 query was".into() } else { format!("{queried} queries were") };
+        write!(f, ": {answered} of {queries} answered{}", Ending(reason))?;
+        let is_over = matches!(reason, Reason::Deadline | Reason::Cancelled);
+        if answered > 0 && unconfirmed == 0 && !is_over {
+            f.write_str(NOTHING_SENT)?;
+        }
     }
-    let queries = if queried == 1 { "1 query was".into() } else { format!("{queried} queries were") };
-    write!(f, ": {answered} of {queries} answered{}", Ending(reason))?;
-    // Who had the time to ask on, and sent nothing, had no token to send it with.
-    let is_over = matches!(reason, Reason::Deadline | Reason::Cancelled);
-    if answered > 0 && unconfirmed == 0 && !is_over {
-        f.write_str(", and there was no write token of at most 64 bytes, as a node whose store is full gives none")?;
+    match held_seq {
+        Some(seq) => write!(f, "; the newest version that is held has sequence number {seq}"),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 impl std::error::Error for OperationError {}
@@ -181,11 +187,14 @@ mod tests {
             (
                 told(2, 0, 0, Reason::Converged),
                 nobody,
-                "2 of 3 queries were answered, and there was no write token of at most 64 bytes, as a node whose store \
-                 is full gives none",
+                "2 of 3 queries were answered, and nothing was sent to be stored, as where there is no write token of \
+                 at most 64 bytes; a node whose store is full gives none",
             ),
         ] {
             assert_eq!(told, format!("{begin}{end}"));
         }
+        let superseded = Outcome { queried: 2, answered: 1, held_seq: Some(7), ..Outcome::default() };
+        let told = OperationError::of_store(&superseded).unwrap().to_string();
+        assert!(told.ends_with("; the newest version that is held has sequence number 7"), "{told}");
     }
 }

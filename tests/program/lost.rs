@@ -236,6 +236,30 @@ fn a_node_that_has_nothing_to_sample_is_asked_once_if_it_names_an_interval() {
     }
 }
 
+/// Rule B8. Whoever gave them no time is told so.
+#[test]
+fn nodes_that_had_no_time_to_answer_are_not_the_only_cause_that_is_told() {
+    let silent = Fake::new(1, |_| None);
+    let ask = ["find-node", ID, "--bootstrap", &silent.addr.to_string(), "--timeout", "0.1"];
+    run(&ask, b"").failed(1, &["no node answered", "gave up after 0.1 s", "--timeout gives it more time"]);
+}
+
+/// Rule U29. What is newer is told though nobody refused; one who sees it gives no token.
+#[test]
+fn a_newer_version_that_was_seen_is_told_where_nobody_refused() {
+    let folder = Folder::new();
+    let secret = folder.with("secret", "09".repeat(32));
+    let item = Item::mutable(&[9; 32], b"5:newer").seq(7).sign().unwrap();
+    let signed = item.mutable();
+    let held = [b"1:k32:", &signed.key[..], b"3:seqi7e3:sig64:", signed.signature, b"1:v", item.value()].concat();
+    for how in ["--bootstrap", "--at"] {
+        let held = held.clone();
+        let node = Fake::new(1, move |asked| Some(if asked == "get" { held.clone() } else { Vec::new() }));
+        let put = ["put", "hello", "--secret", &secret, "--seq", "6", how, &node.addr.to_string()];
+        run(&put, b"").failed(1, &["nobody stored it", "sequence number 7", "pass --seq 8 to replace it"]);
+    }
+}
+
 /// Rule U15. Who knows its address can send in the name of a node, and does not know what it was asked.
 #[test]
 fn words_that_answer_no_question_are_not_those_of_the_node() {

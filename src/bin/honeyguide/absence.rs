@@ -8,6 +8,9 @@ use crate::count::count;
 /// Whoever has not joined asks nobody.
 pub const NOBODY_KNOWN: &str = "no node is known: bootstrap first (--bootstrap ADDR)";
 
+/// Whoever has joined, and cannot send any more.
+pub const NOBODY_ASKED: &str = "nobody could be asked";
+
 /// Why a thing may exist though nobody returned it, and what to do; `None` where enough nodes answered.
 pub fn reserve(outcome: &Outcome) -> Option<String> {
     if outcome.queried == 0 {
@@ -71,7 +74,9 @@ mod tests {
             let said = reserve(Reason::Converged, queried, answered);
             assert_eq!(said.is_none(), is_proof, "{queried} {answered}");
             let words = format!("{answered} of {queried} nodes answered");
-            assert!(said.is_none_or(|said| said.contains(&words) && said.contains("may exist")));
+            assert!(said.as_ref().is_none_or(|said| said.contains(&words) && said.contains("may exist")));
+            let lacks = if answered < 8 { "the 8 nearest" } else { "half of those asked" };
+            assert!(said.is_none_or(|said| said.contains(lacks)), "{queried} {answered}");
         }
     }
 

@@ -8,7 +8,7 @@ use honeyguide::adapters::{Answer, Finished, FromEvent, Handle, Operation, Opera
 use honeyguide::krpc::Item;
 use serde_json::{Value, json};
 
-use crate::absence::{NOBODY_KNOWN, are_many, reserve};
+use crate::absence::{NOBODY_ASKED, NOBODY_KNOWN, are_many, reserve};
 use crate::addressees;
 use crate::client;
 use crate::failed::Failed;
@@ -206,8 +206,13 @@ impl Asking {
             Some(at) if outcome.answered == 0 => self.said(at, outcome).await.why(at, outcome, &self.unsent),
             Some(at) => format!("{what} at {at} ({})", outcome_text(outcome)),
             None => {
-                let reserve = reserve(outcome).map(|reserve| format!(": {reserve}")).unwrap_or_default();
-                format!("{what}{reserve}{} ({})", self.unsent.behind(), outcome_text(outcome))
+                let unsent = self.unsent.behind();
+                let reserve = match outcome.queried {
+                    0 if !unsent.is_empty() => Some(NOBODY_ASKED.into()),
+                    _ => reserve(outcome),
+                };
+                let reserve = reserve.map(|reserve| format!(": {reserve}")).unwrap_or_default();
+                format!("{what}{reserve}{unsent} ({})", outcome_text(outcome))
             }
         };
         Failed::from(sentence).with(outcome)
@@ -236,10 +241,11 @@ impl Asking {
             return ended;
         }
         let Some(at) = self.at else {
-            if outcome.queried == 0 {
-                return Failed::from(format!("nobody stored it: {NOBODY_KNOWN}")).with(&outcome);
-            }
             let unsent = self.unsent.behind();
+            if outcome.queried == 0 {
+                let why = if unsent.is_empty() { NOBODY_KNOWN } else { NOBODY_ASKED };
+                return Failed::from(format!("nobody stored it: {why}{unsent}")).with(&outcome);
+            }
             return Failed::from(format!("{failure}{tip}{unsent} ({})", outcome_text(&outcome))).with(&outcome);
         };
         let said = self.said(at, &outcome).await;
@@ -253,7 +259,7 @@ impl Asking {
         }
         // The words that we have for a code say what to do about it.
         let ours = match &said.answer {
-            _ if outcome.refused.total() > 0 => format!("; {failure}{tip}"),
+            _ if outcome.refused.total() > 0 || !tip.is_empty() => format!("; {failure}{tip}"),
             _ if outcome.unconfirmed > 0 => {
                 "; what was to be stored was sent, and its confirmation may be late or lost, so that it may be there \
                  all the same"

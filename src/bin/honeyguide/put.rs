@@ -116,7 +116,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         Ok(finished) => finished,
         Err(failure) => {
             let outcome = failure.outcome().copied().unwrap_or_default();
-            let (report, tip) = (report(target, item.as_ref(), &outcome), args.tip(&outcome));
+            let seq = item.as_ref().map(|item| item.mutable().seq);
+            let (report, tip) = (report(target, item.as_ref(), &outcome), args.tip(&outcome, seq));
             return Err(asking.not_stored(options, report, (failure, tip)).await);
         }
     };
@@ -126,7 +127,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let printed = options.out().line(text + &asking.told_text(answer), asking.told(object, answer));
     let ended = options.under_way.interrupted_store(&outcome).or_else(|| args.too_few(&outcome));
     ended.map_or(printed, Err)?;
-    let older = item.as_ref().and_then(|item| older(&outcome, item.mutable().seq, &args.tip(&outcome)));
+    let seq = item.as_ref().map(|item| item.mutable().seq);
+    let older = seq.and_then(|seq| older(&outcome, seq, &args.tip(&outcome, Some(seq))));
     if let Some(warning) = older.or_else(|| warning(&outcome)).filter(|_| !asking.is_at_one_node()) {
         say(format_args!("warning: {warning}"));
     }
@@ -224,8 +226,8 @@ impl Args {
         }
     }
 
-    fn tip(&self, outcome: &Outcome) -> String {
-        tip(outcome, self.secret.is_some().then_some(self.seq), self.cas.is_some())
+    fn tip(&self, outcome: &Outcome, seq: Option<i64>) -> String {
+        tip(outcome, seq, self.secret.is_some().then_some(self.seq), self.cas.is_some())
     }
 
     fn too_few(&self, outcome: &Outcome) -> Option<Failed> {
@@ -235,8 +237,12 @@ impl Args {
                 0 => String::new(),
                 _ => format!("; {}", outcome.refused),
             };
+            let unconfirmed = match outcome.unconfirmed {
+                0 => "",
+                _ => "; others were sent it and said nothing, and may hold it all the same",
+            };
             format!(
-                "{} counted, and --require {wanted} wants more{refused} ({})",
+                "{} counted, and --require {wanted} wants more{refused}{unconfirmed} ({})",
                 count(counted, "confirmation"),
                 outcome_text(outcome)
             )
@@ -255,16 +261,18 @@ fn warn_of_length(value: &[u8]) {
     }
 }
 
-/// What to do about a value that is too long, or about a version that was refused for another that is held.
+/// What to do about a value that is too long, or about a version with this sequence number that was refused for another
+/// that is held, or is older than it.
 ///
 /// Whoever can sign it may have named a sequence number.
-fn tip(outcome: &Outcome, signs: Option<Option<i64>>, guarded: bool) -> String {
+fn tip(outcome: &Outcome, seq: Option<i64>, signs: Option<Option<i64>>, guarded: bool) -> String {
     if outcome.refused.too_large > 0 {
         return format!(": shorten the value to {} bytes when bencoded", Item::MAX_VALUE);
     }
-    match outcome.held_seq.and_then(|seq| Some((seq, seq.checked_add(1)?))) {
-        Some((seq, next)) if outcome.refused.cas_mismatch > 0 || outcome.refused.seq_too_old > 0 => {
-            let cas = if guarded { format!(" --cas {seq}") } else { String::new() };
+    let is_refused = outcome.refused.cas_mismatch > 0 || outcome.refused.seq_too_old > 0;
+    match outcome.held_seq.and_then(|held| Some((held, held.checked_add(1)?))) {
+        Some((held, next)) if is_refused || seq.is_some_and(|seq| held > seq) => {
+            let cas = if guarded { format!(" --cas {held}") } else { String::new() };
             match signs {
                 Some(typed) => format!(": pass --seq {}{cas} to replace it", next.max(typed.unwrap_or(next))),
                 None => format!(": to replace it, have it signed with a sequence number of {next} or more"),
@@ -329,9 +337,13 @@ mod tests {
         let mut outcome = Outcome::default();
         (outcome.held_seq, outcome.refused.cas_mismatch) = (Some(3), 1);
         for (typed, told) in [(None, 4), (Some(2), 4), (Some(9), 9)] {
-            assert_eq!(tip(&outcome, Some(typed), true), format!(": pass --seq {told} --cas 3 to replace it"));
+            assert_eq!(tip(&outcome, typed, Some(typed), true), format!(": pass --seq {told} --cas 3 to replace it"));
         }
-        assert!(tip(&outcome, None, true).contains("of 4 or more"));
+        assert!(tip(&outcome, None, None, true).contains("of 4 or more"));
+        // Nobody has refused, and a newer version is seen all the same.
+        outcome.refused.cas_mismatch = 0;
+        let seen = |seq| tip(&outcome, Some(seq), Some(Some(seq)), false);
+        assert_eq!((seen(2).as_str(), seen(3).as_str()), (": pass --seq 4 to replace it", ""));
     }
 
     #[test]

@@ -29,6 +29,10 @@ impl Tries {
             return true;
         }
         add(outcome, &self.outcome);
+        if outcome.stored.all > 0 {
+            // The one node has confirmed it, and the stores before it were the same.
+            outcome.unconfirmed = 0;
+        }
         false
     }
 
@@ -53,9 +57,11 @@ impl Tries {
         is_one_more
     }
 
-    /// A question to a network that came to something is not asked again: what others took was in vain, and time.
+    /// A question to a network that came to something is not asked again. What others took was time, and what may be
+    /// held since one of them may be held now.
     pub fn end(&self, outcome: &mut Outcome) -> bool {
         outcome.elapsed = outcome.elapsed.saturating_add(self.outcome.elapsed);
+        outcome.unconfirmed = outcome.unconfirmed.max(self.outcome.unconfirmed);
         false
     }
 
@@ -153,6 +159,16 @@ mod tests {
             assert_eq!((told.unconfirmed, told.queried, told.refused), (1, then.queried, then.refused));
             assert_eq!(told.elapsed, Duration::from_secs(2), "all tries took their time");
         }
+        let mut tries = Tries::default();
+        assert!(tries.again_in_network(&mut sent(2, 1), false));
+        let mut stored = of(2, 2);
+        stored.stored.all = 1;
+        assert!(!tries.end(&mut stored));
+        assert_eq!((stored.unconfirmed, stored.elapsed), (1, Duration::from_secs(2)));
+        // Of one node it is known then.
+        let mut tries = Tries::default();
+        assert!(tries.again(&mut sent(2, 1)));
+        assert!(!tries.again(&mut stored) && stored.unconfirmed == 0);
         let mut tries = Tries::until_a_store();
         assert!(tries.again_in_network(&mut of(3, 1), false), "nothing was sent to be stored");
         assert!(!tries.again_in_network(&mut sent(3, 1), false));

@@ -114,3 +114,24 @@ impl UnderWay {
         Some(Failed::from(format!("{why}: {far}")).with(outcome))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rule U29.
+    #[test]
+    fn of_a_store_that_was_ended_it_is_said_whether_it_may_be_there() {
+        let under_way = UnderWay::default();
+        under_way.end(Ending::Interrupted);
+        let told = |stored, unconfirmed| {
+            let mut outcome = Outcome::default();
+            (outcome.stored.all, outcome.unconfirmed) = (stored, unconfirmed);
+            under_way.ended_store(&outcome).unwrap().sentence
+        };
+        assert_eq!(told(0, 0), "interrupted: nothing was stored");
+        assert_eq!(told(0, 1), "interrupted: no node has confirmed it, though some may have stored it");
+        assert_eq!(told(1, 1), "interrupted: 1 node has stored it already, so it may be found");
+        assert_eq!(told(2, 0), "interrupted: 2 nodes have stored it already, so it may be found");
+    }
+}
