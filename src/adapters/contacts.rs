@@ -40,7 +40,7 @@ impl Handle {
 
     /// Offers contacts of an earlier run, as [`import`](Handle::import) does: each to the link that has its number, if
     /// that is of its address family, and else to the first that is. Those of a family without a link are left out.
-    /// Returns how many were offered; a table takes of them what it has room for.
+    /// Returns how many were offered; a table takes of them what it has room for, and a node that has ended none.
     ///
     /// # Errors
     /// [`InvalidData`](io::ErrorKind::InvalidData) when the bytes were cut or changed, or are something else; nothing

@@ -172,3 +172,20 @@ impl Drop for Post {
         self.send(Message::Shutdown);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::mailbox::Consumer;
+
+    /// What watched and was dropped leaves its place.
+    #[test]
+    fn nobody_is_waited_for_who_has_gone() {
+        let mailbox = Mailbox::<Notice, End>::new(1);
+        let consumer = Consumer::from(mailbox.clone());
+        let waiter = Waiter::new(mailbox);
+        assert!(waiter.is_wanted());
+        drop(consumer);
+        assert!(!waiter.is_wanted());
+    }
+}

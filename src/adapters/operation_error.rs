@@ -91,7 +91,7 @@ const NOTHING_SENT: &str = concat!(
 
 /// Nobody has confirmed. A node that did not refuse what it was sent may hold it.
 fn not_stored(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Outcome { queried, answered, unconfirmed, refused, held_seq, reason, .. } = *outcome;
+    let Outcome { queried, answered, errored, unconfirmed, refused, held_seq, reason, .. } = *outcome;
     f.write_str(match unconfirmed {
         0 => "nobody stored it",
         _ => "nobody confirmed that it is stored, and a node that was sent it may hold it all the same",
@@ -101,6 +101,9 @@ fn not_stored(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     } else {
         let queries = if queried == 1 { "1 query was".into() } else { format!("{queried} queries were") };
         write!(f, ": {answered} of {queries} answered{}", Ending(reason))?;
+        if errored > 0 {
+            write!(f, ", and {errored} with an error")?;
+        }
         let is_over = matches!(reason, Reason::Deadline | Reason::Cancelled);
         if answered > 0 && unconfirmed == 0 && !is_over {
             f.write_str(NOTHING_SENT)?;
@@ -195,6 +198,9 @@ mod tests {
         }
         let superseded = Outcome { queried: 2, answered: 1, held_seq: Some(7), ..Outcome::default() };
         let told = OperationError::of_store(&superseded).unwrap().to_string();
+        let errors = Outcome { queried: 3, errored: 3, ..Outcome::default() };
+        let of_errors = OperationError::of_store(&errors).unwrap().to_string();
+        assert_eq!(of_errors, "nobody stored it: 0 of 3 queries were answered, and 3 with an error");
         assert!(told.ends_with("; the newest version that is held has sequence number 7"), "{told}");
     }
 }

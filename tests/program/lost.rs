@@ -244,6 +244,25 @@ fn nodes_that_had_no_time_to_answer_are_not_the_only_cause_that_is_told() {
     run(&ask, b"").failed(1, &["no node answered", "gave up after 0.1 s", "--timeout gives it more time"]);
 }
 
+/// Rule B8. Whoever answers with an error is there, and UDP gets through.
+#[test]
+fn a_node_that_refuses_is_not_told_to_be_silent() {
+    let refuses = Fake::saying(|_, tid| Some([b"d1:eli202e2:noe1:t4:", tid, b"1:y1:ee"].concat()));
+    let at = refuses.addr.to_string();
+    let told = run(&["find-node", ID, "--bootstrap", &at, "--timeout", "1"], b"").failed(1, &["1 with an error"]);
+    assert!(!told.err.contains("UDP"), "{told:?}");
+    let refuses = Fake::saying(|method, tid| {
+        Some(match method {
+            "find_node" => [b"d1:rd2:id20:", &[1; 20][..], b"e1:t4:", tid, b"1:y1:re"].concat(),
+            _ => [b"d1:eli202e2:noe1:t4:", tid, b"1:y1:ee"].concat(),
+        })
+    });
+    let at = refuses.addr.to_string();
+    for command in [&["get", ID][..], &["put", "hello"]] {
+        run(&[command, &["--bootstrap", &at]].concat(), b"").failed(1, &["answered, and 1 with an error"]);
+    }
+}
+
 /// Rule U29. What is newer is told though nobody refused; one who sees it gives no token.
 #[test]
 fn a_newer_version_that_was_seen_is_told_where_nobody_refused() {

@@ -43,6 +43,17 @@ fn two_values_of_one_sequence_number_are_told_and_which_is_shown() {
     }
 }
 
+/// Rule U17. Enough copies of an older version are no end, whichever is heard first.
+#[test]
+fn who_wants_the_newest_in_so_many_copies_gets_no_older_one() {
+    let (old, new) = (holding(b"3:old", 6, &SECRET), holding(b"3:new", 7, &SECRET));
+    for (first, second) in [(&old, &new), (&new, &old)] {
+        let newest = |n| get(first.clone(), second.clone(), &["--newest", "-n", n]);
+        assert_eq!(newest("1").done().out, "new\n");
+        assert_eq!(newest("2").failed(1, &["1 valid copy of ", "-n 2 wants more"]).out, "new\n");
+    }
+}
+
 /// Rule U24.
 #[test]
 fn no_other_version_and_no_forgery_makes_two_values_of_one_sequence_number() {

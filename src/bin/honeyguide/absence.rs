@@ -36,7 +36,8 @@ pub fn reserve(outcome: &Outcome) -> Option<String> {
 
 /// How many answered of how many.
 pub fn answers(outcome: &Outcome) -> String {
-    format!("{} of {} answered", outcome.answered, count(outcome.queried, "node"))
+    let errored = if outcome.errored > 0 { format!(", and {} with an error", outcome.errored) } else { String::new() };
+    format!("{} of {} answered{errored}", outcome.answered, count(outcome.queried, "node"))
 }
 
 /// Whether fewer answered than hold an item, or less than half.

@@ -34,7 +34,7 @@ pub struct Args {
     /// Salt of the signed item
     #[arg(long, value_name = "S", value_parser = options::salt, conflicts_with_all = ["target", "pkarr"])]
     salt: Option<String>,
-    /// The highest sequence number that the closest nodes hold (the default)
+    /// The highest sequence number that the closest nodes hold (the default without -n)
     #[arg(long, conflicts_with_all = ["target", "first", "newer_than"])]
     newest: bool,
     /// The first version that is found, or with -n that so many nodes have returned
@@ -72,9 +72,10 @@ impl Args {
     fn start(&self, node: &Handle, target: Id) -> Operation<Found> {
         let Some(key) = self.key.or(self.pkarr) else { return node.get_immutable(target, self.copies.unwrap_or(1)) };
         let freshness = match self.copies {
-            Some(copies) => Freshness::Copies(copies),
+            // Who says so wants the newest, in so many copies.
+            Some(copies) if !self.newest => Freshness::Copies(copies),
             None if self.first => Freshness::First,
-            None => Freshness::Newest,
+            _ => Freshness::Newest,
         };
         node.get_mutable(&key, self.salt(), self.newer_than, freshness)
     }
@@ -130,7 +131,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     }
     let few = args.copies.filter(|wanted| outcome.copies < *wanted).map(|wanted| {
         let (copies, how) = (count(outcome.copies, "valid copy"), outcome_text(outcome));
-        Failed::from(format!("{copies} of {target} came, and -n {wanted} wants more ({how})")).with(outcome)
+        let silent = if outcome.answered < outcome.queried { "; others were silent: ask again" } else { "" };
+        Failed::from(format!("{copies} of {target} came, and -n {wanted} wants more{silent} ({how})")).with(outcome)
     });
     let out = options.out();
     let printed = match &args.output {

@@ -51,6 +51,8 @@ pub struct Joining {
     /// Why a name has no address, by name.
     faults: BTreeMap<String, String>,
     asked: BTreeSet<SocketAddr>,
+    /// How many of them answered with an error.
+    errors: u32,
     words: VecDeque<Step>,
     said: BTreeSet<String>,
 }
@@ -85,6 +87,7 @@ impl Joining {
             knows_public: start.knows_public(),
             faults: BTreeMap::new(),
             asked: BTreeSet::new(),
+            errors: 0,
             words: VecDeque::new(),
             said: BTreeSet::new(),
         }
@@ -97,6 +100,7 @@ impl Joining {
         }
         self.names_until = Instant::now() + PATIENCE;
         self.asked.clear();
+        self.errors = 0;
         let typed = self.start.typed.clone();
         let skipped = self.sort(&typed);
         self.name_skipped(skipped);
@@ -141,6 +145,7 @@ impl Joining {
         let link = &mut self.links[link];
         link.is_asking = false;
         let Ok(outcome) = outcome else { return };
+        self.errors += u32::from(outcome.errored);
         if outcome.answered > 0 {
             link.waiting.clear();
         }
@@ -195,8 +200,14 @@ impl Joining {
         let silent: Vec<_> = silent.map(SocketAddr::to_string).collect();
         let mut faults = self.unsent();
         if !silent.is_empty() {
-            let silent = silent.join(", ");
-            faults.insert(0, format!("no node answered at {silent}: check the address and whether UDP gets through"));
+            let (silent, tip) = (silent.join(", "), "check the address and whether UDP gets through");
+            faults.insert(
+                0,
+                match self.errors {
+                    0 => format!("no node answered at {silent}: {tip}"),
+                    n => format!("no node answered at {silent}, and {n} with an error: join through others"),
+                },
+            );
         }
         faults
     }
