@@ -68,14 +68,15 @@ impl fmt::Display for OperationError {
                 let asked = if outcome.queried == 1 { "node was" } else { "nodes were" };
                 write!(f, "nobody answered: {} {asked} asked{}", outcome.queried, Ending(outcome.reason))
             }
-            OperationError::Crowded(outcome) if outcome.stored.all == 1 => {
-                f.write_str("1 copy, with one of the nodes that crowd around this target")
-            }
             OperationError::Crowded(outcome) => {
-                write!(f, "{} copies, all with nodes that crowd around this target", outcome.stored.all)
+                match outcome.stored.all {
+                    1 => f.write_str("1 copy, with one of the nodes that crowd around this target")?,
+                    n => write!(f, "{n} copies, all with nodes that crowd around this target")?,
+                }
+                newest(outcome, f)
             }
             OperationError::NotStored(outcome) if outcome.queried == 0 && outcome.reason == Reason::Exhausted => {
-                f.write_str("nobody stored it: nobody could be asked, and who knows no node bootstraps first")
+                f.write_str("nobody stored it: nobody could be asked, as when no node is known: bootstrap first")
             }
             OperationError::NotStored(outcome) => not_stored(outcome, f),
         }
@@ -91,7 +92,7 @@ const NOTHING_SENT: &str = concat!(
 
 /// Nobody has confirmed. A node that did not refuse what it was sent may hold it.
 fn not_stored(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Outcome { queried, answered, errored, unconfirmed, refused, held_seq, reason, .. } = *outcome;
+    let Outcome { queried, answered, errored, unconfirmed, refused, reason, .. } = *outcome;
     f.write_str(match unconfirmed {
         0 => "nobody stored it",
         _ => "nobody confirmed that it is stored, and a node that was sent it may hold it all the same",
@@ -109,8 +110,12 @@ fn not_stored(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str(NOTHING_SENT)?;
         }
     }
-    match held_seq {
-        Some(seq) => write!(f, "; the newest version that is held has sequence number {seq}"),
+    newest(outcome, f)
+}
+
+fn newest(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match outcome.held_seq {
+        Some(seq) => write!(f, "; the newest version that was seen has sequence number {seq}"),
         None => Ok(()),
     }
 }
@@ -142,12 +147,23 @@ mod tests {
             let stored = Stored { all, counted, ..Stored::default() };
             OperationError::of_store(&Outcome { stored, ..Outcome::default() })
         };
+        let judge_seen = |held| {
+            let stored = Stored { all: 1, ..Stored::default() };
+            OperationError::of_store(&Outcome { stored, held_seq: Some(held), ..Outcome::default() })
+                .unwrap()
+                .to_string()
+        };
         assert_eq!(judge(1, 1), None);
         assert_eq!(judge(20, 1), None);
         assert!(matches!(judge(0, 0), Some(OperationError::NotStored(_))));
         let crowded = judge(8, 0).unwrap();
         assert!(matches!(crowded, OperationError::Crowded(_)));
         assert_eq!(crowded.to_string(), "8 copies, all with nodes that crowd around this target");
+        let crowded = judge_seen(7);
+        assert!(
+            crowded.ends_with("around this target; the newest version that was seen has sequence number 7"),
+            "{crowded}"
+        );
     }
 
     #[test]
@@ -158,7 +174,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "nobody stored it: 20 hold another version than the one that was to be replaced (301); the newest version \
-             that is held has sequence number 7"
+             that was seen has sequence number 7"
         );
         assert_eq!(error.outcome(), Some(&outcome));
         let outcome = Outcome { reason: Reason::Deadline, queried: 3, ..Outcome::default() };
@@ -201,6 +217,6 @@ mod tests {
         let errors = Outcome { queried: 3, errored: 3, ..Outcome::default() };
         let of_errors = OperationError::of_store(&errors).unwrap().to_string();
         assert_eq!(of_errors, "nobody stored it: 0 of 3 queries were answered, and 3 with an error");
-        assert!(told.ends_with("; the newest version that is held has sequence number 7"), "{told}");
+        assert!(told.ends_with("; the newest version that was seen has sequence number 7"), "{told}");
     }
 }

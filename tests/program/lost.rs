@@ -263,20 +263,44 @@ fn a_node_that_refuses_is_not_told_to_be_silent() {
     }
 }
 
-/// Rule U29. What is newer is told though nobody refused; one who sees it gives no token.
+/// Rules U16 and U29. What is newer is told though nobody refused it, wherever the put ends.
 #[test]
 fn a_newer_version_that_was_seen_is_told_where_nobody_refused() {
     let folder = Folder::new();
     let secret = folder.with("secret", "09".repeat(32));
     let item = Item::mutable(&[9; 32], b"5:newer").seq(7).sign().unwrap();
     let signed = item.mutable();
-    let held = [b"1:k32:", &signed.key[..], b"3:seqi7e3:sig64:", signed.signature, b"1:v", item.value()].concat();
-    for how in ["--bootstrap", "--at"] {
-        let held = held.clone();
-        let node = Fake::new(1, move |asked| Some(if asked == "get" { held.clone() } else { Vec::new() }));
-        let put = ["put", "hello", "--secret", &secret, "--seq", "6", how, &node.addr.to_string()];
-        run(&put, b"").failed(1, &["nobody stored it", "sequence number 7", "pass --seq 8 to replace it"]);
+    let version = [b"1:k32:", &signed.key[..], b"3:seqi7e3:sig64:", signed.signature].concat();
+    for (has_token, is_stored) in [(false, false), (true, false), (true, true)] {
+        for how in ["--bootstrap", "--at"] {
+            let token = if has_token { TOKEN } else { "" };
+            let held = [&version[..], token.as_bytes(), b"1:v", item.value()].concat();
+            let node = Fake::new(1, move |asked| match asked {
+                "get" => Some(held.clone()),
+                "put" => is_stored.then(Vec::new),
+                _ => Some(Vec::new()),
+            });
+            let addr = node.addr.to_string();
+            let put = ["put", "hello", "--secret", &secret, "--seq", "6", how, &addr];
+            let told = run(&put, b"");
+            let told = if is_stored { told.done() } else { told.failed(1, &[]) };
+            let words = ["sequence number 7", ": pass --seq 8 to replace it"];
+            assert!(words.iter().all(|word| told.err.contains(word)), "{told:?}");
+            if is_stored && how == "--bootstrap" {
+                run(&[&put[..], &["--require", "2"]].concat(), b"").failed(1, &["--require 2", "sequence number 7"]);
+            }
+        }
     }
+}
+
+/// Rule U29. Others than those that have confirmed.
+#[test]
+fn of_too_few_confirmations_it_is_told_that_others_may_hold_it() {
+    let silent = Fake::new(2, |asked| (asked != "put").then(|| TOKEN.into()));
+    let named = [&nodes(&[(2, silent.addr)]), TOKEN.as_bytes()].concat();
+    let stores = Fake::new(1, move |_| Some(named.clone()));
+    let put = ["put", "hello", "--require", "2", "--bootstrap", &stores.addr.to_string()];
+    run(&put, b"").failed(1, &["1 confirmation counted", "others were sent it", "may hold it all the same"]);
 }
 
 /// Rule U15. Who knows its address can send in the name of a node, and does not know what it was asked.

@@ -123,7 +123,7 @@ impl Asking {
     ) -> bool {
         let outcome = match finished {
             Ok(finished) => &mut finished.outcome,
-            Err(OperationError::NotStored(outcome)) => &mut **outcome,
+            Err(OperationError::NotStored(outcome) | OperationError::Crowded(outcome)) => &mut **outcome,
             Err(_) => return false,
         };
         let is_again = match self.at {
@@ -259,7 +259,7 @@ impl Asking {
         }
         // The words that we have for a code say what to do about it.
         let ours = match &said.answer {
-            _ if outcome.refused.total() > 0 || !tip.is_empty() => format!("; {failure}{tip}"),
+            _ if outcome.refused.total() > 0 => format!("; {failure}{tip}"),
             _ if outcome.unconfirmed > 0 => {
                 "; what was to be stored was sent, and its confirmation may be late or lost, so that it may be there \
                  all the same"
@@ -272,7 +272,13 @@ impl Asking {
             }
             _ => String::new(),
         };
-        Failed::from(format!("{}{ours}", said.why(at, &outcome, &self.unsent))).with(&outcome)
+        let held = match outcome.held_seq {
+            Some(seq) if outcome.refused.total() == 0 => {
+                format!("; the newest version that was seen has sequence number {seq}{tip}")
+            }
+            _ => String::new(),
+        };
+        Failed::from(format!("{}{ours}{held}", said.why(at, &outcome, &self.unsent))).with(&outcome)
     }
 
     /// What the only node said until now. Nothing is asked after that.

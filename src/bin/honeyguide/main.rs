@@ -75,6 +75,7 @@ mod under_way;
 mod unread;
 mod unsent;
 mod usage;
+mod version;
 mod worker;
 
 use std::process::ExitCode;

@@ -16,6 +16,7 @@ use crate::print::{outcome_json, outcome_text, refused_json, refused_text, say, 
 use crate::secret;
 use crate::signed_item::Owned;
 use crate::small_file::{Purpose, is_standard_input, read, shown};
+use crate::version::Version;
 use crate::worker;
 
 /// Where a value comes from.
@@ -106,6 +107,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         Some(item) => node.put_mutable(item, args.cas),
         None => node.put_immutable(value),
     };
+    let signs = args.secret.is_some().then_some(args.seq);
+    let version = item.as_ref().map(|item| Version { seq: item.mutable().seq, signs, cas: args.cas });
     let stored = match args.cas {
         None => asking.wait(options, store).await,
         // Sent again, it would be refused by a node that has stored it already.
@@ -116,8 +119,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         Ok(finished) => finished,
         Err(failure) => {
             let outcome = failure.outcome().copied().unwrap_or_default();
-            let seq = item.as_ref().map(|item| item.mutable().seq);
-            let (report, tip) = (report(target, item.as_ref(), &outcome), args.tip(&outcome, seq));
+            let (report, tip) = (report(target, item.as_ref(), &outcome), tip(&outcome, version.as_ref()));
             return Err(asking.not_stored(options, report, (failure, tip)).await);
         }
     };
@@ -125,11 +127,10 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     // Copies are a result, though they may be too few.
     let (text, object) = report(target, item.as_ref(), &outcome);
     let printed = options.out().line(text + &asking.told_text(answer), asking.told(object, answer));
-    let ended = options.under_way.interrupted_store(&outcome).or_else(|| args.too_few(&outcome));
+    let older = version.and_then(|version| version.is_older(&outcome));
+    let ended = options.under_way.interrupted_store(&outcome).or_else(|| args.too_few(&outcome, older.as_deref()));
     ended.map_or(printed, Err)?;
-    let seq = item.as_ref().map(|item| item.mutable().seq);
-    let older = seq.and_then(|seq| older(&outcome, seq, &args.tip(&outcome, Some(seq))));
-    if let Some(warning) = older.or_else(|| warning(&outcome)).filter(|_| !asking.is_at_one_node()) {
+    if let Some(warning) = older.or_else(|| warning(&outcome).filter(|_| !asking.is_at_one_node())) {
         say(format_args!("warning: {warning}"));
     }
     Ok(())
@@ -226,11 +227,7 @@ impl Args {
         }
     }
 
-    fn tip(&self, outcome: &Outcome, seq: Option<i64>) -> String {
-        tip(outcome, seq, self.secret.is_some().then_some(self.seq), self.cas.is_some())
-    }
-
-    fn too_few(&self, outcome: &Outcome) -> Option<Failed> {
+    fn too_few(&self, outcome: &Outcome, older: Option<&str>) -> Option<Failed> {
         let (counted, wanted) = (outcome.stored.counted, self.require);
         let sentence = || {
             let refused = match outcome.refused.total() {
@@ -239,10 +236,11 @@ impl Args {
             };
             let unconfirmed = match outcome.unconfirmed {
                 0 => "",
-                _ => "; others were sent it and said nothing, and may hold it all the same",
+                _ => "; others were sent it and have not confirmed it, and may hold it all the same",
             };
+            let older = older.map(|older| format!("; {older}")).unwrap_or_default();
             format!(
-                "{} counted, and --require {wanted} wants more{refused}{unconfirmed} ({})",
+                "{} counted, and --require {wanted} wants more{refused}{unconfirmed}{older} ({})",
                 count(counted, "confirmation"),
                 outcome_text(outcome)
             )
@@ -261,33 +259,12 @@ fn warn_of_length(value: &[u8]) {
     }
 }
 
-/// What to do about a value that is too long, or about a version with this sequence number that was refused for another
-/// that is held, or is older than it.
-///
-/// Whoever can sign it may have named a sequence number.
-fn tip(outcome: &Outcome, seq: Option<i64>, signs: Option<Option<i64>>, guarded: bool) -> String {
+/// What to do about a value that is too long, or about its version.
+fn tip(outcome: &Outcome, version: Option<&Version>) -> String {
     if outcome.refused.too_large > 0 {
         return format!(": shorten the value to {} bytes when bencoded", Item::MAX_VALUE);
     }
-    let is_refused = outcome.refused.cas_mismatch > 0 || outcome.refused.seq_too_old > 0;
-    match outcome.held_seq.and_then(|held| Some((held, held.checked_add(1)?))) {
-        Some((held, next)) if is_refused || seq.is_some_and(|seq| held > seq) => {
-            let cas = if guarded { format!(" --cas {held}") } else { String::new() };
-            match signs {
-                Some(typed) => format!(": pass --seq {}{cas} to replace it", next.max(typed.unwrap_or(next))),
-                None => format!(": to replace it, have it signed with a sequence number of {next} or more"),
-            }
-        }
-        _ => String::new(),
-    }
-}
-
-/// That an item is older than what is held, by some who stored it since they did not know.
-fn older(outcome: &Outcome, seq: i64, tip: &str) -> Option<String> {
-    let held = outcome.held_seq.filter(|held| *held > seq)?;
-    Some(format!(
-        "a newer version is held, with sequence number {held}, and who looks for the item finds that one{tip}"
-    ))
+    version.map(|version| version.tip(outcome)).unwrap_or_default()
 }
 
 /// What is doubtful about an item that is stored.
@@ -331,20 +308,6 @@ async fn next_seq(options: &Options, asking: &Asking, key: &[u8; 32], salt: &[u8
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn who_named_a_number_that_is_high_enough_is_told_to_keep_it() {
-        let mut outcome = Outcome::default();
-        (outcome.held_seq, outcome.refused.cas_mismatch) = (Some(3), 1);
-        for (typed, told) in [(None, 4), (Some(2), 4), (Some(9), 9)] {
-            assert_eq!(tip(&outcome, typed, Some(typed), true), format!(": pass --seq {told} --cas 3 to replace it"));
-        }
-        assert!(tip(&outcome, None, None, true).contains("of 4 or more"));
-        // Nobody has refused, and a newer version is seen all the same.
-        outcome.refused.cas_mismatch = 0;
-        let seen = |seq| tip(&outcome, Some(seq), Some(Some(seq)), false);
-        assert_eq!((seen(2).as_str(), seen(3).as_str()), (": pass --seq 4 to replace it", ""));
-    }
 
     #[test]
     fn an_item_that_most_refuse_or_too_few_hold_gets_a_warning() {

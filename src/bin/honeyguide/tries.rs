@@ -41,6 +41,7 @@ impl Tries {
     /// since some try may be held after all of them.
     pub fn again_in_network(&mut self, outcome: &mut Outcome, is_enough: bool) -> bool {
         let unconfirmed = outcome.unconfirmed.max(self.outcome.unconfirmed);
+        let held_seq = outcome.held_seq.max(self.outcome.held_seq);
         let elapsed = outcome.elapsed.saturating_add(self.outcome.elapsed);
         let is_best = self.outcome.queried == 0
             || outcome.refused.total() > 0
@@ -49,7 +50,8 @@ impl Tries {
         if is_best {
             self.outcome = *outcome;
         }
-        (self.outcome.unconfirmed, self.outcome.elapsed) = (unconfirmed, elapsed);
+        let told = &mut self.outcome;
+        (told.unconfirmed, told.held_seq, told.elapsed) = (unconfirmed, held_seq, elapsed);
         if !is_one_more {
             self.outcome.reason = outcome.reason;
             *outcome = self.outcome;
@@ -57,11 +59,11 @@ impl Tries {
         is_one_more
     }
 
-    /// A question to a network that came to something is not asked again. What others took was time, and what may be
-    /// held since one of them may be held now.
+    /// A question to a network that came to something is not asked again. What others took was time, and what they saw
+    /// is seen.
     pub fn end(&self, outcome: &mut Outcome) -> bool {
         outcome.elapsed = outcome.elapsed.saturating_add(self.outcome.elapsed);
-        outcome.unconfirmed = outcome.unconfirmed.max(self.outcome.unconfirmed);
+        outcome.held_seq = outcome.held_seq.max(self.outcome.held_seq);
         false
     }
 
@@ -86,6 +88,7 @@ fn add(one: &mut Outcome, other: &Outcome) {
     ] {
         *count = count.saturating_add(more);
     }
+    one.held_seq = one.held_seq.max(other.held_seq);
     one.elapsed = one.elapsed.saturating_add(other.elapsed);
     for (link, more) in one.links.iter_mut().zip(&other.links) {
         link.queried = link.queried.saturating_add(more.queried);
@@ -160,15 +163,23 @@ mod tests {
             assert_eq!(told.elapsed, Duration::from_secs(2), "all tries took their time");
         }
         let mut tries = Tries::default();
-        assert!(tries.again_in_network(&mut sent(2, 1), false));
+        let mut seen = sent(2, 1);
+        seen.held_seq = Some(7);
+        assert!(tries.again_in_network(&mut seen.clone(), false));
         let mut stored = of(2, 2);
         stored.stored.all = 1;
+        // Who has confirmed may be the one that was silent before.
         assert!(!tries.end(&mut stored));
-        assert_eq!((stored.unconfirmed, stored.elapsed), (1, Duration::from_secs(2)));
+        assert_eq!((stored.unconfirmed, stored.held_seq, stored.elapsed), (0, Some(7), Duration::from_secs(2)));
+        let mut nothing = of(2, 2);
+        assert!(!tries.again_in_network(&mut nothing, false));
+        assert_eq!((nothing.unconfirmed, nothing.held_seq), (1, Some(7)));
         // Of one node it is known then.
         let mut tries = Tries::default();
-        assert!(tries.again(&mut sent(2, 1)));
-        assert!(!tries.again(&mut stored) && stored.unconfirmed == 0);
+        assert!(tries.again(&mut seen));
+        stored.held_seq = None;
+        assert!(!tries.again(&mut stored));
+        assert_eq!((stored.unconfirmed, stored.held_seq), (0, Some(7)));
         let mut tries = Tries::until_a_store();
         assert!(tries.again_in_network(&mut of(3, 1), false), "nothing was sent to be stored");
         assert!(!tries.again_in_network(&mut sent(3, 1), false));
