@@ -40,6 +40,9 @@ fn two_values_of_one_sequence_number_are_told_and_which_is_shown() {
         assert!(words.iter().all(|word| told.err.contains(word)), "{told:?}");
         let told = get(first.clone(), second.clone(), &["--json"]).done();
         assert!(told.err.contains("two values") && told.objects().len() == 1, "{told:?}");
+        // All are compared, however few copies are wanted.
+        let told = get(first.clone(), second.clone(), &["--newest", "-n", "1"]).done();
+        assert!(told.out == "bbb\n" && told.err.contains("the larger"), "{told:?}");
     }
 }
 
@@ -83,7 +86,7 @@ fn a_put_that_is_older_than_what_is_held_is_told_to_be_found_by_nobody() {
         let at = holder.addr.to_string();
         let put = ["put", "bbb", "--secret", &secret, "--salt", "s", "--seq", seq, "--bootstrap", &at];
         let told = run(&put, b"").done();
-        let words = ["a newer version is held", "sequence number 7", "finds that one", "pass --seq 8"];
+        let words = ["a newer version was seen", "sequence number 7", "finds that one", "pass --seq 8"];
         assert!(words.iter().all(|word| told.err.contains(word) == is_older), "{told:?}");
     }
 }

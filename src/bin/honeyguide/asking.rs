@@ -237,7 +237,12 @@ impl Asking {
         let under_way = &options.under_way;
         let ended =
             if self.at.is_some() { under_way.interrupted_store(&outcome) } else { under_way.ended_store(&outcome) };
-        if let Some(ended) = ended {
+        let seen = match outcome.held_seq {
+            Some(seq) => format!("; the newest version that was seen has sequence number {seq}{tip}"),
+            None => String::new(),
+        };
+        if let Some(mut ended) = ended {
+            ended.sentence += &seen;
             return ended;
         }
         let Some(at) = self.at else {
@@ -272,13 +277,8 @@ impl Asking {
             }
             _ => String::new(),
         };
-        let held = match outcome.held_seq {
-            Some(seq) if outcome.refused.total() == 0 => {
-                format!("; the newest version that was seen has sequence number {seq}{tip}")
-            }
-            _ => String::new(),
-        };
-        Failed::from(format!("{}{ours}{held}", said.why(at, &outcome, &self.unsent))).with(&outcome)
+        let seen = if outcome.refused.total() == 0 { seen } else { String::new() };
+        Failed::from(format!("{}{ours}{seen}", said.why(at, &outcome, &self.unsent))).with(&outcome)
     }
 
     /// What the only node said until now. Nothing is asked after that.

@@ -72,10 +72,11 @@ impl Args {
     fn start(&self, node: &Handle, target: Id) -> Operation<Found> {
         let Some(key) = self.key.or(self.pkarr) else { return node.get_immutable(target, self.copies.unwrap_or(1)) };
         let freshness = match self.copies {
-            // Who says so wants the newest, in so many copies.
-            Some(copies) if !self.newest => Freshness::Copies(copies),
+            // So many copies of the newest are had when all have answered.
+            Some(_) if self.newest => Freshness::Copies(u16::MAX),
+            Some(copies) => Freshness::Copies(copies),
             None if self.first => Freshness::First,
-            _ => Freshness::Newest,
+            None => Freshness::Newest,
         };
         node.get_mutable(&key, self.salt(), self.newer_than, freshness)
     }
@@ -131,7 +132,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     }
     let few = args.copies.filter(|wanted| outcome.copies < *wanted).map(|wanted| {
         let (copies, how) = (count(outcome.copies, "valid copy"), outcome_text(outcome));
-        let silent = if outcome.answered < outcome.queried { "; others were silent: ask again" } else { "" };
+        let heard = [outcome.answered, outcome.errored, outcome.invalid].map(u32::from).iter().sum::<u32>();
+        let silent = if heard < outcome.queried.into() { "; others had not answered: ask again" } else { "" };
         Failed::from(format!("{copies} of {target} came, and -n {wanted} wants more{silent} ({how})")).with(outcome)
     });
     let out = options.out();
@@ -163,7 +165,7 @@ async fn two_values(asking: &Asking, args: &Args, (found, outcome): (&Found, &Ou
         None => "no higher number can mend it".into(),
     };
     // Whoever has enough compares no more.
-    let rule = match args.copies.map_or(args.first, |wanted| outcome.copies >= wanted) {
+    let rule = match args.copies.map_or(args.first, |wanted| !args.newest && outcome.copies >= wanted) {
         true => "the first that was heard, and others may see the other one",
         false => "the larger in the order of bytes, as every reader decides that hears both",
     };

@@ -51,8 +51,8 @@ pub struct Joining {
     /// Why a name has no address, by name.
     faults: BTreeMap<String, String>,
     asked: BTreeSet<SocketAddr>,
-    /// How many of them answered with an error.
-    errors: u32,
+    /// Some have answered with an error, in this round or before.
+    has_errors: bool,
     words: VecDeque<Step>,
     said: BTreeSet<String>,
 }
@@ -87,7 +87,7 @@ impl Joining {
             knows_public: start.knows_public(),
             faults: BTreeMap::new(),
             asked: BTreeSet::new(),
-            errors: 0,
+            has_errors: false,
             words: VecDeque::new(),
             said: BTreeSet::new(),
         }
@@ -100,7 +100,6 @@ impl Joining {
         }
         self.names_until = Instant::now() + PATIENCE;
         self.asked.clear();
-        self.errors = 0;
         let typed = self.start.typed.clone();
         let skipped = self.sort(&typed);
         self.name_skipped(skipped);
@@ -145,7 +144,7 @@ impl Joining {
         let link = &mut self.links[link];
         link.is_asking = false;
         let Ok(outcome) = outcome else { return };
-        self.errors += u32::from(outcome.errored);
+        self.has_errors |= outcome.errored > 0;
         if outcome.answered > 0 {
             link.waiting.clear();
         }
@@ -200,14 +199,12 @@ impl Joining {
         let silent: Vec<_> = silent.map(SocketAddr::to_string).collect();
         let mut faults = self.unsent();
         if !silent.is_empty() {
-            let (silent, tip) = (silent.join(", "), "check the address and whether UDP gets through");
-            faults.insert(
-                0,
-                match self.errors {
-                    0 => format!("no node answered at {silent}: {tip}"),
-                    n => format!("no node answered at {silent}, and {n} with an error: join through others"),
-                },
-            );
+            let silent = silent.join(", ");
+            let tip = match self.has_errors {
+                false => ": check the address and whether UDP gets through",
+                true => " but with errors: join through others",
+            };
+            faults.insert(0, format!("no node answered at {silent}{tip}"));
         }
         faults
     }

@@ -14,26 +14,38 @@ impl Version {
     /// What to do where it was refused for what is held, or is to be found by nobody beside that.
     pub fn tip(&self, outcome: &Outcome) -> String {
         let Some(held) = outcome.held_seq else { return String::new() };
-        let is_late = outcome.refused.seq_too_old > 0;
-        let is_other = held > self.seq || self.cas.is_some_and(|cas| cas != held);
-        if !is_late && !is_other && outcome.refused.cas_mismatch == 0 {
+        let (is_late, is_other) = (outcome.refused.seq_too_old > 0, outcome.refused.cas_mismatch > 0);
+        if !is_late && !is_other && held <= self.seq && self.cas.is_none_or(|cas| cas == held) {
             return String::new();
         }
-        // Whoever calls it too old holds more than was seen.
-        let most = if is_late { held.max(self.seq) } else { held };
+        // Whoever refused holds something else than what was seen.
+        let is_unseen = (is_late && self.seq > held) || (is_other && self.cas == Some(held));
+        if is_unseen && self.cas.is_some() {
+            return ": get it again, since another version has come meanwhile".into();
+        }
+        let most = if is_unseen { self.seq } else { held };
         let Some(next) = most.checked_add(1) else { return String::new() };
-        let cas = if self.cas.is_some() { format!(" --cas {held}") } else { String::new() };
-        match self.signs {
-            Some(typed) => format!(": pass --seq {}{cas} to replace it", next.max(typed.unwrap_or(next))),
-            None => format!(": to replace it, have it signed with a sequence number of {next} or more"),
+        match (self.signs, self.cas) {
+            (Some(typed), None) => format!(": pass --seq {} to replace it", next.max(typed.unwrap_or(next))),
+            (Some(typed), Some(_)) => {
+                format!(": pass --seq {} --cas {held} to replace it", next.max(typed.unwrap_or(next)))
+            }
+            (None, Some(_)) if self.seq >= next => format!(": pass --cas {held} to replace it"),
+            (None, None) => format!(": to replace it, have it signed with a sequence number of {next} or more"),
+            (None, Some(_)) => {
+                format!(
+                    ": to replace it, have it signed with a sequence number of {next} or more, and pass --cas {held}"
+                )
+            }
         }
     }
 
-    /// That it is older than what is held, by some who stored it since they did not know.
+    /// That it is older than what was seen, by some who stored it since they did not know.
     pub fn is_older(&self, outcome: &Outcome) -> Option<String> {
         let held = outcome.held_seq.filter(|held| *held > self.seq)?;
         Some(format!(
-            "a newer version is held, with sequence number {held}, and who looks for the item finds that one{}",
+            "a newer version was seen, with sequence number {held}, and who looks for the item finds that one where it \
+             is held{}",
             self.tip(outcome)
         ))
     }
@@ -71,8 +83,16 @@ mod tests {
         assert_eq!(tip(3, Some(3), None, &outcome(3, 0, 0)), "");
         assert_eq!(tip(3, Some(3), None, &Outcome::default()), "");
         assert_eq!(tip(3, Some(3), None, &outcome(i64::MAX, 0, 0)), "", "none is higher");
-        let signed_elsewhere = Version { seq: 4, signs: None, cas: None };
-        assert!(signed_elsewhere.tip(&outcome(3, 0, 1)).contains("of 5 or more"));
+        // Somebody stored in between, and nobody knows what.
+        let again = ": get it again, since another version has come meanwhile";
+        assert_eq!(tip(4, Some(4), Some(3), &outcome(3, 1, 0)), again);
+        assert_eq!(tip(9, Some(9), Some(3), &outcome(3, 0, 1)), again);
+        assert_eq!(tip(2, Some(2), Some(3), &outcome(3, 0, 1)), ": pass --seq 4 --cas 3 to replace it");
+        // Signed by somebody else.
+        let tip = |seq, cas, outcome: &Outcome| Version { seq, signs: None, cas }.tip(outcome);
+        assert!(tip(4, None, &outcome(3, 0, 1)).ends_with("of 5 or more"));
+        assert_eq!(tip(9, Some(3), &outcome(7, 1, 0)), ": pass --cas 7 to replace it");
+        assert!(tip(6, Some(3), &outcome(7, 1, 0)).ends_with("of 8 or more, and pass --cas 7"));
     }
 
     /// Rule U16.
