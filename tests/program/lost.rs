@@ -249,8 +249,13 @@ fn nodes_that_had_no_time_to_answer_are_not_the_only_cause_that_is_told() {
 fn a_node_that_refuses_is_not_told_to_be_silent() {
     let refuses = Fake::saying(|_, tid| Some([b"d1:eli202e2:noe1:t4:", tid, b"1:y1:ee"].concat()));
     let at = refuses.addr.to_string();
-    let told = run(&["find-node", ID, "--bootstrap", &at, "--timeout", "1"], b"").failed(1, &["but with errors"]);
-    assert!(!told.err.contains("UDP"), "{told:?}");
+    // Another one is silent, and which of them sent errors is not told.
+    let silent = Fake::new(2, |_| None).addr.to_string();
+    for more in [&[][..], &["--bootstrap", &silent]] {
+        let join = [&["find-node", ID, "--bootstrap", &at, "--timeout", "4"][..], more].concat();
+        let told = run(&join, b"").failed(1, &["no node gave an answer", &at, "some sent errors"]);
+        assert!(!told.err.contains("no node answered"), "{told:?}");
+    }
     let refuses = Fake::saying(|method, tid| {
         Some(match method {
             "find_node" => [b"d1:rd2:id20:", &[1; 20][..], b"e1:t4:", tid, b"1:y1:re"].concat(),
@@ -260,6 +265,22 @@ fn a_node_that_refuses_is_not_told_to_be_silent() {
     let at = refuses.addr.to_string();
     for command in [&["get", ID][..], &["put", "hello"]] {
         run(&[command, &["--bootstrap", &at]].concat(), b"").failed(1, &["answered, and 1 with an error"]);
+    }
+}
+
+/// Rule U17.
+#[test]
+fn of_too_few_copies_it_is_told_whether_others_gave_no_answer() {
+    let target = Item::immutable_target(b"5:hello").to_string();
+    for (answers, is_told) in [(false, true), (true, false)] {
+        let other = Fake::new(2, move |_| answers.then(|| TOKEN.into()));
+        let named = nodes(&[(2, other.addr)]);
+        let node = Fake::new(1, move |asked| {
+            Some([&named, if asked == "get" { "5:token1:t1:v5:hello" } else { "" }.as_bytes()].concat())
+        });
+        let told = run(&["get", &target, "-n", "2", "--bootstrap", &node.addr.to_string()], b"");
+        let told = told.failed(1, &["1 valid copy of ", "-n 2 wants more"]);
+        assert_eq!(told.err.contains("others gave no usable answer: ask again"), is_told, "{told:?}");
     }
 }
 

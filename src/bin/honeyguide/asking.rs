@@ -238,7 +238,11 @@ impl Asking {
         let ended =
             if self.at.is_some() { under_way.interrupted_store(&outcome) } else { under_way.ended_store(&outcome) };
         let seen = match outcome.held_seq {
-            Some(seq) => format!("; the newest version that was seen has sequence number {seq}{tip}"),
+            Some(seq) => {
+                // That a value is too long says nothing about its version.
+                let tip = if outcome.refused.too_large > 0 { "" } else { &tip };
+                format!("; the newest version that was seen has sequence number {seq}{tip}")
+            }
             None => String::new(),
         };
         if let Some(mut ended) = ended {

@@ -43,8 +43,8 @@ pub struct Args {
     /// Only a version with a higher sequence number than this one
     #[arg(long, value_name = "SEQ", value_parser = options::seq, conflicts_with_all = ["target", "first"])]
     newer_than: Option<i64>,
-    /// Done when so many nodes have returned a valid copy; fewer are a failure. Not all that hold one need be found,
-    /// but for the eight nearest
+    /// Done when so many nodes have returned a valid copy, with --newest when all near ones have answered; fewer are a
+    /// failure. Not all that hold one need be found, but for the eight nearest
     #[arg(short = 'n', value_name = "N", value_parser = options::whole::<u16>(1..=u16::MAX.into()))]
     copies: Option<u16>,
     /// Write the bytes of the value, as they were given to `put`, to this new file; `-` is standard output
@@ -132,8 +132,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     }
     let few = args.copies.filter(|wanted| outcome.copies < *wanted).map(|wanted| {
         let (copies, how) = (count(outcome.copies, "valid copy"), outcome_text(outcome));
-        let heard = [outcome.answered, outcome.errored, outcome.invalid].map(u32::from).iter().sum::<u32>();
-        let silent = if heard < outcome.queried.into() { "; others had not answered: ask again" } else { "" };
+        let silent = if outcome.answered < outcome.queried { "; others gave no usable answer: ask again" } else { "" };
         Failed::from(format!("{copies} of {target} came, and -n {wanted} wants more{silent} ({how})")).with(outcome)
     });
     let out = options.out();

@@ -51,7 +51,7 @@ pub struct Joining {
     /// Why a name has no address, by name.
     faults: BTreeMap<String, String>,
     asked: BTreeSet<SocketAddr>,
-    /// Some have answered with an error, in this round or before.
+    /// Some have answered with an error since one was heard otherwise.
     has_errors: bool,
     words: VecDeque<Step>,
     said: BTreeSet<String>,
@@ -144,7 +144,7 @@ impl Joining {
         let link = &mut self.links[link];
         link.is_asking = false;
         let Ok(outcome) = outcome else { return };
-        self.has_errors |= outcome.errored > 0;
+        self.has_errors = outcome.answered == 0 && (self.has_errors || outcome.errored > 0);
         if outcome.answered > 0 {
             link.waiting.clear();
         }
@@ -200,11 +200,16 @@ impl Joining {
         let mut faults = self.unsent();
         if !silent.is_empty() {
             let silent = silent.join(", ");
-            let tip = match self.has_errors {
-                false => ": check the address and whether UDP gets through",
-                true => " but with errors: join through others",
-            };
-            faults.insert(0, format!("no node answered at {silent}{tip}"));
+            faults.insert(
+                0,
+                match self.has_errors {
+                    false => format!("no node answered at {silent}: check the address and whether UDP gets through"),
+                    true => format!(
+                        "no node gave an answer at {silent}, and some sent errors: join through others, or check the \
+                         address and whether UDP gets through"
+                    ),
+                },
+            );
         }
         faults
     }

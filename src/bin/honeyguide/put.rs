@@ -128,7 +128,11 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (text, object) = report(target, item.as_ref(), &outcome);
     let printed = options.out().line(text + &asking.told_text(answer), asking.told(object, answer));
     let older = version.and_then(|version| version.is_older(&outcome));
-    let ended = options.under_way.interrupted_store(&outcome).or_else(|| args.too_few(&outcome, older.as_deref()));
+    let interrupted = options.under_way.interrupted_store(&outcome).map(|mut interrupted| {
+        interrupted.sentence += &older.as_deref().map(|older| format!("; {older}")).unwrap_or_default();
+        interrupted
+    });
+    let ended = interrupted.or_else(|| args.too_few(&outcome, older.as_deref()));
     ended.map_or(printed, Err)?;
     if let Some(warning) = older.or_else(|| warning(&outcome).filter(|_| !asking.is_at_one_node())) {
         say(format_args!("warning: {warning}"));

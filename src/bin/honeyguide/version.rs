@@ -19,9 +19,9 @@ impl Version {
             return String::new();
         }
         // Whoever refused holds something else than what was seen.
-        let is_unseen = (is_late && self.seq > held) || (is_other && self.cas == Some(held));
+        let is_unseen = self.seq > held && (is_late || (is_other && self.cas == Some(held)));
         if is_unseen && self.cas.is_some() {
-            return ": get it again, since another version has come meanwhile".into();
+            return ": get it again, since a node holds another version than that one".into();
         }
         let most = if is_unseen { self.seq } else { held };
         let Some(next) = most.checked_add(1) else { return String::new() };
@@ -83,11 +83,14 @@ mod tests {
         assert_eq!(tip(3, Some(3), None, &outcome(3, 0, 0)), "");
         assert_eq!(tip(3, Some(3), None, &Outcome::default()), "");
         assert_eq!(tip(3, Some(3), None, &outcome(i64::MAX, 0, 0)), "", "none is higher");
-        // Somebody stored in between, and nobody knows what.
-        let again = ": get it again, since another version has come meanwhile";
+        // What somebody holds was not seen.
+        let again = ": get it again, since a node holds another version than that one";
         assert_eq!(tip(4, Some(4), Some(3), &outcome(3, 1, 0)), again);
         assert_eq!(tip(9, Some(9), Some(3), &outcome(3, 0, 1)), again);
-        assert_eq!(tip(2, Some(2), Some(3), &outcome(3, 0, 1)), ": pass --seq 4 --cas 3 to replace it");
+        // Too low whatever came.
+        for refused in [outcome(3, 0, 1), outcome(3, 1, 0)] {
+            assert_eq!(tip(2, Some(2), Some(3), &refused), ": pass --seq 4 --cas 3 to replace it");
+        }
         // Signed by somebody else.
         let tip = |seq, cas, outcome: &Outcome| Version { seq, signs: None, cas }.tip(outcome);
         assert!(tip(4, None, &outcome(3, 0, 1)).ends_with("of 5 or more"));
