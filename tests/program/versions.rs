@@ -60,18 +60,19 @@ fn who_wants_the_newest_in_so_many_copies_gets_no_older_one() {
 /// Rule U17. More than the eight nearest are asked for it.
 #[test]
 fn the_newest_is_looked_for_in_more_copies_than_the_nearest_have() {
-    let (key, rest) = holding(b"3:new", 7, &SECRET);
-    let others: Vec<_> = (2..13)
-        .map(|id| {
-            let held = [&key[..], &rest].concat();
-            (id, Fake::new(id, move |method| Some(if method == "get" { held.clone() } else { TOKEN.into() })))
-        })
-        .collect();
-    let named = nodes(&others.iter().map(|(id, other)| (*id, other.addr)).collect::<Vec<_>>());
-    let first = Fake::new(1, move |method| match method {
-        "get" => Some([&key[..], &named, &rest].concat()),
-        _ => Some([&named[..], TOKEN.as_bytes()].concat()),
-    });
+    let holder = |id, named: Vec<u8>| {
+        let (key, rest) = holding(b"3:new", 7, &SECRET);
+        let fake = Fake::new(id, move |method| match method {
+            "get" => Some([&key[..], &named, &rest].concat()),
+            _ => Some([&named[..], TOKEN.as_bytes()].concat()),
+        });
+        (id, fake)
+    };
+    let addrs = |fakes: &[(u8, Fake)]| nodes(&fakes.iter().map(|(id, fake)| (*id, fake.addr)).collect::<Vec<_>>());
+    // Of no answer more than eight names are followed.
+    let far: Vec<_> = (8..13).map(|id| holder(id, Vec::new())).collect();
+    let near: Vec<_> = (2..8).map(|id| holder(id, addrs(&far))).collect();
+    let (_, first) = holder(1, addrs(&near));
     let (key, at) = (hex::encode(SignedItem::public_key(&SECRET)), first.addr.to_string());
     run(&["get", "--key", &key, "--salt", "s", "--bootstrap", &at, "--newest", "-n", "12"], b"").done();
     run(&["get", "--key", &key, "--salt", "s", "--bootstrap", &at, "-n", "12"], b"").done();
