@@ -66,7 +66,11 @@ impl fmt::Display for OperationError {
             OperationError::Late => f.write_str("the operation did not end in the time it was given"),
             OperationError::NobodyAnswered(outcome) => {
                 let asked = if outcome.queried == 1 { "node was" } else { "nodes were" };
-                write!(f, "nobody answered: {} {asked} asked{}", outcome.queried, Ending(outcome.reason))
+                write!(f, "nobody answered: {} {asked} asked{}", outcome.queried, Ending(outcome.reason))?;
+                match outcome.errored {
+                    0 => Ok(()),
+                    errored => write!(f, ", and {errored} sent an error"),
+                }
             }
             OperationError::Crowded(outcome) => {
                 match outcome.stored.all {

@@ -241,20 +241,32 @@ fn a_node_that_has_nothing_to_sample_is_asked_once_if_it_names_an_interval() {
 fn nodes_that_had_no_time_to_answer_are_not_the_only_cause_that_is_told() {
     let silent = Fake::new(1, |_| None);
     let ask = ["find-node", ID, "--bootstrap", &silent.addr.to_string(), "--timeout", "0.1"];
-    run(&ask, b"").failed(1, &["no node answered", "gave up after 0.1 s", "--timeout gives it more time"]);
+    run(&ask, b"").failed(1, &["no usable answer", "gave up after 0.1 s", "--timeout gives it more time"]);
 }
 
-/// Rule B8. Whoever answers with an error is there, and UDP gets through.
+/// Rule B8. Whoever answers with an error, or with what is no answer, is there, and UDP gets through.
 #[test]
 fn a_node_that_refuses_is_not_told_to_be_silent() {
-    let refuses = Fake::saying(|_, tid| Some([b"d1:eli202e2:noe1:t4:", tid, b"1:y1:ee"].concat()));
-    let at = refuses.addr.to_string();
-    // Another one is silent, and which of them sent errors is not told.
-    let silent = Fake::new(2, |_| None).addr.to_string();
-    for more in [&[][..], &["--bootstrap", &silent]] {
-        let join = [&["find-node", ID, "--bootstrap", &at, "--timeout", "4"][..], more].concat();
-        let told = run(&join, b"").failed(1, &["no node gave an answer", &at, "some sent errors"]);
-        assert!(!told.err.contains("no node answered"), "{told:?}");
+    let silent = Fake::new(2, |_| None);
+    let silent = silent.addr.to_string();
+    for useless in [&b"d1:eli202e2:noe1:t4:tttt1:y1:ee"[..], b"d1:rd2:id2:noe1:t4:tttt1:y1:re"] {
+        let useless = useless.to_vec();
+        let refuses = Fake::saying(move |_, tid| {
+            let at = useless.windows(4).position(|bytes| bytes == b"tttt").unwrap();
+            Some([&useless[..at], tid, &useless[at + 4..]].concat())
+        });
+        let at = refuses.addr.to_string();
+        let told = run(&["find-node", ID, "--bootstrap", &at, "--timeout", "2"], b"");
+        let told = told.failed(1, &["no usable answer came from", &at, "errors or broken ones"]);
+        assert!(!told.err.contains("UDP"), "{told:?}");
+        let told = run(&["ping", &at], b"");
+        assert!(told.code == Some(1) && !told.err.contains("did not answer"), "{told:?}");
+        // Another one is silent, and which of them sent errors is not told; where there is no time for one whole round,
+        // not even that some did.
+        for (time, word) in [("4", "some sent errors"), ("1", "no usable answer")] {
+            let both = ["find-node", ID, "--bootstrap", &at, "--bootstrap", &silent, "--timeout", time];
+            run(&both, b"").failed(1, &["no usable answer came from", &at, &silent, word]);
+        }
     }
     let refuses = Fake::saying(|method, tid| {
         Some(match method {

@@ -155,7 +155,7 @@ fn a_node_that_refuses_is_told_with_its_code_and_its_words() {
             &["put", "hello", "--secret", &secret, "--seq", "1"][..],
             "holds a newer version",
         ),
-        (205, "too big", put, "takes no value that large (205): shorten the value to 1000 bytes"),
+        (205, "too big", put, "takes no value that large (205); shorten the value to 1000 bytes"),
         (203, "no room", announce, "did not accept the write token"),
         (999, "of its own making", announce, "reasons of its own"),
     ] {

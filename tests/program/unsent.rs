@@ -33,14 +33,14 @@ fn what_could_not_be_sent_is_told_with_the_cause() {
         // The other one is silent, and that is told as well.
         let world = silent();
         let join = [&join[..], &["--bootstrap", &world.1]].concat();
-        run(&join, b"").failed(1, &["no node answered", &world.1, &unsent, cause]);
+        run(&join, b"").failed(1, &["no usable answer", &world.1, &unsent, cause]);
     }
     // Each of several is.
     let both = ["203.0.113.9:6881", "203.0.113.10:6881"];
     let join = ["find-node", ID, "--bootstrap", both[0], "--bootstrap", both[1], "--timeout", "1"];
     let told = run(&join, b"")
         .failed(1, &both.map(|addr| ["nothing could be sent to ", addr].concat()).each_ref().map(String::as_str));
-    assert!(!told.err.contains("no node answered"), "{told:?}");
+    assert!(!told.err.contains("no usable answer"), "{told:?}");
     let mut daemon = Running::start(&["node", "--bind", "0.0.0.0:0", "--bootstrap", causes[0].0]);
     let line = daemon.line_with("cannot send");
     assert!(line.contains("link 0") && line.contains(causes[0].0) && line.contains(causes[0].1), "{line}");

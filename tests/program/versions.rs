@@ -5,6 +5,7 @@ use honeyguide::krpc::{Item, SignedItem};
 use crate::fake::{Fake, TOKEN, nodes};
 use crate::folder::Folder;
 use crate::process::run;
+use crate::program::Running;
 
 const SECRET: [u8; 32] = [9; 32];
 
@@ -110,4 +111,42 @@ fn a_put_that_is_older_than_what_is_held_is_told_to_be_found_by_nobody() {
         let words = ["a newer version was seen", "sequence number 7", "finds that one", "pass --seq 8"];
         assert!(words.iter().all(|word| told.err.contains(word) == is_older), "{told:?}");
     }
+}
+
+/// Rules U16 and U25. A store of an older version that is interrupted, and one that is refused for its length beside a
+/// node that never answers: neither hides the newer version.
+#[test]
+fn a_newer_version_that_was_seen_is_told_whatever_else_there_is_to_say() {
+    let folder = Folder::new();
+    let secret = folder.with("secret", hex::encode(SECRET));
+    let (key, rest) = holding(b"5:newer", 7, &SECRET);
+    let put = ["put", "hello", "--secret", &secret, "--salt", "s", "--seq", "6"];
+    let newer = "sequence number 7";
+    // Stored by one, and another one never says.
+    let silent = Fake::new(2, |asked| (asked != "put").then(|| TOKEN.into()));
+    let named = [&key[..], &nodes(&[(2, silent.addr)]), &rest].concat();
+    let stores = Fake::new(1, move |asked| Some(if asked == "put" { Vec::new() } else { named.clone() }));
+    let at = stores.addr.to_string();
+    let mut running = Running::start(&[&put[..], &["--bootstrap", &at, "-vv"]].concat());
+    silent.wait_for("put");
+    let asked = running.word_with(&format!("to {at}: query put"));
+    running.word_with(&format!("from {at}: response, {}", asked.split(", ").nth(1).unwrap()));
+    running.end_by("INT").ended(1, &["interrupted", "has stored it already", newer, "--seq 8"]);
+    // Refused for its length by all, or by one of two in too short a time.
+    let held = [key, rest].concat();
+    let refuses = Fake::saying(move |method, tid| {
+        Some(match method {
+            "put" => [b"d1:eli205e3:bige1:t4:", tid, b"1:y1:ee"].concat(),
+            _ => [b"d1:rd2:id20:", &[1; 20][..], &held, b"e1:t4:", tid, b"1:y1:re"].concat(),
+        })
+    });
+    let at = refuses.addr.to_string();
+    for how in ["--bootstrap", "--at"] {
+        let told = run(&[&put[..], &[how, &at]].concat(), b"").failed(1, &[newer, "; shorten the value to 1000 bytes"]);
+        assert!(told.err.contains(": pass --seq 8 to replace it; shorten"), "{told:?}");
+    }
+    let refused_and_silent = nodes(&[(2, silent.addr), (1, refuses.addr)]);
+    let first = Fake::new(3, move |_| Some(refused_and_silent.clone()));
+    let ended = ["--bootstrap", &first.addr.to_string(), "--timeout", "1"];
+    run(&[&put[..], &ended].concat(), b"").failed(1, &["gave up after 1 s", newer, "--seq 8"]);
 }

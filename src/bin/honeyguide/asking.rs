@@ -238,24 +238,26 @@ impl Asking {
         let ended =
             if self.at.is_some() { under_way.interrupted_store(&outcome) } else { under_way.ended_store(&outcome) };
         let seen = match outcome.held_seq {
-            Some(seq) => {
-                // That a value is too long says nothing about its version.
-                let tip = if outcome.refused.too_large > 0 { "" } else { &tip };
-                format!("; the newest version that was seen has sequence number {seq}{tip}")
-            }
+            Some(seq) => format!("; the newest version that was seen has sequence number {seq}{tip}"),
             None => String::new(),
         };
         if let Some(mut ended) = ended {
             ended.sentence += &seen;
             return ended;
         }
+        // That a value is too long says nothing about its version.
+        let too_large = match outcome.refused.too_large {
+            0 => String::new(),
+            _ => format!("; shorten the value to {} bytes when bencoded", Item::MAX_VALUE),
+        };
         let Some(at) = self.at else {
             let unsent = self.unsent.behind();
             if outcome.queried == 0 {
                 let why = if unsent.is_empty() { NOBODY_KNOWN } else { NOBODY_ASKED };
                 return Failed::from(format!("nobody stored it: {why}{unsent}")).with(&outcome);
             }
-            return Failed::from(format!("{failure}{tip}{unsent} ({})", outcome_text(&outcome))).with(&outcome);
+            return Failed::from(format!("{failure}{tip}{too_large}{unsent} ({})", outcome_text(&outcome)))
+                .with(&outcome);
         };
         let said = self.said(at, &outcome).await;
         if said.is_something() {
@@ -268,7 +270,7 @@ impl Asking {
         }
         // The words that we have for a code say what to do about it.
         let ours = match &said.answer {
-            _ if outcome.refused.total() > 0 => format!("; {failure}{tip}"),
+            _ if outcome.refused.total() > 0 => format!("; {failure}{tip}{too_large}"),
             _ if outcome.unconfirmed > 0 => {
                 "; what was to be stored was sent, and its confirmation may be late or lost, so that it may be there \
                  all the same"

@@ -179,7 +179,7 @@ impl<'a> Daemon<'a> {
             0 => format!("link {link} has no contacts yet and goes on trying ({how})"),
             n if news.outcome.as_ref().is_some_and(|outcome| outcome.answered == 0) => {
                 format!(
-                    "link {link} has {}, and whom it was to join through did not answer ({how})",
+                    "link {link} has {}, and whom it was to join through gave no usable answer ({how})",
                     count(n, "contact")
                 )
             }

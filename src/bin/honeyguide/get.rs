@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use honeyguide::adapters::{Found, Handle, Operation, Signed};
 use honeyguide::dht::Freshness;
+use honeyguide::dht::Reason;
 use honeyguide::krpc::{Item, Mutable};
 use honeyguide::{Id, Outcome};
 
@@ -132,8 +133,12 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     }
     let few = args.copies.filter(|wanted| outcome.copies < *wanted).map(|wanted| {
         let (copies, how) = (count(outcome.copies, "valid copy"), outcome_text(outcome));
-        let silent = if outcome.answered < outcome.queried { "; others gave no usable answer: ask again" } else { "" };
-        Failed::from(format!("{copies} of {target} came, and -n {wanted} wants more{silent} ({how})")).with(outcome)
+        let why = match outcome.reason {
+            Reason::Deadline => ": give it more time with --timeout",
+            _ if outcome.answered < outcome.queried => "; others gave no usable answer: ask again",
+            _ => "",
+        };
+        Failed::from(format!("{copies} of {target} came, and -n {wanted} wants more{why} ({how})")).with(outcome)
     });
     let out = options.out();
     let printed = match &args.output {

@@ -173,6 +173,7 @@ impl Said {
             // Its words may be lost among those of strangers, and that it answered is not.
             None if outcome.errored > 0 || outcome.refused.total() > 0 => format!("{node} refused ({how})"),
             None if outcome.answered > 0 => format!("{node} answered, and no more was had of it ({how})"),
+            None if outcome.invalid > 0 => format!("{node} gave no usable answer ({how})"),
             None => format!("{node} did not answer ({how})"),
         }
     }

@@ -51,8 +51,6 @@ pub struct Joining {
     /// Why a name has no address, by name.
     faults: BTreeMap<String, String>,
     asked: BTreeSet<SocketAddr>,
-    /// Some have answered with an error since one was heard otherwise.
-    has_errors: bool,
     words: VecDeque<Step>,
     said: BTreeSet<String>,
 }
@@ -63,6 +61,8 @@ struct JoiningLink {
     waiting: VecDeque<Endpoint>,
     /// Whom it asks now.
     asked: Vec<SocketAddr>,
+    /// How many of them sent errors, or broken answers, when they were asked last.
+    useless: usize,
     is_asking: bool,
 }
 
@@ -72,6 +72,7 @@ impl Joining {
             family: family_of(addr),
             waiting: VecDeque::new(),
             asked: Vec::new(),
+            useless: 0,
             is_asking: false,
         };
         Joining {
@@ -87,7 +88,6 @@ impl Joining {
             knows_public: start.knows_public(),
             faults: BTreeMap::new(),
             asked: BTreeSet::new(),
-            has_errors: false,
             words: VecDeque::new(),
             said: BTreeSet::new(),
         }
@@ -144,7 +144,7 @@ impl Joining {
         let link = &mut self.links[link];
         link.is_asking = false;
         let Ok(outcome) = outcome else { return };
-        self.has_errors = outcome.answered == 0 && (self.has_errors || outcome.errored > 0);
+        link.useless = usize::from(outcome.errored) + usize::from(outcome.invalid);
         if outcome.answered > 0 {
             link.waiting.clear();
         }
@@ -199,17 +199,17 @@ impl Joining {
         let silent: Vec<_> = silent.map(SocketAddr::to_string).collect();
         let mut faults = self.unsent();
         if !silent.is_empty() {
-            let silent = silent.join(", ");
-            faults.insert(
-                0,
-                match self.has_errors {
-                    false => format!("no node answered at {silent}: check the address and whether UDP gets through"),
-                    true => format!(
-                        "no node gave an answer at {silent}, and some sent errors: join through others, or check the \
-                         address and whether UDP gets through"
-                    ),
-                },
-            );
+            // Of a round that is not over it may be unknown who was silent, and who answered with what is of no use.
+            let useless: usize = self.links.iter().map(|link| link.useless).sum();
+            let mend = match useless {
+                0 => "check the address and whether UDP gets through",
+                _ if useless < silent.len() => {
+                    "some sent errors or broken ones: join through others, or check the address and whether UDP gets \
+                     through"
+                }
+                _ => "there were errors or broken ones: join through others",
+            };
+            faults.insert(0, format!("no usable answer came from {}: {mend}", silent.join(", ")));
         }
         faults
     }
@@ -223,7 +223,11 @@ impl Joining {
             let some = link.waiting.len().min(Config::MAX_BOOTSTRAP_NODES);
             let nodes: Vec<_> = link.waiting.drain(..some).collect();
             let node = self.node.on(LinkId(i as u8));
-            (link.is_asking, link.asked) = (true, nodes.iter().copied().map(SocketAddr::from).collect());
+            let asked: Vec<_> = nodes.iter().copied().map(SocketAddr::from).collect();
+            if asked != link.asked {
+                link.useless = 0;
+            }
+            (link.is_asking, link.asked) = (true, asked);
             self.asking.spawn(async move {
                 // That nobody answered is news, and no end.
                 let asked = match node.bootstrap(&nodes).await {

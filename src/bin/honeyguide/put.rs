@@ -119,7 +119,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         Ok(finished) => finished,
         Err(failure) => {
             let outcome = failure.outcome().copied().unwrap_or_default();
-            let (report, tip) = (report(target, item.as_ref(), &outcome), tip(&outcome, version.as_ref()));
+            let tip = version.map(|version| version.tip(&outcome)).unwrap_or_default();
+            let report = report(target, item.as_ref(), &outcome);
             return Err(asking.not_stored(options, report, (failure, tip)).await);
         }
     };
@@ -261,14 +262,6 @@ fn warn_of_length(value: &[u8]) {
              few may store it; shorten it to be sure"
         ));
     }
-}
-
-/// What to do about a value that is too long, or about its version.
-fn tip(outcome: &Outcome, version: Option<&Version>) -> String {
-    if outcome.refused.too_large > 0 {
-        return format!(": shorten the value to {} bytes when bencoded", Item::MAX_VALUE);
-    }
-    version.map(|version| version.tip(outcome)).unwrap_or_default()
 }
 
 /// What is doubtful about an item that is stored.
