@@ -132,7 +132,7 @@ fn a_newer_version_that_was_seen_is_told_whatever_else_there_is_to_say() {
     let asked = running.word_with(&format!("to {at}: query put"));
     running.word_with(&format!("from {at}: response, {}", asked.split(", ").nth(1).unwrap()));
     running.end_by("INT").ended(1, &["interrupted", "has stored it already", newer, "--seq 8"]);
-    // Refused for its length by all, or by one of two in too short a time.
+    // Refused for its length by all, or by one of two until it is interrupted.
     let held = [key, rest].concat();
     let refuses = Fake::saying(move |method, tid| {
         Some(match method {
@@ -147,6 +147,9 @@ fn a_newer_version_that_was_seen_is_told_whatever_else_there_is_to_say() {
     }
     let refused_and_silent = nodes(&[(2, silent.addr), (1, refuses.addr)]);
     let first = Fake::new(3, move |_| Some(refused_and_silent.clone()));
-    let ended = ["--bootstrap", &first.addr.to_string(), "--timeout", "1"];
-    run(&[&put[..], &ended].concat(), b"").failed(1, &["gave up after 1 s", newer, "--seq 8"]);
+    let network = ["--bootstrap", &first.addr.to_string(), "-vv"];
+    let mut running = Running::start(&[&put[..], &network].concat());
+    silent.wait_for("put");
+    running.word_with(&format!("from {at}: error"));
+    running.end_by("INT").ended(1, &["interrupted", newer, "--seq 8"]);
 }

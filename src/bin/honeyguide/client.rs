@@ -32,17 +32,17 @@ const OTHER_LINKS: Duration = Duration::from_millis(500);
 
 /// A node on ports of the system's choice that can talk to these addresses and serves nobody (BEP 43).
 pub fn node(options: &Options, start: &Start, rng_seed: [u8; 32]) -> Result<Handle, Failed> {
-    start_node(config(options, start), start, rng_seed, None::<io::Sink>)
+    start_node(config(options.deadline(), start), start, rng_seed, None::<io::Sink>)
 }
 
 /// The same, and what it hears is kept.
 pub fn listening(options: &Options, start: &Start, rng_seed: [u8; 32], heard: Heard) -> Result<Handle, Failed> {
-    listening_with(config(options, start), start, rng_seed, heard)
+    listening_with(config(options.deadline(), start), start, rng_seed, heard)
 }
 
 /// The same, which keeps up no table: it asks whom it is told to ask, and nobody else (U15).
 pub fn keeping_to_itself(options: &Options, start: &Start, rng_seed: [u8; 32], heard: Heard) -> Result<Handle, Failed> {
-    let mut config = config(options, start);
+    let mut config = config(options.deadline(), start);
     config.capacity.contacts = 0;
     listening_with(config, start, rng_seed, heard)
 }
@@ -53,15 +53,16 @@ fn listening_with(config: Config, start: &Start, rng_seed: [u8; 32], heard: Hear
     Ok(node)
 }
 
-fn config(options: &Options, start: &Start) -> Config {
+/// A search lasts as long as the command, be that shorter or longer than a node's own.
+fn config(deadline: Option<Instant>, start: &Start) -> Config {
     let stock = Config::default();
     let mut config = if start.network == Network::Local { stock.local() } else { stock };
     config.read_only = true;
     // Nothing goes on in the background of a program that ends: a put is over when every node was tried.
     config.lookup.report_at = config.lookup.replicas;
-    if let Some(deadline) = options.deadline() {
+    if let Some(deadline) = deadline {
         let left = deadline.saturating_duration_since(Instant::now());
-        config.lookup.deadline = config.lookup.deadline.min(left).max(SHORTEST);
+        config.lookup.deadline = left.max(SHORTEST);
     }
     config
 }
@@ -143,5 +144,18 @@ async fn round(joining: &mut Joining) -> Result<Option<Outcome>, Failed> {
         if first.is_some() && !joining.is_asking() {
             return Ok(first);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_gives_a_search_more_time_has_it_last_longer() {
+        let start = Start::alone(Network::Public);
+        let deadline = |left: u64| config(Some(Instant::now() + Duration::from_secs(left)), &start).lookup.deadline;
+        assert!(deadline(120) > Duration::from_secs(110) && deadline(5) <= Duration::from_secs(5));
+        assert_eq!((deadline(0), config(None, &start).lookup.deadline), (SHORTEST, Config::default().lookup.deadline));
     }
 }

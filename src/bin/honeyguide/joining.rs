@@ -51,6 +51,8 @@ pub struct Joining {
     /// Why a name has no address, by name.
     faults: BTreeMap<String, String>,
     asked: BTreeSet<SocketAddr>,
+    /// Errors or broken answers have come since somebody was heard otherwise.
+    has_useless: bool,
     words: VecDeque<Step>,
     said: BTreeSet<String>,
 }
@@ -61,8 +63,6 @@ struct JoiningLink {
     waiting: VecDeque<Endpoint>,
     /// Whom it asks now.
     asked: Vec<SocketAddr>,
-    /// How many of them sent errors, or broken answers, when they were asked last.
-    useless: usize,
     is_asking: bool,
 }
 
@@ -72,7 +72,6 @@ impl Joining {
             family: family_of(addr),
             waiting: VecDeque::new(),
             asked: Vec::new(),
-            useless: 0,
             is_asking: false,
         };
         Joining {
@@ -88,6 +87,7 @@ impl Joining {
             knows_public: start.knows_public(),
             faults: BTreeMap::new(),
             asked: BTreeSet::new(),
+            has_useless: false,
             words: VecDeque::new(),
             said: BTreeSet::new(),
         }
@@ -144,7 +144,8 @@ impl Joining {
         let link = &mut self.links[link];
         link.is_asking = false;
         let Ok(outcome) = outcome else { return };
-        link.useless = usize::from(outcome.errored) + usize::from(outcome.invalid);
+        let is_useless = outcome.errored > 0 || outcome.invalid > 0;
+        self.has_useless = outcome.answered == 0 && (self.has_useless || is_useless);
         if outcome.answered > 0 {
             link.waiting.clear();
         }
@@ -199,15 +200,10 @@ impl Joining {
         let silent: Vec<_> = silent.map(SocketAddr::to_string).collect();
         let mut faults = self.unsent();
         if !silent.is_empty() {
-            // Of a round that is not over it may be unknown who was silent, and who answered with what is of no use.
-            let useless: usize = self.links.iter().map(|link| link.useless).sum();
-            let mend = match useless {
-                0 => "check the address and whether UDP gets through",
-                _ if useless < silent.len() => {
-                    "some sent errors or broken ones: join through others, or check the address and whether UDP gets \
-                     through"
-                }
-                _ => "there were errors or broken ones: join through others",
+            // From whom is not known.
+            let mend = match self.has_useless {
+                false => "check the address and whether UDP gets through",
+                true => "errors or broken answers came, so check who is there, or join through others",
             };
             faults.insert(0, format!("no usable answer came from {}: {mend}", silent.join(", ")));
         }
@@ -224,9 +220,6 @@ impl Joining {
             let nodes: Vec<_> = link.waiting.drain(..some).collect();
             let node = self.node.on(LinkId(i as u8));
             let asked: Vec<_> = nodes.iter().copied().map(SocketAddr::from).collect();
-            if asked != link.asked {
-                link.useless = 0;
-            }
             (link.is_asking, link.asked) = (true, asked);
             self.asking.spawn(async move {
                 // That nobody answered is news, and no end.
