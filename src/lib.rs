@@ -58,6 +58,7 @@
 //! | `journal` | recording runs of a node, and replaying them |
 //! | `tokio` | the tokio driver and the loopback test network |
 //! | `stream` | `futures_core::Stream` for results and notices |
+//! | `sim` | worlds of thousands of nodes in virtual time, with what befalls them |
 //! | `serde` | `Serialize` and `Deserialize` for ids, endpoints, saved contacts, outcomes and counters |
 //! | `cli` | the program `honeyguide`; turns everything on but `internals` |
 //!
@@ -84,6 +85,8 @@ pub mod krpc;
 pub mod negentropy;
 #[cfg(feature = "serde")]
 mod serde;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 pub use base::time::Instant;
 pub use dht::command::Command;

@@ -24,6 +24,7 @@ pub(crate) mod table;
 pub(crate) mod tokens;
 pub(crate) mod trace;
 pub(crate) mod transactions;
+pub(crate) mod transport;
 pub(crate) mod votes;
 
 pub use crate::base::rate::Rate;
@@ -40,6 +41,7 @@ pub use outcome::{LinkOutcome, Reason, Refusals, Stored};
 pub use size::SizeEstimate;
 pub use stats::{DropReason, Dropped, Stats};
 pub use trace::{TraceEvent, TraceSink};
+pub use transport::{Transport, Woken};
 
 /// A run of a node, recorded and replayed.
 pub mod journal {

@@ -38,12 +38,12 @@ use Floor::{Base, Codec, Composite, Leaf, Outside, Root, Upper, Vocabulary};
 /// What stands on which floor: folders, and parts of folders that stand on several.
 const FLOORS: &[(Floor, &str)] = &[
     (Root, "internals"),
-    (Outside, "adapters serde"),
+    (Outside, "adapters serde sim"),
     (Composite, "dht::node"),
     (Leaf, "dht::table dht::lookup dht::transactions dht::tokens dht::peers dht::items dht::limiter dht::outage"),
     (Leaf, "dht::votes dht::size negentropy::tree negentropy::reconciler negentropy::rateless"),
     (Vocabulary, "dht::capacity dht::config dht::event dht::command dht::error dht::stats dht::trace dht::contact"),
-    (Vocabulary, "dht::outcome"),
+    (Vocabulary, "dht::outcome dht::transport"),
     (Vocabulary, "negentropy::config negentropy::error negentropy::set negentropy::sorted negentropy::sealed"),
     (
         Vocabulary,

@@ -86,6 +86,7 @@ const STAYS: &[(&str, &str, &str, &str)] = &[
     ("seed", "SEED SEEDS", "src/krpc/message", "its keys on the wire"),
     ("seed", "DeserializeSeed next_key_seed", "src/serde.rs", "serde's own names"),
     ("seed", "", "src/bin", "`--seed`"),
+    ("seed", "", "src/sim", "what a simulated world is drawn from; BEP 33's key in what is sent there"),
     ("single", "SingleItemEncoder", "tests", "a type of the bencode library beside ours"),
     ("single", "poll_ingress_single", "tests/baremetal/src/udp.rs", "smoltcp's own name"),
     ("iface", "iface", "tests/baremetal/src/udp.rs", "smoltcp's own name"),

@@ -435,6 +435,12 @@ impl<'s> Node<'s> {
         self.links.get(link).map(|link| link.size_estimate())
     }
 
+    /// The version of an item that we hold for others; 0 of an immutable one.
+    #[must_use]
+    pub fn holds(&self, target: &Id) -> Option<i64> {
+        self.server.holds(target)
+    }
+
     /// How many items we hold for others.
     #[must_use]
     pub fn items_held(&self) -> usize {

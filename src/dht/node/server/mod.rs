@@ -44,6 +44,11 @@ impl<'s> Server<'s> {
         Server { items, peers, tokens, replies }
     }
 
+    pub(super) fn holds(&self, target: &Id) -> Option<i64> {
+        let key = self.items.find(target)?;
+        Some(self.items.seq(key).unwrap_or_default())
+    }
+
     pub(super) fn items_held(&self) -> usize {
         self.items.len()
     }

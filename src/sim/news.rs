@@ -1,0 +1,66 @@
+//! What nodes told their users, kept: events borrow from a buffer, and a report is made later.
+
+use alloc::vec::Vec;
+
+use crate::base::time::Instant;
+use crate::dht::event::Event;
+use crate::dht::outcome::Outcome;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+
+/// Something that a node told its user.
+///
+/// Exhaustive: when, whose, and what.
+#[derive(Clone, PartialEq, Debug)]
+pub struct News {
+    /// When.
+    pub at: Instant,
+    /// The tag of the operation; 0 where it belongs to none.
+    pub tag: u64,
+    /// What.
+    pub what: Told,
+}
+
+/// What a node tells.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Told {
+    /// A verified value.
+    Value {
+        /// Who returned it.
+        from: Endpoint,
+        /// Its bytes.
+        value: Vec<u8>,
+        /// Its version, if it has one.
+        seq: Option<i64>,
+    },
+    /// Peers that one node lists.
+    Peers(Vec<Endpoint>),
+    /// The closest nodes that answered.
+    Nodes(Vec<(Id, Endpoint)>),
+    /// The end of an operation.
+    Finished(Outcome),
+    /// Others agree on our address.
+    ExternalAddr(Endpoint),
+    /// A new id.
+    IdChanged(Id),
+    /// Something else.
+    Other,
+}
+
+impl News {
+    pub(super) fn of(at: Instant, event: &Event<'_>) -> Self {
+        let what = match *event {
+            Event::Value { from, item, .. } => {
+                Told::Value { from, value: item.value.to_vec(), seq: item.mutable.map(|mutable| mutable.seq) }
+            }
+            Event::Peers { peers, .. } => Told::Peers(peers.iter().collect()),
+            Event::Nodes { nodes, .. } => Told::Nodes(nodes.iter().collect()),
+            Event::Finished { outcome, .. } => Told::Finished(outcome),
+            Event::ExternalAddr { addr, .. } => Told::ExternalAddr(addr),
+            Event::IdChanged { id, .. } => Told::IdChanged(id),
+            _ => Told::Other,
+        };
+        News { at, tag: event.operation().map_or(0, |(_, tag)| tag), what }
+    }
+}

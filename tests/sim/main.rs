@@ -1,0 +1,5 @@
+//! Worlds of the simulator: what it promises itself, and what must hold for nodes in all of them.
+
+mod remotes;
+mod small;
+mod worlds;

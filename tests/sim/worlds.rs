@@ -1,0 +1,112 @@
+//! What a world does to those in it.
+
+use std::time::Duration;
+
+use honeyguide::krpc::Family;
+use honeyguide::sim::{Faults, HostId, LineFault, Site, Told, World, random_endpoint};
+use honeyguide::{Config, Endpoint, Id};
+
+/// So many nodes that have joined by way of the first one, ten minutes ago.
+fn joined(seed: u64, count: usize, faults: Faults) -> (World, Vec<HostId>) {
+    let mut world = World::new(seed);
+    world.hash_outputs();
+    world.set_faults(faults);
+    let mut add = |_| {
+        let endpoint = random_endpoint(Family::V4, world.rng());
+        let site = Site::at(endpoint, world.rng());
+        world.add_node(&Config::small(), site).unwrap()
+    };
+    let hosts: Vec<_> = (0..count).map(&mut add).collect();
+    let first = world.site(hosts[0]).endpoint;
+    for host in &hosts[1..] {
+        world.call(*host, |node, now| node.bootstrap(now, 1, &[first]).unwrap());
+        world.run_for(Duration::from_millis(300));
+    }
+    world.run_for(Duration::from_secs(600));
+    (world, hosts)
+}
+
+/// How a lookup of this host ended, and which of the eight nearest it found.
+fn found(world: &mut World, host: HostId, target: Id) -> usize {
+    world.take_news(host);
+    world.call(host, |node, now| node.lookup(now, 7, target).unwrap());
+    world.run_for(Duration::from_secs(5));
+    let near = world.oracle().closest(&target, 9).into_iter().filter(|near| *near != host).take(8);
+    let near: Vec<Endpoint> = near.map(|near| world.site(near).endpoint).collect();
+    let told = world.take_news(host).into_iter().find_map(|news| match news.what {
+        Told::Nodes(nodes) if news.tag == 7 => Some(nodes),
+        _ => None,
+    });
+    told.into_iter().flatten().filter(|(_, endpoint)| near.contains(endpoint)).count()
+}
+
+/// Rule W1.
+#[test]
+fn two_runs_of_a_seed_have_the_same_outputs_and_another_seed_has_others() {
+    let faults = Faults { loss: 0.1, duplication: 0.1, reordering: 0.1, corruption: 0.05, ..Faults::WORLD };
+    let hash = |seed| joined(seed, 24, faults).0.outputs_hash().unwrap();
+    assert_eq!(hash(1), hash(1));
+    assert_ne!(hash(1), hash(2));
+}
+
+/// Rule W15. In a calm world nodes find most of what the oracle knows; how much, `sim acceptance` tells.
+#[test]
+fn lookups_find_most_nodes_that_are_truly_closest() {
+    let (mut world, hosts) = joined(3, 40, Faults::NONE);
+    let found: usize = (0..10).map(|i| found(&mut world, hosts[i], Id([i as u8 * 25; 20]))).sum();
+    assert!(found >= 68, "{found} of 80");
+}
+
+/// Rule W6.
+#[test]
+fn what_a_world_cuts_off_is_cut_off_and_counted() {
+    let (mut world, hosts) = joined(4, 24, Faults::NONE);
+    let ping = |world: &mut World, from: HostId, to: HostId| {
+        world.take_news(from);
+        let to = world.site(to).endpoint;
+        world.call(from, |node, now| node.ping(now, 9, to).unwrap());
+        world.run_for(Duration::from_secs(3));
+        let end = world.take_news(from).into_iter().find_map(|news| match news.what {
+            Told::Finished(outcome) if news.tag == 9 => Some(outcome),
+            _ => None,
+        });
+        end.unwrap()
+    };
+    let [a, b] = [hosts[5], hosts[6]];
+    assert_eq!(ping(&mut world, a, b).answered, 1);
+    world.set_part(b, 1);
+    assert_eq!(ping(&mut world, a, b).timed_out, 1);
+    assert!(world.traffic().cut_off > 0);
+    world.set_part(b, 0);
+    for (fault, queried) in [(LineFault::Silent, 1), (LineFault::Failing, 0)] {
+        world.set_line_fault(a, Some(fault));
+        let outcome = ping(&mut world, a, b);
+        assert_eq!((outcome.queried, outcome.answered), (queried, 0), "{fault:?}");
+        world.set_line_fault(a, None);
+    }
+    assert_eq!(ping(&mut world, a, b).answered, 1);
+    // Whoever sends to the old address reaches nobody.
+    let old = world.site(b).endpoint;
+    let new = random_endpoint(Family::V4, world.rng());
+    world.move_to(b, new);
+    let before = world.traffic().to_nobody;
+    world.call(a, |node, now| node.ping(now, 9, old).unwrap());
+    world.run_for(Duration::from_secs(3));
+    assert!(world.traffic().to_nobody > before);
+    assert_eq!(ping(&mut world, a, b).answered, 1, "by the new one");
+    world.stop(b);
+    assert!(ping(&mut world, a, b).timed_out == 1 && world.node(b).is_none());
+    world.start_node(b, &Config::small(), None).unwrap();
+    assert_eq!(ping(&mut world, a, b).answered, 1);
+}
+
+/// Rule W2. A node sleeps for as long as it wanted to, whatever its clock says meanwhile.
+#[test]
+fn a_clock_that_jumps_stops_nobody() {
+    let (mut world, hosts) = joined(5, 24, Faults::NONE);
+    for (forward, by) in [(true, 3_600), (false, 7_200), (true, 1), (false, 1)] {
+        world.set_clock(hosts[7], forward, Duration::from_secs(by));
+        assert!(found(&mut world, hosts[7], Id([0x42; 20])) >= 7, "{forward} {by}");
+        world.run_for(Duration::from_secs(60));
+    }
+}
