@@ -32,6 +32,7 @@
 //! # Ok::<(), honeyguide::base::ConfigError>(())
 //! ```
 
+pub mod acceptance;
 mod addresses;
 mod adversary;
 mod application;

@@ -9,7 +9,9 @@ use crate::base::rng::Rng;
 use crate::base::time::Instant;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
+use crate::krpc::item::Item;
 use crate::sim::oracle::Oracle;
+use crate::sim::paths::HostId;
 
 /// Whoever is no node of ours.
 pub trait Participant {
@@ -25,6 +27,17 @@ pub trait Participant {
     /// The version of an item that it holds for others; 0 of one that has none.
     fn holds(&self, _now: Instant, _target: &Id) -> Option<i64> {
         None
+    }
+
+    /// It has been given an item to hold, without a word.
+    fn hold_item(&mut self, _now: Instant, _item: &Item<'_>) {}
+
+    /// It has been given a peer of a topic to tell of.
+    fn hold_peer(&mut self, _now: Instant, _topic: Id, _peer: Endpoint) {}
+
+    /// Whom it would name to one that asks for a target.
+    fn named(&self, _oracle: &Oracle, _now: Instant, _target: &Id) -> Vec<HostId> {
+        Vec::new()
     }
 
     /// When it wants to be woken next.

@@ -13,10 +13,12 @@ use crate::base::time::{Duration, Instant};
 use crate::krpc::compact::{NODE6, PEER6, Values, put_node, put_peer};
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
+use crate::krpc::item::Item;
 use crate::krpc::message::{Decoded, ErrorCode, ErrorMessage, Method, Query, Response, decode};
 use crate::sim::holdings::Holdings;
 use crate::sim::oracle::Oracle;
 use crate::sim::participant::{Moment, Participant};
+use crate::sim::paths::HostId;
 use crate::sim::referrals::Knowledge;
 
 /// A write token is good in the period in which it was given, and in the next.
@@ -234,6 +236,19 @@ impl Participant for Remote {
         let Ok(Decoded::Query(query)) = decode(payload) else { return };
         let answer = self.serve(moment, from, &query, &Changes::default());
         moment.send(from, &answer);
+    }
+
+    fn hold_item(&mut self, now: Instant, item: &Item<'_>) {
+        // A newer one that it holds stays.
+        let _ = self.holdings.put(now, item, None);
+    }
+
+    fn hold_peer(&mut self, now: Instant, topic: Id, peer: Endpoint) {
+        self.holdings.announce(now, topic, peer);
+    }
+
+    fn named(&self, oracle: &Oracle, now: Instant, target: &Id) -> Vec<HostId> {
+        self.knowledge.named(oracle, &self.id, target, now)
     }
 
     fn on_start(&mut self) {

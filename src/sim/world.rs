@@ -16,6 +16,7 @@ use crate::dht::node::output_hash::OutputHash;
 use crate::dht::node::{Node, Storage};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
+use crate::krpc::item::Item;
 use crate::sim::ban::Bans;
 use crate::sim::course::Course;
 use crate::sim::faults::Faults;
@@ -422,6 +423,31 @@ impl World {
         match self.hosts.get(host.index())?.mind() {
             Mind::Node(node) => Some(node),
             _ => None,
+        }
+    }
+
+    /// Gives a remote node an item to hold, without a word between them.
+    pub fn give_item(&mut self, host: HostId, item: &Item<'_>) {
+        let now = self.now;
+        if let Mind::Participant(mind) = self.host(host).mind_mut() {
+            mind.hold_item(now, item);
+        }
+    }
+
+    /// Gives a remote node a peer of a topic to tell of.
+    pub fn give_peer(&mut self, host: HostId, topic: Id, peer: Endpoint) {
+        let now = self.now;
+        if let Mind::Participant(mind) = self.host(host).mind_mut() {
+            mind.hold_peer(now, topic, peer);
+        }
+    }
+
+    /// Whom a remote node would name to one that asks for a target.
+    #[must_use]
+    pub fn named_by(&self, host: HostId, target: &Id) -> Vec<HostId> {
+        match self.hosts[host.index()].mind() {
+            Mind::Participant(mind) => mind.named(&self.oracle, self.now, target),
+            _ => Vec::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Worlds of the simulator: what it promises itself, and what must hold for nodes in all of them.
 
+mod acceptance;
 mod remotes;
 mod small;
 mod worlds;

@@ -1,0 +1,102 @@
+//! A world in which our node and the reference are at home: both joined by way of the same few nodes, a quarter of an
+//! hour ago.
+
+use alloc::vec::Vec;
+
+use crate::base::time::{Duration, Instant};
+use crate::dht::config::{Bounds, Config};
+use crate::dht::node::Node;
+use crate::dht::outcome::Outcome;
+use crate::krpc::endpoint::Endpoint;
+use crate::sim::addresses::random_endpoint;
+use crate::sim::faults::Faults;
+use crate::sim::news::{News, Told};
+use crate::sim::paths::{HostId, Site};
+use crate::sim::population::Population;
+use crate::sim::world::World;
+
+use super::tally::Whose;
+
+/// How long a node is in the world before anything is measured.
+const WARM: Duration = Duration::from_secs(15 * 60);
+/// Nodes that are told to whoever joins, as routers are.
+const ROUTERS: usize = 4;
+/// No operation is waited for longer than this.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+/// A world with two nodes to compare.
+pub(super) struct Home {
+    pub(super) world: World,
+    pub(super) remote: Vec<HostId>,
+    ours: HostId,
+    reference: HostId,
+    tag: u64,
+}
+
+/// The reference: our own node, with the lookups and the table of Kademlia's paper.
+pub(super) fn reference() -> Config {
+    let mut config = Config::default();
+    let hard = config.lookup.hard_timeout;
+    (config.lookup.slots_good, config.lookup.slots_unverified, config.lookup.slots_bad) = (3, 3, 3);
+    config.lookup.soft_timeout = Bounds { least: hard, most: hard };
+    config.lookup.initial_stagger = Duration::ZERO;
+    config.table.bucket_sizes = [8; 5];
+    // Nearly all contacts are found out to be dead when they are needed.
+    config.table.check_every = Duration::from_secs(60);
+    config
+}
+
+impl Home {
+    /// The world of a seed.
+    pub(super) fn new(seed: u64, population: &Population, faults: Faults) -> Self {
+        let mut world = World::new(seed);
+        world.set_faults(faults);
+        let remote = population.settle(&mut world);
+        let up = remote.iter().filter(|host| world.oracle().is_reachable(**host));
+        let routers: Vec<_> = up.take(ROUTERS).map(|host| world.site(*host).endpoint).collect();
+        let ours = join(&mut world, &Config::default(), &routers);
+        let reference = join(&mut world, &reference(), &routers);
+        world.run_for(WARM);
+        Home { world, remote, ours, reference, tag: 1 }
+    }
+
+    /// The node that is measured.
+    pub(super) fn node(&self, whose: Whose) -> HostId {
+        if whose == Whose::Reference { self.reference } else { self.ours }
+    }
+
+    /// Starts an operation and waits for its end: what it told, with when it began, and how it ended.
+    pub(super) fn operate(
+        &mut self,
+        whose: Whose,
+        start: impl FnOnce(&mut Node<'static>, Instant, u64) -> bool,
+    ) -> Option<(Instant, Vec<News>, Outcome)> {
+        let host = self.node(whose);
+        self.tag += 1;
+        let (tag, begun) = (self.tag, self.world.now());
+        self.world.take_news(host);
+        if self.world.call(host, |node, now| start(node, now, tag)) != Some(true) {
+            return None;
+        }
+        let is_end = |news: &News| news.tag == tag && matches!(news.what, Told::Finished(_));
+        self.world.run_until(begun + PATIENCE, |world| world.news(host).iter().any(is_end));
+        let news: Vec<_> = self.world.take_news(host).into_iter().filter(|news| news.tag == tag).collect();
+        let outcome = news.iter().find_map(|news| match news.what {
+            Told::Finished(outcome) => Some(outcome),
+            _ => None,
+        })?;
+        Some((begun, news, outcome))
+    }
+}
+
+/// A node with an address of its own.
+pub(super) fn join(world: &mut World, config: &Config, routers: &[Endpoint]) -> HostId {
+    let rng = world.rng();
+    let endpoint = random_endpoint(crate::krpc::endpoint::Family::V4, rng);
+    let site = Site::at(endpoint, rng);
+    let node = world.add_node(config, site);
+    // The configurations are our own: one that makes no sense shows at once.
+    let Ok(host) = node else { unreachable!("{node:?}") };
+    world.call(host, |node, now| node.bootstrap(now, 1, routers).is_ok());
+    host
+}

@@ -1,0 +1,17 @@
+//! What is asked of a node in the world, in numbers: each row is measured of our node, and of a reference in the same
+//! worlds, and held against a goal.
+//!
+//! A [`Job`] runs worlds of one seed and brings samples for some rows; jobs know nothing of one another, so that they
+//! may run side by side. The [`Tally`] of all samples makes the [`Report`].
+
+mod figures;
+mod home;
+mod jobs;
+mod lookups;
+mod rows;
+mod tally;
+mod world_inputs;
+
+pub use figures::{Figure, Report, Row, RowGoal, Threshold};
+pub use jobs::{Job, jobs};
+pub use tally::Tally;
