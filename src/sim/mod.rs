@@ -41,6 +41,7 @@ mod churn;
 mod course;
 mod distribution;
 mod faults;
+mod flows;
 mod holdings;
 mod host;
 mod intruder;

@@ -16,6 +16,7 @@ use crate::base::time::Instant;
 use crate::krpc::endpoint::Endpoint;
 use crate::sim::ban::Bans;
 use crate::sim::faults::{BurstState, Faults};
+use crate::sim::flows::Flows;
 use crate::sim::nat::{Dependence, Nat, NatKind};
 use crate::sim::position::Position;
 
@@ -108,6 +109,8 @@ pub(super) struct Paths {
     flying: Vec<Packet>,
     free: Vec<u32>,
     traffic: Traffic,
+    /// Of the one host that is watched.
+    flows: Option<(HostId, Flows)>,
 }
 
 /// A host's end of the network.
@@ -149,6 +152,7 @@ impl Paths {
             flying: Vec::new(),
             free: Vec::new(),
             traffic: Traffic::default(),
+            flows: None,
         }
     }
 
@@ -208,6 +212,21 @@ impl Paths {
         &self.traffic
     }
 
+    /// The flows of this host are counted from now on, and those of no other.
+    pub(super) fn watch_flows(&mut self, host: HostId) {
+        self.flows = Some((host, Flows::default()));
+    }
+
+    /// The most flows that were opened in ten seconds by the host that is watched.
+    pub(super) fn most_flows(&self) -> usize {
+        self.flows.as_ref().map_or(0, |(_, flows)| flows.most())
+    }
+
+    /// Who is reached at an address.
+    pub(super) fn host_at(&self, to: &Endpoint) -> Option<HostId> {
+        self.book.get(to).or_else(|| self.book.get(&to.with_port(0))).copied()
+    }
+
     /// How many were banned by this host.
     pub(super) fn bans_of(&self, host: HostId) -> u64 {
         self.ends[host.index()].bans.as_ref().map_or(0, |bans| bans.made())
@@ -223,6 +242,9 @@ impl Paths {
         bytes: &[u8],
         fly: impl FnMut(Instant, u32),
     ) -> bool {
+        if let Some((_, flows)) = self.flows.as_mut().filter(|(watched, _)| *watched == sender) {
+            flows.on_sent(now, to);
+        }
         let end = &mut self.ends[sender.index()];
         if end.line_fault.is_some() {
             let is_told = end.line_fault == Some(LineFault::Failing);
@@ -334,10 +356,6 @@ impl Paths {
             return None;
         }
         Some(host)
-    }
-
-    fn host_at(&self, to: &Endpoint) -> Option<HostId> {
-        self.book.get(to).or_else(|| self.book.get(&to.with_port(0))).copied()
     }
 
     fn enter(&mut self, host: HostId) {

@@ -110,6 +110,14 @@ impl World {
         host
     }
 
+    /// At a host that is no node of ours somebody else decides from now on, under the same id.
+    pub fn replace(&mut self, host: HostId, mind: impl Participant + 'static, is_adversary: bool) {
+        let deadline = mind.deadline();
+        self.host(host).set_mind(Mind::Participant(Box::new(mind)));
+        self.wait_until(host, deadline);
+        self.tell_oracle(host, |known| known.is_adversary = is_adversary);
+    }
+
     /// A program of the user's that waits for datagrams.
     pub(super) fn add_application(&mut self, place: Site) -> HostId {
         self.add_mind(Mind::Application(Default::default()), place, None, false)
@@ -409,6 +417,24 @@ impl World {
     #[must_use]
     pub fn traffic(&self) -> &Traffic {
         self.paths.traffic()
+    }
+
+    /// The flows of this host are counted from now on, and those of no other: an endpoint to which nothing was sent for
+    /// three minutes is a new one.
+    pub fn watch_flows(&mut self, host: HostId) {
+        self.paths.watch_flows(host);
+    }
+
+    /// The most flows that the watched host has opened in any ten seconds.
+    #[must_use]
+    pub fn most_flows(&self) -> usize {
+        self.paths.most_flows()
+    }
+
+    /// Who is reached at an address, were he up.
+    #[must_use]
+    pub fn host_at(&self, endpoint: &Endpoint) -> Option<HostId> {
+        self.paths.host_at(endpoint)
     }
 
     /// How often a host has banned somebody.

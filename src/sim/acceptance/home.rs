@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(150);
 pub(super) struct Home {
     pub(super) world: World,
     pub(super) remote: Vec<HostId>,
+    /// What both of them were told to join through.
+    pub(super) routers: Vec<Endpoint>,
     ours: HostId,
     reference: HostId,
     tag: u64,
@@ -57,7 +59,7 @@ impl Home {
         let ours = join(&mut world, &Config::default(), &routers);
         let reference = join(&mut world, &reference(), &routers);
         world.run_for(WARM);
-        Home { world, remote, ours, reference, tag: 1 }
+        Home { world, remote, routers, ours, reference, tag: 1 }
     }
 
     /// The node that is measured.

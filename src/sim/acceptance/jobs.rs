@@ -3,43 +3,92 @@
 use alloc::vec::Vec;
 
 use super::home::Home;
-use super::lookups;
 use super::tally::Tally;
-use super::world_inputs;
+use super::{busy, hostile, idle, joining, lookups, world_inputs};
 use crate::sim::faults::Faults;
 use crate::sim::population::Population;
 
 /// Sizes of calm worlds in which hops are counted, in parts of the size that is asked for.
 const SIZES: [(usize, usize); 3] = [(1, 10), (1, 1), (10, 1)];
+/// Rows 27 to 34 have worlds of 1,500 where others have 10,000.
+const SETTLED: (usize, usize) = (15, 100);
 
 /// A world, or a few, and the rows that are measured there.
-///
-/// Exhaustive: it is these worlds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Job {
-    /// As the world is: rows 1 to 5 and 7.
-    World {
-        /// The seed.
-        seed: u64,
-        /// How many nodes are up.
-        nodes: usize,
-    },
-    /// Where nothing happens to anything: rows 6 and 7.
-    Calm {
-        /// The seed.
-        seed: u64,
-        /// How many nodes there are.
-        nodes: usize,
-    },
+pub struct Job {
+    what: What,
+    seed: u64,
+    nodes: usize,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum What {
+    Lookups,
+    Calm,
+    Idle,
+    Cold,
+    Outages,
+    Restarts,
+    ManyKeys,
+    InFlight,
+    Colluders,
+    Sybils,
+    Reflectors,
+    EachPlace,
+}
+
+impl What {
+    /// Those of the size that is asked for, but for [`Calm`](What::Calm).
+    const LARGE: [What; 6] = [What::Lookups, What::Idle, What::Cold, What::ManyKeys, What::Colluders, What::Sybils];
+    /// Those of settled worlds.
+    const SMALL: [What; 5] = [What::Outages, What::Restarts, What::InFlight, What::Reflectors, What::EachPlace];
+
+    const fn name(self) -> &'static str {
+        match self {
+            What::Lookups => "lookups in the world",
+            What::Calm => "calm lookups",
+            What::Idle => "an idle hour",
+            What::Cold => "cold starts",
+            What::Outages => "outages",
+            What::Restarts => "restarts",
+            What::ManyKeys => "many keys",
+            What::InFlight => "puts in flight",
+            What::Colluders => "colluders",
+            What::Sybils => "sybils",
+            What::Reflectors => "reflectors",
+            What::EachPlace => "malice at each place",
+        }
+    }
+
+    const fn rows(self) -> &'static [u8] {
+        match self {
+            What::Lookups => &[1, 2, 3, 4, 5, 7],
+            What::Calm => &[6, 7],
+            What::Idle => &[8, 11, 14],
+            What::Cold => &[10],
+            What::Outages => &[27],
+            What::Restarts => &[29],
+            What::ManyKeys => &[12],
+            What::InFlight => &[31],
+            What::Colluders => &[15],
+            What::Sybils => &[16],
+            What::Reflectors => &[18],
+            What::EachPlace => &[33],
+        }
+    }
 }
 
 /// All that is run for these seeds.
 #[must_use]
 pub fn jobs(nodes: usize, seeds: &[u64]) -> Vec<Job> {
+    let settled = nodes * SETTLED.0 / SETTLED.1;
     let each = |seed: &u64| {
         let seed = *seed;
-        let calm = SIZES.map(|(times, part)| Job::Calm { seed, nodes: nodes * times / part });
-        [Job::World { seed, nodes }].into_iter().chain(calm)
+        let calm = SIZES.map(|(times, part)| Job { what: What::Calm, seed, nodes: nodes * times / part });
+        let large = What::LARGE.map(|what| Job { what, seed, nodes });
+        let small = What::SMALL.map(|what| Job { what, seed, nodes: settled });
+        calm.into_iter().chain(large).chain(small)
     };
     seeds.iter().flat_map(each).collect()
 }
@@ -53,14 +102,27 @@ impl Job {
     /// Runs it.
     #[must_use]
     pub fn run(&self) -> Tally {
-        let mut tally = Tally::default();
-        match *self {
-            Job::World { seed, nodes } => {
-                let mut home = Home::new(seed, &Population { nodes, ..Population::WORLD }, Faults::WORLD);
-                lookups::in_the_world(&mut home, &mut tally, times(nodes));
+        let Job { what, seed, nodes } = *self;
+        let world = Population { nodes, ..Population::WORLD };
+        let calm = Population { nodes, ..Population::CALM };
+        let (times, mut tally) = (times(nodes), Tally::default());
+        match what {
+            What::Lookups => {
+                let mut home = Home::new(seed, &world, Faults::WORLD);
+                lookups::in_the_world(&mut home, &mut tally, times);
                 world_inputs::measure(&mut home, &mut tally);
             }
-            Job::Calm { seed, nodes } => lookups::calm(seed, nodes, times(nodes) / 4, &mut tally),
+            What::Calm => lookups::calm(seed, nodes, times / 4, &mut tally),
+            What::Idle => idle::an_hour(&mut Home::new(seed, &world, Faults::WORLD), &mut tally),
+            What::Cold => joining::cold(seed, &world, &mut tally),
+            What::Outages => joining::outages(seed, &world, &mut tally),
+            What::Restarts => joining::restarts(seed, &world, &mut tally),
+            What::ManyKeys => busy::many_keys(seed, nodes, &mut tally),
+            What::InFlight => busy::kept_in_flight(seed, nodes, &mut tally),
+            What::Colluders => hostile::colluders(seed, &calm, times / 2, &mut tally),
+            What::Sybils => hostile::sybils(seed, &calm, times / 10, &mut tally),
+            What::Reflectors => hostile::reflectors(seed, &calm, times / 2, &mut tally),
+            What::EachPlace => hostile::at_each_place(seed, &calm, &mut tally),
         }
         tally
     }
@@ -68,9 +130,18 @@ impl Job {
     /// What it is, for whoever watches.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self {
-            Job::World { .. } => "the world",
-            Job::Calm { .. } => "calm",
-        }
+        self.what.name()
+    }
+
+    /// The seed of its world.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The rows that it brings samples of.
+    #[must_use]
+    pub fn rows(&self) -> &'static [u8] {
+        self.what.rows()
     }
 }

@@ -4,11 +4,16 @@
 //! A [`Job`] runs worlds of one seed and brings samples for some rows; jobs know nothing of one another, so that they
 //! may run side by side. The [`Tally`] of all samples makes the [`Report`].
 
+mod busy;
 mod figures;
 mod home;
+mod hostile;
+mod idle;
 mod jobs;
+mod joining;
 mod lookups;
 mod rows;
+mod statistic;
 mod tally;
 mod world_inputs;
 

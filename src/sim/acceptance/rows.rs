@@ -1,6 +1,7 @@
 //! The rows: what is measured, by which statistic of which samples, and what is wanted.
 
 use super::figures::Threshold;
+use super::statistic::Statistic;
 
 /// A row of the table.
 pub(super) struct RowSpec {
@@ -24,33 +25,6 @@ pub(super) struct InputSpec {
     pub(super) of: &'static str,
     pub(super) statistic: Statistic,
     pub(super) wanted: f64,
-}
-
-/// What is told of samples.
-#[derive(Clone, Copy)]
-pub(super) enum Statistic {
-    /// The mean; of yes and no, the share.
-    Mean,
-    /// What so large a part is no more than.
-    Quantile(f64),
-    /// The largest.
-    Most,
-    /// The root of the mean of squares.
-    RootMeanSquare,
-}
-
-impl Statistic {
-    /// Of samples in their order.
-    pub(super) fn of(self, sorted: &[f64]) -> Option<f64> {
-        let last = sorted.len().checked_sub(1)?;
-        let mean = |of: fn(&f64) -> f64| sorted.iter().map(of).sum::<f64>() / sorted.len() as f64;
-        Some(match self {
-            Statistic::Mean => mean(|value| *value),
-            Statistic::Quantile(part) => sorted[((part * last as f64) as usize).min(last)],
-            Statistic::Most => sorted[last],
-            Statistic::RootMeanSquare => libm::sqrt(mean(|value| value * value)),
-        })
-    }
 }
 
 const P50: Statistic = Statistic::Quantile(0.5);
@@ -137,8 +111,17 @@ pub(super) const ROWS: &[RowSpec] = &[
         ],
     },
     RowSpec {
+        number: 10,
+        metric: "cold start, one of four routers alive, until 30 contacts live; the same after five minutes of silence",
+        figures: &[
+            figure("p95_s", "cold", P95, Threshold::most(3.0)),
+            figure("p50_s", "cold", P50, None),
+            figure("back_p95_s", "back", P95, Threshold::most(60.0)),
+        ],
+    },
+    RowSpec {
         number: 11,
-        metric: "idle traffic that we start, both directions, payload, one hour after the start, in the world",
+        metric: "idle traffic that we start, both directions, payload, for an hour, in the world",
         figures: &[
             figure("packets_s", "packets", Statistic::Mean, Threshold::most(1.0)),
             figure("bytes_s", "bytes", Statistic::Mean, Threshold::most(150.0)),
@@ -146,9 +129,99 @@ pub(super) const ROWS: &[RowSpec] = &[
         ],
     },
     RowSpec {
+        number: 12,
+        metric: "as many keys put as there are nodes, which ban who sends 50 datagrams in ten seconds; 64 at a time",
+        figures: &[
+            figure("bans", "bans", Statistic::Mean, Threshold::most(0.0)),
+            figure("eight_acks", "eight", Statistic::Mean, Threshold::least(0.999)),
+            figure("keys_s", "rate", Statistic::Mean, None),
+            figure("keys_s_of_goal", "rate_of_goal", Statistic::Mean, Threshold::least(1.0)),
+        ],
+    },
+    RowSpec {
         number: 14,
         metric: "size estimate after an hour without a user: natural logarithm of estimate over truth, in the world",
-        figures: &[figure("rms_log", "log", Statistic::RootMeanSquare, None)],
+        figures: &[
+            figure("rms_log", "log", Statistic::RootMeanSquare, Threshold::most(0.15)),
+            figure("bias", "log", Statistic::Mean, None),
+            figure("claimed", "claimed", Statistic::Mean, None),
+        ],
+    },
+    RowSpec {
+        number: 15,
+        metric: "get, with 20, 30 and 50 % of all nodes colluding",
+        figures: &[
+            figure("found_20", "20", Statistic::Mean, Threshold::least(0.999)),
+            figure("found_30", "30", Statistic::Mean, Threshold::least(0.99)),
+            figure("found_50", "50", Statistic::Mean, Threshold::least(0.9)),
+            figure("queries_20", "queries_20", Statistic::Mean, Threshold::most(40.0)),
+            figure("queries_30", "queries_30", Statistic::Mean, Threshold::most(40.0)),
+            figure("queries_50", "queries_50", Statistic::Mean, Threshold::most(40.0)),
+        ],
+    },
+    RowSpec {
+        number: 16,
+        metric: "put and get with 20 and 200 sybils nearest to the key, which collude, or withhold what they confirm",
+        figures: &[
+            figure("put", "put", Statistic::Mean, Threshold::least(0.999)),
+            figure("get", "get", Statistic::Mean, Threshold::least(0.999)),
+            figure("success_without_copy", "false_success", Statistic::Mean, Threshold::most(0.0)),
+        ],
+    },
+    RowSpec {
+        number: 18,
+        metric: "30 % of all nodes echo, reflect or change ids: those in our table, and queries of a lookup",
+        figures: &[
+            figure("entered", "entered", Statistic::Most, Threshold::most(0.0)),
+            figure("queries", "queries", Statistic::Mean, None),
+            figure("queries_where_silent", "queries_silent", Statistic::Mean, None),
+        ],
+    },
+    RowSpec {
+        number: 27,
+        metric: "our line is down for 1, 8 and 24 h, silent and failing: until 30 contacts live",
+        figures: &[
+            figure("p95_s", "back", P95, Threshold::most(60.0)),
+            figure("p50_s", "back", P50, None),
+            figure("half_moved_no_router_p95_s", "half", P95, Threshold::most(300.0)),
+            figure("never_in_an_hour", "never", Statistic::Mean, Threshold::most(0.0)),
+        ],
+    },
+    RowSpec {
+        number: 29,
+        metric: "restart from 200 saved contacts of which 5, 20 and 100 % live, no router: first get",
+        figures: &[
+            figure("p95_s_5", "5", P95, Threshold::most(10.0)),
+            figure("p95_s_20", "20", P95, Threshold::most(5.0)),
+            figure("p95_s_100", "100", P95, Threshold::most(2.0)),
+        ],
+    },
+    RowSpec {
+        number: 31,
+        metric: "puts kept in flight for a minute, calm: how many a second, how long each, how many by their deadline",
+        figures: &[
+            figure("rate_1", "rate_1", Statistic::Mean, None),
+            figure("rate_8", "rate_8", Statistic::Mean, None),
+            figure("rate_64", "rate_64", Statistic::Mean, Threshold::least(50.0)),
+            figure("rate_254", "rate_254", Statistic::Mean, Threshold::least(50.0)),
+            figure("p50_ms_1", "ms_1", P50, None),
+            figure("p99_ms_8", "ms_8", P99, None),
+            figure("p50_ms_64", "ms_64", P50, None),
+            figure("p99_ms_64", "ms_64", P99, Threshold::most(3_000.0)),
+            figure("p99_ms_254", "ms_254", P99, Threshold::most(8_000.0)),
+            figure("by_deadline", "by_deadline", Statistic::Mean, Threshold::most(0.0)),
+        ],
+    },
+    RowSpec {
+        number: 33,
+        metric: "each kind of malice at each of the 20 places around a key: copies lost, and operations that failed",
+        figures: &[
+            figure("most_lost_put", "put", Statistic::Most, Threshold::most(1.0)),
+            figure("most_lost_cas", "cas", Statistic::Most, Threshold::most(1.0)),
+            figure("mean_lost", "put", Statistic::Mean, None),
+            figure("put_failed", "failed", Statistic::Mean, Threshold::most(0.0)),
+            figure("get_failed", "not_found", Statistic::Mean, Threshold::most(0.0)),
+        ],
     },
 ];
 

@@ -4,7 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::figures::{Figure, Report, Row, RowGoal, Threshold};
-use super::rows::{ROWS, Statistic, WORLD};
+use super::rows::{ROWS, WORLD};
+use super::statistic::Statistic;
 
 /// Whose sample it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

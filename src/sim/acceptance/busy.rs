@@ -1,0 +1,124 @@
+//! Rows 12 and 31: much to do at once, and for long.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::home::{join, reference};
+use super::tally::{Tally, Whose};
+use crate::base::time::{Duration, Instant};
+use crate::dht::config::Config;
+use crate::dht::outcome::Reason;
+use crate::sim::news::Told;
+use crate::sim::paths::HostId;
+use crate::sim::population::Population;
+use crate::sim::world::World;
+
+/// How long operations are kept in flight.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Row 31: so many puts are kept in flight for a minute, in a calm network.
+pub(super) fn kept_in_flight(seed: u64, nodes: usize, tally: &mut Tally) {
+    for (whose, mut config) in both() {
+        for many in [1, 8, 64, 254] {
+            config.capacity.operations = 254;
+            let mut world = World::new(seed);
+            let remote = Population { nodes, ..Population::CALM }.settle(&mut world);
+            let host = at_home(&mut world, &config, &remote);
+            let ends = keep(&mut world, host, (many, u64::MAX), MINUTE);
+            let done = ends.len() as f64 / MINUTE.as_secs_f64();
+            let names = names(many);
+            tally.add(31, whose, names.rate, done);
+            for end in &ends {
+                tally.add(31, whose, names.millis, end.took.as_secs_f64() * 1_000.0);
+                tally.count(31, whose, "by_deadline", end.reason == Reason::Deadline);
+            }
+        }
+    }
+}
+
+struct Names {
+    rate: &'static str,
+    millis: &'static str,
+}
+
+fn names(many: usize) -> Names {
+    match many {
+        1 => Names { rate: "rate_1", millis: "ms_1" },
+        8 => Names { rate: "rate_8", millis: "ms_8" },
+        64 => Names { rate: "rate_64", millis: "ms_64" },
+        _ => Names { rate: "rate_254", millis: "ms_254" },
+    }
+}
+
+/// Row 12: as many keys as there are nodes are put, 64 at a time, and nobody is to ban us for it.
+pub(super) fn many_keys(seed: u64, nodes: usize, tally: &mut Tally) {
+    for (whose, config) in both() {
+        let mut world = World::new(seed);
+        let population = Population { nodes, bans: true, ..Population::CALM };
+        let remote = population.settle(&mut world);
+        let host = at_home(&mut world, &config, &remote);
+        let begun = world.now();
+        let ends = keep(&mut world, host, (64, nodes as u64), Duration::from_secs(4 * 3_600));
+        let took = world.now().since(begun).as_secs_f64();
+        let bans: u64 = remote.iter().map(|remote| world.bans_of(*remote)).sum();
+        tally.add(12, whose, "bans", bans as f64);
+        let rate = ends.len() as f64 / took;
+        tally.add(12, whose, "rate", rate);
+        // A hundredth of the nodes a second, up to a hundred keys.
+        tally.add(12, whose, "rate_of_goal", rate / (nodes as f64 / 100.0).min(100.0));
+        for end in ends {
+            tally.count(12, whose, "eight", end.counted >= 8);
+        }
+    }
+}
+
+fn both() -> [(Whose, Config); 2] {
+    [(Whose::Ours, Config::default()), (Whose::Reference, reference())]
+}
+
+fn at_home(world: &mut World, config: &Config, remote: &[HostId]) -> HostId {
+    let up = remote.iter().filter(|host| world.oracle().is_reachable(**host));
+    let through: Vec<_> = up.take(4).map(|host| world.site(*host).endpoint).collect();
+    let host = join(world, config, &through);
+    world.run_for(Duration::from_secs(900));
+    world.take_news(host);
+    host
+}
+
+/// How an operation ended.
+struct PutEnd {
+    took: Duration,
+    reason: Reason,
+    counted: u16,
+}
+
+/// Keeps so many puts in flight, of so many in all, for so long.
+fn keep(world: &mut World, host: HostId, (many, all): (usize, u64), time: Duration) -> Vec<PutEnd> {
+    let end = world.now() + time;
+    let (mut tag, mut flying, mut ends) = (100, Vec::<(u64, Instant)>::new(), Vec::new());
+    loop {
+        while flying.len() < many && tag - 100 < all {
+            tag += 1;
+            let value = format!("16:{:016x}", world.rng().next_u64());
+            let begun = world.now();
+            let is_begun = world.call(host, |node, now| node.put_immutable(now, tag, value.as_bytes()).is_ok());
+            if is_begun != Some(true) {
+                tag -= 1;
+                break;
+            }
+            flying.push((tag, begun));
+        }
+        if flying.is_empty() || world.now() >= end {
+            return ends;
+        }
+        let is_end = |world: &World| world.news(host).iter().any(|news| matches!(news.what, Told::Finished(_)));
+        world.run_until(end, is_end);
+        for news in world.take_news(host) {
+            let Told::Finished(outcome) = news.what else { continue };
+            let Some(place) = flying.iter().position(|(tag, _)| *tag == news.tag) else { continue };
+            let (_, begun) = flying.swap_remove(place);
+            let took = news.at.since(begun);
+            ends.push(PutEnd { took, reason: outcome.reason, counted: outcome.stored.counted });
+        }
+    }
+}

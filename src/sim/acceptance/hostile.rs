@@ -1,0 +1,210 @@
+//! Rows 15, 16, 18 and 33: among those who harm.
+
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use super::home::Home;
+use super::tally::{Tally, Whose};
+use crate::base::time::Duration;
+use crate::dht::command::Freshness;
+use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::id::Id;
+use crate::krpc::item::{Item, SignedItem};
+use crate::sim::addresses::random_endpoint;
+use crate::sim::adversary::{Adversary, Malice};
+use crate::sim::faults::Faults;
+use crate::sim::paths::{HostId, Site};
+use crate::sim::population::Population;
+use crate::sim::referrals::Knowledge;
+use crate::sim::remote::Remote;
+
+const BOTH: [Whose; 2] = [Whose::Ours, Whose::Reference];
+/// Honest nodes that hold what is looked for.
+const HOLDERS: usize = 20;
+/// Between two operations.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Row 15: a part of all nodes, drawn at random, names none but its own, and returns nothing.
+pub(super) fn colluders(seed: u64, population: &Population, times: usize, tally: &mut Tally) {
+    for (percent, of, queries) in [(20, "20", "queries_20"), (30, "30", "queries_30"), (50, "50", "queries_50")] {
+        let mut home = Home::new(seed, population, Faults::NONE);
+        let many = home.remote.len() * percent / 100;
+        let bad: Vec<_> = home.remote.iter().rev().take(many).copied().collect();
+        let named: Rc<Vec<_>> = Rc::new(bad.iter().filter_map(|host| named(&home, *host)).collect());
+        for host in bad {
+            corrupt(&mut home, host, Malice::Collude(named.clone()));
+        }
+        for _ in 0..times {
+            let value = format!("16:{:016x}", home.world.rng().next_u64());
+            let item = Item { value: value.as_bytes(), mutable: None };
+            let target = item.target();
+            home.world
+                .oracle()
+                .closest(&target, HOLDERS)
+                .into_iter()
+                .for_each(|host| home.world.give_item(host, &item));
+            for whose in BOTH {
+                let told = home.operate(whose, |node, now, tag| node.get_immutable(now, tag, target, 1).is_ok());
+                let Some((.., outcome)) = told else { continue };
+                tally.count(15, whose, of, outcome.results > 0);
+                tally.add(15, whose, queries, f64::from(outcome.queried));
+                home.world.run_for(PAUSE);
+            }
+        }
+    }
+}
+
+/// Row 16: many stand around a key, nearer to it than anybody honest, each in a network of its own.
+pub(super) fn sybils(seed: u64, population: &Population, times: usize, tally: &mut Tally) {
+    for many in [20, 200] {
+        for withholds in [true, false] {
+            let mut home = Home::new(seed, population, Faults::NONE);
+            for _ in 0..times {
+                one_key(&mut home, (many, withholds), tally);
+            }
+        }
+    }
+}
+
+fn one_key(home: &mut Home, (many, withholds): (usize, bool), tally: &mut Tally) {
+    let value = format!("16:{:016x}", home.world.rng().next_u64());
+    let target = Item::immutable_target(value.as_bytes());
+    let sites: Vec<(Id, Site)> = (0..many).map(|_| near(home, &target)).collect();
+    let named = Rc::new(sites.iter().map(|(id, site)| (*id, site.endpoint)).collect::<Vec<_>>());
+    let mut sybils = Vec::new();
+    for (id, site) in sites {
+        let malice = if withholds { Malice::Withhold } else { Malice::Collude(named.clone()) };
+        sybils.push(home.world.add(Adversary::new(id, Knowledge::WORLD, malice), site, Some(id), true));
+    }
+    for whose in BOTH {
+        let put = home.operate(whose, |node, now, tag| node.put_immutable(now, tag, value.as_bytes()).is_ok());
+        home.world.run_for(Duration::from_secs(10));
+        let honest = home.world.holders(target).filter(|host| !sybils.contains(host)).count();
+        let reported = put.is_some_and(|(.., outcome)| outcome.stored.counted > 0);
+        tally.count(16, whose, "put", honest > 0);
+        tally.count(16, whose, "false_success", reported && honest == 0);
+        let get = home.operate(whose, |node, now, tag| node.get_immutable(now, tag, target, 1).is_ok());
+        tally.count(16, whose, "get", get.is_some_and(|(.., outcome)| outcome.results > 0));
+        home.world.run_for(PAUSE);
+    }
+    // They leave again: their ids stay known, and nobody answers.
+    sybils.into_iter().for_each(|host| home.world.stop(host));
+}
+
+/// An id nearer to a target than anybody honest, at an address of its own.
+fn near(home: &mut Home, target: &Id) -> (Id, Site) {
+    let rng = home.world.rng();
+    let id = target.random_in_bucket(24 + rng.below(100), rng);
+    let endpoint = random_endpoint(Family::V4, rng);
+    (id, Site::at(endpoint, rng))
+}
+
+/// Row 18: three in ten nodes echo, reflect or change ids.
+pub(super) fn reflectors(seed: u64, population: &Population, times: usize, tally: &mut Tally) {
+    for is_bad in [false, true] {
+        let mut home = Home::new(seed, population, Faults::NONE);
+        let bad: Vec<_> = home.remote.iter().rev().take(home.remote.len() * 3 / 10).copied().collect();
+        for (i, host) in bad.iter().enumerate() {
+            let malice = [Malice::Echo, Malice::ReflectId, Malice::HopId];
+            // The same nodes are silent where the cost is compared.
+            corrupt(&mut home, *host, if is_bad { malice[i % 3].clone() } else { Malice::Silent });
+        }
+        home.world.run_for(Duration::from_secs(3_600));
+        for whose in BOTH {
+            let node = home.world.node(home.node(whose));
+            let contacts: Vec<_> =
+                node.into_iter().flat_map(|node| node.contacts().map(|(_, contact)| contact)).collect();
+            let is_one = |endpoint| home.world.host_at(&endpoint).is_some_and(|host| bad.contains(&host));
+            let entered = contacts.iter().filter(|contact| is_one(contact.endpoint)).count();
+            if is_bad {
+                tally.add(18, whose, "entered", entered as f64);
+            }
+        }
+        for _ in 0..times {
+            let target = Id::random(home.world.rng());
+            for whose in BOTH {
+                let told = home.operate(whose, |node, now, tag| node.lookup(now, tag, target).is_ok());
+                let Some((.., outcome)) = told else { continue };
+                tally.add(18, whose, if is_bad { "queries" } else { "queries_silent" }, f64::from(outcome.queried));
+                home.world.run_for(PAUSE);
+            }
+        }
+    }
+}
+
+/// Row 33: each kind of malice at each of the twenty places around a key.
+pub(super) fn at_each_place(seed: u64, population: &Population, tally: &mut Tally) {
+    let mut home = Home::new(seed, population, Faults::NONE);
+    let named = Rc::new(home.remote.iter().take(20).filter_map(|host| named(&home, *host)).collect::<Vec<_>>());
+    for malice in [
+        Malice::Silent,
+        Malice::Slow(Duration::from_millis(1_900)),
+        Malice::Echo,
+        Malice::ReflectId,
+        Malice::HopId,
+        Malice::Collude(named),
+        Malice::WrongIds,
+        Malice::Withhold,
+        Malice::Stale,
+        Malice::Claim(i64::MAX),
+        Malice::WrongToken,
+        Malice::Huge,
+        Malice::Vote(Endpoint::v4([77, 7, 7, 7], 7)),
+    ] {
+        for place in 0..20 {
+            one_place(&mut home, &malice, place, tally);
+        }
+    }
+}
+
+fn one_place(home: &mut Home, malice: &Malice, place: usize, tally: &mut Tally) {
+    for whose in BOTH {
+        let secret_key: [u8; 32] = home.world.rng().bytes();
+        let key = SignedItem::public_key(&secret_key);
+        let versions = [1, 2].map(|seq| Item::mutable(&secret_key, b"5:value").seq(seq).sign());
+        let [Ok(old), Ok(new)] = &versions else { return };
+        let target = new.target();
+        let Some(bad) = home.world.oracle().closest(&target, place + 1).last().copied() else { return };
+        // Nobody but remote nodes may be made one.
+        if !home.remote.contains(&bad) {
+            continue;
+        }
+        corrupt(home, bad, malice.clone());
+        for (of, item, cas) in [("put", old, None), ("cas", new, Some(1))] {
+            let put = home.operate(whose, |node, now, tag| node.put_mutable(now, tag, item, cas).is_ok());
+            home.world.run_for(Duration::from_secs(10));
+            let seq = item.mutable().seq;
+            let near = home.world.oracle().closest(&target, 20 + BOTH.len());
+            let near: Vec<_> = near.into_iter().filter(|host| home.remote.contains(host)).take(20).collect();
+            let held =
+                near.iter().filter(|host| **host != bad && home.world.holds(**host, &target) == Some(seq)).count();
+            tally.add(33, whose, of, (near.len() - 1).saturating_sub(held) as f64);
+            tally.count(33, whose, "failed", put.is_none_or(|(.., outcome)| outcome.stored.counted == 0));
+        }
+        let get = home
+            .operate(whose, |node, now, tag| node.get_mutable(now, tag, &key, b"", None, Freshness::Newest).is_ok());
+        tally.count(33, whose, "not_found", get.is_none_or(|(.., outcome)| outcome.results == 0));
+        mend(home, bad);
+        home.world.run_for(PAUSE);
+    }
+}
+
+fn named(home: &Home, host: HostId) -> Option<(Id, Endpoint)> {
+    let known = home.world.oracle().known(host)?;
+    Some((known.id?, known.endpoint))
+}
+
+/// A remote node does this wrong from now on.
+fn corrupt(home: &mut Home, host: HostId, malice: Malice) {
+    if let Some((id, _)) = named(home, host) {
+        home.world.replace(host, Adversary::new(id, Knowledge::WORLD, malice), true);
+    }
+}
+
+/// It is honest again.
+fn mend(home: &mut Home, host: HostId) {
+    if let Some((id, _)) = named(home, host) {
+        home.world.replace(host, Remote::new(id, Knowledge { dead: 0.0, missed: 0.0, ..Knowledge::WORLD }), false);
+    }
+}
