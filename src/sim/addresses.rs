@@ -52,6 +52,13 @@ impl Prefix {
         Prefix { first, bits }
     }
 
+    /// Whether an address lies in it.
+    #[must_use]
+    pub fn contains(&self, endpoint: &Endpoint) -> bool {
+        let (own, other) = (self.first.ip_bytes(), endpoint.ip_bytes());
+        own.len() == other.len() && (0..own.len()).all(|i| (own[i] ^ other[i]) & kept(i, self.bits) == 0)
+    }
+
     /// An address in it, with a port: of a /24 and larger ones of IPv4 never one that ends with 0 or 255.
     #[must_use]
     pub fn endpoint(&self, rng: &mut Rng) -> Endpoint {
@@ -112,6 +119,7 @@ mod tests {
                 let prefix = Prefix::random(family, bits, &mut rng);
                 let (one, first) = (prefix.endpoint(&mut rng), prefix.first);
                 assert!(one.is_usable(Network::Public) && one.port() >= LEAST_PORT, "{one}");
+                assert!(prefix.contains(&one) && !prefix.contains(&Endpoint::v4([1, 1, 1, 1], 1)));
                 let shared: u32 = shared(one.ip_bytes(), first.ip_bytes());
                 assert!(shared >= bits.min(if family == Family::V4 { 24 } else { 128 }), "{one} {first} {bits}");
             }

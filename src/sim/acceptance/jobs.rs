@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::home::Home;
 use super::tally::Tally;
-use super::{busy, hostile, idle, joining, lookups, world_inputs};
+use super::{busy, hostile, idle, joining, lookups, neighbours, networks, partitions, silence, world_inputs};
 use crate::sim::faults::Faults;
 use crate::sim::population::Population;
 
@@ -36,13 +36,36 @@ enum What {
     Sybils,
     Reflectors,
     EachPlace,
+    Silence,
+    Poisoners,
+    Buyers,
+    Partitions,
+    Neighbours,
 }
 
 impl What {
     /// Those of the size that is asked for, but for [`Calm`](What::Calm).
-    const LARGE: [What; 6] = [What::Lookups, What::Idle, What::Cold, What::ManyKeys, What::Colluders, What::Sybils];
+    const LARGE: [What; 8] = [
+        What::Lookups,
+        What::Idle,
+        What::Cold,
+        What::ManyKeys,
+        What::Colluders,
+        What::Sybils,
+        What::Silence,
+        What::Poisoners,
+    ];
     /// Those of settled worlds.
-    const SMALL: [What; 5] = [What::Outages, What::Restarts, What::InFlight, What::Reflectors, What::EachPlace];
+    const SMALL: [What; 8] = [
+        What::Outages,
+        What::Restarts,
+        What::InFlight,
+        What::Reflectors,
+        What::EachPlace,
+        What::Buyers,
+        What::Partitions,
+        What::Neighbours,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -58,6 +81,11 @@ impl What {
             What::Sybils => "sybils",
             What::Reflectors => "reflectors",
             What::EachPlace => "malice at each place",
+            What::Silence => "silent nodes",
+            What::Poisoners => "poisoners",
+            What::Buyers => "bought networks",
+            What::Partitions => "partitions",
+            What::Neighbours => "neighbours",
         }
     }
 
@@ -75,6 +103,11 @@ impl What {
             What::Sybils => &[16],
             What::Reflectors => &[18],
             What::EachPlace => &[33],
+            What::Silence => &[9],
+            What::Poisoners => &[17],
+            What::Buyers => &[32],
+            What::Partitions => &[28],
+            What::Neighbours => &[30],
         }
     }
 }
@@ -123,6 +156,11 @@ impl Job {
             What::Sybils => hostile::sybils(seed, &calm, times / 10, &mut tally),
             What::Reflectors => hostile::reflectors(seed, &calm, times / 2, &mut tally),
             What::EachPlace => hostile::at_each_place(seed, &calm, &mut tally),
+            What::Silence => silence::silent(seed, &calm, times / 2, &mut tally),
+            What::Poisoners => networks::poisoners(seed, &world, &mut tally),
+            What::Buyers => networks::buyers(seed, &world, &mut tally),
+            What::Partitions => partitions::cuts(seed, nodes, &mut tally),
+            What::Neighbours => neighbours::neighbours(seed, &world, &mut tally),
         }
         tally
     }

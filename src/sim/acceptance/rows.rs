@@ -111,6 +111,15 @@ pub(super) const ROWS: &[RowSpec] = &[
         ],
     },
     RowSpec {
+        number: 9,
+        metric: "what silent nodes add to a lookup, in median round trips: one of the nearest, and half of all",
+        figures: &[
+            figure("one_p50", "one", P50, Threshold::most(1.0)),
+            figure("half_p50", "half", P50, Threshold::most(3.0)),
+            figure("half_longest_s", "half_s", Statistic::Most, None),
+        ],
+    },
+    RowSpec {
         number: 10,
         metric: "cold start, one of four routers alive, until 30 contacts live; the same after five minutes of silence",
         figures: &[
@@ -169,6 +178,14 @@ pub(super) const ROWS: &[RowSpec] = &[
         ],
     },
     RowSpec {
+        number: 17,
+        metric: "15 % more nodes that come to us for a day: their share of our table over their share of networks",
+        figures: &[
+            figure("times", "times", Statistic::Mean, Threshold::most(1.2)),
+            figure("share", "share", Statistic::Mean, None),
+        ],
+    },
+    RowSpec {
         number: 18,
         metric: "30 % of all nodes echo, reflect or change ids: those in our table, and queries of a lookup",
         figures: &[
@@ -188,12 +205,32 @@ pub(super) const ROWS: &[RowSpec] = &[
         ],
     },
     RowSpec {
+        number: 28,
+        metric: "a network of our own nodes is cut in two, and ten minutes after the cut: puts found across",
+        figures: &[
+            figure("5_min", "5_min", Statistic::Mean, Threshold::least(1.0)),
+            figure("30_min", "30_min", Statistic::Mean, Threshold::least(1.0)),
+            figure("3_h", "3_h", Statistic::Mean, Threshold::least(1.0)),
+            figure("24_h", "24_h", Statistic::Mean, Threshold::least(1.0)),
+        ],
+    },
+    RowSpec {
         number: 29,
         metric: "restart from 200 saved contacts of which 5, 20 and 100 % live, no router: first get",
         figures: &[
             figure("p95_s_5", "5", P95, Threshold::most(10.0)),
             figure("p95_s_20", "20", P95, Threshold::most(5.0)),
             figure("p95_s_100", "100", P95, Threshold::most(2.0)),
+        ],
+    },
+    RowSpec {
+        number: 30,
+        metric: "a neighbour restarts with a new id, moves, or talks at any rhythm: until it is a contact",
+        figures: &[
+            figure("poor_longest_s", "poor", Statistic::Most, Threshold::most(120.0)),
+            figure("rich_longest_s", "rich", Statistic::Most, Threshold::most(300.0)),
+            figure("poor_p50_s", "poor", P50, None),
+            figure("rich_p50_s", "rich", P50, None),
         ],
     },
     RowSpec {
@@ -210,6 +247,17 @@ pub(super) const ROWS: &[RowSpec] = &[
             figure("p99_ms_64", "ms_64", P99, Threshold::most(3_000.0)),
             figure("p99_ms_254", "ms_254", P99, Threshold::most(8_000.0)),
             figure("by_deadline", "by_deadline", Statistic::Mean, Threshold::most(0.0)),
+        ],
+    },
+    RowSpec {
+        number: 32,
+        metric: "an hour of one IPv6 /48, one IPv4 /24, ten of those: share of the table, honest items lost, our id",
+        figures: &[
+            figure("table_v6_48", "table_v6_48", Statistic::Mean, Threshold::most(0.1)),
+            figure("table_v4_24", "table_v4_24", Statistic::Mean, Threshold::most(0.1)),
+            figure("table_v4_ten_24", "table_v4_ten_24", Statistic::Mean, Threshold::most(0.1)),
+            figure("items_lost", "items", Statistic::Mean, Threshold::most(0.2)),
+            figure("id_lost", "id_lost", Statistic::Mean, Threshold::most(0.0)),
         ],
     },
     RowSpec {

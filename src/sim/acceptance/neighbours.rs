@@ -1,0 +1,108 @@
+//! Row 30: a neighbour of ours starts anew, moves, or talks, and how long it takes until it is a contact (again).
+
+use alloc::vec::Vec;
+
+use super::home::{join, reference};
+use super::tally::{Tally, Whose};
+use crate::base::time::Duration;
+use crate::dht::config::Config;
+use crate::krpc::endpoint::{Endpoint, Family};
+use crate::sim::addresses::random_endpoint;
+use crate::sim::faults::Faults;
+use crate::sim::paths::HostId;
+use crate::sim::population::Population;
+use crate::sim::world::World;
+
+/// What takes longer counts as this.
+const LONGEST: Duration = Duration::from_secs(2 * 3_600);
+
+/// What a neighbour does.
+#[derive(Clone, Copy)]
+enum Does {
+    /// It starts so many times with a new id, five minutes apart.
+    Restart(u32),
+    /// It has another port.
+    Port,
+    /// It has another address.
+    Address,
+    /// It is new, and asks us so often.
+    Talk(Duration),
+}
+
+pub(super) fn neighbours(seed: u64, population: &Population, tally: &mut Tally) {
+    let talks = [1, 10, 60, 89, 300, 600].map(|seconds| Does::Talk(Duration::from_secs(seconds)));
+    let moves = [Does::Restart(1), Does::Restart(2), Does::Restart(3), Does::Port, Does::Address];
+    for (whose, config) in [(Whose::Ours, Config::default()), (Whose::Reference, reference())] {
+        for is_poor in [true, false] {
+            for does in moves.into_iter().chain(talks) {
+                let took = one(seed, population, (&config, is_poor), does);
+                tally.add(30, whose, if is_poor { "poor" } else { "rich" }, took.as_secs_f64());
+            }
+        }
+    }
+}
+
+fn one(seed: u64, population: &Population, (config, is_poor): (&Config, bool), does: Does) -> Duration {
+    let mut world = World::new(seed);
+    world.set_faults(Faults::WORLD);
+    let mut through = Vec::new();
+    if !is_poor {
+        let remote = population.settle(&mut world);
+        let up = remote.iter().filter(|host| world.oracle().is_reachable(**host)).take(4);
+        through = up.map(|host| world.site(*host).endpoint).collect();
+    }
+    let us = join(&mut world, config, &through);
+    world.run_for(Duration::from_secs(900));
+    let our = world.site(us).endpoint;
+    let other = join(&mut world, config, &[our]);
+    let every = if let Does::Talk(every) = does { every } else { Duration::from_secs(120) };
+    if !matches!(does, Does::Talk(_)) {
+        // It is a contact of long standing.
+        until_known(&mut world, (us, other), (every, our));
+        world.run_for(Duration::from_secs(600));
+    }
+    match does {
+        Does::Restart(times) => {
+            for i in 0..times {
+                if i > 0 {
+                    world.run_for(Duration::from_secs(300));
+                }
+                world.stop(other);
+                let started = world.start_node(other, config, None);
+                debug_assert!(started.is_ok(), "the configuration is our own");
+                world.call(other, |node, now| node.bootstrap(now, 1, &[our]).is_ok());
+            }
+        }
+        Does::Port => {
+            let endpoint = world.site(other).endpoint;
+            world.move_to(other, endpoint.with_port(endpoint.port() ^ 1));
+        }
+        Does::Address => {
+            let endpoint = random_endpoint(Family::V4, world.rng());
+            world.move_to(other, endpoint);
+        }
+        Does::Talk(_) => {}
+    }
+    until_known(&mut world, (us, other), (every, our))
+}
+
+/// Until the other one is a contact of ours, where it is now and as what it is now; it asks us every so often.
+fn until_known(world: &mut World, (us, other): (HostId, HostId), (every, our): (Duration, Endpoint)) -> Duration {
+    let (begun, mut asked) = (world.now(), None);
+    loop {
+        let now = world.now();
+        let known = world.oracle().known(other).copied();
+        let is_it = |node: &crate::Node<'_>| {
+            let is = |id, endpoint| known.is_some_and(|known| known.id == Some(id) && known.endpoint == endpoint);
+            node.contacts().any(|(_, contact)| is(contact.id, contact.endpoint))
+        };
+        if world.node(us).is_some_and(is_it) || now.since(begun) >= LONGEST {
+            return now.since(begun);
+        }
+        if asked.is_none_or(|at| now.since(at) >= every) {
+            asked = Some(now);
+            world.call(other, |node, now| node.ping(now, 5, our).is_ok());
+        }
+        world.run_for(Duration::from_secs(1));
+    }
+}

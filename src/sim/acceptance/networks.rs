@@ -1,0 +1,170 @@
+//! Rows 17 and 32: those who have bought addresses, and want a node's memory for them.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::home::{join, reference};
+use super::tally::{Tally, Whose};
+use crate::base::time::Duration;
+use crate::dht::config::Config;
+use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::id::Id;
+use crate::krpc::item::Item;
+use crate::sim::addresses::{Prefix, random_endpoint};
+use crate::sim::adversary::{Adversary, Malice};
+use crate::sim::faults::Faults;
+use crate::sim::intruder::{Errand, Intruder};
+use crate::sim::news::Told;
+use crate::sim::paths::{HostId, Site};
+use crate::sim::population::Population;
+use crate::sim::referrals::Knowledge;
+use crate::sim::world::World;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Hosts of the one who has bought a network.
+const HOSTS: usize = 250;
+/// Items that honest nodes have stored before.
+const ITEMS: usize = 200;
+
+fn both() -> [(Whose, Config); 2] {
+    [(Whose::Ours, Config::default()), (Whose::Reference, reference())]
+}
+
+/// Row 17: 15 % more nodes, each in a network of its own, come to us every five minutes for a day.
+pub(super) fn poisoners(seed: u64, population: &Population, tally: &mut Tally) {
+    for (whose, config) in both() {
+        let (mut world, us) = at_home(seed, population, &config);
+        let many = population.nodes * 15 / 100;
+        let prefixes = (0..many).map(|_| Prefix::random(Family::V4, 24, world.rng())).collect::<Vec<_>>();
+        for prefix in &prefixes {
+            visitor(&mut world, us, prefix, Errand::Poison, Duration::from_secs(300));
+        }
+        world.run_for(24 * HOUR);
+        let share = table_share(&world, us, &prefixes);
+        let of_all = many as f64 / (many + population.nodes) as f64;
+        tally.add(17, whose, "share", share);
+        tally.add(17, whose, "times", share / of_all);
+    }
+}
+
+/// Row 32: whoever has one /48 of IPv6, one /24 of IPv4, or ten of those, has an hour.
+pub(super) fn buyers(seed: u64, population: &Population, tally: &mut Tally) {
+    for (whose, config) in both() {
+        for (family, bits, many, of) in
+            [(Family::V6, 48, 1, "v6_48"), (Family::V4, 24, 1, "v4_24"), (Family::V4, 24, 10, "v4_ten_24")]
+        {
+            let population = Population { family, ..*population };
+            let (mut world, us) = at_home(seed, &population, &config);
+            let prefixes: Vec<_> = (0..many).map(|_| Prefix::random(family, bits, world.rng())).collect();
+            let honest = store(&mut world, us, family);
+            for i in 0..HOSTS {
+                let prefix = prefixes[i % prefixes.len()];
+                visitor(&mut world, us, &prefix, Errand::Poison, Duration::from_secs(60));
+                visitor(&mut world, us, &prefix, Errand::FlushItems, Duration::from_secs(20));
+            }
+            world.run_for(HOUR);
+            tally.add(32, whose, table_of(of), table_share(&world, us, &prefixes));
+            let lost = honest.iter().filter(|target| world.holds(us, target).is_none()).count();
+            tally.add(32, whose, "items", lost as f64 / honest.len().max(1) as f64);
+            voters(&mut world, us, &prefixes, tally, whose);
+        }
+    }
+}
+
+fn table_of(of: &'static str) -> &'static str {
+    match of {
+        "v6_48" => "table_v6_48",
+        "v4_24" => "table_v4_24",
+        _ => "table_v4_ten_24",
+    }
+}
+
+fn at_home(seed: u64, population: &Population, config: &Config) -> (World, HostId) {
+    let mut world = World::new(seed);
+    world.set_faults(Faults::WORLD);
+    let remote = population.settle(&mut world);
+    let up = remote.iter().filter(|host| world.oracle().is_reachable(**host)).take(4);
+    let through: Vec<_> = up.map(|host| world.site(*host).endpoint).collect();
+    let us = join_of(&mut world, config, population.family, &through);
+    world.run_for(HOUR);
+    (world, us)
+}
+
+fn join_of(world: &mut World, config: &Config, family: Family, through: &[Endpoint]) -> HostId {
+    if family == Family::V4 {
+        return join(world, config, through);
+    }
+    let endpoint = random_endpoint(family, world.rng());
+    let site = Site::at(endpoint, world.rng());
+    let Ok(host) = world.add_node(config, site) else { unreachable!("the configuration is our own") };
+    world.call(host, |node, now| node.bootstrap(now, 1, through).is_ok());
+    host
+}
+
+/// A host in a network comes to us every so often.
+fn visitor(world: &mut World, us: HostId, prefix: &Prefix, errand: Errand, every: Duration) {
+    let target = world.site(us).endpoint;
+    let endpoint = prefix.endpoint(world.rng());
+    let id = Id::secure(endpoint.ip(), world.rng());
+    let first = world.now() + every.mul_f64(f64::from(world.rng().below(1_000)) / 1_000.0);
+    let site = Site::at(endpoint, world.rng());
+    world.add(Intruder::new(id, errand, [target].to_vec(), every, first), site, Some(id), true);
+}
+
+/// Which part of our contacts lies in these networks.
+fn table_share(world: &World, us: HostId, prefixes: &[Prefix]) -> f64 {
+    let Some(node) = world.node(us) else { return f64::NAN };
+    let all: Vec<_> = node.contacts().map(|(_, contact)| contact.endpoint).collect();
+    let bought = all.iter().filter(|endpoint| prefixes.iter().any(|prefix| prefix.contains(endpoint))).count();
+    bought as f64 / all.len().max(1) as f64
+}
+
+/// Honest nodes store items with us; which.
+fn store(world: &mut World, us: HostId, family: Family) -> Vec<Id> {
+    let target = world.site(us).endpoint;
+    let mut targets = Vec::new();
+    for _ in 0..ITEMS {
+        let endpoint = random_endpoint(family, world.rng());
+        let site = Site::at(endpoint, world.rng());
+        let value = format!("16:{:016x}", world.rng().next_u64());
+        let value = value.as_bytes();
+        let host = join_at(world, site);
+        world.call(host, |node, now| {
+            let at = crate::dht::command::Scope::Node(target);
+            node.command_in(now, 9, at, crate::Command::PutImmutable { value }).is_ok()
+        });
+        world.run_for(Duration::from_secs(2));
+        if world.holds(us, &Item::immutable_target(value)).is_some() {
+            targets.push(Item::immutable_target(value));
+        }
+        world.stop(host);
+    }
+    targets
+}
+
+/// A node that knows nobody, and asks whom it is told to.
+fn join_at(world: &mut World, site: Site) -> HostId {
+    let mut config = Config::small();
+    config.capacity.contacts = 0;
+    let Ok(host) = world.add_node(&config, site) else { unreachable!("the configuration is our own") };
+    host
+}
+
+/// All hosts of a network say that they see us elsewhere: whether we believe them.
+fn voters(world: &mut World, us: HostId, prefixes: &[Prefix], tally: &mut Tally, whose: Whose) {
+    world.take_news(us);
+    let family = world.site(us).endpoint.family();
+    let elsewhere = random_endpoint(family, world.rng());
+    for i in 0..HOSTS {
+        let endpoint = prefixes[i % prefixes.len()].endpoint(world.rng());
+        let id = Id::secure(endpoint.ip(), world.rng());
+        let site = Site::at(endpoint, world.rng());
+        world.add(Adversary::new(id, Knowledge::WORLD, Malice::Vote(elsewhere)), site, Some(id), true);
+        if i % 5 == 0 {
+            world.call(us, |node, now| node.ping(now, 8, endpoint).is_ok());
+            world.run_for(Duration::from_secs(5));
+        }
+    }
+    let is_fooled = world.take_news(us).iter().any(|news| matches!(news.what, Told::IdChanged(_)));
+    tally.count(32, whose, "id_lost", is_fooled);
+}
