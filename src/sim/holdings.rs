@@ -14,8 +14,7 @@ const MOST_ITEMS: usize = 1_000;
 const MOST_TOPICS: usize = 2_000;
 /// Peers of one info-hash.
 const MOST_PEERS: usize = 100;
-/// How long an item is kept (BEP 44), and a peer (libtorrent).
-const ITEM_LASTS: Duration = Duration::from_secs(2 * 3600);
+/// How long a peer is kept (libtorrent).
 const PEER_LASTS: Duration = Duration::from_secs(30 * 60);
 
 /// What a remote node holds.
@@ -44,8 +43,13 @@ impl Holdings {
         all.filter(move |(_, until)| *until > now).map(|(peer, _)| *peer)
     }
 
-    /// Takes an item, or says why not. Every signature is taken for genuine: those that are not, are tried elsewhere.
-    pub(super) fn put(&mut self, now: Instant, item: &Item<'_>, cas: Option<i64>) -> Result<(), ErrorCode> {
+    /// Takes an item until then, or says why not. Every signature is taken for genuine: others are tried elsewhere.
+    pub(super) fn put(
+        &mut self,
+        (now, until): (Instant, Instant),
+        item: &Item<'_>,
+        cas: Option<i64>,
+    ) -> Result<(), ErrorCode> {
         self.items.retain(|_, held| held.until > now);
         let target = item.target();
         let signed = item.mutable.as_ref().map(|mutable| (*mutable.key, *mutable.signature, mutable.seq));
@@ -60,7 +64,7 @@ impl Holdings {
             }
         }
         if self.items.len() < MOST_ITEMS || self.items.contains_key(&target) {
-            self.items.insert(target, Held { value: item.value.to_vec(), signed, until: now + ITEM_LASTS });
+            self.items.insert(target, Held { value: item.value.to_vec(), signed, until });
         }
         Ok(())
     }

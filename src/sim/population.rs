@@ -6,7 +6,7 @@ use crate::krpc::endpoint::Family;
 use crate::krpc::id::Id;
 use crate::sim::addresses::random_endpoint;
 use crate::sim::churn::Churn;
-use crate::sim::distribution::happens;
+use crate::sim::distribution::{Weibull, happens};
 use crate::sim::paths::{HostId, Site};
 use crate::sim::referrals::Knowledge;
 use crate::sim::remote::Remote;
@@ -31,6 +31,8 @@ pub struct Population {
     pub churn: Option<Churn>,
     /// They ban who sends too much.
     pub bans: bool,
+    /// How long they keep items, where that is not for two hours.
+    pub keeps: Option<Weibull>,
 }
 
 impl Population {
@@ -43,6 +45,7 @@ impl Population {
         secure: 0.8,
         churn: Some(Churn::WORLD),
         bans: true,
+        keeps: None,
     };
 
     /// As many that are all up, know whom they name to be so, and stay.
@@ -76,7 +79,12 @@ impl Population {
         let id = if happens(rng, self.secure) { Id::secure(endpoint.ip(), rng) } else { Id::random(rng) };
         let names = if happens(rng, self.wide) { 20 } else { self.knowledge.names };
         let place = Site::at(endpoint, rng);
-        let host = world.add(Remote::new(id, Knowledge { names, ..self.knowledge }), place, Some(id), false);
+        let remote = Remote::new(id, Knowledge { names, ..self.knowledge });
+        let remote = match self.keeps {
+            Some(law) => remote.keeping(law),
+            None => remote,
+        };
+        let host = world.add(remote, place, Some(id), false);
         if self.bans {
             world.set_bans(host);
         }

@@ -15,6 +15,7 @@ use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
 use crate::krpc::message::{Decoded, ErrorCode, ErrorMessage, Method, Query, Response, decode};
+use crate::sim::distribution::Weibull;
 use crate::sim::holdings::Holdings;
 use crate::sim::oracle::Oracle;
 use crate::sim::participant::{Moment, Participant};
@@ -23,6 +24,8 @@ use crate::sim::referrals::Knowledge;
 
 /// A write token is good in the period in which it was given, and in the next.
 const TOKEN_PERIOD: Duration = Duration::from_secs(5 * 60);
+/// How long an item is kept (BEP 44).
+const ITEM_LASTS: Duration = Duration::from_secs(2 * 3_600);
 /// Peers in one reply.
 const PEERS: usize = 50;
 /// Most nodes in one reply.
@@ -35,13 +38,31 @@ pub struct Remote {
     knowledge: Knowledge,
     holdings: Holdings,
     version: [u8; 4],
+    /// How long it keeps items, where that is not for two hours.
+    keeps: Option<Weibull>,
 }
 
 impl Remote {
     /// A node with this id that knows so much of the world.
     #[must_use]
     pub fn new(id: Id, knowledge: Knowledge) -> Self {
-        Remote { id, knowledge, holdings: Holdings::default(), version: *b"LT\x02\x00" }
+        Remote { id, knowledge, holdings: Holdings::default(), version: *b"LT\x02\x00", keeps: None }
+    }
+
+    /// The same, and it keeps items for times of this law.
+    #[must_use]
+    pub fn keeping(self, law: Weibull) -> Self {
+        Remote { keeps: Some(law), ..self }
+    }
+
+    /// Until when it keeps an item that it is given now.
+    fn keeps_until(&self, now: Instant, item: &Item<'_>) -> Instant {
+        let Some(law) = self.keeps else { return now + ITEM_LASTS };
+        let mut hasher = SipHasher13::new();
+        hasher.write(self.id.as_bytes());
+        hasher.write(item.target().as_bytes());
+        hasher.write_u64(now.as_micros());
+        now + law.quantile((hasher.finish() >> 11) as f64 / (1_u64 << 53) as f64)
     }
 
     fn token(&self, now: Instant, from: &Endpoint, periods_ago: u64) -> [u8; 8] {
@@ -69,7 +90,8 @@ impl Remote {
             }
             Method::Put { token, item, cas, .. } => {
                 self.takes(now, &from, token)?;
-                self.holdings.put(now, &item, cas)
+                let until = self.keeps_until(now, &item);
+                self.holdings.put((now, until), &item, cas)
             }
             _ => Ok(()),
         }
@@ -240,7 +262,8 @@ impl Participant for Remote {
 
     fn hold_item(&mut self, now: Instant, item: &Item<'_>) {
         // A newer one that it holds stays.
-        let _ = self.holdings.put(now, item, None);
+        let until = self.keeps_until(now, item);
+        let _ = self.holdings.put((now, until), item, None);
     }
 
     fn hold_peer(&mut self, now: Instant, topic: Id, peer: Endpoint) {

@@ -6,7 +6,9 @@ use crate::base::time::Duration;
 use crate::dht::contact::Health;
 use crate::dht::event::LinkId;
 use crate::krpc::id::Id;
+use crate::sim::faults::Faults;
 use crate::sim::paths::HostId;
+use crate::sim::population::Population;
 use crate::sim::world::World;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -27,9 +29,18 @@ pub(super) fn an_hour(home: &mut Home, tally: &mut Tally) {
         tally.add(11, whose, "packets", (now.0 - packets) as f64 / HOUR.as_secs_f64());
         tally.add(11, whose, "bytes", (now.1 - bytes) as f64 / HOUR.as_secs_f64());
         contacts(home, tally, whose, host);
-        size(home, tally, whose, host);
+        size(home, tally, 14, whose, host);
     }
     tally.add(11, Whose::Ours, "flows", home.world.most_flows() as f64);
+}
+
+/// Row 34: the estimate of worlds of other sizes, calm.
+pub(super) fn sizes(seed: u64, population: &Population, tally: &mut Tally) {
+    let mut home = Home::new(seed, population, Faults::NONE);
+    home.world.run_for(HOUR);
+    for whose in [Whose::Ours, Whose::Reference] {
+        size(&home, tally, 34, whose, home.node(whose));
+    }
 }
 
 /// Which part of the table is dead, and of what it hands out: the nearest that are not bad.
@@ -52,9 +63,12 @@ fn contacts(home: &mut Home, tally: &mut Tally, whose: Whose, host: HostId) {
     }
 }
 
-fn size(home: &Home, tally: &mut Tally, whose: Whose, host: HostId) {
+fn size(home: &Home, tally: &mut Tally, row: u8, whose: Whose, host: HostId) {
     let truth = home.world.oracle().reachable() as f64;
     let Some(estimate) = home.world.node(host).and_then(|node| node.size_estimate(LinkId(0))) else { return };
-    tally.add(14, whose, "log", libm::log(estimate.n.max(1) as f64 / truth));
-    tally.add(14, whose, "claimed", f64::from(estimate.rel_std_err_permille) / 1_000.0);
+    let (log, claimed) =
+        (libm::log(estimate.n.max(1) as f64 / truth), f64::from(estimate.rel_std_err_permille) / 1_000.0);
+    tally.add(row, whose, "log", log);
+    tally.add(row, whose, "claimed", claimed);
+    tally.add(row, whose, "in_claimed", log / claimed.max(0.001));
 }

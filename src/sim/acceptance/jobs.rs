@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use super::home::Home;
 use super::tally::Tally;
-use super::{busy, hostile, idle, joining, lookups, neighbours, networks, partitions, silence, world_inputs};
+use super::{
+    busy, hostile, idle, joining, lasting, lookups, neighbours, networks, ordeals, partitions, silence, world_inputs,
+};
 use crate::sim::faults::Faults;
 use crate::sim::population::Population;
 
@@ -41,11 +43,16 @@ enum What {
     Buyers,
     Partitions,
     Neighbours,
+    Month,
+    Gone,
+    Ordeals,
+    Sizes,
 }
 
 impl What {
     /// Those of the size that is asked for, but for [`Calm`](What::Calm).
-    const LARGE: [What; 8] = [
+    const LARGE: [What; 9] = [
+        What::Gone,
         What::Lookups,
         What::Idle,
         What::Cold,
@@ -56,7 +63,9 @@ impl What {
         What::Poisoners,
     ];
     /// Those of settled worlds.
-    const SMALL: [What; 8] = [
+    const SMALL: [What; 10] = [
+        What::Month,
+        What::Ordeals,
         What::Outages,
         What::Restarts,
         What::InFlight,
@@ -86,6 +95,10 @@ impl What {
             What::Buyers => "bought networks",
             What::Partitions => "partitions",
             What::Neighbours => "neighbours",
+            What::Month => "a month",
+            What::Gone => "gone publishers",
+            What::Ordeals => "small worlds",
+            What::Sizes => "size estimates",
         }
     }
 
@@ -108,6 +121,10 @@ impl What {
             What::Buyers => &[32],
             What::Partitions => &[28],
             What::Neighbours => &[30],
+            What::Month => &[13],
+            What::Gone => &[24],
+            What::Ordeals => &[26],
+            What::Sizes => &[34],
         }
     }
 }
@@ -118,10 +135,12 @@ pub fn jobs(nodes: usize, seeds: &[u64]) -> Vec<Job> {
     let settled = nodes * SETTLED.0 / SETTLED.1;
     let each = |seed: &u64| {
         let seed = *seed;
-        let calm = SIZES.map(|(times, part)| Job { what: What::Calm, seed, nodes: nodes * times / part });
+        let sizes = SIZES.map(|(times, part)| nodes * times / part);
+        let calm = sizes.map(|nodes| Job { what: What::Calm, seed, nodes });
+        let estimates = sizes.map(|nodes| Job { what: What::Sizes, seed, nodes });
         let large = What::LARGE.map(|what| Job { what, seed, nodes });
         let small = What::SMALL.map(|what| Job { what, seed, nodes: settled });
-        calm.into_iter().chain(large).chain(small)
+        calm.into_iter().chain(large).chain(small).chain(estimates)
     };
     seeds.iter().flat_map(each).collect()
 }
@@ -161,6 +180,10 @@ impl Job {
             What::Buyers => networks::buyers(seed, &world, &mut tally),
             What::Partitions => partitions::cuts(seed, nodes, &mut tally),
             What::Neighbours => neighbours::neighbours(seed, &world, &mut tally),
+            What::Month => lasting::a_month(seed, &calm, &mut tally),
+            What::Gone => lasting::gone(seed, &calm, times / 10, &mut tally),
+            What::Ordeals => ordeals::small_worlds(seed, &mut tally),
+            What::Sizes => idle::sizes(seed, &calm, &mut tally),
         }
         tally
     }

@@ -148,6 +148,14 @@ pub(super) const ROWS: &[RowSpec] = &[
         ],
     },
     RowSpec {
+        number: 13,
+        metric: "how much of a month an item can be had, and nodes that are stored on for it in an hour",
+        figures: &[
+            figure("there", "there", Statistic::Mean, Threshold::least(0.999_9)),
+            figure("nodes_h", "cost", Statistic::Mean, Threshold::most(0.3)),
+        ],
+    },
+    RowSpec {
         number: 14,
         metric: "size estimate after an hour without a user: natural logarithm of estimate over truth, in the world",
         figures: &[
@@ -192,6 +200,27 @@ pub(super) const ROWS: &[RowSpec] = &[
             figure("entered", "entered", Statistic::Most, Threshold::most(0.0)),
             figure("queries", "queries", Statistic::Mean, None),
             figure("queries_where_silent", "queries_silent", Statistic::Mean, None),
+        ],
+    },
+    RowSpec {
+        number: 24,
+        metric: "item of a publisher who has gone, 20 % colluders, nobody keeps it: found after hours; first copy",
+        figures: &[
+            figure("p50_ms", "ms", P50, Threshold::most(500.0)),
+            figure("p95_ms", "ms", P95, Threshold::most(1_500.0)),
+            figure("found_1_h", "found_1_h", Statistic::Mean, None),
+            figure("found_6_h", "found_6_h", Statistic::Mean, None),
+            figure("found_12_h", "found_12_h", Statistic::Mean, None),
+            figure("found_24_h", "found_24_h", Statistic::Mean, None),
+            figure("found_48_h", "found_48_h", Statistic::Mean, Threshold::least(0.999)),
+        ],
+    },
+    RowSpec {
+        number: 26,
+        metric: "small worlds with ordeals: those in which something did not hold, and what lookups find after them",
+        figures: &[
+            figure("broken", "broken", Statistic::Mean, Threshold::most(0.0)),
+            figure("recall", "recall", Statistic::Mean, Threshold::least(0.95)),
         ],
     },
     RowSpec {
@@ -269,6 +298,15 @@ pub(super) const ROWS: &[RowSpec] = &[
             figure("mean_lost", "put", Statistic::Mean, None),
             figure("put_failed", "failed", Statistic::Mean, Threshold::most(0.0)),
             figure("get_failed", "not_found", Statistic::Mean, Threshold::most(0.0)),
+        ],
+    },
+    RowSpec {
+        number: 34,
+        metric: "size estimate in calm worlds of a tenth, once and ten times the size: log of estimate over truth",
+        figures: &[
+            figure("rms_log", "log", Statistic::RootMeanSquare, Threshold::most(0.15)),
+            figure("rms_in_claimed", "in_claimed", Statistic::RootMeanSquare, Threshold::most(1.3)),
+            figure("bias", "log", Statistic::Mean, None),
         ],
     },
 ];
