@@ -7,6 +7,7 @@ mod bind;
 mod cause;
 mod clock;
 mod contacts;
+mod datagram_socket;
 mod handle;
 mod links;
 mod mailbox;
@@ -35,6 +36,7 @@ mod watch;
 
 pub use bind::BoundSocket;
 pub use bytes;
+pub use datagram_socket::DatagramSocket;
 pub use handle::Handle;
 pub use links::links;
 pub use operation::Operation;

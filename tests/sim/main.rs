@@ -1,6 +1,7 @@
 //! Worlds of the simulator: what it promises itself, and what must hold for nodes in all of them.
 
 mod acceptance;
+mod own_loop;
 mod remotes;
 mod small;
 mod worlds;
