@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use super::home::Home;
 use super::tally::Tally;
 use super::{
-    busy, hostile, idle, joining, lasting, lookups, neighbours, networks, ordeals, partitions, silence, world_inputs,
+    amplification, busy, hostile, idle, joining, lasting, lookups, neighbours, networks, ordeals, partitions, silence,
+    world_inputs,
 };
 use crate::sim::faults::Faults;
 use crate::sim::population::Population;
@@ -47,6 +48,7 @@ enum What {
     Gone,
     Ordeals,
     Sizes,
+    Amplification,
 }
 
 impl What {
@@ -63,7 +65,8 @@ impl What {
         What::Poisoners,
     ];
     /// Those of settled worlds.
-    const SMALL: [What; 10] = [
+    const SMALL: [What; 11] = [
+        What::Amplification,
         What::Month,
         What::Ordeals,
         What::Outages,
@@ -99,6 +102,7 @@ impl What {
             What::Gone => "gone publishers",
             What::Ordeals => "small worlds",
             What::Sizes => "size estimates",
+            What::Amplification => "amplification",
         }
     }
 
@@ -125,6 +129,7 @@ impl What {
             What::Gone => &[24],
             What::Ordeals => &[26],
             What::Sizes => &[34],
+            What::Amplification => &[19],
         }
     }
 }
@@ -184,6 +189,7 @@ impl Job {
             What::Gone => lasting::gone(seed, &calm, times / 10, &mut tally),
             What::Ordeals => ordeals::small_worlds(seed, &mut tally),
             What::Sizes => idle::sizes(seed, &calm, &mut tally),
+            What::Amplification => amplification::past_the_budget(&mut tally),
         }
         tally
     }

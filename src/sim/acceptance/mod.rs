@@ -4,6 +4,7 @@
 //! A [`Job`] runs worlds of one seed and brings samples for some rows; jobs know nothing of one another, so that they
 //! may run side by side. The [`Tally`] of all samples makes the [`Report`].
 
+mod amplification;
 mod busy;
 mod figures;
 mod home;

@@ -203,6 +203,14 @@ pub(super) const ROWS: &[RowSpec] = &[
         ],
     },
     RowSpec {
+        number: 19,
+        metric: "what an address that has proved nothing gets past its budget, in times of what it asked",
+        figures: &[
+            figure("most_times", "times", Statistic::Most, Threshold::most(3.2)),
+            figure("mean_times", "times", Statistic::Mean, None),
+        ],
+    },
+    RowSpec {
         number: 24,
         metric: "item of a publisher who has gone, 20 % colluders, nobody keeps it: found after hours; first copy",
         figures: &[
