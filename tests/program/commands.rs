@@ -14,7 +14,7 @@ use crate::program::Running;
 pub const ID: &str = "4242424242424242424242424242424242424242";
 
 /// All commands, so that none is forgotten.
-pub const ALL: [&str; 21] = [
+pub const ALL: [&str; 22] = [
     "demo",
     "testnet",
     "node",
@@ -34,6 +34,7 @@ pub const ALL: [&str; 21] = [
     "inspect",
     "negentropy-harness",
     "reconcile",
+    "sim",
     "completions",
     "man",
 ];
@@ -127,6 +128,7 @@ impl World {
             ("inspect", b"6465\n"),
             ("negentropy-harness", b"seal\ninitiate\n"),
             ("reconcile HERE/a HERE/b", b""),
+            ("sim", b""),
             ("completions bash", b""),
             ("man NEW/pages", b""),
         ];
@@ -155,6 +157,7 @@ impl World {
             ("inspect", b"zz\n"),
             ("negentropy-harness", b"dance\n"),
             ("reconcile HERE/a HERE/secret", b""),
+            ("sim acceptance --report HERE/secret/report", b""),
             ("man HERE/secret/pages", b""),
         ];
         let port = self.network.rsplit(':').next().unwrap();

@@ -1,5 +1,5 @@
 //! The program as a user meets it: every command through everything that its streams, its files, its terminal, the
-//! system and the user may do. Rules U1 to U29 of `spec/program.md`.
+//! system and the user may do. Rules U1 to U32 of `spec/program.md`.
 
 #![cfg(target_os = "linux")]
 
@@ -23,6 +23,7 @@ mod process;
 mod program;
 mod saving;
 mod signals;
+mod sim;
 mod streams;
 mod unread;
 mod unsent;

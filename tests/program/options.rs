@@ -205,7 +205,7 @@ fn packagers_get_completions_and_the_manual() {
     let folder = Folder::new();
     let pages = folder.file("a/b");
     let listed = run(&["man", &pages], b"").done().out;
-    assert_eq!(listed.lines().count(), 23, "one for each command, and the program's own: {listed}");
+    assert_eq!(listed.lines().count(), 24, "one for each command, and the program's own: {listed}");
     for page in listed.lines() {
         let text = fs::read_to_string(page).unwrap();
         assert!(text.contains(".SH NAME") && text.contains("Examples:"), "{page}");

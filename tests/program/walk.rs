@@ -10,7 +10,7 @@ use crate::commands::{ID, World};
 use crate::program::PROGRAM;
 
 /// Where `FILE` stands for a name of a file, and `VALUE` for anything else; `NEW` is a file that can be made.
-const PLACES: [&str; 49] = [
+const PLACES: [&str; 53] = [
     "replay FILE",
     "replay JOURNAL --until VALUE",
     "replay JOURNAL --explain VALUE",
@@ -54,6 +54,10 @@ const PLACES: [&str; 49] = [
     "reconcile FILE A",
     "reconcile A FILE",
     "reconcile A A --frame VALUE",
+    "sim VALUE",
+    "sim acceptance --nodes VALUE",
+    "sim swarm --seeds VALUE",
+    "sim acceptance --report FILE",
     "completions VALUE",
     "demo --nodes VALUE",
     "demo --bootstrap VALUE",

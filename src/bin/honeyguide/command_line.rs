@@ -13,7 +13,7 @@ use crate::options::Options;
 use crate::usage::USAGE;
 use crate::{
     announce, completions, demo, find_node, get, inspect, journal, keygen, man, negentropy_harness, node, peers, ping,
-    pubkey, put, reconcile, replay, sample, scrape, testnet,
+    pubkey, put, reconcile, replay, sample, scrape, sim, testnet,
 };
 
 /// Bytes of an argument at most, up to `--`: a path's, and more than a value may have. Of a longer one it would take
@@ -49,6 +49,7 @@ pub enum Command {
     Inspect(inspect::Args),
     NegentropyHarness(negentropy_harness::Args),
     Reconcile(reconcile::Args),
+    Sim(sim::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -63,7 +64,7 @@ impl Command {
             Command::Sample(_) | Command::Get(_) | Command::Put(_) => 30,
             Command::Testnet(_) | Command::Node(_) | Command::Replay(_) | Command::Journal(_) => return None,
             Command::Keygen(_) | Command::Pubkey(_) | Command::Inspect(_) | Command::Completions(_) => return None,
-            Command::NegentropyHarness(_) | Command::Reconcile(_) | Command::Man(_) => return None,
+            Command::NegentropyHarness(_) | Command::Reconcile(_) | Command::Sim(_) | Command::Man(_) => return None,
         };
         Some(Duration::from_secs(seconds))
     }

@@ -98,6 +98,7 @@ pub const EXAMPLES: &[(&str, [&str; 2])] = &[
         ["honeyguide negentropy-harness < session.txt", "honeyguide negentropy-harness --adaptive < session.txt"],
     ),
     ("reconcile", ["honeyguide reconcile a.csv b.csv", "honeyguide reconcile a.csv b.csv --list --json"]),
+    ("sim", ["honeyguide sim acceptance --report results", "honeyguide sim swarm --seeds 0..999 --json"]),
     (
         "completions",
         [

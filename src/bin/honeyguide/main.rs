@@ -24,6 +24,7 @@ mod failed;
 mod file;
 mod find_node;
 mod first_answer;
+mod folder;
 mod get;
 mod guarded;
 mod heard;
@@ -63,6 +64,16 @@ mod scrubbed_datagram;
 mod secret;
 mod shrink;
 mod signed_item;
+mod sim;
+mod sim_acceptance;
+mod sim_charts;
+mod sim_folder;
+mod sim_jobs;
+mod sim_page;
+mod sim_rows;
+mod sim_scenario;
+mod sim_seeds;
+mod sim_swarm;
 mod small_file;
 mod sockets;
 mod standard;
@@ -148,6 +159,7 @@ async fn run(options: Options, command: Command) -> Result<(), Failed> {
             options.blocking(move |options| negentropy_harness::run(options, args)).await
         }
         Command::Reconcile(args) => options.blocking(move |options| reconcile::run(options, args)).await,
+        Command::Sim(args) => sim::run(options, args).await,
         Command::Completions(args) => options.blocking(move |options| completions::run(options, args, program())).await,
         Command::Man(args) => man::run(options, args, program()).await,
     }

@@ -14,6 +14,7 @@ use crate::cause::cause;
 use crate::escape;
 use crate::failed::Failed;
 use crate::file;
+use crate::folder;
 use crate::options::{self, Options};
 use crate::worker;
 
@@ -70,32 +71,12 @@ fn add(folder: &Path, command: &Command, pages: &mut Vec<(PathBuf, Vec<u8>)>) ->
 /// Writes all pages or none of them, which is false; then no folder that was not there stays either.
 fn write(folder: &Path, pages: &[(PathBuf, Vec<u8>)], is_over: &AtomicBool) -> Result<bool, Failed> {
     let mut made = Vec::new();
-    let is_there = make(folder, &mut made);
-    let is_there =
-        is_there.map_err(|error| format!("the folder {} cannot be made: {}", folder.display(), cause(&error)).into());
+    let is_there = folder::make(folder, &mut made);
     let written = is_there.and_then(|()| write_within(pages, is_over));
     if !matches!(written, Ok(true)) {
-        // One in which somebody else has put something stays.
-        made.iter().rev().for_each(|folder| drop(fs::remove_dir(folder)));
+        folder::unmake(&made);
     }
     written
-}
-
-/// Makes a folder and those that it lies in, and tells which were made. Each is tried, since a name with `..` in it
-/// leads to another place before the folder in front of it is there.
-fn make<'p>(folder: &'p Path, made: &mut Vec<&'p Path>) -> io::Result<()> {
-    let mut folders: Vec<_> = folder.ancestors().filter(|folder| !folder.as_os_str().is_empty()).collect();
-    while let Some(folder) = folders.pop() {
-        match fs::create_dir(folder) {
-            Ok(()) => made.push(folder),
-            Err(_) if folder.is_dir() => {}
-            Err(_) if folder.exists() && !folders.is_empty() => {
-                return Err(ErrorKind::NotADirectory.into());
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// The pages get their names when all of them are safe on the disk.

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::ending::Ending;
 use crate::failed::Failed;
 use crate::print::{Out, Volume};
-use crate::progress::spinner;
+use crate::progress::{counted, spinner};
 use crate::under_way::UnderWay;
 use crate::worker;
 
@@ -72,6 +72,15 @@ impl Options {
             return ProgressBar::hidden();
         }
         spinner(what)
+    }
+
+    /// The same where it is known how many things are done.
+    pub fn progress_of(&self, what: &'static str, many: usize) -> ProgressBar {
+        let bar = self.progress(what);
+        if !bar.is_hidden() {
+            counted(&bar, many);
+        }
+        bar
     }
 
     /// When the time of the command is up; for ever when nothing bounds it.

@@ -23,6 +23,14 @@ pub fn spinner(what: &'static str) -> ProgressBar {
     bar
 }
 
+/// Has it tell how many of so many things are done, as a number and as a bar.
+pub fn counted(bar: &ProgressBar, many: usize) {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} of {len} {msg} {wide_bar}") {
+        bar.set_style(style);
+    }
+    bar.set_length(many as u64);
+}
+
 #[derive(Debug)]
 struct Terminal(Term);
 

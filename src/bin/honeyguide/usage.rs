@@ -76,6 +76,7 @@ mod tests {
             "<ADDR>" => "127.0.0.1:1".into(),
             "<N>" | "<SEQ>" | "<S>" | "<PORT>" | "<NODES>" => "1".into(),
             "<SHELL>" => "bash".into(),
+            "SCENARIO" | "<SCENARIO>" => "acceptance".into(),
             "<COMMAND>" => "demo".into(),
             word => word.trim_matches(['<', '>']).into(),
         };

@@ -1,0 +1,64 @@
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde_json::json;
+
+use crate::failed::Failed;
+use crate::options::{self, Options};
+use crate::sim_acceptance;
+use crate::sim_folder::Folder;
+use crate::sim_scenario::Scenario;
+use crate::sim_seeds::Seeds;
+use crate::sim_swarm;
+
+/// Nodes of a world unless the user says otherwise.
+const NODES: usize = 2_000;
+const SEEDS: Seeds = Seeds { first: 1, last: 4 };
+const SEEDS_OF_SWARM: Seeds = Seeds { first: 0, last: 99 };
+
+/// Run worlds of the simulator and tell what was measured in them
+///
+/// Worlds have virtual time, and what happens in them follows from their seeds alone: a run of the same seeds tells the
+/// same again, on any machine. As many worlds run side by side as there are processors.
+#[derive(clap::Args)]
+pub struct Args {
+    /// What is looked at; without it, all of them are listed
+    #[arg(value_enum)]
+    scenario: Option<Scenario>,
+    /// Nodes of a world, where its row says nothing else [default: 2000]
+    #[arg(long, requires = "scenario", value_parser = options::whole::<usize>(100..=20_000))]
+    nodes: Option<usize>,
+    /// Seeds of the worlds, from A to B, both with them [default: 1..4; 0..99 for swarm]
+    #[arg(long, requires = "scenario", value_name = "A..B")]
+    seeds: Option<Seeds>,
+    /// Folder for report.html and rows.json, made if it is not there; nothing in it is replaced
+    #[arg(long, requires = "scenario", value_name = "DIR", value_parser = options::named_file())]
+    report: Option<PathBuf>,
+}
+
+pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
+    let Some(scenario) = args.scenario else { return list(options) };
+    let name = scenario.name();
+    if !scenario.is_built() {
+        return Err(Failed::usage(format!("sim {name} is not built yet: `honeyguide sim` lists what can be run")));
+    }
+    if scenario != Scenario::Swarm {
+        let (nodes, seeds) = (args.nodes.unwrap_or(NODES), args.seeds.unwrap_or(SEEDS));
+        let course = sim_acceptance::Course::new(scenario, nodes, seeds)?;
+        let folder = Folder::prepare(options, args.report).await?;
+        return sim_acceptance::run(options, course, folder).await;
+    }
+    if args.nodes.is_some() {
+        return Err(Failed::usage("--nodes means nothing to sim swarm, whose seeds draw how many nodes there are"));
+    }
+    let folder = Folder::prepare(options, args.report).await?;
+    sim_swarm::run(options, args.seeds.unwrap_or(SEEDS_OF_SWARM), folder).await
+}
+
+fn list(options: &Options) -> Result<(), Failed> {
+    Scenario::value_variants().iter().try_for_each(|scenario| {
+        let (name, about) = (scenario.name(), scenario.about());
+        let object = json!({ "scenario": &name, "about": &about, "built": scenario.is_built() });
+        options.out().line(format_args!("{name:<10}  {about}"), object)
+    })
+}

@@ -1,0 +1,161 @@
+//! The table of what is asked of a node, run and held against its goals, or some of its rows.
+
+use std::collections::BTreeSet;
+
+use honeyguide::sim::acceptance::{Figure, Job, Report, Row, Tally, jobs};
+
+use crate::count::count;
+use crate::failed::Failed;
+use crate::options::Options;
+use crate::sim_charts;
+use crate::sim_folder::Folder;
+use crate::sim_jobs;
+use crate::sim_page::{Cell, Page};
+use crate::sim_rows;
+use crate::sim_scenario::Scenario;
+use crate::sim_seeds::Seeds;
+
+/// A world may be so far from what its source says.
+const TOLERANCE: f64 = 0.05;
+/// With fewer nodes there are too few samples to tell.
+const ENOUGH_NODES: usize = 1_000;
+
+/// What is run.
+pub struct Course {
+    scenario: Scenario,
+    nodes: usize,
+    seeds: Seeds,
+    jobs: Vec<Job>,
+}
+
+impl Course {
+    /// Worlds in which nothing is measured that is asked for are not run.
+    pub fn new(scenario: Scenario, nodes: usize, seeds: Seeds) -> Result<Course, Failed> {
+        let all = jobs(nodes, &seeds.all().collect::<Vec<_>>());
+        let measured: BTreeSet<u8> = all.iter().flat_map(Job::rows).copied().collect();
+        let is_wanted = |row: &u8| scenario.rows().is_none_or(|rows| rows.contains(row));
+        if !measured.iter().any(is_wanted) {
+            let rows = |rows: &mut dyn Iterator<Item = &u8>| rows.map(u8::to_string).collect::<Vec<_>>().join(", ");
+            let (wanted, there) = (rows(&mut scenario.rows().into_iter().flatten()), rows(&mut measured.iter()));
+            let name = scenario.name();
+            let sentence = format!("none of the rows {wanted} of sim {name} is measured yet; those that are: {there}");
+            return Err(format!("{sentence} (sim acceptance)").into());
+        }
+        let jobs = all.into_iter().filter(|job| job.rows().iter().any(is_wanted)).collect();
+        Ok(Course { scenario, nodes, seeds, jobs })
+    }
+
+    /// What runs it again, or one seed of it.
+    pub fn command(&self, seeds: Seeds) -> String {
+        format!("honeyguide sim {} --nodes {} --seeds {seeds}", self.scenario.name(), self.nodes)
+    }
+}
+
+pub async fn run(options: &Options, course: Course, folder: Folder) -> Result<(), Failed> {
+    let mut tally = Tally::default();
+    let all = course.jobs.clone();
+    let work = move |number: usize| all[number].run();
+    let name = |number: usize| told(&course.jobs[number]);
+    sim_jobs::run(options, course.jobs.len(), name, work, |number, came| {
+        let job = &course.jobs[number];
+        let seed = job.seed();
+        tally.merge(came.map_err(|panic| {
+            let again = course.command(Seeds { first: seed, last: seed });
+            format!("{} has come to a panic: {panic}; `{again}` shows it again", told(job))
+        })?);
+        Ok(())
+    })
+    .await?;
+    let mut report = tally.report(course.nodes, course.seeds.all().collect());
+    report.rows.retain(|row: &Row| course.scenario.rows().is_none_or(|rows| rows.contains(&row.number)));
+    let object = sim_rows::object(&report);
+    let printed = options.out().line(sim_rows::table(&report), object.clone());
+    folder.write(|| page(&course, &report), &object).await?;
+    printed?;
+    is_as_its_sources_say(report.nodes, &report.world)
+}
+
+/// The report as a page.
+fn page(course: &Course, report: &Report) -> Result<Page, Failed> {
+    let mut page = Page::new(&format!("sim {}", course.scenario.name()), &course.command(course.seeds));
+    page.fact("nodes", course.nodes);
+    page.fact("seeds", course.seeds);
+    let met = report.rows.iter().filter(|row| row.is_met()).count();
+    page.fact("met", format_args!("{met} of {}", count(report.rows.len(), "row")));
+    for row in &report.rows {
+        page.heading(format_args!("{}. {}", row.number, row.metric));
+        if let Some(chart) = sim_charts::times(row)? {
+            page.drawing(&chart);
+        }
+        let lines = sim_rows::lines(row);
+        let lines = lines.into_iter().map(|line| {
+            [
+                Cell::Word(line.name.into()),
+                Cell::Number(line.ours),
+                Cell::Number(line.reference),
+                Cell::Word(line.goal),
+                met_cell(line.met),
+            ]
+        });
+        page.table(["figure", "ours", "reference", "goal", "met"], lines);
+    }
+    if !report.world.is_empty() {
+        page.heading("What the worlds were like");
+        let lines = report.world.iter().map(|(figure, source)| {
+            let off = sim_rows::off_percent(figure.value, *source);
+            let numbers = [sim_rows::shown(figure.value), sim_rows::shown(*source), off].map(Cell::Number);
+            let [measured, source, off] = numbers;
+            [Cell::Word(figure.name.into()), measured, source, off]
+        });
+        page.table(["input", "measured", "source", "off"], lines);
+    }
+    Ok(page)
+}
+
+fn met_cell(met: Option<bool>) -> Cell {
+    let word = sim_rows::yes_or_no(met).to_lowercase();
+    if met == Some(false) { Cell::Bad(word) } else { Cell::Word(word) }
+}
+
+fn told(job: &Job) -> String {
+    let rows = job.rows().iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    let word = if job.rows().len() == 1 { "row" } else { "rows" };
+    format!("seed {}: {} ({word} {rows})", job.seed(), job.name())
+}
+
+/// A report of another world than it claims is worth nothing.
+fn is_as_its_sources_say(nodes: usize, world: &[(Figure, f64)]) -> Result<(), Failed> {
+    let is_near = |measured: f64, source: f64| (measured / source - 1.0).abs() <= TOLERANCE;
+    let off = world.iter().filter(|(figure, source)| !is_near(figure.value, *source));
+    let off = off.map(|(figure, source)| {
+        format!("{} is {} where its source has {source}", figure.name, sim_rows::shown(figure.value))
+    });
+    let off: Vec<_> = off.collect();
+    if off.is_empty() || nodes < ENOUGH_NODES {
+        return Ok(());
+    }
+    let (most, off) = (TOLERANCE * 100.0, off.join(", "));
+    Err(format!("the worlds are more than {most} % off what they should be, which makes their rows worthless: {off}")
+        .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rule U31.
+    #[test]
+    fn a_world_that_is_not_what_its_sources_say_is_a_failure_where_there_are_samples_enough() {
+        let judge = |nodes, loss| {
+            let figure = |name, value| Figure { name, value };
+            is_as_its_sources_say(nodes, &[(figure("rtt_p50_ms", 159.0), 159.0), (figure("loss", loss), 0.02)])
+        };
+        assert!([0.0191, 0.02, 0.0209].into_iter().all(|loss| judge(1_000, loss).is_ok()));
+        for loss in [0.0189, 0.0211, 0.0, f64::NAN] {
+            let failed = judge(1_000, loss).unwrap_err();
+            let says = |words: &str| failed.sentence.contains(words);
+            assert!(failed.code == 1 && says("loss") && says("0.02") && !says("rtt"), "{}", failed.sentence);
+            assert!(judge(999, loss).is_ok());
+        }
+    }
+}

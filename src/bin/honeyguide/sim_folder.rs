@@ -1,0 +1,126 @@
+//! The folder of a report. That it can be written is found out before worlds run for minutes, and its two files are
+//! there together or not at all.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::cause::cause;
+use crate::failed::Failed;
+use crate::file;
+use crate::folder;
+use crate::options::Options;
+use crate::sim_page::Page;
+use crate::worker;
+
+const NAMES: [&str; 2] = ["report.html", "rows.json"];
+
+/// Where a report goes, or nowhere.
+pub struct Folder(Option<Place>);
+
+struct Place {
+    folder: PathBuf,
+    made: Vec<PathBuf>,
+    is_written: bool,
+}
+
+impl Folder {
+    /// Makes the folder if it is not there.
+    pub async fn prepare(options: &Options, folder: Option<PathBuf>) -> Result<Folder, Failed> {
+        let Some(folder) = folder else { return Ok(Folder(None)) };
+        // File systems may take their time.
+        let preparing = worker::work(move || Place::prepare(folder));
+        tokio::select! {
+            place = preparing => Ok(Folder(Some(place??))),
+            why = options.ending() => Err(why.into()),
+        }
+    }
+
+    /// Writes a report, if one is wanted.
+    pub async fn write(self, page: impl FnOnce() -> Result<Page, Failed>, rows: &Value) -> Result<(), Failed> {
+        let Some(mut place) = self.0 else { return Ok(()) };
+        let rows = serde_json::to_string_pretty(rows).unwrap_or_default() + "\n";
+        let contents = [page()?.html(), rows];
+        // It is waited for in any case, so that there are not half of them.
+        worker::work(move || place.write(&contents)).await?
+    }
+}
+
+impl Place {
+    fn prepare(folder: PathBuf) -> Result<Place, Failed> {
+        let mut place = Place { folder, made: Vec::new(), is_written: false };
+        folder::make(&place.folder, &mut place.made)?;
+        for name in NAMES {
+            let path = place.folder.join(name);
+            file::can_be_new(&path)?;
+            // A file without a name, which is gone at once.
+            file::beside(&path, b"").map_err(|error| not_written(&path, &error))?;
+        }
+        Ok(place)
+    }
+
+    fn write(&mut self, contents: &[String; 2]) -> Result<(), Failed> {
+        let paths = NAMES.map(|name| self.folder.join(name));
+        let pairs = paths.iter().zip(contents);
+        let mut ready = Vec::new();
+        for (path, content) in pairs {
+            let file = file::beside(path, content.as_bytes()).and_then(file::readable);
+            ready.push((path, file.map_err(|error| not_written(path, &error))?));
+        }
+        let mut named: Vec<&Path> = Vec::new();
+        for (path, file) in ready {
+            let persisted = file.persist_noclobber(path).map_err(io::Error::from).map(|_| named.push(path));
+            if let Err(error) = persisted.and_then(|()| file::sync_folder(path)) {
+                named.iter().for_each(|path| drop(fs::remove_file(path)));
+                return Err(not_written(path, &error));
+            }
+        }
+        self.is_written = true;
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.is_written {
+            folder::unmake(&self.made);
+        }
+    }
+}
+
+fn not_written(path: &Path, error: &io::Error) -> Failed {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => format!("{path} exists and was left as it is: name a new folder").into(),
+        _ => format!("{path} cannot be written: {}", cause(error)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_there_as_a_whole_or_not_at_all() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("deep/report");
+        let contents = ["page".to_string(), "rows".to_string()];
+        let prepare = || Place::prepare(folder.clone());
+        // Nothing came of it.
+        drop(prepare().unwrap());
+        assert!(!place.path().join("deep").exists());
+        // Somebody else was there first.
+        let mut taken = prepare().unwrap();
+        fs::write(folder.join("rows.json"), "theirs").unwrap();
+        assert!(taken.write(&contents).unwrap_err().sentence.contains("rows.json exists"));
+        drop(taken);
+        let names = || fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect::<Vec<_>>();
+        assert_eq!((names().len(), fs::read(folder.join("rows.json")).unwrap()), (1, b"theirs".to_vec()));
+        assert!(prepare().is_err_and(|failed| failed.sentence.contains("left as it is")));
+        fs::remove_file(folder.join("rows.json")).unwrap();
+        prepare().unwrap().write(&contents).unwrap();
+        assert_eq!((names().len(), fs::read(folder.join("report.html")).unwrap()), (2, b"page".to_vec()));
+    }
+}

@@ -1,0 +1,133 @@
+//! Worlds of the simulator: what is told of them, and the report.
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::folder::Folder;
+use crate::process::run;
+use crate::program::{PROGRAM, Running, run_as};
+
+/// Some rows of the table, for which a build without optimization has time.
+const SMALL: [&str; 6] = ["sim", "publish", "--nodes", "100", "--seeds", "1..1"];
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+#[test]
+fn without_a_scenario_all_are_listed_with_what_is_built() {
+    let objects = run(&["sim", "--json"], b"").done().objects();
+    let names: Vec<_> = objects.iter().map(|object| object["scenario"].as_str().unwrap()).collect();
+    let all = ["acceptance", "churn", "eclipse", "partition", "bootstrap", "publish", "swarm", "nostr", "circuit"];
+    assert_eq!(names, all);
+    let unbuilt = objects.iter().filter(|object| object["built"] == false).count();
+    assert!(unbuilt == 2 && objects.iter().all(|object| object["about"].as_str().unwrap().len() > 20), "{objects:?}");
+    let text = run(&["sim"], b"").done().out;
+    assert_eq!(text.lines().map(|line| line.split(' ').next().unwrap()).collect::<Vec<_>>(), all);
+}
+
+/// Rules U30 to U32.
+#[test]
+fn each_row_that_is_wanted_stands_once_beside_its_goals_and_in_the_report() {
+    let folder = Folder::new();
+    let dir = folder.file("deep/report");
+    let once = run(&[&SMALL[..], &["--json", "--report", &dir]].concat(), b"").done();
+    let objects = once.objects();
+    let [object] = &objects[..] else { panic!("{objects:?}") };
+    assert_eq!((&object["nodes"], &object["seeds"]), (&100.into(), &serde_json::json!([1])));
+    for input in ["rtt_p50_ms", "dead_share", "loss"] {
+        let input = &object["world"][input];
+        assert!(number(&input["measured"]) > 0.0 && number(&input["source"]) > 0.0, "{object}");
+    }
+    let rows = object["rows"].as_array().unwrap();
+    let numbers: Vec<_> = rows.iter().map(|row| row["row"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [2, 3, 4, 12, 24]);
+    for row in rows {
+        assert!(row["metric"].is_string() && row["met"].is_boolean(), "{row}");
+        for (figure, goal) in row["goal"].as_object().unwrap() {
+            let bounds = ["at_most", "at_least", "at_most_of_reference"].map(|bound| goal[bound].is_number());
+            assert_eq!(bounds.into_iter().filter(|is| *is).count(), 1, "{row}");
+            number(&row["ours"][figure]);
+        }
+    }
+    let mut names = fs::read_dir(&dir).unwrap().map(|file| file.unwrap().file_name()).collect::<Vec<_>>();
+    names.sort();
+    assert_eq!(names, ["report.html", "rows.json"]);
+    let read = |name: &str| fs::read_to_string(format!("{dir}/{name}")).unwrap();
+    assert_eq!(&serde_json::from_str::<Value>(&read("rows.json")).unwrap(), object);
+    is_a_page_of_its_own(&read("report.html"), rows[0]["metric"].as_str().unwrap());
+    run(&[&SMALL[..], &["--report", &dir]].concat(), b"").failed(1, &["report.html", "exists"]);
+}
+
+/// Whoever reads it needs nothing besides.
+fn is_a_page_of_its_own(page: &str, has: &str) {
+    assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"), "{page}");
+    assert!(page.contains(has) && page.contains("<svg") && page.contains("prefers-color-scheme: dark"), "{page}");
+    let lower = page.to_lowercase();
+    for fetched in ["http", "src=", "href=", "@import", "url(", "<script", "<link"] {
+        assert!(!lower.contains(fetched), "{fetched} in {page}");
+    }
+}
+
+/// Rule U30.
+#[test]
+fn the_same_seeds_tell_the_same_again_on_as_many_threads_as_there_are() {
+    let args = ["sim", "bootstrap", "--nodes", "200", "--seeds", "1..2"];
+    let once = run(&args, b"").done();
+    assert!(["ours", "reference", "goal", "met"].iter().all(|word| once.out.contains(word)), "{once:?}");
+    let mut one_thread = Command::new("taskset");
+    let again = run_as(one_thread.args(["--cpu-list", "0", PROGRAM]).args(args), b"").done();
+    assert_eq!(once.out, again.out);
+    let object = run(&[&args[..], &["--json"]].concat(), b"").done().objects().remove(0);
+    assert_eq!(object["rows"].as_array().unwrap().iter().map(|row| &row["row"]).collect::<Vec<_>>(), [10, 29]);
+    let other = run(&["sim", "bootstrap", "--nodes", "200", "--seeds", "3..4"], b"").done();
+    assert_ne!(once.out, other.out);
+}
+
+/// Rule U30.
+#[test]
+fn small_worlds_are_run_twice_and_told_in_their_order_with_what_they_came_to() {
+    let folder = Folder::new();
+    let dir = folder.file("report");
+    let objects = run(&["sim", "swarm", "--seeds", "0..1", "--json", "--report", &dir], b"").done().objects();
+    let [first, second, sum] = &objects[..] else { panic!("{objects:?}") };
+    assert_eq!((&first["seed"], &second["seed"]), (&0.into(), &1.into()));
+    for world in [first, second] {
+        assert!(world["nodes"].as_u64() >= Some(24) && world["operations"].as_u64() > Some(100), "{world}");
+        assert!(world["sent"].as_u64() > Some(0) && number(&world["recall"]) <= 1.0, "{world}");
+        assert!(world["ordeals"].as_array().unwrap().len() >= 2, "{world}");
+        assert_eq!((world["hash"].as_str().unwrap().len(), &world["complaints"]), (32, &serde_json::json!([])));
+    }
+    assert_eq!((&sum["worlds"], &sum["failed"], &sum["replay"]), (&2.into(), &serde_json::json!([]), &Value::Null));
+    let rows: Value = serde_json::from_str(&fs::read_to_string(format!("{dir}/rows.json")).unwrap()).unwrap();
+    assert_eq!((&rows["rows"], &rows["sum"]), (&serde_json::json!([first, second]), sum));
+    is_a_page_of_its_own(&fs::read_to_string(format!("{dir}/report.html")).unwrap(), first["hash"].as_str().unwrap());
+}
+
+/// Rules U5 and U30.
+#[test]
+fn a_signal_ends_it_while_all_threads_are_at_work() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let mut running = Running::start(&["sim", "acceptance", "--nodes", "1000", "-v"]);
+        running.word_with("took");
+        let begun = Instant::now();
+        running.end_by(signal).ended(1, &["interrupted; ", "worlds had been run"]);
+        assert!(begun.elapsed() < Duration::from_secs(1), "{signal}: {:?}", begun.elapsed());
+    }
+}
+
+/// Rules U30 and U32.
+#[test]
+fn whoever_ends_it_is_told_how_many_worlds_had_been_run_and_no_folder_is_left() {
+    let folder = Folder::new();
+    let dir = folder.file("report");
+    let args = ["sim", "acceptance", "--nodes", "2000", "--timeout", "0.2", "--report", &dir];
+    run(&args, b"").failed(1, &["gave up after 0.2 s", "of 100 worlds had been run"]);
+    assert!(folder.names().is_empty(), "{:?}", folder.names());
+    let file = folder.with("file", "theirs");
+    run(&["sim", "swarm", "--report", &file], b"").failed(1, &[&file, "cannot be made"]);
+    run(&["sim", "swarm", "--report", "/proc/report"], b"").failed(1, &["/proc/report", "cannot be made"]);
+}
