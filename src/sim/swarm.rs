@@ -320,6 +320,8 @@ impl SmallWorld {
 
     fn finish(mut self) -> SwarmRun {
         let recall = self.recall();
+        // The last of these lookups may take as long as any operation.
+        self.world.run_for(LONGEST_OPERATION);
         self.hear();
         for begun in self.begun.iter().filter(|begun| !begun.is_lost && begun.ends != 1) {
             self.complaints.push(format!("operation {} has ended {} times", begun.tag, begun.ends));
