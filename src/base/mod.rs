@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod list;
 pub(crate) mod lru;
 pub(crate) mod order;
+pub(crate) mod planted;
 pub(crate) mod rate;
 pub(crate) mod ring;
 pub(crate) mod rng;

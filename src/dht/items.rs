@@ -23,6 +23,7 @@ use crate::base::arena::{Arena, Block, Chain};
 use crate::base::list::List;
 use crate::base::lru::{Lru, LruLink};
 use crate::base::order::{Order, OrderPlace, Ordered};
+use crate::base::planted::{Bug, planted};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::ServerConfig;
 use crate::krpc::endpoint::{Endpoint, Network};
@@ -265,6 +266,9 @@ impl<'s> Items<'s> {
     /// Removes every item whose lifetime is over.
     pub fn sweep(&mut self, now: Instant) {
         self.latest = self.latest.max(now);
+        if planted(Bug::ExpiredServed) {
+            return;
+        }
         while let Some(oldest) = self.recency.oldest().filter(|&oldest| self.expires_at(oldest) <= self.latest) {
             self.remove(oldest);
         }
@@ -272,7 +276,8 @@ impl<'s> Items<'s> {
 
     /// When the next lifetime is over.
     pub fn sweep_at(&self) -> Option<Instant> {
-        self.recency.oldest().map(|oldest| self.expires_at(oldest))
+        let oldest = self.recency.oldest().filter(|_| !planted(Bug::ExpiredServed));
+        oldest.map(|oldest| self.expires_at(oldest))
     }
 
     fn put_new(&mut self, own: &Id, put: &Put<'_>, verify: impl FnOnce() -> bool) -> PutOutcome {
@@ -308,7 +313,9 @@ impl<'s> Items<'s> {
             return PutOutcome::CasMismatch;
         }
         let newer = mutable.seq > held.seq;
-        if !newer && (mutable.seq < held.seq || !self.arena.eq(held.value, put.item.value)) {
+        if !newer
+            && (mutable.seq < held.seq || planted(Bug::IdenticalRefused) || !self.arena.eq(held.value, put.item.value))
+        {
             return PutOutcome::SeqTooOld;
         }
         if !newer {

@@ -5,6 +5,7 @@
 //! charged, and only a check now and then asks whether the line is back. What single contacts did is in their
 //! [`AnswerHistory`](crate::dht::contact::AnswerHistory)s.
 
+use crate::base::planted::{Bug, planted};
 use crate::base::time::{Duration, Instant};
 use crate::krpc::endpoint::Endpoint;
 
@@ -34,6 +35,9 @@ struct Suspicion {
 impl Outage {
     /// A contact did not answer. Whether that is to be charged to it: false while the link is suspected.
     pub fn on_failure(&mut self, now: Instant, contact: &Endpoint) -> bool {
+        if planted(Bug::OutageCharged) {
+            return true;
+        }
         if self.is_suspected(now) {
             return false;
         }

@@ -24,6 +24,7 @@ use arrayvec::ArrayVec;
 use crate::base::list::List;
 use crate::base::lru::{Lru, LruLink};
 use crate::base::order::{Order, OrderPlace, Ordered};
+use crate::base::planted::{Bug, planted};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::dht::command::PeerKind;
@@ -202,7 +203,8 @@ impl<'s> PeerStore<'s> {
         self.latest = self.latest.max(now.as_micros().div_ceil(1_000_000));
         let is_seed = kind == PeerKind::Seed;
         for held_as in [is_seed, !is_seed] {
-            if let Some((at, number)) = self.find(&PeerKey::new(info_hash, peer, held_as)) {
+            let held = self.find(&PeerKey::new(info_hash, peer, held_as));
+            if let Some((at, number)) = held.filter(|_| !planted(Bug::PeersTwice)) {
                 self.update(at, number, peer, is_seed);
                 return Announced::Updated;
             }

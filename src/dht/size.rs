@@ -10,6 +10,7 @@
 //!
 //! Everything is computed in integers that saturate: no id that anybody invents can make it overflow.
 
+use crate::base::planted::{Bug, planted};
 use crate::krpc::id::{Distance, Id};
 
 /// Nodes counted in lookups before the older half of the evidence is weighed down: about the last 50 lookups count.
@@ -52,7 +53,8 @@ impl LookupDensity {
         let (mut k, mut farthest) = (0u32, Distance::default());
         for id in nearest {
             k = k.saturating_add(1);
-            farthest = farthest.max(id.distance(target));
+            let is_first_of_all = planted(Bug::NearestTellsSize) && k > 1;
+            farthest = if is_first_of_all { farthest } else { farthest.max(id.distance(target)) };
         }
         if k < 2 {
             return;

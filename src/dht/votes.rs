@@ -9,6 +9,7 @@
 //! Only the `ip` of a reply that matches one of our queries is a vote; that is the caller's part.
 
 use crate::base::list::List;
+use crate::base::planted::{Bug, planted};
 use crate::base::time::{Instant, seconds};
 use crate::krpc::endpoint::{Endpoint, Network};
 
@@ -57,7 +58,8 @@ impl<'s> Votes<'s> {
         let at = seconds(now);
         self.forget_old(at);
         self.cast(Vote { party: self.party(&reporter), at, addr });
-        let (winner, votes) = self.majority(|_| true, |vote| vote.addr.with_port(0))?;
+        let winner = self.majority(|_| true, |vote| vote.addr.with_port(0));
+        let (winner, votes) = if planted(Bug::OneVoteDecides) { (addr.with_port(0), 1) } else { winner? };
         let of_winner = |vote: &Vote| vote.addr.same_ip(&winner);
         let port = match self.majority(of_winner, |vote| vote.addr) {
             Some((addr, _)) => addr.port(),

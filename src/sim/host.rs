@@ -32,6 +32,8 @@ pub(super) struct Host {
     deadline: Option<Instant>,
     /// The earliest time at which it will be woken in any case.
     planned: Option<Instant>,
+    /// When it was woken last and did nothing, and how often that was in a row, a millisecond apart at most.
+    idle: (Instant, u32),
 }
 
 /// How a host's clock differs from the time of the world.
@@ -54,7 +56,14 @@ impl HostClock {
 
 impl Host {
     pub(super) fn new(mind: Mind) -> Self {
-        Host { mind, news: Vec::new(), clock: HostClock::default(), deadline: None, planned: None }
+        Host {
+            mind,
+            news: Vec::new(),
+            clock: HostClock::default(),
+            deadline: None,
+            planned: None,
+            idle: (Instant::ZERO, 0),
+        }
     }
 
     pub(super) fn mind(&self) -> &Mind {
@@ -102,6 +111,14 @@ impl Host {
         let at = self.deadline.filter(|at| self.planned.is_none_or(|planned| planned > *at))?;
         self.planned = Some(at);
         Some(at)
+    }
+
+    /// It was woken and did something or nothing; how often in a row that was nothing, a millisecond apart at most.
+    pub(super) fn on_woken(&mut self, now: Instant, is_idle: bool) -> u32 {
+        let (before, many) = self.idle;
+        let is_in_a_row = is_idle && now.since(before) <= Duration::from_millis(1);
+        self.idle = (now, if is_in_a_row { many + 1 } else { 0 });
+        self.idle.1
     }
 
     /// A planned time has come: whether it is to be woken, and what is to be planned instead.

@@ -57,6 +57,8 @@ mod remote;
 pub mod swarm;
 mod world;
 
+#[cfg(planted)]
+pub use crate::base::planted::{Bug, plant};
 pub use addresses::{Prefix, random_endpoint};
 pub use adversary::{Adversary, Malice};
 pub use application::SimSocket;

@@ -28,6 +28,8 @@ use crate::sim::paths::{HostId, LineFault, Paths, Site, Traffic};
 
 /// Outputs of one drain that are too many: a drain ends.
 const ENDLESS: usize = 100_000;
+/// Wakes in a row, a millisecond apart at most and with nothing to do, that are too many: what was served is not due.
+const RESTLESS: u32 = 200;
 
 /// What happens next.
 #[derive(Clone, Copy, Debug)]
@@ -309,18 +311,23 @@ impl World {
         let now = self.hosts[host.index()].read(self.now);
         if let Mind::Node(node) = self.host(host).mind_mut() {
             node.handle_input(now, input);
-            self.drain(host);
+            let outputs = self.drain(host);
+            if matches!(input, Input::Timeout) {
+                let now = self.now;
+                let idle = self.host(host).on_woken(now, outputs == 1);
+                assert!(idle < RESTLESS, "host {} wakes up each millisecond for nothing", host.index());
+            }
         }
     }
 
-    /// Drains a node: what it sends gets under way, and what it tells is kept.
-    fn drain(&mut self, host: HostId) {
+    /// Drains a node: what it sends gets under way, and what it tells is kept. How many outputs there were.
+    fn drain(&mut self, host: HostId) -> usize {
         let mut buf: Buffer = [0; 1500];
         let mut new_id = None;
         let mut outputs = 0;
         let deadline = loop {
             let World { hosts, paths, course, rng, now, outputs: hash, .. } = self;
-            let Mind::Node(node) = hosts[host.index()].mind_mut() else { return };
+            let Mind::Node(node) = hosts[host.index()].mind_mut() else { return outputs };
             let output = node.poll_output(&mut buf);
             if let Some(hash) = hash {
                 hash.add(&output);
@@ -332,7 +339,7 @@ impl World {
                     let fly = |at, place| course.add(at, Happening::Arrival(place));
                     if !paths.send((*now, rng), host, to, payload, fly) {
                         let read = hosts[host.index()].read(*now);
-                        let Mind::Node(node) = hosts[host.index()].mind_mut() else { return };
+                        let Mind::Node(node) = hosts[host.index()].mind_mut() else { return outputs };
                         node.handle_input(read, Input::SendFailed { link, to });
                     }
                 }
@@ -355,6 +362,7 @@ impl World {
         if self.recount_every > 0 && self.drains.is_multiple_of(self.recount_every) {
             self.recount(host);
         }
+        outputs
     }
 
     #[cfg(debug_assertions)]
@@ -441,6 +449,11 @@ impl World {
     #[must_use]
     pub fn bans_of(&self, host: HostId) -> u64 {
         self.paths.bans_of(host)
+    }
+
+    /// Whether a host is up.
+    pub(super) fn is_up(&self, host: HostId) -> bool {
+        self.paths.is_up(host)
     }
 
     /// A node of ours.

@@ -2,6 +2,8 @@
 
 mod acceptance;
 mod own_loop;
+#[cfg(planted)]
+mod planted;
 mod remotes;
 mod small;
 mod worlds;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::base::planted::{Bug, planted};
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::{Distance, Id};
 use crate::krpc::message::MAX_TOKEN;
@@ -130,6 +131,7 @@ pub struct Offer {
 pub(super) fn site_of(node: &Endpoint) -> u64 {
     match node.family() {
         Family::V4 => node.network(),
+        Family::V6 if planted(Bug::EachSubnetCounts) => node.network(),
         Family::V6 => node.network() >> 16,
     }
 }

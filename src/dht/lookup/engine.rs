@@ -5,6 +5,7 @@ use super::candidate::{
 };
 use super::rules::Rules;
 use super::survey::{Standing, WindowSurvey};
+use crate::base::planted::{Bug, planted, unseeded};
 use crate::base::time::{Duration, Instant};
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::{Distance, Id};
@@ -199,6 +200,7 @@ impl Lookup {
             return Next::Report;
         }
         let width = match self.phase {
+            LookupPhase::Converge if planted(Bug::NeverConverges) => usize::MAX,
             LookupPhase::Converge => usize::from(rules.config.k),
             LookupPhase::ConvergeWidely | LookupPhase::Store => usize::from(rules.config.replicas),
         };
@@ -267,6 +269,7 @@ impl Lookup {
             match standing {
                 Standing::ToAsk if self.in_flight[c.class as usize] >= rules.slots(c.class) => view.busy = true,
                 Standing::ToAsk if c.class == Class::Unverified && !unverified_allowed => view.throttled = true,
+                Standing::ToAsk if planted(Bug::OrderNotReplayed) && unseeded() => view.askable = Some(place),
                 Standing::ToAsk => view.askable = view.askable.or(Some(place)),
                 Standing::Awaited => view.busy = true,
                 Standing::ToStore if self.waits_for_others(c) => {}
@@ -537,7 +540,7 @@ impl Lookup {
                         | CandidateState::Storing
                         | CandidateState::Stored
                         | CandidateState::Refused
-                )
+                ) || planted(Bug::FailedAmongClosest) && c.state == CandidateState::Failed
             })
             .map(move |c| (Id(c.distance.0).distance(&target).into(), c.endpoint))
     }
@@ -556,7 +559,7 @@ impl Lookup {
 
     fn free_slot(&mut self, class: Class) {
         let slots = &mut self.in_flight[class as usize];
-        *slots = slots.saturating_sub(1);
+        *slots = slots.saturating_sub(u8::from(!planted(Bug::NoPlaceFreed)));
     }
 
     /// Recounts everything that has to hold. `asked` and `storing` say whether a query of that kind to a candidate is

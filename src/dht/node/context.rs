@@ -1,5 +1,6 @@
 //! What the node hands to each of its parts: the configuration, the time, randomness, and where they count and trace.
 
+use crate::base::planted::{Bug, planted};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
@@ -37,7 +38,11 @@ impl<'s> Context<'s> {
     /// The caller's clock says `reading`. Time goes on by what it stepped forward: a step back costs that step and
     /// nothing more, a leap forward what a long sleep costs.
     pub(super) fn advance(&mut self, reading: Instant) -> Instant {
-        self.now += reading.since(self.reading).min(LONGEST_STEP);
+        if planted(Bug::ClockStandsStill) {
+            self.now = self.now.max(reading);
+        } else {
+            self.now += reading.since(self.reading).min(LONGEST_STEP);
+        }
         self.reading = reading;
         self.now
     }

@@ -4,6 +4,7 @@
 //! bootstrap. It sends nothing itself.
 
 use crate::base::list::{List, SmallList};
+use crate::base::planted::{Bug, planted};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::dht::capacity::MAX_LINKS;
@@ -156,7 +157,8 @@ impl<'s> Link<'s> {
 
     /// Whether the node that answered a query is the one that was asked, and not ourselves.
     pub(super) fn is_expected(&self, open: &Open, answered: &Id) -> bool {
-        open.id.is_none_or(|id| id == *answered) && answered != self.table.own()
+        let is_who_was_asked = |id| id == *answered || planted(Bug::AnyIdTaken);
+        open.id.is_none_or(is_who_was_asked) && answered != self.table.own()
     }
 
     /// A query was answered; whether that made a new contact.
@@ -185,7 +187,7 @@ impl<'s> Link<'s> {
             self.outage.on_success(now);
         }
         let Some(id) = open.id else { return false };
-        if failure == QueryFailure::Ours {
+        if failure == QueryFailure::Ours && !planted(Bug::SendFailureCharged) {
             return false;
         }
         // Only who answered before can bear witness: a referral that leads nowhere says nothing about our link.
@@ -254,7 +256,7 @@ impl<'s> Link<'s> {
     /// An operation ended and the table is still empty: the next bootstrap is planned, later and later while that is
     /// futile.
     pub(super) fn plan_bootstrap(&mut self, now: Instant) {
-        if self.table.is_empty() && self.bootstrap_at.is_none() {
+        if self.table.is_empty() && self.bootstrap_at.is_none() && !planted(Bug::BootstrapOnce) {
             let wait = Duration::from_secs(1 << self.futile.min(5));
             self.futile = self.futile.saturating_add(1);
             self.bootstrap_at = Some(now + wait);

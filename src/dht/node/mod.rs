@@ -42,6 +42,7 @@ pub use timer::Timer;
 
 use crate::base::deadlines::Deadlines;
 use crate::base::error::ConfigError;
+use crate::base::planted::{Bug, planted};
 use crate::base::ring::Ring;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
@@ -259,6 +260,9 @@ impl<'s> Node<'s> {
 
     fn on_response(&mut self, link: LinkId, from: Endpoint, response: &Response<'_>) {
         let Some(index) = self.rpc.find(response.tid, &from, link) else {
+            if let (true, Some(at)) = (planted(Bug::UnaskedVerifies), self.links.get_mut(link)) {
+                at.on_answer(self.cx.now(), &response.id, from, Duration::ZERO);
+            }
             return self.cx.drop(DropReason::Unsolicited);
         };
         let (Some(open), Some(at)) = (self.rpc.query(index), self.links.get_mut(link)) else { return };

@@ -5,6 +5,7 @@
 //! caller's to tell.
 
 use crate::base::deadlines::Deadlines;
+use crate::base::planted::{Bug, planted};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
 use crate::dht::contact::AnswerHistory;
@@ -143,7 +144,8 @@ impl<'s> Rpc<'s> {
 
     /// The open query that a message with this transaction id answers.
     pub(super) fn find(&self, tid: &[u8], from: &Endpoint, link: LinkId) -> Option<u16> {
-        self.transactions.find(tid, from, link)
+        let is_late = |index: &u16| self.query(*index).is_some_and(|open| open.late);
+        self.transactions.find(tid, from, link).filter(|index| !(planted(Bug::LateDropped) && is_late(index)))
     }
 
     /// Whether this is the transaction id of a query to an address of which no id was expected.

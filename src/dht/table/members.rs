@@ -8,6 +8,7 @@ use super::contacts::Contacts;
 use super::id_changes::{IdChange, IdChanges};
 use super::newcomers::Newcomer;
 use crate::base::list::List;
+use crate::base::planted::{Bug, planted};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{K, TableConfig};
 use crate::dht::contact::{Contact, Health};
@@ -304,7 +305,7 @@ impl<'s> Members<'s> {
     pub(super) fn place_for(&self, bucket: usize) -> Place {
         let given_up = if self.buckets.is_full(bucket) {
             let bad = |index: &usize| self.contacts.all().get(*index).is_some_and(|c| c.history().is_bad());
-            self.worst(bucket).filter(bad)
+            self.worst(bucket).filter(|index| bad(index) || planted(Bug::EvictsLive))
         } else if self.len() < self.capacity() {
             return Place::Free;
         } else {

@@ -8,6 +8,7 @@ use super::members::{Members, Place};
 use super::newcomers::{Newcomer, Newcomers};
 use super::upkeep::Schedule;
 use crate::base::list::List;
+use crate::base::planted::{Bug, planted};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant, seconds, seconds_up};
 use crate::dht::config::TableConfig;
@@ -139,15 +140,29 @@ impl<'s> Table<'s> {
                     }
                     Seen::Contact
                 }
+                _ if planted(Bug::QueryRebinds) => self.rebind(now, id, from),
                 _ => Seen::Ignored,
             },
+            None if planted(Bug::QueryVerifies) => self.rebind(now, id, from),
             None => self.wait(now, id, from, self.members.config().newcomer_delay),
         }
     }
 
     /// A node that we asked named this one. Whether it waits to be checked now.
     pub fn offer(&mut self, now: Instant, id: &Id, endpoint: Endpoint) -> bool {
+        if planted(Bug::NamingRebinds) && self.members.search(id).is_some() {
+            self.rebind(now, id, endpoint);
+        }
         self.members.search(id).is_none() && self.wait(now, id, endpoint, Duration::ZERO) == Seen::Waiting
+    }
+
+    /// What some bugs do: whoever is told of becomes a contact there.
+    fn rebind(&mut self, now: Instant, id: &Id, endpoint: Endpoint) -> Seen {
+        if let Some(index) = self.members.search(id) {
+            self.remove(now, index);
+        }
+        self.admit(now, id, endpoint, None, None);
+        Seen::Contact
     }
 
     /// Lets a node wait for `delay` and then for its check, if its bucket has a place to wait in.
@@ -226,7 +241,7 @@ impl<'s> Table<'s> {
         }
         let bucket = self.members.bucket_of(id);
         let rivals = self.members.rivals(id, &from, same_id);
-        if let Some(index) = rivals.same_endpoint() {
+        if let Some(index) = rivals.same_endpoint().filter(|_| !planted(Bug::IdChangeKept)) {
             self.remove(now, index);
             self.members.on_id_change(now, from);
             return Admission::IdChanged;

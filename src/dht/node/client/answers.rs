@@ -1,5 +1,6 @@
 //! What an answer is worth to the operation that asked: values that are genuine and new, peers, filters, samples.
 
+use crate::base::planted::{Bug, planted};
 use crate::base::slab::SlabKey;
 use crate::base::time::Duration;
 use crate::dht::command::Freshness;
@@ -65,8 +66,8 @@ impl Arrival<'_, '_> {
 /// Ends a get that has what it wants. One that wants more copies of it asks everybody who may hold one (L17).
 fn end_with(operation: &mut OperationState, payload: &Payload, freshness: Freshness) {
     let enough = match freshness {
-        Freshness::Newest => return,
-        Freshness::First => 1,
+        Freshness::Newest if !planted(Bug::FirstIsNewest) => return,
+        Freshness::Newest | Freshness::First => 1,
         Freshness::Copies(copies) => copies.max(1),
     };
     if payload.copies() >= enough {
@@ -116,7 +117,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
             return;
         }
         self.cx.stats_mut().verifications += 1;
-        if !payload.is_genuine(&version, value) {
+        if !payload.is_genuine(&version, value) && !planted(Bug::UnsignedTaken) {
             return operation.on_invalid();
         }
         payload.set_best(&version, value);
@@ -130,6 +131,9 @@ impl Delivery<'_, '_, '_, '_, '_> {
         let Response { id, value, seq, .. } = *self.answer.response;
         let Some((operation, window, payload)) = active.storing() else { return };
         let (mut counts, is_same) = (cas.is_none(), payload.is_same(value, seq));
+        if planted(Bug::ClaimSteers) && cas.is_some_and(|expected| seq.is_some_and(|seq| seq > expected)) {
+            operation.lookup_mut().on_superseded();
+        }
         if let Some((version, value)) = self.answer.version()
             && version.key == payload.key()
         {

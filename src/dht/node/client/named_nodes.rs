@@ -2,6 +2,7 @@
 
 use arrayvec::ArrayVec;
 
+use crate::base::planted::{Bug, planted};
 use crate::dht::lookup::{Class, Offer, SHARE};
 use crate::dht::node::client::operation::Active;
 use crate::dht::node::context::Context;
@@ -38,6 +39,9 @@ pub(super) fn offer(
             let (class, secure) = (link.class_of(now, &id, &endpoint), id.is_secure_for(endpoint.ip()));
             active.offer(network, Offer { id, endpoint, class, hops, secure });
         }
+    }
+    if let (true, Some(link)) = (planted(Bug::NamingRebinds), links.get_mut(open.link)) {
+        for_each_node(response, family, SHARE, |id, endpoint| link.offer(now, &id, endpoint));
     }
     for (_, other) in links.iter_mut().filter(|(_, link)| link.family() != family) {
         for_each_node(response, other.family(), SHARE, |id, endpoint| other.offer(now, &id, endpoint));

@@ -9,6 +9,7 @@
 
 use crate::base::deadlines::Deadlines;
 use crate::base::list::List;
+use crate::base::planted::{Bug, planted};
 use crate::base::slab::{Slab, SlabEntry, SlabKey};
 use crate::base::time::Instant;
 use crate::dht::capacity::MAX_LINKS;
@@ -282,7 +283,8 @@ impl<'s> Operations<'s> {
             Reason::Hit => 3,
             Reason::Cancelled => 4,
         };
-        self.parts(first).filter_map(|(_, part)| part.ended()).chain([least]).max_by_key(rank).unwrap_or(least)
+        let reason = self.parts(first).filter_map(|(_, part)| part.ended()).chain([least]).max_by_key(rank);
+        reason.filter(|reason| !planted(Bug::DeadlineIsExhausted) || *reason != Reason::Deadline).unwrap_or(least)
     }
 
     /// What the user is told of all answers together, once, before the end.
@@ -342,7 +344,7 @@ impl<'s> Operations<'s> {
     /// at a time, so who has got the budget may then wait for a place.
     pub(super) fn let_in(&mut self, has_place: bool, has_budget: impl Fn() -> bool) -> bool {
         let is_free = |queue| match queue {
-            Queue::Blocked => has_place,
+            Queue::Blocked => has_place && !planted(Bug::NeverLetIn),
             Queue::Held => has_budget(),
             _ => self.first(Queue::New).is_none(),
         };

@@ -5,6 +5,7 @@
 //! before anything is looked up, and so is how long the rest of the reply is: what does not fit is never made. So a
 //! reply that is cut costs less than the same one whole.
 
+use crate::base::planted::{Bug, planted};
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
 use crate::dht::config::{Config, K, LARGEST_REPLY, MAX_SAMPLES, SAMPLES};
@@ -399,6 +400,7 @@ fn closest(
     let (link, to) = reply.destination();
     let Some(table) = sources.links.table_of(link, family) else { return 0 };
     let mut len = 0;
+    let target = if planted(Bug::NamesOwnNeighbours) { table.own() } else { target };
     table.closest(target, Some(&to), most, |contact| {
         len += compact::put_node(&mut out[len..], contact.id(), &contact.endpoint());
     });

@@ -1,0 +1,237 @@
+//! The end of a small world: it is calm, everybody is found, and what is stored now is found too.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::begun::{Aim, Begun};
+use super::{Ordeal, SmallWorld, SwarmRun};
+use crate::base::time::Duration;
+use crate::dht::outcome::{Outcome, Reason};
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+use crate::krpc::item::Item;
+use crate::sim::addresses::random_endpoint;
+use crate::sim::faults::Faults;
+use crate::sim::news::Told;
+use crate::sim::paths::{HostId, LineFault};
+
+/// How long a world is calm before it is judged, and how long it is looked at then.
+const CALM: Duration = Duration::from_secs(3 * 60);
+const LOOKED_AT: Duration = Duration::from_secs(3 * 60);
+/// Time for one operation.
+const STEP: Duration = Duration::from_secs(30);
+/// Keys of what is stored in the end.
+const KEYS: [u8; 4] = [200, 201, 202, 203];
+/// How long one line carries nothing in the end.
+const OUTAGE: Duration = Duration::from_secs(5 * 60);
+
+impl SmallWorld {
+    pub(super) fn calm(&mut self) {
+        self.world.set_faults(Faults::WORLD);
+        for host in self.hosts.clone() {
+            self.world.set_part(host, 0);
+            self.world.set_line_fault(host, None);
+        }
+        self.absent.iter_mut().for_each(|(until, _)| *until = self.world.now());
+        self.return_of_the_absent();
+        self.world.run_for(CALM);
+        self.hear();
+        let sent = self.world.traffic().sent;
+        self.world.run_for(LOOKED_AT);
+        self.hear();
+        let rate = (self.world.traffic().sent - sent) as f64 / LOOKED_AT.as_secs_f64() / self.hosts.len() as f64;
+        let beliefs = self.look();
+        let size = beliefs.median_size() as f64 / (self.hosts.len() + self.adversaries.len()) as f64;
+        let gone = beliefs.gone() as f64 / beliefs.contacts().max(1) as f64;
+        self.expect(rate < 1.0, format!("{rate:.2} datagrams a second from each node"));
+        self.expect(beliefs.lonely() <= 2, format!("{} nodes know nobody", beliefs.lonely()));
+        self.expect(gone < 0.15, format!("{gone:.2} of all contacts are gone"));
+        self.expect((0.15..2.0).contains(&size), format!("as nodes have it there are {size:.2} times as many"));
+    }
+
+    pub(super) fn expect(&mut self, holds: bool, complaint: String) {
+        self.complaints.extend((!holds).then_some(complaint));
+    }
+
+    pub(super) fn finish(mut self) -> SwarmRun {
+        let before = self.look();
+        let (recall, queries) = self.recall();
+        self.newcomer();
+        self.many_at_once();
+        let lost = before.lost_until(&self.look());
+        self.expect(lost < 55, format!("{lost} contacts that answered are contacts no more"));
+        self.store();
+        self.outage();
+        self.world.run_for(super::LONGEST_OPERATION);
+        self.hear();
+        let now = self.world.now();
+        self.complaints.extend(self.begun.iter().filter_map(|begun| begun.complaint(now, Duration::ZERO)));
+        let operations = self.begun.iter().filter(|begun| !begun.is_lost()).count() as u32;
+        SwarmRun {
+            seed: self.seed,
+            nodes: self.hosts.len(),
+            ordeals: self.ordeals,
+            operations,
+            sent: self.world.traffic().sent,
+            recall,
+            queries,
+            hash: self.world.outputs_hash().unwrap_or_default(),
+            complaints: self.complaints,
+        }
+    }
+
+    fn outcome(&self, host: HostId, tag: u64) -> Outcome {
+        self.began(host, tag).and_then(Begun::outcome).copied().unwrap_or_default()
+    }
+
+    fn began(&self, host: HostId, tag: u64) -> Option<&Begun> {
+        self.begun.iter().find(|begun| begun.is(host, tag))
+    }
+
+    /// Whether users wait as long as they usually do.
+    fn is_patient(&self) -> bool {
+        self.config.lookup.deadline >= STEP
+    }
+
+    /// Eight nodes look for eight targets: which part of the nearest that can be reached they find, and with how many
+    /// queries.
+    fn recall(&mut self) -> (f64, f64) {
+        let (mut found, mut wanted, mut queries) = (0, 0, 0);
+        for i in 0..8 {
+            let (host, target) = (self.hosts[3 * i], Id([i as u8 * 31; 20]));
+            let tag = self.begin(host, Aim::Nodes, |node, now, tag| node.lookup(now, tag, target).is_ok());
+            self.world.run_for(Duration::from_millis(3_750));
+            self.hear();
+            let near = self.nearest(host, &target);
+            let nodes = self.began(host, tag).map_or(&[][..], Begun::nodes);
+            wanted += near.len();
+            found += near.iter().filter(|near| nodes.contains(near)).count();
+            queries += self.outcome(host, tag).queried;
+        }
+        let (recall, queries) = (found as f64 / wanted.max(1) as f64, f64::from(queries) / 8.0);
+        self.expect(recall > 0.4 || !self.is_patient(), format!("{recall:.2} of the nearest nodes were found"));
+        self.expect(queries < 19.0, format!("{queries:.1} queries for one lookup"));
+        (recall, queries)
+    }
+
+    /// Somebody new asks one of them, and looks for what is far from it as soon as it has answered.
+    fn newcomer(&mut self) {
+        let (mut found, mut wanted) = (0, 0);
+        for i in 0..6_u8 {
+            let (family, target) = (self.world.site(self.hosts[0]).endpoint.family(), Id([40 * i; 20]));
+            let endpoint = random_endpoint(family, &mut self.rng);
+            let site = self.place(endpoint, true);
+            let mut config = self.config.clone();
+            config.read_only = true;
+            let Ok(host) = self.world.add_node(&config, site) else { continue };
+            self.mute.push(host);
+            let through = [self.world.site(self.hosts[usize::from(i % 4)]).endpoint];
+            self.world.call(host, |node, now| node.bootstrap(now, 0, &through).is_ok());
+            self.world.run_for(Duration::from_millis(300));
+            self.world.call(host, |node, now| node.lookup(now, 1, target).is_ok());
+            self.world.run_for(STEP);
+            let near = self.nearest(host, &target);
+            let nodes = self.world.take_news(host).into_iter().filter_map(|news| match news.what {
+                Told::Nodes(nodes) if news.tag == 1 => Some(nodes),
+                _ => None,
+            });
+            let nodes: Vec<_> = nodes.flatten().map(|(_, endpoint)| endpoint).collect();
+            wanted += near.len();
+            found += near.iter().filter(|near| nodes.contains(near)).count();
+        }
+        let recall = found as f64 / wanted.max(1) as f64;
+        self.expect(recall > 0.4 || !self.is_patient(), format!("who is new found {recall:.2} of the nearest nodes"));
+    }
+
+    /// Of the eight nearest to a target that a host can reach, those that are honest.
+    fn nearest(&self, host: HostId, target: &Id) -> Vec<Endpoint> {
+        let oracle = self.world.oracle();
+        let is_honest = |near: &HostId| oracle.known(*near).is_some_and(|known| !known.is_adversary);
+        let near = oracle.closest(target, 9 + self.mute.len()).into_iter();
+        let near = near.filter(|near| *near != host && !self.mute.contains(near)).take(8).filter(is_honest);
+        near.map(|near| self.world.site(near).endpoint).collect()
+    }
+
+    /// How often nodes have refused something.
+    fn refusals(&self) -> u64 {
+        self.hosts.iter().filter_map(|host| self.world.node(*host)).map(|node| node.stats().refused).sum()
+    }
+
+    /// One stores; the world is divided, and in one half another replaces what was stored and stores it again. When the
+    /// world is whole, the newer version is found.
+    fn store(&mut self) {
+        let value = "5:val99";
+        let store = |world: &mut Self, i: usize, seq, cas| {
+            let host = world.hosts[i];
+            let tags = KEYS.map(|key| world.put(host, &[key; 32], value, seq, cas));
+            world.world.run_for(STEP);
+            world.hear();
+            tags.map(|tag| world.outcome(host, tag).stored.all).into_iter().min()
+        };
+        let first = store(self, 1, 1, None);
+        for host in self.hosts.clone().into_iter().skip(4).step_by(2) {
+            self.world.set_part(host, 1);
+        }
+        let second = store(self, 2, 2, Some(1));
+        let refusals = self.refusals();
+        let again = store(self, 3, 2, None);
+        let refusals = self.refusals() - refusals;
+        self.hosts.clone().into_iter().for_each(|host| self.world.set_part(host, 0));
+        let host = self.hosts[0];
+        let tags = KEYS.map(|key| self.get(host, &[key; 32], value.into()));
+        self.world.run_for(STEP);
+        self.hear();
+        let seqs = tags.map(|tag| self.began(host, tag).and_then(Begun::seq));
+        let copies = [first, second, again].map(Option::unwrap_or_default);
+        if self.is_patient() {
+            self.expect(!copies.contains(&0), format!("{copies:?} copies in a calm world"));
+            self.expect(seqs == [Some(2); 4], format!("the newest versions are 2, {seqs:?} were found"));
+        }
+        let is_disturbed = self.has(Ordeal::Forgery);
+        self.expect(refusals == 0 || is_disturbed, format!("{refusals} refused what they hold"));
+    }
+
+    /// Some begin as much at once as they have places for: each of it comes to its end before its time.
+    fn many_at_once(&mut self) {
+        let first = self.begun.len();
+        for (i, number) in (0..8).flat_map(|i| (0..4).map(move |number| (i, 4 * i as u32 + number))) {
+            let value = format!("6:end{number:03}");
+            let aim = Aim::Put { target: Item::immutable_target(value.as_bytes()), seq: 0 };
+            let host = self.hosts[2 * i];
+            self.begin(host, aim, |node, now, tag| node.put_immutable(now, tag, value.as_bytes()).is_ok());
+        }
+        self.world.run_for(Duration::from_secs(31));
+        self.hear();
+        let outcomes = self.begun[first..].iter().filter_map(Begun::outcome);
+        let late = outcomes.filter(|outcome| outcome.reason == Reason::Deadline).count();
+        self.expect(late == 0 || !self.is_patient(), format!("{late} of 32 operations have ended by their deadline"));
+    }
+
+    /// The lines of some carry nothing for a while. Whoever is behind one knows others still, and reaches them when it
+    /// is mended.
+    fn outage(&mut self) {
+        let cut_off = [4, 8, 12, 16].map(|i| self.hosts[i]);
+        let contacts = |world: &Self| cut_off.map(|host| world.contacts_of(host));
+        let look = |world: &mut Self, host: HostId| {
+            world.begin(host, Aim::Nodes, |node, now, tag| node.lookup(now, tag, Id([3; 20])).is_ok())
+        };
+        let before = contacts(self);
+        cut_off.iter().for_each(|host| self.world.set_line_fault(*host, Some(LineFault::Silent)));
+        for _ in 0..OUTAGE.as_secs() / STEP.as_secs() {
+            cut_off.iter().for_each(|host| _ = look(self, *host));
+            self.world.run_for(STEP);
+            self.hear();
+        }
+        let left = contacts(self);
+        cut_off.iter().for_each(|host| self.world.set_line_fault(*host, None));
+        let tags = cut_off.map(|host| (host, look(self, host)));
+        self.world.run_for(STEP);
+        self.hear();
+        let answered = tags.map(|(host, tag)| self.outcome(host, tag).answered);
+        let is_kept = 6 * left.iter().sum::<usize>() >= before.iter().sum();
+        self.expect(is_kept, format!("of {before:?} contacts {left:?} outlast an outage"));
+        let heard = answered.iter().filter(|answered| **answered > 0).count();
+        self.expect(heard > 2, format!("{answered:?} have answered after an outage"));
+    }
+}
