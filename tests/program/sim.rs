@@ -125,7 +125,7 @@ fn whoever_ends_it_is_told_how_many_worlds_had_been_run_and_no_folder_is_left() 
     let folder = Folder::new();
     let dir = folder.file("report");
     let args = ["sim", "acceptance", "--nodes", "2000", "--timeout", "0.2", "--report", &dir];
-    run(&args, b"").failed(1, &["gave up after 0.2 s", " worlds had been run"]);
+    run(&args, b"").failed(1, &["gave up after 0.2 s", "worlds had been run"]);
     assert!(folder.names().is_empty(), "{:?}", folder.names());
     let file = folder.with("file", "theirs");
     run(&["sim", "swarm", "--report", &file], b"").failed(1, &[&file, "cannot be made"]);
