@@ -276,8 +276,10 @@ impl<'s> Items<'s> {
 
     /// When the next lifetime is over.
     pub fn sweep_at(&self) -> Option<Instant> {
-        let oldest = self.recency.oldest().filter(|_| !planted(Bug::ExpiredServed));
-        oldest.map(|oldest| self.expires_at(oldest))
+        if planted(Bug::ExpiredServed) {
+            return None;
+        }
+        self.recency.oldest().map(|oldest| self.expires_at(oldest))
     }
 
     fn put_new(&mut self, own: &Id, put: &Put<'_>, verify: impl FnOnce() -> bool) -> PutOutcome {

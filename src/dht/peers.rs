@@ -203,8 +203,9 @@ impl<'s> PeerStore<'s> {
         self.latest = self.latest.max(now.as_micros().div_ceil(1_000_000));
         let is_seed = kind == PeerKind::Seed;
         for held_as in [is_seed, !is_seed] {
-            let held = self.find(&PeerKey::new(info_hash, peer, held_as));
-            if let Some((at, number)) = held.filter(|_| !planted(Bug::PeersTwice)) {
+            if let Some((at, number)) = self.find(&PeerKey::new(info_hash, peer, held_as))
+                && !planted(Bug::PeersTwice)
+            {
                 self.update(at, number, peer, is_seed);
                 return Announced::Updated;
             }

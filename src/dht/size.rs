@@ -53,8 +53,9 @@ impl LookupDensity {
         let (mut k, mut farthest) = (0u32, Distance::default());
         for id in nearest {
             k = k.saturating_add(1);
-            let is_first_of_all = planted(Bug::NearestTellsSize) && k > 1;
-            farthest = if is_first_of_all { farthest } else { farthest.max(id.distance(target)) };
+            if !planted(Bug::NearestTellsSize) || k == 1 {
+                farthest = farthest.max(id.distance(target));
+            }
         }
         if k < 2 {
             return;

@@ -559,7 +559,7 @@ impl Lookup {
 
     fn free_slot(&mut self, class: Class) {
         let slots = &mut self.in_flight[class as usize];
-        *slots = slots.saturating_sub(u8::from(!planted(Bug::NoPlaceFreed)));
+        *slots = if planted(Bug::NoPlaceFreed) { *slots } else { slots.saturating_sub(1) };
     }
 
     /// Recounts everything that has to hold. `asked` and `storing` say whether a query of that kind to a candidate is

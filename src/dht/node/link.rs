@@ -157,8 +157,7 @@ impl<'s> Link<'s> {
 
     /// Whether the node that answered a query is the one that was asked, and not ourselves.
     pub(super) fn is_expected(&self, open: &Open, answered: &Id) -> bool {
-        let is_who_was_asked = |id| id == *answered || planted(Bug::AnyIdTaken);
-        open.id.is_none_or(is_who_was_asked) && answered != self.table.own()
+        open.id.is_none_or(|id| id == *answered || planted(Bug::AnyIdTaken)) && answered != self.table.own()
     }
 
     /// A query was answered; whether that made a new contact.

@@ -42,6 +42,7 @@ pub use timer::Timer;
 
 use crate::base::deadlines::Deadlines;
 use crate::base::error::ConfigError;
+#[cfg(planted)]
 use crate::base::planted::{Bug, planted};
 use crate::base::ring::Ring;
 use crate::base::rng::Rng;
@@ -260,6 +261,7 @@ impl<'s> Node<'s> {
 
     fn on_response(&mut self, link: LinkId, from: Endpoint, response: &Response<'_>) {
         let Some(index) = self.rpc.find(response.tid, &from, link) else {
+            #[cfg(planted)]
             if let (true, Some(at)) = (planted(Bug::UnaskedVerifies), self.links.get_mut(link)) {
                 at.on_answer(self.cx.now(), &response.id, from, Duration::ZERO);
             }

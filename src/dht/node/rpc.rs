@@ -144,8 +144,10 @@ impl<'s> Rpc<'s> {
 
     /// The open query that a message with this transaction id answers.
     pub(super) fn find(&self, tid: &[u8], from: &Endpoint, link: LinkId) -> Option<u16> {
-        let is_late = |index: &u16| self.query(*index).is_some_and(|open| open.late);
-        self.transactions.find(tid, from, link).filter(|index| !(planted(Bug::LateDropped) && is_late(index)))
+        if planted(Bug::LateDropped) {
+            return self.transactions.find(tid, from, link).filter(|index| self.query(*index).is_some_and(|q| !q.late));
+        }
+        self.transactions.find(tid, from, link)
     }
 
     /// Whether this is the transaction id of a query to an address of which no id was expected.

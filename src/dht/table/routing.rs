@@ -140,9 +140,11 @@ impl<'s> Table<'s> {
                     }
                     Seen::Contact
                 }
+                #[cfg(planted)]
                 _ if planted(Bug::QueryRebinds) => self.rebind(now, id, from),
                 _ => Seen::Ignored,
             },
+            #[cfg(planted)]
             None if planted(Bug::QueryVerifies) => self.rebind(now, id, from),
             None => self.wait(now, id, from, self.members.config().newcomer_delay),
         }
@@ -150,6 +152,7 @@ impl<'s> Table<'s> {
 
     /// A node that we asked named this one. Whether it waits to be checked now.
     pub fn offer(&mut self, now: Instant, id: &Id, endpoint: Endpoint) -> bool {
+        #[cfg(planted)]
         if planted(Bug::NamingRebinds) && self.members.search(id).is_some() {
             self.rebind(now, id, endpoint);
         }
@@ -157,6 +160,8 @@ impl<'s> Table<'s> {
     }
 
     /// What some bugs do: whoever is told of becomes a contact there.
+    // Not in other builds: `admit` is inlined where it has one caller, and another would cost flash if it never called.
+    #[cfg(planted)]
     fn rebind(&mut self, now: Instant, id: &Id, endpoint: Endpoint) -> Seen {
         if let Some(index) = self.members.search(id) {
             self.remove(now, index);

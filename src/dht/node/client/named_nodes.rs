@@ -2,6 +2,7 @@
 
 use arrayvec::ArrayVec;
 
+#[cfg(planted)]
 use crate::base::planted::{Bug, planted};
 use crate::dht::lookup::{Class, Offer, SHARE};
 use crate::dht::node::client::operation::Active;
@@ -40,6 +41,7 @@ pub(super) fn offer(
             active.offer(network, Offer { id, endpoint, class, hops, secure });
         }
     }
+    #[cfg(planted)]
     if let (true, Some(link)) = (planted(Bug::NamingRebinds), links.get_mut(open.link)) {
         for_each_node(response, family, SHARE, |id, endpoint| link.offer(now, &id, endpoint));
     }

@@ -462,8 +462,9 @@ impl<'a> Active<'a> {
     pub(super) fn on_error(&mut self, network: Network, stage: Stage, open: &Open, code: i64, first_of_network: bool) {
         if let (Stage::Store, Some(id)) = (stage, open.id) {
             // An identical put counts as stored, though the peer calls it too old, or no longer the one to be replaced.
-            let holds = matches!(code, 301 | 302) && self.operation.lookup.holds(&self.window, &id, &open.to);
-            if holds || planted(Bug::RefusedCounts) {
+            if matches!(code, 301 | 302) && self.operation.lookup.holds(&self.window, &id, &open.to)
+                || planted(Bug::RefusedCounts)
+            {
                 self.on_stored(network, open, &id, first_of_network);
             } else {
                 self.operation.lookup.on_refused(&mut self.window, &id, &open.to);

@@ -283,8 +283,11 @@ impl<'s> Operations<'s> {
             Reason::Hit => 3,
             Reason::Cancelled => 4,
         };
-        let reason = self.parts(first).filter_map(|(_, part)| part.ended()).chain([least]).max_by_key(rank);
-        reason.filter(|reason| !planted(Bug::DeadlineIsExhausted) || *reason != Reason::Deadline).unwrap_or(least)
+        if planted(Bug::DeadlineIsExhausted) {
+            let ends = self.parts(first).filter_map(|(_, part)| part.ended()).chain([least]);
+            return ends.filter(|end| *end != Reason::Deadline).max_by_key(rank).unwrap_or(least);
+        }
+        self.parts(first).filter_map(|(_, part)| part.ended()).chain([least]).max_by_key(rank).unwrap_or(least)
     }
 
     /// What the user is told of all answers together, once, before the end.
