@@ -3,8 +3,8 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::home::{join, reference};
-use super::tally::{Tally, Whose};
+use super::home::{both, join};
+use super::tally::Tally;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
 use crate::dht::outcome::Reason;
@@ -70,10 +70,6 @@ pub(super) fn many_keys(seed: u64, nodes: usize, tally: &mut Tally) {
             tally.count(12, whose, "eight", end.counted >= 8);
         }
     }
-}
-
-fn both() -> [(Whose, Config); 2] {
-    [(Whose::Ours, Config::default()), (Whose::Reference, reference())]
 }
 
 fn at_home(world: &mut World, config: &Config, remote: &[HostId]) -> HostId {

@@ -48,6 +48,11 @@ pub(super) fn reference() -> Config {
     config
 }
 
+/// Who is compared, and what each is made of.
+pub(super) fn both() -> [(Whose, Config); 2] {
+    [(Whose::Ours, Config::default()), (Whose::Reference, reference())]
+}
+
 impl Home {
     /// The world of a seed.
     pub(super) fn new(seed: u64, population: &Population, faults: Faults) -> Self {

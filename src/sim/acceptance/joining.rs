@@ -2,10 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::home::{Home, join, reference};
+use super::home::{Home, both, join};
 use super::tally::{Tally, Whose};
 use crate::base::time::Duration;
-use crate::dht::config::Config;
 use crate::dht::contact::SavedContact;
 use crate::dht::event::LinkId;
 use crate::krpc::endpoint::{Endpoint, Family};
@@ -37,7 +36,7 @@ enum Meanwhile {
 
 /// Row 10: one of four routers lives; and a line that is down for five minutes first.
 pub(super) fn cold(seed: u64, population: &Population, tally: &mut Tally) {
-    for (whose, config) in [(Whose::Ours, Config::default()), (Whose::Reference, reference())] {
+    for (whose, config) in both() {
         for is_down in [false, true] {
             let mut world = World::new(seed);
             world.set_faults(Faults::WORLD);
@@ -108,7 +107,7 @@ fn outage(home: &mut Home, (hours, meanwhile, fault): (u64, Meanwhile, LineFault
 
 /// Row 29: a node begins with two hundred saved contacts, of which some live, and nobody else.
 pub(super) fn restarts(seed: u64, population: &Population, tally: &mut Tally) {
-    for (whose, config) in [(Whose::Ours, Config::default()), (Whose::Reference, reference())] {
+    for (whose, config) in both() {
         for (percent, of) in [(5, "5"), (20, "20"), (100, "100")] {
             let mut world = World::new(seed);
             world.set_faults(Faults::WORLD);

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::home::{join, reference};
-use super::tally::{Tally, Whose};
+use super::home::{both, join};
+use super::tally::Tally;
 use crate::base::time::Duration;
 use crate::dht::config::Config;
 use crate::krpc::endpoint::{Endpoint, Family};
@@ -32,7 +32,7 @@ enum Does {
 pub(super) fn neighbours(seed: u64, population: &Population, tally: &mut Tally) {
     let talks = [1, 10, 60, 89, 300, 600].map(|seconds| Does::Talk(Duration::from_secs(seconds)));
     let moves = [Does::Restart(1), Does::Restart(2), Does::Restart(3), Does::Port, Does::Address];
-    for (whose, config) in [(Whose::Ours, Config::default()), (Whose::Reference, reference())] {
+    for (whose, config) in both() {
         for is_poor in [true, false] {
             for does in moves.into_iter().chain(talks) {
                 let took = one(seed, population, (&config, is_poor), does);

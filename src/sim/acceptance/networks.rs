@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::home::{join, reference};
+use super::home::{both, join};
 use super::tally::{Tally, Whose};
 use crate::base::time::Duration;
 use crate::dht::config::Config;
@@ -25,10 +25,6 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const HOSTS: usize = 250;
 /// Items that honest nodes have stored before.
 const ITEMS: usize = 200;
-
-fn both() -> [(Whose, Config); 2] {
-    [(Whose::Ours, Config::default()), (Whose::Reference, reference())]
-}
 
 /// Row 17: 15 % more nodes, each in a network of its own, come to us every five minutes for a day.
 pub(super) fn poisoners(seed: u64, population: &Population, tally: &mut Tally) {
