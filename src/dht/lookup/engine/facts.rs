@@ -1,0 +1,164 @@
+//! What a lookup is told: answers, failures, confirmations, and what candidates hold.
+
+use super::Lookup;
+use crate::base::planted::{Bug, planted};
+use crate::dht::lookup::candidate::{
+    Candidate, CandidateState, Class, Conflict, LookupWindow, NO_TOKEN, Offer, Version, site_of,
+};
+use crate::krpc::endpoint::{Endpoint, Network};
+use crate::krpc::id::Id;
+use crate::krpc::message::MAX_TOKEN;
+
+impl Lookup {
+    /// Takes back an `Ask` or a `Store` that could not be carried out.
+    pub fn on_not_sent(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint) {
+        if let Some(place) = self.find(w, id, endpoint) {
+            match w.candidates[place].state {
+                CandidateState::Asked => {
+                    self.free_slot(w.candidates[place].class);
+                    w.candidates[place].state = CandidateState::Fresh;
+                    self.burst = self.burst.saturating_sub(1);
+                }
+                CandidateState::Storing => w.candidates[place].state = CandidateState::Answered,
+                _ => {}
+            }
+        }
+    }
+
+    /// A query to an address without a known id left.
+    pub fn on_bootstrap_sent(&mut self) {
+        self.unidentified = self.unidentified.saturating_add(1);
+    }
+
+    /// Whether an answer from such an address is awaited.
+    pub fn awaits_unidentified(&self) -> bool {
+        self.unidentified > 0
+    }
+
+    /// A bootstrap node failed.
+    pub fn on_bootstrap_failed(&mut self) {
+        self.unidentified = self.unidentified.saturating_sub(1);
+    }
+
+    /// A bootstrap node answered, and so told its id: it becomes a candidate that has answered.
+    pub fn on_bootstrap_answer(
+        &mut self,
+        w: &mut LookupWindow<'_>,
+        network: Network,
+        offer: Offer,
+        token: Option<&[u8]>,
+    ) {
+        self.unidentified = self.unidentified.saturating_sub(1);
+        self.offer(w, network, offer);
+        if let Some(place) = self.find(w, &offer.id, &offer.endpoint) {
+            self.settle(w, place, token);
+        }
+    }
+
+    /// A candidate answered. Whether it belongs to the window.
+    pub fn on_answer(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, token: Option<&[u8]>) -> bool {
+        let Some(place) = self.find(w, id, endpoint) else { return false };
+        self.settle(w, place, token);
+        true
+    }
+
+    pub(super) fn settle(&mut self, w: &mut LookupWindow<'_>, place: usize, token: Option<&[u8]>) {
+        let candidate = &mut w.candidates[place];
+        match candidate.state {
+            CandidateState::Asked => self.free_slot(candidate.class),
+            CandidateState::Fresh | CandidateState::Late => {}
+            _ => return,
+        }
+        candidate.state = CandidateState::Answered;
+        self.hops = self.hops.max(candidate.hops);
+        self.answers = self.answers.saturating_add(1);
+        if let Some(token) = token.filter(|t| t.len() <= MAX_TOKEN && self.stores) {
+            self.keep_token(w, place, token);
+        }
+    }
+
+    /// A candidate returned a version of the item that is to be stored.
+    pub fn on_version(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, version: Version) {
+        if let Some(place) = self.find(w, id, endpoint) {
+            self.versions = true;
+            w.candidates[place].version = version;
+        }
+    }
+
+    /// A genuine version was seen that is newer than the expected one.
+    pub fn on_superseded(&mut self) {
+        self.conflict = Conflict::Superseded;
+    }
+
+    /// Whether such a version was seen.
+    pub fn is_superseded(&self) -> bool {
+        self.conflict == Conflict::Superseded
+    }
+
+    /// Whether a candidate returned the very item that is to be stored, and nothing says that it has lost it since.
+    pub fn holds(&self, w: &LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> bool {
+        let is_same = |place: usize| w.candidates[place].version == Version::Same;
+        !self.is_superseded() && self.find(w, id, endpoint).is_some_and(is_same)
+    }
+
+    /// The soft timeout of a query passed: its slot is free, its answer still welcome.
+    pub fn on_late(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint) {
+        if let Some(place) = self.find(w, id, endpoint)
+            && w.candidates[place].state == CandidateState::Asked
+        {
+            self.free_slot(w.candidates[place].class);
+            w.candidates[place].state = CandidateState::Late;
+        }
+    }
+
+    /// A candidate failed: no answer, a broken one, or one with another id.
+    pub fn on_failure(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint) {
+        if let Some(place) = self.find(w, id, endpoint) {
+            let candidate = &mut w.candidates[place];
+            if candidate.state == CandidateState::Asked {
+                self.free_slot(candidate.class);
+            }
+            if matches!(candidate.state, CandidateState::Asked | CandidateState::Late | CandidateState::Storing) {
+                candidate.state = CandidateState::Failed;
+                candidate.token = NO_TOKEN;
+            }
+        }
+    }
+
+    /// A node confirmed that it stored; `counts`: towards enough.
+    pub fn on_stored(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, counts: bool) {
+        let before = self.stored;
+        self.end_store(w, id, endpoint, CandidateState::Stored);
+        self.counted = self.counted.saturating_add(u16::from(counts && self.stored > before));
+    }
+
+    /// Whether a node of the network of this one has confirmed that it stored.
+    pub fn has_stored_near(&self, candidates: &[Candidate], node: &Endpoint) -> bool {
+        let site = site_of(node);
+        let known = &candidates[..usize::from(self.len)];
+        known.iter().any(|c| c.state == CandidateState::Stored && site_of(&c.endpoint) == site)
+    }
+
+    /// A node refused to store.
+    pub fn on_refused(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint) {
+        self.end_store(w, id, endpoint, CandidateState::Refused);
+    }
+
+    fn end_store(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, end: CandidateState) {
+        if let Some(place) = self.find(w, id, endpoint)
+            && w.candidates[place].state == CandidateState::Storing
+        {
+            w.candidates[place].state = end;
+            w.candidates[place].token = NO_TOKEN;
+            self.stored = self.stored.saturating_add(u16::from(end == CandidateState::Stored));
+            if end == CandidateState::Refused && self.conflict == Conflict::None {
+                self.conflict = Conflict::Refused;
+            }
+        }
+    }
+
+    pub(super) fn free_slot(&mut self, class: Class) {
+        let slots = &mut self.in_flight[class as usize];
+        *slots = if planted(Bug::NoPlaceFreed) { *slots } else { slots.saturating_sub(1) };
+    }
+}

@@ -1,0 +1,126 @@
+//! Who is in the window of a lookup: who enters, who goes, who is found there, and whose token is kept.
+
+use super::Lookup;
+use crate::base::planted::{Bug, planted};
+use crate::dht::lookup::candidate::{Candidate, CandidateState, LookupWindow, NO_TOKEN, Offer, TokenCell, Version};
+use crate::krpc::endpoint::{Endpoint, Network};
+use crate::krpc::id::{Distance, Id};
+
+impl Lookup {
+    /// Offers a node; whether it was taken as a candidate.
+    pub fn offer(&mut self, w: &mut LookupWindow<'_>, network: Network, offer: Offer) -> bool {
+        let distance = offer.id.distance(&self.target);
+        let len = usize::from(self.len);
+        let known = &w.candidates[..len];
+        let one_a_prefix = offer.hops > 0 && network == Network::Public;
+        let prefix = offer.endpoint.network();
+        if known.iter().any(|c| {
+            c.endpoint == offer.endpoint
+                || (one_a_prefix && c.state != CandidateState::Failed && c.endpoint.network() == prefix)
+        }) {
+            return false;
+        }
+        let place = known.partition_point(|c| c.distance <= distance);
+        if !self.make_space(w, place) {
+            return false;
+        }
+        w.candidates[place] = Candidate {
+            distance,
+            endpoint: offer.endpoint,
+            state: CandidateState::Fresh,
+            class: offer.class,
+            hops: offer.hops,
+            token: NO_TOKEN,
+            secure: offer.secure,
+            version: Version::None,
+        };
+        true
+    }
+
+    /// Opens a gap at `place`. A full window gives up its farthest candidate that no answer is expected of: those that
+    /// answered are useful for being near, so a nearer one is always welcome.
+    fn make_space(&mut self, w: &mut LookupWindow<'_>, place: usize) -> bool {
+        let len = usize::from(self.len);
+        let capacity = w.candidates.len().min(usize::from(u16::MAX));
+        if len < capacity {
+            w.candidates.copy_within(place..len, place + 1);
+            self.len += 1;
+            return true;
+        }
+        let idle = |c: &Candidate| {
+            matches!(c.state, CandidateState::Fresh | CandidateState::Failed | CandidateState::Answered)
+        };
+        let Some(evicted) = w.candidates[..len].iter().rposition(idle) else { return false };
+        if evicted < place {
+            return false;
+        }
+        w.candidates.copy_within(place..evicted, place + 1);
+        true
+    }
+
+    /// Keeps the token of the candidate at `place`, at the cost of the farthest candidate that has one.
+    pub(super) fn keep_token(&self, w: &mut LookupWindow<'_>, place: usize, token: &[u8]) {
+        let len = usize::from(self.len);
+        let holders = || w.candidates[..len].iter().filter(|c| c.token != NO_TOKEN);
+        let free = (0..w.tokens.len().min(usize::from(NO_TOKEN)))
+            .find(|&cell| !holders().any(|c| usize::from(c.token) == cell));
+        let cell = match free {
+            Some(cell) => cell,
+            None => {
+                let farthest = w.candidates[..len].iter().rposition(|c| c.token != NO_TOKEN);
+                match farthest.filter(|&f| f > place && w.candidates[f].state == CandidateState::Answered) {
+                    Some(f) => usize::from(core::mem::replace(&mut w.candidates[f].token, NO_TOKEN)),
+                    None => return,
+                }
+            }
+        };
+        if w.tokens[cell].set(token) {
+            w.candidates[place].token = cell as u8;
+        }
+    }
+
+    /// The token that a node gave, if it is still kept.
+    pub fn token<'w>(&self, w: &'w LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> Option<&'w [u8]> {
+        let place = self.find(w, id, endpoint)?;
+        w.tokens.get(usize::from(w.candidates[place].token)).map(TokenCell::bytes)
+    }
+
+    /// Referrals that led to a candidate.
+    pub fn hops_to(&self, w: &LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> u8 {
+        self.find(w, id, endpoint).map_or(0, |place| w.candidates[place].hops)
+    }
+
+    /// Whether an endpoint is a candidate already.
+    pub fn knows(&self, w: &LookupWindow<'_>, endpoint: &Endpoint) -> bool {
+        w.candidates[..usize::from(self.len)].iter().any(|c| c.endpoint == *endpoint)
+    }
+
+    /// The nearest nodes that answered, nearest first.
+    pub fn answered<'w>(&self, candidates: &'w [Candidate]) -> impl Iterator<Item = (Id, Endpoint)> + use<'w> {
+        let target = self.target;
+        candidates[..usize::from(self.len)]
+            .iter()
+            .filter(|c| {
+                matches!(
+                    c.state,
+                    CandidateState::Answered
+                        | CandidateState::Storing
+                        | CandidateState::Stored
+                        | CandidateState::Refused
+                ) || planted(Bug::FailedAmongClosest) && c.state == CandidateState::Failed
+            })
+            .map(move |c| (Id(c.distance.0).distance(&target).into(), c.endpoint))
+    }
+
+    pub(super) fn id_of(&self, distance: Distance) -> Id {
+        Id(distance.0).distance(&self.target).into()
+    }
+
+    pub(super) fn find(&self, w: &LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> Option<usize> {
+        let distance = id.distance(&self.target);
+        let known = &w.candidates[..usize::from(self.len)];
+        let first = known.partition_point(|c| c.distance < distance);
+        let same = known[first..].iter().take_while(|c| c.distance == distance);
+        same.clone().position(|c| c.endpoint == *endpoint).map(|i| first + i)
+    }
+}
