@@ -6,7 +6,7 @@ use crate::base::time::Duration;
 use crate::dht::command::Freshness;
 use crate::dht::lookup::Version;
 use crate::dht::node::client::goal::Sought;
-use crate::dht::node::client::operation::{Active, OperationState};
+use crate::dht::node::client::operation::{OperationState, active::Active};
 use crate::dht::node::client::payload::Payload;
 use crate::dht::node::client::results::{MAX_FOUND, ResultHead, ResultKind, Results};
 use crate::dht::node::context::Context;

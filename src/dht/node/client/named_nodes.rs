@@ -5,7 +5,7 @@ use arrayvec::ArrayVec;
 #[cfg(planted)]
 use crate::base::planted::{Bug, planted};
 use crate::dht::lookup::{Class, Offer, SHARE};
-use crate::dht::node::client::operation::Active;
+use crate::dht::node::client::operation::active::Active;
 use crate::dht::node::context::Context;
 use crate::dht::node::link::{Link, Links};
 use crate::dht::node::rpc::Rpc;

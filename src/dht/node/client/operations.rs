@@ -17,7 +17,7 @@ use crate::dht::config::K;
 use crate::dht::event::{Buffer, Event, OpId, OpView};
 use crate::dht::lookup::{Candidate, LookupWindow, TokenCell};
 use crate::dht::node::client::goal::Goal;
-use crate::dht::node::client::operation::{Active, OperationState};
+use crate::dht::node::client::operation::{OperationState, active::Active};
 use crate::dht::node::client::payload::{NO_PAYLOAD, Payload};
 use crate::dht::node::client::queues::{Queue, Queues};
 use crate::dht::node::plan::Note;

@@ -1,0 +1,240 @@
+//! A part of an operation beside its memory: told of each answer, and asked what it wants next.
+
+use super::{OperationState, Todo};
+use crate::base::planted::{Bug, planted};
+use crate::base::time::Instant;
+use crate::dht::config::K;
+use crate::dht::lookup::{Class, LookupWindow, Next, Offer, Rules};
+use crate::dht::node::client::payload::Payload;
+use crate::dht::node::link::QueryFailure;
+use crate::dht::outcome::Reason;
+use crate::dht::transactions::{Open, Stage};
+use crate::krpc::endpoint::{Endpoint, Family, Network};
+use crate::krpc::id::Id;
+use crate::krpc::message::{Method, Response};
+
+/// A part of an operation with its memory.
+pub(in crate::dht::node::client) struct Active<'a> {
+    operation: &'a mut OperationState,
+    window: LookupWindow<'a>,
+    /// None for operations of the node's own upkeep.
+    payload: Option<&'a mut Payload>,
+}
+
+impl<'a> Active<'a> {
+    pub(in crate::dht::node::client) fn new(
+        operation: &'a mut OperationState,
+        window: LookupWindow<'a>,
+        payload: Option<&'a mut Payload>,
+    ) -> Self {
+        Active { operation, window, payload }
+    }
+
+    pub(in crate::dht::node::client) fn operation(&mut self) -> &mut OperationState {
+        self.operation
+    }
+
+    /// The operation beside what it carries.
+    pub(in crate::dht::node::client) fn carrying(&mut self) -> Option<(&mut OperationState, &mut Payload)> {
+        Some((self.operation, self.payload.as_deref_mut()?))
+    }
+
+    /// The lookup beside its window and what the operation carries.
+    pub(in crate::dht::node::client) fn storing(
+        &mut self,
+    ) -> Option<(&mut OperationState, &mut LookupWindow<'a>, &mut Payload)> {
+        Some((self.operation, &mut self.window, self.payload.as_deref_mut()?))
+    }
+
+    /// Offers a node to the lookup; whether it was taken.
+    pub(in crate::dht::node::client) fn offer(&mut self, network: Network, offer: Offer) -> bool {
+        self.operation.lookup.offer(&mut self.window, network, offer)
+    }
+
+    /// Referrals that lead to a node which the one that was asked names.
+    pub(in crate::dht::node::client) fn hops_behind(&self, open: &Open) -> u8 {
+        match open.id {
+            Some(id) => self.operation.lookup.hops_to(&self.window, &id, &open.to).saturating_add(1),
+            None => 1,
+        }
+    }
+
+    // ---- what came of its queries ----
+
+    /// A query was answered. Whether that may bring results. `first_of_network`: a store is the first of its network.
+    pub(in crate::dht::node::client) fn on_answer(
+        &mut self,
+        network: Network,
+        stage: Stage,
+        open: &Open,
+        response: &Response<'_>,
+        first_of_network: bool,
+    ) -> bool {
+        let operation = &mut *self.operation;
+        operation.outcome.answered = operation.outcome.answered.saturating_add(1);
+        operation.outcome.late = operation.outcome.late.saturating_add(u16::from(open.late));
+        let (window, lookup) = (&mut self.window, &mut operation.lookup);
+        match stage {
+            Stage::Store => {
+                self.on_stored(network, open, &response.id, first_of_network);
+                return false;
+            }
+            Stage::Converge => {
+                lookup.on_answer(window, &response.id, &open.to, response.token);
+            }
+            Stage::Bootstrap | Stage::Direct => {
+                let secure = response.id.is_secure_for(open.to.ip());
+                let offer = Offer { id: response.id, endpoint: open.to, class: Class::Good, hops: 0, secure };
+                lookup.on_bootstrap_answer(window, network, offer, response.token);
+            }
+        }
+        if stage == Stage::Direct {
+            operation.on_only_answer();
+        }
+        true
+    }
+
+    /// A node confirmed that it stored.
+    fn on_stored(&mut self, network: Network, open: &Open, id: &Id, first_of_network: bool) {
+        let first_of_network = first_of_network || planted(Bug::OneNetworkCounts);
+        let counts = first_of_network || network == Network::Local;
+        self.operation.lookup.on_stored(&mut self.window, id, &open.to, counts);
+        let secure = id.is_secure_for(open.to.ip());
+        self.operation.outcome.count_confirmation(secure, first_of_network, network == Network::Local);
+    }
+
+    /// A query was answered with an error.
+    pub(in crate::dht::node::client) fn on_error(
+        &mut self,
+        network: Network,
+        stage: Stage,
+        open: &Open,
+        code: i64,
+        first_of_network: bool,
+    ) {
+        if let (Stage::Store, Some(id)) = (stage, open.id) {
+            // An identical put counts as stored, though the peer calls it too old, or no longer the one to be replaced.
+            if matches!(code, 301 | 302) && self.operation.lookup.holds(&self.window, &id, &open.to)
+                || planted(Bug::RefusedCounts)
+            {
+                self.on_stored(network, open, &id, first_of_network);
+            } else {
+                self.operation.lookup.on_refused(&mut self.window, &id, &open.to);
+                self.operation.outcome.count_refusal(code);
+            }
+            return;
+        }
+        let OperationState { outcome, lookup, .. } = &mut *self.operation;
+        outcome.errored = outcome.errored.saturating_add(1);
+        match (stage, open.id) {
+            (Stage::Converge, Some(id)) => lookup.on_failure(&mut self.window, &id, &open.to),
+            (Stage::Bootstrap, _) => lookup.on_bootstrap_failed(),
+            _ => self.operation.end_unless_ended(Reason::Exhausted),
+        }
+    }
+
+    /// A query failed.
+    pub(in crate::dht::node::client) fn on_failure(&mut self, stage: Stage, open: &Open, failure: QueryFailure) {
+        let OperationState { outcome, lookup, .. } = &mut *self.operation;
+        match failure {
+            QueryFailure::Broken | QueryFailure::WrongId => outcome.invalid = outcome.invalid.saturating_add(1),
+            QueryFailure::Timeout | QueryFailure::Refused => outcome.timed_out = outcome.timed_out.saturating_add(1),
+            QueryFailure::Ours => outcome.forget_query(stage == Stage::Store),
+        }
+        match (stage, open.id) {
+            (Stage::Direct, _) => self.operation.end_unless_ended(Reason::Exhausted),
+            (Stage::Bootstrap, _) => lookup.on_bootstrap_failed(),
+            (_, Some(id)) => lookup.on_failure(&mut self.window, &id, &open.to),
+            (_, None) => {}
+        }
+    }
+
+    /// A query passed its soft timeout.
+    pub(in crate::dht::node::client) fn on_late(&mut self, open: &Open) {
+        if let Some(id) = open.id {
+            self.operation.lookup.on_late(&mut self.window, &id, &open.to);
+        }
+    }
+
+    /// There was no transaction for what it wanted.
+    pub(in crate::dht::node::client) fn on_not_sent(&mut self, stage: Stage, to: &Endpoint, id: Option<Id>) {
+        let OperationState { lookup, sent, next_bootstrap, .. } = &mut *self.operation;
+        match (stage, id) {
+            (Stage::Direct, _) => *sent = false,
+            (Stage::Bootstrap, _) => {
+                lookup.on_bootstrap_failed();
+                *next_bootstrap = next_bootstrap.saturating_sub(1);
+            }
+            (_, Some(id)) => lookup.on_not_sent(&mut self.window, &id, to),
+            (_, None) => {}
+        }
+    }
+
+    // ---- what it wants ----
+
+    /// The next thing that it wants. `unverified_allowed`: whether the budget for unverified nodes has something left.
+    pub(in crate::dht::node::client) fn next(
+        &mut self,
+        now: Instant,
+        family: Option<Family>,
+        bootstrap_nodes: &[Endpoint],
+        rules: &Rules<'_>,
+        unverified_allowed: bool,
+    ) -> Todo {
+        let operation = &mut *self.operation;
+        if let Some(reason) = operation.finish {
+            return Todo::End(reason);
+        }
+        if let Some(to) = operation.at.filter(|_| !operation.lookup.is_storing()) {
+            return match core::mem::replace(&mut operation.sent, true) {
+                true => Todo::Wait(None),
+                false => Todo::Ask { to, id: None, stage: Stage::Direct, unverified: false },
+            };
+        }
+        if let Some(&to) = bootstrap_nodes.get(usize::from(operation.next_bootstrap)) {
+            operation.next_bootstrap += 1;
+            if family != Some(to.family()) || operation.lookup.knows(&self.window, &to) {
+                return Todo::Again;
+            }
+            operation.lookup.on_bootstrap_sent();
+            return Todo::Ask { to, id: None, stage: Stage::Bootstrap, unverified: false };
+        }
+        match operation.lookup.next(now, &mut self.window, rules, unverified_allowed) {
+            Next::Ask { id, endpoint, unverified } => {
+                Todo::Ask { to: endpoint, id: Some(id), stage: Stage::Converge, unverified }
+            }
+            Next::Store { id, endpoint } => Todo::Store { to: endpoint, id },
+            Next::Report => Todo::Report,
+            Next::Done { converged } => {
+                operation.finish = Some(if converged { Reason::Converged } else { Reason::Exhausted });
+                Todo::Again
+            }
+            Next::Wait(at) => Todo::Wait(at),
+            Next::Held { alone } => {
+                if alone {
+                    operation.on_held(now);
+                }
+                Todo::Held
+            }
+        }
+    }
+
+    /// The query that stores at a candidate. `port` is where others reach us.
+    pub(in crate::dht::node::client) fn store(&mut self, to: &Endpoint, id: &Id, port: u16) -> Option<Method<'_>> {
+        let OperationState { lookup, goal, .. } = &*self.operation;
+        let token = lookup.token(&self.window, id, to).unwrap_or_default();
+        Some(goal.store(*lookup.target(), self.payload.as_deref()?, token, port))
+    }
+
+    /// What a scrape found: the union of the filters of all responders (seeds, peers), and how many they were.
+    pub(in crate::dht::node::client) fn swarm(&self) -> (u32, u32, u16) {
+        let Some(payload) = self.payload.as_deref() else { return (0, 0, 0) };
+        let (seeds, peers) = payload.filters();
+        (seeds.estimate(), peers.estimate(), payload.responders())
+    }
+
+    /// The nearest nodes that answered, nearest first.
+    pub(in crate::dht::node::client) fn nearest(&self) -> impl Iterator<Item = (Id, Endpoint)> {
+        self.operation.lookup.answered(self.window.candidates).take(K)
+    }
+}
