@@ -400,7 +400,10 @@ fn a_node_that_keeps_no_contacts_asks_nobody_but_whom_it_is_told_to_ask() {
         let body = [pair(b"id", &id.0), pair(b"nodes", &four), pair(b"nodes6", &six), pair(b"token", b"t")].concat();
         lab.minds.insert(
             node,
-            Box::new(move |query| Some([b"d1:rd", &body[..], b"e1:t", &string(query.tid), b"1:y1:re"].concat())),
+            Box::new(move |query| match query.method {
+                Method::AnnouncePeer { .. } => Some(reply(query.tid, &id, b"")),
+                _ => Some([b"d1:rd", &body[..], b"e1:t", &string(query.tid), b"1:y1:re"].concat()),
+            }),
         );
         let outcome = lab.operate(|dht, now| {
             let announce = Command::Announce { info_hash: TARGET, port: Some(7), kind: PeerKind::Seed };

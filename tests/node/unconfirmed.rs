@@ -53,6 +53,25 @@ fn a_store_that_a_node_neither_confirms_nor_refuses_is_counted() {
     }
 }
 
+/// Whoever does not know a method answers as if it had been asked for nodes; so a put whose method lost a bit on its way
+/// is answered, and not stored.
+#[test]
+fn an_answer_to_a_store_that_names_nodes_confirms_nothing() {
+    let mut lab = Lab::public();
+    let friends = lab.friends.clone();
+    for &(id, endpoint) in friends.iter() {
+        let friends = friends.clone();
+        let mind: Mind = Box::new(move |query| match is_store(query) {
+            true => Some(reply(query.tid, &id, b"5:nodes0:")),
+            false => Some(honest_answer(&friends, id, endpoint, query)),
+        });
+        lab.minds.insert(endpoint, mind);
+    }
+    let outcome = put(&mut lab);
+    assert_eq!((outcome.stored.all, outcome.stored.counted), (0, 0), "{outcome:?}");
+    assert_eq!((outcome.unconfirmed, outcome.invalid), (16, 16), "{outcome:?}");
+}
+
 /// One that our own side could not send is none; one that is on its way when the user ends it all is one.
 #[test]
 fn a_store_that_did_not_leave_is_not_unconfirmed_and_one_that_is_under_way_is() {

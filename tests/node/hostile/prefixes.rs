@@ -9,6 +9,7 @@ use honeyguide::dht::DropReason::Limited;
 use honeyguide::dht::Rate;
 use honeyguide::dht::{LinkId, Reason};
 use honeyguide::internals::krpc::item;
+use honeyguide::krpc::Method;
 use honeyguide::{Endpoint, Id};
 
 use super::is_never_added;
@@ -215,8 +216,9 @@ fn r79_many_of_one_network_round_a_target_gets_one_place_in_a_lookup() {
             let friends: Vec<_> = (0..8).map(|i| sybils[(place + i) % 20]).collect();
             lab.minds.insert(
                 sybil,
-                Box::new(move |query| {
-                    Some(reply(query.tid, &id, &[nodes(&friends), pair(b"token", b"evil")].concat()))
+                Box::new(move |query| match query.method {
+                    Method::Put { .. } => Some(reply(query.tid, &id, b"")),
+                    _ => Some(reply(query.tid, &id, &[nodes(&friends), pair(b"token", b"evil")].concat())),
                 }),
             );
         }
@@ -226,7 +228,10 @@ fn r79_many_of_one_network_round_a_target_gets_one_place_in_a_lookup() {
             let named: Vec<_> = (0..8).map(|n| sybils[(i + n) % 20]).collect();
             lab.minds.insert(
                 friend,
-                Box::new(move |query| Some(reply(query.tid, &id, &[nodes(&named), pair(b"token", b"good")].concat()))),
+                Box::new(move |query| match query.method {
+                    Method::Put { .. } => Some(reply(query.tid, &id, b"")),
+                    _ => Some(reply(query.tid, &id, &[nodes(&named), pair(b"token", b"good")].concat())),
+                }),
             );
         }
         let outcome = lab.operate(|node, now| {

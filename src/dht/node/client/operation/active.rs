@@ -21,6 +21,12 @@ pub(in crate::dht::node::client) struct Active<'a> {
     payload: Option<&'a mut Payload>,
 }
 
+/// Whether it answers another query than a store: a node that does not know a method answers as if it had been asked
+/// for the nodes near the target. Then either it has no such method, or the query was damaged on its way.
+fn names_nodes(response: &Response<'_>) -> bool {
+    response.nodes.is_some() || response.nodes6.is_some()
+}
+
 impl<'a> Active<'a> {
     pub(in crate::dht::node::client) fn new(
         operation: &'a mut OperationState,
@@ -70,6 +76,10 @@ impl<'a> Active<'a> {
         response: &Response<'_>,
         first_of_network: bool,
     ) -> bool {
+        if stage == Stage::Store && names_nodes(response) {
+            self.on_failure(stage, open, QueryFailure::Broken);
+            return false;
+        }
         let operation = &mut *self.operation;
         operation.outcome.answered = operation.outcome.answered.saturating_add(1);
         operation.outcome.late = operation.outcome.late.saturating_add(u16::from(open.late));
