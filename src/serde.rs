@@ -218,7 +218,7 @@ fields!(Refusals, zero, protocol too_large bad_signature salt_too_long cas_misma
 fields!(
     Outcome, zero,
     reason queried answered late timed_out errored invalid results copies dropped_results hops stored crowded
-    unconfirmed refused held_seq elapsed links
+    density_alarm unconfirmed refused held_seq elapsed links
 );
 fields!(Stored, zero, all counted secure networks);
 fields!(LinkOutcome, zero, queried answered stored);

@@ -79,6 +79,9 @@ pub struct Outcome {
     /// Confirmations that do not count, since their nodes crowd around the target and their ids do not fit their
     /// addresses (BEP 42).
     pub crowded: u16,
+    /// The nodes nearest to the target stood closer together than the size of the network makes credible: somebody may
+    /// have put them there. What was to be stored or found was stored or looked for among those around them.
+    pub density_alarm: bool,
     /// Stores that were sent and neither confirmed nor refused: their nodes may hold what they were sent.
     pub unconfirmed: u16,
     /// Nodes that refused a put or an announce, by code.
@@ -105,14 +108,14 @@ impl Outcome {
         self.unconfirmed = self.unconfirmed.saturating_sub(is_store.into());
     }
 
-    /// A node confirmed a store. One of each network counts, where networks are told apart.
-    pub(crate) fn count_confirmation(&mut self, secure: bool, first_of_network: bool, local: bool) {
+    /// A node confirmed a store; `counts`: as success.
+    pub(crate) fn count_confirmation(&mut self, secure: bool, first_of_network: bool, counts: bool) {
         self.unconfirmed = self.unconfirmed.saturating_sub(1);
         let stored = &mut self.stored;
         stored.all = stored.all.saturating_add(1);
         stored.secure = stored.secure.saturating_add(secure.into());
         stored.networks = stored.networks.saturating_add(first_of_network.into());
-        stored.counted = stored.counted.saturating_add((first_of_network || local).into());
+        stored.counted = stored.counted.saturating_add(counts.into());
     }
 
     /// A node refused a store.
@@ -137,6 +140,7 @@ impl Outcome {
             hops,
             stored: Stored { all, counted, secure, networks },
             crowded,
+            density_alarm,
             unconfirmed,
             refused,
             held_seq: _,
@@ -161,6 +165,7 @@ impl Outcome {
         ];
         counts.into_iter().for_each(|(all, more)| *all = all.saturating_add(*more));
         self.hops = self.hops.max(*hops);
+        self.density_alarm |= density_alarm;
         self.refused.add(refused);
     }
 }
@@ -171,7 +176,8 @@ impl Outcome {
 pub struct Stored {
     /// All of them.
     pub all: u16,
-    /// Those that count as success: one for each network (/24, /48), but each on a local network.
+    /// Those that count as success: one for each network (/24, /48), but each on a local network; without
+    /// [`crowded`](Outcome::crowded) ones.
     pub counted: u16,
     /// Those of nodes whose id fits their address (BEP 42).
     pub secure: u16,
@@ -325,6 +331,7 @@ mod tests {
             hops: 3,
             stored,
             crowded: 13,
+            density_alarm: true,
             unconfirmed: 14,
             refused,
             ..Outcome::default()

@@ -43,6 +43,13 @@ pub enum Stage {
     Converge,
     /// A put or an announce.
     Store,
+    /// The query that finds those that share so many bits with the target, and no more.
+    Aside {
+        /// That many.
+        bits: u8,
+        /// The half of them that is farther from the target.
+        far: bool,
+    },
     /// The only query of an operation that asks one node.
     Direct,
     /// The first query to an address whose id is not known.

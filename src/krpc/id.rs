@@ -37,6 +37,18 @@ impl Id {
         &self.0
     }
 
+    /// The id to which those are nearest that share exactly `bits` bits with this one: that with the next bit turned,
+    /// or for the half of them that is farther from this one, the next two.
+    #[must_use]
+    pub(crate) fn beside(mut self, bits: u8, is_far_half: bool) -> Id {
+        for bit in [Some(bits), is_far_half.then(|| bits.saturating_add(1))].into_iter().flatten() {
+            if let Some(byte) = self.0.get_mut(usize::from(bit / 8)) {
+                *byte ^= 0x80 >> (bit % 8);
+            }
+        }
+        self
+    }
+
     /// The first 64 bits, big-endian: enough to order ids in almost every comparison.
     #[must_use]
     pub fn prefix(&self) -> u64 {

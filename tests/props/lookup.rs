@@ -93,7 +93,7 @@ impl Harness {
     fn offer(&mut self, i: usize, hops: u8) {
         let Peer { id, endpoint, .. } = self.peers[i];
         let class = if hops == 0 { Class::Good } else { Class::Unverified };
-        let offer = Offer { id, endpoint, class, hops, secure: true };
+        let offer = Offer { id, endpoint, class, hops, path: None, secure: true };
         let mut window = LookupWindow { candidates: &mut self.candidates, tokens: &mut self.tokens };
         self.lookup.offer(&mut window, Network::Local, offer);
     }
@@ -126,6 +126,7 @@ impl Harness {
                 }
                 Next::Report => self.reports += 1,
                 Next::Held { .. } => unreachable!("the budget has something left"),
+                Next::AskAside { .. } | Next::Alarm => unreachable!("no size of the network is known"),
                 Next::Wait(None) => return None,
                 Next::Wait(Some(at)) => {
                     assert!(at > self.now, "a wait that is over");
@@ -276,7 +277,7 @@ fn tokens_are_kept_of_the_nearest_whoever_answers_first() {
         let nodes = [0, 1, 2, 3].map(node);
         let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
         for (id, endpoint) in nodes {
-            let offer = Offer { id, endpoint, class: Class::Good, hops: 1, secure: true };
+            let offer = Offer { id, endpoint, class: Class::Good, hops: 1, path: None, secure: true };
             h.lookup.offer(&mut window, Network::Local, offer);
         }
         let rules = Rules { config: &h.config, patience: Duration::ZERO, enforce_secure_ids: false };
@@ -311,7 +312,7 @@ fn the_window_is_bounded_and_keeps_the_nearest() {
             h.lookup.offer(
                 &mut window,
                 Network::Public,
-                Offer { id: *id, endpoint, class: Class::Unverified, hops: 1, secure: true },
+                Offer { id: *id, endpoint, class: Class::Unverified, hops: 1, path: None, secure: true },
             );
         }
         ids.sort_by_key(|id| id.distance(h.lookup.target()));
@@ -350,6 +351,7 @@ fn unverified_nodes_of_one_network_gets_one_place_in_public_and_every_place_in_a
                     endpoint: Endpoint::v4([12, 0, 0, i + 1], 1),
                     class: Class::Unverified,
                     hops: 1,
+                    path: None,
                     secure: true,
                 };
                 let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };

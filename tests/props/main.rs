@@ -13,6 +13,7 @@ mod secrets;
 mod sessions;
 mod size;
 mod stores;
+mod surroundings;
 mod table;
 mod tree;
 mod votes;

@@ -1,6 +1,7 @@
 //! Worlds of the simulator: what it promises itself, and what must hold for nodes in all of them.
 
 mod acceptance;
+mod adversaries;
 mod own_loop;
 #[cfg(planted)]
 mod planted;

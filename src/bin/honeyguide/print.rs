@@ -195,6 +195,7 @@ pub fn outcome_json(outcome: &Outcome) -> Value {
             "networks": outcome.stored.networks,
         },
         "crowded": outcome.crowded,
+        "density_alarm": outcome.density_alarm,
         "held_seq": outcome.held_seq,
         "timed_out": outcome.timed_out,
         "unconfirmed": outcome.unconfirmed,

@@ -45,6 +45,10 @@ pub struct Candidate {
     pub(super) state: CandidateState,
     pub(super) class: Class,
     pub(super) hops: u8,
+    /// Which of those to begin with led to it.
+    pub(super) path: u8,
+    /// For which parts beside the target it was asked.
+    pub(super) asides: u16,
     /// Place of its token, or `NO_TOKEN`.
     pub(super) token: u8,
     /// Its id fits its address (BEP 42).
@@ -123,6 +127,8 @@ pub struct Offer {
     pub class: Class,
     /// Referrals that led to it; 0 for our own contacts.
     pub hops: u8,
+    /// The path of whoever named it; `None` for one to begin with.
+    pub path: Option<u8>,
     /// Its id fits its address (BEP 42).
     pub secure: bool,
 }

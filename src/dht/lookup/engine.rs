@@ -1,15 +1,22 @@
 //! What to do next, and when it is over.
 
+mod alarm;
+mod asides;
 mod facts;
+mod further;
 mod window;
 
 use super::candidate::{Candidate, CandidateState, Class, Conflict, LookupWindow, NO_TOKEN, Version};
 use super::rules::Rules;
-use super::survey::{Standing, WindowSurvey};
+use super::spacing::Spacing;
+use super::survey::{Aside, Standing, WindowSurvey};
 use crate::base::planted::{Bug, planted, unseeded};
 use crate::base::time::{Duration, Instant};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
+
+/// So many more than the k nearest are stored on before it shows who else is near.
+const AHEAD: u8 = 4;
 
 /// What a lookup wants to do next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +30,19 @@ pub enum Next {
         /// Whether it is unverified.
         unverified: bool,
     },
+    /// Ask this node for those that share so many bits with the target, and no more.
+    AskAside {
+        /// Its id.
+        id: Id,
+        /// Its address.
+        endpoint: Endpoint,
+        /// How many bits.
+        bits: u8,
+        /// The half of them that is farther from the target.
+        far: bool,
+    },
+    /// The density alarm is raised: offer it contacts that are near the parts beside the target. Said once.
+    Alarm,
     /// Store on this node. It counts as being stored on from now on.
     Store {
         /// Its id.
@@ -80,6 +100,24 @@ pub struct Lookup {
     in_flight: [u8; 3],
     /// Queries to addresses whose id is not known yet.
     unidentified: u8,
+    /// What it looks for is held by few.
+    seeks: bool,
+    /// Some of that was found.
+    found: bool,
+    /// How many nodes there should be near its target.
+    spacing: Option<Spacing>,
+    /// Candidates that it began with: each leads a path.
+    paths: u8,
+    /// Candidates that were asked because too few were found.
+    further: u8,
+    /// The bit of the first part beside the target, if that is looked for.
+    aside_from: Option<u8>,
+    /// Queries beside the target that are waited for.
+    asides: u8,
+    /// Up to which distance the density alarm is raised.
+    stretch: Option<u64>,
+    /// Nobody else is left: those for whom it was raised are stored on too.
+    last_resort: bool,
     len: u16,
 }
 
@@ -103,6 +141,15 @@ impl Lookup {
             burst: 0,
             in_flight: [0; 3],
             unidentified: 0,
+            seeks: false,
+            found: false,
+            spacing: None,
+            paths: 0,
+            further: 0,
+            aside_from: None,
+            asides: 0,
+            stretch: None,
+            last_resort: false,
             len: 0,
         }
     }
@@ -118,6 +165,21 @@ impl Lookup {
     /// version was seen, only those that hold another than the expected one. If nobody holds any, all are asked.
     pub fn guarded(self) -> Self {
         Lookup { guarded: true, ..self }
+    }
+
+    /// The same, for what is looked for in the answers of few.
+    pub fn seeking(self) -> Self {
+        Lookup { seeks: true, ..self }
+    }
+
+    /// So many nodes are to be expected near its target.
+    pub fn expect(&mut self, spacing: Spacing) {
+        self.spacing = Some(spacing);
+    }
+
+    /// Some of what it looks for was found.
+    pub fn on_found(&mut self) {
+        self.found = true;
     }
 
     /// What it looks for.
@@ -148,9 +210,17 @@ impl Lookup {
             self.reported = true;
             return Next::Report;
         }
+        if self.is_alarmed() {
+            self.extend_alarm(w, rules);
+        }
+        let aside = self.next_aside(w, rules);
         let width = match self.phase {
             LookupPhase::Converge if planted(Bug::NeverConverges) => usize::MAX,
             LookupPhase::Converge => usize::from(rules.config.k),
+            // Who else is near shows first.
+            LookupPhase::Store if !self.is_alarmed() && !matches!(aside, Aside::Done) => {
+                usize::from(rules.config.k + AHEAD).min(rules.config.replicas.into())
+            }
             LookupPhase::ConvergeWidely | LookupPhase::Store => usize::from(rules.config.replicas),
         };
         let view = self.survey(w, rules, width, unverified_allowed);
@@ -159,7 +229,7 @@ impl Lookup {
             candidate.state = CandidateState::Storing;
             return Next::Store { id: self.id_of(candidate.distance), endpoint: candidate.endpoint };
         }
-        if !self.is_storing() && view.closed == width {
+        if !self.is_storing() && view.closed == width && matches!(aside, Aside::Done) {
             return self.close(now, w, rules, unverified_allowed);
         }
         if let Some(place) = view.askable {
@@ -168,7 +238,12 @@ impl Lookup {
                 _ => self.ask(now, &mut w.candidates[place]),
             };
         }
-        let busy = view.busy || self.unidentified > 0;
+        if let Aside::Ask { place, part: (bits, far) } = aside {
+            let candidate = &mut w.candidates[place];
+            self.ask_aside(candidate, (bits, far));
+            return Next::AskAside { id: self.id_of(candidate.distance), endpoint: candidate.endpoint, bits, far };
+        }
+        let busy = view.busy || self.unidentified > 0 || matches!(aside, Aside::Wait);
         if view.throttled {
             return Next::Held { alone: !busy };
         }
@@ -176,6 +251,10 @@ impl Lookup {
             return Next::Wait(None);
         }
         match self.phase {
+            LookupPhase::Store if self.is_alarmed() && self.counted == 0 && !self.last_resort => {
+                self.last_resort = true;
+                self.next(now, w, rules, unverified_allowed)
+            }
             LookupPhase::Store => Next::Done { converged: true },
             _ if view.late && self.answers == 0 => Next::Wait(None),
             _ if view.late && now < self.asked + rules.patience => Next::Wait(Some(self.asked + rules.patience)),
@@ -185,10 +264,24 @@ impl Lookup {
 
     /// The end of converging.
     fn close(&mut self, now: Instant, w: &mut LookupWindow<'_>, rules: &Rules<'_>, unverified_allowed: bool) -> Next {
-        if !self.stores || self.answers == 0 {
-            return Next::Done { converged: self.answers > 0 };
+        if self.answers == 0 {
+            return Next::Done { converged: false };
+        }
+        if self.phase == LookupPhase::Converge {
+            if self.raise_alarm(w, rules) && self.phase != LookupPhase::Converge {
+                return Next::Alarm;
+            }
+            if let Some(next) = self.go_further(now, w, rules, unverified_allowed) {
+                return next;
+            }
+        }
+        if !self.stores {
+            return Next::Done { converged: true };
         }
         self.phase = LookupPhase::Store;
+        if !self.is_alarmed() {
+            self.look_aside_of(w, rules);
+        }
         self.next(now, w, rules, unverified_allowed)
     }
 
@@ -238,6 +331,9 @@ impl Lookup {
     fn standing(&self, c: &Candidate) -> Standing {
         match (c.state, self.phase) {
             (CandidateState::Failed, _) => Standing::Gone,
+            (CandidateState::Fresh | CandidateState::Answered, _) if !self.last_resort && self.is_crowded(c) => {
+                Standing::Gone
+            }
             (CandidateState::Late, _) => Standing::Late,
             (CandidateState::Fresh, _) if c.class == Class::Bad => Standing::Spare,
             (CandidateState::Fresh, _) => Standing::ToAsk,

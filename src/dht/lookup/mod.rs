@@ -28,8 +28,10 @@
 mod candidate;
 mod engine;
 mod rules;
+mod spacing;
 mod survey;
 
 pub use candidate::{Candidate, Class, LookupWindow, Offer, SHARE, TokenCell, Version};
 pub use engine::{Lookup, Next};
 pub use rules::Rules;
+pub use spacing::Spacing;

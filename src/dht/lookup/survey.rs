@@ -34,3 +34,14 @@ pub(super) struct WindowSurvey {
     /// Only the budget for unverified nodes keeps a candidate from being asked.
     pub throttled: bool,
 }
+
+/// What there is to do beside the target.
+pub(super) enum Aside {
+    /// To ask the candidate at this place for those that share so many bits with the target, of
+    /// them perhaps the farther half.
+    Ask { place: usize, part: (u8, bool) },
+    /// To wait for answers.
+    Wait,
+    /// Nothing more.
+    Done,
+}

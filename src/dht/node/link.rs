@@ -11,7 +11,7 @@ use crate::dht::capacity::MAX_LINKS;
 use crate::dht::config::{Config, LinkConfig};
 use crate::dht::contact::{Contact, ContactView, Health, QueryKind};
 use crate::dht::event::{Event, IdLoss, LinkId};
-use crate::dht::lookup::Class;
+use crate::dht::lookup::{Class, Spacing};
 use crate::dht::outage::Outage;
 use crate::dht::size::{LookupDensity, SizeEstimate};
 use crate::dht::table::{Admission, Seen, Table, TableMemory};
@@ -142,6 +142,12 @@ impl<'s> Link<'s> {
     pub(super) fn size_estimate(&self) -> SizeEstimate {
         let density = self.table.density();
         self.density.estimate().unwrap_or_else(|| SizeEstimate::of_table(density.depth, density.contacts))
+    }
+
+    /// How many nodes a lookup is to expect near its target.
+    pub(super) fn spacing(&self) -> Option<Spacing> {
+        let size = self.size_estimate();
+        (size.samples > 0).then(|| Spacing::of(size.n, size.rel_std_err_permille))
     }
 
     // ---- facts ----

@@ -130,13 +130,14 @@ impl OutputHash {
             hops,
             stored,
             crowded,
+            density_alarm,
             unconfirmed,
             refused,
             held_seq,
             elapsed,
             links,
         } = *outcome;
-        self.bytes(&[reason as u8, hops]);
+        self.bytes(&[reason as u8 | u8::from(density_alarm) << 7, hops]);
         let counts = [queried, answered, late, timed_out, errored, invalid, results, copies, dropped_results];
         self.numbers(counts.map(u64::from));
         let Stored { all, counted, secure, networks } = stored;

@@ -238,6 +238,8 @@ fn r79_many_of_one_network_round_a_target_gets_one_place_in_a_lookup() {
             node.put_immutable(now, 1, b"5:hello").unwrap();
         });
         assert!(outcome.stored.all >= 8);
+        // It stores on in the background.
+        lab.run(Duration::from_secs(20));
         lab.sent.clear();
         let outcome = lab.operate(|node, now| {
             node.lookup(now, 1, TARGET).unwrap();

@@ -3,8 +3,12 @@
 use super::Lookup;
 use crate::base::planted::{Bug, planted};
 use crate::dht::lookup::candidate::{Candidate, CandidateState, LookupWindow, NO_TOKEN, Offer, TokenCell, Version};
+use crate::dht::lookup::spacing::{EMPTY, share};
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::{Distance, Id};
+
+/// So many places of a full window, and no more than a quarter, are for those where nobody is to be expected.
+const LEAST_IN_EMPTY: usize = 8;
 
 impl Lookup {
     /// Offers a node; whether it was taken as a candidate.
@@ -21,41 +25,50 @@ impl Lookup {
             return false;
         }
         let place = known.partition_point(|c| c.distance <= distance);
-        if !self.make_space(w, place) {
-            return false;
-        }
+        let Some(place) = self.make_space(w, place) else { return false };
         w.candidates[place] = Candidate {
             distance,
             endpoint: offer.endpoint,
             state: CandidateState::Fresh,
             class: offer.class,
             hops: offer.hops,
+            path: offer.path.unwrap_or(self.paths),
+            asides: 0,
             token: NO_TOKEN,
             secure: offer.secure,
             version: Version::None,
         };
+        self.paths = self.paths.wrapping_add(u8::from(offer.path.is_none()));
         true
     }
 
     /// Opens a gap at `place`. A full window gives up its farthest candidate that no answer is expected of: those that
-    /// answered are useful for being near, so a nearer one is always welcome.
-    fn make_space(&mut self, w: &mut LookupWindow<'_>, place: usize) -> bool {
+    /// answered are useful for being near, so a nearer one is always welcome. Where more than a few
+    /// stand where nobody is to be expected, one of those goes instead: they would be all that is left.
+    fn make_space(&mut self, w: &mut LookupWindow<'_>, place: usize) -> Option<usize> {
         let len = usize::from(self.len);
         let capacity = w.candidates.len().min(usize::from(u16::MAX));
         if len < capacity {
             w.candidates.copy_within(place..len, place + 1);
             self.len += 1;
-            return true;
+            return Some(place);
         }
         let idle = |c: &Candidate| {
             matches!(c.state, CandidateState::Fresh | CandidateState::Failed | CandidateState::Answered)
         };
-        let Some(evicted) = w.candidates[..len].iter().rposition(idle) else { return false };
-        if evicted < place {
-            return false;
+        let empty = self.spacing.map_or(0, |spacing| spacing.of_one() / EMPTY);
+        let in_empty = w.candidates[..len].partition_point(|c| share(&c.distance) < empty);
+        let is_crowded = in_empty > (capacity / 4).max(LEAST_IN_EMPTY);
+        let evicted = w.candidates[..if is_crowded { in_empty } else { len }].iter().rposition(idle)?;
+        if evicted >= place {
+            w.candidates.copy_within(place..evicted, place + 1);
+            return Some(place);
         }
-        w.candidates.copy_within(place..evicted, place + 1);
-        true
+        if !is_crowded || place <= in_empty {
+            return None;
+        }
+        w.candidates.copy_within(evicted + 1..place, evicted);
+        Some(place - 1)
     }
 
     /// Keeps the token of the candidate at `place`, at the cost of the farthest candidate that has one.
@@ -88,6 +101,11 @@ impl Lookup {
     /// Referrals that led to a candidate.
     pub fn hops_to(&self, w: &LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> u8 {
         self.find(w, id, endpoint).map_or(0, |place| w.candidates[place].hops)
+    }
+
+    /// The path that led to a candidate.
+    pub fn path_to(&self, w: &LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> Option<u8> {
+        self.find(w, id, endpoint).map(|place| w.candidates[place].path)
     }
 
     /// Whether an endpoint is a candidate already.

@@ -115,6 +115,11 @@ impl Goal {
         matches!(self, Goal::PutImmutable | Goal::PutMutable { .. } | Goal::Announce { .. })
     }
 
+    /// Whether something is looked for that few hold: that nobody has it is worth a doubt.
+    pub(super) fn is_sought(&self) -> bool {
+        matches!(self, Goal::Immutable { .. } | Goal::Mutable { .. } | Goal::Peers)
+    }
+
     /// Whether it may only replace the version that it expects (BEP 44's `cas`).
     pub(super) fn is_guarded(&self) -> bool {
         matches!(self, Goal::PutMutable { cas: Some(_) })

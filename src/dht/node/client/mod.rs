@@ -34,9 +34,8 @@ use crate::dht::config::K;
 use crate::dht::error::CallError;
 use crate::dht::event::{Buffer, Event, OpId, OpView};
 use crate::dht::limiter::Limiter;
-use crate::dht::lookup::Offer;
 use crate::dht::node::context::Context;
-use crate::dht::node::link::{Links, QueryFailure, class_of};
+use crate::dht::node::link::{Links, QueryFailure};
 use crate::dht::node::plan::{Note, Plan};
 use crate::dht::node::rpc::{Addressee, Rpc, encode_query};
 use crate::dht::outcome::{Outcome, Reason};
@@ -192,17 +191,16 @@ impl<'s> Client<'s> {
     fn begin(&mut self, cx: &Context<'_>, links: &Links<'_>, key: SlabKey) {
         self.operations.leave_line(key);
         self.operations.join(key, Queue::Ready);
-        let (now, network, k) = (cx.now(), cx.config().network, cx.config().lookup.k);
+        let (network, k) = (cx.config().network, cx.config().lookup.k);
         let Some(mut active) = self.operations.active(key) else { return };
         let part = *active.operation();
         let link = links.get(part.link()).filter(|_| !part.is_at_node());
-        let Some(table) = link.map(|link| link.table()) else { return };
-        let mut offered = 0;
-        table.closest(part.target(), None, START_FROM, |contact| {
-            let class = class_of(Some(contact), now);
-            let (id, endpoint, secure) = (*contact.id(), contact.endpoint(), contact.is_secure());
-            offered += u8::from(active.offer(network, Offer { id, endpoint, class, hops: 0, secure }));
-        });
+        let Some(link) = link else { return };
+        let table = link.table();
+        if let Some(spacing) = link.spacing().filter(|_| part.is_for_user() && network == Network::Public) {
+            active.operation().lookup_mut().expect(spacing);
+        }
+        let offered = named_nodes::offer_contacts(cx, table, &mut active, part.target(), START_FROM);
         if offered == 0 && part.is_for_user() && !planted(Bug::ImportUnused) {
             named_nodes::offer_waiting(network, table, &mut active);
         }
@@ -274,7 +272,7 @@ impl<'s> Client<'s> {
 
     /// A query passed its soft timeout: its slot is free again, its answer still welcome.
     pub(super) fn on_late(&mut self, open: &Open) {
-        let Some((key, Stage::Converge)) = open.step() else { return };
+        let Some((key, Stage::Converge | Stage::Aside { .. })) = open.step() else { return };
         if let (Some(mut active), Some(_)) = (self.operations.running(key), open.id) {
             active.on_late(open);
             self.operations.join(key, Queue::Ready);
@@ -402,6 +400,7 @@ impl<'s> Client<'s> {
                 plan
             }
             Todo::Store { to, id } => self.store(out, key, Addressee { link, to, id: Some(id) }, buf),
+            Todo::LookAside => named_nodes::offer_aside(out.cx, out.links.get(link), &mut active),
             Todo::Report => {
                 active.operation().on_enough();
                 self.report_if_settled(out.cx, key)
@@ -439,7 +438,12 @@ impl<'s> Client<'s> {
         let operation = self.operations.get(key)?;
         let both = out.links.has_family(Family::V4) && out.links.has_family(Family::V6);
         let families = Want { v4: both, v6: both };
-        let method: Method<'static> = operation.goal().query(*operation.target(), families);
+        let method: Method<'static> = match stage {
+            Stage::Aside { bits, far } => {
+                Method::FindNode { target: operation.beside_target(bits, far), want: Want::default() }
+            }
+            _ => operation.goal().query(*operation.target(), families),
+        };
         let Addressee { link, to, .. } = addressee;
         let tid = self.open(out, key, addressee, stage)?;
         let len = encode_query(out.cx, *out.links.get(link)?.own(), &tid, method, buf)?;

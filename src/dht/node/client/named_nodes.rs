@@ -7,7 +7,8 @@ use crate::base::planted::{Bug, planted};
 use crate::dht::lookup::{Class, Offer, SHARE};
 use crate::dht::node::client::operation::active::Active;
 use crate::dht::node::context::Context;
-use crate::dht::node::link::{Link, Links};
+use crate::dht::node::link::{Link, Links, class_of};
+use crate::dht::node::plan::Plan;
 use crate::dht::node::rpc::Rpc;
 use crate::dht::table::Table;
 use crate::dht::transactions::{Open, Purpose, Stage};
@@ -15,6 +16,9 @@ use crate::krpc::compact;
 use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 use crate::krpc::message::Response;
+
+/// Contacts that are offered for each part beside a target.
+const ASIDE: usize = 4;
 
 /// Offers the nodes that a response names: those of the link's family to the lookup, but for bootstrap nodes whose
 /// answer it awaits (L2), others to their own table.
@@ -31,14 +35,14 @@ pub(super) fn offer(
     let family = link.family();
     if !active.operation().is_at_node() {
         let hops = active.hops_behind(open);
-        let target = *active.operation().target();
+        let (path, target) = (active.path_of(open), active.operation().target_of(open));
         for (id, endpoint) in nearest(response, link, &target) {
             // Who answers is a candidate already, or about to be one with the id that it says itself.
             if endpoint == open.to || active.operation().awaits_bootstrap_nodes() && is_awaited(rpc, open, &endpoint) {
                 continue;
             }
             let (class, secure) = (link.class_of(now, &id, &endpoint), id.is_secure_for(endpoint.ip()));
-            active.offer(network, Offer { id, endpoint, class, hops, secure });
+            active.offer(network, Offer { id, endpoint, class, hops, path, secure });
         }
     }
     #[cfg(planted)]
@@ -56,10 +60,37 @@ fn is_awaited(rpc: &Rpc<'_>, open: &Open, node: &Endpoint) -> bool {
     rpc.open_for(Purpose::Operation { key, stage: Stage::Bootstrap }).any(|open| open.to == *node)
 }
 
+/// Offers so many of our contacts that are nearest to a target, to begin with; how many were taken.
+pub(super) fn offer_contacts(
+    cx: &Context<'_>,
+    table: &Table<'_>,
+    active: &mut Active<'_>,
+    target: &Id,
+    many: usize,
+) -> u8 {
+    let (now, network, mut offered) = (cx.now(), cx.config().network, 0);
+    table.closest(target, None, many, |contact| {
+        let class = class_of(Some(contact), now);
+        let (id, endpoint, secure) = (*contact.id(), contact.endpoint(), contact.is_secure());
+        offered += u8::from(active.offer(network, Offer { id, endpoint, class, hops: 0, path: None, secure }));
+    });
+    offered
+}
+
+/// Offers contacts that are near the parts beside the target: next to the target there are too many.
+pub(super) fn offer_aside(cx: &Context<'_>, link: Option<&Link<'_>>, active: &mut Active<'_>) -> Option<Plan> {
+    let table = link?.table();
+    for (bits, far) in active.operation().lookup_mut().parts_aside() {
+        let target = active.operation().beside_target(bits, far);
+        offer_contacts(cx, table, active, &target, ASIDE);
+    }
+    None
+}
+
 /// Offers those that were named before and wait to be checked to a lookup that has nobody else to start from (L5).
 pub(super) fn offer_waiting(network: Network, table: &Table<'_>, active: &mut Active<'_>) {
     for (id, endpoint, secure) in table.named() {
-        active.offer(network, Offer { id, endpoint, class: Class::Unverified, hops: 1, secure });
+        active.offer(network, Offer { id, endpoint, class: Class::Unverified, hops: 1, path: None, secure });
     }
 }
 

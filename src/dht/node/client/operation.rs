@@ -11,7 +11,7 @@ use crate::dht::node::client::goal::Goal;
 use crate::dht::node::client::payload::NO_PAYLOAD;
 use crate::dht::node::client::queues::{QueuePlaces, Queued};
 use crate::dht::outcome::{Outcome, Reason};
-use crate::dht::transactions::Stage;
+use crate::dht::transactions::{Open, Stage};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
@@ -61,6 +61,8 @@ pub(super) enum Todo {
     Ask { to: Endpoint, id: Option<Id>, stage: Stage, unverified: bool },
     /// A store.
     Store { to: Endpoint, id: Id },
+    /// Contacts that are near its target, and not next to it.
+    LookAside,
     /// Enough nodes have confirmed: the user is to be told.
     Report,
     /// Nothing now, but perhaps at once.
@@ -77,6 +79,9 @@ impl OperationState {
         let mut lookup = Lookup::new(now, target);
         if goal.stores() {
             lookup = lookup.storing();
+        }
+        if goal.is_sought() {
+            lookup = lookup.seeking();
         }
         if goal.is_guarded() {
             lookup = lookup.guarded();
@@ -129,6 +134,19 @@ impl OperationState {
 
     pub(super) fn target(&self) -> &Id {
         self.lookup.target()
+    }
+
+    /// To what those are nearest that share so many bits with the target (of them the farther half, if so said).
+    pub(super) fn beside_target(&self, bits: u8, far: bool) -> Id {
+        self.target().beside(bits, far)
+    }
+
+    /// What was asked for with a query.
+    pub(super) fn target_of(&self, open: &Open) -> Id {
+        match open.step() {
+            Some((_, Stage::Aside { bits, far })) => self.beside_target(bits, far),
+            _ => *self.target(),
+        }
     }
 
     pub(super) fn is_storing(&self) -> bool {
@@ -293,6 +311,7 @@ impl OperationState {
     pub(super) fn on_result(&mut self, delivered: bool) {
         let count = if delivered { &mut self.outcome.results } else { &mut self.outcome.dropped_results };
         *count = count.saturating_add(1);
+        self.lookup.on_found();
     }
 
     /// So many results were delivered with the last event but one.
@@ -337,6 +356,7 @@ impl OperationState {
         let Outcome { queried, answered, stored, .. } = self.outcome;
         all.add(&self.outcome);
         all.hops = all.hops.max(self.lookup.hops());
+        all.density_alarm |= self.lookup.is_alarmed();
         if let Some(link) = all.links.get_mut(usize::from(self.link.0)) {
             link.add(queried, answered, stored.all);
         }

@@ -65,6 +65,11 @@ impl<'a> Active<'a> {
         }
     }
 
+    /// The path by which the one that was asked was come upon.
+    pub(in crate::dht::node::client) fn path_of(&self, open: &Open) -> Option<u8> {
+        self.operation.lookup.path_to(&self.window, &open.id?, &open.to)
+    }
+
     // ---- what came of its queries ----
 
     /// A query was answered. Whether that may bring results. `first_of_network`: a store is the first of its network.
@@ -89,12 +94,17 @@ impl<'a> Active<'a> {
                 self.on_stored(network, open, &response.id, first_of_network);
                 return false;
             }
+            Stage::Aside { .. } => {
+                self.on_aside_end(open);
+                return false;
+            }
             Stage::Converge => {
                 lookup.on_answer(window, &response.id, &open.to, response.token);
             }
             Stage::Bootstrap | Stage::Direct => {
                 let secure = response.id.is_secure_for(open.to.ip());
-                let offer = Offer { id: response.id, endpoint: open.to, class: Class::Good, hops: 0, secure };
+                let offer =
+                    Offer { id: response.id, endpoint: open.to, class: Class::Good, hops: 0, path: None, secure };
                 lookup.on_bootstrap_answer(window, network, offer, response.token);
             }
         }
@@ -104,13 +114,23 @@ impl<'a> Active<'a> {
         true
     }
 
+    /// The answer to a query beside the target is not waited for any more: a late one was given up before.
+    fn on_aside_end(&mut self, open: &Open) {
+        if !open.late {
+            self.operation.lookup.on_aside_end();
+        }
+    }
+
     /// A node confirmed that it stored.
     fn on_stored(&mut self, network: Network, open: &Open, id: &Id, first_of_network: bool) {
         let first_of_network = first_of_network || planted(Bug::OneNetworkCounts);
-        let counts = first_of_network || network == Network::Local;
+        let crowded = self.operation.lookup.is_in_crowded_stretch(&self.window, id, &open.to);
+        let counts = (first_of_network || network == Network::Local) && !crowded;
         self.operation.lookup.on_stored(&mut self.window, id, &open.to, counts);
         let secure = id.is_secure_for(open.to.ip());
-        self.operation.outcome.count_confirmation(secure, first_of_network, network == Network::Local);
+        let outcome = &mut self.operation.outcome;
+        outcome.count_confirmation(secure, first_of_network, counts);
+        outcome.crowded = outcome.crowded.saturating_add(crowded.into());
     }
 
     /// A query was answered with an error.
@@ -134,8 +154,11 @@ impl<'a> Active<'a> {
             }
             return;
         }
-        let OperationState { outcome, lookup, .. } = &mut *self.operation;
-        outcome.errored = outcome.errored.saturating_add(1);
+        self.operation.outcome.errored = self.operation.outcome.errored.saturating_add(1);
+        if matches!(stage, Stage::Aside { .. }) {
+            return self.on_aside_end(open);
+        }
+        let lookup = &mut self.operation.lookup;
         match (stage, open.id) {
             (Stage::Converge, Some(id)) => lookup.on_failure(&mut self.window, &id, &open.to),
             (Stage::Bootstrap, _) => lookup.on_bootstrap_failed(),
@@ -153,6 +176,7 @@ impl<'a> Active<'a> {
         }
         match (stage, open.id) {
             (Stage::Direct, _) => self.operation.end_unless_ended(Reason::Exhausted),
+            (Stage::Aside { .. }, _) => self.on_aside_end(open),
             (Stage::Bootstrap, _) => lookup.on_bootstrap_failed(),
             (_, Some(id)) => lookup.on_failure(&mut self.window, &id, &open.to),
             (_, None) => {}
@@ -161,6 +185,9 @@ impl<'a> Active<'a> {
 
     /// A query passed its soft timeout.
     pub(in crate::dht::node::client) fn on_late(&mut self, open: &Open) {
+        if let Some((_, Stage::Aside { .. })) = open.step() {
+            return self.operation.lookup.on_aside_end();
+        }
         if let Some(id) = open.id {
             self.operation.lookup.on_late(&mut self.window, &id, &open.to);
         }
@@ -175,6 +202,7 @@ impl<'a> Active<'a> {
                 lookup.on_bootstrap_failed();
                 *next_bootstrap = next_bootstrap.saturating_sub(1);
             }
+            (Stage::Aside { bits, far }, Some(id)) => lookup.on_aside_not_sent(&mut self.window, &id, to, (bits, far)),
             (_, Some(id)) => lookup.on_not_sent(&mut self.window, &id, to),
             (_, None) => {}
         }
@@ -213,7 +241,11 @@ impl<'a> Active<'a> {
             Next::Ask { id, endpoint, unverified } => {
                 Todo::Ask { to: endpoint, id: Some(id), stage: Stage::Converge, unverified }
             }
+            Next::AskAside { id, endpoint, bits, far } => {
+                Todo::Ask { to: endpoint, id: Some(id), stage: Stage::Aside { bits, far }, unverified: false }
+            }
             Next::Store { id, endpoint } => Todo::Store { to: endpoint, id },
+            Next::Alarm => Todo::LookAside,
             Next::Report => Todo::Report,
             Next::Done { converged } => {
                 operation.finish = Some(if converged { Reason::Converged } else { Reason::Exhausted });

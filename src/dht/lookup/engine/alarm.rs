@@ -1,0 +1,65 @@
+//! The density alarm: more nodes next to a target than chance puts there.
+
+use super::Lookup;
+use crate::dht::lookup::candidate::{Candidate, CandidateState, LookupWindow};
+use crate::dht::lookup::engine::LookupPhase;
+use crate::dht::lookup::rules::Rules;
+use crate::dht::lookup::spacing::{EMPTY, share};
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+
+impl Lookup {
+    /// Whether the alarm was raised.
+    pub fn is_alarmed(&self) -> bool {
+        self.stretch.is_some()
+    }
+
+    /// Whether a candidate stands where the alarm is raised, under an id that does not fit its address (BEP 42).
+    pub(super) fn is_crowded(&self, c: &Candidate) -> bool {
+        !c.secure && self.stretch.is_some_and(|stretch| share(&c.distance) <= stretch)
+    }
+
+    /// Whether that holds for this one.
+    pub fn is_in_crowded_stretch(&self, w: &LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> bool {
+        self.find(w, id, endpoint).is_some_and(|place| self.is_crowded(&w.candidates[place]))
+    }
+
+    /// Raises the alarm if the k nearest that answered are too near together; whether it did. Then it converges on as
+    /// many as a put stores on, without those that do not count, and looks for them beside the target.
+    pub(super) fn raise_alarm(&mut self, w: &LookupWindow<'_>, rules: &Rules<'_>) -> bool {
+        let (Some(spacing), k) = (self.spacing.filter(|_| !self.is_alarmed()), usize::from(rules.config.k)) else {
+            return false;
+        };
+        let mut closed = self.answered_within(w);
+        let Some(kth) = k.checked_sub(1).and_then(|before| closed.nth(before)) else { return false };
+        if !spacing.is_crowded(k, kth) {
+            return false;
+        }
+        self.stretch = Some(kth.max(spacing.of_one() / EMPTY));
+        if self.seeks || self.stores {
+            self.phase = LookupPhase::ConvergeWidely;
+            self.look_aside(spacing.of_one() / 2);
+        }
+        true
+    }
+
+    /// The alarm reaches as far as those that answered are too near together, k by k.
+    pub(super) fn extend_alarm(&mut self, w: &LookupWindow<'_>, rules: &Rules<'_>) {
+        let (Some(spacing), Some(mut stretch)) = (self.spacing, self.stretch) else { return };
+        let k = usize::from(rules.config.k);
+        for (first, last) in self.answered_within(w).zip(self.answered_within(w).skip(k)) {
+            if spacing.is_crowded(k, last.saturating_sub(first)) && first <= stretch {
+                stretch = stretch.max(last);
+            }
+        }
+        self.stretch = Some(stretch);
+    }
+
+    /// The distances of those that answered, nearest first.
+    fn answered_within<'w>(&self, w: &'w LookupWindow<'_>) -> impl Iterator<Item = u64> + use<'w> {
+        use CandidateState::{Answered, Refused, Stored, Storing};
+        let known = &w.candidates[..usize::from(self.len)];
+        let answered = known.iter().filter(|c| matches!(c.state, Answered | Storing | Stored | Refused));
+        answered.map(|c| share(&c.distance))
+    }
+}

@@ -1,0 +1,294 @@
+//! The lookup among many who stand where they should not, or name nobody but their own. Rules L37 to L40 of
+//! `spec/lookup.md`.
+
+use std::collections::BTreeSet;
+
+use honeyguide::base::Rng;
+use honeyguide::dht::{LookupConfig, Network};
+use honeyguide::internals::dht::lookup::{
+    Candidate, Class, Lookup, LookupWindow, Next, Offer, Rules, Spacing, TokenCell,
+};
+use honeyguide::{Config, Endpoint, Id, Instant};
+use std::time::Duration;
+
+const TARGET: Id = Id([0x42; 20]);
+
+#[derive(Clone, Copy)]
+struct Peer {
+    id: Id,
+    endpoint: Endpoint,
+    is_honest: bool,
+    secure: bool,
+}
+
+/// A network in which everybody answers at once: honest nodes name the eight nearest of all, others those of their own.
+struct Harness {
+    peers: Vec<Peer>,
+    config: LookupConfig,
+    lookup: Lookup,
+    candidates: Vec<Candidate>,
+    tokens: Vec<TokenCell>,
+    asked: BTreeSet<Endpoint>,
+    asides: usize,
+    stored: Vec<Endpoint>,
+    now: Instant,
+}
+
+impl Harness {
+    fn new(peers: Vec<Peer>, lookup: Lookup) -> Self {
+        let config = Config::default().lookup;
+        Harness {
+            peers,
+            lookup,
+            candidates: vec![Candidate::default(); 100],
+            tokens: vec![TokenCell::default(); usize::from(config.replicas)],
+            config,
+            asked: BTreeSet::new(),
+            asides: 0,
+            stored: Vec::new(),
+            now: Instant::from_secs(5),
+        }
+    }
+
+    fn nearest(&self, target: Id, many: usize, which: impl Fn(&Peer) -> bool) -> Vec<Peer> {
+        let mut all: Vec<Peer> = self.peers.iter().copied().filter(which).collect();
+        all.sort_by_key(|peer| peer.id.distance(&target));
+        all.truncate(many);
+        all
+    }
+
+    fn offer(&mut self, peer: &Peer, path: Option<u8>) {
+        let Peer { id, endpoint, secure, .. } = *peer;
+        let (class, hops) = if path.is_none() { (Class::Good, 0) } else { (Class::Unverified, 1) };
+        let mut window = LookupWindow { candidates: &mut self.candidates, tokens: &mut self.tokens };
+        self.lookup.offer(&mut window, Network::Public, Offer { id, endpoint, class, hops, path, secure });
+    }
+
+    /// Whoever is asked for a target by the one at this endpoint names these.
+    fn answer(&mut self, id: &Id, endpoint: &Endpoint, target: Id) {
+        let asked = *self.peers.iter().find(|peer| peer.endpoint == *endpoint).unwrap();
+        let named = self.nearest(target, 8, |peer| asked.is_honest || !peer.is_honest);
+        let window = LookupWindow { candidates: &mut self.candidates, tokens: &mut self.tokens };
+        let path = self.lookup.path_to(&window, id, endpoint);
+        named.iter().for_each(|peer| self.offer(peer, path));
+    }
+
+    fn run(&mut self) -> bool {
+        for _ in 0..10_000 {
+            let rules = Rules { config: &self.config, patience: Duration::ZERO, enforce_secure_ids: false };
+            let mut window = LookupWindow { candidates: &mut self.candidates, tokens: &mut self.tokens };
+            match self.lookup.next(self.now, &mut window, &rules, true) {
+                Next::Ask { id, endpoint, .. } => {
+                    assert!(self.asked.insert(endpoint), "everybody is asked once");
+                    self.lookup.on_answer(&mut window, &id, &endpoint, Some(b"token"));
+                    self.answer(&id, &endpoint, TARGET);
+                }
+                Next::AskAside { id, endpoint, bits, far } => {
+                    self.asides += 1;
+                    self.answer(&id, &endpoint, beside(bits, far));
+                    self.lookup.on_aside_end();
+                }
+                Next::Alarm => self.offer_aside(),
+                Next::Store { id, endpoint } => {
+                    self.stored.push(endpoint);
+                    let counts = !self.lookup.is_in_crowded_stretch(&window, &id, &endpoint);
+                    self.lookup.on_stored(&mut window, &id, &endpoint, counts);
+                }
+                Next::Report => {}
+                Next::Wait(Some(at)) => self.now = at,
+                Next::Wait(None) | Next::Held { .. } => panic!("nothing is awaited"),
+                Next::Done { converged } => return converged,
+            }
+        }
+        panic!("it ends");
+    }
+
+    /// One in ten is a contact.
+    fn contacts(&self, target: Id, many: usize) -> Vec<Peer> {
+        let mut contacts: Vec<Peer> = self.peers.iter().copied().step_by(10).collect();
+        contacts.sort_by_key(|peer| peer.id.distance(&target));
+        contacts.truncate(many);
+        contacts
+    }
+
+    fn offer_aside(&mut self) {
+        for (bits, far) in self.lookup.parts_aside() {
+            self.contacts(beside(bits, far), 4).iter().for_each(|peer| self.offer(peer, None));
+        }
+    }
+
+    fn found(&self) -> Vec<Endpoint> {
+        self.lookup.answered(&self.candidates).map(|(_, endpoint)| endpoint).collect()
+    }
+}
+
+fn beside(bits: u8, far: bool) -> Id {
+    let mut target = TARGET;
+    for bit in [Some(bits), far.then_some(bits + 1)].into_iter().flatten() {
+        target.0[usize::from(bit / 8)] ^= 0x80 >> (bit % 8);
+    }
+    target
+}
+
+/// So many peers.
+fn network(seed: u8, count: u32, is_honest: impl Fn(u32) -> bool) -> (Vec<Peer>, Rng) {
+    let mut rng = Rng::from_seed([seed; 32]);
+    let peer = |i: u32| {
+        let endpoint = Endpoint::v4([11, (i >> 8) as u8, i as u8, 1], 6881);
+        Peer { id: Id::random(&mut rng), endpoint, is_honest: is_honest(i), secure: !i.is_multiple_of(5) }
+    };
+    let peers = (0..count).map(peer).collect();
+    (peers, rng)
+}
+
+/// So many of one kind, who share at least so many bits with the target.
+fn next_to_target(count: u8, bits: u32, secure: bool, rng: &mut Rng) -> Vec<Peer> {
+    let peer = |i: u8| Peer {
+        id: TARGET.random_in_bucket(bits + u32::from(i % 30), rng),
+        endpoint: Endpoint::v4([12, 0, i, 1], 6881),
+        is_honest: false,
+        secure,
+    };
+    (0..count).map(peer).collect()
+}
+
+/// The lookup starts from one in ten.
+fn start(h: &mut Harness) {
+    h.contacts(TARGET, 20).iter().for_each(|peer| h.offer(peer, None));
+}
+
+/// Rule L37. One in two names nobody but one another: eight of them are nearest of all who are named by them.
+#[test]
+fn a_lookup_goes_on_when_its_nearest_are_too_far_apart() {
+    let found_all = |knows_size: bool| {
+        let seeds = 1..=40_u8;
+        let runs = seeds.filter(|&seed| {
+            let (peers, _) = network(seed, 600, |i| (i + i / 10).is_multiple_of(2));
+            let mut h = Harness::new(peers, Lookup::new(Instant::from_secs(5), TARGET).seeking());
+            if knows_size {
+                h.lookup.expect(Spacing::of(600, 100));
+            }
+            start(&mut h);
+            assert!(h.run());
+            assert!(h.asked.len() <= 60, "{} were asked", h.asked.len());
+            let found = h.found();
+            h.nearest(TARGET, 1, |peer| peer.is_honest).iter().all(|peer| found.contains(&peer.endpoint))
+        });
+        runs.count()
+    };
+    let (before, now) = (found_all(false), found_all(true));
+    assert!(before <= 30 && now >= 36, "{before} and {now} of 40");
+}
+
+/// Rule L37. It goes on only so far, and not at all where the nearest stand as they should.
+#[test]
+fn a_lookup_in_an_honest_network_asks_hardly_more_for_knowing_its_size() {
+    let asked = |knows_size: bool| -> usize {
+        let runs = (1..=40_u8).map(|seed| {
+            let (peers, _) = network(seed, 600, |_| true);
+            let mut h = Harness::new(peers, Lookup::new(Instant::from_secs(5), TARGET));
+            if knows_size {
+                h.lookup.expect(Spacing::of(600, 100));
+            }
+            start(&mut h);
+            assert!(h.run() && !h.lookup.is_alarmed());
+            h.asked.len()
+        });
+        runs.sum()
+    };
+    let (before, now) = (asked(false), asked(true));
+    assert!(now <= before + before / 10, "{before} {now}");
+}
+
+/// Rules L38 and L40. Two hundred next to the target are not stored on, and those behind them are.
+#[test]
+fn a_put_passes_those_who_were_put_next_to_its_target() {
+    for seed in 1..=20 {
+        let (mut peers, mut rng) = network(seed, 600, |_| true);
+        peers.extend(next_to_target(200, 24, false, &mut rng));
+        let mut h = Harness::new(peers, Lookup::new(Instant::from_secs(5), TARGET).storing());
+        h.lookup.expect(Spacing::of(600, 100));
+        start(&mut h);
+        assert!(h.run() && h.lookup.is_alarmed());
+        let near = h.nearest(TARGET, 12, |peer| peer.is_honest);
+        let reached = near.iter().filter(|peer| h.stored.contains(&peer.endpoint)).count();
+        assert!(reached >= 9, "{reached} of 12 with seed {seed}");
+        let honest = |endpoint: &Endpoint| h.peers.iter().any(|peer| peer.endpoint == *endpoint && peer.is_honest);
+        assert!(h.stored.iter().all(honest) && h.asked.len() < 100, "{} asked", h.asked.len());
+    }
+}
+
+/// Rule L38. Where nobody else is left they are stored on, and none of it counts.
+#[test]
+fn a_put_that_knows_nobody_else_stores_on_those_next_to_its_target_and_counts_none() {
+    let mut rng = Rng::from_seed([9; 32]);
+    let mut h =
+        Harness::new(next_to_target(30, 24, false, &mut rng), Lookup::new(Instant::from_secs(5), TARGET).storing());
+    h.lookup.expect(Spacing::of(600, 100));
+    start(&mut h);
+    assert!(h.run() && h.lookup.is_alarmed());
+    assert_eq!(h.stored.len(), h.found().len());
+    let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
+    let window = &mut window;
+    assert!(h.peers.iter().all(|peer| {
+        let is_stored = h.stored.contains(&peer.endpoint);
+        !is_stored || h.lookup.is_in_crowded_stretch(window, &peer.id, &peer.endpoint)
+    }));
+}
+
+/// Rule L38. An id that fits its address cannot be chosen: those count wherever they stand.
+#[test]
+fn whoever_has_an_id_that_fits_its_address_is_never_passed() {
+    let (mut peers, mut rng) = network(3, 600, |_| true);
+    let secure = next_to_target(8, 24, true, &mut rng);
+    peers.extend(&secure);
+    let mut h = Harness::new(peers, Lookup::new(Instant::from_secs(5), TARGET).storing());
+    h.lookup.expect(Spacing::of(600, 100));
+    start(&mut h);
+    assert!(h.run() && h.lookup.is_alarmed());
+    assert!(secure.iter().all(|peer| h.stored.contains(&peer.endpoint)));
+}
+
+/// Rule L38: one lookup in two hundred, where the size is known as well as it can be.
+#[test]
+fn the_alarm_is_seldom_raised_in_an_honest_network() {
+    let mut rng = Rng::from_seed([5; 32]);
+    let mut raised = 0;
+    for _ in 0..400 {
+        let peers: Vec<Peer> = (0..300_u32)
+            .map(|i| Peer {
+                id: Id::random(&mut rng),
+                endpoint: Endpoint::v4([11, (i >> 8) as u8, i as u8, 1], 6881),
+                is_honest: true,
+                secure: false,
+            })
+            .collect();
+        let mut h = Harness::new(peers, Lookup::new(Instant::from_secs(5), TARGET));
+        h.lookup.expect(Spacing::of(300, 100));
+        start(&mut h);
+        assert!(h.run());
+        raised += usize::from(h.lookup.is_alarmed());
+    }
+    assert!(raised <= 5, "{raised} of 400");
+}
+
+/// Rule L39. Without a size a put is told of the eight nearest, and of whom it met on the way.
+#[test]
+fn a_put_looks_beside_its_target_for_those_whom_nobody_names() {
+    let missed = |knows_size: bool| -> usize {
+        let runs = (1..=20_u8).map(|seed| {
+            let (peers, _) = network(seed, 600, |_| true);
+            let mut h = Harness::new(peers, Lookup::new(Instant::from_secs(5), TARGET).storing());
+            if knows_size {
+                h.lookup.expect(Spacing::of(600, 100));
+            }
+            start(&mut h);
+            assert!(h.run());
+            assert!(h.asides <= 20, "{}", h.asides);
+            h.nearest(TARGET, 20, |_| true).iter().filter(|peer| !h.stored.contains(&peer.endpoint)).count()
+        });
+        runs.sum()
+    };
+    let (before, now) = (missed(false), missed(true));
+    assert!(before > 100 && now <= 8, "{before} and {now} of 400");
+}
