@@ -1,6 +1,5 @@
 //! Those who harm by asking: they come by themselves, again and again, and answer like anybody else.
 
-use alloc::format;
 use alloc::vec::Vec;
 
 use crate::base::time::{Duration, Instant};
@@ -37,6 +36,9 @@ pub struct Intruder {
     every: Duration,
     next: Instant,
     asked: usize,
+    /// What it wants to store next: a token is good for its target alone.
+    value: [u8; 16],
+    topic: Id,
 }
 
 impl Intruder {
@@ -44,7 +46,17 @@ impl Intruder {
     #[must_use]
     pub fn new(id: Id, errand: Errand, targets: Vec<Endpoint>, every: Duration, first: Instant) -> Self {
         let remote = Remote::new(id, Knowledge::WORLD);
-        Intruder { id, remote, errand, targets, every: every.max(Duration::from_millis(1)), next: first, asked: 0 }
+        Intruder {
+            id,
+            remote,
+            errand,
+            targets,
+            every: every.max(Duration::from_millis(1)),
+            next: first,
+            asked: 0,
+            value: [b'0'; 16],
+            topic: Id::default(),
+        }
     }
 
     fn query(&self, tid: &[u8; 2], method: Method<'_>) -> Vec<u8> {
@@ -54,16 +66,22 @@ impl Intruder {
         out[..len].to_vec()
     }
 
+    fn encoded_value(&self) -> [u8; 19] {
+        let mut encoded = *b"16:0123456789abcdef";
+        encoded[3..].copy_from_slice(&self.value);
+        encoded
+    }
+
     /// A token came: it is used at once.
     fn store(&self, moment: &mut Moment<'_>, to: Endpoint, token: &[u8]) {
         let payload = match self.errand {
             Errand::FlushItems => {
-                let value = format!("16:{:016x}", moment.rng.next_u64());
-                let item = Item { value: value.as_bytes(), mutable: None };
+                let value = self.encoded_value();
+                let item = Item { value: &value, mutable: None };
                 self.query(b"pp", Method::Put { token, item, cas: None, target: Some(item.target()) })
             }
-            Errand::FlushPeers(topic) => {
-                let info_hash = topic.unwrap_or_else(|| Id::random(moment.rng));
+            Errand::FlushPeers(_) => {
+                let info_hash = self.topic;
                 let port = 1_024 + moment.rng.below(60_000) as u16;
                 let (implied_port, seed) = (false, false);
                 self.query(b"aa", Method::AnnouncePeer { info_hash, port, implied_port, seed, token })
@@ -89,9 +107,14 @@ impl Participant for Intruder {
         self.asked += 1;
         let (target, want) = (Id::random(moment.rng), Want::default());
         let method = match self.errand {
-            Errand::FlushItems => Method::Get { target, seq: None, want },
+            Errand::FlushItems => {
+                self.value = moment.rng.bytes();
+                let target = Item::immutable_target(&self.encoded_value());
+                Method::Get { target, seq: None, want }
+            }
             Errand::FlushPeers(topic) => {
                 let info_hash = topic.unwrap_or(target);
+                self.topic = info_hash;
                 Method::GetPeers { info_hash, want, noseed: false, scrape: false }
             }
             Errand::Poison | Errand::Spoof => Method::FindNode { target, want },

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::home::{both, join};
 use super::tally::{Tally, Whose};
 use crate::base::time::Duration;
+use crate::dht::command::{Command, PeerKind, Scope};
 use crate::dht::config::Config;
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
@@ -23,8 +24,10 @@ use crate::sim::world::World;
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Hosts of the one who has bought a network.
 const HOSTS: usize = 250;
-/// Items that honest nodes have stored before.
-const ITEMS: usize = 200;
+/// Items, and peers, that honest nodes have stored before.
+const STORED: usize = 200;
+/// After so long the peers that are left are counted: before their time is over.
+const PEERS_AFTER: Duration = Duration::from_secs(2_000);
 
 /// Row 17: 15 % more nodes, each in a network of its own, come to us every five minutes for a day.
 pub(super) fn poisoners(seed: u64, population: &Population, tally: &mut Tally) {
@@ -52,13 +55,17 @@ pub(super) fn buyers(seed: u64, population: &Population, tally: &mut Tally) {
             let population = Population { family, ..*population };
             let (mut world, us) = at_home(seed, &population, &config);
             let prefixes: Vec<_> = (0..many).map(|_| Prefix::random(family, bits, world.rng())).collect();
-            let honest = store(&mut world, us, family);
+            let (honest, topics) = store(&mut world, us, family);
             for i in 0..HOSTS {
                 let prefix = prefixes[i % prefixes.len()];
                 visitor(&mut world, us, &prefix, Errand::Poison, Duration::from_secs(60));
                 visitor(&mut world, us, &prefix, Errand::FlushItems, Duration::from_secs(20));
+                visitor(&mut world, us, &prefix, Errand::FlushPeers(None), Duration::from_secs(10));
             }
-            world.run_for(HOUR);
+            world.run_for(PEERS_AFTER);
+            let lost = topics.iter().filter(|topic| !lists_a_peer(&mut world, us, family, topic)).count();
+            tally.add(32, whose, "peers", lost as f64 / topics.len().max(1) as f64);
+            world.run_for(HOUR.saturating_sub(PEERS_AFTER));
             tally.add(32, whose, table_of(of), table_share(&world, us, &prefixes));
             let lost = honest.iter().filter(|target| world.holds(us, target).is_none()).count();
             tally.add(32, whose, "items", lost as f64 / honest.len().max(1) as f64);
@@ -115,27 +122,48 @@ fn table_share(world: &World, us: HostId, prefixes: &[Prefix]) -> f64 {
     bought as f64 / all.len().max(1) as f64
 }
 
-/// Honest nodes store items with us; which.
-fn store(world: &mut World, us: HostId, family: Family) -> Vec<Id> {
-    let target = world.site(us).endpoint;
-    let mut targets = Vec::new();
-    for _ in 0..ITEMS {
-        let endpoint = random_endpoint(family, world.rng());
-        let site = Site::at(endpoint, world.rng());
+/// Honest nodes store items with us, and announce themselves; which items, and for what.
+fn store(world: &mut World, us: HostId, family: Family) -> (Vec<Id>, Vec<Id>) {
+    let at = Scope::Node(world.site(us).endpoint);
+    let (mut targets, mut topics) = (Vec::new(), Vec::new());
+    for _ in 0..STORED {
         let value = format!("16:{:016x}", world.rng().next_u64());
-        let value = value.as_bytes();
-        let host = join_at(world, site);
-        world.call(host, |node, now| {
-            let at = crate::dht::command::Scope::Node(target);
-            node.command_in(now, 9, at, crate::Command::PutImmutable { value }).is_ok()
-        });
+        let (value, info_hash) = (value.as_bytes(), Id::random(world.rng()));
+        let host = asker(world, family);
+        world.call(host, |node, now| node.command_in(now, 9, at, Command::PutImmutable { value }).is_ok());
+        world.run_for(Duration::from_secs(2));
+        let announce = Command::Announce { info_hash, port: Some(6_881), kind: PeerKind::Downloader };
+        world.call(host, |node, now| node.command_in(now, 9, at, announce).is_ok());
         world.run_for(Duration::from_secs(2));
         if world.holds(us, &Item::immutable_target(value)).is_some() {
             targets.push(Item::immutable_target(value));
         }
         world.stop(host);
+        topics.push(info_hash);
     }
-    targets
+    topics.retain(|topic| lists_a_peer(world, us, family, topic));
+    (targets, topics)
+}
+
+/// Whether we list a peer of a topic to whoever asks.
+fn lists_a_peer(world: &mut World, us: HostId, family: Family, info_hash: &Id) -> bool {
+    let at = Scope::Node(world.site(us).endpoint);
+    let host = asker(world, family);
+    let lists = (0..3).any(|_| {
+        let get = Command::GetPeers { info_hash: *info_hash };
+        world.call(host, |node, now| node.command_in(now, 9, at, get).is_ok());
+        world.run_for(Duration::from_secs(2));
+        world.take_news(host).iter().any(|news| matches!(&news.what, Told::Peers(peers) if !peers.is_empty()))
+    });
+    world.stop(host);
+    lists
+}
+
+/// Somebody who comes once.
+fn asker(world: &mut World, family: Family) -> HostId {
+    let endpoint = random_endpoint(family, world.rng());
+    let site = Site::at(endpoint, world.rng());
+    join_at(world, site)
 }
 
 /// A node that knows nobody, and asks whom it is told to.

@@ -288,11 +288,12 @@ pub(super) const ROWS: &[RowSpec] = &[
     },
     RowSpec {
         number: 32,
-        metric: "an hour of one IPv6 /48, one IPv4 /24, ten of those: share of the table, honest items lost, our id",
+        metric: "an hour of one IPv6 /48, one IPv4 /24, ten of those: share of the table, honest ones' losses, our id",
         figures: &[
             figure("table_v6_48", "table_v6_48", Statistic::Mean, Threshold::most(0.1)),
             figure("table_v4_24", "table_v4_24", Statistic::Mean, Threshold::most(0.1)),
             figure("table_v4_ten_24", "table_v4_ten_24", Statistic::Mean, Threshold::most(0.1)),
+            figure("peers_lost", "peers", Statistic::Mean, Threshold::most(0.1)),
             figure("items_lost", "items", Statistic::Mean, Threshold::most(0.2)),
             figure("id_lost", "id_lost", Statistic::Mean, Threshold::most(0.0)),
         ],
