@@ -30,6 +30,8 @@ pub struct Contact {
     secure: bool,
     /// Not checked before this second, since a check is under way.
     checked_until: u32,
+    /// The second since which it is a contact.
+    since: u32,
     history: AnswerHistory,
 }
 
@@ -37,7 +39,7 @@ impl Contact {
     /// A node that has not been heard of yet. Whether its id fits its address (BEP 42) is computed here, once.
     pub fn new(id: Id, endpoint: Endpoint) -> Self {
         let secure = id.is_secure_for(endpoint.ip());
-        Contact { id, endpoint, secure, checked_until: 0, history: AnswerHistory::default() }
+        Contact { id, endpoint, secure, checked_until: 0, since: 0, history: AnswerHistory::default() }
     }
 
     /// Its id.
@@ -73,6 +75,16 @@ impl Contact {
     /// A check is under way.
     pub fn on_check(&mut self, until: u32) {
         self.checked_until = until;
+    }
+
+    /// Since when it is a contact, to the second.
+    pub fn since(&self) -> Instant {
+        Instant::from_secs(self.since.into())
+    }
+
+    /// It becomes a contact.
+    pub fn on_added(&mut self, now: Instant) {
+        self.since = seconds(now);
     }
 
     /// What we think of it.

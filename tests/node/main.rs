@@ -9,6 +9,7 @@ mod hostile;
 mod imports;
 mod lab;
 mod operations;
+mod own_address;
 mod own_id;
 mod promises;
 mod properties;

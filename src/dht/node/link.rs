@@ -11,6 +11,7 @@ use crate::dht::capacity::MAX_LINKS;
 use crate::dht::config::{Config, LinkConfig};
 use crate::dht::contact::{Contact, ContactView, Health, QueryKind};
 use crate::dht::event::{Event, IdLoss, LinkId};
+use crate::dht::former_ids::FormerIds;
 use crate::dht::lookup::{Class, Spacing};
 use crate::dht::outage::Outage;
 use crate::dht::size::{LookupDensity, SizeEstimate};
@@ -63,6 +64,8 @@ pub(super) struct Link<'s> {
     bound_port: u16,
     table: Table<'s>,
     votes: Votes<'s>,
+    /// Ids that we had at other addresses.
+    former: FormerIds,
     outage: Outage,
     /// How densely the neighbourhoods of random targets are populated.
     density: LookupDensity,
@@ -94,7 +97,8 @@ impl<'s> Link<'s> {
             family: link.family,
             bound_port: link.port,
             table,
-            votes: Votes::new(config.network, memory.votes),
+            votes: Votes::new(config.network, external, memory.votes),
+            former: FormerIds::default(),
             outage: Outage::default(),
             density: LookupDensity::default(),
             news_address: None,
@@ -205,17 +209,23 @@ impl<'s> Link<'s> {
         false
     }
 
-    /// A node says at what address it sees us.
-    pub(super) fn on_vote(&mut self, now: Instant, rng: &mut Rng, from: Endpoint, addr: Endpoint) {
+    /// A node with this id says at what address it sees us.
+    pub(super) fn on_vote(&mut self, now: Instant, rng: &mut Rng, id: &Id, from: Endpoint, addr: Endpoint) {
         if addr.family() != self.family {
             return;
         }
-        let Some((addr, votes)) = self.votes.on_vote(now, from, addr) else { return };
+        let contact = self.table.find(id).filter(|contact| contact.endpoint() == from);
+        let known = contact.map(Contact::since);
+        let Some((addr, votes)) = self.votes.on_vote(now, from, known, addr) else { return };
         let moved = self.external().is_none_or(|old| !old.same_ip(&addr));
+        let own = *self.table.own();
+        if let Some(old) = self.external().filter(|_| moved) {
+            self.former.on_left(&own, &old);
+        }
         self.table.set_addr(now, Some(addr));
         self.news_address = Some(votes);
-        if moved && !self.table.own().is_secure_for(addr.ip()) {
-            self.table.set_own(Id::secure(addr.ip(), rng));
+        if moved && !own.is_secure_for(addr.ip()) {
+            self.table.set_own(self.former.of_address(&addr).unwrap_or_else(|| Id::secure(addr.ip(), rng)));
             self.news_id = Some(IdLoss::Moved);
         }
     }

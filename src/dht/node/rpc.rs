@@ -192,7 +192,7 @@ impl<'s> Rpc<'s> {
             cx.trace(TraceEvent::ContactAdded { link: open.link });
         }
         if let Some(addr) = response.ip {
-            link.on_vote(now, cx.rng(), open.to, addr);
+            link.on_vote(now, cx.rng(), &response.id, open.to, addr);
         }
         Some(open)
     }

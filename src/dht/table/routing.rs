@@ -270,6 +270,7 @@ impl<'s> Table<'s> {
         }
         self.forget(bucket, id);
         let mut contact = Contact::new(*id, from);
+        contact.on_added(now);
         contact.history_mut().on_answer(now, rtt);
         if !self.members.insert(now, contact) {
             return Admission::Full;
