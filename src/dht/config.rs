@@ -76,9 +76,10 @@ pub struct Bounds {
 pub struct TableConfig {
     /// Contacts of the buckets 0, 1, 2, ..; the last number holds for all deeper buckets.
     pub bucket_sizes: [u16; 5],
-    /// Contacts of one /24 (/64) in one bucket.
+    /// Contacts of one /24 in one bucket, and of one /64; of a /56 a quarter more, of a /48 half as many more. So it is
+    /// with all that is counted by network.
     pub per_network_in_bucket: u8,
-    /// Contacts of one /24 (/64) in the whole table.
+    /// Contacts of one /24 or /64 in the whole table.
     pub per_network: u8,
     /// A contact that did not answer for this long is questionable and is asked again.
     pub stale_after: Duration,
@@ -138,11 +139,11 @@ pub struct LookupConfig {
 pub struct LimiterConfig {
     /// Packets of one endpoint.
     pub per_endpoint: Rate,
-    /// Packets of one /24 (/64).
+    /// Packets of one /24 or /64.
     pub per_network: Rate,
     /// Packets of all strangers together.
     pub per_node: Rate,
-    /// Bytes of replies to one /24 (/64). What goes past it is cut to 3.2 times the query, so zero cuts every reply to
+    /// Bytes of replies to one /24 or /64. What goes past it is cut to 3.2 times the query, so zero cuts every reply to
     /// who has not proved that it receives what is sent to it. The burst is 0 or has room for the longest reply, 1,400.
     pub reply_bytes: Rate,
 }
@@ -160,7 +161,7 @@ pub struct ServerConfig {
     pub peers_per_reply: u8,
     /// An item is forgotten this long after its last put.
     pub item_lifetime: Duration,
-    /// Items that one /24 (/64) may have put.
+    /// Items that one /24 or /64 may have put.
     pub items_per_network: u16,
     /// Time between two rotations of the secret behind the write tokens; a token is valid for one to two of them.
     pub token_rotation: Duration,

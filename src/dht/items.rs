@@ -29,6 +29,7 @@ use crate::dht::config::ServerConfig;
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 use crate::krpc::item::{Item, MAX_ENCODED, MAX_SALT, MAX_VALUE, Mutable, is_readable};
+use crate::krpc::networks::{Networks, quotas};
 
 /// Among this many of the farthest items, the one longest without a put has to go.
 pub const CANDIDATES: usize = 8;
@@ -283,8 +284,8 @@ impl<'s> Items<'s> {
     }
 
     fn put_new(&mut self, own: &Id, put: &Put<'_>, verify: impl FnOnce() -> bool) -> PutOutcome {
-        let network = put.from.network();
-        if self.quota < usize::MAX && self.held_for(network) >= self.quota {
+        let networks = Networks::of(&put.from);
+        if self.quota < usize::MAX && self.has_quota(networks, 0) {
             return PutOutcome::Rejected(Rejection::Quota);
         }
         let evicted = match self.evicted_for(own, put) {
@@ -297,7 +298,7 @@ impl<'s> Items<'s> {
         if let Some(evicted) = evicted {
             self.remove(evicted);
         }
-        match self.add(network, put) {
+        match self.add(networks.smallest(), put) {
             Some(()) => PutOutcome::Stored,
             None => PutOutcome::Rejected(Rejection::Space),
         }
@@ -504,9 +505,21 @@ impl<'s> Items<'s> {
         self.by_network.place(front_of(network), &|other| (self.entry(other).network, other) < (network, number))
     }
 
-    fn held_for(&self, network: u64) -> usize {
-        let end = self.place_in_network(network, u32::MAX);
-        self.by_network.count(&(self.place_in_network(network, 0)..end))
+    /// Whether networks, of one size or another, have put so many as they may, or more by so many.
+    fn has_quota(&self, networks: Networks, more: usize) -> bool {
+        // What all together have put is enough to know of most.
+        let mut sizes = networks.ranges().into_iter().zip(quotas(self.quota)).rev();
+        sizes.next().is_some_and(|(largest, quota)| {
+            let all = self.held_between(largest);
+            all >= quota + more
+                || (all >= self.quota + more && sizes.any(|(size, quota)| self.held_between(size) >= quota + more))
+        })
+    }
+
+    /// How many are held for the networks between two.
+    fn held_between(&self, (first, last): (u64, u64)) -> usize {
+        let end = self.place_in_network(last, u32::MAX);
+        self.by_network.count(&(self.place_in_network(first, 0)..end))
     }
 
     fn expires_at(&self, number: u32) -> Instant {
@@ -534,7 +547,8 @@ impl<'s> Items<'s> {
         );
         let network = |number| self.entry(number).network;
         assert!(by_network().map(|number| (front_of(network(number)), network(number), number)).is_sorted());
-        assert!(by_target().all(|number| self.held_for(network(number)) <= self.quota));
+        let is_over = |number| self.quota < usize::MAX && self.has_quota(Networks::of_smallest(network(number)), 1);
+        assert!(!by_target().any(is_over));
         assert!(self.recency.iter().is_sorted_by_key(|number| self.entry(number).put_at));
         assert!(self.recency.iter().all(|number| self.expires_at(number) > self.latest));
         let taken: usize = by_target().map(|number| self.entry(number).value.blocks()).sum();

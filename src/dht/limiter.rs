@@ -1,10 +1,11 @@
 //! How much strangers may ask of us.
 //!
-//! Every datagram is judged before it is parsed, by three rates: that of its endpoint, that of its network (/24 or /64)
-//! and that of all strangers together. Bytes of replies are budgeted for each network as well, so that a forged
-//! source cannot make us flood a third party. An endpoint that we asked something has a credit for one answer: answers
-//! to our own queries are admitted whatever strangers do, also those who send in the name of an endpoint that we asked,
-//! since a credit is spent by the answer alone and not by whatever else comes from there.
+//! Every datagram is judged before it is parsed, by three rates: that of its endpoint, that of its network (/24, or
+//! /64, /56 and /48, each with its own) and that of all strangers together. Bytes of replies are budgeted for each
+//! network as well, so that a forged source cannot make us flood a third party. An endpoint that we asked something has
+//! a credit for one answer: answers to our own queries are admitted whatever strangers do, also those who send in the
+//! name of an endpoint that we asked, since a credit is spent by the answer alone and not by whatever else comes from
+//! there.
 //!
 //! A rate is a token bucket. One that is full says nothing about the past, so its meter can be forgotten without loss.
 //! The meters lie in a table of fixed size, in sets of eight: a look costs eight comparisons, and a million addresses
@@ -15,10 +16,10 @@
 //! set:   [8 tags | 8 buckets of packets | 8 buckets of bytes | 8 credits]
 //! ```
 //!
-//! One keyed hash is taken for a packet: that of the /24 or the /48 that it came from, which are what one party holds
-//! at least. It finds the set of the meters of networks; the networks within it differ in their tags alone. Endpoints
-//! within it are spread over all sets, by multiplying with secret numbers what the hash does not cover. So nobody can
-//! aim at the meters of other parties.
+//! One keyed hash is taken for a packet: that of the /24 or the /48 that it came from, the largest that one party
+//! holds. It finds the set of the meters of networks; the /56 and the /64 within it differ in their tags alone.
+//! Endpoints within it are spread over all sets, by multiplying with secret numbers what the hash does not cover. So
+//! nobody can aim at the meters of other parties.
 
 use core::fmt;
 use core::ops::Range;
@@ -26,10 +27,11 @@ use core::ops::Range;
 use siphasher::sip::SipHasher13;
 
 use crate::base::list::List;
-use crate::base::rate::{Flow, TokenBucket};
+use crate::base::rate::{Flow, Rate, TokenBucket};
 use crate::base::time::{Instant, seconds};
 use crate::dht::config::{LARGEST_REPLY, LimiterConfig};
 use crate::krpc::endpoint::{Endpoint, Network};
+use crate::krpc::networks::{Networks, SIZES, quotas};
 
 /// Meters that compete with each other.
 const WAYS: usize = 8;
@@ -91,16 +93,16 @@ pub struct Limiter<'s> {
     keys: [u64; 2],
     /// The party whose hash was taken last, and that hash: a packet is judged, and its reply charged.
     latest: [u64; 2],
-    /// Where the meter of the network was that was admitted last: its reply is charged next.
-    network_at: usize,
+    /// Where the meters of the networks were that were admitted last: their reply is charged next.
+    network_at: [usize; SIZES],
     meters: List<'s, Meter>,
     everybody: TokenBucket,
     per_endpoint: Flow,
-    per_network: Flow,
+    /// Of each size, the smallest first.
+    per_network: [Flow; SIZES],
     per_node: Flow,
-    reply_bytes: Flow,
-    /// Time in which the longest reply flows in.
-    longest_reply: u64,
+    /// Of each size, the smallest first.
+    reply_bytes: [Flow; SIZES],
 }
 
 impl fmt::Debug for Limiter<'_> {
@@ -125,14 +127,13 @@ impl<'s> Limiter<'s> {
             network,
             keys,
             latest: [NOBODY, 0],
-            network_at: 0,
+            network_at: [0; SIZES],
             meters: meters.into_zeros(),
             everybody: TokenBucket::default(),
             per_endpoint: Flow::from(config.per_endpoint),
-            per_network: Flow::from(config.per_network),
+            per_network: flows(config.per_network),
             per_node: Flow::from(config.per_node),
-            longest_reply: Flow::from(config.reply_bytes).time(LARGEST_REPLY as u64),
-            reply_bytes: Flow::from(config.reply_bytes),
+            reply_bytes: flows(config.reply_bytes),
         }
     }
 
@@ -170,16 +171,22 @@ impl<'s> Limiter<'s> {
     /// Takes one packet from each of the buckets, or from none.
     fn admit_stranger(&mut self, now: Instant, from: &Endpoint, place: MeterPlace, known: Option<usize>) -> Option<()> {
         let everybody = self.everybody.minus_one(now, &self.per_node)?;
-        let network = (self.network == Network::Public).then(|| self.network_place(from));
+        let networks = (self.network == Network::Public).then(|| self.network_places(from));
         let meters = self.meters.as_flattened_mut();
         let of_endpoint = bucket(meters, known, PACKETS).minus_one(now, &self.per_endpoint)?;
-        if let Some(network) = network {
-            let known = find(meters, network);
-            let of_network = bucket(meters, known, PACKETS).minus_one(now, &self.per_network)?;
-            self.network_at = meter(meters, now, network, known);
-            meters[self.network_at + PACKETS] = of_network.full_at();
+        if let Some(networks) = networks {
+            let (mut found, mut left) = ([None; SIZES], [TokenBucket::default(); SIZES]);
+            for (size, place) in networks.iter() {
+                found[size] = find(meters, place);
+                left[size] = bucket(meters, found[size], PACKETS).minus_one(now, &self.per_network[size])?;
+            }
+            for (size, place) in networks.iter() {
+                let at = meter(meters, now, place, found[size]);
+                meters[at + PACKETS] = left[size].full_at();
+                self.network_at[size] = at;
+            }
         }
-        // Its place may have been taken by the meter of its network.
+        // Its place may have been taken by the meter of a network.
         let at = meter(meters, now, place, known);
         meters[at + PACKETS] = of_endpoint.full_at();
         self.everybody = everybody;
@@ -196,38 +203,45 @@ impl<'s> Limiter<'s> {
         set_credits(meters, at, seconds(now).saturating_add(CREDIT_LIFETIME), valid.saturating_add(1));
     }
 
-    /// Charges a reply to the network it goes to. False, and nothing is charged, when its budget is used up.
+    /// Charges a reply to the networks it goes to. False, and nothing is charged, when the budget of one is used up.
     pub fn charge(&mut self, now: Instant, to: &Endpoint, bytes: usize) -> bool {
         if self.network == Network::Local {
             return true;
         }
-        let place = self.network_place(to);
+        let networks = self.network_places(to);
         let meters = self.meters.as_flattened_mut();
-        let known = find_network(meters, place, self.network_at);
-        let bucket = bucket(meters, known, BYTES).minus(now, bytes as u64, &self.reply_bytes);
-        let Some(bucket) = bucket else { return false };
-        let at = meter(meters, now, place, known);
-        meters[at + BYTES] = bucket.full_at();
+        let (mut found, mut left) = ([None; SIZES], [TokenBucket::default(); SIZES]);
+        for (size, place) in networks.iter() {
+            found[size] = find_network(meters, place, self.network_at[size]);
+            let budget = bucket(meters, found[size], BYTES);
+            let Some(rest) = budget.minus(now, bytes as u64, &self.reply_bytes[size]) else { return false };
+            left[size] = rest;
+        }
+        for (size, place) in networks.iter() {
+            let at = meter(meters, now, place, found[size]);
+            meters[at + BYTES] = left[size].full_at();
+        }
         true
     }
 
-    /// Whether the network that a reply goes to has budget for the longest one.
+    /// Whether the networks that a reply goes to have budget for the longest one.
     pub fn has_budget(&mut self, now: Instant, to: &Endpoint) -> bool {
         if self.network == Network::Local {
             return true;
         }
-        let place = self.network_place(to);
+        let networks = self.network_places(to);
         let meters = self.meters.as_flattened();
-        let bucket = bucket(meters, find_network(meters, place, self.network_at), BYTES);
-        bucket.minus_time(now, self.longest_reply, &self.reply_bytes).is_some()
+        networks.iter().all(|(size, place)| {
+            let budget = bucket(meters, find_network(meters, place, self.network_at[size]), BYTES);
+            budget.minus(now, LARGEST_REPLY as u64, &self.reply_bytes[size]).is_some()
+        })
     }
 
-    /// The set is that of the party, the tag that of the network within it.
-    fn network_place(&mut self, endpoint: &Endpoint) -> MeterPlace {
-        let network = endpoint.network();
-        let party = party_of(network);
-        let hash = self.hash_of(party);
-        MeterPlace { set: hash, tag: tag(hash.wrapping_add((network ^ party).wrapping_mul(self.keys[0] | 1))) }
+    /// The set is that of the largest network, the tags are those of the networks of each size.
+    fn network_places(&mut self, endpoint: &Endpoint) -> NetworkPlaces {
+        let networks = Networks::of(endpoint);
+        let set = self.hash_of(networks.largest());
+        NetworkPlaces { set, networks, key: self.keys[0] | 1 }
     }
 
     fn endpoint_place(&mut self, endpoint: &Endpoint) -> MeterPlace {
@@ -235,7 +249,7 @@ impl<'s> Limiter<'s> {
         let front = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
         let interface = u64::from_be_bytes([i, j, k, l, m, n, o, p]);
         let rest = u64::from(u16::from_be_bytes([high, low])) << 16 | front & 0xffff | ENDPOINT;
-        let hash = self.hash_of(party_of(endpoint.network()));
+        let hash = self.hash_of(Networks::of(endpoint).largest());
         let spread = interface.wrapping_mul(self.keys[0] | 1).wrapping_add(rest.wrapping_mul(self.keys[1] | 1));
         let tag = tag(hash.wrapping_add(spread));
         MeterPlace { set: tag, tag }
@@ -258,9 +272,33 @@ struct MeterPlace {
     tag: u64,
 }
 
-/// The /48 of an IPv6 network, the whole of an IPv4 one.
-fn party_of(network: u64) -> u64 {
-    if network >> 32 == u64::from(u32::MAX) { network } else { network & !0xffff }
+/// Where the meters of the networks of an endpoint may be.
+#[derive(Clone, Copy, Debug)]
+struct NetworkPlaces {
+    set: u64,
+    networks: Networks,
+    key: u64,
+}
+
+impl NetworkPlaces {
+    /// One of each size, the smallest first; of a /24, that alone.
+    fn iter(&self) -> impl Iterator<Item = (usize, MeterPlace)> {
+        let NetworkPlaces { set, networks, key } = *self;
+        let sizes = if networks.is_v4() { 1 } else { SIZES };
+        let within = networks.smallest() ^ networks.largest();
+        // What of the networks differs within the set, each size in bits of its own.
+        let marks = [within, within >> 8 | 1 << 16, 1 << 17];
+        marks.into_iter().take(sizes).enumerate().map(move |(size, mark)| {
+            let tag = tag(set.wrapping_add(mark.wrapping_mul(key)));
+            (size, MeterPlace { set, tag })
+        })
+    }
+}
+
+/// The rates of the networks of each size, where this is that of the smallest.
+fn flows(rate: Rate) -> [Flow; SIZES] {
+    let [per_second, burst] = [rate.per_second, rate.burst].map(|number| quotas(number as usize));
+    core::array::from_fn(|size| Flow::from(Rate { per_second: per_second[size] as u32, burst: burst[size] as u32 }))
 }
 
 /// A tag that is not that of a free meter.
@@ -328,14 +366,6 @@ mod tests {
         Endpoint::v4([40, 0, network, n], 1)
     }
 
-    #[test]
-    fn the_64s_of_a_48_are_one_party_and_networks_of_ipv4_are_each_their_own() {
-        let v6 = |a, b| party_of(Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, a, 0, b, 0, 0, 0, 0, 0, 0, 0, 9], 1).network());
-        assert!(v6(1, 0) == v6(1, 1) && v6(1, 1) == v6(1, 0xff) && v6(1, 0) != v6(2, 0));
-        let v4 = |c, d| party_of(Endpoint::v4([203, 0, c, d], 1).network());
-        assert!(v4(113, 1) == v4(113, 255) && v4(113, 1) != v4(114, 1));
-    }
-
     fn admitted(l: &mut Limiter<'_>, now: Instant, from: Endpoint, packets: usize) -> usize {
         (0..packets).filter(|_| l.admit(now, &from)).count()
     }
@@ -360,20 +390,41 @@ mod tests {
         assert_eq!(admitted(&mut limiter(Network::Local, 64), at(0), host(0, 1), 500), 100);
     }
 
+    fn subnet(n: u16, host: u8) -> Endpoint {
+        let [high, low] = n.to_be_bytes();
+        Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, 0, high, low, 0, 0, 0, 0, 0, 0, 0, host], 1)
+    }
+
+    /// Rule A1.
+    #[test]
+    fn a_64_a_56_and_a_48_have_a_rate_each() {
+        // A second is no multiple of what a packet of the larger ones takes, so one is rounded away.
+        for (step, most) in [(0, 200), (1, 249), (0x100, 299)] {
+            let mut l = limiter(Network::Public, 4096);
+            let hosts = (0..240).map(|n| subnet(n * step, n as u8));
+            assert_eq!(hosts.map(|host| admitted(&mut l, at(0), host, 2)).sum::<usize>(), most, "{step}");
+            assert_eq!(admitted(&mut l, at(0), host(1, 1), 1), 1, "others are not concerned");
+        }
+    }
+
+    /// Rule A3.
+    #[test]
+    fn a_64_a_56_and_a_48_have_a_budget_each() {
+        for (step, most) in [(0, 64), (1, 80), (0x100, 95)] {
+            let mut l = limiter(Network::Public, 4096);
+            let charged = (0..128).filter(|n| l.charge(at(0), &subnet(n * step, 1), 1_000)).count();
+            assert_eq!(charged, most, "{step}");
+            assert!(!l.has_budget(at(0), &subnet(0, 9)) && l.has_budget(at(0), &host(1, 1)));
+        }
+    }
+
     #[test]
     fn networks_of_a_party_and_its_endpoints_have_meters_of_their_own() {
         let mut l = limiter(Network::Public, 4096);
-        let subnet = |n: u8, host: u8| {
-            let ip = [0x20, 1, 0xd, 0xb8, 0, 0, n, n, 0, 0, 0, 0, 0, 0, 0, host];
-            Endpoint::v6(ip, 1)
-        };
-        for n in 0..3 {
-            assert_eq!((0..=255).map(|host| admitted(&mut l, at(0), subnet(n, host), 2)).sum::<usize>(), 200, "{n}");
-            assert_eq!((0..200).filter(|&host| l.charge(at(0), &subnet(n, host), 1_000)).count(), 64, "{n}");
-        }
         assert_eq!(admitted(&mut l, at(100), subnet(0, 1), 500), 100);
         assert_eq!(admitted(&mut l, at(100), subnet(0, 1).with_port(2), 500), 100, "another port is another endpoint");
-        assert_eq!(admitted(&mut l, at(100), subnet(1, 1), 500), 100, "and so is another /64");
+        assert_eq!(admitted(&mut l, at(100), subnet(0x100, 1), 500), 99, "another /64 has what the /48 has left");
+        assert_eq!(admitted(&mut l, at(100), subnet(0x200, 1), 500), 0, "the /48 has no more");
         assert!(l.has_budget(at(100), &subnet(1, 9)) && l.charge(at(100), &subnet(1, 9), 64_000 - 1_399));
         assert!(!l.has_budget(at(100), &subnet(1, 9)) && l.has_budget(at(100), &subnet(2, 9)));
     }

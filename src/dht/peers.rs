@@ -33,6 +33,7 @@ use crate::krpc::bloom::{Bloom, BloomBits};
 use crate::krpc::compact::MAX_PEERS;
 use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
+use crate::krpc::networks::{Networks, quotas};
 
 /// When the pool is full, one of this many of the oldest entries goes.
 pub const CANDIDATES: usize = 8;
@@ -213,7 +214,7 @@ impl<'s> PeerStore<'s> {
         if self.is_full_for(info_hash) {
             return Announced::Full;
         }
-        if self.share < usize::MAX && self.neighbours(info_hash, &peer) >= self.share {
+        if self.share < usize::MAX && self.has_share(info_hash, &peer, 0) {
             return Announced::Quota;
         }
         if self.recency.is_full() {
@@ -436,15 +437,28 @@ impl<'s> PeerStore<'s> {
         self.order.place(info_hash.front(), &|number| self.entry(number).info_hash < *info_hash)
     }
 
-    /// How many peers of one info-hash are in the network of `peer`.
-    fn neighbours(&self, info_hash: &Id, peer: &Endpoint) -> usize {
+    /// Whether the networks of `peer`, of one size or another, have so many peers of an info-hash as they may, or more
+    /// by so many.
+    fn has_share(&self, info_hash: &Id, peer: &Endpoint, more: usize) -> bool {
+        let quotas = quotas(self.share);
+        // What all together have is enough to know of most.
+        let mut sizes = Networks::of(peer).ranges().into_iter().zip(quotas).rev();
+        let count = |between| self.neighbours(info_hash, peer.family(), between);
+        sizes.next().is_some_and(|(largest, quota)| {
+            let all = count(largest);
+            all >= quota + more || (all >= self.share + more && sizes.any(|(size, quota)| count(size) >= quota + more))
+        })
+    }
+
+    /// How many peers of one info-hash are in the networks between two.
+    fn neighbours(&self, info_hash: &Id, family: Family, (first, last): (u64, u64)) -> usize {
         let part = |entry: &PeerEntry| {
             let endpoint = entry.endpoint;
             (entry.info_hash, endpoint.family(), entry.is_seed(), endpoint.network())
         };
         let of_kind = |is_seed| {
-            let wanted = (*info_hash, peer.family(), is_seed, peer.network());
-            self.order.count(&self.range(info_hash, &wanted, &wanted, part))
+            let [first, last] = [first, last].map(|network| (*info_hash, family, is_seed, network));
+            self.order.count(&self.range(info_hash, &first, &last, part))
         };
         of_kind(false) + of_kind(true)
     }
@@ -486,7 +500,7 @@ impl<'s> PeerStore<'s> {
             last = Some(entry.info_hash);
             assert_eq!(self.swarms.get(entry.swarm as usize) == Some(&number), is_first, "it stands for its info-hash");
             assert!(self.peers_of(&entry.info_hash) <= self.places);
-            assert!(self.neighbours(&entry.info_hash, &entry.endpoint) <= self.share);
+            assert!(self.share == usize::MAX || !self.has_share(&entry.info_hash, &entry.endpoint, 1));
         }
         assert_eq!(info_hashes, self.swarms.len());
         assert!(self.sampled <= info_hashes);

@@ -1,7 +1,7 @@
 //! What address others see us at, by vote.
 //!
 //! BEP 42 lets every reply say where the query came from. Any one reply may lie, and many false votes are cheap inside
-//! one network, so each /24 (/64) has one vote, the latest; a vote is forgotten after 15 min; and an address is agreed
+//! one network, so each /24 (/48) has one vote, the latest; a vote is forgotten after 15 min; and an address is agreed
 //! upon when at least three networks, and more than half of all, say so. Until another address reaches that, the old
 //! one stays. The threshold does not fall when there are few voters. Ports are voted apart, among those who agree on
 //! the address: behind a NAT that gives every connection another port the address is known and the port is not.
@@ -16,6 +16,7 @@ use crate::base::list::List;
 use crate::base::planted::{Bug, planted};
 use crate::base::time::{Instant, seconds};
 use crate::krpc::endpoint::{Endpoint, Network};
+use crate::krpc::networks::Networks;
 
 /// Votes that a link remembers.
 pub const VOTERS: usize = 16;
@@ -140,7 +141,7 @@ impl<'s> Votes<'s> {
     /// Who has one vote together with this reporter.
     fn party(&self, reporter: &Endpoint) -> u64 {
         match self.network {
-            Network::Public => reporter.network(),
+            Network::Public => Networks::of(reporter).largest(),
             Network::Local => {
                 let host = reporter.ip_bytes().iter().fold(0, |sum: u64, &byte| sum.rotate_left(5) ^ u64::from(byte));
                 host << 16 ^ u64::from(reporter.port())

@@ -12,6 +12,7 @@ pub(crate) mod id;
 pub(crate) mod item;
 pub(crate) mod lists;
 pub(crate) mod message;
+pub(crate) mod networks;
 #[cfg(feature = "alloc")]
 mod owned;
 mod value;

@@ -224,7 +224,7 @@ const HASH: Id = Id([0x33; 20]);
 
 fn six(group: u8, n: u16) -> Endpoint {
     let [high, low] = n.to_be_bytes();
-    Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, group, high, low, 0, 0, 0, 0, 0, 0, 0, 9], 6881)
+    Endpoint::v6([0x20, 1, 0xd, group, high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9], 6881)
 }
 
 /// Nodes of the second link.

@@ -181,7 +181,7 @@ impl Lab {
             (true, _) if group == 0 => Endpoint::v4([127, 0, 0, 1], 7000 + n),
             (true, _) => Endpoint::v4([127, 0, group, low], 7000 + n),
             (_, Family::V4) => Endpoint::v4([20 + group, high, low, 9], 6881),
-            (_, Family::V6) => Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, group, high, low, 0, 0, 0, 0, 0, 0, 0, 9], 6881),
+            (_, Family::V6) => Endpoint::v6([0x20, 1, 0xd, group, high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9], 6881),
         }
     }
 

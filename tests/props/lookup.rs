@@ -341,14 +341,19 @@ fn the_window_is_bounded_and_keeps_the_nearest() {
 
 #[test]
 fn unverified_nodes_of_one_network_gets_one_place_in_public_and_every_place_in_a_local_network() {
-    for (network, admitted) in [(Network::Public, 1), (Network::Local, 20)] {
+    for (network, admitted, is_v6) in
+        [(Network::Public, 1, false), (Network::Public, 1, true), (Network::Local, 20, false)]
+    {
         let mut h = Harness::new(1, false);
         let mut rng = Rng::from_seed([4; 32]);
         let taken = (0..20u8)
             .filter(|&i| {
                 let offer = Offer {
                     id: Id::random(&mut rng),
-                    endpoint: Endpoint::v4([12, 0, 0, i + 1], 1),
+                    endpoint: match is_v6 {
+                        false => Endpoint::v4([12, 0, 0, i + 1], 1),
+                        true => Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, 7, i, i, 0, 0, 0, 0, 0, 0, 0, 1], 1),
+                    },
                     class: Class::Unverified,
                     hops: 1,
                     path: None,

@@ -374,7 +374,7 @@ impl Arbitrary for RandomAnnounce {
             wait_millis: if below(3) == 0 { u32::from(below(9_000)) } else { 0 },
             info_hash: below(6) as u8,
             peer: match below(3) {
-                0 => Endpoint::v6([0x20, 1, 0, 0, 0, 0, 0, network, 0, 0, 0, 0, 0, 0, 0, host], port),
+                0 => Endpoint::v6([0x20, 1, 0, 0, 0, network, 0, 0, 0, 0, 0, 0, 0, 0, 0, host], port),
                 _ => Endpoint::v4([192, 0, network, host], port),
             },
             seed: below(3) == 0,

@@ -157,6 +157,20 @@ fn a_network_may_hold_its_quota_and_not_one_item_more() {
 }
 
 #[test]
+fn of_ipv6_a_64_a_56_and_a_48_have_a_quota_each() {
+    let config = ServerConfig { items_per_network: 4, ..crate::dht::config::Config::default().server };
+    for ([high, low], most) in [([0, 0], 4), ([0, 1], 5), ([1, 0], 6)] {
+        let mut items = store_with(&config, Network::Public, 20, 20);
+        let taken = (1..16).filter(|&n| {
+            let ip = [0x20, 1, 0xd, 0xb8, 0, 0, n * high, n * low, 0, 0, 0, 0, 0, 0, 0, n];
+            let from = Endpoint::v6(ip, 6881);
+            put(&mut items, 0, &Put { from, ..item_at(n, 0, b"1:x") }) == PutOutcome::Stored
+        });
+        assert_eq!(taken.count(), most);
+    }
+}
+
+#[test]
 fn in_a_local_network_one_address_may_fill_the_store() {
     let config = ServerConfig { items_per_network: 1, ..crate::dht::config::Config::default().server };
     let mut items = store_with(&config, Network::Local, 8, 100);

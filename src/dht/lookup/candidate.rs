@@ -3,9 +3,10 @@
 use core::fmt;
 
 use crate::base::planted::{Bug, planted};
-use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::{Distance, Id};
 use crate::krpc::message::MAX_TOKEN;
+use crate::krpc::networks::Networks;
 
 /// Most candidates that one reply may add, for each address family.
 pub const SHARE: usize = 8;
@@ -135,11 +136,8 @@ pub struct Offer {
 
 /// The network that one confirmation of a store counts for: /24, /48.
 pub(super) fn site_of(node: &Endpoint) -> u64 {
-    match node.family() {
-        Family::V4 => node.network(),
-        Family::V6 if planted(Bug::EachSubnetCounts) => node.network(),
-        Family::V6 => node.network() >> 16,
-    }
+    let networks = Networks::of(node);
+    if planted(Bug::EachSubnetCounts) { networks.smallest() } else { networks.largest() }
 }
 
 #[cfg(test)]

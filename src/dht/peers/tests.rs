@@ -37,7 +37,7 @@ fn peer(i: u16) -> Endpoint {
 
 fn peer6(i: u16) -> Endpoint {
     let [a, b] = i.to_be_bytes();
-    Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, 0, a, b, 0, 0, 0, 0, 0, 0, 0, 1], 6881)
+    Endpoint::v6([0x20, 1, 0xd, 0xb8, a, b, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 6881)
 }
 
 fn kind_if(has_all: bool) -> PeerKind {
@@ -55,6 +55,21 @@ fn all(peers: &PeerStore<'_>, info_hash: u8, family: Family, noseed: bool) -> Ve
     let n = peers.sample(&Id([info_hash; 20]), family, noseed, &mut rng(), usize::MAX, |peer| found.push(peer));
     assert_eq!(n, found.len());
     found
+}
+
+/// Rule S33.
+#[test]
+fn of_ipv6_a_64_a_56_and_a_48_have_a_share_each() {
+    for (step, most) in [(0, 62), (1, 77), (0x100, 93)] {
+        let mut peers = store(1_000);
+        let taken = (0..200u16).filter(|&n| {
+            let [[a, b], [c, d]] = [n * step, n].map(u16::to_be_bytes);
+            let peer = Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, 0, a, b, 0, 0, 0, 0, 0, 0, c, d], 6881);
+            peers.announce(at(0), &HASH, peer, kind_if(n % 3 == 0)) == Announced::New
+        });
+        assert_eq!(taken.count(), most, "{step:#x}");
+        peers.check_invariants();
+    }
 }
 
 /// Rule S31.

@@ -44,7 +44,7 @@ pub enum AdmissionRefusal {
     IdTaken,
     /// Its IP address has a contact already.
     SameIp,
-    /// Its /24 (/64) has as many contacts as it may have.
+    /// One of its networks has as many contacts as it may have.
     Network,
     /// The endpoint changed its id too often.
     IdChanged,

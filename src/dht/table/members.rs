@@ -14,6 +14,7 @@ use crate::dht::config::{K, TableConfig};
 use crate::dht::contact::{Contact, Health};
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
+use crate::krpc::networks::{Neighbours, Networks};
 
 /// A contact that is dropped, and an endpoint that changed its id once, wait for this many `check_every` (3 min at 3
 /// s).
@@ -21,11 +22,12 @@ const QUARANTINE: u32 = 60;
 
 /// What the contacts say about a node that wants to become one. A contact with the same id or the same address is not
 /// counted with its network, since it goes if the newcomer comes.
+#[derive(Default)]
 pub(super) struct Rivals {
     same_endpoint: Option<usize>,
     same_ip: Option<usize>,
-    of_network_in_bucket: usize,
-    of_network: usize,
+    of_network_in_bucket: Neighbours,
+    of_network: Neighbours,
 }
 
 impl Rivals {
@@ -245,19 +247,20 @@ impl<'s> Members<'s> {
     /// Looks at all contacts for those that stand in the way of a new one; `same_id` has its id.
     pub(super) fn rivals(&self, id: &Id, endpoint: &Endpoint, same_id: Option<usize>) -> Rivals {
         let in_bucket = self.contacts.bucket(&self.own, self.bucket_of(id));
-        let mut rivals = Rivals { same_endpoint: None, same_ip: None, of_network_in_bucket: 0, of_network: 0 };
+        let (mut rivals, networks) = (Rivals::default(), Networks::of(endpoint));
         for (index, contact) in self.contacts.all().iter().enumerate() {
             if contact.endpoint() == *endpoint {
                 rivals.same_endpoint = Some(index);
             }
-            if self.network == Network::Local || contact.endpoint().network() != endpoint.network() {
+            let shared = networks.shared_with(Networks::of(&contact.endpoint()));
+            if self.network == Network::Local || shared == 0 {
                 continue;
             }
             if contact.endpoint().same_ip(endpoint) {
                 rivals.same_ip = Some(index);
             } else if same_id != Some(index) {
-                rivals.of_network += 1;
-                rivals.of_network_in_bucket += usize::from(in_bucket.contains(&index));
+                rivals.of_network.add(shared);
+                rivals.of_network_in_bucket.add(if in_bucket.contains(&index) { shared } else { 0 });
             }
         }
         rivals
@@ -269,8 +272,8 @@ impl<'s> Members<'s> {
         if rivals.same_ip.is_some_and(|index| !is_bad(index)) {
             return Some(AdmissionRefusal::SameIp);
         }
-        let many = rivals.of_network_in_bucket >= self.config.per_network_in_bucket.into()
-            || rivals.of_network >= self.config.per_network.into();
+        let many = rivals.of_network_in_bucket.is_full(self.config.per_network_in_bucket.into())
+            || rivals.of_network.is_full(self.config.per_network.into());
         many.then_some(AdmissionRefusal::Network)
     }
 
@@ -338,11 +341,12 @@ impl<'s> Members<'s> {
         if range.len() > self.buckets.size(bucket) {
             return self.worst(bucket);
         }
-        let of_network = |index: &usize| {
-            let network = contacts[*index].endpoint().network();
-            contacts[range.clone()].iter().filter(|c| c.endpoint().network() == network).count()
+        let networks = |contact: &Contact| Networks::of(&contact.endpoint());
+        let over_quota = |index: &usize| {
+            let (mut neighbours, of) = (Neighbours::default(), networks(&contacts[*index]));
+            contacts[range.clone()].iter().for_each(|c| neighbours.add(of.shared_with(networks(c))));
+            neighbours.is_over(self.config.per_network_in_bucket.into())
         };
-        let over_quota = |index: &usize| of_network(index) > usize::from(self.config.per_network_in_bucket);
         let has_rules = self.network == Network::Public;
         range.clone().filter(|_| has_rules).filter(over_quota).max_by_key(|&index| Self::badness(&contacts[index]))
     }
@@ -367,8 +371,8 @@ impl<'s> Members<'s> {
             );
             let rivals = self.rivals(contact.id(), &contact.endpoint(), None);
             assert_eq!(rivals.same_ip.is_some(), self.is_public(), "one contact per address");
-            assert!(rivals.of_network_in_bucket < self.config.per_network_in_bucket.into());
-            assert!(rivals.of_network < self.config.per_network.into());
+            assert!(!rivals.of_network_in_bucket.is_full(self.config.per_network_in_bucket.into()));
+            assert!(!rivals.of_network.is_full(self.config.per_network.into()));
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::dht::config::TableConfig;
 use crate::dht::contact::{Contact, ContactView, Health, QueryKind};
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
+use crate::krpc::networks::Networks;
 
 /// The memory of a table. The two capacities for contacts should be equal.
 #[derive(Debug)]
@@ -177,10 +178,10 @@ impl<'s> Table<'s> {
         }
         let bucket = self.members.bucket_of(id);
         let due = if delay < Duration::from_secs(1) { seconds(now) } else { seconds_up(now + delay) };
-        let (run, network) = (self.newcomers.run(bucket), endpoint.network());
+        let (run, networks) = (self.newcomers.run(bucket), Networks::of(&endpoint));
         for index in run.clone() {
             let Some(waiting) = self.newcomers.get_mut(index) else { break };
-            let is_neighbour = waiting.endpoint.network() == network;
+            let is_neighbour = networks.shared_with(Networks::of(&waiting.endpoint)) > 0;
             if !is_neighbour && waiting.id.prefix() != id.prefix() {
                 continue;
             }

@@ -298,6 +298,31 @@ fn one_address_has_one_contact_and_a_network_two_in_a_bucket_and_ten_in_all() {
 
 /// T8.
 #[test]
+fn of_ipv6_a_64_a_56_and_a_48_have_a_quota_each() {
+    let host = |subnet: u16| {
+        let [high, low] = subnet.to_be_bytes();
+        Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, 7, high, low, 0, 0, 0, 0, 0, 0, 0, 1], 1)
+    };
+    // As many as there are in all buckets, and in the first one.
+    for (step, in_bucket, in_all) in [(1, 2, 12), (0x100, 3, 15)] {
+        let mut t = table();
+        let mut n = 0;
+        let mut add = |t: &mut Table<'_>, bucket| {
+            n += 1;
+            t.on_response(at(0), &id(bucket, n.into()), host(n * step), RTT)
+        };
+        let first = (0..20).filter(|_| add(&mut t, 0) == Admission::Added).count();
+        let others = (0..60).filter(|n| add(&mut t, 1 + n / 6) == Admission::Added).count();
+        assert_eq!((first, first + others), (in_bucket, in_all), "{step:#x}");
+        t.check_invariants();
+        // Nor may more of them wait for a bucket than one.
+        assert_eq!(t.on_query(at(1), &id(20, 1), host(0xff00)), Seen::Waiting);
+        assert_eq!(t.on_query(at(1), &id(20, 2), host(0xfe00)), Seen::Ignored);
+    }
+}
+
+/// T8.
+#[test]
 fn a_local_network_has_no_prefix_rules() {
     let mut t = Table::new(rules(), Network::Local, OWN, memory(512, 256));
     for n in 0..100 {

@@ -2,7 +2,9 @@
 
 use super::Lookup;
 use crate::base::planted::{Bug, planted};
-use crate::dht::lookup::candidate::{Candidate, CandidateState, LookupWindow, NO_TOKEN, Offer, TokenCell, Version};
+use crate::dht::lookup::candidate::{
+    Candidate, CandidateState, LookupWindow, NO_TOKEN, Offer, TokenCell, Version, site_of,
+};
 use crate::dht::lookup::spacing::{EMPTY, share};
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::{Distance, Id};
@@ -17,10 +19,10 @@ impl Lookup {
         let len = usize::from(self.len);
         let known = &w.candidates[..len];
         let one_a_prefix = offer.hops > 0 && network == Network::Public;
-        let prefix = offer.endpoint.network();
+        let prefix = site_of(&offer.endpoint);
         if known.iter().any(|c| {
             c.endpoint == offer.endpoint
-                || (one_a_prefix && c.state != CandidateState::Failed && c.endpoint.network() == prefix)
+                || (one_a_prefix && c.state != CandidateState::Failed && site_of(&c.endpoint) == prefix)
         }) {
             return false;
         }
