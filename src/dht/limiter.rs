@@ -22,7 +22,6 @@
 //! nobody can aim at the meters of other parties.
 
 use core::fmt;
-use core::ops::Range;
 
 use siphasher::sip::SipHasher13;
 
@@ -316,9 +315,7 @@ fn meter(meters: &mut [u64], now: Instant, place: MeterPlace, known: Option<usiz
     if let Some(at) = known.filter(|&at| meters[at] == place.tag) {
         return at;
     }
-    let (tags, second) = (tags(meters.len(), place), seconds(now));
-    let start = tags.start;
-    let at = tags.min_by_key(|&at| worth(meters, at, second)).unwrap_or(start);
+    let at = least(meters, start_of(meters.len(), place), seconds(now));
     meters[at] = place.tag;
     for which in [PACKETS, BYTES, CREDITS] {
         meters[at + which] = 0;
@@ -326,10 +323,27 @@ fn meter(meters: &mut [u64], now: Instant, place: MeterPlace, known: Option<usiz
     at
 }
 
+/// The meter of a set that is worth least.
+fn least(meters: &[u64], start: usize, second: u32) -> usize {
+    let Some(set) = meters[start..].first_chunk::<SET>() else { return start };
+    // Credits are looked at only where they decide.
+    let (mut least, mut until) = (0, u64::MAX);
+    for way in 0..WAYS {
+        let says = set[way + PACKETS].max(set[way + BYTES]);
+        if says < until {
+            (least, until) = (way, says);
+        }
+    }
+    if has_credit(set, least, second) {
+        least = (0..WAYS).min_by_key(|&way| worth(set, way, second)).unwrap_or(0);
+    }
+    start + least
+}
+
 fn find(meters: &[u64], place: MeterPlace) -> Option<usize> {
-    let tags = tags(meters.len(), place);
-    let start = tags.start;
-    meters[tags].iter().position(|tag| *tag == place.tag).map(|way| start + way)
+    let start = start_of(meters.len(), place);
+    let tags = meters[start..].first_chunk::<WAYS>()?;
+    tags.iter().position(|tag| *tag == place.tag).map(|way| start + way)
 }
 
 /// The meter of a network, which is probably there where one was found last.
@@ -337,11 +351,10 @@ fn find_network(meters: &[u64], place: MeterPlace, at: usize) -> Option<usize> {
     if meters[at] == place.tag { Some(at) } else { find(meters, place) }
 }
 
-/// The tags among which that of `place` may be.
-fn tags(meters: usize, place: MeterPlace) -> Range<usize> {
+/// Where the set begins in which `place` is.
+fn start_of(meters: usize, place: MeterPlace) -> usize {
     let sets = (meters / SET) as u64;
-    let start = (((place.set >> 32) * sets) >> 32) as usize * SET;
-    start..start + WAYS
+    (((place.set >> 32) * sets) >> 32) as usize * SET
 }
 
 #[cfg(test)]
