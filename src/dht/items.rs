@@ -9,10 +9,11 @@
 //! longest without a put. So an item near us, or one that somebody keeps alive, stays. The farthest items of an order
 //! by target are found on one walk down the bits of our id, by a binary search for each bit: no scan.
 //!
-//! Two rules bound what a flood can destroy. A network (/24 or /64) may hold a fixed number of items, counted for the
-//! network that put an item first, for as long as it is held. And an item pushes out at most one other, only when it is
-//! new: a put that would have to remove more, and an update that outgrows the room, are refused. So a network removes
-//! at most as many items of others as its own quota gives it.
+//! Three rules bound what a flood can destroy. A network may hold a fixed number of items, counted for the network that
+//! put an item first, for as long as it is held. An item that needs the place of another takes it from the network that
+//! holds most, so from its own where that is the one; only while nobody holds more than one it is as above. And an item
+//! pushes out at most one other, only when it is new: a put that would have to remove more, and an update that outgrows
+//! the room, are refused. Of the items that might go, those that were put again in another period go last.
 
 use core::cmp::Reverse;
 use core::ops::Range;
@@ -26,10 +27,11 @@ use crate::base::order::{Order, OrderPlace, Ordered};
 use crate::base::planted::{Bug, planted};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::ServerConfig;
+use crate::dht::holders::Holders;
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 use crate::krpc::item::{Item, MAX_ENCODED, MAX_SALT, MAX_VALUE, Mutable, is_readable};
-use crate::krpc::networks::{Networks, quotas};
+use crate::krpc::networks::Networks;
 
 /// Among this many of the farthest items, the one longest without a put has to go.
 pub const CANDIDATES: usize = 8;
@@ -134,6 +136,8 @@ pub struct ItemEntry {
     generation: u32,
     value: Chain,
     kind: Kind,
+    /// It was put in one period and again in another.
+    is_kept: bool,
 }
 
 /// A handle of an item: once it was removed it finds nothing, even if another item has its place.
@@ -165,9 +169,11 @@ pub struct Items<'s> {
     entries: List<'s, ItemEntry>,
     recency: Lru<'s>,
     by_target: Order<'s>,
-    by_network: Order<'s>,
+    holders: Holders<'s>,
     arena: Arena<'s>,
     lifetime: Duration,
+    /// In which items are to be put again: half a lifetime, in microseconds.
+    period: u64,
     quota: usize,
     latest: Instant,
     /// One that was far from us when it was last looked for: while it is held, most targets are known to be nearer.
@@ -186,9 +192,10 @@ impl<'s> Items<'s> {
             entries,
             recency: Lru::new(ages),
             by_target: Order::new(by_target),
-            by_network: Order::new(by_network),
+            holders: Holders::new(by_network),
             arena: Arena::new(blocks),
             lifetime: config.item_lifetime,
+            period: u64::try_from(config.item_lifetime.as_micros() / 2).unwrap_or(u64::MAX).max(1),
             quota: match network {
                 Network::Public => usize::from(config.items_per_network),
                 Network::Local => usize::MAX,
@@ -285,10 +292,11 @@ impl<'s> Items<'s> {
 
     fn put_new(&mut self, own: &Id, put: &Put<'_>, verify: impl FnOnce() -> bool) -> PutOutcome {
         let networks = Networks::of(&put.from);
-        if self.quota < usize::MAX && self.has_quota(networks, 0) {
+        let mut held = self.holders.held(networks, &|number| self.entry(number).network);
+        if self.holders.is_full(networks, held, self.quota, &|number| self.entry(number).network) {
             return PutOutcome::Rejected(Rejection::Quota);
         }
-        let evicted = match self.evicted_for(own, put) {
+        let evicted = match self.evicted_for(own, put, held) {
             Ok(evicted) => evicted,
             Err(refusal) => return refusal,
         };
@@ -297,8 +305,9 @@ impl<'s> Items<'s> {
         }
         if let Some(evicted) = evicted {
             self.remove(evicted);
+            held = self.holders.held(networks, &|number| self.entry(number).network);
         }
-        match self.add(networks.smallest(), put) {
+        match self.add(networks, held, put) {
             Some(()) => PutOutcome::Stored,
             None => PutOutcome::Rejected(Rejection::Space),
         }
@@ -346,31 +355,40 @@ impl<'s> Items<'s> {
     }
 
     fn refresh(&mut self, number: u32) -> PutOutcome {
-        self.entries[number as usize].put_at = self.latest;
+        let (period, now) = (self.period, self.latest);
+        let entry = &mut self.entries[number as usize];
+        entry.is_kept |= entry.put_at.as_micros() / period != now.as_micros() / period;
+        entry.put_at = now;
         self.recency.refresh(number);
         PutOutcome::Identical
     }
 
-    /// Whether a new item fits: at once, or in place of the item that is returned.
-    fn evicted_for(&self, own: &Id, put: &Put<'_>) -> Result<Option<u32>, PutOutcome> {
+    /// Whether a new item, of networks that hold so many, fits: at once, or in place of the item that is returned.
+    fn evicted_for(&mut self, own: &Id, put: &Put<'_>, held: usize) -> Result<Option<u32>, PutOutcome> {
         let needed = Block::count_for(put.item.value.len());
         if !self.recency.is_full() && needed <= self.arena.free_blocks() {
             return Ok(None);
         }
         let candidates = self.farthest(own, CANDIDATES);
         let nearest_to_go = own.distance(&put.target);
-        let mut farther = candidates
-            .iter()
-            .map(|&number| (self.entry(number), number))
-            .filter(|(entry, _)| own.distance(&entry.target) > nearest_to_go)
-            .peekable();
-        if farther.peek().is_none() && !candidates.is_empty() {
+        let is_farther = |&number: &u32| own.distance(&self.entry(number).target) > nearest_to_go;
+        let farther: ArrayVec<u32, CANDIDATES> = candidates.iter().copied().filter(is_farther).collect();
+        if farther.is_empty() && !candidates.is_empty() {
             return Err(PutOutcome::EvictedSelf);
         }
+        let giving_way = match self.quota {
+            usize::MAX => ArrayVec::new(),
+            _ => {
+                let of = |number: u32| self.entries[number as usize].network;
+                self.holders.giving_way(Networks::of(&put.from), held, &farther, &of)
+            }
+        };
+        let some = if giving_way.is_empty() { farther } else { giving_way };
         let fits = |entry: &ItemEntry| needed <= self.arena.free_blocks() + entry.value.blocks();
-        farther
+        some.into_iter()
+            .map(|number| (self.entry(number), number))
             .filter(|(entry, _)| fits(entry))
-            .min_by_key(|(entry, _)| (entry.put_at, Reverse(own.distance(&entry.target)), entry.kind))
+            .min_by_key(|(entry, _)| (entry.is_kept, entry.put_at, Reverse(own.distance(&entry.target)), entry.kind))
             .map(|(_, number)| Some(number))
             .ok_or(PutOutcome::Rejected(Rejection::Space))
     }
@@ -435,7 +453,7 @@ impl<'s> Items<'s> {
         if own.bit(bit) { (zeros, ones) } else { (ones, zeros) }
     }
 
-    fn add(&mut self, network: u64, put: &Put<'_>) -> Option<()> {
+    fn add(&mut self, networks: Networks, held: usize, put: &Put<'_>) -> Option<()> {
         let value = self.arena.store(put.item.value)?;
         let Some(number) = self.recency.claim() else {
             self.arena.release(value);
@@ -443,11 +461,10 @@ impl<'s> Items<'s> {
         };
         let kind = Kind::of(&put.item);
         self.by_target.insert(self.place_of(&put.target, kind), put.target.front(), number);
-        self.by_network.insert(self.place_in_network(network, number), front_of(network), number);
         let mutable = put.item.mutable.as_ref();
         let entry = ItemEntry {
             put_at: self.latest,
-            network,
+            network: networks.smallest(),
             seq: mutable.map_or(0, |mutable| mutable.seq),
             key: mutable.map_or([0; 32], |mutable| *mutable.key),
             signature: mutable.map_or([0; 64], |mutable| *mutable.signature),
@@ -455,18 +472,20 @@ impl<'s> Items<'s> {
             generation: self.entries.get(number as usize).map_or(0, |entry| entry.generation),
             value,
             kind,
+            is_kept: false,
         };
         match self.entries.get_mut(number as usize) {
             Some(place) => *place = entry,
             None => _ = self.entries.push(entry),
         }
+        self.holders.add(networks, held, number, &|number| self.entries[number as usize].network);
         Some(())
     }
 
     fn remove(&mut self, number: u32) {
         let ItemEntry { target, kind, network, value, .. } = *self.entry(number);
         self.by_target.remove(self.place_of(&target, kind));
-        self.by_network.remove(self.place_in_network(network, number));
+        self.holders.remove(network, number, &|number| self.entries[number as usize].network);
         self.arena.release(value);
         self.recency.release(number);
         let entry = &mut self.entries[number as usize];
@@ -500,28 +519,6 @@ impl<'s> Items<'s> {
         })
     }
 
-    /// Where an item is, or would be, in the order by network.
-    fn place_in_network(&self, network: u64, number: u32) -> OrderPlace {
-        self.by_network.place(front_of(network), &|other| (self.entry(other).network, other) < (network, number))
-    }
-
-    /// Whether networks, of one size or another, have put so many as they may, or more by so many.
-    fn has_quota(&self, networks: Networks, more: usize) -> bool {
-        // What all together have put is enough to know of most.
-        let mut sizes = networks.ranges().into_iter().zip(quotas(self.quota)).rev();
-        sizes.next().is_some_and(|(largest, quota)| {
-            let all = self.held_between(largest);
-            all >= quota + more
-                || (all >= self.quota + more && sizes.any(|(size, quota)| self.held_between(size) >= quota + more))
-        })
-    }
-
-    /// How many are held for the networks between two.
-    fn held_between(&self, (first, last): (u64, u64)) -> usize {
-        let end = self.place_in_network(last, u32::MAX);
-        self.by_network.count(&(self.place_in_network(first, 0)..end))
-    }
-
     fn expires_at(&self, number: u32) -> Instant {
         self.entry(number).put_at + self.lifetime
     }
@@ -539,16 +536,11 @@ impl<'s> Items<'s> {
     #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
         let by_target = || self.by_target.iter(self.by_target.start()..self.by_target.end());
-        let by_network = || self.by_network.iter(self.by_network.start()..self.by_network.end());
-        assert_eq!([by_target().count(), by_network().count(), self.recency.iter().count()], [self.len(); 3]);
-        assert_eq!([self.by_target.len(), self.by_network.len()], [self.len(); 2]);
+        assert_eq!([by_target().count(), self.by_target.len(), self.recency.iter().count()], [self.len(); 3]);
+        self.holders.check_invariants(self.len(), self.quota, &|number| self.entry(number).network);
         assert!(
             by_target().map(|number| (self.entry(number).target, self.entry(number).kind)).is_sorted_by(|a, b| a < b)
         );
-        let network = |number| self.entry(number).network;
-        assert!(by_network().map(|number| (front_of(network(number)), network(number), number)).is_sorted());
-        let is_over = |number| self.quota < usize::MAX && self.has_quota(Networks::of_smallest(network(number)), 1);
-        assert!(!by_target().any(is_over));
         assert!(self.recency.iter().is_sorted_by_key(|number| self.entry(number).put_at));
         assert!(self.recency.iter().all(|number| self.expires_at(number) > self.latest));
         let taken: usize = by_target().map(|number| self.entry(number).value.blocks()).sum();
@@ -564,15 +556,6 @@ fn first_with(id: &Id, bits: u32) -> Id {
         *byte &= !(0xff_u32 >> bits.saturating_sub(from).min(8)) as u8;
     }
     first
-}
-
-/// What networks are sorted by before anything else. It keeps those of one /32 of IPv6 side by side, and tells those of
-/// IPv4 apart, which differ in their lowest 24 bits.
-fn front_of(network: u64) -> u32 {
-    match (network >> 32) as u32 {
-        u32::MAX => (network as u32) << 8,
-        front => front,
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub(crate) mod contact;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod former_ids;
+pub(crate) mod holders;
 pub(crate) mod items;
 pub(crate) mod limiter;
 pub(crate) mod lookup;

@@ -1,20 +1,21 @@
 //! The peers that we hold for others (BEP 5, 32, 33, 51).
 //!
 //! All peers of all info-hashes share one pool of entries of 52 bytes; sorted are only their numbers, by (info-hash,
-//! family, seed or not, address). So the peers of one info-hash, those of one family, its seeds and those of one
-//! network are each a range of that order, found by binary search. An address is held once for an info-hash, whatever
-//! its port; a later announce updates port, seed flag and lifetime. Each info-hash has a place in a list of its own,
-//! which names the first of its peers: so some of them are drawn without a walk.
+//! family, seed or not, address), and by network. So the peers of one info-hash, those of one family, its seeds and
+//! those of one network are each a range of that order, found by binary search. An address is held once for an
+//! info-hash, whatever its port; a later announce updates port, seed flag and lifetime. Each info-hash has a place in a
+//! list of its own, which names the first of its peers: so some of them are drawn without a walk.
 //!
 //! Limits: an info-hash has a fixed number of places; when they are taken, a newcomer is refused (and its token was
 //! withheld), so that announces spill over to our neighbours. One network may take an eighth of them, or a single /64
-//! could close an info-hash to everybody else. When the whole pool is full, a newcomer replaces one of the
+//! could close an info-hash to everybody else, and a tenth of the whole pool. When that is full, a newcomer takes the
+//! place of a peer of the network that holds most of it. While none holds more than one it replaces one of the
 //! [`CANDIDATES`] entries that were announced longest ago: the one whose info-hash has most peers, since that one
-//! misses it least. Refusing instead would let a flood keep everybody out for a whole lifetime; taking always the
-//! oldest would let it thin out small swarms as fast as large ones. The choice costs two binary searches for each
-//! candidate.
+//! misses it least. Peers that were announced in two periods go last. Refusing instead would let a flood keep everybody
+//! out for a whole lifetime; taking always the oldest would let it thin out small swarms as fast as large ones. The
+//! choice costs two binary searches for each candidate.
 //!
-//! Times are seconds modulo 2^31 beside the seed flag, in four bytes. Entries never differ by more than a lifetime, so
+//! Times are seconds modulo 2^30 beside two flags, in four bytes. Entries never differ by more than a lifetime, so
 //! their order stays unambiguous however long the node runs.
 
 use core::ops::Range;
@@ -29,6 +30,7 @@ use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::dht::command::PeerKind;
 use crate::dht::config::{MAX_SAMPLES, ServerConfig};
+use crate::dht::holders::Holders;
 use crate::krpc::bloom::{Bloom, BloomBits};
 use crate::krpc::compact::MAX_PEERS;
 use crate::krpc::endpoint::{Endpoint, Family, Network};
@@ -40,11 +42,15 @@ pub const CANDIDATES: usize = 8;
 /// One network may take one part in this many of the places of an info-hash.
 pub const NETWORK_SHARE: usize = 8;
 
+/// One network may take one part in this many of all places, or as many as of one info-hash.
+pub const NETWORK_SHARE_OF_ALL: usize = 10;
+
 /// Words of bits for the numbers that were drawn of a swarm: of up to 512 peers, one for each.
 const SEEN: usize = 8;
 
 const SEED: u32 = 1 << 31;
-const CLOCK: u32 = SEED - 1;
+const KEPT: u32 = 1 << 30;
+const CLOCK: u32 = KEPT - 1;
 
 /// What became of an announce.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,7 +81,7 @@ const NOWHERE: u32 = u32::MAX;
 pub struct PeerEntry {
     info_hash: Id,
     endpoint: Endpoint,
-    /// Seed flag and time of the last announce.
+    /// Seed flag, whether it was announced in one period and again in another, and time of the last announce.
     stamp: [u8; 4],
     /// What its address sets in a filter.
     bits: BloomBits,
@@ -86,6 +92,15 @@ pub struct PeerEntry {
 impl PeerEntry {
     fn is_seed(&self) -> bool {
         u32::from_le_bytes(self.stamp) & SEED != 0
+    }
+
+    fn is_kept(&self) -> bool {
+        u32::from_le_bytes(self.stamp) & KEPT != 0
+    }
+
+    /// Seconds since its last announce, where the last one of all was at `latest`.
+    fn age(&self, latest: u64) -> u32 {
+        (latest as u32).wrapping_sub(u32::from_le_bytes(self.stamp)) & CLOCK
     }
 
     fn key(&self) -> PeerKey {
@@ -118,6 +133,8 @@ pub struct PeersMemory<'s> {
     pub ages: List<'s, LruLink>,
     /// Their order by info-hash.
     pub order: List<'s, Ordered>,
+    /// Their order by network.
+    pub by_network: List<'s, Ordered>,
     /// The first peer of each info-hash, in any order.
     pub swarms: List<'s, u32>,
 }
@@ -128,13 +145,17 @@ pub struct PeerStore<'s> {
     entries: List<'s, PeerEntry>,
     recency: Lru<'s>,
     order: Order<'s>,
+    holders: Holders<'s>,
     swarms: List<'s, u32>,
     /// Seconds of the last announce, rounded up.
     latest: u64,
     /// In seconds, rounded up.
     lifetime: u64,
     places: usize,
+    /// What one network may have of an info-hash, ..
     share: usize,
+    /// .. and of all places.
+    share_of_all: usize,
     /// So many at the front of the swarms are the current sample.
     sampled: usize,
     sample_size: usize,
@@ -145,24 +166,31 @@ pub struct PeerStore<'s> {
 impl<'s> PeerStore<'s> {
     /// A store without peers. In a local network, no network has a share.
     pub fn new(config: &ServerConfig, network: Network, memory: PeersMemory<'s>) -> Self {
-        let PeersMemory { mut entries, ages, order, mut swarms } = memory;
+        let PeersMemory { mut entries, ages, order, by_network, mut swarms } = memory;
         debug_assert!(entries.capacity().min(swarms.capacity()) >= ages.capacity(), "a place for every age");
-        debug_assert!(order.capacity() >= Order::memory_for(ages.capacity()), "a place in the order for every age");
+        let sorted = order.capacity().min(by_network.capacity());
+        debug_assert!(sorted >= Order::memory_for(ages.capacity()), "a place in both orders for every age");
         entries.clear();
         swarms.clear();
         let places = usize::from(config.peers_per_info_hash);
+        let (share, share_of_all) = match network {
+            Network::Local => (usize::MAX, usize::MAX),
+            Network::Public => {
+                let share = (places / NETWORK_SHARE).max(1);
+                (share, share.max(ages.capacity() / NETWORK_SHARE_OF_ALL))
+            }
+        };
         PeerStore {
             entries,
             recency: Lru::new(ages),
             order: Order::new(order),
+            holders: Holders::new(by_network),
             swarms,
             latest: 0,
             lifetime: whole_seconds(config.peer_lifetime).min(u64::from(CLOCK)),
             places,
-            share: match network {
-                Network::Public => (places / NETWORK_SHARE).max(1),
-                Network::Local => usize::MAX,
-            },
+            share,
+            share_of_all,
             sampled: 0,
             sample_size: usize::from(config.samples.min(MAX_SAMPLES)),
             sample_interval: config.sample_interval,
@@ -217,11 +245,17 @@ impl<'s> PeerStore<'s> {
         if self.share < usize::MAX && self.has_share(info_hash, &peer, 0) {
             return Announced::Quota;
         }
+        let (networks, of) = (Networks::of(&peer), |number: u32| network_of(&self.entries, number));
+        let mut held = self.holders.held(networks, &of);
+        if self.holders.is_full(networks, held, self.share_of_all, &of) {
+            return Announced::Quota;
+        }
         if self.recency.is_full() {
-            self.evict();
+            self.evict(networks, held);
+            held = self.holders.held(networks, &|number| network_of(&self.entries, number));
         }
         let Some(number) = self.recency.claim() else { return Announced::Full };
-        let stamp = self.stamp(is_seed);
+        let stamp = self.stamp(is_seed, false);
         let bits = BloomBits::of(&peer);
         let entry = PeerEntry { info_hash: *info_hash, endpoint: peer, stamp, bits, swarm: NOWHERE };
         match self.entries.get_mut(number as usize) {
@@ -229,6 +263,7 @@ impl<'s> PeerStore<'s> {
             None => _ = self.entries.push(entry),
         }
         self.sort_in(number);
+        self.holders.add(networks, held, number, &|number| network_of(&self.entries, number));
         Announced::New
     }
 
@@ -310,6 +345,7 @@ impl<'s> PeerStore<'s> {
             self.entries.clear();
             self.recency.clear();
             self.order.clear();
+            self.holders.clear();
             self.swarms.clear();
             self.sampled = 0;
         }
@@ -336,8 +372,9 @@ impl<'s> PeerStore<'s> {
 
     /// A peer that is held has announced itself again.
     fn update(&mut self, at: OrderPlace, number: u32, peer: Endpoint, is_seed: bool) {
-        let stamp = self.stamp(is_seed);
         let entry = self.entry(number);
+        let is_kept = entry.is_kept() || self.period_of(entry) != self.latest / self.period();
+        let stamp = self.stamp(is_seed, is_kept);
         // Alone, it is first of the swarm in any order.
         let moves = entry.is_seed() != is_seed && self.peers_of(&entry.info_hash) > 1;
         if moves {
@@ -351,9 +388,19 @@ impl<'s> PeerStore<'s> {
         self.recency.refresh(number);
     }
 
-    fn stamp(&self, is_seed: bool) -> [u8; 4] {
+    fn stamp(&self, is_seed: bool, is_kept: bool) -> [u8; 4] {
         let time = self.latest as u32 & CLOCK;
-        (time | if is_seed { SEED } else { 0 }).to_le_bytes()
+        (time | if is_seed { SEED } else { 0 } | if is_kept { KEPT } else { 0 }).to_le_bytes()
+    }
+
+    /// Peers are to be announced again each period, three times in their lifetime.
+    fn period(&self) -> u64 {
+        (self.lifetime / 3).max(1)
+    }
+
+    /// The period in which a peer was announced last.
+    fn period_of(&self, entry: &PeerEntry) -> u64 {
+        self.latest.saturating_sub(u64::from(entry.age(self.latest))) / self.period()
     }
 
     /// Sorts a new entry in. The first one of an info-hash stands for it among the swarms.
@@ -413,16 +460,28 @@ impl<'s> PeerStore<'s> {
         self.swarms[swarm as usize] = to;
     }
 
-    fn evict(&mut self) {
+    /// Makes room for a peer of networks that hold so many.
+    fn evict(&mut self, networks: Networks, held: usize) {
+        let oldest: ArrayVec<u32, CANDIDATES> = self.recency.iter().take(CANDIDATES).collect();
+        let giving_way = match self.share {
+            usize::MAX => ArrayVec::new(),
+            _ => self.holders.giving_way(networks, held, &oldest, &|number| network_of(&self.entries, number)),
+        };
         // The last maximum wins, and the oldest comes first: hence the reversal.
-        let candidates: ArrayVec<u32, CANDIDATES> = self.recency.iter().take(CANDIDATES).collect();
-        let peers_beside = |&number: &u32| self.peers_of(&self.entry(number).info_hash);
-        if let Some(evicted) = candidates.into_iter().rev().max_by_key(peers_beside) {
+        let last = |&number: &u32| (!self.entry(number).is_kept(), self.peers_of(&self.entry(number).info_hash));
+        let longest = |&number: &u32| (!self.entry(number).is_kept(), self.entry(number).age(self.latest));
+        let evicted = match giving_way.is_empty() {
+            true => oldest.into_iter().rev().max_by_key(last),
+            false => giving_way.into_iter().max_by_key(longest),
+        };
+        if let Some(evicted) = evicted {
             self.forget(evicted);
         }
     }
 
     fn forget(&mut self, number: u32) {
+        let of = |number: u32| network_of(&self.entries, number);
+        self.holders.remove(of(number), number, &of);
         self.take_out(self.place_of(&self.entry(number).key()), number);
         self.recency.release(number);
     }
@@ -490,6 +549,7 @@ impl<'s> PeerStore<'s> {
     pub fn check_invariants(&self) {
         let numbers = || self.order.iter(self.order.start()..self.order.end());
         assert_eq!([numbers().count(), self.order.len(), self.recency.iter().count()], [self.len(); 3]);
+        self.holders.check_invariants(self.len(), self.share_of_all, &|number| network_of(&self.entries, number));
         assert!(numbers().map(|number| self.entry(number).key()).is_sorted_by(|a, b| a < b), "sorted, and none twice");
         let mut info_hashes = 0;
         let mut last = None;
@@ -511,6 +571,11 @@ impl<'s> PeerStore<'s> {
     }
 }
 
+/// The network that a peer counts for.
+fn network_of(entries: &[PeerEntry], number: u32) -> u64 {
+    entries[number as usize].endpoint.network()
+}
+
 /// Whether a number may be among those that were drawn.
 fn has_bit(seen: &[u64; SEEN], number: u32) -> bool {
     seen[word_of(number)] & 1 << (number % 64) != 0
@@ -522,8 +587,7 @@ fn word_of(number: u32) -> usize {
 
 /// When a peer is forgotten, in a store whose last announce was at `latest`.
 fn expires_at(latest: u64, lifetime: u64, entry: &PeerEntry) -> Instant {
-    let age = (latest as u32).wrapping_sub(u32::from_le_bytes(entry.stamp)) & CLOCK;
-    Instant::from_secs(latest.saturating_sub(u64::from(age)).saturating_add(lifetime))
+    Instant::from_secs(latest.saturating_sub(entry.age(latest).into()).saturating_add(lifetime))
 }
 
 fn whole_seconds(duration: Duration) -> u64 {

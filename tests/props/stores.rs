@@ -1,7 +1,6 @@
 //! The stores of a server against lists that are searched from end to end, with everything recounted after each step.
 
 use std::cell::Cell;
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use honeyguide::Config;
@@ -12,7 +11,6 @@ use honeyguide::internals::base::arena::Block;
 use honeyguide::internals::base::list::List;
 use honeyguide::internals::base::lru::Lru;
 use honeyguide::internals::base::order::Order;
-use honeyguide::internals::dht::items;
 use honeyguide::internals::dht::items::{Items, ItemsMemory, Put, PutOutcome, Rejection};
 use honeyguide::internals::dht::peers;
 use honeyguide::internals::dht::peers::{Announced, PeerStore, PeersMemory};
@@ -311,42 +309,7 @@ fn step(
                 PutOutcome::Replaced
             }
         }
-        None => {
-            let distance = |held: &HeldItem| own.distance(&held.target);
-            let free = blocks - used(model);
-            let evicted = if model.len() < capacity && needed <= free {
-                Ok(None)
-            } else {
-                let mut order: Vec<&HeldItem> = model.iter().collect();
-                order.sort_by_key(|held| (Reverse(distance(held)), held.mutable));
-                order.truncate(items::CANDIDATES);
-                let farther = |held: &&&HeldItem| distance(held) > own.distance(&target);
-                if !order.is_empty() && order.iter().all(|held| !farther(&held)) {
-                    Err(PutOutcome::EvictedSelf)
-                } else {
-                    let fits = |held: &&&HeldItem| needed <= free + Block::count_for(held.value.len());
-                    let age = |held: &&&HeldItem| (held.put_at, Reverse(distance(held)), held.mutable);
-                    let evicted = order.iter().filter(farther).filter(fits).min_by_key(age);
-                    evicted.map(|held| Some((held.target, held.mutable))).ok_or(PutOutcome::Rejected(Rejection::Space))
-                }
-            };
-            if model.iter().filter(|held| held.network == random.network).count() >= QUOTA {
-                PutOutcome::Rejected(Rejection::Quota)
-            } else {
-                match evicted {
-                    Err(refusal) => refusal,
-                    Ok(_) if random.key.is_some() && !random.signed => PutOutcome::BadSignature,
-                    Ok(evicted) => {
-                        model.retain(|held| Some((held.target, held.mutable)) != evicted);
-                        let mutable = random.key.is_some();
-                        let seq = if mutable { random.seq } else { 0 };
-                        let network = random.network;
-                        model.push(HeldItem { target, mutable, seq, value: value.clone(), network, put_at: now });
-                        PutOutcome::Stored
-                    }
-                }
-            }
-        }
+        None => put_new(store, model, own, capacity, blocks, random, (&target, &value), outcome, now),
     };
     assert_eq!(outcome, expected);
     let must_verify = random.key.is_some() && matches!(outcome, PutOutcome::Stored | PutOutcome::Replaced);
@@ -354,6 +317,68 @@ fn step(
     assert!(random.key.is_some() || !verified.get(), "nothing immutable is verified");
     let held = model.iter().any(|held| held.target == target && held.put_at == now && held.value == value);
     assert!(held || !outcome.is_held());
+}
+
+/// What is expected of a put of something new, where the outcome was that.
+#[expect(clippy::too_many_arguments, reason = "all that decides")]
+fn put_new(
+    store: &Items<'_>,
+    model: &mut Vec<HeldItem>,
+    own: &Id,
+    capacity: usize,
+    blocks: usize,
+    random: &RandomPut,
+    (target, value): (&Id, &[u8]),
+    outcome: PutOutcome,
+    now: u64,
+) -> PutOutcome {
+    let distance = |held: &HeldItem| own.distance(&held.target);
+    let used = model.iter().map(|held| Block::count_for(held.value.len())).sum::<usize>();
+    let of = |network: u8| model.iter().filter(|held| held.network == network).count();
+    let held = of(random.network);
+    if held >= QUOTA {
+        return PutOutcome::Rejected(Rejection::Quota);
+    }
+    let (free, needed) = (blocks - used, Block::count_for(value.len()));
+    let is_full = model.len() >= capacity || needed > free;
+    let is_nearest = model.iter().all(|held| distance(held) <= own.distance(target));
+    if is_full && is_nearest && !model.is_empty() {
+        return PutOutcome::EvictedSelf;
+    }
+    if is_full && outcome == PutOutcome::Rejected(Rejection::Space) {
+        let fits_all = model.iter().all(|held| needed <= free + Block::count_for(held.value.len()));
+        assert!(model.is_empty() || !fits_all, "whoever had to go would have made room enough");
+        return outcome;
+    }
+    if random.key.is_some() && !random.signed {
+        return PutOutcome::BadSignature;
+    }
+    if is_full {
+        let is_held = |held: &HeldItem| {
+            let key = store.find(&held.target);
+            key.is_some_and(|key| store.seq(key).is_some() == held.mutable) || (!held.mutable && key.is_some())
+        };
+        let gone: Vec<usize> = (0..model.len()).filter(|&i| !is_held(&model[i])).collect();
+        // Two kinds of one target hide each other; then any of both may have gone.
+        if let [gone] = gone[..] {
+            let gone = &model[gone];
+            let from = of(gone.network);
+            let fair =
+                if gone.network == random.network { held > 0 } else { from > held + 1 || (held, from) == (0, 1) };
+            assert!(fair, "of a network with {from}, for one with {held}");
+            assert!(needed <= free + Block::count_for(gone.value.len()));
+        }
+        assert!(gone.len() <= 1, "one at most");
+        match gone[..] {
+            [gone] => _ = model.remove(gone),
+            _ => model
+                .retain(|held| !(held.mutable && store.find(&held.target).is_some_and(|key| store.seq(key).is_none()))),
+        }
+    }
+    let mutable = random.key.is_some();
+    let seq = if mutable { random.seq } else { 0 };
+    model.push(HeldItem { target: *target, mutable, seq, value: value.to_vec(), network: random.network, put_at: now });
+    PutOutcome::Stored
 }
 
 // --- Peers ------------------------------------------------------------------------------------------------------
@@ -395,6 +420,7 @@ fn peers_of(config: &ServerConfig, capacity: usize) -> PeerStore<'static> {
         entries: List::with_capacity(capacity),
         ages: List::with_capacity(capacity),
         order: List::with_capacity(Order::memory_for(capacity)),
+        by_network: List::with_capacity(Order::memory_for(capacity)),
         swarms: List::with_capacity(capacity),
     };
     PeerStore::new(config, Network::Public, memory)
@@ -410,6 +436,7 @@ quickcheck! {
         let lifetime = Duration::from_secs(PEER_LIFETIME);
         let config = ServerConfig { peer_lifetime: lifetime, peers_per_info_hash: PLACES, ..Config::default().server };
         let share = usize::from(PLACES) / peers::NETWORK_SHARE;
+        let share_of_all = share.max(capacity / peers::NETWORK_SHARE_OF_ALL);
         let mut store = peers_of(&config, capacity);
         let mut rng = Rng::from_seed([seed; 32]);
         // Oldest first.
@@ -434,21 +461,31 @@ quickcheck! {
                 {
                     Announced::Quota
                 }
-                None if capacity == 0 => Announced::Full,
-                None => {
-                    if model.len() == capacity {
-                        let oldest = model.len().min(peers::CANDIDATES);
-                        let evicted = (0..oldest).rev().max_by_key(|&i| swarm_size(&model, &model[i].info_hash)).unwrap();
-                        model.remove(evicted);
-                    }
-                    Announced::New
+                None if model.iter().filter(|held| held.peer.network() == peer.network()).count() >= share_of_all => {
+                    Announced::Quota
                 }
+                None if capacity == 0 => Announced::Full,
+                None => Announced::New,
             };
+            let evicts = expected == Announced::New && model.len() == capacity;
             if expected.is_held() {
                 model.push(HeldPeer { info_hash, peer, seed, announced: now.as_micros().div_ceil(1_000_000) });
             }
             let kind = if seed { PeerKind::Seed } else { PeerKind::Downloader };
             assert_eq!(store.announce(now, &info_hash, peer, kind), expected);
+            if evicts {
+                let mut listed = BTreeSet::new();
+                for (info_hash, family) in (0..6).flat_map(|n| [(Id([n; 20]), Family::V4), (Id([n; 20]), Family::V6)]) {
+                    store.sample(&info_hash, family, false, &mut rng, 100, |peer| _ = listed.insert((info_hash, peer)));
+                }
+                let is_gone = |held: &HeldPeer| !listed.contains(&(held.info_hash, held.peer));
+                let of = |endpoint: &Endpoint| model.iter().filter(|held| held.peer.network() == endpoint.network()).count();
+                let gone = model.iter().position(is_gone).expect("one goes");
+                let (from, held) = (of(&model[gone].peer), of(&peer) - 1);
+                let own = model[gone].peer.network() == peer.network();
+                assert!(if own { held > 0 } else { from > held + 1 || (held, from) == (0, 1) }, "{from} {held}");
+                model.remove(gone);
+            }
 
             #[cfg(debug_assertions)]
             store.check_invariants();

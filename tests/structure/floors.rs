@@ -43,7 +43,7 @@ const FLOORS: &[(Floor, &str)] = &[
     (Leaf, "dht::table dht::lookup dht::transactions dht::tokens dht::peers dht::items dht::limiter dht::outage"),
     (Leaf, "dht::votes dht::former_ids dht::size negentropy::tree negentropy::reconciler negentropy::rateless"),
     (Vocabulary, "dht::capacity dht::config dht::event dht::command dht::error dht::stats dht::trace dht::contact"),
-    (Vocabulary, "dht::outcome dht::transport"),
+    (Vocabulary, "dht::outcome dht::transport dht::holders"),
     (Vocabulary, "negentropy::config negentropy::error negentropy::set negentropy::sorted negentropy::sealed"),
     (
         Vocabulary,

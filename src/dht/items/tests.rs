@@ -194,12 +194,50 @@ fn a_full_store_gives_up_the_farthest_item_that_was_longest_without_a_put() {
     assert_eq!(put_at(&mut items, 20, 1, 100), PutOutcome::Stored);
     assert!(!held(&items, 107) && held(&items, 101) && held(&items, 112) && items.len() == 12);
     // 104 to 112 without 107 were refreshed at the same time: the farthest one goes.
-    assert_eq!(put_at(&mut items, 20, 2, 100), PutOutcome::Stored);
+    assert_eq!(put_at(&mut items, 20, 2, 101), PutOutcome::Stored);
     assert!(!held(&items, 112));
     // Only what is farther than the new item can go: 111.
-    assert_eq!(put_at(&mut items, 20, 110, 100), PutOutcome::Identical);
-    assert_eq!(put(&mut items, 20, &Put { target: Id([110; 20]), ..version(1, b"1:m", &GOOD) }), PutOutcome::Stored);
+    assert_eq!(put_at(&mut items, 20, 110, 102), PutOutcome::Identical);
+    let other = Put { target: Id([110; 20]), from: from(102), ..version(1, b"1:m", &GOOD) };
+    assert_eq!(put(&mut items, 20, &other), PutOutcome::Stored);
     assert!(!held(&items, 111));
+}
+
+/// Rule S12.
+#[test]
+fn a_full_store_takes_from_whoever_holds_most() {
+    let config = ServerConfig { items_per_network: 100, ..crate::dht::config::Config::default().server };
+    let mut items = store_with(&config, Network::Public, 60, 100);
+    let honest = 150..170;
+    honest.clone().for_each(|d| assert_eq!(put_at(&mut items, 0, d, d), PutOutcome::Stored));
+    // Two networks fill the rest, and go on.
+    for d in 1..=119 {
+        assert_eq!(put_at(&mut items, 1, d, d % 2), PutOutcome::Stored);
+        assert!(honest.clone().all(|d| held(&items, d)), "{d}");
+    }
+    // Whoever comes new has a place, however late, and costs them each the same.
+    for d in 200..216 {
+        assert_eq!(put_at(&mut items, 2, d - 80, d), PutOutcome::Stored);
+    }
+    let of = |items: &Items<'_>, network| items.holders.held(Networks::of(&from(network)), &|n| items.entry(n).network);
+    assert_eq!([of(&items, 0), of(&items, 1), items.len()], [12, 12, 60]);
+    assert!(honest.clone().all(|d| held(&items, d)));
+}
+
+/// Rule S12.
+#[test]
+fn an_item_that_was_put_in_two_periods_goes_last() {
+    let mut items = store(3, 100);
+    (1..=3).for_each(|d| assert_eq!(put_at(&mut items, 0, d, 7), PutOutcome::Stored));
+    // In the same period, and an hour later.
+    assert_eq!(put_at(&mut items, 3_599, 1, 7), PutOutcome::Identical);
+    assert_eq!(put_at(&mut items, 3_600, 3, 8), PutOutcome::Identical);
+    assert_eq!(put_at(&mut items, 3_700, 2, 7), PutOutcome::Identical);
+    assert_eq!(put_at(&mut items, 3_800, 0, 9), PutOutcome::Stored);
+    assert!(!held(&items, 1) && held(&items, 2) && held(&items, 3), "put again last, but in one period");
+    // Of those that were, the one put longest ago.
+    assert_eq!(put_at(&mut items, 3_900, 1, 10), PutOutcome::Stored);
+    assert!(held(&items, 2) && !held(&items, 3));
 }
 
 /// Rule S12: distance is measured from whatever our id is.

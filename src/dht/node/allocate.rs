@@ -45,6 +45,7 @@ impl Storage<'static> {
                 entries: List::with_capacity(peers),
                 ages: List::with_capacity(peers),
                 order: order(peers),
+                by_network: order(peers),
                 swarms: List::with_capacity(peers),
             },
             replies: list(c.replies),

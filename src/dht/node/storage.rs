@@ -116,6 +116,7 @@ impl Storage<'_> {
             Part::of("peers", &self.peers.entries),
             Part::of("peers: ages", &self.peers.ages),
             Part::of("peers: order", &self.peers.order),
+            Part::of("peers: by network", &self.peers.by_network),
             Part::of("peers: swarms", &self.peers.swarms),
             Part::of("replies", &self.replies),
             Part::of("results", &self.results),

@@ -20,6 +20,7 @@ fn store_with(config: &ServerConfig, network: Network, capacity: usize) -> PeerS
         entries: List::with_capacity(capacity),
         ages: List::with_capacity(capacity),
         order: List::with_capacity(Order::memory_for(capacity)),
+        by_network: List::with_capacity(Order::memory_for(capacity)),
         swarms: List::with_capacity(capacity),
     };
     PeerStore::new(config, network, memory)
@@ -142,6 +143,66 @@ fn a_full_store_gives_up_an_old_peer_of_the_largest_swarm() {
     announce(&mut peers, 2, 3, peer(0), Downloader);
     assert_eq!((peers.peers_of(&Id([1; 20])), peers.len(), peers.info_hashes()), (0, 2, 2));
     assert_eq!(announce(&mut store(0), 0, 1, peer(0), Downloader), Announced::Full);
+}
+
+fn hash_of(i: u16) -> Id {
+    let [a, b] = i.to_be_bytes();
+    let mut id = HASH;
+    (id.0[0], id.0[1]) = (a, b);
+    id
+}
+
+/// Rule S34.
+#[test]
+fn nobody_who_floods_a_full_store_takes_more_than_one_place_for_each_of_his_networks() {
+    for networks in [1, 10] {
+        let mut peers = store(1_000);
+        (0..1_000).for_each(|i| _ = peers.announce(at(0), &hash_of(i), peer(i), Downloader));
+        for i in 0..3_000 {
+            // One address in each, with five ports.
+            let from = Endpoint::v4([66, 6, (i % networks) as u8, 1], 1 + i % 5);
+            assert_eq!(peers.announce(at(1), &hash_of(2_000 + i), from, Downloader), Announced::New);
+        }
+        let lost = (0..1_000).filter(|&i| peers.peers_of(&hash_of(i)) == 0).count();
+        assert_eq!((lost, peers.len()), (networks.into(), 1_000));
+        peers.check_invariants();
+    }
+}
+
+/// Rules S33 and S34.
+#[test]
+fn a_network_has_a_tenth_of_all_places_and_gives_them_to_whoever_comes() {
+    let mut peers = store(1_000);
+    let flood = |network: u16, i: u16| Endpoint::v4([66, 6, network as u8, (i % 250) as u8], 1);
+    for network in 0..10 {
+        let taken = (0..200u16).filter(|&i| {
+            let announced = peers.announce(at(0), &hash_of(1_000 * network + i), flood(network, i), Downloader);
+            announced == Announced::New
+        });
+        assert_eq!(taken.count(), 100);
+    }
+    assert_eq!(peers.len(), 1_000);
+    (0..500).for_each(|i| assert_eq!(peers.announce(at(1), &HASH, peer(i), Downloader), Announced::New));
+    assert_eq!(peers.peers_of(&HASH), 500);
+    let held = |network| peers.holders.held(Networks::of(&flood(network, 0)), &|n| network_of(&peers.entries, n));
+    assert!((0..10).all(|network| (45..=55).contains(&held(network))));
+    peers.check_invariants();
+}
+
+/// Rule S34.
+#[test]
+fn a_peer_that_was_announced_in_two_periods_goes_last() {
+    let mut peers = store(4);
+    let of_one = |n: u8| Endpoint::v4([7, 7, 7, n], 1);
+    (1..=4).for_each(|n| _ = announce(&mut peers, 0, n, of_one(n), Downloader));
+    for n in [1, 2, 4] {
+        assert_eq!(announce(&mut peers, if n == 4 { 899 } else { 900 }, n, of_one(n), Downloader), Announced::Updated);
+    }
+    for (n, gone) in [(10, 3), (11, 4)] {
+        assert_eq!(announce(&mut peers, 1_000, n, peer(n.into()), Downloader), Announced::New);
+        assert_eq!(peers.peers_of(&Id([gone; 20])), 0);
+    }
+    assert_eq!([1, 2].map(|n| peers.peers_of(&Id([n; 20]))), [1, 1]);
 }
 
 /// Rules S35 and S36.
@@ -289,12 +350,12 @@ fn a_sample_is_drawn_anew_where_all_that_are_left_fit_it_and_where_none_of_it_is
     for left in [1, 19, 20, 21, 60] {
         let (mut peers, mut rng) = (store(200), rng());
         for i in 0..21 {
-            peers.announce(at(0), &info_hash(i), peer(1), Downloader);
+            peers.announce(at(0), &info_hash(i), peer(i), Downloader);
         }
         assert_eq!(samples(&mut peers, 1, 20, &mut rng).len(), 20);
         assert_eq!(peers.interval_left(at(1)), Duration::from_secs(21_600));
         for i in 100..100 + left {
-            peers.announce(at(1_000), &info_hash(i), peer(1), Downloader);
+            peers.announce(at(1_000), &info_hash(i), peer(i), Downloader);
         }
         peers.sweep(at(2_700));
         assert_eq!(peers.info_hashes(), usize::from(left));

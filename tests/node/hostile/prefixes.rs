@@ -332,7 +332,7 @@ fn r93_pings_in_a_row_are_answered_up_to_the_bucket_and_then_not() {
 }
 
 #[test]
-fn r94_a_storm_of_puts_from_one_network_pushes_out_no_more_than_its_quota() {
+fn r94_a_storm_of_puts_from_one_network_pushes_out_one_item_of_others() {
     let mut config = config();
     config.capacity.items = 24;
     config.capacity.value_bytes = 64 * 64;
@@ -363,7 +363,7 @@ fn r94_a_storm_of_puts_from_one_network_pushes_out_no_more_than_its_quota() {
         stored += usize::from(put(&mut lab, from, seed));
         lab.now += Duration::from_millis(250);
     }
-    assert!((1..=5).contains(&stored), "{stored} of the storm were stored");
+    assert!(stored > 300, "{stored} of the storm were stored, each in the place of the one before");
     assert_eq!(lab.node.items_held(), 24);
     let survivors = (0..24).filter(|&seed: &u64| {
         let mut secret = [0; 32];
@@ -372,7 +372,7 @@ fn r94_a_storm_of_puts_from_one_network_pushes_out_no_more_than_its_quota() {
         let from = lab.stranger();
         lab.ask(from, &query(b"get", &pair(b"target", &target.0))).response().value.is_some()
     });
-    assert_eq!(survivors.count(), 24 - stored, "one for one");
+    assert_eq!(survivors.count(), 23);
     let from = lab.stranger();
     is_never_added(&mut lab, from);
     lab.serves();
