@@ -27,6 +27,7 @@ fn table(contacts: usize, rng: &mut Rng) -> Table<'static> {
         newcomers: List::with_capacity(256),
         buckets: List::with_capacity(BUCKETS),
         id_changes: List::with_capacity(ID_CHANGES),
+        remembered: List::with_capacity(512),
     };
     let mut table = Table::new(config, Network::Public, Id::random(rng), memory);
     while table.len() < contacts {

@@ -12,7 +12,7 @@ fn each_stock_configuration_stays_within_its_memory() {
     println!("node itself: {node} bytes");
     for (name, config, limit) in [
         ("default", Config::default(), 4 << 20),
-        ("small", Config::small(), 24 << 10),
+        ("small", Config::small(), 28 << 10),
         ("tiny", Config::tiny(), 64 << 10),
     ] {
         let storage = Storage::allocate(&config);

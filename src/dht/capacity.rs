@@ -35,6 +35,9 @@ pub struct Capacity {
     pub contacts: usize,
     /// Unverified newcomers that wait to be checked, for each link.
     pub newcomers: usize,
+    /// Nodes that answered once and are remembered though they are no contacts, for each link: whom the node asks when
+    /// it comes back after an outage or a restart. With 0 nobody is, and those that are imported wait as newcomers.
+    pub remembered: usize,
     /// Operations of the user at the same time; the node's own upkeep has two more.
     pub operations: usize,
     /// Candidates of one lookup: at least as many as `lookup.replicas`.
@@ -60,6 +63,7 @@ impl Capacity {
     pub(crate) const DEFAULT: Capacity = Capacity {
         contacts: 512,
         newcomers: 256,
+        remembered: 512,
         operations: 64,
         candidates: 100,
         transactions: 512,
@@ -75,6 +79,7 @@ impl Capacity {
     pub(crate) const SMALL: Capacity = Capacity {
         contacts: 64,
         newcomers: 12,
+        remembered: 32,
         operations: 1,
         candidates: 20,
         transactions: 16,
@@ -90,6 +95,7 @@ impl Capacity {
     pub(crate) const TINY: Capacity = Capacity {
         contacts: 128,
         newcomers: 32,
+        remembered: 16,
         operations: 2,
         candidates: 32,
         transactions: 32,
@@ -108,6 +114,7 @@ impl Capacity {
         for (field, value, least, most) in [
             ("capacity.contacts", self.contacts, 0, MAX_ENTRIES),
             ("capacity.newcomers", self.newcomers, 1, MAX_ENTRIES),
+            ("capacity.remembered", self.remembered, 0, MAX_ENTRIES),
             ("capacity.operations", self.operations, 1, MAX_OPERATIONS),
             ("capacity.candidates", self.candidates, 8, MAX_CANDIDATES),
             ("capacity.transactions", self.transactions, 1, MAX_ENTRIES),

@@ -1,7 +1,7 @@
 //! Everything that can be set, once, when a node is made.
 //!
 //! Three stock configurations exist: [`Config::default`] for a full participant (under 4 MiB), [`Config::small`] for
-//! test networks and simulations (under 24 KiB) and [`Config::tiny`] for microcontrollers. Capacities say how much
+//! test networks and simulations (under 28 KiB) and [`Config::tiny`] for microcontrollers. Capacities say how much
 //! memory is reserved; with lent storage the capacities of the lists that are lent hold instead.
 
 use core::net::SocketAddr;
@@ -94,6 +94,8 @@ pub struct TableConfig {
     pub newcomer_lifetime: Duration,
     /// A bucket without news for this long is refreshed.
     pub refresh_after: Duration,
+    /// With fewer contacts that answered within `stale_after` a table is poor: it asks whoever is remembered, faster.
+    pub enough: u16,
 }
 
 /// Rules of a lookup.
@@ -234,6 +236,7 @@ impl Default for Config {
                 newcomers_in_bucket: 5,
                 newcomer_lifetime: Duration::from_secs(2 * 3600),
                 refresh_after: Duration::from_secs(15 * 60),
+                enough: 30,
             },
             lookup: LookupConfig {
                 k: K as u8,
@@ -280,7 +283,7 @@ impl Config {
     /// Most info-hashes in one sample (BEP 51).
     pub const MAX_SAMPLES: u8 = MAX_SAMPLES;
 
-    /// A node of a test network, a demonstration or a simulation: all its memory stays under 24 KiB.
+    /// A node of a test network, a demonstration or a simulation: all its memory stays under 28 KiB.
     #[must_use]
     pub fn small() -> Self {
         let mut config = Config { capacity: Capacity::SMALL, ..Config::default() };

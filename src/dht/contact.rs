@@ -42,6 +42,12 @@ impl Contact {
         Contact { id, endpoint, secure, checked_until: 0, since: 0, history: AnswerHistory::default() }
     }
 
+    /// How long it has answered for, up to its last answer.
+    pub fn tenure(&self) -> Duration {
+        let last = self.history.last_answer().unwrap_or_default();
+        last.since(Instant::from_secs(self.since.into()))
+    }
+
     /// Its id.
     pub fn id(&self) -> &Id {
         &self.id
@@ -174,12 +180,15 @@ pub struct AnswerHistory {
     rttvar: u16,
     failures: u8,
     answered: bool,
+    /// Somebody else seems to have taken its place since its last answer.
+    doubted: bool,
 }
 
 impl AnswerHistory {
     /// It answered. `rtt` is given only when the query was sent once, so that the sample is unambiguous.
     pub fn on_answer(&mut self, now: Instant, rtt: Option<Duration>) {
         self.answered = true;
+        self.doubted = false;
         self.failures = 0;
         self.last_answer = seconds(now);
         self.retry_at = 0;
@@ -202,6 +211,7 @@ impl AnswerHistory {
 
     /// It did not answer.
     pub fn on_failure(&mut self, now: Instant, kind: QueryKind) {
+        self.doubted = false;
         let wait = match kind {
             QueryKind::Data => {
                 self.failures = self.failures.saturating_add(1);
@@ -222,6 +232,16 @@ impl AnswerHistory {
         self.retry_at = 0;
     }
 
+    /// Somebody else says to be it, or to be where it is: worth a query at once.
+    pub fn on_doubt(&mut self) {
+        self.doubted = true;
+    }
+
+    /// Whether somebody else seems to have taken its place since its last answer.
+    pub fn is_doubted(&self) -> bool {
+        self.doubted
+    }
+
     /// What we think of it.
     pub fn health(&self) -> Health {
         match self.failures {
@@ -232,9 +252,20 @@ impl AnswerHistory {
         }
     }
 
+    /// Whether it answered within this time.
+    pub fn answered_within(&self, now: Instant, time: Duration) -> bool {
+        self.answered && now.since(Instant::from_secs(self.last_answer.into())) <= time
+    }
+
     /// Whether it failed so often that it is not handed out.
     pub fn is_bad(&self) -> bool {
         self.failures >= BAD_AFTER
+    }
+
+    /// When the only failure since its last answer was, to the second.
+    pub fn failed_at(&self) -> Option<Instant> {
+        let at = self.retry_at.saturating_sub(FIRST_RETRY);
+        (self.failures == 1).then_some(Instant::from_secs(at.into()))
     }
 
     /// When it may be asked again after its last failure; the origin when it did not fail.

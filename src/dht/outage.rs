@@ -2,8 +2,8 @@
 //!
 //! An [`Outage`] watches a whole link. When several different contacts fail within a short time and nobody answers, it
 //! is far more likely that our own line is down than that all of them died together: their failures are then not
-//! charged, and only a check now and then asks whether the line is back. What single contacts did is in their
-//! [`AnswerHistory`](crate::dht::contact::AnswerHistory)s.
+//! charged, and only a check now and then asks whether the line is back, until somebody answers. What single contacts
+//! did is in their [`AnswerHistory`](crate::dht::contact::AnswerHistory)s.
 
 use crate::base::planted::{Bug, planted};
 use crate::base::time::{Duration, Instant};
@@ -13,9 +13,7 @@ use crate::krpc::endpoint::Endpoint;
 const WITNESSES: usize = 4;
 /// .. within this time, with no answer from anybody for as long.
 const WITHIN: Duration = Duration::from_secs(15);
-/// How long we then keep quiet.
-const QUIET: Duration = Duration::from_secs(45);
-/// How often one check is let through in the meantime.
+/// How often one check is let through from then on, until somebody answers.
 const CHECK_EVERY: Duration = Duration::from_secs(15);
 
 /// Suspicion that one of our own links is down.
@@ -23,13 +21,8 @@ const CHECK_EVERY: Duration = Duration::from_secs(15);
 pub struct Outage {
     witnesses: [Option<(Endpoint, Instant)>; WITNESSES],
     last_answer: Option<Instant>,
-    suspected: Option<Suspicion>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Suspicion {
-    until: Instant,
-    check_at: Instant,
+    /// While the link is suspected: when the next check may be sent.
+    check_at: Option<Instant>,
 }
 
 impl Outage {
@@ -38,7 +31,7 @@ impl Outage {
         if planted(Bug::OutageCharged) {
             return true;
         }
-        if self.is_suspected(now) {
+        if self.is_suspected() {
             return false;
         }
         self.remember(now, contact);
@@ -46,9 +39,9 @@ impl Outage {
         let silent = !self.last_answer.is_some_and(recent);
         if silent && self.witnesses.iter().all(|w| w.is_some_and(|(_, at)| recent(at))) {
             self.witnesses = Default::default();
-            self.suspected = Some(Suspicion { until: now + QUIET, check_at: now });
+            self.check_at = Some(now);
         }
-        !self.is_suspected(now)
+        !self.is_suspected()
     }
 
     /// Keeps the latest failure of each of the last few contacts.
@@ -60,28 +53,33 @@ impl Outage {
         }
     }
 
-    /// Somebody answered on this link: if it was suspected, it no longer is.
-    pub fn on_success(&mut self, now: Instant) {
+    /// Somebody answered on this link: if it was suspected, it no longer is. Whether it was.
+    pub fn on_success(&mut self, now: Instant) -> bool {
         self.last_answer = Some(now);
         self.witnesses = Default::default();
-        self.suspected = None;
+        self.check_at.take().is_some()
     }
 
-    /// Whether the link is thought to be down. The suspicion ends by itself after 45 s, so that contacts are asked
-    /// again.
-    pub fn is_suspected(&self, now: Instant) -> bool {
-        self.suspected.is_some_and(|s| now < s.until)
+    /// Whether anybody has answered since then.
+    pub fn has_heard_since(&self, then: Instant) -> bool {
+        self.last_answer.is_some_and(|at| at >= then)
+    }
+
+    /// Whether the link is thought to be down. It is until somebody answers: while nobody at all does, nothing that
+    /// others do not do says anything of them.
+    pub fn is_suspected(&self) -> bool {
+        self.check_at.is_some()
     }
 
     /// When a check may be sent: `None`, at once. On a link that seems to be down one check in 15 s is let through, and
     /// `None` is the permission for that one.
     pub fn ask_at(&mut self, now: Instant) -> Option<Instant> {
-        let suspicion = self.suspected.as_mut().filter(|s| now < s.until)?;
-        if now >= suspicion.check_at {
-            suspicion.check_at = now + CHECK_EVERY;
+        let check_at = self.check_at.as_mut()?;
+        if now >= *check_at {
+            *check_at = now + CHECK_EVERY;
             return None;
         }
-        Some(suspicion.check_at.min(suspicion.until))
+        Some(*check_at)
     }
 }
 
@@ -106,14 +104,14 @@ mod tests {
         assert!(o.on_failure(at(17), &endpoint(1)), "one contact is one witness");
         assert!(o.on_failure(at(18), &endpoint(2)));
         assert!(o.on_failure(at(19), &endpoint(3)));
-        assert!(!o.is_suspected(at(19)));
+        assert!(!o.is_suspected());
         assert!(!o.on_failure(at(20), &endpoint(4)));
-        assert!(o.is_suspected(at(20)));
+        assert!(o.is_suspected());
         assert_eq!((o.ask_at(at(20)), o.ask_at(at(21))), (None, Some(at(35))), "one check");
         assert!(!o.on_failure(at(22), &endpoint(5)), "and nothing is charged");
-        assert!(o.is_suspected(at(23)));
+        assert!(o.is_suspected());
         o.on_success(at(23));
-        assert!(!o.is_suspected(at(23)), "an answer ends it");
+        assert!(!o.is_suspected(), "an answer ends it");
         assert_eq!((o.ask_at(at(23)), o.ask_at(at(23))), (None, None));
     }
 
@@ -139,13 +137,19 @@ mod tests {
         assert!(!o.on_failure(at(16), &endpoint(9)));
     }
 
+    /// Rule T27.
     #[test]
-    fn a_suspicion_ends_after_45_s_and_comes_back_only_with_new_witnesses() {
+    fn a_suspicion_lasts_until_somebody_answers_however_long_that_takes() {
         let mut o = Outage::default();
         assert!((1..=4).map(|n| o.on_failure(at(0), &endpoint(n))).eq([true, true, true, false]));
-        assert!(o.is_suspected(at(44)) && !o.is_suspected(at(45)));
-        assert_eq!((o.ask_at(at(45)), o.ask_at(at(45))), (None, None));
-        assert!(o.on_failure(at(46), &endpoint(1)));
-        assert!(!o.is_suspected(at(46)));
+        let mut asked = 0;
+        for second in 0..86_400 {
+            asked += u64::from(o.ask_at(at(second)).is_none());
+            assert!(!o.on_failure(at(second), &endpoint(second as u8)));
+        }
+        assert_eq!(asked, 86_400 / 15);
+        assert!(o.on_success(at(86_400)), "it was suspected");
+        assert!(!o.on_success(at(86_401)) && !o.is_suspected());
+        assert!(o.on_failure(at(86_500), &endpoint(1)), "and new witnesses are needed");
     }
 }

@@ -16,7 +16,8 @@ type Deeds = Vec<(u64, String)>;
 /// Two minutes of a node that bootstraps from somebody silent and is pinged five times a second, by a clock that reads
 /// `clock(time)` at a time. Every deadline is also told, as the time that is left until it.
 fn deeds(clock: impl Fn(u64) -> u64) -> Deeds {
-    let config = Config::small();
+    let mut config = Config::small();
+    config.table.enough = 0;
     let storage = Storage::allocate(&config);
     let mut node = Node::new(config, [7; 32], storage).unwrap();
     let (silent, asker) = (Endpoint::v4([192, 0, 2, 1], 6881), Endpoint::v4([198, 51, 100, 1], 6881));

@@ -22,6 +22,7 @@ const SECRET_KEY: [u8; 32] = [9; 32];
 fn network() -> World {
     // The stock rules, with memory for a small network.
     let mut config = Config::default().local();
+    config.table.enough = 0;
     config.capacity = Capacity { contacts: 128, newcomers: 32, operations: 4, ..Config::tiny().capacity };
     config.capacity.candidates = 60;
     config.capacity.results = 4;

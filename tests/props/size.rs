@@ -18,6 +18,7 @@ fn table(own: Id, bucket_sizes: [u16; 5]) -> Table<'static> {
         newcomers: List::with_capacity(0),
         buckets: List::with_capacity(BUCKETS),
         id_changes: List::with_capacity(0),
+        remembered: List::with_capacity(0),
     };
     Table::new(TableConfig { bucket_sizes, ..Config::default().table }, Network::Local, own, memory)
 }

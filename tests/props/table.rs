@@ -28,6 +28,7 @@ fn table(config: TableConfig, network: Network, contacts: usize, newcomers: usiz
         newcomers: List::with_capacity(newcomers),
         buckets: List::with_capacity(BUCKETS),
         id_changes: List::with_capacity(ID_CHANGES),
+        remembered: List::with_capacity(64),
     };
     Table::new(config, network, OWN, memory)
 }

@@ -18,6 +18,9 @@ use crate::krpc::id::Id;
 /// So many more than the k nearest are stored on before it shows who else is near.
 const AHEAD: u8 = 4;
 
+/// So many times their slots are for unverified nodes where few others are known.
+const EAGERLY: u8 = 6;
+
 /// What a lookup wants to do next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Next {
@@ -85,6 +88,8 @@ pub struct Lookup {
     stores: bool,
     /// A version may only replace the one it expects (cas).
     guarded: bool,
+    /// It asks more unverified nodes at once than others do.
+    eager: bool,
     /// Some candidate holds a version.
     versions: bool,
     conflict: Conflict,
@@ -131,6 +136,7 @@ impl Lookup {
             phase: LookupPhase::Converge,
             stores: false,
             guarded: false,
+            eager: false,
             versions: false,
             conflict: Conflict::None,
             reported: false,
@@ -180,6 +186,11 @@ impl Lookup {
     /// Some of what it looks for was found.
     pub fn on_found(&mut self) {
         self.found = true;
+    }
+
+    /// The same, but it asks more unverified nodes at once: it is to find as many as it can.
+    pub fn eager(self) -> Self {
+        Lookup { eager: true, ..self }
     }
 
     /// What it looks for.
@@ -309,7 +320,7 @@ impl Lookup {
             }
             live += usize::from(rules.counts(c));
             match standing {
-                Standing::ToAsk if self.in_flight[c.class as usize] >= rules.slots(c.class) => view.busy = true,
+                Standing::ToAsk if self.in_flight[c.class as usize] >= self.slots(rules, c.class) => view.busy = true,
                 Standing::ToAsk if c.class == Class::Unverified && !unverified_allowed => view.throttled = true,
                 Standing::ToAsk if planted(Bug::OrderNotReplayed) && unseeded() => view.askable = Some(place),
                 Standing::ToAsk => view.askable = view.askable.or(Some(place)),
@@ -325,6 +336,14 @@ impl Lookup {
             view.askable = spare;
         }
         view
+    }
+
+    /// Queries in flight to nodes of a class. Until somebody has answered it may be that nearly all are gone, as after
+    /// a restart, and more of those that nobody vouches for are asked at once.
+    fn slots(&self, rules: &Rules<'_>, class: Class) -> u8 {
+        let is_eager = self.answers == 0 || self.eager;
+        let times = if is_eager && class == Class::Unverified { EAGERLY } else { 1 };
+        rules.slots(class).saturating_mul(times)
     }
 
     /// What a candidate means in this phase: the whole table, of which [`survey`](Self::survey) is the sum.

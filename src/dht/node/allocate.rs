@@ -63,6 +63,7 @@ fn link(c: &Capacity) -> LinkMemory<'static> {
             newcomers: list(c.newcomers),
             buckets: list(BUCKETS),
             id_changes: list(ID_CHANGES),
+            remembered: list(c.remembered),
         },
         votes: list(VOTERS),
     }

@@ -21,7 +21,7 @@ use crate::dht::node::link::LinkMemory;
 use crate::dht::node::server::Reply;
 use crate::dht::node::storage::Storage;
 use crate::dht::peers::{PeerEntry, PeersMemory};
-use crate::dht::table::{BUCKETS, Bucket, ID_CHANGES, IdChange, Newcomer, TableMemory};
+use crate::dht::table::{BUCKETS, Bucket, ID_CHANGES, IdChange, Newcomer, RememberedContact, TableMemory};
 use crate::dht::transactions::{TransactionEntry, TransactionsMemory};
 use crate::dht::votes::{VOTERS, Vote};
 
@@ -29,7 +29,8 @@ use crate::dht::votes::{VOTERS, Vote};
 ///
 /// Named capacities in any order, separated by commas; those that are left out are as in [`Config::tiny`]. They have
 /// the names of [`Capacity`], and there are two more: `links`, how many the configuration has (1), and `replicas`, the
-/// largest `lookup.replicas` that it may have (8). Contacts and newcomers are counted for each link, candidates for
+/// largest `lookup.replicas` that it may have (8). Contacts, newcomers and those that are
+/// remembered are counted for each link, candidates for
 /// each operation.
 ///
 /// ```
@@ -66,6 +67,7 @@ macro_rules! storage {
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.links },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.contacts },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.newcomers },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.remembered },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.operations },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.all_operations() },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.all_candidates() },
@@ -94,6 +96,7 @@ pub struct Sizes {
     pub links: usize,
     pub contacts: usize,
     pub newcomers: usize,
+    pub remembered: usize,
     pub operations: usize,
     pub candidates: usize,
     pub replicas: usize,
@@ -114,6 +117,7 @@ impl Sizes {
             links: 1,
             contacts: c.contacts,
             newcomers: c.newcomers,
+            remembered: c.remembered,
             operations: c.operations,
             candidates: c.candidates,
             replicas: K,
@@ -169,6 +173,7 @@ pub struct StorageBuf<
     const LINKS: usize,
     const CONTACTS: usize,
     const NEWCOMERS: usize,
+    const REMEMBERED: usize,
     const OPERATIONS: usize,
     const ALL_OPERATIONS: usize,
     const CANDIDATES: usize,
@@ -184,7 +189,7 @@ pub struct StorageBuf<
     const RESULTS: usize,
     const METERS: usize,
 > {
-    links: [LinkBuf<CONTACTS, NEWCOMERS>; LINKS],
+    links: [LinkBuf<CONTACTS, NEWCOMERS, REMEMBERED>; LINKS],
     operations: Vec<SlabEntry<OperationState>, ALL_OPERATIONS>,
     candidates: Vec<Candidate, CANDIDATES>,
     tokens: Vec<TokenCell, TOKENS>,
@@ -212,6 +217,7 @@ impl<
     const LINKS: usize,
     const CONTACTS: usize,
     const NEWCOMERS: usize,
+    const REMEMBERED: usize,
     const OPERATIONS: usize,
     const ALL_OPERATIONS: usize,
     const CANDIDATES: usize,
@@ -231,6 +237,7 @@ impl<
         LINKS,
         CONTACTS,
         NEWCOMERS,
+        REMEMBERED,
         OPERATIONS,
         ALL_OPERATIONS,
         CANDIDATES,
@@ -248,7 +255,7 @@ impl<
     >
 {
     /// Fresh memory. It holds nothing but lengths of zero, so a static of it takes no flash.
-    #[expect(clippy::new_without_default, reason = "seventeen parameters again, and nothing is generic over this")]
+    #[expect(clippy::new_without_default, reason = "eighteen parameters again, and nothing is generic over this")]
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(LINKS <= MAX_LINKS, "links: a node has at most Config::MAX_LINKS") };
@@ -318,6 +325,7 @@ impl<
     const LINKS: usize,
     const CONTACTS: usize,
     const NEWCOMERS: usize,
+    const REMEMBERED: usize,
     const OPERATIONS: usize,
     const ALL_OPERATIONS: usize,
     const CANDIDATES: usize,
@@ -337,6 +345,7 @@ impl<
         LINKS,
         CONTACTS,
         NEWCOMERS,
+        REMEMBERED,
         OPERATIONS,
         ALL_OPERATIONS,
         CANDIDATES,
@@ -360,16 +369,17 @@ impl<
 }
 
 /// Memory for one link.
-struct LinkBuf<const CONTACTS: usize, const NEWCOMERS: usize> {
+struct LinkBuf<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize> {
     contacts: Vec<Contact, CONTACTS>,
     prefixes: Vec<u64, CONTACTS>,
     newcomers: Vec<Newcomer, NEWCOMERS>,
     buckets: Vec<Bucket, BUCKETS>,
     id_changes: Vec<IdChange, ID_CHANGES>,
+    remembered: Vec<RememberedContact, REMEMBERED>,
     votes: Vec<Vote, VOTERS>,
 }
 
-impl<const CONTACTS: usize, const NEWCOMERS: usize> LinkBuf<CONTACTS, NEWCOMERS> {
+impl<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize> LinkBuf<CONTACTS, NEWCOMERS, REMEMBERED> {
     const fn new() -> Self {
         LinkBuf {
             contacts: Vec::new(),
@@ -377,6 +387,7 @@ impl<const CONTACTS: usize, const NEWCOMERS: usize> LinkBuf<CONTACTS, NEWCOMERS>
             newcomers: Vec::new(),
             buckets: Vec::new(),
             id_changes: Vec::new(),
+            remembered: Vec::new(),
             votes: Vec::new(),
         }
     }
@@ -389,6 +400,7 @@ impl<const CONTACTS: usize, const NEWCOMERS: usize> LinkBuf<CONTACTS, NEWCOMERS>
                 newcomers: List::Lent(&mut self.newcomers),
                 buckets: List::Lent(&mut self.buckets),
                 id_changes: List::Lent(&mut self.id_changes),
+                remembered: List::Lent(&mut self.remembered),
             },
             votes: List::Lent(&mut self.votes),
         }

@@ -13,6 +13,7 @@ use crate::dht::contact::{Contact, ContactView, Health, QueryKind};
 use crate::dht::event::{Event, IdLoss, LinkId};
 use crate::dht::former_ids::FormerIds;
 use crate::dht::lookup::{Class, Spacing};
+use crate::dht::node::bootstraps::Bootstraps;
 use crate::dht::outage::Outage;
 use crate::dht::size::{LookupDensity, SizeEstimate};
 use crate::dht::table::{Admission, Seen, Table, TableMemory};
@@ -22,10 +23,16 @@ use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
 use crate::krpc::message::Query;
 
+/// A contact that was silent for longer is no better than one that was named: it may have gone while our link was down.
+const LONG: Duration = Duration::from_secs(3600);
+
 /// How a lookup treats a contact of the table, or a node that is none.
 pub(super) fn class_of(contact: Option<&Contact>, now: Instant) -> Class {
     match contact.map(|c| c.health()) {
         None | Some(Health::Unknown) => Class::Unverified,
+        Some(Health::Good | Health::Suspect) if contact.is_some_and(|c| !c.history().answered_within(now, LONG)) => {
+            Class::Unverified
+        }
         Some(Health::Good | Health::Suspect) => Class::Good,
         Some(Health::Bad) => match contact.is_some_and(|c| c.may_retry(now)) {
             true => Class::Unverified,
@@ -81,10 +88,7 @@ pub(super) struct Link<'s> {
     hold: Instant,
     /// No refresh of a bucket before this.
     refresh_hold: Instant,
-    /// When an empty table is to be filled from the bootstrap nodes again.
-    bootstrap_at: Option<Instant>,
-    /// Fruitless bootstraps in a row.
-    futile: u8,
+    bootstraps: Bootstraps,
 }
 
 impl<'s> Link<'s> {
@@ -107,8 +111,7 @@ impl<'s> Link<'s> {
             check_due: false,
             hold: now,
             refresh_hold: now,
-            bootstrap_at: None,
-            futile: 0,
+            bootstraps: Bootstraps::default(),
         }
     }
 
@@ -172,14 +175,26 @@ impl<'s> Link<'s> {
 
     /// A query was answered; whether that made a new contact.
     pub(super) fn on_answer(&mut self, now: Instant, id: &Id, from: Endpoint, rtt: Duration) -> bool {
-        self.outage.on_success(now);
-        self.futile = 0;
-        self.table.on_response(now, id, from, Some(rtt)) == Admission::Added
+        self.on_any_answer(now);
+        let is_added = self.table.on_response(now, id, from, Some(rtt)) == Admission::Added;
+        if is_added && self.table.len() == 1 && self.table.is_poor() {
+            self.bootstraps.on_first_contact(now);
+        }
+        is_added
+    }
+
+    /// Somebody answered us. If nobody had for long, everything may be different now.
+    fn on_any_answer(&mut self, now: Instant) {
+        if self.outage.on_success(now) {
+            self.table.on_link_back(now);
+            self.hold = now;
+            self.bootstraps.on_link_back(now, self.table.is_poor());
+        }
     }
 
     /// A query was answered with an error: whoever refuses is alive.
     pub(super) fn on_error(&mut self, now: Instant, open: &Open) {
-        self.outage.on_success(now);
+        self.on_any_answer(now);
         if let Some(id) = open.id {
             self.table.on_alive(now, &id, open.to, now.since(open.sent));
         }
@@ -193,16 +208,26 @@ impl<'s> Link<'s> {
         }
         if matches!(failure, QueryFailure::Broken | QueryFailure::WrongId) {
             // Whatever it is worth, it came in by this link.
-            self.outage.on_success(now);
+            self.on_any_answer(now);
         }
         let Some(id) = open.id else { return false };
-        if failure == QueryFailure::Ours && !planted(Bug::SendFailureCharged) {
+        // Only who answered before can bear witness: a referral that leads nowhere says nothing about our link. What
+        // we could not send says something of it, and nothing of whom it was for.
+        let contact = self.table.find(&id).filter(|contact| contact.endpoint() == open.to);
+        let failed_before = contact.and_then(|contact| contact.history().failed_at());
+        let is_charged = match contact {
+            Some(_) => self.outage.on_failure(now, &open.to),
+            None => !self.outage.is_suspected(),
+        };
+        if !is_charged {
+            return contact.is_some();
+        }
+        // One more failure costs it its place, and nothing shows that the line is not to blame for both.
+        if failed_before.is_some_and(|at| !self.outage.has_heard_since(at)) && !planted(Bug::OutageCharged) {
             return false;
         }
-        // Only who answered before can bear witness: a referral that leads nowhere says nothing about our link.
-        let contact = self.table.find(&id).is_some_and(|contact| contact.endpoint() == open.to);
-        if contact && !self.outage.on_failure(now, &open.to) {
-            return true;
+        if failure == QueryFailure::Ours && !planted(Bug::SendFailureCharged) {
+            return false;
         }
         let kind = if open.purpose == Purpose::Check { QueryKind::Check } else { QueryKind::Data };
         self.table.on_failure(now, &id, open.to, kind);
@@ -244,7 +269,12 @@ impl<'s> Link<'s> {
         }
     }
 
-    /// A node was named, or saved by an earlier run: it may wait to be checked.
+    /// An earlier run knew this node: it is remembered.
+    pub(super) fn remember(&mut self, now: Instant, id: &Id, endpoint: Endpoint) {
+        self.table.remember(now, id, endpoint);
+    }
+
+    /// A node was named: it may wait to be checked.
     pub(super) fn offer(&mut self, now: Instant, id: &Id, endpoint: Endpoint) {
         self.table.offer(now, id, endpoint);
     }
@@ -252,11 +282,14 @@ impl<'s> Link<'s> {
     /// A lookup of a random target ended with these nodes: how near the nearest are tells how many nodes there are.
     pub(super) fn on_random_lookup(&mut self, target: &Id, nearest: &[Id]) {
         self.density.on_lookup(target, nearest);
+        if let Some(estimate) = self.density.estimate() {
+            self.table.set_network_size(estimate.n);
+        }
     }
 
-    /// A bootstrap was answered.
-    pub(super) fn on_bootstrapped(&mut self) {
-        self.futile = 0;
+    /// A bootstrap that the link had started ended.
+    pub(super) fn on_bootstrap_ended(&mut self) {
+        self.bootstraps.on_end(self.table.len());
     }
 
     // ---- upkeep ----
@@ -264,39 +297,48 @@ impl<'s> Link<'s> {
     /// A bootstrap is wanted at once, if the table is empty and none is planned.
     pub(super) fn want_bootstrap(&mut self, now: Instant) {
         if self.table.is_empty() {
-            self.bootstrap_at.get_or_insert(now);
+            self.bootstraps.want(now);
         }
     }
 
-    /// An operation ended and the table is still empty: the next bootstrap is planned, later and later while that is
-    /// futile.
-    pub(super) fn plan_bootstrap(&mut self, now: Instant) {
-        if self.table.is_empty() && self.bootstrap_at.is_none() && !planted(Bug::BootstrapOnce) {
-            let wait = Duration::from_secs(1 << self.futile.min(5));
-            self.futile = self.futile.saturating_add(1);
-            self.bootstrap_at = Some(now + wait);
+    /// The user bootstraps.
+    pub(super) fn on_user_bootstrap(&mut self, later: Instant) {
+        self.bootstraps.on_user_bootstrap(later);
+    }
+
+    /// Whether the table is to be filled again and nothing is planned for it.
+    pub(super) fn lacks_bootstrap(&self, has_bootstrap_nodes: bool) -> bool {
+        let knows_somebody = has_bootstrap_nodes || self.table.knows_somebody();
+        self.table.is_poor() && knows_somebody && !self.bootstraps.is_planned()
+    }
+
+    /// Plans it, if it is.
+    pub(super) fn plan_bootstrap(&mut self, now: Instant, has_bootstrap_nodes: bool) {
+        if self.lacks_bootstrap(has_bootstrap_nodes) {
+            self.bootstraps.plan(now, !self.outage.is_suspected() && !self.table.is_empty());
         }
     }
 
     /// Whether a bootstrap or a refresh is due.
     pub(super) fn wants_upkeep(&self, now: Instant) -> bool {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        due(self.bootstrap_at) || due(self.table.refresh_at())
+        due(self.bootstraps.at()) || due(self.refresh_at())
     }
 
     /// The upkeep that is due cannot be done now.
     pub(super) fn put_off_upkeep(&mut self, until: Instant) {
-        self.bootstrap_at = self.bootstrap_at.map(|at| at.max(until));
+        self.bootstraps.put_off(until);
         self.refresh_hold = until;
     }
 
-    /// Whether a bootstrap is due; it counts as begun.
-    pub(super) fn take_bootstrap(&mut self, now: Instant) -> bool {
-        self.bootstrap_at.take_if(|at| *at <= now).is_some()
+    /// The target of the bootstrap that is due; it counts as begun.
+    pub(super) fn take_bootstrap(&mut self, now: Instant, rng: &mut Rng) -> Option<Id> {
+        self.bootstraps.take(now, self.table.len(), self.table.own(), rng)
     }
 
     /// The target of the refresh that is due.
     pub(super) fn take_refresh(&mut self, now: Instant, rng: &mut Rng) -> Option<Id> {
+        self.refresh_at().filter(|at| *at <= now)?;
         self.table.next_refresh(now, rng)
     }
 
@@ -335,11 +377,12 @@ impl<'s> Link<'s> {
     }
 
     pub(super) fn refresh_at(&self) -> Option<Instant> {
-        self.table.refresh_at().map(|at| at.max(self.refresh_hold))
+        let is_waste = self.table.is_poor() && self.bootstraps.are_fruitful();
+        self.table.refresh_at().filter(|_| !is_waste).map(|at| at.max(self.refresh_hold))
     }
 
     pub(super) fn bootstrap_at(&self) -> Option<Instant> {
-        self.bootstrap_at
+        self.bootstraps.at()
     }
 
     /// What the user was not told of yet: our id first, then our address.

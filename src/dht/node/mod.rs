@@ -22,6 +22,7 @@
 
 #[cfg(feature = "alloc")]
 mod allocate;
+mod bootstraps;
 mod client;
 mod context;
 pub(crate) mod inspect;
@@ -211,7 +212,7 @@ impl<'s> Node<'s> {
         let link = self.links.get_mut(link).ok_or(CallError::NoLink(link))?;
         let family = link.family();
         for saved in contacts.iter().filter(|saved| saved.endpoint.family() == family) {
-            link.offer(now, &saved.id, saved.endpoint);
+            link.remember(now, &saved.id, saved.endpoint);
         }
         Ok(())
     }
@@ -354,14 +355,16 @@ impl<'s> Node<'s> {
         let Node { cx, links, rpc, limiter, .. } = self;
         let now = cx.now();
         while let Some((id, link)) = links.next_with_check() {
-            if !rpc.has_one_for_upkeep(cx, false) {
-                link.hold_checks(now + CHECK_LATER);
+            let later = rpc.may_start_at(cx).or((!rpc.has_one_for_upkeep(cx, false)).then_some(now + CHECK_LATER));
+            if let Some(later) = later {
+                link.hold_checks(later);
                 continue;
             }
             let Some((contact, to)) = link.next_check(now) else { continue };
             let own = *link.own();
             let addressee = Addressee { link: id, to, id: Some(contact) };
             let tid = rpc.open(cx, links, limiter, addressee, Purpose::Check, true)?;
+            rpc.on_started(now);
             let len = encode_query(cx, own, &tid, Method::Ping, buf)?;
             return Some(Plan::Transmit { link: id, to, len });
         }
@@ -387,6 +390,8 @@ impl<'s> Node<'s> {
             earliest.consider(Timer::Check, link.check_at());
             earliest.consider(Timer::Refresh, link.refresh_at());
             earliest.consider(Timer::Bootstrap, link.bootstrap_at());
+            let is_to_be_planned = link.lacks_bootstrap(self.client.has_bootstrap_nodes());
+            earliest.consider(Timer::Bootstrap, is_to_be_planned.then_some(self.cx.now()));
         }
         earliest.consider(Timer::Tokens, Some(self.server.tokens_at()));
         earliest.consider(Timer::Peers, self.server.peers_at());

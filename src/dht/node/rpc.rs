@@ -6,6 +6,7 @@
 
 use crate::base::deadlines::Deadlines;
 use crate::base::planted::{Bug, planted};
+use crate::base::rate::{Flow, Rate, TokenBucket};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
 use crate::dht::contact::AnswerHistory;
@@ -32,6 +33,9 @@ const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 const PACE: usize = 16;
 /// Of so many places users leave one to upkeep that has none.
 const MANY: usize = 16;
+/// Queries that the node may start by itself, outside a local network: at most 96 in any 10 s, so that the tables of
+/// NATs and firewalls on the way have room for them.
+const BY_ITSELF: Rate = Rate { per_second: 4, burst: 56 };
 
 /// To whom a query goes.
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +58,14 @@ pub(super) struct Rpc<'s> {
     /// Round trips of all nodes together: the guess for a node never asked.
     rtt: AnswerHistory,
     least_rtt: LeastRtt,
+    /// What is left for those that the node starts by itself.
+    by_itself: TokenBucket,
 }
 
 impl<'s> Rpc<'s> {
     pub(super) fn new(transactions: Transactions<'s>, soft: Deadlines<'s>) -> Self {
-        Rpc { transactions, soft, upkeep_in_flight: 0, rtt: AnswerHistory::default(), least_rtt: LeastRtt::new() }
+        let (rtt, least_rtt, by_itself) = (AnswerHistory::default(), LeastRtt::new(), TokenBucket::default());
+        Rpc { transactions, soft, upkeep_in_flight: 0, rtt, least_rtt, by_itself }
     }
 
     // ---- sending ----
@@ -97,6 +104,18 @@ impl<'s> Rpc<'s> {
         let (window, all, least) = (self.window(cx), self.transactions.capacity(), usize::from(!users_wait));
         let most = if left_to_upkeep(all, self.transactions.of_upkeep()) > 0 { all } else { (all / 2).max(least) };
         self.transactions.len() < most && self.soft.len() < window && self.upkeep_in_flight < (window / 2).max(least)
+    }
+
+    /// From when on the node may start a query by itself; `None` now.
+    pub(super) fn may_start_at(&self, cx: &Context<'_>) -> Option<Instant> {
+        let flow = Flow::from(BY_ITSELF);
+        let may = cx.is_local() || self.by_itself.minus_one(cx.now(), &flow).is_some();
+        (!may).then(|| self.by_itself.one_at(&flow))
+    }
+
+    /// The node started a query by itself.
+    pub(super) fn on_started(&mut self, now: Instant) {
+        self.by_itself = self.by_itself.minus_one(now, &BY_ITSELF.into()).unwrap_or(self.by_itself);
     }
 
     /// Whether there is a transaction for a user's operation. So many answers at once have room in the buffer of any

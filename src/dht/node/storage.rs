@@ -23,7 +23,7 @@ use crate::dht::node::client::{OperationState, Payload, WaitingResult};
 use crate::dht::node::link::LinkMemory;
 use crate::dht::node::server::Reply;
 use crate::dht::peers::PeersMemory;
-use crate::dht::table::{Bucket, IdChange, Newcomer};
+use crate::dht::table::{Bucket, IdChange, Newcomer, RememberedContact};
 use crate::dht::transactions::TransactionsMemory;
 use crate::dht::votes::Vote;
 
@@ -97,6 +97,7 @@ impl Storage<'_> {
             self.of_links::<Newcomer>("newcomers", |link| link.table.newcomers.capacity()),
             self.of_links::<Bucket>("buckets", |link| link.table.buckets.capacity()),
             self.of_links::<IdChange>("id_changes", |link| link.table.id_changes.capacity()),
+            self.of_links::<RememberedContact>("remembered", |link| link.table.remembered.capacity()),
             self.of_links::<Vote>("votes", |link| link.votes.capacity()),
             Part::of("operations", &self.operations),
             Part::of("candidates", &self.candidates),
@@ -153,6 +154,7 @@ impl Storage<'_> {
         Capacity {
             contacts: of_link(|link| link.table.contacts.capacity()),
             newcomers: of_link(|link| link.table.newcomers.capacity()),
+            remembered: of_link(|link| link.table.remembered.capacity()),
             operations: self.payloads.capacity(),
             candidates: self.candidates.capacity() / operations,
             transactions: self.transactions.entries.capacity(),

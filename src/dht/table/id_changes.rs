@@ -1,8 +1,9 @@
 //! Endpoints that answered under more than one id.
 //!
 //! A node that was restarted has a new id once in a while; one that changes it to be everywhere in the table does so
-//! again and again. The first change costs an endpoint its contact and a short wait, the second one a day. The list has
-//! a fixed length: when it is full, the endpoint that would be free again first is forgotten.
+//! again and again. The first change costs an endpoint its contact and a short wait, each further one within a day
+//! twice as long a wait, up to a day. The list has a fixed length: when it is full, the endpoint that would be free
+//! again first is forgotten.
 
 use crate::base::list::List;
 use crate::base::time::{Duration, Instant, seconds, seconds_up};
@@ -10,8 +11,10 @@ use crate::krpc::endpoint::Endpoint;
 
 /// Endpoints that a table remembers.
 pub const ID_CHANGES: usize = 16;
-/// How long the second change keeps an endpoint out, and how long the first is remembered.
+/// The longest that an endpoint stays out, and how long a change is remembered.
 const DAY: u32 = 24 * 3600;
+/// The wait doubles at most this often.
+const MAX_DOUBLINGS: u32 = 20;
 
 /// An endpoint that changed its id.
 #[derive(Clone, Copy, Default, Debug)]
@@ -42,13 +45,15 @@ impl<'s> IdChanges<'s> {
         };
         let Some(entry) = self.0.get_mut(place) else { return };
         let changes = if known(entry) { entry.changes.saturating_add(1) } else { 1 };
-        let out_until = if changes == 1 { seconds_up(now + wait) } else { at.saturating_add(DAY) };
+        let times = 1 << u32::from(changes - 1).min(MAX_DOUBLINGS);
+        let out_until = seconds_up(now + wait.saturating_mul(times)).min(at.saturating_add(DAY));
         *entry = IdChange { endpoint, changes, changed_at: at, out_until };
     }
 
-    /// Whether the endpoint has to stay outside for now.
-    pub(super) fn is_out(&self, now: Instant, endpoint: &Endpoint) -> bool {
-        self.0.iter().any(|h| h.endpoint == *endpoint && seconds(now) < h.out_until)
+    /// The second until which the endpoint has to stay outside, if it has to.
+    pub(super) fn out_until(&self, now: Instant, endpoint: &Endpoint) -> Option<u32> {
+        let out = self.0.iter().find(|h| h.endpoint == *endpoint && seconds(now) < h.out_until)?;
+        Some(out.out_until)
     }
 }
 
@@ -60,7 +65,7 @@ mod tests {
         IdChanges::new(List::with_capacity(ID_CHANGES))
     }
 
-    const WAIT: Duration = Duration::from_secs(180);
+    const WAIT: Duration = Duration::from_secs(15);
 
     fn endpoint(n: u8) -> Endpoint {
         Endpoint::v4([1, 2, 3, n], 1)
@@ -70,14 +75,18 @@ mod tests {
         Instant::from_secs(secs)
     }
 
+    /// T9.
     #[test]
-    fn the_second_change_costs_a_day() {
-        let mut h = id_changes();
-        h.on_change(at(0), endpoint(1), WAIT);
-        assert!(h.is_out(at(179), &endpoint(1)) && !h.is_out(at(180), &endpoint(1)));
-        h.on_change(at(200), endpoint(1), WAIT);
-        assert!(h.is_out(at(200 + 86_399), &endpoint(1)) && !h.is_out(at(200 + 86_400), &endpoint(1)));
-        assert!(!h.is_out(at(200), &endpoint(2)));
+    fn each_further_change_within_a_day_costs_twice_as_long_up_to_a_day() {
+        let (mut h, mut now) = (id_changes(), 0);
+        for n in 0..16 {
+            h.on_change(at(now), endpoint(1), WAIT);
+            let wait = (15 << n).min(86_400);
+            assert_eq!(h.out_until(at(now), &endpoint(1)), Some((now + wait) as u32), "change {n}");
+            assert_eq!(h.out_until(at(now + wait), &endpoint(1)), None);
+            assert_eq!(h.out_until(at(now), &endpoint(2)), None);
+            now += wait - 1;
+        }
     }
 
     #[test]
@@ -85,18 +94,20 @@ mod tests {
         let mut h = id_changes();
         h.on_change(at(0), endpoint(1), WAIT);
         h.on_change(at(86_400), endpoint(1), WAIT);
-        assert!(!h.is_out(at(86_400 + 180), &endpoint(1)));
+        assert_eq!(h.out_until(at(86_400), &endpoint(1)), Some(86_415));
     }
 
     #[test]
-    fn a_full_list_forgets_first_offenders_before_those_that_are_out_for_a_day() {
+    fn a_full_list_forgets_first_offenders_before_those_that_are_out_for_long() {
         let mut h = id_changes();
-        h.on_change(at(0), endpoint(0), WAIT);
-        h.on_change(at(1), endpoint(0), WAIT);
+        for _ in 0..4 {
+            h.on_change(at(1), endpoint(0), WAIT);
+        }
         for n in 1..=40 {
             h.on_change(at(2), endpoint(n), WAIT);
         }
-        assert!(h.is_out(at(3), &endpoint(0)) && h.is_out(at(3), &endpoint(40)));
-        assert_eq!((0..=40).filter(|&n| h.is_out(at(3), &endpoint(n))).count(), ID_CHANGES);
+        let is_out = |n: u8| h.out_until(at(3), &endpoint(n)).is_some();
+        assert!(is_out(0) && is_out(40));
+        assert_eq!((0..=40).filter(|&n| is_out(n)).count(), ID_CHANGES);
     }
 }

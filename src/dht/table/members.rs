@@ -16,9 +16,10 @@ use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 use crate::krpc::networks::{Neighbours, Networks};
 
-/// A contact that is dropped, and an endpoint that changed its id once, wait for this many `check_every` (3 min at 3
-/// s).
+/// A contact that is dropped waits for this many `check_every` (3 min at 3 s).
 const QUARANTINE: u32 = 60;
+/// An endpoint that changed its id for the first time, for this many (9 s).
+const ID_CHANGE: u32 = 3;
 
 /// What the contacts say about a node that wants to become one. A contact with the same id or the same address is not
 /// counted with its network, since it goes if the newcomer comes.
@@ -42,6 +43,18 @@ impl Rivals {
     }
 }
 
+/// What is to be done about a newcomer whose time has come.
+pub(super) enum NewcomerStanding {
+    /// It would become a contact if it answered.
+    Welcome,
+    /// The contact at this index has its id or its endpoint, and has not answered since it came: that one is asked.
+    Replaces(usize),
+    /// Its endpoint has to stay out for a while.
+    Waits,
+    /// It could not become one.
+    Refused,
+}
+
 /// Whether a bucket has a place for one more contact.
 pub(super) enum Place {
     Free,
@@ -60,6 +73,10 @@ pub(super) struct Members<'s> {
     contacts: Contacts<'s>,
     buckets: Buckets<'s>,
     id_changes: IdChanges<'s>,
+    /// How many nodes the network seems to have, where lookups have told.
+    network_size: Option<u64>,
+    /// Nobody is remembered who lost a place.
+    keeps_last: bool,
 }
 
 impl<'s> Members<'s> {
@@ -72,7 +89,35 @@ impl<'s> Members<'s> {
         id_changes: List<'s, IdChange>,
     ) -> Self {
         let (buckets, id_changes) = (Buckets::new(&config, buckets), IdChanges::new(id_changes));
-        Members { config, network, own, addr: None, contacts, buckets, id_changes }
+        Members {
+            config,
+            network,
+            own,
+            addr: None,
+            contacts,
+            buckets,
+            id_changes,
+            network_size: None,
+            keeps_last: false,
+        }
+    }
+
+    /// Nobody is remembered who lost a place.
+    pub(super) fn keep_last(&mut self) {
+        self.keeps_last = true;
+    }
+
+    /// The network seems to have so many nodes.
+    pub(super) fn set_network_size(&mut self, nodes: u64) {
+        self.network_size = Some(nodes);
+    }
+
+    /// How many contacts a table of this shape has in a network of that size; none where nothing is known.
+    pub(super) fn expected(&self) -> usize {
+        let Some(nodes) = self.network_size else { return 0 };
+        let of_bucket = |bucket: usize| usize::try_from(nodes >> (bucket + 1)).unwrap_or(usize::MAX);
+        let all: usize = (0..BUCKETS).map(|bucket| of_bucket(bucket).min(self.buckets.size(bucket))).sum();
+        all.min(self.capacity())
     }
 
     pub(super) fn config(&self) -> &TableConfig {
@@ -197,7 +242,8 @@ impl<'s> Members<'s> {
 
     /// The endpoint changed its id.
     pub(super) fn on_id_change(&mut self, now: Instant, endpoint: Endpoint) {
-        self.id_changes.on_change(now, endpoint, self.quarantine());
+        let first = self.config.check_every.saturating_mul(ID_CHANGE);
+        self.id_changes.on_change(now, endpoint, first);
     }
 
     /// How long a node that was dropped stays outside.
@@ -217,7 +263,7 @@ impl<'s> Members<'s> {
     /// When a contact is to be asked.
     pub(super) fn due(&self, contact: &Contact) -> Instant {
         let rule = match (contact.history().health(), contact.history().last_answer()) {
-            (Health::Good, Some(at)) => at + self.config.stale_after,
+            (Health::Good, Some(at)) if !contact.history().is_doubted() => at + self.config.stale_after,
             _ => contact.history().retry_at(),
         };
         rule.max(Instant::from_secs(contact.checked_until().into()))
@@ -232,16 +278,39 @@ impl<'s> Members<'s> {
 
     /// The rules that need no look at the contacts.
     pub(super) fn refusal(&self, now: Instant, id: &Id, endpoint: &Endpoint) -> Option<AdmissionRefusal> {
-        let id_changed = || self.id_changes.is_out(now, endpoint).then_some(AdmissionRefusal::IdChanged);
+        let id_changed = || self.out_until(now, endpoint).map(|_| AdmissionRefusal::IdChanged);
         self.name_refusal(id, endpoint).or_else(id_changed)
     }
 
-    /// Whether a newcomer could be added if it answered; looks at all contacts.
-    pub(super) fn is_welcome(&self, now: Instant, newcomer: &Newcomer) -> bool {
-        let rivals = self.rivals(&newcomer.id, &newcomer.endpoint, None);
-        self.refusal(now, &newcomer.id, &newcomer.endpoint).is_none()
-            && rivals.same_endpoint.is_none()
-            && self.prefix_refusal(&rivals).is_none()
+    /// The second until which an endpoint stays outside, since it changed its id.
+    pub(super) fn out_until(&self, now: Instant, endpoint: &Endpoint) -> Option<u32> {
+        self.id_changes.out_until(now, endpoint)
+    }
+
+    /// What is to be done about a newcomer; looks at all contacts.
+    pub(super) fn standing_of(&self, now: Instant, newcomer: &Newcomer) -> NewcomerStanding {
+        let same_id = self.search(&newcomer.id);
+        let rivals = self.rivals(&newcomer.id, &newcomer.endpoint, same_id);
+        if self.name_refusal(&newcomer.id, &newcomer.endpoint).is_some() {
+            return NewcomerStanding::Refused;
+        }
+        let is_bad = |index: &usize| self.contacts.all().get(*index).is_some_and(|c| c.history().is_bad());
+        if let Some(index) = rivals.same_endpoint.or(same_id.filter(|index| !is_bad(index))) {
+            let Some(contact) = self.contacts.all().get(index) else { return NewcomerStanding::Refused };
+            let came = Instant::from_secs(newcomer.since.into());
+            return match contact.history().last_answer() {
+                // What others say of it is no reason to ask it.
+                Some(at) if at > came || newcomer.is_named() => NewcomerStanding::Refused,
+                _ if contact.health() == Health::Good => NewcomerStanding::Replaces(index),
+                // Its answer shows at least that the line is not to blame.
+                _ => NewcomerStanding::Welcome,
+            };
+        }
+        match self.out_until(now, &newcomer.endpoint) {
+            Some(_) => NewcomerStanding::Waits,
+            None if self.prefix_refusal(&rivals).is_some() => NewcomerStanding::Refused,
+            None => NewcomerStanding::Welcome,
+        }
     }
 
     /// Looks at all contacts for those that stand in the way of a new one; `same_id` has its id.
@@ -296,19 +365,23 @@ impl<'s> Members<'s> {
         self.len() < self.capacity() || self.overfed(bucket).is_some()
     }
 
-    /// Whether there are only a few contacts left and none of them answers. They are kept until one does, to start
-    /// from when the network is back.
+    /// Whether there are only a few contacts left and none of them answers. Where nobody is remembered, they are kept
+    /// until one does, to start from when the network is back.
     pub(super) fn is_last_resort(&self) -> bool {
-        self.len() <= K && self.contacts.all().iter().all(|c| c.history().is_bad())
+        self.keeps_last && self.len() <= K && self.contacts.all().iter().all(|c| c.history().is_bad())
     }
 
     /// A contact whose place a new one of `bucket` may have, where it needs one. A full bucket gives up only a bad
-    /// contact. When the memory of the whole table is used up, a far bucket with at least two more contacts gives up
-    /// its worst.
-    pub(super) fn place_for(&self, bucket: usize) -> Place {
+    /// contact, or one that failed after it had been silent for so long that it was due for a check. When the memory of
+    /// the whole table is used up, a far bucket with at least two more contacts gives up its worst.
+    pub(super) fn place_for(&self, now: Instant, bucket: usize) -> Place {
         let given_up = if self.buckets.is_full(bucket) {
-            let bad = |index: &usize| self.contacts.all().get(*index).is_some_and(|c| c.history().is_bad());
-            self.worst(bucket).filter(|index| bad(index) || planted(Bug::EvictsLive))
+            let gives_up = |c: &Contact| {
+                let is_stale = !c.history().answered_within(now, self.config.stale_after);
+                c.history().is_bad() || c.health() == Health::Suspect && is_stale
+            };
+            let gives_up = |index: &usize| self.contacts.all().get(*index).is_some_and(gives_up);
+            self.worst(bucket).filter(|index| gives_up(index) || planted(Bug::EvictsLive))
         } else if self.len() < self.capacity() {
             return Place::Free;
         } else {

@@ -10,13 +10,17 @@
 //! leading bits with our own id (BEP 5), is a range. There are 32 buckets; the last one holds all that share more,
 //! which in a network of fewer than 10^10 nodes only a node does that chose its id.
 //!
-//! **Life of a contact.** `Newcomer -> (asked, answered) -> Contact -> Suspect -> (asked again after 30 s) -> dropped`,
-//! and from any of these back to a good contact by one answer. A full bucket takes nobody in until one of its contacts
-//! fails twice: a contact that answers stays, however many newcomers wait. Each contact is asked again when it was
-//! silent for 15 min, so a newcomer never has to trigger a check; it only moves the checks of its bucket to the front.
+//! **Life of a contact.** `Newcomer -> (asked, answered) -> Contact -> Suspect -> (asked again after 30 s) ->
+//! remembered`, and from any of these back to a good contact by one answer. A full bucket takes nobody in until one of
+//! its contacts fails twice: a contact that answers stays, however many newcomers wait. Each contact is asked again when
+//! it was silent for 15 min, so a newcomer never has to trigger a check; it only moves the checks of its bucket to the
+//! front.
 //!
 //! **Prefixes.** Outside local networks one address has one contact, one /24 (/64) has two in a bucket and ten in all.
-//! An endpoint that answers under another id than before loses its contact; the second time it stays out for a day.
+//! An endpoint that answers under another id than before loses its contact, and waits longer each time.
+//!
+//! **Memory.** Who was a contact is remembered, apart from the table, and asked again: often while the table is poor,
+//! every few minutes else. So a node comes back after any outage, and the halves of a network that was cut meet again.
 //!
 //! **Cost.** A received query costs a binary search and a look at the few newcomers of one bucket. The contacts are
 //! scanned only when an answer is about to add one and at a check, of which there is one in three seconds.
@@ -28,7 +32,10 @@ mod closest;
 mod contacts;
 mod id_changes;
 mod members;
+#[cfg(test)]
+mod memory_tests;
 mod newcomers;
+mod remembered;
 mod routing;
 #[cfg(test)]
 mod tests;
@@ -40,4 +47,5 @@ pub use admission::{Admission, AdmissionRefusal, Seen};
 pub use buckets::{BUCKETS, Bucket};
 pub use id_changes::{ID_CHANGES, IdChange};
 pub use newcomers::Newcomer;
+pub use remembered::RememberedContact;
 pub use routing::{Table, TableMemory};

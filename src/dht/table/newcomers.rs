@@ -17,6 +17,8 @@ pub struct Newcomer {
     pub(super) endpoint: Endpoint,
     pub(super) bucket: u8,
     pub(super) secure: bool,
+    /// How often it was asked.
+    pub(super) asked: u8,
     /// The second of its arrival; of one that was named and is being asked, that from which it may be asked again.
     pub(super) since: u32,
     /// The second from which it may be asked.
@@ -29,8 +31,14 @@ impl Newcomer {
         self.due <= self.since
     }
 
+    /// Whether it has had its chance: who came by itself is asked again after one failure, since packets get lost.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.is_named() || self.asked > 1
+    }
+
     /// It is being asked, and may be asked again at this second.
     pub(super) fn on_check(&mut self, again: u32) {
+        self.asked = self.asked.saturating_add(1);
         if self.is_named() {
             self.since = again;
         }

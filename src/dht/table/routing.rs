@@ -6,7 +6,8 @@ use super::contacts::Contacts;
 use super::id_changes::IdChange;
 use super::members::{Members, Place};
 use super::newcomers::{Newcomer, Newcomers};
-use super::upkeep::Schedule;
+use super::remembered::{Remembered, RememberedContact};
+use super::upkeep::{Schedule, TableParts};
 use crate::base::list::List;
 use crate::base::planted::{Bug, planted};
 use crate::base::rng::Rng;
@@ -30,6 +31,8 @@ pub struct TableMemory<'s> {
     pub buckets: List<'s, Bucket>,
     /// Endpoints that changed their ids; [`ID_CHANGES`](super::ID_CHANGES) are enough.
     pub id_changes: List<'s, IdChange>,
+    /// Nodes that answered once and are no contacts; there may be none.
+    pub remembered: List<'s, RememberedContact>,
 }
 
 /// The routing table of one link.
@@ -37,8 +40,12 @@ pub struct TableMemory<'s> {
 pub struct Table<'s> {
     members: Members<'s>,
     newcomers: Newcomers<'s>,
+    remembered: Remembered<'s>,
     schedule: Schedule,
 }
+
+/// A stranger waits so long, in a poor table: it is asked at the next check, and yet nobody has named it.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 impl<'s> Table<'s> {
     /// An empty table for the node `own`.
@@ -47,10 +54,15 @@ impl<'s> Table<'s> {
     /// There is not memory for every bucket.
     pub fn new(config: TableConfig, network: Network, own: Id, memory: TableMemory<'s>) -> Self {
         let contacts = Contacts::new(memory.contacts, memory.prefixes);
+        let mut members = Members::new(config, network, own, contacts, memory.buckets, memory.id_changes);
+        if memory.remembered.capacity() == 0 {
+            members.keep_last();
+        }
         Table {
-            members: Members::new(config, network, own, contacts, memory.buckets, memory.id_changes),
+            schedule: Schedule::of(&members),
+            members,
             newcomers: Newcomers::new(memory.newcomers),
-            schedule: Schedule::default(),
+            remembered: Remembered::new(network, config.check_every, memory.remembered),
         }
     }
 
@@ -97,6 +109,26 @@ impl<'s> Table<'s> {
         named.map(|newcomer| (newcomer.id, newcomer.endpoint, newcomer.secure))
     }
 
+    /// Those that are not handed out.
+    pub fn bad_contacts(&self) -> impl Iterator<Item = &Contact> {
+        self.members.all().iter().filter(|contact| contact.history().is_bad())
+    }
+
+    /// Those that are remembered.
+    pub fn remembered(&self) -> impl Iterator<Item = (Id, Endpoint)> {
+        self.remembered.all().iter().map(|node| (*node.id(), node.endpoint()))
+    }
+
+    /// Whether it needs others (T39), as the last check or failure told.
+    pub fn is_poor(&self) -> bool {
+        self.schedule.poor().is_some() || self.is_empty() && self.members.capacity() > 0
+    }
+
+    /// Whether there is anybody to ask.
+    pub fn knows_somebody(&self) -> bool {
+        !self.is_empty() || !self.remembered.is_empty()
+    }
+
     /// How densely our own neighbourhood is populated.
     pub fn density(&self) -> Density {
         self.members.density()
@@ -108,6 +140,26 @@ impl<'s> Table<'s> {
         self.newcomers.retain(all, |_| false);
         self.members.set_own(own);
         self.schedule.wake_at_once();
+    }
+
+    /// The network seems to have so many nodes.
+    pub fn set_network_size(&mut self, nodes: u64) {
+        self.members.set_network_size(nodes);
+    }
+
+    /// An earlier run knew this node: it is remembered, or waits as one that was named where there is no memory.
+    pub fn remember(&mut self, now: Instant, id: &Id, endpoint: Endpoint) {
+        if self.remembered.capacity() == 0 {
+            self.offer(now, id, endpoint);
+        } else if self.members.name_refusal(id, &endpoint).is_none() && self.members.search(id).is_none() {
+            self.remembered.remember(self.members.own(), RememberedContact::saved(*id, endpoint));
+            self.schedule.wake_at_once();
+        }
+    }
+
+    /// Somebody answers again after nobody had: whatever was known may have changed meanwhile.
+    pub fn on_link_back(&mut self, now: Instant) {
+        self.schedule.begin_anew(now, &self.members);
     }
 
     /// Our address as others see it.
@@ -143,12 +195,24 @@ impl<'s> Table<'s> {
                 }
                 #[cfg(planted)]
                 _ if planted(Bug::QueryRebinds) => self.rebind(now, id, from),
-                _ => Seen::Ignored,
+                Some(contact) => {
+                    contact.history_mut().on_doubt();
+                    let contact = *contact;
+                    self.schedule.wake(self.members.due(&contact));
+                    self.wait(now, id, from, self.stranger_delay())
+                }
+                None => Seen::Ignored,
             },
             #[cfg(planted)]
             None if planted(Bug::QueryVerifies) => self.rebind(now, id, from),
-            None => self.wait(now, id, from, self.members.config().newcomer_delay),
+            None => self.wait(now, id, from, self.stranger_delay()),
         }
+    }
+
+    /// How long a stranger waits to be asked.
+    fn stranger_delay(&self) -> Duration {
+        let delay = self.members.config().newcomer_delay;
+        if self.schedule.poor().is_some() { delay.min(AT_ONCE) } else { delay }
     }
 
     /// A node that we asked named this one. Whether it waits to be checked now.
@@ -173,11 +237,12 @@ impl<'s> Table<'s> {
 
     /// Lets a node wait for `delay` and then for its check, if its bucket has a place to wait in.
     fn wait(&mut self, now: Instant, id: &Id, endpoint: Endpoint, delay: Duration) -> Seen {
-        if self.members.refusal(now, id, &endpoint).is_some() {
+        if self.members.name_refusal(id, &endpoint).is_some() {
             return Seen::Ignored;
         }
         let bucket = self.members.bucket_of(id);
         let due = if delay < Duration::from_secs(1) { seconds(now) } else { seconds_up(now + delay) };
+        let due = self.members.out_until(now, &endpoint).map_or(due, |until| until.max(due));
         let (run, networks) = (self.newcomers.run(bucket), Networks::of(&endpoint));
         for index in run.clone() {
             let Some(waiting) = self.newcomers.get_mut(index) else { break };
@@ -188,8 +253,10 @@ impl<'s> Table<'s> {
             if waiting.id == *id || waiting.endpoint == endpoint {
                 let same = waiting.id == *id && waiting.endpoint == endpoint;
                 if same && delay > Duration::ZERO {
-                    // Later, never earlier: a contact that was dropped waits longer than a stranger.
-                    waiting.due = waiting.due.max(due);
+                    // Later, never earlier: a contact that was dropped waits longer than a stranger. But whoever talks
+                    // without a pause is asked too.
+                    let latest = seconds_up(Instant::from_secs(waiting.since.into()) + 2 * delay);
+                    waiting.due = waiting.due.max(due.min(latest));
                 }
                 return if same { Seen::Waiting } else { Seen::Ignored };
             }
@@ -203,7 +270,7 @@ impl<'s> Table<'s> {
             return Seen::Ignored;
         }
         let secure = id.is_secure_for(endpoint.ip());
-        if !self.newcomers.push(Newcomer { id: *id, endpoint, bucket: bucket as u8, secure, since, due }) {
+        if !self.newcomers.push(Newcomer { id: *id, endpoint, bucket: bucket as u8, secure, asked: 0, since, due }) {
             return Seen::Ignored;
         }
         if self.members.has_space(bucket) {
@@ -261,11 +328,17 @@ impl<'s> Table<'s> {
         for index in last.into_iter().chain(first.filter(|_| first != last)) {
             self.remove(now, index);
         }
-        match self.members.place_for(bucket) {
+        match self.members.place_for(now, bucket) {
             Place::Free => {}
-            Place::GivenUp(index) => self.remove(now, index),
+            Place::GivenUp(index) => self.retire(now, index),
             Place::None => {
                 self.wait(now, id, from, Duration::ZERO);
+                // Those that were contacts do not give way to it.
+                if self.remembered.has_space() || self.remembered.contains(id, &from) {
+                    let node = RememberedContact::after(*id, from, Duration::ZERO, now, now);
+                    self.remembered.remember(self.members.own(), node);
+                    self.wake_for_remembered();
+                }
                 return Admission::Full;
             }
         }
@@ -276,6 +349,11 @@ impl<'s> Table<'s> {
         if !self.members.insert(now, contact) {
             return Admission::Full;
         }
+        if self.remembered.contains(id, &from) {
+            self.remembered.on_return(now);
+        }
+        self.remembered.forget(id, &from);
+        self.wake_for_remembered();
         self.schedule.wake(self.members.due(&contact));
         Admission::Added
     }
@@ -294,7 +372,7 @@ impl<'s> Table<'s> {
         if contact.history().is_bad() && self.members.is_last_resort() {
             self.schedule.wake_at_once();
         } else if contact.history().is_bad() {
-            self.remove(now, index);
+            self.retire(now, index);
             // It may come back: it is asked once more, if no other waits for that place.
             self.wait(now, id, endpoint, self.members.quarantine());
             return Failed::Dropped;
@@ -306,7 +384,8 @@ impl<'s> Table<'s> {
     fn on_failed_check(&mut self, id: &Id, endpoint: &Endpoint) -> Failed {
         let bucket = self.members.bucket_of(id);
         let run = self.newcomers.run(bucket);
-        self.newcomers.retain(run, |n| n.id != *id || n.endpoint != *endpoint);
+        self.newcomers.retain(run, |n| n.id != *id || n.endpoint != *endpoint || !n.is_given_up());
+        self.remembered.on_failure(id, endpoint);
         Failed::Stranger
     }
 
@@ -314,6 +393,7 @@ impl<'s> Table<'s> {
     /// any more, and the endpoint stays out for a while. If not, the referral was false, and the node is not to blame.
     pub fn on_wrong_id(&mut self, now: Instant, expected: &Id, endpoint: Endpoint) {
         self.on_failed_check(expected, &endpoint);
+        self.remembered.forget(expected, &endpoint);
         let Some(index) = self.members.search(expected) else { return };
         if self.members.all().get(index).is_some_and(|c| c.endpoint() == endpoint) {
             self.remove(now, index);
@@ -326,10 +406,29 @@ impl<'s> Table<'s> {
         self.newcomers.retain(run, |n| n.id != *id);
     }
 
+    fn wake_for_remembered(&mut self) {
+        if let Some(at) = self.remembered.due_at(self.schedule.poor()) {
+            self.schedule.wake(at);
+        }
+    }
+
+    /// Removes a contact that may be back one day: it is remembered.
+    fn retire(&mut self, now: Instant, index: usize) {
+        if let Some(contact) = self.members.all().get(index) {
+            let answered = contact.history().last_answer().unwrap_or_default();
+            let node = RememberedContact::after(*contact.id(), contact.endpoint(), contact.tenure(), answered, now);
+            self.remembered.remember(self.members.own(), node);
+        }
+        self.remove(now, index);
+    }
+
     /// Removes a contact; a node that waits for its bucket may be checked at once.
     fn remove(&mut self, now: Instant, index: usize) {
         if self.members.remove(now, index).is_some() {
             self.schedule.wake_at_once();
+        }
+        if self.is_empty() {
+            self.schedule.judge(now, &self.members);
         }
     }
 
@@ -343,7 +442,8 @@ impl<'s> Table<'s> {
     /// One node to be asked whether it is alive, if one is due. It is not returned again for a while; its answer or
     /// failure is told by [`on_response`](Self::on_response) and [`on_failure`](Self::on_failure).
     pub fn next_check(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
-        self.schedule.next_check(now, &mut self.members, &mut self.newcomers)
+        let Table { members, newcomers, remembered, schedule } = self;
+        schedule.next_check(now, &mut TableParts::new(members, newcomers, remembered))
     }
 
     /// An id to look up, so that a bucket without news gets some. At most one in five `check_every`, deepest bucket
@@ -365,13 +465,19 @@ impl<'s> Table<'s> {
         for contact in self.members.all() {
             assert!(self.schedule.covers(self.members.due(contact)), "no check is missed");
         }
+        for (id, endpoint) in self.remembered() {
+            assert!(self.find(&id).is_none_or(|c| c.endpoint() != endpoint), "nobody is remembered that is a contact");
+        }
+        let remembered_at = self.remembered.due_at(self.schedule.poor());
+        assert!(remembered_at.is_none_or(|at| self.schedule.covers(at)), "nobody who is remembered is forgotten");
         let newcomers = self.newcomers.all();
         assert!(newcomers.is_sorted_by_key(|n| n.bucket));
         for newcomer in newcomers {
             let bucket = usize::from(newcomer.bucket);
             assert_eq!(bucket, self.members.bucket_of(&newcomer.id));
             assert!(self.newcomers.run(bucket).len() <= self.members.config().newcomers_in_bucket.into());
-            assert!(self.find(&newcomer.id).is_none(), "no node waits that is a contact");
+            let contact = self.find(&newcomer.id);
+            assert!(contact.is_none_or(|c| c.endpoint() != newcomer.endpoint), "no node waits that is a contact");
             let due = Instant::from_secs(newcomer.due.into());
             assert!(!self.members.has_space(bucket) || self.schedule.covers(due), "no newcomer is forgotten");
         }

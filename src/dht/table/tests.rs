@@ -12,25 +12,31 @@ use crate::dht::contact::{Health, QueryKind};
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 
-const OWN: Id = Id([0x55; 20]);
-const RTT: Option<Duration> = Some(Duration::from_millis(50));
+pub(super) const OWN: Id = Id([0x55; 20]);
+pub(super) const RTT: Option<Duration> = Some(Duration::from_millis(50));
 
-fn at(secs: u64) -> Instant {
+pub(super) fn at(secs: u64) -> Instant {
     Instant::from_secs(secs)
 }
 
-fn memory(contacts: usize, newcomers: usize) -> TableMemory<'static> {
+pub(super) fn memory(contacts: usize, newcomers: usize) -> TableMemory<'static> {
+    memory_with(contacts, newcomers, 0)
+}
+
+pub(super) fn memory_with(contacts: usize, newcomers: usize, remembered: usize) -> TableMemory<'static> {
     TableMemory {
         contacts: List::with_capacity(contacts),
         prefixes: List::with_capacity(contacts),
         newcomers: List::with_capacity(newcomers),
         buckets: List::with_capacity(BUCKETS),
         id_changes: List::with_capacity(ID_CHANGES),
+        remembered: List::with_capacity(remembered),
     }
 }
 
-fn rules() -> TableConfig {
-    Config::default().table
+/// The rules of a table that is never poor.
+pub(super) fn rules() -> TableConfig {
+    TableConfig { enough: 0, ..Config::default().table }
 }
 
 fn table() -> Table<'static> {
@@ -43,7 +49,7 @@ fn narrow() -> Table<'static> {
 }
 
 /// The `n`th id of a bucket.
-fn id(bucket: usize, n: u32) -> Id {
+pub(super) fn id(bucket: usize, n: u32) -> Id {
     let mut id = OWN;
     id.0[bucket / 8] ^= 0x80 >> (bucket % 8);
     id.0[16..].copy_from_slice(&n.to_be_bytes());
@@ -51,16 +57,16 @@ fn id(bucket: usize, n: u32) -> Id {
 }
 
 /// An endpoint in the `n`th network.
-fn endpoint(n: u32) -> Endpoint {
+pub(super) fn endpoint(n: u32) -> Endpoint {
     let [_, b, c, d] = n.to_be_bytes();
     Endpoint::v4([20 + b, c, d, 7], 1000)
 }
 
-fn fill(table: &mut Table<'_>, bucket: usize, contacts: u32) {
+pub(super) fn fill(table: &mut Table<'_>, bucket: usize, contacts: u32) {
     (0..contacts).for_each(|n| assert_eq!(add(table, at(0), bucket, n), Admission::Added));
 }
 
-fn add(table: &mut Table<'_>, now: Instant, bucket: usize, n: u32) -> Admission {
+pub(super) fn add(table: &mut Table<'_>, now: Instant, bucket: usize, n: u32) -> Admission {
     let result = table.on_response(now, &id(bucket, n), endpoint(1000 * bucket as u32 + n), RTT);
     table.check_invariants();
     result
@@ -126,7 +132,7 @@ fn nothing_that_a_stranger_sends_moves_a_contact_to_another_address() {
     let mut t = table();
     add(&mut t, at(0), 0, 1);
     let (id, home) = (id(0, 1), endpoint(1));
-    assert_eq!(t.on_query(at(1), &id, endpoint(2)), Seen::Ignored);
+    assert_eq!(t.on_query(at(1), &id, endpoint(2)), Seen::Waiting, "in case it has moved");
     assert!(!t.offer(at(1), &id, endpoint(2)));
     assert_eq!(t.on_response(at(1), &id, endpoint(2), RTT), Admission::Refused(AdmissionRefusal::IdTaken));
     assert_eq!(t.find(&id).unwrap().endpoint(), home);
@@ -217,6 +223,9 @@ fn a_newcomer_is_asked_90_s_after_its_last_packet() {
     assert_eq!(t.check_at(), Some(at(150)));
     assert_eq!(t.next_check(at(150)), Some((id(3, 1), endpoint(1))));
     assert_eq!(t.on_failure(at(152), &id(3, 1), endpoint(1), QueryKind::Check), Failed::Stranger);
+    assert_eq!(t.next_check(at(179)), None);
+    assert_eq!(t.next_check(at(180)), Some((id(3, 1), endpoint(1))), "packets get lost");
+    assert_eq!(t.on_failure(at(182), &id(3, 1), endpoint(1), QueryKind::Check), Failed::Stranger);
     assert_eq!(t.next_check(at(1000)), None);
     assert_eq!(t.check_at(), None);
 }
@@ -334,19 +343,24 @@ fn a_local_network_has_no_prefix_rules() {
 
 /// T9.
 #[test]
-fn an_endpoint_that_changes_its_id_loses_its_contact_and_the_second_time_a_day() {
+fn an_endpoint_that_changes_its_id_loses_its_contact_and_waits_longer_each_time() {
     let mut t = table();
     let from = endpoint(1);
     assert_eq!(t.on_response(at(0), &id(0, 1), from, RTT), Admission::Added);
     assert_eq!(t.on_response(at(1), &id(0, 2), from, RTT), Admission::IdChanged);
     assert!(t.is_empty());
-    assert_eq!(t.on_response(at(2), &id(0, 2), from, RTT), Admission::Refused(AdmissionRefusal::IdChanged));
-    assert_eq!(t.on_response(at(200), &id(0, 2), from, RTT), Admission::Added, "a node may be restarted");
-    t.on_wrong_id(at(201), &id(0, 2), from);
-    assert!(t.is_empty());
-    assert_eq!(t.on_response(at(4000), &id(0, 3), from, RTT), Admission::Refused(AdmissionRefusal::IdChanged));
-    assert_eq!(t.on_query(at(4000), &id(0, 3), from), Seen::Ignored);
-    assert_eq!(t.on_response(at(201 + 86_400), &id(0, 3), from, RTT), Admission::Added);
+    let mut now = 1;
+    for n in 0..13 {
+        let wait = (9 << n).min(86_400);
+        let too_soon = t.on_response(at(now + wait - 1), &id(0, 2 + n), from, RTT);
+        assert_eq!(too_soon, Admission::Refused(AdmissionRefusal::IdChanged), "change {n}");
+        now += wait;
+        assert_eq!(t.on_response(at(now), &id(0, 2 + n), from, RTT), Admission::Added, "a node may be restarted");
+        t.on_wrong_id(at(now), &id(0, 2 + n), from);
+        assert!(t.is_empty());
+    }
+    // It may wait until it is let in again, under the id that it says now.
+    assert_eq!(t.on_query(at(now), &id(0, 99), from), Seen::Waiting);
     t.check_invariants();
 }
 

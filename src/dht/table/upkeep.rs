@@ -1,11 +1,13 @@
 //! Whom to ask next: checks of contacts and newcomers, and refreshes of buckets.
 //!
 //! All checks of a table share one pace. A contact is due when it was silent for `stale_after`, or 30 s after it
-//! failed; a newcomer is due after its delay, as soon as its bucket has room. When both kinds are due they take turns,
-//! so that many newcomers cannot keep us from noticing that contacts died.
+//! failed; a newcomer is due after its delay, as soon as its bucket has room; one of the remembered is due now and
+//! then. When several kinds are due they take turns, so that many of one kind cannot keep us from noticing that others
+//! died. A poor table checks faster.
 
-use super::members::Members;
+use super::members::{Members, NewcomerStanding};
 use super::newcomers::Newcomers;
+use super::remembered::Remembered;
 use crate::base::time::{Duration, Instant, seconds, seconds_up};
 use crate::dht::config::MAX_HARD_TIMEOUT;
 use crate::dht::contact::{Contact, Health};
@@ -19,19 +21,84 @@ const ASK_AGAIN: u32 = 10;
 const IN_FLIGHT: Duration = MAX_HARD_TIMEOUT;
 /// Newcomers that are looked at in one check, when the first ones turn out to be unwelcome.
 const TRIES: usize = 4;
+/// A poor table makes so many checks in one `check_every` (five a second at 3 s) ..
+const FAST: u32 = 15;
+/// .. but none sooner after another, where `check_every` is not shorter itself.
+const FASTEST: Duration = Duration::from_millis(20);
+
+/// Which kind of node is asked first, in turn.
+#[derive(Clone, Copy, Debug, Default)]
+enum NextKind {
+    #[default]
+    Contact,
+    Newcomer,
+    Remembered,
+}
+
+impl NextKind {
+    fn next(self) -> NextKind {
+        match self {
+            NextKind::Contact => NextKind::Newcomer,
+            NextKind::Newcomer => NextKind::Remembered,
+            NextKind::Remembered => NextKind::Contact,
+        }
+    }
+}
+
+/// The nodes of a table, by their kind.
+pub(super) struct TableParts<'a, 's> {
+    members: &'a mut Members<'s>,
+    newcomers: &'a mut Newcomers<'s>,
+    remembered: &'a mut Remembered<'s>,
+}
+
+impl<'a, 's> TableParts<'a, 's> {
+    pub(super) fn new(
+        members: &'a mut Members<'s>,
+        newcomers: &'a mut Newcomers<'s>,
+        remembered: &'a mut Remembered<'s>,
+    ) -> Self {
+        TableParts { members, newcomers, remembered }
+    }
+}
 
 /// When there is something to check.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Schedule {
     /// The earliest time at which a node is due, or an earlier one.
     due: Option<Instant>,
     /// When the next check may be sent, and when the last one was.
     paced: Instant,
     last: Option<Instant>,
-    newcomers_turn: bool,
+    turn: NextKind,
+    /// Since when the table has been poor (T39), if it is.
+    poor: Option<Instant>,
 }
 
 impl Schedule {
+    /// Of a table without contacts.
+    pub(super) fn of(members: &Members<'_>) -> Self {
+        let poor = is_poor(Instant::ZERO, members).then_some(Instant::ZERO);
+        Schedule { due: None, paced: Instant::ZERO, last: None, turn: NextKind::Contact, poor }
+    }
+
+    /// Since when the table has been poor, if it is.
+    pub(super) fn poor(&self) -> Option<Instant> {
+        self.poor
+    }
+
+    /// Looks whether the table is poor.
+    pub(super) fn judge(&mut self, now: Instant, members: &Members<'_>) {
+        self.poor = if is_poor(now, members) { self.poor.or(Some(now)) } else { None };
+    }
+
+    /// Everything that was known before may be different now: all that may help is due at once.
+    pub(super) fn begin_anew(&mut self, now: Instant, members: &Members<'_>) {
+        self.poor = is_poor(now, members).then_some(now);
+        self.paced = self.paced.min(now);
+        self.wake_at_once();
+    }
+
     /// A node is due at `at`.
     pub(super) fn wake(&mut self, at: Instant) {
         self.due = Instant::earliest(self.due, Some(at));
@@ -53,31 +120,66 @@ impl Schedule {
     }
 
     /// One node to be asked whether it is alive, if one is due.
-    pub(super) fn next_check(
-        &mut self,
-        now: Instant,
-        members: &mut Members<'_>,
-        newcomers: &mut Newcomers<'_>,
-    ) -> Option<(Id, Endpoint)> {
+    pub(super) fn next_check(&mut self, now: Instant, known: &mut TableParts<'_, '_>) -> Option<(Id, Endpoint)> {
         if self.check_at().is_none_or(|at| now < at) || self.last == Some(now) {
             return None;
         }
-        let newcomers_first = self.newcomers_turn;
-        let chosen = if newcomers_first {
-            check_newcomer(now, members, newcomers).or_else(|| check_contact(now, members, newcomers))
-        } else {
-            check_contact(now, members, newcomers).or_else(|| check_newcomer(now, members, newcomers))
-        };
-        self.due = next_due(members, newcomers);
-        if chosen.is_some() {
-            self.newcomers_turn = !newcomers_first;
-            self.last = Some(now);
+        self.judge(now, known.members);
+        let mut chosen = None;
+        for _ in 0..3 {
+            let turn = self.turn;
+            self.turn = turn.next();
+            chosen = match turn {
+                NextKind::Contact if self.poor.is_some() => check_freshest(now, known.members),
+                NextKind::Contact => check_contact(now, known.members, known.newcomers),
+                NextKind::Newcomer => check_newcomer(now, known.members, known.newcomers),
+                NextKind::Remembered => check_remembered(now, self.poor, known),
+            };
+            if chosen.is_some() {
+                self.last = Some(now);
+                break;
+            }
         }
+        self.due = next_due(known, self.poor);
         if chosen.is_some() || self.covers(now) {
-            self.paced = now + members.config().check_every;
+            self.paced = now + self.pace(known.members.config().check_every);
         }
         chosen
     }
+
+    /// The time between two checks.
+    fn pace(&self, check_every: Duration) -> Duration {
+        match self.poor {
+            Some(_) => (check_every / FAST).max(FASTEST).min(check_every),
+            None => check_every,
+        }
+    }
+}
+
+/// Whether a table needs others (T39).
+fn is_poor(now: Instant, members: &Members<'_>) -> bool {
+    let config = members.config();
+    let (mut fresh, mut good) = (0, 0);
+    for history in members.all().iter().map(Contact::history) {
+        fresh += usize::from(history.answered_within(now, config.stale_after));
+        good += usize::from(history.health() == Health::Good);
+    }
+    members.capacity() > 0 && (fresh < config.enough.into() || good < members.expected() / 2)
+}
+
+/// Of a table whose contacts may all be gone, asks the one that is due and answered last.
+fn check_freshest(now: Instant, members: &mut Members<'_>) -> Option<(Id, Endpoint)> {
+    let due = members.all().iter().enumerate().filter(|(_, contact)| members.due(contact) <= now);
+    let rank = |contact: &Contact| (contact.health() == Health::Good, contact.history().last_answer());
+    let (index, _) = due.max_by_key(|(_, contact)| rank(contact))?;
+    ask_contact(now, members, index)
+}
+
+fn ask_contact(now: Instant, members: &mut Members<'_>, index: usize) -> Option<(Id, Endpoint)> {
+    let busy = asked_until(now, members);
+    let contact = members.get_mut(index)?;
+    contact.on_check(busy);
+    Some((*contact.id(), contact.endpoint()))
 }
 
 /// Asks the contact that most needs it: those that failed, then those of full buckets that a newcomer waits for, and
@@ -94,16 +196,16 @@ fn check_contact(now: Instant, members: &mut Members<'_>, newcomers: &Newcomers<
     };
     let secure = |contact: &Contact| members.is_public() && contact.is_secure();
     let due = members.all().iter().enumerate().filter(|(_, contact)| members.due(contact) <= now);
-    let (index, _) = due.min_by_key(|(_, contact)| (rank(contact), secure(contact), members.due(contact)))?;
-    let busy = asked_until(now, members);
-    let contact = members.get_mut(index)?;
-    contact.on_check(busy);
-    Some((*contact.id(), contact.endpoint()))
+    // Doubts are made by strangers: who is overdue for another reason comes first.
+    let since = |contact: &Contact| if contact.history().is_doubted() { now } else { members.due(contact) };
+    let (index, _) = due.min_by_key(|(_, contact)| (rank(contact), secure(contact), since(contact)))?;
+    ask_contact(now, members, index)
 }
 
 /// Of the newcomers whose bucket has room, asks the one that is due first, secure ones before others, and forgets those
-/// that could not be added anyway.
-fn check_newcomer(now: Instant, members: &Members<'_>, newcomers: &mut Newcomers<'_>) -> Option<(Id, Endpoint)> {
+/// that could not be added anyway. Instead of one that says to have taken a contact's place, that contact is asked
+/// (T43).
+fn check_newcomer(now: Instant, members: &mut Members<'_>, newcomers: &mut Newcomers<'_>) -> Option<(Id, Endpoint)> {
     let second = seconds(now);
     let all = 0..newcomers.all().len();
     newcomers.forget_old(all, now, members.config().newcomer_lifetime);
@@ -113,13 +215,29 @@ fn check_newcomer(now: Instant, members: &Members<'_>, newcomers: &mut Newcomers
             .filter(|(_, n)| n.due <= second && members.has_space(n.bucket.into()))
             .min_by_key(|(_, n)| (members.is_public() && !n.secure, n.due, n.since))?;
         let newcomer = *newcomer;
-        if members.is_welcome(now, &newcomer) {
-            newcomers.get_mut(index)?.on_check(asked_until(now, members));
-            return Some((newcomer.id, newcomer.endpoint));
+        let later = asked_until(now, members);
+        match members.standing_of(now, &newcomer) {
+            NewcomerStanding::Welcome => {
+                newcomers.get_mut(index)?.on_check(later);
+                return Some((newcomer.id, newcomer.endpoint));
+            }
+            NewcomerStanding::Replaces(contact) => {
+                newcomers.get_mut(index)?.on_check(later);
+                return ask_contact(now, members, contact);
+            }
+            NewcomerStanding::Waits => newcomers.get_mut(index)?.on_check(later),
+            NewcomerStanding::Refused => newcomers.remove(index),
         }
-        newcomers.remove(index);
     }
     None
+}
+
+/// One of those that are remembered, if it is time.
+fn check_remembered(now: Instant, poor: Option<Instant>, known: &mut TableParts<'_, '_>) -> Option<(Id, Endpoint)> {
+    let TableParts { members, remembered, .. } = known;
+    remembered.due_at(poor).filter(|at| *at <= now)?;
+    let has_space = |id: &Id| members.has_space(members.bucket_of(id));
+    remembered.next(now, poor, has_space)
 }
 
 fn asked_until(now: Instant, members: &Members<'_>) -> u32 {
@@ -127,8 +245,9 @@ fn asked_until(now: Instant, members: &Members<'_>) -> u32 {
 }
 
 /// Finds out exactly when a node is due next.
-fn next_due(members: &Members<'_>, newcomers: &Newcomers<'_>) -> Option<Instant> {
+fn next_due(known: &TableParts<'_, '_>, poor: Option<Instant>) -> Option<Instant> {
+    let TableParts { members, newcomers, remembered } = known;
     let contacts = members.all().iter().map(|c| members.due(c));
     let waiting = newcomers.all().iter().filter(|n| members.has_space(n.bucket.into()));
-    contacts.chain(waiting.map(|n| Instant::from_secs(n.due.into()))).min()
+    contacts.chain(waiting.map(|n| Instant::from_secs(n.due.into()))).chain(remembered.due_at(poor)).min()
 }

@@ -43,6 +43,7 @@ pub(super) fn reference() -> Config {
     config.lookup.soft_timeout = Bounds { least: hard, most: hard };
     config.lookup.initial_stagger = Duration::ZERO;
     config.table.bucket_sizes = [8; 5];
+    config.capacity.remembered = 0;
     // Nearly all contacts are found out to be dead when they are needed.
     config.table.check_every = Duration::from_secs(60);
     config

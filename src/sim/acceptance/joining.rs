@@ -47,6 +47,9 @@ pub(super) fn cold(seed: u64, population: &Population, tally: &mut Tally) {
             world.call(host, |node, now| node.bootstrap(now, 2, &routers).is_ok());
             if is_down {
                 world.run_for(Duration::from_secs(300));
+                // The one that lived may have left meanwhile.
+                let live = routers.iter().filter_map(|router| world.host_at(router)).next();
+                live.into_iter().for_each(|router| world.start(router));
                 world.set_line_fault(host, None);
             }
             for took in until_enough(&mut world, &[host]) {

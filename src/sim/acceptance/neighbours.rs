@@ -6,14 +6,18 @@ use super::home::{both, join};
 use super::tally::Tally;
 use crate::base::time::Duration;
 use crate::dht::config::Config;
+use crate::dht::event::LinkId;
+use crate::dht::node::Node;
 use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::id::Id;
 use crate::sim::addresses::random_endpoint;
 use crate::sim::faults::Faults;
 use crate::sim::paths::HostId;
 use crate::sim::population::Population;
 use crate::sim::world::World;
 
-/// What takes longer counts as this.
+const STEP: Duration = Duration::from_secs(1);
+/// Nothing is waited for longer.
 const LONGEST: Duration = Duration::from_secs(2 * 3_600);
 
 /// What a neighbour does.
@@ -86,23 +90,37 @@ fn one(seed: u64, population: &Population, (config, is_poor): (&Config, bool), d
     until_known(&mut world, (us, other), (every, our))
 }
 
-/// Until the other one is a contact of ours, where it is now and as what it is now; it asks us every so often.
+/// Until the other one is a contact of ours, where it is now and as what it is now; it asks us every so often. Time in
+/// which its bucket is full is not counted: there is no place for it then, and those that answer keep theirs.
 fn until_known(world: &mut World, (us, other): (HostId, HostId), (every, our): (Duration, Endpoint)) -> Duration {
-    let (begun, mut asked) = (world.now(), None);
+    let (begun, mut asked, mut waited) = (world.now(), None, Duration::ZERO);
     loop {
         let now = world.now();
         let known = world.oracle().known(other).copied();
-        let is_it = |node: &crate::Node<'_>| {
+        let is_it = |node: &Node<'_>| {
             let is = |id, endpoint| known.is_some_and(|known| known.id == Some(id) && known.endpoint == endpoint);
             node.contacts().any(|(_, contact)| is(contact.id, contact.endpoint))
         };
         if world.node(us).is_some_and(is_it) || now.since(begun) >= LONGEST {
-            return now.since(begun);
+            return waited;
+        }
+        let id = known.and_then(|known| known.id);
+        if id.is_none_or(|id| world.node(us).is_some_and(|node| has_place(node, &id))) {
+            waited += STEP;
         }
         if asked.is_none_or(|at| now.since(at) >= every) {
             asked = Some(now);
             world.call(other, |node, now| node.ping(now, 5, our).is_ok());
         }
-        world.run_for(Duration::from_secs(1));
+        world.run_for(STEP);
     }
+}
+
+/// Whether a node's table has a place for this id.
+fn has_place(node: &Node<'_>, id: &Id) -> bool {
+    let Some(own) = node.id(LinkId(0)) else { return false };
+    let bucket = own.shared_prefix_len(id);
+    let held = node.contacts().filter(|(_, contact)| own.shared_prefix_len(&contact.id) == bucket).count();
+    let sizes = node.config().table.bucket_sizes;
+    held < usize::from(sizes[(bucket as usize).min(sizes.len() - 1)])
 }

@@ -48,6 +48,7 @@ fn small_reference() -> Config {
     config.lookup.soft_timeout = Bounds { least: hard, most: hard };
     (config.lookup.slots_good, config.lookup.slots_unverified) = (3, 3);
     config.table = large.table;
+    config.capacity.remembered = 0;
     config
 }
 

@@ -15,6 +15,7 @@ mod payload;
 mod queues;
 mod results;
 mod route;
+mod upkeep;
 
 pub use operation::OperationState;
 pub use operations::Operations;
@@ -28,7 +29,7 @@ use crate::base::planted::{Bug, planted};
 use crate::base::ring::Ring;
 use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
-use crate::dht::capacity::{MAX_LINKS, UPKEEP};
+use crate::dht::capacity::MAX_LINKS;
 use crate::dht::command::{Command, Scope};
 use crate::dht::config::K;
 use crate::dht::error::CallError;
@@ -133,6 +134,9 @@ impl<'s> Client<'s> {
                 Goal::Bootstrap => *links.get(link).ok_or(CallError::NoLink(link))?.own(),
                 _ => request.target,
             };
+            if let (Goal::Bootstrap, Some(link)) = (request.goal, links.get_mut(link)) {
+                link.on_user_bootstrap(cx.now() + cx.config().lookup.hard_timeout);
+            }
             let part = OperationState::new(cx.now(), tag, link, request.goal, target, cx.config().lookup.deadline);
             let part = at.map_or(part, |node| part.at(node));
             // The first has a place for certain, now that those in the background give theirs up.
@@ -200,11 +204,11 @@ impl<'s> Client<'s> {
         if let Some(spacing) = link.spacing().filter(|_| part.is_for_user() && network == Network::Public) {
             active.operation().lookup_mut().expect(spacing);
         }
-        let offered = named_nodes::offer_contacts(cx, table, &mut active, part.target(), START_FROM);
-        if offered == 0 && part.is_for_user() && !planted(Bug::ImportUnused) {
-            named_nodes::offer_waiting(network, table, &mut active);
+        let (offered, fresh) = named_nodes::offer_contacts(cx, table, &mut active, part.target(), START_FROM);
+        if offered < k && !planted(Bug::ImportUnused) {
+            named_nodes::offer_others(network, table, cx.now(), &mut active);
         }
-        if offered < k || *part.goal() == Goal::Bootstrap {
+        if fresh < k && offered < k || *part.goal() == Goal::Bootstrap && (part.is_for_user() || fresh < k) {
             active.operation().ask_bootstrap_nodes();
         }
     }
@@ -305,36 +309,6 @@ impl<'s> Client<'s> {
                 None => {}
             }
             self.operations.join(key, Queue::Ready);
-        }
-    }
-
-    /// Starts the lookups that keep a table alive: from the bootstrap nodes while it is empty, for a bucket without
-    /// news later.
-    pub(super) fn keep_up(&mut self, cx: &mut Context<'_>, links: &mut Links<'_>) {
-        let now = cx.now();
-        for id in links.ids() {
-            let busy = self.operations.count_of_upkeep() >= UPKEEP;
-            let Some(link) = links.get_mut(id).filter(|link| link.wants_upkeep(now)) else { continue };
-            if busy {
-                // One of them ends soon; ask again then.
-                link.put_off_upkeep(now + Duration::from_secs(1));
-                continue;
-            }
-            let (goal, target) = if link.take_bootstrap(now) {
-                (Goal::Bootstrap, Some(*link.own()))
-            } else {
-                (Goal::Nodes, link.take_refresh(now, cx.rng()))
-            };
-            if let Some(target) = target {
-                let operation = OperationState::new(now, 0, id, goal, target, cx.config().lookup.deadline);
-                if let Some(key) = self.start(cx, links, operation.of_upkeep(), None) {
-                    cx.stats_mut().operations += 1;
-                    cx.trace(TraceEvent::Started { op: key.into() });
-                }
-            }
-            if let Some(link) = links.get_mut(id) {
-                link.hold_refresh(now);
-            }
         }
     }
 
@@ -474,21 +448,27 @@ impl<'s> Client<'s> {
         let is_its_turn = self.operations.is_its_turn(key);
         let mut active = self.operations.active(key)?;
         let of_upkeep = !active.operation().is_for_user();
+        let by_itself = active.operation().is_of_upkeep();
+        let later = if by_itself { rpc.may_start_at(cx) } else { None };
         // While others wait with their first query, whoever asks somebody leaves the rest to them.
         let leaves_it = some_new && stage == Stage::Converge && active.operation().asking() > 1;
         let has_one = match of_upkeep {
+            _ if later.is_some() => false,
             true => rpc.has_one_for_upkeep(cx, some_blocked || some_new),
             false => is_its_turn && !leaves_it && rpc.has_one_for_users(cx),
         };
         let purpose = Purpose::Operation { key, stage };
         let tid = if has_one { rpc.open(cx, links, limiter, addressee, purpose, of_upkeep) } else { None };
         if tid.is_some() {
+            if by_itself {
+                rpc.on_started(now);
+            }
             self.operations.on_query_sent(key, now, stage, &mut self.wakes);
             return tid;
         }
         active.on_not_sent(stage, &addressee.to, addressee.id);
         match of_upkeep {
-            true => self.wait(key, Some(now + UPKEEP_WAIT), None),
+            true => self.wait(key, later.or(Some(now + UPKEEP_WAIT)), None),
             false if leaves_it => self.wait(key, None, Some(Queue::Narrow)),
             false => self.wait(key, None, Some(Queue::Blocked)),
         };
@@ -553,12 +533,10 @@ impl<'s> Client<'s> {
             let nearest: ArrayVec<_, K> = active.nearest().map(|(id, _)| id).collect();
             link.on_random_lookup(operation.target(), &nearest);
         }
-        if *operation.goal() == Goal::Bootstrap && operation.answered() > 0 {
-            link.on_bootstrapped();
+        if *operation.goal() == Goal::Bootstrap && operation.is_of_upkeep() {
+            link.on_bootstrap_ended();
         }
-        if !self.bootstrap_nodes.is_empty() && reason != Reason::Cancelled {
-            link.plan_bootstrap(cx.now());
-        }
+        link.plan_bootstrap(cx.now(), !self.bootstrap_nodes.is_empty());
     }
 
     // ---- invariants ----

@@ -4,6 +4,7 @@ use arrayvec::ArrayVec;
 
 #[cfg(planted)]
 use crate::base::planted::{Bug, planted};
+use crate::base::time::Instant;
 use crate::dht::lookup::{Class, Offer, SHARE};
 use crate::dht::node::client::operation::active::Active;
 use crate::dht::node::context::Context;
@@ -60,21 +61,23 @@ fn is_awaited(rpc: &Rpc<'_>, open: &Open, node: &Endpoint) -> bool {
     rpc.open_for(Purpose::Operation { key, stage: Stage::Bootstrap }).any(|open| open.to == *node)
 }
 
-/// Offers so many of our contacts that are nearest to a target, to begin with; how many were taken.
+/// Offers so many of our contacts that are nearest to a target, to begin with; how many were taken, and how many of
+/// those have answered lately.
 pub(super) fn offer_contacts(
     cx: &Context<'_>,
     table: &Table<'_>,
     active: &mut Active<'_>,
     target: &Id,
     many: usize,
-) -> u8 {
-    let (now, network, mut offered) = (cx.now(), cx.config().network, 0);
+) -> (u8, u8) {
+    let (now, network, mut offered, mut fresh) = (cx.now(), cx.config().network, 0, 0);
     table.closest(target, None, many, |contact| {
         let class = class_of(Some(contact), now);
         let (id, endpoint, secure) = (*contact.id(), contact.endpoint(), contact.is_secure());
         offered += u8::from(active.offer(network, Offer { id, endpoint, class, hops: 0, path: None, secure }));
+        fresh += u8::from(contact.history().answered_within(now, cx.config().table.stale_after));
     });
-    offered
+    (offered, fresh)
 }
 
 /// Offers contacts that are near the parts beside the target: next to the target there are too many.
@@ -87,10 +90,21 @@ pub(super) fn offer_aside(cx: &Context<'_>, link: Option<&Link<'_>>, active: &mu
     None
 }
 
-/// Offers those that were named before and wait to be checked to a lookup that has nobody else to start from (L5).
-pub(super) fn offer_waiting(network: Network, table: &Table<'_>, active: &mut Active<'_>) {
-    for (id, endpoint, secure) in table.named() {
+/// Offers whoever else is known to a lookup that has not enough contacts to start from (L5): those that are remembered,
+/// those that were named before and wait to be checked, and contacts that are bad.
+pub(super) fn offer_others(network: Network, table: &Table<'_>, now: Instant, active: &mut Active<'_>) {
+    for (id, endpoint) in table.remembered() {
+        let secure = id.is_secure_for(endpoint.ip());
         active.offer(network, Offer { id, endpoint, class: Class::Unverified, hops: 1, path: None, secure });
+    }
+    if active.operation().is_for_user() {
+        for (id, endpoint, secure) in table.named() {
+            active.offer(network, Offer { id, endpoint, class: Class::Unverified, hops: 1, path: None, secure });
+        }
+    }
+    for contact in table.bad_contacts() {
+        let (id, endpoint, secure) = (*contact.id(), contact.endpoint(), contact.is_secure());
+        active.offer(network, Offer { id, endpoint, class: class_of(Some(contact), now), hops: 0, path: None, secure });
     }
 }
 

@@ -86,6 +86,9 @@ impl OperationState {
         if goal.is_guarded() {
             lookup = lookup.guarded();
         }
+        if goal == Goal::Bootstrap {
+            lookup = lookup.eager();
+        }
         OperationState {
             tag,
             link,
@@ -258,11 +261,6 @@ impl OperationState {
     }
 
     // ---- what is counted ----
-
-    /// How many of its queries were answered so far.
-    pub(super) fn answered(&self) -> u16 {
-        self.outcome.answered
-    }
 
     /// The bootstrap nodes are asked too.
     pub(super) fn ask_bootstrap_nodes(&mut self) {

@@ -1,0 +1,49 @@
+//! The lookups that a node makes for itself: bootstraps of poor tables, refreshes of buckets.
+
+use super::Client;
+use super::goal::Goal;
+use super::operation::OperationState;
+use crate::base::time::Duration;
+use crate::dht::capacity::UPKEEP;
+use crate::dht::node::context::Context;
+use crate::dht::node::link::Links;
+use crate::dht::trace::TraceEvent;
+
+impl Client<'_> {
+    /// Whether there are addresses to start from.
+    pub(in crate::dht::node) fn has_bootstrap_nodes(&self) -> bool {
+        !self.bootstrap_nodes.is_empty()
+    }
+
+    /// Starts the lookups that keep a table alive: bootstraps while it is poor, for a bucket without news later.
+    pub(in crate::dht::node) fn keep_up(&mut self, cx: &mut Context<'_>, links: &mut Links<'_>) {
+        let now = cx.now();
+        for id in links.ids() {
+            let busy = self.operations.count_of_upkeep() >= UPKEEP;
+            let Some(link) = links.get_mut(id) else { continue };
+            link.plan_bootstrap(now, self.has_bootstrap_nodes());
+            if !link.wants_upkeep(now) {
+                continue;
+            }
+            if busy {
+                // One of them ends soon; ask again then.
+                link.put_off_upkeep(now + Duration::from_secs(1));
+                continue;
+            }
+            let (goal, target) = match link.take_bootstrap(now, cx.rng()) {
+                Some(target) => (Goal::Bootstrap, Some(target)),
+                None => (Goal::Nodes, link.take_refresh(now, cx.rng())),
+            };
+            if let Some(target) = target {
+                let operation = OperationState::new(now, 0, id, goal, target, cx.config().lookup.deadline);
+                if let Some(key) = self.start(cx, links, operation.of_upkeep(), None) {
+                    cx.stats_mut().operations += 1;
+                    cx.trace(TraceEvent::Started { op: key.into() });
+                }
+            }
+            if let Some(link) = links.get_mut(id) {
+                link.hold_refresh(now);
+            }
+        }
+    }
+}

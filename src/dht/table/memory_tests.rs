@@ -1,0 +1,285 @@
+//! Who is remembered, what a poor table does, and what is made of a neighbour that was restarted or has moved: rules of
+//! `spec/table.md`.
+
+extern crate std;
+use std::vec::Vec;
+
+use super::tests::{OWN, RTT, add, at, endpoint, fill, id, memory_with, rules};
+use super::*;
+use crate::base::time::{Duration, Instant};
+use crate::dht::config::{Config, TableConfig};
+use crate::dht::contact::{Health, QueryKind};
+use crate::krpc::endpoint::{Endpoint, Network};
+use crate::krpc::id::Id;
+
+/// A table that is never poor, and remembers so many.
+fn rich(remembered: usize) -> Table<'static> {
+    Table::new(rules(), Network::Public, OWN, memory_with(512, 256, remembered))
+}
+
+/// A table with fewer than thirty contacts is poor.
+fn poor(remembered: usize) -> Table<'static> {
+    Table::new(Config::default().table, Network::Public, OWN, memory_with(512, 256, remembered))
+}
+
+fn remembered(table: &Table<'_>) -> Vec<Id> {
+    table.remembered().map(|(id, _)| id).collect()
+}
+
+/// A contact fails twice, and loses its place.
+fn lose(table: &mut Table<'_>, now: u64, bucket: usize, n: u32) {
+    for secs in [0, 40] {
+        let endpoint = endpoint(1000 * bucket as u32 + n);
+        table.on_failure(at(now + secs), &id(bucket, n), endpoint, QueryKind::Check);
+        table.check_invariants();
+    }
+}
+
+/// All checks from one second to another, and what comes of each.
+fn each_check(
+    table: &mut Table<'_>,
+    from: u64,
+    to: u64,
+    mut tell: impl FnMut(&mut Table<'_>, Instant, Id, Endpoint),
+) -> Vec<(Instant, Id, Endpoint)> {
+    let mut asked = Vec::new();
+    while let Some(due) = table.check_at().map(|due| due.max(at(from))).filter(|due| *due < at(to)) {
+        let next = table.next_check(due);
+        assert!(next.is_some() || table.check_at() != Some(due), "no check is due for ever");
+        if let Some((id, endpoint)) = next {
+            asked.push((due, id, endpoint));
+            tell(table, due, id, endpoint);
+            table.check_invariants();
+        }
+    }
+    asked
+}
+
+/// The same, of checks whose ends are not told.
+fn checks(table: &mut Table<'_>, from: u64, to: u64) -> Vec<(Instant, Id, Endpoint)> {
+    each_check(table, from, to, |_, _, _, _| {})
+}
+
+/// The same, of checks that fail.
+fn failed_checks(table: &mut Table<'_>, from: u64, to: u64) -> Vec<(Instant, Id, Endpoint)> {
+    each_check(table, from, to, |table, now, id, from| {
+        table.on_failure(now, &id, from, QueryKind::Check);
+    })
+}
+
+/// T37.
+#[test]
+fn who_loses_its_place_is_remembered_until_it_is_a_contact_again() {
+    let mut t = rich(8);
+    fill(&mut t, 3, 3);
+    lose(&mut t, 100, 3, 1);
+    assert_eq!((t.len(), remembered(&t)), (2, [id(3, 1)].to_vec()));
+    assert_eq!(add(&mut t, at(500), 3, 1), Admission::Added);
+    assert_eq!(remembered(&t), []);
+}
+
+/// T37.
+#[test]
+fn no_stranger_is_remembered_and_who_answers_only_where_there_is_a_place() {
+    let mut t =
+        Table::new(TableConfig { bucket_sizes: [4; 5], ..rules() }, Network::Public, OWN, memory_with(512, 256, 2));
+    fill(&mut t, 0, 4);
+    for n in 100..200 {
+        t.on_query(at(1), &id(0, n), endpoint(n));
+        t.offer(at(1), &id(1, n), endpoint(n));
+    }
+    assert_eq!(remembered(&t), []);
+    for n in 10..20 {
+        assert_eq!(add(&mut t, at(2), 0, n), Admission::Full);
+    }
+    assert_eq!(remembered(&t), [id(0, 10), id(0, 11)], "they do not push one another out");
+    add(&mut t, at(4000), 0, 0);
+    lose(&mut t, 5000, 0, 0);
+    assert!(remembered(&t).contains(&id(0, 0)), "but give way to one that was a contact");
+}
+
+/// T38: at the limit and one past it.
+#[test]
+fn a_full_memory_keeps_those_that_were_contacts_longest_and_some_of_every_bucket() {
+    let mut t = rich(4);
+    // The lower its number, the longer each of them answered.
+    for bucket in [3, 5] {
+        for n in 0..5 {
+            assert_eq!(add(&mut t, at(1000 * u64::from(n)), bucket, n), Admission::Added);
+            assert_eq!(add(&mut t, at(10_000), bucket, n), Admission::Updated);
+        }
+    }
+    for n in [4, 2, 0, 1] {
+        lose(&mut t, 11_000, 3, n);
+    }
+    assert_eq!(remembered(&t), [4, 2, 0, 1].map(|n| id(3, n)), "four have a place");
+    lose(&mut t, 12_000, 3, 3);
+    assert_eq!(remembered(&t), [2, 0, 1, 3].map(|n| id(3, n)), "the fifth takes that of who was there shortest");
+    lose(&mut t, 13_000, 5, 4);
+    assert_eq!(remembered(&t), [id(3, 2), id(3, 0), id(3, 1), id(5, 4)], "each bucket has its share");
+    lose(&mut t, 14_000, 5, 0);
+    assert_eq!(remembered(&t), [id(3, 0), id(3, 1), id(5, 4), id(5, 0)]);
+    lose(&mut t, 15_000, 5, 2);
+    assert_eq!(remembered(&t), [id(3, 0), id(3, 1), id(5, 0), id(5, 2)]);
+}
+
+/// T37.
+#[test]
+fn two_of_a_network_are_remembered_and_in_a_local_network_all() {
+    for (network, kept) in [(Network::Public, 2), (Network::Local, 5)] {
+        let mut t = Table::new(rules(), network, OWN, memory_with(64, 64, 8));
+        for n in 0..5u8 {
+            t.remember(at(0), &id(usize::from(n), 1), Endpoint::v4([30, 1, 1, n], 1000));
+        }
+        assert_eq!(remembered(&t).len(), kept);
+        t.check_invariants();
+    }
+}
+
+/// T39, T40, T41.
+#[test]
+fn a_poor_table_asks_everybody_who_is_remembered_once_and_then_now_and_then() {
+    let mut t = poor(100);
+    for n in 0..100 {
+        t.remember(at(0), &id(n as usize % 20, n), endpoint(n));
+    }
+    let asked = checks(&mut t, 0, 320);
+    let first: Vec<_> = asked.iter().take_while(|(when, ..)| *when <= at(20)).collect();
+    assert_eq!(first.len(), 100, "five a second");
+    assert!(first.windows(2).all(|w| w[1].0.since(w[0].0) >= Duration::from_millis(200)));
+    let mut once: Vec<_> = first.iter().map(|(_, id, _)| *id).collect();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), 100, "each of them");
+    assert_eq!(asked.len() - first.len(), 10, "and then one in 30 s");
+}
+
+/// T40.
+#[test]
+fn a_rich_table_asks_one_who_is_remembered_every_3_min_and_goes_on_when_it_answers() {
+    let mut t = rich(8);
+    (0..4).for_each(|n| assert_eq!(add(&mut t, at(0), 3, n), Admission::Added));
+    (0..4).for_each(|n| lose(&mut t, 10, 3, n));
+    // The checks that follow each loss by themselves (T25).
+    failed_checks(&mut t, 50, 600);
+    let asked: Vec<_> = failed_checks(&mut t, 600, 1500).into_iter().map(|(when, ..)| when).collect();
+    assert_eq!(asked.len(), 5);
+    assert!(asked.windows(2).all(|w| w[1].since(w[0]) == Duration::from_secs(180)), "{asked:?}");
+    let back = each_check(&mut t, 1500, 1700, |t, now, id, from| {
+        assert_eq!(t.on_response(now, &id, from, RTT), Admission::Added);
+    });
+    let times: Vec<_> = back.iter().map(|(when, ..)| when.since(back[0].0).as_secs()).collect();
+    assert_eq!(times, [0, 3, 6, 9], "others may be back too");
+}
+
+/// T39: the line is back, and everybody is worth a query again.
+#[test]
+fn who_comes_back_after_an_outage_asks_the_remembered_again_at_once() {
+    let mut t = poor(8);
+    for n in 0..4 {
+        t.remember(at(0), &id(3, n), endpoint(n));
+    }
+    assert_eq!(checks(&mut t, 0, 29).len(), 4);
+    t.on_link_back(at(5000));
+    assert_eq!(checks(&mut t, 5000, 5002).len(), 4);
+    t.check_invariants();
+}
+
+/// T41.
+#[test]
+fn of_contacts_that_are_due_a_poor_table_asks_those_that_answered_last_first() {
+    let mut t = poor(0);
+    for n in 0..20 {
+        add(&mut t, at(u64::from(n)), 3, n);
+    }
+    let asked: Vec<_> = checks(&mut t, 5000, 5004).into_iter().map(|(_, id, _)| id).collect();
+    assert_eq!(asked, (0..16).rev().map(|n| id(3, n)).collect::<Vec<_>>(), "as many as their bucket holds");
+}
+
+/// T6.
+#[test]
+fn a_contact_that_failed_gives_way_only_if_it_was_silent_for_long() {
+    let full = || {
+        let mut t =
+            Table::new(TableConfig { bucket_sizes: [4; 5], ..rules() }, Network::Public, OWN, memory_with(512, 256, 8));
+        fill(&mut t, 0, 4);
+        t
+    };
+    let mut t = full();
+    t.on_failure(at(800), &id(0, 1), endpoint(1), QueryKind::Data);
+    assert_eq!(add(&mut t, at(801), 0, 9), Admission::Full, "it answered not long ago");
+    let mut t = full();
+    assert_eq!(add(&mut t, at(1000), 0, 9), Admission::Full, "all are silent, and none has failed");
+    t.on_failure(at(1000), &id(0, 1), endpoint(1), QueryKind::Data);
+    assert_eq!(add(&mut t, at(1001), 0, 9), Admission::Added);
+    assert!(t.find(&id(0, 1)).is_none() && remembered(&t).contains(&id(0, 1)), "and it is remembered");
+}
+
+/// T43.
+#[test]
+fn a_contact_that_asks_from_elsewhere_is_back_when_its_old_address_is_silent() {
+    let mut t = rich(8);
+    add(&mut t, at(0), 3, 1);
+    let (it, old, new) = (id(3, 1), endpoint(3001), endpoint(77));
+    assert_eq!(t.on_query(at(100), &it, new), Seen::Waiting);
+    assert_eq!(t.next_check(at(100)), Some((it, old)), "whether it is still there");
+    t.on_failure(at(102), &it, old, QueryKind::Check);
+    assert_eq!(t.find(&it).map(|c| (c.endpoint(), c.health())), Some((old, Health::Suspect)));
+    let asked = checks(&mut t, 103, 140);
+    assert_eq!(asked.iter().map(|(_, id, to)| (*id, *to)).collect::<Vec<_>>(), [(it, old)], "packets get lost");
+    t.on_failure(at(140), &it, old, QueryKind::Check);
+    assert!(checks(&mut t, 140, 260).iter().any(|(_, id, to)| (*id, *to) == (it, new)));
+    assert_eq!(t.on_response(at(261), &it, new, RTT), Admission::Added);
+    t.check_invariants();
+}
+
+/// T43, T3.
+#[test]
+fn a_contact_that_answers_keeps_its_place_whoever_says_to_be_it() {
+    let mut t = rich(8);
+    add(&mut t, at(0), 3, 1);
+    assert_eq!(t.on_query(at(100), &id(3, 1), endpoint(77)), Seen::Waiting);
+    assert_eq!(t.next_check(at(100)), Some((id(3, 1), endpoint(3001))));
+    assert_eq!(add(&mut t, at(101), 3, 1), Admission::Updated);
+    assert_eq!(checks(&mut t, 101, 600), [], "nobody else is asked");
+}
+
+/// T9, T43.
+#[test]
+fn a_neighbour_that_was_restarted_with_a_new_id_is_a_contact_again_within_minutes() {
+    for times in 1..=3 {
+        let mut t = rich(8);
+        let home = endpoint(1);
+        t.on_response(at(0), &id(3, 0), home, RTT);
+        for n in 1..=times {
+            let now = 300 * u64::from(n);
+            assert_eq!(t.on_query(at(now), &id(4, n), home), Seen::Waiting);
+            each_check(&mut t, now, now + 250, |t, when, asked, _| match asked == id(4, n) {
+                true => assert_eq!(t.on_response(when, &asked, home, RTT), Admission::Added),
+                false => t.on_wrong_id(when, &asked, home),
+            });
+            assert!(t.find(&id(4, n)).is_some(), "after restart {n} of {times}");
+        }
+    }
+}
+
+/// T13.
+#[test]
+fn who_asks_us_every_second_is_asked_after_3_min() {
+    let mut t = rich(0);
+    let mut asked = None;
+    for secs in 0..200 {
+        t.on_query(at(secs), &id(3, 1), endpoint(1));
+        asked = asked.or(t.next_check(at(secs)).map(|_| secs));
+    }
+    assert_eq!(asked, Some(180));
+}
+
+/// T13.
+#[test]
+fn a_poor_table_asks_a_stranger_at_once() {
+    let mut t = poor(0);
+    t.on_query(at(5), &id(3, 1), endpoint(1));
+    assert_eq!(t.next_check(at(6)), Some((id(3, 1), endpoint(1))));
+    assert_eq!(t.named().count(), 0, "nobody has named it");
+}
