@@ -63,6 +63,9 @@ pub mod dht {
     pub mod items {
         pub use crate::dht::items::*;
     }
+    pub mod keeper {
+        pub use crate::dht::keeper::*;
+    }
     pub mod limiter {
         pub use crate::dht::limiter::*;
     }
@@ -94,7 +97,7 @@ pub mod dht {
         pub use crate::dht::config::K;
     }
     pub mod capacity {
-        pub use crate::dht::capacity::{MAX_OPERATIONS, UPKEEP};
+        pub use crate::dht::capacity::{KEEPING, MAX_OPERATIONS, UPKEEP};
     }
 }
 

@@ -10,7 +10,8 @@ use eventually::eventually;
 use honeyguide::adapters::{Handle, Replay, ReplayError, replay, std_thread};
 use honeyguide::dht::TraceSink;
 use honeyguide::dht::journal::{Call, OutputHash, Record, RecordError};
-use honeyguide::dht::{Buffer, CallError, DirectQuery, Freshness, LinkConfig, LinkId, PeerKind, SavedContact, Scope};
+use honeyguide::dht::{Buffer, CallError, DirectQuery, Freshness, KeepId, KeepSchedule, KeepState, Kept, LinkConfig};
+use honeyguide::dht::{LinkId, NextAction, PeerKind, SavedContact, Scope};
 use honeyguide::krpc::{Item, Want};
 use honeyguide::{Command, Config, Endpoint, Id, Input, Instant, Node, Output, Storage};
 
@@ -167,6 +168,21 @@ fn every_kind() -> Recorded {
             );
             run.call("cancel", Call::Cancel { tag });
         }
+        let schedule = KeepSchedule::default();
+        let before = KeepState { seq: Some(1), next: NextAction::Want, ..KeepState::default() };
+        let keep = KeepId { index: 0, generation: round.into() };
+        let kinds = [
+            Kept::Mutable { key, salt },
+            Kept::Immutable { target },
+            Kept::Announced { info_hash: target, port: Some(1), kind: PeerKind::Seed },
+        ];
+        for kept in kinds {
+            run.call("keep", Call::Keep { tag: 5, kept, schedule, before });
+        }
+        run.call("supply", Call::Supply { keep, item: item.as_item() });
+        run.call("later", Call::Later { keep, by: Duration::from_secs(9) });
+        run.call("unkeep", Call::Unkeep { keep });
+        run.call("unkeep key", Call::UnkeepKey { key });
     }
     run.end()
 }
@@ -200,7 +216,7 @@ fn a_journal_that_was_cut_is_true_up_to_its_last_whole_record() {
     let mut kinds: Vec<_> = run.records.iter().map(|(_, kind, _)| *kind).collect();
     kinds.sort_unstable();
     let rare: Vec<_> = kinds.chunk_by(|a, b| a == b).filter(|kind| kind.len() < 3).map(|kind| kind[0]).collect();
-    assert_eq!((rare, kinds.chunk_by(|a, b| a == b).count()), (vec!["end"], 21));
+    assert_eq!((rare, kinds.chunk_by(|a, b| a == b).count()), (vec!["end"], 26));
     assert_eq!(as_far_as_it_goes(&run.bytes), (run.outputs.finish(), run.node_calls(), None));
     // Each record at its beginning, in its frame, in its middle and before its last byte.
     for (i, (from, kind, _)) in run.records.iter().enumerate() {

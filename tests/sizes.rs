@@ -65,8 +65,8 @@ fn refusal_of_allocated(config: &Config) -> Option<String> {
 #[test]
 fn a_capacity_that_can_be_numbered_is_taken_and_one_more_is_refused() {
     assert_eq!(refusal! { peers: 70_000 }, None);
-    assert_eq!(refusal! { operations: 16_383 }, None);
-    assert_eq!(refusal! { operations: 16_384 }.unwrap(), "operations is 16384; at most 16383");
+    assert_eq!(refusal! { operations: 16_379 }, None);
+    assert_eq!(refusal! { operations: 16_380 }.unwrap(), "operations is 16380; at most 16379");
     assert_eq!(refusal! { contacts: 65_535 }.unwrap(), "contacts is 65535; at most 65534");
     assert_eq!(refusal! { items: 70_000 }, None);
     assert_eq!(refusal! { transactions: 65_534 }, None);
@@ -89,7 +89,7 @@ fn a_capacity_past_what_is_allocated_is_refused_with_the_number_of_the_caller() 
         (|c| c.value_bytes = (1 << 31) + 1, "capacity.value_bytes is 2147483649; at most 2147483648"),
         (|c| c.value_bytes = 999, "capacity.value_bytes is 999; at least 1000"),
         (|c| c.transactions = usize::MAX, "capacity.transactions is 18446744073709551615; at most 65534"),
-        (|c| c.operations = usize::MAX, "capacity.operations is 18446744073709551615; at most 16383"),
+        (|c| c.operations = usize::MAX, "capacity.operations is 18446744073709551615; at most 16379"),
         (|c| c.meters = usize::MAX, "capacity.meters is 18446744073709551615; at most 16777216"),
     ] {
         let mut config = Config::tiny();

@@ -13,7 +13,10 @@ use crate::krpc::item::MAX_ENCODED;
 pub const MAX_LINKS: usize = 4;
 
 /// Most operations of users at the same time: each may have a part on every link, and upkeep has parts of its own.
-pub const MAX_OPERATIONS: usize = (MAX_ENTRIES - UPKEEP) / MAX_LINKS;
+pub const MAX_OPERATIONS: usize = (MAX_ENTRIES - UPKEEP) / MAX_LINKS - KEEPING;
+
+/// Most nodes that a put or an announce is stored on.
+pub const MAX_REPLICAS: u8 = 20;
 
 /// Most candidates of one lookup.
 pub const MAX_CANDIDATES: usize = 255;
@@ -23,6 +26,14 @@ pub const MAX_METERS: usize = 1 << 24;
 
 /// Operations that the node may run for itself beside those of its user.
 pub const UPKEEP: usize = 2;
+
+/// Operations that the keeper may run beside those, where there is one.
+pub const KEEPING: usize = 4;
+
+/// So many the keeper may run where so much can be kept.
+pub const fn keeping(kept: usize) -> usize {
+    if kept > 0 { KEEPING } else { 0 }
+}
 
 /// How many entries each table holds. Memory is reserved at construction and used as it is needed; no table grows past
 /// it.
@@ -56,6 +67,8 @@ pub struct Capacity {
     pub results: usize,
     /// Addresses and networks whose traffic is metered.
     pub meters: usize,
+    /// Items and announcements that are kept. With 0 there is no keeper; with one there are four more operations.
+    pub kept: usize,
 }
 
 impl Capacity {
@@ -73,6 +86,7 @@ impl Capacity {
         replies: 16,
         results: 16,
         meters: 4_096,
+        kept: 1_000,
     };
 
     /// A node of a simulation.
@@ -89,6 +103,7 @@ impl Capacity {
         replies: 2,
         results: 1,
         meters: 32,
+        kept: 0,
     };
 
     /// A node of a microcontroller.
@@ -105,6 +120,7 @@ impl Capacity {
         replies: 2,
         results: 1,
         meters: 32,
+        kept: 0,
     };
 
     /// Whether every table is as large as it has to be, and no larger than its entries can be numbered.
@@ -124,6 +140,7 @@ impl Capacity {
             ("capacity.replies", self.replies, 1, MAX_ENTRIES),
             ("capacity.results", self.results, 1, MAX_ENTRIES),
             ("capacity.meters", self.meters, 8, MAX_METERS),
+            ("capacity.kept", self.kept, 0, MAX_ENTRIES),
         ] {
             at_least(field, value as u64, least as u64)?;
             at_most(field, value as u64, most as u64)?;

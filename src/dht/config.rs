@@ -11,7 +11,8 @@ use arrayvec::ArrayVec;
 use crate::base::error::{ConfigError, at_least, at_most};
 use crate::base::rate::Rate;
 use crate::base::time::Duration;
-use crate::dht::capacity::{Capacity, MAX_LINKS};
+use crate::dht::capacity::{Capacity, MAX_LINKS, MAX_REPLICAS};
+use crate::dht::keep::KeeperConfig;
 use crate::krpc::compact::MAX_PEERS;
 use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
@@ -20,8 +21,6 @@ use crate::krpc::id::Id;
 pub const MAX_BOOTSTRAP_NODES: usize = 16;
 /// Nodes of one family in a reply (BEP 5), and of the list that a lookup ends with.
 pub const K: usize = 8;
-/// Most nodes that a put or an announce is stored on.
-pub const MAX_REPLICAS: u8 = 20;
 /// Most info-hashes in one sample (BEP 51): with the nodes of IPv4 beside them they still fit into one datagram.
 pub const MAX_SAMPLES: u8 = 50;
 /// Info-hashes in one sample that fit, with the nodes of a family, into what BEP 32 trims a reply to.
@@ -212,6 +211,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Items.
     pub items: ItemsConfig,
+    /// The keeper.
+    pub keeper: KeeperConfig,
 }
 
 impl Default for Config {
@@ -269,6 +270,7 @@ impl Default for Config {
                 samples: SAMPLES,
             },
             items: ItemsConfig::default(),
+            keeper: KeeperConfig::default(),
         }
     }
 }
@@ -388,6 +390,7 @@ impl Config {
         lasts("server.peer_lifetime", s.peer_lifetime, Duration::from_secs(1))?;
         lasts("server.sample_interval", s.sample_interval, Duration::from_secs(1))?;
         ends("server.sample_interval", s.sample_interval, Duration::from_secs(6 * 3600))?;
+        at_least("keeper.flows", self.keeper.flows.into(), 2)?;
         at_most("server.peers_per_reply", s.peers_per_reply.into(), MAX_PEERS as u64)?;
         at_most("server.samples", s.samples.into(), MAX_SAMPLES.into())
     }

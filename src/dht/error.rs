@@ -31,6 +31,14 @@ pub enum CallError {
     UnknownPort(LinkId),
     /// A bootstrap asks the nodes that it names, and cannot be narrowed to one.
     NotAtOneNode,
+    /// As much is kept as can be ([`Capacity::kept`](crate::dht::Capacity::kept)).
+    KeeperFull(usize),
+    /// Nothing that is kept has this handle, any more or ever.
+    NotKept,
+    /// The item that is supplied is not the one that is kept.
+    OtherItem,
+    /// The numbers of a schedule make no sense.
+    BadSchedule,
 }
 
 impl fmt::Display for CallError {
@@ -53,6 +61,17 @@ impl fmt::Display for CallError {
                 write!(f, "nobody has told the port of link {link} yet; name one, or set LinkConfig::port")
             }
             CallError::NotAtOneNode => f.write_str("a bootstrap asks the nodes that it names; name one of them alone"),
+            CallError::KeeperFull(most) => {
+                write!(f, "{most} items and announcements are kept, and no more can be: set Capacity::kept")
+            }
+            CallError::NotKept => f.write_str("nothing that is kept has this handle; it was ended, or never begun"),
+            CallError::OtherItem => {
+                f.write_str("the item is not the one that is kept; it takes the same target, or the same key and salt")
+            }
+            CallError::BadSchedule => f.write_str(
+                "the schedule makes no sense; it takes least from 1 to refill, refill up to 20, and a check every 15 \
+                 minutes to 30 days",
+            ),
             CallError::BadAddress(to) => write!(
                 f,
                 "no datagram can be sent to {to}; it takes a unicast address of the link's family and a port that is \

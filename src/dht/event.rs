@@ -82,6 +82,17 @@ pub struct OpId {
     pub generation: u32,
 }
 
+/// A handle of something that is kept. It goes stale when it is kept no more, and never finds anything else.
+///
+/// Exhaustive: plain data that users may keep.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct KeepId {
+    /// Place in the keeper's table.
+    pub index: u16,
+    /// How often that place had been used before.
+    pub generation: u32,
+}
+
 /// A write token (BEP 5) of another node. Who knows it can store there in our name, so it is not shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ReceivedToken<'b>(&'b [u8]);
@@ -234,6 +245,21 @@ pub enum Event<'b> {
         /// Why the old one went.
         why: IdLoss,
     },
+    /// Of something that is kept there are too few copies, and its item is to be supplied. Of all of them the one that
+    /// waits longest is said, once, and again every ten seconds until it is supplied, put off, or not kept any more.
+    Wanted {
+        /// Its handle.
+        keep: KeepId,
+        /// The caller's tag.
+        tag: u64,
+    },
+    /// The item that was supplied is older than one met on the network, and is not put.
+    Superseded {
+        /// Its handle.
+        keep: KeepId,
+        /// The caller's tag.
+        tag: u64,
+    },
 }
 
 /// Why a link takes a new id.
@@ -258,7 +284,9 @@ impl Event<'_> {
             | Event::Scrape { op, tag, .. }
             | Event::Response { op, tag, .. }
             | Event::Finished { op, tag, .. } => Some((op, tag)),
-            Event::ExternalAddr { .. } | Event::IdChanged { .. } => None,
+            Event::ExternalAddr { .. } | Event::IdChanged { .. } | Event::Wanted { .. } | Event::Superseded { .. } => {
+                None
+            }
         }
     }
 }

@@ -159,6 +159,12 @@ pub struct Stats {
     pub verifications: u64,
     /// Operations started, upkeep included.
     pub operations: u64,
+    /// Looks of the keeper for copies that ended.
+    pub keep_looks: u64,
+    /// Puts and announces of the keeper that ended.
+    pub keep_puts: u64,
+    /// Nodes that confirmed them.
+    pub keep_stores: u64,
     /// What was dropped, by reason.
     pub dropped: Dropped,
 }
@@ -182,6 +188,9 @@ impl Stats {
             rpc_timeouts,
             verifications,
             operations,
+            keep_looks,
+            keep_puts,
+            keep_stores,
             dropped,
         } = *self;
         let own = [
@@ -200,6 +209,9 @@ impl Stats {
             ("rpc_timeouts", rpc_timeouts),
             ("verifications", verifications),
             ("operations", operations),
+            ("keep_looks", keep_looks),
+            ("keep_puts", keep_puts),
+            ("keep_stores", keep_stores),
         ];
         own.into_iter().chain(dropped.iter())
     }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::base::time::Instant;
-use crate::dht::event::Event;
+use crate::dht::event::{Event, KeepId};
 use crate::dht::outcome::Outcome;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -15,7 +15,7 @@ use crate::krpc::id::Id;
 pub struct News {
     /// When.
     pub at: Instant,
-    /// The tag of the operation; 0 where it belongs to none.
+    /// The tag of the operation, or of what is kept; 0 where it belongs to none.
     pub tag: u64,
     /// What.
     pub what: Told,
@@ -44,6 +44,10 @@ pub enum Told {
     ExternalAddr(Endpoint),
     /// A new id.
     IdChanged(Id),
+    /// An item that is kept is wanted.
+    Wanted(KeepId),
+    /// An item that was supplied is older than what there is.
+    Superseded(KeepId),
     /// Something else.
     Other,
 }
@@ -59,8 +63,14 @@ impl News {
             Event::Finished { outcome, .. } => Told::Finished(outcome),
             Event::ExternalAddr { addr, .. } => Told::ExternalAddr(addr),
             Event::IdChanged { id, .. } => Told::IdChanged(id),
+            Event::Wanted { keep, .. } => Told::Wanted(keep),
+            Event::Superseded { keep, .. } => Told::Superseded(keep),
             _ => Told::Other,
         };
-        News { at, tag: event.operation().map_or(0, |(_, tag)| tag), what }
+        let tag = match *event {
+            Event::Wanted { tag, .. } | Event::Superseded { tag, .. } => tag,
+            _ => event.operation().map_or(0, |(_, tag)| tag),
+        };
+        News { at, tag, what }
     }
 }

@@ -7,6 +7,7 @@ mod flood;
 mod guarded;
 mod hostile;
 mod imports;
+mod keeper;
 mod lab;
 mod operations;
 mod own_address;

@@ -41,9 +41,12 @@ const FLOORS: &[(Floor, &str)] = &[
     (Outside, "adapters serde sim"),
     (Composite, "dht::node"),
     (Leaf, "dht::table dht::lookup dht::transactions dht::tokens dht::peers dht::items dht::limiter dht::outage"),
-    (Leaf, "dht::votes dht::former_ids dht::size negentropy::tree negentropy::reconciler negentropy::rateless"),
+    (
+        Leaf,
+        "dht::votes dht::former_ids dht::size dht::keeper negentropy::tree negentropy::reconciler negentropy::rateless",
+    ),
     (Vocabulary, "dht::capacity dht::config dht::event dht::command dht::error dht::stats dht::trace dht::contact"),
-    (Vocabulary, "dht::outcome dht::transport dht::holders"),
+    (Vocabulary, "dht::outcome dht::transport dht::holders dht::keep"),
     (Vocabulary, "negentropy::config negentropy::error negentropy::set negentropy::sorted negentropy::sealed"),
     (
         Vocabulary,

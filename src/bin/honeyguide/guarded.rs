@@ -120,6 +120,10 @@ fn call_text(call: &Call<'_>) -> String {
         }
         Call::Cancel { tag } => format!("the cancellation of tag {tag}"),
         Call::Import { contact, .. } => format!("the contact {} from an earlier run", contact.endpoint),
+        Call::Keep { tag, .. } => format!("the order to keep tag {tag}"),
+        Call::Supply { item, .. } => format!("an item of {} to keep", count(item.value.len(), "byte")),
+        Call::Later { .. } => "the word that an item comes later".into(),
+        Call::Unkeep { .. } | Call::UnkeepKey { .. } => "the order to keep something no more".into(),
         _ => "no call".into(),
     }
 }

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use honeyguide::adapters::Replayed;
 use honeyguide::dht::journal::{Call, OutputHash, Record};
-use honeyguide::dht::{Buffer, DirectQuery, LinkId, SavedContact, Scope};
-use honeyguide::krpc::{Decoded, Item, decode};
+use honeyguide::dht::{Buffer, DirectQuery, Kept, LinkId, SavedContact, Scope};
+use honeyguide::krpc::{Decoded, Item, Mutable, decode};
 use honeyguide::{Command, Config, Endpoint, Input, Instant, Node, Output};
 use serde_json::json;
 
@@ -38,6 +38,16 @@ const TOLD: &str = "an id of BEP 42 tells 20 bits of an IPv4 address and 36 of a
 
 /// A value that nobody stores; a part of it is a salt that nobody takes.
 static TOO_LONG: [u8; 1006] = [b'x'; 1006];
+
+/// A salt, or one that no node takes either.
+fn salted(salt: &[u8]) -> &[u8] {
+    if salt.len() > Item::MAX_SALT { &TOO_LONG[..=Item::MAX_SALT] } else { salt }
+}
+
+/// A value, or one that no node stores either.
+fn valued(value: &[u8]) -> &[u8] {
+    Item::immutable(value).map_or(&TOO_LONG[..], |item| item.value)
+}
 
 /// Write a journal without the node's secrets and with other addresses, in which the node does the same
 #[derive(clap::Args)]
@@ -282,7 +292,20 @@ impl Scrubbed {
                 .command(command, &mut nodes)
                 .zip(self.scope(scope))
                 .map(|(command, scope)| Call::Command { tag, scope, command }),
-            Call::Input(Input::Timeout) | Call::Cancel { tag: _ } | Call::Mark { hash: _ } | Call::End => Some(*call),
+            Call::Keep { tag, kept, schedule, before } => {
+                self.kept(kept).map(|kept| Call::Keep { tag, kept, schedule, before })
+            }
+            Call::Supply { keep, item: Item { value, mutable } } => {
+                let mutable = mutable.map(|mutable| Mutable { salt: salted(mutable.salt), ..mutable });
+                Some(Call::Supply { keep, item: Item { value: valued(value), mutable } })
+            }
+            Call::Input(Input::Timeout)
+            | Call::Cancel { tag: _ }
+            | Call::Later { keep: _, by: _ }
+            | Call::Unkeep { keep: _ }
+            | Call::UnkeepKey { key: _ }
+            | Call::Mark { hash: _ }
+            | Call::End => Some(*call),
             Call::Input(_) => None,
         };
         let Some(other) = other else {
@@ -295,6 +318,18 @@ impl Scrubbed {
             Ok(Ok(()) | Err(_)) => {}
             Err(said) => self.panic = Some(said),
         }
+    }
+
+    /// What is kept, with another port. `None` for a kind that is not known here.
+    fn kept<'a>(&self, kept: Kept<'a>) -> Option<Kept<'a>> {
+        Some(match kept {
+            Kept::Immutable { target: _ } => kept,
+            Kept::Mutable { key, salt } => Kept::Mutable { key, salt: salted(salt) },
+            Kept::Announced { info_hash, port, kind } => {
+                Kept::Announced { info_hash, port: port.map(|port| self.addresses.port(port)), kind }
+            }
+            _ => return None,
+        })
     }
 
     /// `None` for a kind that is not known here, and may name somebody.
@@ -310,8 +345,6 @@ impl Scrubbed {
     /// The same command with other addresses, and without what a node refuses for its form, its length or its sign.
     /// `None` for a kind that is not known here: it may have anything in it.
     fn command<'a>(&self, command: Command<'a>, nodes: &'a mut Vec<Endpoint>) -> Option<Command<'a>> {
-        let salted = |salt: &'a [u8]| if salt.len() > Item::MAX_SALT { &TOO_LONG[..=Item::MAX_SALT] } else { salt };
-        let valued = |value: &'a [u8]| Item::immutable(value).map_or(&TOO_LONG[..], |item| item.value);
         Some(match command {
             Command::Bootstrap { nodes: real } => {
                 nodes.extend(real.iter().map(|real| self.addresses.endpoint(*real)));

@@ -3,6 +3,7 @@
 mod alarm;
 mod asides;
 mod facts;
+mod fill;
 mod further;
 mod window;
 
@@ -90,6 +91,8 @@ pub struct Lookup {
     guarded: bool,
     /// It asks more unverified nodes at once than others do.
     eager: bool,
+    /// It stores until there are so many copies, those included that were there; 0: on all that it has place for.
+    fills: u8,
     /// Some candidate holds a version.
     versions: bool,
     conflict: Conflict,
@@ -137,6 +140,7 @@ impl Lookup {
             stores: false,
             guarded: false,
             eager: false,
+            fills: 0,
             versions: false,
             conflict: Conflict::None,
             reported: false,
@@ -235,7 +239,7 @@ impl Lookup {
             LookupPhase::ConvergeWidely | LookupPhase::Store => usize::from(rules.config.replicas),
         };
         let view = self.survey(w, rules, width, unverified_allowed);
-        if let Some(place) = view.storable {
+        if let Some(place) = view.storable.filter(|_| !self.is_filled(w, rules)) {
             let candidate = &mut w.candidates[place];
             candidate.state = CandidateState::Storing;
             return Next::Store { id: self.id_of(candidate.distance), endpoint: candidate.endpoint };
@@ -357,7 +361,7 @@ impl Lookup {
             (CandidateState::Fresh, _) if c.class == Class::Bad => Standing::Spare,
             (CandidateState::Fresh, _) => Standing::ToAsk,
             (CandidateState::Asked | CandidateState::Storing, _) => Standing::Awaited,
-            (CandidateState::Answered, LookupPhase::Store) if c.token != NO_TOKEN => Standing::ToStore,
+            (CandidateState::Answered, LookupPhase::Store) if self.is_to_be_stored_on(c) => Standing::ToStore,
             (CandidateState::Answered | CandidateState::Stored | CandidateState::Refused, _) => Standing::Closed,
         }
     }

@@ -5,9 +5,10 @@ use crate::base::deadlines::DeadlinesMemory;
 use crate::base::list::List;
 use crate::base::order::{MAX_ORDERED, Order, Ordered};
 use crate::base::slab::MAX_ENTRIES;
-use crate::dht::capacity::{Capacity, MAX_CANDIDATES, MAX_METERS, MAX_OPERATIONS, UPKEEP};
+use crate::dht::capacity::{Capacity, MAX_CANDIDATES, MAX_METERS, MAX_OPERATIONS, UPKEEP, keeping};
 use crate::dht::config::Config;
 use crate::dht::items::ItemsMemory;
+use crate::dht::keeper::KeeperMemory;
 use crate::dht::node::link::LinkMemory;
 use crate::dht::node::storage::Storage;
 use crate::dht::peers::PeersMemory;
@@ -21,7 +22,8 @@ impl Storage<'static> {
     pub fn allocate(config: &Config) -> Self {
         let c = &config.capacity;
         // More than can be numbered is refused when the node is made, so it is not asked of the allocator.
-        let parts = c.operations.min(MAX_OPERATIONS + 1) * config.links().len();
+        let payloads = c.operations.min(MAX_OPERATIONS + 1) + keeping(c.kept);
+        let parts = payloads * config.links().len();
         let all_parts = parts + UPKEEP;
         let [items, peers] = [c.items, c.peers].map(|entries| at_most(entries, MAX_ORDERED));
         Storage {
@@ -29,7 +31,7 @@ impl Storage<'static> {
             operations: list(all_parts),
             candidates: List::with_capacity(c.candidates.min(MAX_CANDIDATES + 1) * all_parts),
             tokens: List::with_capacity(parts * usize::from(config.lookup.replicas)),
-            payloads: list(c.operations),
+            payloads: list(payloads),
             wakes: deadlines(all_parts),
             transactions: TransactionsMemory { entries: list(c.transactions), ages: list(c.transactions) },
             soft_timeouts: deadlines(c.transactions),
@@ -51,6 +53,7 @@ impl Storage<'static> {
             replies: list(c.replies),
             results: list(c.results),
             meters: List::zeroed(at_most(c.meters, MAX_METERS)),
+            keeper: KeeperMemory { entries: list(c.kept), looks: deadlines(c.kept), wants: deadlines(c.kept) },
         }
     }
 }

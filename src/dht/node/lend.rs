@@ -10,10 +10,11 @@ use crate::base::list::List;
 use crate::base::lru::LruLink;
 use crate::base::order::{Order, Ordered};
 use crate::base::slab::SlabEntry;
-use crate::dht::capacity::{Capacity, MAX_LINKS, UPKEEP};
+use crate::dht::capacity::{Capacity, MAX_LINKS, UPKEEP, keeping};
 use crate::dht::config::K;
 use crate::dht::contact::Contact;
 use crate::dht::items::{ItemEntry, ItemsMemory};
+use crate::dht::keeper::{KeeperMemory, KeptEntry};
 use crate::dht::limiter::Meter;
 use crate::dht::lookup::{Candidate, TokenCell};
 use crate::dht::node::client::{OperationState, Payload, WaitingResult};
@@ -68,7 +69,7 @@ macro_rules! storage {
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.contacts },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.newcomers },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.remembered },
-            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.operations },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.payloads() },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.all_operations() },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.all_candidates() },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.tokens() },
@@ -82,6 +83,7 @@ macro_rules! storage {
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.replies },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.results },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.meters },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.kept },
         >
     };
     ($($name:ident: $count:expr),* $(,)?) => {
@@ -107,6 +109,7 @@ pub struct Sizes {
     pub replies: usize,
     pub results: usize,
     pub meters: usize,
+    pub kept: usize,
 }
 
 impl Sizes {
@@ -128,13 +131,20 @@ impl Sizes {
             replies: c.replies,
             results: c.results,
             meters: c.meters,
+            kept: c.kept,
         }
     };
 
-    /// Parts of the operations of the user, one on each link, and those of the node's own upkeep.
+    /// Payloads of the operations of the user and of the keeper.
+    #[must_use]
+    pub const fn payloads(self) -> usize {
+        self.operations + keeping(self.kept)
+    }
+
+    /// Parts of those operations, one on each link, and those of the node's own upkeep.
     #[must_use]
     pub const fn all_operations(self) -> usize {
-        self.operations * self.links + UPKEEP
+        self.payloads() * self.links + UPKEEP
     }
 
     /// Candidates of all operations.
@@ -143,10 +153,10 @@ impl Sizes {
         self.candidates * self.all_operations()
     }
 
-    /// Tokens of all operations of the user.
+    /// Tokens of all operations that carry something.
     #[must_use]
     pub const fn tokens(self) -> usize {
-        self.replicas * self.operations * self.links
+        self.replicas * self.payloads() * self.links
     }
 
     /// Memory for the order of the peers.
@@ -174,7 +184,7 @@ pub struct StorageBuf<
     const CONTACTS: usize,
     const NEWCOMERS: usize,
     const REMEMBERED: usize,
-    const OPERATIONS: usize,
+    const PAYLOADS: usize,
     const ALL_OPERATIONS: usize,
     const CANDIDATES: usize,
     const TOKENS: usize,
@@ -188,12 +198,13 @@ pub struct StorageBuf<
     const REPLIES: usize,
     const RESULTS: usize,
     const METERS: usize,
+    const KEPT: usize,
 > {
     links: [LinkBuf<CONTACTS, NEWCOMERS, REMEMBERED>; LINKS],
     operations: Vec<SlabEntry<OperationState>, ALL_OPERATIONS>,
     candidates: Vec<Candidate, CANDIDATES>,
     tokens: Vec<TokenCell, TOKENS>,
-    payloads: Vec<Payload, OPERATIONS>,
+    payloads: Vec<Payload, PAYLOADS>,
     wakes: DeadlinesBuf<ALL_OPERATIONS>,
     transactions: Vec<TransactionEntry, TRANSACTIONS>,
     transaction_ages: Vec<LruLink, TRANSACTIONS>,
@@ -211,6 +222,9 @@ pub struct StorageBuf<
     replies: Vec<Reply, REPLIES>,
     results: Vec<WaitingResult, RESULTS>,
     meters: Vec<Meter, METERS>,
+    kept: Vec<SlabEntry<KeptEntry>, KEPT>,
+    looks: DeadlinesBuf<KEPT>,
+    wants: DeadlinesBuf<KEPT>,
 }
 
 impl<
@@ -218,7 +232,7 @@ impl<
     const CONTACTS: usize,
     const NEWCOMERS: usize,
     const REMEMBERED: usize,
-    const OPERATIONS: usize,
+    const PAYLOADS: usize,
     const ALL_OPERATIONS: usize,
     const CANDIDATES: usize,
     const TOKENS: usize,
@@ -232,13 +246,14 @@ impl<
     const REPLIES: usize,
     const RESULTS: usize,
     const METERS: usize,
+    const KEPT: usize,
 >
     StorageBuf<
         LINKS,
         CONTACTS,
         NEWCOMERS,
         REMEMBERED,
-        OPERATIONS,
+        PAYLOADS,
         ALL_OPERATIONS,
         CANDIDATES,
         TOKENS,
@@ -252,6 +267,7 @@ impl<
         REPLIES,
         RESULTS,
         METERS,
+        KEPT,
     >
 {
     /// Fresh memory. It holds nothing but lengths of zero, so a static of it takes no flash.
@@ -282,6 +298,9 @@ impl<
             replies: Vec::new(),
             results: Vec::new(),
             meters: Vec::new(),
+            kept: Vec::new(),
+            looks: DeadlinesBuf::new(),
+            wants: DeadlinesBuf::new(),
         }
     }
 
@@ -317,6 +336,11 @@ impl<
             replies: List::Lent(&mut self.replies),
             results: List::Lent(&mut self.results),
             meters: List::Lent(&mut self.meters),
+            keeper: KeeperMemory {
+                entries: List::Lent(&mut self.kept),
+                looks: self.looks.lend(),
+                wants: self.wants.lend(),
+            },
         }
     }
 }
@@ -326,7 +350,7 @@ impl<
     const CONTACTS: usize,
     const NEWCOMERS: usize,
     const REMEMBERED: usize,
-    const OPERATIONS: usize,
+    const PAYLOADS: usize,
     const ALL_OPERATIONS: usize,
     const CANDIDATES: usize,
     const TOKENS: usize,
@@ -340,13 +364,14 @@ impl<
     const REPLIES: usize,
     const RESULTS: usize,
     const METERS: usize,
+    const KEPT: usize,
 > fmt::Debug
     for StorageBuf<
         LINKS,
         CONTACTS,
         NEWCOMERS,
         REMEMBERED,
-        OPERATIONS,
+        PAYLOADS,
         ALL_OPERATIONS,
         CANDIDATES,
         TOKENS,
@@ -360,6 +385,7 @@ impl<
         REPLIES,
         RESULTS,
         METERS,
+        KEPT,
     >
 {
     /// How large it is; not what is in it.

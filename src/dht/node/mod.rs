@@ -48,12 +48,15 @@ use crate::base::planted::{Bug, planted};
 use crate::base::ring::Ring;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
+use crate::dht::capacity::keeping;
 use crate::dht::command::{Command, Scope};
 use crate::dht::config::Config;
 use crate::dht::contact::{ContactView, SavedContact};
 use crate::dht::error::CallError;
-use crate::dht::event::{Buffer, Input, LinkId, OpId, OpView, Output};
+use crate::dht::event::{Buffer, Input, KeepId, LinkId, OpId, OpView, Output};
 use crate::dht::items::Items;
+use crate::dht::keep::{KeepSchedule, KeepState, KeepView, Kept};
+use crate::dht::keeper::Keeper;
 use crate::dht::limiter::{Limiter, Verdict};
 use crate::dht::peers::PeerStore;
 use crate::dht::size::SizeEstimate;
@@ -63,6 +66,7 @@ use crate::dht::trace::TraceSink;
 use crate::dht::transactions::{Purpose, Transactions};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
+use crate::krpc::item::Item;
 use crate::krpc::message::{self, Decoded, ErrorMessage, Method, Response};
 
 use client::{Client, Operations, Outlet};
@@ -127,17 +131,20 @@ impl<'s> Node<'s> {
             replies,
             results,
             meters,
+            keeper,
         } = storage;
         let ((mut rng, mut secrets), now) = (streams(rng_seed), Instant::ZERO);
         let links = Links::new(&config, now, &mut rng, links);
         let mut key = || [rng.next_u64(), rng.next_u64()];
         let (tid_key, limiter_key) = (key(), key());
         let transactions = Transactions::new(transactions, tid_key, config.lookup.hard_timeout);
-        let operations = Operations::new(operations, candidates, tokens, payloads, config.links().len());
+        let keeper = Keeper::new(keeper);
+        let operations =
+            Operations::new(operations, candidates, tokens, payloads, config.links().len(), keeping(keeper.capacity()));
         Ok(Node {
             links,
             rpc: Rpc::new(transactions, Deadlines::new(soft_timeouts)),
-            client: Client::new(operations, Deadlines::new(wakes), Ring::new(results)),
+            client: Client::new(operations, Deadlines::new(wakes), Ring::new(results), keeper),
             server: Server::new(
                 Items::new(&config.server, config.network, items),
                 PeerStore::new(&config.server, config.network, peers),
@@ -215,6 +222,71 @@ impl<'s> Node<'s> {
             link.remember(now, &saved.id, saved.endpoint);
         }
         Ok(())
+    }
+
+    /// Begins to keep an item or an announcement: see `spec/keeper.md`. Of an item the node will say when it is
+    /// [`Wanted`](crate::Event::Wanted); it keeps no value.
+    ///
+    /// # Errors
+    /// [`CallError`] says why it is not kept.
+    pub fn keep(
+        &mut self,
+        now: Instant,
+        tag: u64,
+        kept: Kept<'_>,
+        schedule: KeepSchedule,
+    ) -> Result<KeepId, CallError> {
+        self.keep_on(now, tag, kept, schedule, &KeepState::default())
+    }
+
+    /// The same, going on from where an earlier run was.
+    ///
+    /// # Errors
+    /// [`CallError`] says why it is not kept.
+    pub fn keep_on(
+        &mut self,
+        now: Instant,
+        tag: u64,
+        kept: Kept<'_>,
+        schedule: KeepSchedule,
+        before: &KeepState,
+    ) -> Result<KeepId, CallError> {
+        let now = self.cx.advance(now);
+        self.client.keep(now, tag, &kept, &schedule, before)
+    }
+
+    /// The item of something that is kept, as it is wanted, or since there is a newer version. It is put at once,
+    /// unless a newer one was met: then the node says [`Superseded`](crate::Event::Superseded).
+    ///
+    /// # Errors
+    /// [`CallError`] says why it is not put; a wanted item stays wanted then.
+    pub fn supply(&mut self, now: Instant, keep: KeepId, item: Item<'_>) -> Result<(), CallError> {
+        self.cx.advance(now);
+        self.client.supply(&mut self.cx, &self.links, keep, &item)
+    }
+
+    /// The item that is wanted cannot be supplied now: it will be wanted again so much later.
+    ///
+    /// # Errors
+    /// [`CallError::NotKept`].
+    pub fn later(&mut self, now: Instant, keep: KeepId, by: Duration) -> Result<(), CallError> {
+        let now = self.cx.advance(now);
+        self.client.put_off(now, keep, by)
+    }
+
+    /// Keeps something no more.
+    ///
+    /// # Errors
+    /// [`CallError::NotKept`].
+    pub fn unkeep(&mut self, now: Instant, keep: KeepId) -> Result<(), CallError> {
+        self.cx.advance(now);
+        self.client.unkeep(keep)
+    }
+
+    /// Keeps nothing of a publisher any more; how many items those were. Looks at all that is kept.
+    pub fn unkeep_key(&mut self, now: Instant, key: &[u8; 32]) -> usize {
+        self.cx.advance(now);
+        self.client.unkeep_key(key)
     }
 
     fn on_datagram(&mut self, link: LinkId, from: Endpoint, payload: &[u8]) {
@@ -315,6 +387,7 @@ impl<'s> Node<'s> {
         self.client.on_timeout(now);
         self.links.iter_mut().for_each(|(_, link)| link.on_timeout(now));
         self.client.keep_up(&mut self.cx, &mut self.links);
+        self.client.look(&self.cx, &self.links);
         self.server.expire(&mut self.cx);
     }
 
@@ -347,7 +420,8 @@ impl<'s> Node<'s> {
         if let Some(plan) = self.next_check(buf) {
             return plan;
         }
-        self.links.next_news().map_or(Plan::Rest, |event| Plan::Note(Note::Plain(event)))
+        let news = self.client.next_keep_news(&mut self.cx);
+        news.or_else(|| self.links.next_news().map(Note::Plain)).map_or(Plan::Rest, Plan::Note)
     }
 
     /// The next check of a table.
@@ -396,6 +470,7 @@ impl<'s> Node<'s> {
         earliest.consider(Timer::Tokens, Some(self.server.tokens_at()));
         earliest.consider(Timer::Peers, self.server.peers_at());
         earliest.consider(Timer::Items, self.server.items_at());
+        earliest.consider(Timer::Keep, self.client.keep_at(&self.cx));
         earliest.get()
     }
 
@@ -462,6 +537,17 @@ impl<'s> Node<'s> {
     #[must_use]
     pub fn peers_held(&self) -> usize {
         self.server.peers_held()
+    }
+
+    /// How it goes with something that is kept.
+    #[must_use]
+    pub fn kept(&self, keep: KeepId) -> Option<KeepView<'_>> {
+        self.client.kept(self.cx.now(), keep)
+    }
+
+    /// How it goes with all that is kept: what a later run goes on from with [`keep_on`](Node::keep_on).
+    pub fn all_kept(&self) -> impl Iterator<Item = KeepView<'_>> {
+        self.client.all_kept(self.cx.now())
     }
 
     /// A running operation.

@@ -13,7 +13,7 @@ use core::hash::Hasher;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::base::time::{Duration, Instant};
-use crate::dht::event::{Event, OpId, Output};
+use crate::dht::event::{Event, KeepId, OpId, Output};
 use crate::dht::outcome::{LinkOutcome, Outcome, Refusals, Stored};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -107,10 +107,17 @@ impl OutputHash {
                 self.bytes(&[b'i', link.0]);
                 self.bytes(id.as_bytes());
             }
+            Event::Wanted { keep, tag } => self.keep(b'w', keep, tag),
+            Event::Superseded { keep, tag } => self.keep(b'o', keep, tag),
         }
     }
 
     fn operation(&mut self, kind: u8, OpId { index, generation }: OpId, tag: u64) {
+        self.bytes(&[kind]);
+        self.numbers([index.into(), generation.into(), tag]);
+    }
+
+    fn keep(&mut self, kind: u8, KeepId { index, generation }: KeepId, tag: u64) {
         self.bytes(&[kind]);
         self.numbers([index.into(), generation.into(), tag]);
     }

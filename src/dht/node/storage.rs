@@ -13,10 +13,11 @@ use crate::base::deadlines::DeadlinesMemory;
 use crate::base::error::{ConfigError, at_least};
 use crate::base::list::List;
 use crate::base::slab::SlabEntry;
-use crate::dht::capacity::{Capacity, MAX_LINKS};
+use crate::dht::capacity::{Capacity, MAX_LINKS, keeping};
 use crate::dht::config::Config;
 use crate::dht::contact::Contact;
 use crate::dht::items::ItemsMemory;
+use crate::dht::keeper::{KeeperMemory, KeptEntry};
 use crate::dht::limiter::Meter;
 use crate::dht::lookup::{Candidate, TokenCell};
 use crate::dht::node::client::{OperationState, Payload, WaitingResult};
@@ -55,6 +56,7 @@ pub struct Storage<'s> {
     pub(super) replies: List<'s, Reply>,
     pub(super) results: List<'s, WaitingResult>,
     pub(super) meters: List<'s, Meter>,
+    pub(super) keeper: KeeperMemory<'s>,
 }
 
 impl fmt::Debug for Storage<'_> {
@@ -122,6 +124,11 @@ impl Storage<'_> {
             Part::of("replies", &self.replies),
             Part::of("results", &self.results),
             Part::of("meters", &self.meters),
+            Part::of::<SlabEntry<KeptEntry>>("kept", &self.keeper.entries),
+            Part::of("kept: looks", &self.keeper.looks.heap),
+            Part::of("kept: looks by key", &self.keeper.looks.places),
+            Part::of("kept: wants", &self.keeper.wants.heap),
+            Part::of("kept: wants by key", &self.keeper.wants.places),
         ]
         .into_iter()
     }
@@ -138,7 +145,7 @@ impl Storage<'_> {
         let (capacity, replicas) = (self.capacity(), config.lookup.replicas.into());
         capacity.check().map_err(|error| error.outside("capacity."))?;
         // A put stores where it has a token: with fewer it would reach fewer nodes than was asked for, and not say so.
-        let tokens = self.tokens.capacity() / (capacity.operations * config.links().len().max(1));
+        let tokens = self.tokens.capacity() / (self.payloads.capacity() * config.links().len().max(1));
         for (field, value) in [("candidates", capacity.candidates), ("replicas", tokens)] {
             at_least(field, value as u64, replicas).map_err(|error| {
                 error.against("lookup.replicas").mended_by("storage! takes the number by this name")
@@ -151,11 +158,12 @@ impl Storage<'_> {
     fn capacity(&self) -> Capacity {
         let of_link = |capacity: fn(&LinkMemory<'_>) -> usize| self.links.first().map_or(0, capacity);
         let operations = self.operations.capacity().max(1);
+        let kept = self.keeper.entries.capacity();
         Capacity {
             contacts: of_link(|link| link.table.contacts.capacity()),
             newcomers: of_link(|link| link.table.newcomers.capacity()),
             remembered: of_link(|link| link.table.remembered.capacity()),
-            operations: self.payloads.capacity(),
+            operations: self.payloads.capacity().saturating_sub(keeping(kept)),
             candidates: self.candidates.capacity() / operations,
             transactions: self.transactions.entries.capacity(),
             peers: self.peers.entries.capacity(),
@@ -164,6 +172,7 @@ impl Storage<'_> {
             replies: self.replies.capacity(),
             results: self.results.capacity(),
             meters: self.meters.capacity(),
+            kept,
         }
     }
 }

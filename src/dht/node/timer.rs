@@ -24,6 +24,8 @@ pub enum Timer {
     Peers,
     /// An item that we hold for others expires.
     Items,
+    /// Something that is kept is to be looked at, or its item is wanted.
+    Keep,
 }
 
 impl fmt::Display for Timer {
@@ -37,6 +39,7 @@ impl fmt::Display for Timer {
             Timer::Tokens => "tokens",
             Timer::Peers => "peers",
             Timer::Items => "items",
+            Timer::Keep => "keep",
         })
     }
 }

@@ -153,6 +153,7 @@ pub(super) const ROWS: &[RowSpec] = &[
         figures: &[
             figure("there", "there", Statistic::Mean, Threshold::least(0.999_9)),
             figure("nodes_h", "cost", Statistic::Mean, Threshold::most(0.3)),
+            figure("looks_day", "looks", Statistic::Mean, None),
         ],
     },
     RowSpec {

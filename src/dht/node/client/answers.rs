@@ -97,6 +97,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
             return;
         }
         payload.on_copy();
+        operation.on_copy(payload.best());
         end_with(operation, payload, Freshness::Copies(copies));
         if payload.copies() == 1 {
             self.deliver(active, ResultKind::Value { seq: 0, signature: [0; 64] }, value);
@@ -111,6 +112,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
         }
         if payload.copies() > 0 && payload.is_best(&version, value) {
             payload.on_copy();
+            operation.on_copy(payload.best());
             return end_with(operation, payload, freshness);
         }
         if !payload.is_beaten_by(version.seq, value, newer_than) {
@@ -121,6 +123,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
             return operation.on_invalid();
         }
         payload.set_best(&version, value);
+        operation.on_copy(payload.best());
         end_with(operation, payload, freshness);
         self.deliver(active, ResultKind::Value { seq: version.seq, signature: *version.signature }, value);
     }
@@ -200,6 +203,9 @@ impl Delivery<'_, '_, '_, '_, '_> {
     }
 
     fn deliver(&mut self, active: &mut Active<'_>, found: ResultKind, bytes: &[u8]) {
+        if active.operation().keep().is_some() {
+            return;
+        }
         self.found = self.results.found(self.answer.head(), found, bytes);
         self.count(active, self.found);
     }

@@ -8,6 +8,9 @@ mod answers;
 mod bootstrap_nodes;
 mod budget;
 mod goal;
+#[cfg(any(test, debug_assertions))]
+mod invariants;
+mod keeping;
 mod named_nodes;
 mod operation;
 mod operations;
@@ -34,6 +37,7 @@ use crate::dht::command::{Command, Scope};
 use crate::dht::config::K;
 use crate::dht::error::CallError;
 use crate::dht::event::{Buffer, Event, OpId, OpView};
+use crate::dht::keeper::Keeper;
 use crate::dht::limiter::Limiter;
 use crate::dht::node::context::Context;
 use crate::dht::node::link::{Links, QueryFailure};
@@ -42,16 +46,12 @@ use crate::dht::node::rpc::{Addressee, Rpc, encode_query};
 use crate::dht::outcome::{Outcome, Reason};
 use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Stage};
-#[cfg(any(test, debug_assertions))]
-use crate::krpc::endpoint::Endpoint;
 use crate::krpc::endpoint::{Family, Network};
-#[cfg(any(test, debug_assertions))]
-use crate::krpc::id::Id;
 use crate::krpc::message::{Method, Response, Want};
 
 use answers::Arrival;
 use bootstrap_nodes::BootstrapNodes;
-use budget::UnverifiedBudget;
+use budget::{FlowBudget, UnverifiedBudget};
 use goal::{CheckedCommand, Goal};
 use operation::Todo;
 use queues::Queue;
@@ -72,6 +72,8 @@ pub(super) struct Client<'s> {
     results: Results<'s>,
     bootstrap_nodes: BootstrapNodes,
     budget: UnverifiedBudget,
+    keeper: Keeper<'s>,
+    flows: FlowBudget,
 }
 
 /// The parts of the node by which queries leave.
@@ -83,13 +85,20 @@ pub(super) struct Outlet<'a, 's> {
 }
 
 impl<'s> Client<'s> {
-    pub(super) fn new(operations: Operations<'s>, wakes: Deadlines<'s>, results: Ring<'s, WaitingResult>) -> Self {
+    pub(super) fn new(
+        operations: Operations<'s>,
+        wakes: Deadlines<'s>,
+        results: Ring<'s, WaitingResult>,
+        keeper: Keeper<'s>,
+    ) -> Self {
         Client {
             operations,
             wakes,
             results: Results::new(results),
             bootstrap_nodes: BootstrapNodes::new(),
             budget: UnverifiedBudget::default(),
+            keeper,
+            flows: FlowBudget::default(),
         }
     }
 
@@ -172,9 +181,9 @@ impl<'s> Client<'s> {
         first: Option<SlabKey>,
     ) -> Option<SlabKey> {
         let insert = |operations: &mut Operations<'_>| match (part.is_for_user(), first) {
-            (false, _) => operations.insert_upkeep(part),
-            (true, None) => operations.insert_first(part),
-            (true, Some(first)) => operations.insert_part(first, part),
+            (false, _) if part.keep().is_none() => operations.insert_upkeep(part),
+            (_, None) => operations.insert_first(part),
+            (_, Some(first)) => operations.insert_part(first, part),
         };
         let key = match insert(&mut self.operations) {
             Some(key) => key,
@@ -216,7 +225,7 @@ impl<'s> Client<'s> {
     /// Gives up a put or an announce that was reported already, so that a user's operation finds a place.
     fn end_background(&mut self) {
         let mut operations = self.operations.iter();
-        if let Some((key, _)) = operations.find(|(_, o)| !o.is_for_user() && o.goal().stores()) {
+        if let Some((key, _)) = operations.find(|(_, o)| !o.is_for_user() && o.keep().is_none() && o.goal().stores()) {
             drop(operations);
             self.remove(key);
         }
@@ -450,6 +459,13 @@ impl<'s> Client<'s> {
         let of_upkeep = !active.operation().is_for_user();
         let by_itself = active.operation().is_of_upkeep();
         let later = if by_itself { rpc.may_start_at(cx) } else { None };
+        let opens_flow = active.operation().keep().is_some() && stage != Stage::Store;
+        if let Some(at) = self.flows.held_until(now, cx.config().keeper.flows).filter(|_| opens_flow) {
+            active.on_not_sent(stage, &addressee.to, addressee.id);
+            active.operation().on_held(now);
+            self.wait(key, Some(at), None);
+            return None;
+        }
         // While others wait with their first query, whoever asks somebody leaves the rest to them.
         let leaves_it = some_new && stage == Stage::Converge && active.operation().asking() > 1;
         let has_one = match of_upkeep {
@@ -462,6 +478,9 @@ impl<'s> Client<'s> {
         if tid.is_some() {
             if by_itself {
                 rpc.on_started(now);
+            }
+            if opens_flow {
+                self.flows.take(now, cx.config().keeper.flows);
             }
             self.operations.on_query_sent(key, now, stage, &mut self.wakes);
             return tid;
@@ -497,6 +516,7 @@ impl<'s> Client<'s> {
             return Some(Plan::Note(note));
         }
         let plan = self.report(out.cx, first, Reason::Exhausted);
+        self.on_kept(out.cx, first);
         self.remove(first);
         plan
     }
@@ -537,41 +557,5 @@ impl<'s> Client<'s> {
             link.on_bootstrap_ended();
         }
         link.plan_bootstrap(cx.now(), !self.bootstrap_nodes.is_empty());
-    }
-
-    // ---- invariants ----
-
-    /// After a drain every operation has an open query or a deadline, and nothing is left to do.
-    #[cfg(any(test, debug_assertions))]
-    pub(super) fn check_invariants(&self, rpc: &Rpc<'_>) {
-        self.wakes.check_invariants();
-        assert!(self.results.is_empty(), "a drain takes every result");
-        assert_eq!(self.operations.first(Queue::Ready), None, "a drain leaves nothing to do");
-        let waits_for_answers =
-            [Queue::Blocked, Queue::New, Queue::Narrow].iter().any(|&queue| self.operations.first(queue).is_some());
-        assert!(!waits_for_answers || !rpc.is_idle(), "an open query will end the wait of those that wait for one");
-        assert_eq!(self.operations.first(Queue::Held).is_some(), self.budget.next().is_some());
-        self.operations.check_invariants();
-        for (key, operation) in self.operations.iter().filter(|(_, operation)| operation.ended().is_none()) {
-            let wakes = self.wakes.at(key.index).is_some();
-            assert!(wakes || operation.places().wait(), "every operation wakes up");
-            self.check_lookup(rpc, key, operation);
-        }
-        for index in 0..self.operations.capacity() as u16 {
-            let runs = self.operations.key_at(index).and_then(|key| self.operations.get(key));
-            let runs = runs.is_some_and(|operation| operation.ended().is_none());
-            assert!(runs || self.wakes.at(index).is_none(), "only what runs wakes up");
-        }
-    }
-
-    #[cfg(any(test, debug_assertions))]
-    fn check_lookup(&self, rpc: &Rpc<'_>, key: SlabKey, operation: &OperationState) {
-        let open_for = |stage| rpc.open_for(Purpose::Operation { key, stage });
-        let is_to = |open: &Open, id: &Id, to: &Endpoint| open.id == Some(*id) && open.to == *to;
-        let asked = |id: &Id, to: &Endpoint| open_for(Stage::Converge).any(|open| is_to(open, id, to) && !open.late);
-        let storing = |id: &Id, to: &Endpoint| open_for(Stage::Store).any(|open| is_to(open, id, to));
-        let (candidates, tokens) = self.operations.window(key);
-        let unidentified = open_for(Stage::Bootstrap).count();
-        operation.check_invariants(candidates, tokens, asked, storing, unidentified);
     }
 }

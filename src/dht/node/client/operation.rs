@@ -1,6 +1,7 @@
 //! One part of an operation, from its command to its `Finished`: its state, and what is counted.
 
 pub(super) mod active;
+mod kept;
 
 use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
@@ -47,6 +48,10 @@ pub struct OperationState {
     summed_up: bool,
     /// Place of what it carries; operations of the node's own upkeep carry nothing.
     payload: u16,
+    /// It is the keeper's, of the handle that its tag is made of.
+    for_keeper: bool,
+    /// Copies that a look of the keeper found, and of which version.
+    copies: (u16, i64),
     /// The first part of its operation, and the part after this one.
     leader: SlabKey,
     next_part: Option<SlabKey>,
@@ -107,6 +112,8 @@ impl OperationState {
             reported: false,
             summed_up: false,
             payload: NO_PAYLOAD,
+            for_keeper: false,
+            copies: (0, -1),
             leader: SlabKey { index: 0, generation: 0 },
             next_part: None,
             places: QueuePlaces::default(),

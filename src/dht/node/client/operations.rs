@@ -42,6 +42,11 @@ pub struct Operations<'s> {
     for_users: usize,
     /// Lookups of the node's own upkeep.
     of_upkeep: usize,
+    /// Operations of the keeper, and how many it may have.
+    of_keeper: usize,
+    most_of_keeper: usize,
+    /// Payloads of users, those included that nobody waits for any more.
+    carried_for_users: usize,
     /// Who was let in last out of a line and has not asked yet: what is free now is meant for it.
     let_in: Option<SlabKey>,
 }
@@ -53,6 +58,7 @@ impl<'s> Operations<'s> {
         mut tokens: List<'s, TokenCell>,
         mut payloads: List<'s, Payload>,
         links: usize,
+        most_of_keeper: usize,
     ) -> Self {
         candidates.clear();
         tokens.clear();
@@ -67,13 +73,21 @@ impl<'s> Operations<'s> {
             links: links.max(1),
             for_users: 0,
             of_upkeep: 0,
+            of_keeper: 0,
+            most_of_keeper,
+            carried_for_users: 0,
             let_in: None,
         }
     }
 
     /// Operations that users may have at the same time.
     pub(super) fn most_for_users(&self) -> usize {
-        self.payloads.capacity()
+        self.payloads.capacity().saturating_sub(self.most_of_keeper)
+    }
+
+    /// Whether the keeper may have so many operations and one more.
+    pub(super) fn has_place_for_keeper(&self, left: usize) -> bool {
+        self.of_keeper + left < self.most_of_keeper
     }
 
     /// Places of parts.
@@ -100,15 +114,22 @@ impl<'s> Operations<'s> {
         Some(key)
     }
 
-    /// Claims a place for the first part of a user's operation, and an empty payload.
+    /// Claims a place for the first part of an operation of a user or of the keeper, and an empty payload.
     pub(super) fn insert_first(&mut self, mut operation: OperationState) -> Option<SlabKey> {
-        let payload = self.claim_payload()?;
+        let for_keeper = operation.keep().is_some();
+        let has_place = match for_keeper {
+            true => self.has_place_for_keeper(0),
+            false => self.carried_for_users < self.most_for_users(),
+        };
+        let payload = if has_place { self.claim_payload()? } else { return None };
         operation.set_payload(payload);
         let Some(key) = self.insert(operation) else {
             self.release_payload(payload);
             return None;
         };
-        self.for_users += 1;
+        self.for_users += usize::from(!for_keeper);
+        self.carried_for_users += usize::from(!for_keeper);
+        self.of_keeper += usize::from(for_keeper);
         Some(key)
     }
 
@@ -161,6 +182,8 @@ impl<'s> Operations<'s> {
         self.stop_waiting(first);
         self.release_payload(leader.payload());
         self.of_upkeep -= usize::from(leader.payload() == NO_PAYLOAD);
+        self.of_keeper -= usize::from(leader.keep().is_some());
+        self.carried_for_users -= usize::from(leader.payload() != NO_PAYLOAD && leader.keep().is_none());
         let mut next = Some(first);
         while let Some(key) = next {
             next = self.slab.get(key).and_then(OperationState::next_part);
@@ -271,6 +294,17 @@ impl<'s> Operations<'s> {
             (all.copies, all.held_seq) = (payload.copies(), payload.held_seq());
         }
         all
+    }
+
+    /// Of the nearest nodes, how many answered, and how many copies are known of, on the link where there are least of
+    /// them; and which is the newest version that was met.
+    pub(super) fn copies(&self, first: SlabKey, replicas: u8) -> (usize, usize, Option<i64>) {
+        let payload = self.slab.get(first).and_then(|part| self.payloads.get(usize::from(part.payload())));
+        let (best, newest) = payload.map_or((-1, None), |payload| (payload.best(), payload.held_seq()));
+        let each = self.parts(first).map(|(key, part)| part.copies(self.candidates_of(key), replicas, best));
+        let (answered, copies) =
+            each.filter(|(answered, _)| *answered > 0).min_by_key(|(_, copies)| *copies).unwrap_or_default();
+        (answered, copies, newest)
     }
 
     /// How all of it ended, at the least as said: what was found holds wherever it was found, and without the answers
@@ -419,7 +453,11 @@ impl<'s> Operations<'s> {
         self.queues.check_invariants(&self.slab, place);
         assert_eq!(self.for_users, leaders().filter(|(_, o)| o.is_for_user()).count());
         assert_eq!(self.of_upkeep, leaders().filter(|(_, o)| o.payload() == NO_PAYLOAD).count());
-        assert!(self.for_users <= self.most_for_users(), "users keep to their places");
+        let carries =
+            |for_keeper| leaders().filter(move |(_, o)| o.payload() != NO_PAYLOAD && o.keep().is_some() == for_keeper);
+        assert_eq!((self.carried_for_users, self.of_keeper), (carries(false).count(), carries(true).count()));
+        assert!(self.carried_for_users <= self.most_for_users(), "users keep to their places");
+        assert!(self.of_keeper <= self.most_of_keeper, "and so does the keeper");
         for (key, operation) in self.slab.iter() {
             assert!(self.parts(operation.leader()).any(|(part, _)| part == key), "a part is found from the first");
             let shares = leaders().filter(|(_, o)| o.payload() == operation.payload()).count();

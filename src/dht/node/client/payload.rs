@@ -156,6 +156,11 @@ impl Payload {
         self.copies = self.copies.saturating_add(1);
     }
 
+    /// The version that is the best so far; -1: of an immutable item, or none.
+    pub(super) fn best(&self) -> i64 {
+        self.seq
+    }
+
     pub(super) fn copies(&self) -> u16 {
         self.copies
     }

@@ -1,11 +1,13 @@
 //! A call to a node, as a value.
 
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::dht::command::{Command, Scope};
 use crate::dht::contact::SavedContact;
 use crate::dht::error::CallError;
-use crate::dht::event::{Input, LinkId};
+use crate::dht::event::{Input, KeepId, LinkId};
+use crate::dht::keep::{KeepSchedule, KeepState, Kept};
 use crate::dht::node::Node;
+use crate::krpc::item::Item;
 
 /// A call that changes a node.
 ///
@@ -35,6 +37,41 @@ pub enum Call<'a> {
         /// The contact.
         contact: SavedContact,
     },
+    /// [`Node::keep_on`].
+    Keep {
+        /// The caller's tag.
+        tag: u64,
+        /// What is kept.
+        kept: Kept<'a>,
+        /// By which schedule.
+        schedule: KeepSchedule,
+        /// Where an earlier run was.
+        before: KeepState,
+    },
+    /// [`Node::supply`].
+    Supply {
+        /// For what.
+        keep: KeepId,
+        /// The item.
+        item: Item<'a>,
+    },
+    /// [`Node::later`].
+    Later {
+        /// What is put off.
+        keep: KeepId,
+        /// By how much.
+        by: Duration,
+    },
+    /// [`Node::unkeep`].
+    Unkeep {
+        /// What is kept no more.
+        keep: KeepId,
+    },
+    /// [`Node::unkeep_key`].
+    UnkeepKey {
+        /// Whose items are kept no more.
+        key: &'a [u8; 32],
+    },
     /// No call, only polls: what they and all before them put out has this
     /// [hash](crate::dht::journal::OutputHash::finish).
     Mark {
@@ -56,6 +93,13 @@ impl Call<'_> {
             Call::Command { tag, scope, command } => return node.command_in(now, tag, scope, command).map(|_| ()),
             Call::Cancel { tag } => node.cancel(now, tag),
             Call::Import { link, contact } => return node.import(now, link, &[contact]),
+            Call::Keep { tag, kept, schedule, before } => {
+                return node.keep_on(now, tag, kept, schedule, &before).map(|_| ());
+            }
+            Call::Supply { keep, item } => return node.supply(now, keep, item),
+            Call::Later { keep, by } => return node.later(now, keep, by),
+            Call::Unkeep { keep } => return node.unkeep(now, keep),
+            Call::UnkeepKey { key } => drop(node.unkeep_key(now, key)),
             Call::Mark { .. } | Call::End => {}
         }
         Ok(())

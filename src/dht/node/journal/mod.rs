@@ -10,6 +10,8 @@ mod call;
 #[cfg(feature = "journal")]
 mod frame;
 #[cfg(feature = "journal")]
+mod kept;
+#[cfg(feature = "journal")]
 mod record;
 
 pub use call::Call;

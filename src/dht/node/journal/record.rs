@@ -16,6 +16,7 @@ use crate::dht::contact::SavedContact;
 use crate::dht::event::{Input, LinkId};
 use crate::dht::node::journal::call::Call;
 use crate::dht::node::journal::frame::{FRAME, RecordError, open, seal};
+use crate::dht::node::journal::kept::{StoredKeeping, cut};
 use crate::krpc::bencode::reader::MAX_BYTES;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -140,6 +141,7 @@ enum StoredCall<'a> {
         link: u8,
         command: StoredCommand<'a>,
     },
+    Keeping(#[serde(borrow)] StoredKeeping<'a>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -219,6 +221,11 @@ impl<'a> StoredCall<'a> {
             Call::Import { link: LinkId(link), contact: SavedContact { id, endpoint } } => {
                 StoredCall::Import { link, id: id.0, endpoint: endpoint.to_bytes() }
             }
+            Call::Keep { .. }
+            | Call::Supply { .. }
+            | Call::Later { .. }
+            | Call::Unkeep { .. }
+            | Call::UnkeepKey { .. } => StoredKeeping::from_call(&call).map_or(StoredCall::End, StoredCall::Keeping),
             Call::Command { tag, scope, command } => {
                 let command = StoredCommand::from_command(command, nodes);
                 match scope {
@@ -254,6 +261,7 @@ impl<'a> StoredCall<'a> {
                 let scope = link.map_or(Scope::All, |link| Scope::Link(LinkId(link)));
                 Call::Command { tag, scope, command: command.into_command(nodes)? }
             }
+            StoredCall::Keeping(keeping) => keeping.into_call()?,
             StoredCall::CommandAt { tag, node, command } => {
                 Call::Command { tag, scope: Scope::Node(endpoint(node)), command: command.into_command(nodes)? }
             }
@@ -351,11 +359,6 @@ impl<'a> StoredCommand<'a> {
 /// The form is that of a sequence of bytes; this writes it in one piece instead of byte after byte.
 fn at_once<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bytes(bytes)
-}
-
-/// So much of it that a node refuses what is too long in the replay too.
-fn cut(bytes: &[u8], longest: usize) -> &[u8] {
-    &bytes[..bytes.len().min(longest + 1)]
 }
 
 #[cfg(test)]

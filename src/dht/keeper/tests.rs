@@ -1,0 +1,287 @@
+use std::vec::Vec;
+
+use super::*;
+use crate::base::deadlines::DeadlinesMemory;
+use crate::base::list::List;
+use crate::base::rng::Rng;
+use crate::base::time::{Duration, Instant};
+use crate::dht::command::PeerKind;
+use crate::dht::event::{KeepId, OpId};
+use crate::dht::keep::{KeepSchedule, KeepState, KeepView, Kept, NextAction};
+use crate::krpc::id::Id;
+use crate::krpc::item::{Item, Mutable, immutable_target};
+
+const OP: OpId = OpId { index: 1, generation: 2 };
+const VALUE: &[u8] = b"2:hi";
+const HOUR: u64 = 3600;
+/// What all nodes of a large network answer.
+const ALL: u8 = 20;
+
+struct Run {
+    keeper: Keeper<'static>,
+    rng: Rng,
+    now: Instant,
+}
+
+impl Run {
+    fn new(capacity: usize) -> Run {
+        let deadlines = || DeadlinesMemory { heap: List::with_capacity(capacity), places: List::zeroed(capacity) };
+        let memory = KeeperMemory { entries: List::with_capacity(capacity), looks: deadlines(), wants: deadlines() };
+        Run { keeper: Keeper::new(memory), rng: Rng::from_seed([7; 32]), now: Instant::from_secs(1000) }
+    }
+
+    fn keep(&mut self, kept: Kept<'_>) -> KeepId {
+        let (schedule, state) = (KeepSchedule::default(), KeepState::default());
+        self.keeper.insert(self.now, 5, &kept, &schedule, &state).unwrap()
+    }
+
+    fn keep_value(&mut self) -> KeepId {
+        self.keep(Kept::Immutable { target: immutable_target(VALUE) })
+    }
+
+    fn view(&self, keep: KeepId) -> KeepView<'_> {
+        self.keeper.view(self.now, keep).unwrap()
+    }
+
+    /// Goes on to what is due next, a look of this one.
+    fn look(&mut self, keep: KeepId, answered: u8, copies: u8, newest: Option<i64>) {
+        self.now = self.now.max(self.keeper.look_at().unwrap());
+        assert_eq!(self.keeper.next(self.now).map(|(due, _)| due), Some(keep));
+        self.keeper.on_started(keep, OP);
+        let looked = Looked { answered, copies, newest };
+        self.keeper.on_looked(self.now, &mut self.rng, keep, OP, looked);
+        self.keeper.check_invariants();
+    }
+
+    /// It is wanted, supplied and put.
+    fn put(&mut self, keep: KeepId, answered: u8, copies: u8) -> Supplied {
+        self.now = self.now.max(self.keeper.say_at().unwrap());
+        let wanted = KeepNews::Wanted { keep, tag: 5 };
+        assert_eq!(self.keeper.next_news(self.now, &mut self.rng, true), Some(wanted));
+        let (supplied, ran) = self.keeper.supply(keep, &Item { value: VALUE, mutable: None }).unwrap();
+        assert_eq!(ran, None);
+        self.keeper.on_started(keep, OP);
+        self.put_ends(keep, answered, copies);
+        supplied
+    }
+
+    fn put_ends(&mut self, keep: KeepId, answered: u8, copies: u8) {
+        let put = KeptPut { answered, copies, refused: Some(205), newest: None };
+        self.keeper.on_put(self.now, &mut self.rng, keep, OP, put);
+        self.keeper.check_invariants();
+    }
+
+    /// Seconds until a look, with the tenth that it may be sooner or later.
+    fn is_looked_at_in(&self, keep: KeepId, seconds: u64) {
+        let KeepState { next, due_in, .. } = self.view(keep).state;
+        let (least, most) = (seconds - seconds / 10, seconds + seconds / 10);
+        assert!(next == NextAction::Look && (least..=most).contains(&due_in.as_secs()), "{next:?} in {due_in:?}");
+    }
+}
+
+// P5, P8, P10, P11
+#[test]
+fn a_new_key_is_looked_for_then_wanted_then_put_and_looked_at_ever_less() {
+    let mut run = Run::new(2);
+    let keep = run.keep_value();
+    run.look(keep, ALL, 0, None);
+    assert_eq!(run.view(keep).state.next, NextAction::Want);
+    assert_eq!(run.put(keep, ALL, 19), Supplied::Put { copies: 20, anew: false }, "all of it is missing");
+    assert_eq!((run.view(keep).state.copies, run.view(keep).state.refused), (Some(19), Some(205)));
+    for hours in [1, 2, 4, 6, 6] {
+        run.is_looked_at_in(keep, hours * HOUR);
+        run.look(keep, ALL, 8, None);
+    }
+    assert_eq!(run.view(keep).state.copies, Some(8));
+}
+
+// P6, P10
+#[test]
+fn what_is_missing_is_believed_at_the_second_look_and_filled_up() {
+    let mut run = Run::new(2);
+    let keep = run.keep_value();
+    run.look(keep, ALL, 8, None);
+    run.look(keep, ALL, 7, None);
+    assert_eq!(run.view(keep).state.due_in, Duration::from_secs(30));
+    run.look(keep, ALL, 8, None);
+    run.look(keep, ALL, 4, None);
+    run.look(keep, ALL, 4, None);
+    assert_eq!(run.put(keep, ALL, 12), Supplied::Put { copies: 12, anew: false });
+    run.is_looked_at_in(keep, HOUR);
+}
+
+// P5
+#[test]
+fn in_a_small_network_as_many_copies_as_nodes_are_enough() {
+    let mut run = Run::new(2);
+    let keep = run.keep_value();
+    run.look(keep, 5, 5, None);
+    assert_eq!(run.view(keep).state.next, NextAction::Look);
+    run.look(keep, 5, 2, None);
+    assert_eq!(run.put(keep, 5, 5), Supplied::Put { copies: 20, anew: false });
+    run.is_looked_at_in(keep, HOUR);
+}
+
+// P7
+#[test]
+fn what_is_futile_is_tried_ever_less_until_something_comes_of_it() {
+    let mut run = Run::new(2);
+    let keep = run.keep_value();
+    for seconds in [30, 120, 600, 1800, 3600, 3600] {
+        run.look(keep, 0, 0, None);
+        assert_eq!(run.view(keep).state.due_in, Duration::from_secs(seconds));
+    }
+    run.look(keep, ALL, 0, None);
+    run.put(keep, ALL, 7);
+    assert_eq!(run.view(keep).state.due_in, Duration::from_secs(3600), "few have confirmed: that is futile as well");
+    run.look(keep, ALL, 9, None);
+    assert_eq!(run.view(keep).state.futile, 0);
+    run.look(keep, 0, 0, None);
+    assert_eq!(run.view(keep).state.due_in, Duration::from_secs(30), "from the beginning");
+    for _ in 0..300 {
+        run.look(keep, 0, 0, None);
+    }
+    assert_eq!(run.view(keep).state.futile, u8::MAX);
+}
+
+// P12
+#[test]
+fn where_copies_do_not_last_they_are_put_again_without_a_look() {
+    let mut run = Run::new(2);
+    let keep = run.keep_value();
+    run.look(keep, ALL, 0, None);
+    run.put(keep, ALL, 20);
+    run.look(keep, ALL, 20, None);
+    run.is_looked_at_in(keep, 2 * HOUR);
+    run.look(keep, ALL, 1, None);
+    for _ in 0..24 {
+        assert_eq!(run.put(keep, ALL, 20), Supplied::Put { copies: 20, anew: true });
+        let KeepState { next, due_in, .. } = run.view(keep).state;
+        assert!(next == NextAction::Want && (3240..=3960).contains(&due_in.as_secs()), "{next:?} in {due_in:?}");
+    }
+    assert_eq!(run.put(keep, ALL, 20), Supplied::Put { copies: 12, anew: false });
+    run.is_looked_at_in(keep, HOUR);
+}
+
+// P13
+#[test]
+fn an_announcement_is_made_again_every_twenty_minutes_and_never_wanted() {
+    let mut run = Run::new(2);
+    let kind = PeerKind::Seed;
+    let keep = run.keep(Kept::Announced { info_hash: Id([9; 20]), port: Some(80), kind });
+    for copies in [20, 8] {
+        run.now = run.now.max(run.keeper.look_at().unwrap());
+        assert_eq!(run.keeper.next(run.now), Some((keep, Work::Announce)));
+        run.keeper.on_started(keep, OP);
+        run.put_ends(keep, ALL, copies);
+        run.is_looked_at_in(keep, 1200);
+    }
+    assert_eq!(run.keeper.say_at(), None);
+    let before = KeepState { next: NextAction::Want, ..KeepState::default() };
+    let kept = Kept::Announced { info_hash: Id([8; 20]), port: None, kind };
+    let other = run.keeper.insert(run.now, 6, &kept, &KeepSchedule::default(), &before).unwrap();
+    assert_eq!(run.view(other).state.next, NextAction::Look, "whatever a file says");
+}
+
+// P3, P9
+#[test]
+fn a_newer_version_that_was_met_supersedes_what_is_supplied() {
+    let (key, other) = ([3; 32], [4; 32]);
+    let item = |seq, key| Item { value: VALUE, mutable: Some(Mutable { key, salt: b"s", seq, signature: &[0; 64] }) };
+    let mut run = Run::new(3);
+    let keep = run.keep(Kept::Mutable { key: &key, salt: b"s" });
+    run.look(keep, ALL, 2, Some(7));
+    assert_eq!(run.keeper.supply(keep, &item(9, &other)), Some((Supplied::Other, None)));
+    assert_eq!(run.keeper.supply(keep, &Item { value: VALUE, mutable: None }), Some((Supplied::Other, None)));
+    assert_eq!(run.keeper.supply(keep, &item(6, &key)), Some((Supplied::Superseded, None)));
+    let superseded = KeepNews::Superseded { keep, tag: 5 };
+    assert_eq!(run.keeper.next_news(run.now, &mut run.rng, false), Some(superseded), "whether it may be put or not");
+    assert_eq!(run.keeper.next_news(run.now, &mut run.rng, true), None, "that is said once");
+    run.is_looked_at_in(keep, 6 * HOUR);
+    assert!(matches!(run.keeper.supply(keep, &item(7, &key)), Some((Supplied::Put { copies: 20, anew: false }, None))));
+    run.keeper.on_started(keep, OP);
+    run.put_ends(keep, ALL, 12);
+    assert_eq!((run.view(keep).state.seq, run.view(keep).state.newest), (Some(7), Some(7)));
+    run.now = run.keeper.look_at().unwrap();
+    assert_eq!(run.keeper.next(run.now), Some((keep, Work::Look { newer_than: Some(6) })), "who has 7 returns it");
+    // One that is newer takes its place at once, and what comes of the old look counts for nothing.
+    run.keeper.on_started(keep, OP);
+    assert!(matches!(run.keeper.supply(keep, &item(8, &key)), Some((Supplied::Put { .. }, Some(OP)))));
+    run.keeper.on_looked(run.now, &mut run.rng, keep, OP, Looked { answered: ALL, copies: 0, newest: Some(9) });
+    assert_eq!((run.view(keep).state.next, run.view(keep).state.newest), (NextAction::Busy, Some(7)));
+}
+
+// P8
+#[test]
+fn the_one_that_waits_longest_is_wanted_once_and_again_until_it_is_put_off() {
+    let mut run = Run::new(4);
+    let [first, second] = [0, 1].map(|_| run.keep_value());
+    run.look(first, ALL, 0, None);
+    run.now += Duration::from_secs(1);
+    run.look(second, ALL, 0, None);
+    let wanted = |keep| Some(KeepNews::Wanted { keep, tag: 5 });
+    let say = |run: &mut Run, place| run.keeper.next_news(run.now, &mut run.rng, place);
+    assert_eq!(say(&mut run, false), None, "there is no place to put it");
+    assert_eq!((say(&mut run, true), say(&mut run, true)), (wanted(first), None));
+    run.now += Duration::from_millis(9_999);
+    assert_eq!(say(&mut run, true), None);
+    run.now += Duration::from_millis(1);
+    assert_eq!((say(&mut run, true), say(&mut run, true)), (wanted(first), None));
+    assert!(run.keeper.put_off(run.now, first, Duration::from_secs(60)));
+    assert_eq!((say(&mut run, true), say(&mut run, true)), (wanted(second), None));
+    assert_eq!(run.keeper.remove(second), Some(None));
+    assert_eq!((say(&mut run, true), run.keeper.say_at()), (None, Some(run.now + Duration::from_secs(60))));
+    run.now += Duration::from_secs(60);
+    assert_eq!(say(&mut run, true), wanted(first));
+    assert!(!run.keeper.put_off(run.now, second, Duration::ZERO) && run.keeper.remove(second).is_none());
+}
+
+// P1
+#[test]
+fn there_is_room_for_as_much_as_the_capacity_says_and_a_stale_handle_finds_nothing() {
+    let mut run = Run::new(2);
+    let [first, second] = [0, 1].map(|_| run.keep_value());
+    let kept = Kept::Immutable { target: Id([0; 20]) };
+    let more = |run: &mut Run| run.keeper.insert(run.now, 0, &kept, &KeepSchedule::default(), &KeepState::default());
+    assert_eq!(more(&mut run), None);
+    assert!(run.keeper.remove(first).is_some());
+    let third = more(&mut run).unwrap();
+    assert_eq!((third.index, run.keeper.view(run.now, first)), (first.index, None));
+    assert_eq!(run.keeper.views(run.now).map(|view| view.keep).collect::<Vec<_>>(), [third, second]);
+    let mut none = Run::new(0);
+    assert_eq!((more(&mut none), none.keeper.look_at(), none.keeper.say_at()), (None, None, None));
+}
+
+// P1
+#[test]
+fn all_of_a_publisher_are_found() {
+    let mut run = Run::new(5);
+    let (key, other) = ([3; 32], [4; 32]);
+    for salt in [b"a", b"b"] {
+        run.keep(Kept::Mutable { key: &key, salt });
+        run.keep(Kept::Mutable { key: &other, salt });
+    }
+    run.keep_value();
+    let found = |run: &Run| run.keeper.next_of(&key, 0);
+    let ended = core::iter::from_fn(|| found(&run).map(|keep| run.keeper.remove(keep))).count();
+    assert_eq!((ended, run.keeper.views(run.now).count()), (2, 3));
+}
+
+#[test]
+fn a_later_run_goes_on_where_an_earlier_one_was() {
+    let mut run = Run::new(2);
+    let keep = run.keep_value();
+    run.look(keep, ALL, 0, None);
+    run.put(keep, ALL, 20);
+    run.look(keep, ALL, 12, None);
+    let before = run.view(keep);
+    let mut later = Run::new(2);
+    let kept = later.keeper.insert(later.now, before.tag, &before.kept, &before.schedule, &before.state).unwrap();
+    assert_eq!(later.view(kept), before);
+    // Whatever a file says makes no nonsense.
+    let state = KeepState { every: Duration::MAX, due_in: Duration::MAX, renewals: 255, ..before.state };
+    let kept = later.keeper.insert(later.now, 0, &before.kept, &before.schedule, &state).unwrap();
+    let state = later.view(kept).state;
+    assert_eq!((state.every, state.renewals), (Duration::from_secs(6 * HOUR), 24));
+    assert_eq!(state.due_in, Duration::from_secs(30 * 24 * HOUR));
+}
