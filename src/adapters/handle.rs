@@ -9,24 +9,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec::Vec;
 
 use crate::adapters::mailbox::Mailbox;
-use crate::adapters::message::{Lifetime, Message, Post, Submit, Waiter, WaitingCommand};
+use crate::adapters::message::{Lifetime, Message, Post, Submit, SubmitKeep, Waiter, WaitingCommand};
 use crate::adapters::operation::{Judge, Operation, Unsent};
 use crate::adapters::operation_error::OperationError;
 use crate::adapters::permits::Permits;
 use crate::adapters::queue::MOST_WAITING;
 use crate::adapters::results::{Answer, Closest, Found, FromEvent, PeerList, Sample, Swarm};
 use crate::adapters::watch::{Ended, Notices, Observation};
+use crate::base::time::Duration;
 use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind, Scope};
 use crate::dht::contact::{ContactView, SavedContact};
 use crate::dht::error::CallError;
-use crate::dht::event::LinkId;
+use crate::dht::event::{KeepId, LinkId};
+use crate::dht::keep::{KeepSchedule, KeepState, Kept};
 use crate::dht::node::Node;
+use crate::dht::node::journal::Call;
 use crate::dht::size::SizeEstimate;
 use crate::dht::stats::Stats;
 use crate::dht::trace::TraceSink;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::item::{Mutable, SignedItem};
+use crate::krpc::item::{Item, Mutable, SignedItem};
 
 /// Results that wait for one consumer, unless [`Handle::with_backlog`] says otherwise.
 const BACKLOG: usize = 256;
@@ -148,6 +151,88 @@ impl Handle {
         let (observation, reply) = Observation::new();
         let reply = Box::new(move |taken| reply.send(taken));
         self.post.send(Message::Import { link, contacts: contacts.to_vec(), reply });
+        observation
+    }
+
+    /// Begins to keep an item or an announcement; see [`Node::keep`]. That it is wanted is one of the
+    /// [`notices`](Handle::notices), for which somebody has to wait.
+    ///
+    /// # Errors
+    /// [`CallError`] says why it is not kept.
+    pub fn keep(&self, tag: u64, kept: Kept<'_>, schedule: KeepSchedule) -> Observation<Result<KeepId, CallError>> {
+        self.keep_on(tag, kept, schedule, KeepState::default())
+    }
+
+    /// The same, going on from where an earlier run was; see [`Node::keep_on`].
+    ///
+    /// # Errors
+    /// [`CallError`] says why it is not kept.
+    pub fn keep_on(
+        &self,
+        tag: u64,
+        kept: Kept<'_>,
+        schedule: KeepSchedule,
+        before: KeepState,
+    ) -> Observation<Result<KeepId, CallError>> {
+        let (key, salt, other) = match kept {
+            Kept::Mutable { key, salt } => (*key, salt.to_vec(), None),
+            Kept::Immutable { target } => ([0; 32], Vec::new(), Some(Kept::Immutable { target })),
+            Kept::Announced { info_hash, port, kind } => {
+                ([0; 32], Vec::new(), Some(Kept::Announced { info_hash, port, kind }))
+            }
+        };
+        self.ask_keeper(move |submit| {
+            let kept = other.unwrap_or(Kept::Mutable { key: &key, salt: &salt });
+            let begun = submit(Call::Keep { tag, kept, schedule, before })?;
+            begun.ok_or(CallError::NotKept)
+        })
+    }
+
+    /// The item of something that is kept; see [`Node::supply`].
+    ///
+    /// # Errors
+    /// [`CallError`] says why it is not put; a wanted item stays wanted then.
+    pub fn supply(&self, keep: KeepId, item: Item<'_>) -> Observation<Result<(), CallError>> {
+        let value = item.value.to_vec();
+        let signed = item.mutable.map(|m| (*m.key, m.salt.to_vec(), m.seq, *m.signature));
+        self.ask_keeper(move |submit| {
+            let mutable = signed.as_ref();
+            let mutable = mutable.map(|(key, salt, seq, signature)| Mutable { key, salt, seq: *seq, signature });
+            submit(Call::Supply { keep, item: Item { value: &value, mutable } }).map(drop)
+        })
+    }
+
+    /// The item that is wanted will be wanted again so much later; see [`Node::later`].
+    ///
+    /// # Errors
+    /// [`CallError::NotKept`].
+    pub fn later(&self, keep: KeepId, by: Duration) -> Observation<Result<(), CallError>> {
+        self.ask_keeper(move |submit| submit(Call::Later { keep, by }).map(drop))
+    }
+
+    /// Keeps something no more.
+    ///
+    /// # Errors
+    /// [`CallError::NotKept`].
+    pub fn unkeep(&self, keep: KeepId) -> Observation<Result<(), CallError>> {
+        self.ask_keeper(move |submit| submit(Call::Unkeep { keep }).map(drop))
+    }
+
+    /// Keeps nothing of a publisher any more.
+    ///
+    /// # Errors
+    /// None.
+    pub fn unkeep_key(&self, key: &[u8; 32]) -> Observation<Result<(), CallError>> {
+        let key = *key;
+        self.ask_keeper(move |submit| submit(Call::UnkeepKey { key: &key }).map(drop))
+    }
+
+    fn ask_keeper<R: Send + 'static>(
+        &self,
+        ask: impl FnOnce(SubmitKeep<'_>) -> Result<R, CallError> + Send + 'static,
+    ) -> Observation<Result<R, CallError>> {
+        let (observation, reply) = Observation::new();
+        self.post.send(Message::Keep(Box::new(move |submit| reply.send(ask(submit)))));
         observation
     }
 

@@ -9,7 +9,7 @@ use std::vec::Vec;
 use bytes::Bytes;
 
 use crate::base::time::Duration;
-use crate::dht::event::{Event, IdLoss, LinkId};
+use crate::dht::event::{Event, IdLoss, KeepId, LinkId};
 use crate::dht::outcome::Outcome;
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
@@ -159,6 +159,20 @@ pub enum Notice {
         /// Why the old one went.
         why: IdLoss,
     },
+    /// Of something that is kept the item is to be supplied: see [`Event::Wanted`].
+    Wanted {
+        /// Its handle.
+        keep: KeepId,
+        /// The caller's tag.
+        tag: u64,
+    },
+    /// What was supplied is older than what there is: see [`Event::Superseded`].
+    Superseded {
+        /// Its handle.
+        keep: KeepId,
+        /// The caller's tag.
+        tag: u64,
+    },
     /// A socket fails at each receive. It is tried again after pauses of at most a second; the node can still send.
     /// Whoever begins to watch is told of trouble that is already there.
     LinkTrouble {
@@ -259,6 +273,8 @@ impl sealed::OfEvent for Notice {
         match *event {
             Event::ExternalAddr { link, addr, .. } => Some(Notice::ExternalAddr { link, addr: addr.into() }),
             Event::IdChanged { link, id, why } => Some(Notice::IdChanged { link, id, why }),
+            Event::Wanted { keep, tag } => Some(Notice::Wanted { keep, tag }),
+            Event::Superseded { keep, tag } => Some(Notice::Superseded { keep, tag }),
             _ => None,
         }
     }

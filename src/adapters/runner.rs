@@ -22,7 +22,7 @@ use crate::base::time::Instant;
 use crate::dht::config::Config;
 use crate::dht::contact::SavedContact;
 use crate::dht::error::CallError;
-use crate::dht::event::{Buffer, Event, Input, LinkId, Output};
+use crate::dht::event::{Buffer, Event, Input, KeepId, LinkId, Output};
 use crate::dht::node::journal::Call;
 use crate::dht::node::{Node, Storage};
 use crate::krpc::endpoint::Endpoint;
@@ -161,6 +161,10 @@ impl<L: Sockets> Runner<L> {
                 }
             }
             Message::Import { link, contacts, reply } => reply(self.import(link, contacts)),
+            Message::Keep(start) => {
+                start(&mut |call| self.keep(call));
+                self.drain();
+            }
             Message::Observe(look) => look(&self.node),
             Message::Watch(waiter) => {
                 self.troubles.iter().for_each(|trouble| waiter.notice(*trouble));
@@ -231,6 +235,16 @@ impl<L: Sockets> Runner<L> {
             observer.call(now, call);
         }
         call.apply(&mut self.node, now)
+    }
+
+    /// A call about what is kept; the handle of what begins to be.
+    fn keep(&mut self, call: Call<'_>) -> Result<Option<KeepId>, CallError> {
+        let Call::Keep { tag, kept, schedule, before } = call else { return self.call(call).map(|()| None) };
+        let now = self.clock.now();
+        if let Some(observer) = &mut self.observer {
+            observer.call(now, call);
+        }
+        self.node.keep_on(now, tag, kept, schedule, before).map(Some)
     }
 
     fn route(&mut self, event: &Event<'_>) {

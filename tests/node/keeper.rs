@@ -202,7 +202,7 @@ fn a_later_run_goes_on_with_what_an_earlier_one_kept() {
     supply(&mut world, keep, Duration::from_secs(10));
     let saved = *world.hosts[KEEPER].node.all_kept().collect::<Vec<_>>().first().unwrap();
     let (kept, state) = (Kept::Immutable { target: target() }, saved.state);
-    let again = world.with(5, |node, now| node.keep_on(now, 7, kept, saved.schedule, &state).unwrap());
+    let again = world.with(5, |node, now| node.keep_on(now, 7, kept, saved.schedule, state).unwrap());
     assert_eq!(world.hosts[5].node.kept(again).unwrap().state, state);
     world.run_for(Duration::from_secs(2 * 3600));
     assert!(world.hosts[5].node.stats().keep_looks >= 1);

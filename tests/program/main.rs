@@ -13,6 +13,7 @@ mod files;
 mod folder;
 mod hostile;
 mod interrupted;
+mod keeping;
 mod lost;
 #[path = "../shared/namespace.rs"]
 mod namespace;

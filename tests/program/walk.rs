@@ -10,7 +10,7 @@ use crate::commands::{ID, World};
 use crate::program::PROGRAM;
 
 /// Where `FILE` stands for a name of a file, and `VALUE` for anything else; `NEW` is a file that can be made.
-const PLACES: [&str; 53] = [
+const PLACES: [&str; 54] = [
     "replay FILE",
     "replay JOURNAL --until VALUE",
     "replay JOURNAL --explain VALUE",
@@ -23,6 +23,7 @@ const PLACES: [&str; 53] = [
     "node --bind 127.0.0.1:0 --bootstrap VALUE",
     "node --bind 127.0.0.1:0 --bootstrap NOBODY --state FILE",
     "node --bind 127.0.0.1:0 --bootstrap NOBODY --journal FILE",
+    "node --bind 127.0.0.1:0 --bootstrap NOBODY --keep FILE",
     "ping VALUE",
     "ping NOBODY --seed VALUE",
     "ping NOBODY --network VALUE",

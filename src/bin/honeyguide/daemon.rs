@@ -23,6 +23,7 @@ use crate::count::count;
 use crate::ending::Ending;
 use crate::failed::Failed;
 use crate::joining::{Joining, Step};
+use crate::kept_items::KeptItems;
 use crate::notices;
 use crate::print::{outcome_json, outcome_text, say, say_step};
 use crate::recorded::Recorded;
@@ -46,6 +47,7 @@ pub struct Daemon<'a> {
     renewal: Renewal,
     /// How each link was told of last.
     links: Vec<LinkNews>,
+    kept: KeptItems,
 }
 
 /// What was said of a link.
@@ -58,10 +60,16 @@ struct LinkNews {
 }
 
 impl<'a> Daemon<'a> {
-    pub fn new(told: &'a Told, node: &'a Handle, start: &'a Start, known_links: HashSet<usize>) -> Self {
+    pub fn new(
+        told: &'a Told,
+        node: &'a Handle,
+        start: &'a Start,
+        known_links: HashSet<usize>,
+        kept: KeptItems,
+    ) -> Self {
         let (joining, renewal) = (Joining::new(node, start), Renewal::new(Instant::now()));
         let links = vec![LinkNews::default(); node.addrs().len()];
-        Daemon { told, node, start, known_links, joining, renewal, links }
+        Daemon { told, node, start, known_links, joining, renewal, links, kept }
     }
 
     /// Runs to the end. A journal that cannot be written any more is told, is none from then on, and is a failure then.
@@ -98,11 +106,16 @@ impl<'a> Daemon<'a> {
             let (mut notices, mut look_at) = (self.node.notices(), interval(LOOK_EVERY));
             self.say_alone();
             self.joining.begin();
+            self.kept.begin(self.told, self.node).await?;
             let mut is_joining = true;
             loop {
                 tokio::select! {
                     biased;
-                    Some(notice) = notices.next() => notices::print(self.told, notice)?,
+                    Some(notice) = notices.next() => {
+                        if !self.kept.answer(self.told, self.node, notice).await? {
+                            notices::print(self.told, notice)?;
+                        }
+                    }
                     step = self.joining.next(), if is_joining => {
                         is_joining = step.is_some();
                         self.take(step).await?;
@@ -316,7 +329,7 @@ mod tests {
             let (mut recorded, mut store) = (is_recorded.then_some(recorded), None);
             let start = Start::alone(Network::Local);
             let told = Told::new(Out { json: true });
-            let daemon = Daemon::new(&told, &node, &start, HashSet::new());
+            let daemon = Daemon::new(&told, &node, &start, HashSet::new(), KeptItems::default());
             node.stats().await.unwrap();
             UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"x", addr).unwrap();
             let mut never = std::pin::pin!(std::future::pending());

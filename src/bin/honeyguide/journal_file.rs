@@ -96,6 +96,14 @@ pub struct Head {
     /// Of the program that recorded it; format 2 does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Items that it keeps; where they are none it is left out.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub kept: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_none(kept: &u32) -> bool {
+    *kept == 0
 }
 
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
@@ -111,10 +119,10 @@ pub struct HeadLink {
 /// Without the seed, from which every secret of the node follows.
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Head { links, local, read_only, version, rng_seed: _ } = self;
+        let Head { links, local, read_only, version, kept, rng_seed: _ } = self;
         let mut head = f.debug_struct("Head");
         head.field("links", links).field("local", local).field("read_only", read_only);
-        head.field("version", version).finish_non_exhaustive()
+        head.field("version", version).field("kept", kept).finish_non_exhaustive()
     }
 }
 
@@ -129,6 +137,11 @@ impl Head {
         let stock = Config::default().with_links(&links.collect::<Vec<_>>())?;
         let mut config = if self.local { stock.local() } else { stock };
         config.read_only = self.read_only;
+        let kept = self.kept as usize;
+        config.capacity.kept = config.capacity.kept.max(kept);
+        // So many as `spec/keeper.md` says that this many take.
+        let flows = u16::try_from(kept.saturating_mul(35) / 1_000).unwrap_or(u16::MAX);
+        config.keeper.flows = config.keeper.flows.max(flows);
         Ok(config)
     }
 
@@ -326,7 +339,7 @@ mod tests {
 
     fn head() -> Head {
         let links = vec![HeadLink { id: Some([5; 20]), v6: false, port: 7 }, HeadLink { id: None, v6: true, port: 0 }];
-        Head { links, local: true, read_only: false, rng_seed: [201; 32], version: Some("1.2.3".into()) }
+        Head { links, local: true, read_only: false, rng_seed: [201; 32], version: Some("1.2.3".into()), kept: 9 }
     }
 
     #[test]

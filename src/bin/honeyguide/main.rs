@@ -33,6 +33,7 @@ mod joining;
 mod joining_options;
 mod journal;
 mod journal_file;
+mod kept_items;
 mod keygen;
 mod lines;
 mod man;

@@ -17,6 +17,7 @@ use crate::failed::Failed;
 use crate::file;
 use crate::joining_options::Joins;
 use crate::journal_file::{self, Head, HeadLink};
+use crate::kept_items::KeptItems;
 use crate::options::{self, Options};
 use crate::print::say;
 use crate::recorded::Recorded;
@@ -43,22 +44,35 @@ pub struct Args {
     /// Record the run in this new file, for `replay`; it contains the node's secrets
     #[arg(long, value_name = "FILE", value_parser = options::named_file())]
     journal: Option<PathBuf>,
+    /// Keep the signed items of this file on the network, one a line as `get --json` prints it, without their secrets
+    #[arg(long, value_name = "FILE", value_parser = options::named_file())]
+    keep: Option<PathBuf>,
     #[command(flatten)]
     joins: Joins,
 }
 
+impl Args {
+    fn check(&self) -> Result<(), Failed> {
+        if let (Some(journal), Some(state)) = (&self.journal, &self.state)
+            && file::are_one(journal, state)
+        {
+            let (journal, state) = (journal.display(), state.display());
+            return Err(Failed::usage(format!("--journal {journal} and --state {state} are one file: name two")));
+        }
+        Ok(())
+    }
+}
+
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let mut ending = std::pin::pin!(options.ending());
-    if let (Some(journal), Some(state)) = (&args.journal, &args.state)
-        && file::are_one(journal, state)
-    {
-        let (journal, state) = (journal.display(), state.display());
-        return Err(Failed::usage(format!("--journal {journal} and --state {state} are one file: name two")));
-    }
+    args.check()?;
     let path = args.state.clone();
     let open = move || path.as_deref().map(StateFile::open).transpose();
     let (state_file, saved) =
         opened(ending.as_mut(), open).await?.map_or((None, None), |(state_file, saved)| (Some(state_file), saved));
+    let path = args.keep.clone();
+    let read = move || path.as_deref().map(KeptItems::read).transpose();
+    let kept = opened(ending.as_mut(), read).await?.unwrap_or_default();
     let start = start(&args.joins, args.bind.iter().any(Place::is_loopback))?;
     if let Some(refused) = args.bind.iter().find_map(|place| place.refused(start.network)) {
         return Err(refused);
@@ -81,6 +95,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         read_only: args.read_only,
         rng_seed: args.joins.random.rng()?.bytes(),
         version: Some(env!("CARGO_PKG_VERSION").into()),
+        kept: kept.len() as u32,
     };
     let (path, of) = (args.journal.clone(), head.clone());
     let create = move || path.map(|path| begin_journal(path, &of)).transpose();
@@ -103,7 +118,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     }
     let mut recorded = recording.map(|running| Recorded::new(args.journal.unwrap_or_default(), running));
     unused.into_iter().for_each(Unused::keep);
-    let daemon = Daemon::new(&told, &node, &start, known_links);
+    let daemon = Daemon::new(&told, &node, &start, known_links, kept);
     let ran = daemon.run(&mut store, &mut recorded, ending).await;
     let kept = save(&node, &mut store).await;
     node.shutdown().await;
@@ -219,7 +234,7 @@ mod tests {
     fn the_journal_of_a_node_that_never_begins_goes_with_it_and_nothing_else_does() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.journal");
-        let head = Head { links: Vec::new(), local: true, read_only: false, rng_seed: [7; 32], version: None };
+        let head = Head { links: Vec::new(), local: true, read_only: false, rng_seed: [7; 32], version: None, kept: 0 };
         let begin = || begin_journal(path.clone(), &head).unwrap().1;
         drop(begin());
         assert!(!path.exists());

@@ -25,11 +25,16 @@ impl Owned {
     /// The object in a file, or on standard input for `-`.
     pub fn from_json(path: &Path) -> Result<Owned, Failed> {
         let bytes = read(path, Purpose { what: "the item", most: small_file::MOST })?;
-        let wrong = |fault: String| Failed::usage(format!("the item in {} {fault}", shown(path)));
-        let object: Value = serde_json::from_slice(&bytes).map_err(|_| {
+        Owned::from_line(shown(path), &bytes)
+    }
+
+    /// The object in a line of a file.
+    pub fn from_line(from: String, line: &[u8]) -> Result<Owned, Failed> {
+        let wrong = |fault: String| Failed::usage(format!("the item in {from} {fault}"));
+        let object: Value = serde_json::from_slice(line).map_err(|_| {
             wrong("is not one JSON object: write it as `get --json` prints it, with k, salt, seq, sig and v_hex".into())
         })?;
-        Owned::of(shown(path), &object).map_err(wrong)
+        Owned::of(from.clone(), &object).map_err(wrong)
     }
 
     /// The packet in a file, or on standard input for `-`.

@@ -236,7 +236,7 @@ impl<'s> Node<'s> {
         kept: Kept<'_>,
         schedule: KeepSchedule,
     ) -> Result<KeepId, CallError> {
-        self.keep_on(now, tag, kept, schedule, &KeepState::default())
+        self.keep_on(now, tag, kept, schedule, KeepState::default())
     }
 
     /// The same, going on from where an earlier run was.
@@ -249,10 +249,10 @@ impl<'s> Node<'s> {
         tag: u64,
         kept: Kept<'_>,
         schedule: KeepSchedule,
-        before: &KeepState,
+        before: KeepState,
     ) -> Result<KeepId, CallError> {
         let now = self.cx.advance(now);
-        self.client.keep(now, tag, &kept, &schedule, before)
+        self.client.keep(now, tag, &kept, &schedule, &before)
     }
 
     /// The item of something that is kept, as it is wanted, or since there is a newer version. It is put at once,
@@ -470,7 +470,7 @@ impl<'s> Node<'s> {
         earliest.consider(Timer::Tokens, Some(self.server.tokens_at()));
         earliest.consider(Timer::Peers, self.server.peers_at());
         earliest.consider(Timer::Items, self.server.items_at());
-        earliest.consider(Timer::Keep, self.client.keep_at(&self.cx));
+        earliest.consider(Timer::Keep, self.client.keep_at(&self.cx, &self.links));
         earliest.get()
     }
 

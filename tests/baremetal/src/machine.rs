@@ -66,7 +66,7 @@ fn footprint() -> Footprint {
 }
 
 /// What the linker script allows.
-const FLASH: usize = 160 << 10;
+const FLASH: usize = 256 << 10;
 const RAM: usize = 64 << 10;
 
 /// Runs a scenario, says what it took and ends the emulator.

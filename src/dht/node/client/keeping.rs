@@ -97,23 +97,24 @@ impl Client<'_> {
     // ---- time ----
 
     /// When something is to be looked at, or to be said.
-    pub(in crate::dht::node) fn keep_at(&self, cx: &Context<'_>) -> Option<Instant> {
+    pub(in crate::dht::node) fn keep_at(&self, cx: &Context<'_>, links: &Links<'_>) -> Option<Instant> {
         let now = cx.now();
-        let look = self.keeper.look_at().filter(|_| self.may_look(now));
+        let look = self.keeper.look_at().filter(|_| self.may_look(now, links));
         let free = look.and_then(|at| Some(at.max(self.flows.held_until(now, cx.config().keeper.flows)?)));
         let say = self.keeper.say_at().filter(|_| self.operations.has_place_for_keeper(0));
         Instant::earliest(free.or(look), say)
     }
 
-    /// Whether there is a place to look: one is left for what is wanted.
-    fn may_look(&self, now: Instant) -> bool {
-        self.operations.has_place_for_keeper(usize::from(self.keeper.is_one_wanted(now)))
+    /// Whether there is somebody to ask, and a place to look: one is left for what is wanted.
+    fn may_look(&self, now: Instant, links: &Links<'_>) -> bool {
+        links.iter().any(|(_, link)| !link.table().is_empty())
+            && self.operations.has_place_for_keeper(usize::from(self.keeper.is_one_wanted(now)))
     }
 
     /// Looks at what is due.
     pub(in crate::dht::node) fn look(&mut self, cx: &Context<'_>, links: &Links<'_>) {
         let (now, flows) = (cx.now(), cx.config().keeper.flows);
-        while self.may_look(now) && self.flows.held_until(now, flows).is_none() {
+        while self.may_look(now, links) && self.flows.held_until(now, flows).is_none() {
             let Some((keep, work)) = self.keeper.next(now) else { return };
             let Some(kept) = self.keeper.kept(keep) else { return };
             let goal = match (kept, work) {

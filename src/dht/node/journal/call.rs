@@ -94,7 +94,7 @@ impl Call<'_> {
             Call::Cancel { tag } => node.cancel(now, tag),
             Call::Import { link, contact } => return node.import(now, link, &[contact]),
             Call::Keep { tag, kept, schedule, before } => {
-                return node.keep_on(now, tag, kept, schedule, &before).map(|_| ());
+                return node.keep_on(now, tag, kept, schedule, before).map(|_| ());
             }
             Call::Supply { keep, item } => return node.supply(now, keep, item),
             Call::Later { keep, by } => return node.later(now, keep, by),

@@ -1,0 +1,153 @@
+//! The items of `node --keep`: signed ones, which are republished without their secrets.
+
+use std::collections::HashMap;
+use std::io::BufReader;
+use std::path::Path;
+
+use honeyguide::adapters::{Handle, Notice};
+use honeyguide::dht::{KeepSchedule, Kept};
+use serde_json::json;
+
+use crate::cause::cause;
+use crate::count::count;
+use crate::failed::Failed;
+use crate::lines::{self, Line};
+use crate::signed_item::Owned;
+use crate::small_file::{open, shown};
+use crate::told::Told;
+
+/// Bytes of a line: an object with the longest value and salt has not half as many.
+const LONGEST_LINE: usize = 8192;
+/// Items that a node can keep.
+pub const MOST: usize = 65_534;
+
+/// Items, each in its newest version.
+#[derive(Default)]
+pub struct KeptItems(Vec<Owned>);
+
+impl KeptItems {
+    /// One object a line, as `get --json` prints it; empty lines mean nothing. It may block.
+    pub fn read(path: &Path) -> Result<KeptItems, Failed> {
+        let failed = |error| format!("the items to keep cannot be read from {}: {}", shown(path), cause(&error));
+        let mut input = BufReader::new(open(path).map_err(failed)?);
+        let (mut items, mut places) = (Vec::<Owned>::new(), HashMap::new());
+        let (mut line, mut number) = (Vec::new(), 0_u64);
+        loop {
+            let read = lines::read(&mut input, LONGEST_LINE, &mut line).map_err(failed)?;
+            number += 1;
+            let from = format!("line {number} of {}", shown(path));
+            match read {
+                Line::None => break,
+                Line::Part => {
+                    let sentence = format!("{from} has more than {LONGEST_LINE} bytes, and no item has as many");
+                    return Err(Failed::usage(sentence));
+                }
+                Line::Whole if line.trim_ascii().is_empty() => continue,
+                Line::Whole => {}
+            }
+            let item = Owned::from_line(from, &line)?;
+            let (target, seq) = item.verified().map(|item| (item.target(), item.mutable().seq))?;
+            match places.get(&target) {
+                None => {
+                    places.insert(target, (items.len(), seq));
+                    items.push(item);
+                }
+                Some((place, before)) if seq > *before => {
+                    items[*place] = item;
+                    places.insert(target, (*place, seq));
+                }
+                Some(_) => {}
+            }
+            if items.len() > MOST {
+                let sentence = format!("{} has more items than a node can keep: {MOST} are the most", shown(path));
+                return Err(Failed::usage(sentence));
+            }
+        }
+        if items.is_empty() {
+            return Err(Failed::usage(format!("{} has no item to keep: name one that has", shown(path))));
+        }
+        Ok(KeptItems(items))
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The node begins to keep them; the tag of each is its place.
+    pub async fn begin(&self, told: &Told, node: &Handle) -> Result<(), Failed> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        for (tag, item) in (0..).zip(&self.0) {
+            let signed = item.verified()?;
+            let kept = Kept::Mutable { key: signed.mutable().key, salt: signed.mutable().salt };
+            if let Some(Err(error)) = node.keep(tag, kept, KeepSchedule::default()).await {
+                return Err(error.to_string().into());
+            }
+        }
+        let len = self.0.len();
+        told.line(format_args!("{} kept", count(len, "item")), json!({ "kept": len }))
+    }
+
+    /// Answers what is said of one of them; whether it was.
+    pub async fn answer(&self, told: &Told, node: &Handle, notice: Notice) -> Result<bool, Failed> {
+        let (keep, tag, is_wanted) = match notice {
+            Notice::Wanted { keep, tag } => (keep, tag, true),
+            Notice::Superseded { keep, tag } => (keep, tag, false),
+            _ => return Ok(false),
+        };
+        let Some(item) = usize::try_from(tag).ok().and_then(|place| self.0.get(place)) else { return Ok(true) };
+        let signed = item.verified()?;
+        if is_wanted {
+            // Where every place is taken it is wanted again.
+            let _ = node.supply(keep, signed.as_item()).await;
+            return Ok(true);
+        }
+        let target = signed.target();
+        let (seq, why) = (signed.mutable().seq, "the network has a newer version, so that this one is not put");
+        told.line(
+            format_args!("item {target} seq {seq}: {why}"),
+            json!({ "superseded": target.to_string(), "seq": seq }),
+        )?;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use honeyguide::krpc::{Item, SignedItem};
+
+    fn line(secret: u8, seq: i64) -> String {
+        let (secret, value) = ([secret; 32], format!("i{seq}e").into_bytes());
+        let item = Item::mutable(&secret, &value).seq(seq).sign().unwrap();
+        let key = hex::encode(SignedItem::public_key(&secret));
+        let signature = hex::encode(item.mutable().signature);
+        json!({ "k": key, "salt": null, "seq": seq, "sig": signature, "v_hex": hex::encode(&value) }).to_string()
+    }
+
+    #[test]
+    fn each_item_is_kept_once_and_in_its_newest_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("items");
+        let read = |text: String| {
+            std::fs::write(&path, text).unwrap();
+            KeptItems::read(&path)
+        };
+        let all = [line(1, 4), String::new(), line(2, 1), line(1, 6), line(1, 5)].join("\r\n");
+        let items = read(all).unwrap_or_else(|failed| panic!("{failed:?}"));
+        let seqs: Vec<_> = items.0.iter().map(|item| item.verified().unwrap().mutable().seq).collect();
+        assert_eq!(seqs, [6, 1]);
+        for (text, part) in [
+            (String::new(), "no item"),
+            (format!("{}\n{{}}\n", line(1, 1)), "line 2 of"),
+            (line(1, 1).replace("\"seq\":1", "\"seq\":2"), "another key"),
+            (format!("{}{}", line(1, 1), " ".repeat(LONGEST_LINE)), "more than 8192 bytes"),
+            ("[]".into(), "line 1 of"),
+        ] {
+            let failed = read(text).err().unwrap();
+            assert!(failed.code == 2 && failed.sentence.contains(part), "{failed:?}");
+        }
+        assert_eq!(KeptItems::read(&folder.path().join("nothing")).err().unwrap().code, 1);
+    }
+}
