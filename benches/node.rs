@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use honeyguide::Endpoint;
+use honeyguide::{Config, Endpoint};
 use server::{Server, find_nodes};
 
 #[path = "fixtures/server.rs"]
@@ -26,5 +26,19 @@ fn answer(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, answer);
+/// What is kept costs no packet anything.
+fn answer_while_keeping(c: &mut Criterion) {
+    let mut config = Config::default();
+    config.capacity.kept = 10_000;
+    let mut server = Server::with(config, 1280);
+    server.keep(10_000);
+    let (id, addr) = server.contact();
+    let queries = find_nodes(id, 1024);
+    let mut next = queries.iter().cycle();
+    c.bench_function("find_node answered, 1280 contacts, 10,000 kept keys", |b| {
+        b.iter(|| black_box(server.serve(addr, next.next().unwrap()).len()));
+    });
+}
+
+criterion_group!(benches, answer, answer_while_keeping);
 criterion_main!(benches);

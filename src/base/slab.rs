@@ -107,7 +107,7 @@ impl<'s, T> Slab<'s, T> {
     }
 
     /// Whether there is no value.
-    #[allow(dead_code, reason = "asked by tests only")]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -3,6 +3,7 @@
 mod codec;
 mod frame;
 mod holes;
+mod keeper;
 mod kept;
 mod limiter;
 mod lookup;

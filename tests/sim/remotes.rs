@@ -3,9 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use honeyguide::dht::Reason;
+use honeyguide::dht::{KeepSchedule, Kept, Reason};
 use honeyguide::krpc::{Family, Item};
-use honeyguide::sim::{Adversary, Faults, HostId, Knowledge, Malice, Population, Site, Told, World, random_endpoint};
+use honeyguide::sim::random_endpoint;
+use honeyguide::sim::{Adversary, Faults, HostId, Knowledge, Malice, News, Population, Site, Told, World};
 use honeyguide::{Config, Endpoint, Id, Outcome};
 
 /// A node of ours that joined a network of remote ones a quarter of an hour ago.
@@ -96,4 +97,51 @@ fn each_adversary_does_the_one_thing_wrong() {
             "{malice:?} {got:?}"
         );
     }
+}
+
+/// The most flows in ten seconds of a node that keeps so many keys, none of which is there, for half an hour; how many
+/// it has looked at; and how many are stored then.
+fn keeping(keys: u32, flows: u16) -> (usize, u64, usize) {
+    let mut world = World::new(5);
+    let remote = Population { nodes: 800, ..Population::CALM }.settle(&mut world);
+    let router = world.site(remote[0]).endpoint;
+    let endpoint = random_endpoint(Family::V4, world.rng());
+    let site = Site::at(endpoint, world.rng());
+    let mut config = Config::default();
+    config.keeper.flows = flows;
+    let host = world.add_node(&config, site).unwrap();
+    world.call(host, |node, now| node.bootstrap(now, 1, &[router]).unwrap());
+    world.run_for(Duration::from_secs(300));
+    world.watch_flows(host);
+    let values: Vec<_> = (0..keys).map(|i| format!("i{i}e")).collect();
+    for (tag, value) in (0..).zip(&values) {
+        let kept = Kept::Immutable { target: Item::immutable_target(value.as_bytes()) };
+        world.call(host, |node, now| node.keep(now, tag, kept, KeepSchedule::default()).unwrap());
+    }
+    let end = world.now() + Duration::from_secs(1_800);
+    let is_wanted = |news: &News| matches!(news.what, Told::Wanted(_));
+    while world.run_until(end, |world| world.news(host).iter().any(is_wanted)) {
+        for news in world.take_news(host) {
+            if let Told::Wanted(keep) = news.what {
+                let item = Item { value: values[news.tag as usize].as_bytes(), mutable: None };
+                let _later = world.call(host, |node, now| node.supply(now, keep, item));
+            }
+        }
+    }
+    let is_held = |value: &&String| world.holders(Item::immutable_target(value.as_bytes())).count() >= 8;
+    let looks = world.node(host).unwrap().stats().keep_looks;
+    (world.most_flows(), looks, values.iter().filter(is_held).count())
+}
+
+/// Rules P14 and P15. What the table asks for itself comes besides.
+#[test]
+fn the_keeper_opens_no_more_flows_than_it_may_and_keeps_more_keys_where_it_may_open_more() {
+    let (idle, ..) = keeping(0, 40);
+    let (little, looks, held) = keeping(300, 12);
+    assert!(little <= idle + 12, "{little} flows, of which {idle} are none of the keeper");
+    // 0.9 queries a second are two lookups a minute.
+    assert!((30..100).contains(&looks) && held >= 15, "{looks} looks, {held} held");
+    let (much, looks, held) = keeping(300, 500);
+    assert!(much > 2 * little && much <= idle + 500, "{much} flows");
+    assert!(looks >= 300 && held == 300, "{looks} looks, {held} held");
 }

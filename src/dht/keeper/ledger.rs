@@ -80,6 +80,12 @@ impl<'s> Keeper<'s> {
         Keeper { entries: Slab::new(entries), looks, wants, said: None }
     }
 
+    /// Whether nothing is kept.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// How much can be kept.
     pub fn capacity(&self) -> usize {
         self.entries.capacity()

@@ -97,7 +97,12 @@ impl Client<'_> {
     // ---- time ----
 
     /// When something is to be looked at, or to be said.
+    #[inline]
     pub(in crate::dht::node) fn keep_at(&self, cx: &Context<'_>, links: &Links<'_>) -> Option<Instant> {
+        if self.keeper.is_empty() { None } else { self.next_keep_at(cx, links) }
+    }
+
+    fn next_keep_at(&self, cx: &Context<'_>, links: &Links<'_>) -> Option<Instant> {
         let now = cx.now();
         let look = self.keeper.look_at().filter(|_| self.may_look(now, links));
         let free = look.and_then(|at| Some(at.max(self.flows.held_until(now, cx.config().keeper.flows)?)));
@@ -191,7 +196,13 @@ impl Client<'_> {
     // ---- the drain ----
 
     /// What the user is to be told of what is kept.
+    #[inline]
     pub(in crate::dht::node) fn next_keep_news(&mut self, cx: &mut Context<'_>) -> Option<Note> {
+        if self.keeper.is_empty() { None } else { self.keep_news(cx) }
+    }
+
+    fn keep_news(&mut self, cx: &mut Context<'_>) -> Option<Note> {
+        self.keeper.say_at()?;
         let now = cx.now();
         let may_be_put = self.operations.has_place_for_keeper(0);
         self.keeper.next_news(now, cx.rng(), may_be_put).map(|news| {
