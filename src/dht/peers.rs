@@ -6,17 +6,14 @@
 //! info-hash, whatever its port; a later announce updates port, seed flag and lifetime. Each info-hash has a place in a
 //! list of its own, which names the first of its peers: so some of them are drawn without a walk.
 //!
-//! Limits: an info-hash has a fixed number of places; when they are taken, a newcomer is refused (and its token was
-//! withheld), so that announces spill over to our neighbours. One network may take an eighth of them, or a single /64
-//! could close an info-hash to everybody else, and a tenth of the whole pool. When that is full, a newcomer takes the
-//! place of a peer of the network that holds most of it. While none holds more than one it replaces one of the
-//! [`CANDIDATES`] entries that were announced longest ago: the one whose info-hash has most peers, since that one
-//! misses it least. Peers that were announced in two periods go last. Refusing instead would let a flood keep everybody
-//! out for a whole lifetime; taking always the oldest would let it thin out small swarms as fast as large ones. The
-//! choice costs two binary searches for each candidate.
+//! Limits: an info-hash has a fixed number of places, of which one network may take an eighth, or a single /64 could
+//! close an info-hash to everybody else; and one network may take a tenth of the whole pool. Who goes for a newcomer
+//! when all places are taken: [`replacing`].
 //!
 //! Times are seconds modulo 2^30 beside two flags, in four bytes. Entries never differ by more than a lifetime, so
 //! their order stays unambiguous however long the node runs.
+
+mod replacing;
 
 use core::ops::Range;
 
@@ -37,8 +34,6 @@ use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 use crate::krpc::networks::{Networks, quotas};
 
-/// When the pool is full, one of this many of the oldest entries goes.
-pub const CANDIDATES: usize = 8;
 /// One network may take one part in this many of the places of an info-hash.
 pub const NETWORK_SHARE: usize = 8;
 
@@ -59,7 +54,7 @@ pub enum Announced {
     New,
     /// A peer that was held already has its new port and seed flag, and a new lifetime.
     Updated,
-    /// Not stored: the info-hash has as many peers as it may.
+    /// Not stored: the info-hash has as many peers as it may, and the lot was against the newcomer.
     Full,
     /// Not stored: the peer's network has taken its share of the info-hash.
     Quota,
@@ -219,15 +214,22 @@ impl<'s> PeerStore<'s> {
         self.order.count(&self.swarm(info_hash))
     }
 
-    /// Whether an info-hash has as many peers as it may, so that no token is given for it.
-    pub fn is_full_for(&self, info_hash: &Id) -> bool {
+    /// Whether an info-hash has as many peers as it may.
+    fn is_full_for(&self, info_hash: &Id) -> bool {
         // There are so many when there is a last one: one search, where counting them takes two.
         let Some(last) = self.places.checked_sub(1) else { return true };
         self.number_beside(info_hash, self.order.skip(self.first_of(info_hash), last)).is_some()
     }
 
-    /// Holds a peer of an info-hash from now on, or for a lifetime more.
-    pub fn announce(&mut self, now: Instant, info_hash: &Id, peer: Endpoint, kind: PeerKind) -> Announced {
+    /// Holds a peer of an info-hash from now on, or for a lifetime more. When all places are taken, the lot decides.
+    pub fn announce(
+        &mut self,
+        now: Instant,
+        info_hash: &Id,
+        peer: Endpoint,
+        kind: PeerKind,
+        rng: &mut Rng,
+    ) -> Announced {
         self.sweep(now);
         self.latest = self.latest.max(now.as_micros().div_ceil(1_000_000));
         let is_seed = kind == PeerKind::Seed;
@@ -239,18 +241,22 @@ impl<'s> PeerStore<'s> {
                 return Announced::Updated;
             }
         }
-        if self.is_full_for(info_hash) {
-            return Announced::Full;
-        }
-        if self.share < usize::MAX && self.has_share(info_hash, &peer, 0) {
+        let full_size = self.full_size(info_hash, &peer, 0);
+        let is_full = self.is_full_for(info_hash);
+        if full_size > 0 && !is_full {
             return Announced::Quota;
         }
         let (networks, of) = (Networks::of(&peer), |number: u32| network_of(&self.entries, number));
         let mut held = self.holders.held(networks, &of);
-        if self.holders.is_full(networks, held, self.share_of_all, &of) {
+        // Who takes the place of his own neighbour takes no other.
+        if full_size == 0 && self.holders.is_full(networks, held, self.share_of_all, &of) {
             return Announced::Quota;
         }
-        if self.recency.is_full() {
+        if is_full {
+            let Some(replaced) = self.replaced_in(info_hash, networks, full_size, rng) else { return Announced::Full };
+            self.forget(replaced);
+            held = self.holders.held(networks, &|number| network_of(&self.entries, number));
+        } else if self.recency.is_full() {
             self.evict(networks, held);
             held = self.holders.held(networks, &|number| network_of(&self.entries, number));
         }
@@ -460,25 +466,6 @@ impl<'s> PeerStore<'s> {
         self.swarms[swarm as usize] = to;
     }
 
-    /// Makes room for a peer of networks that hold so many.
-    fn evict(&mut self, networks: Networks, held: usize) {
-        let oldest: ArrayVec<u32, CANDIDATES> = self.recency.iter().take(CANDIDATES).collect();
-        let giving_way = match self.share {
-            usize::MAX => ArrayVec::new(),
-            _ => self.holders.giving_way(networks, held, &oldest, &|number| network_of(&self.entries, number)),
-        };
-        // The last maximum wins, and the oldest comes first: hence the reversal.
-        let last = |&number: &u32| (!self.entry(number).is_kept(), self.peers_of(&self.entry(number).info_hash));
-        let longest = |&number: &u32| (!self.entry(number).is_kept(), self.entry(number).age(self.latest));
-        let evicted = match giving_way.is_empty() {
-            true => oldest.into_iter().rev().max_by_key(last),
-            false => giving_way.into_iter().max_by_key(longest),
-        };
-        if let Some(evicted) = evicted {
-            self.forget(evicted);
-        }
-    }
-
     fn forget(&mut self, number: u32) {
         let of = |number: u32| network_of(&self.entries, number);
         self.holders.remove(of(number), number, &of);
@@ -496,17 +483,22 @@ impl<'s> PeerStore<'s> {
         self.order.place(info_hash.front(), &|number| self.entry(number).info_hash < *info_hash)
     }
 
-    /// Whether the networks of `peer`, of one size or another, have so many peers of an info-hash as they may, or more
-    /// by so many.
-    fn has_share(&self, info_hash: &Id, peer: &Endpoint, more: usize) -> bool {
-        let quotas = quotas(self.share);
-        // What all together have is enough to know of most.
-        let mut sizes = Networks::of(peer).ranges().into_iter().zip(quotas).rev();
+    /// How many sizes one shares with `peer` who lies in the smallest of its networks that has as many peers of an
+    /// info-hash as it may, or more by so many; 0 where none has.
+    fn full_size(&self, info_hash: &Id, peer: &Endpoint, more: usize) -> usize {
+        if self.share == usize::MAX {
+            return 0;
+        }
+        let ([small, middle, large], networks) = (quotas(self.share), Networks::of(peer));
+        let [smallest, half, largest] = networks.ranges();
         let count = |between| self.neighbours(info_hash, peer.family(), between);
-        sizes.next().is_some_and(|(largest, quota)| {
-            let all = count(largest);
-            all >= quota + more || (all >= self.share + more && sizes.any(|(size, quota)| count(size) >= quota + more))
-        })
+        // What all of it has is enough to know of most.
+        match count(largest) {
+            all if all < small + more => 0,
+            _ if count(smallest) >= small + more => 3,
+            _ if count(half) >= middle + more => 2,
+            all => usize::from(all >= large + more),
+        }
     }
 
     /// How many peers of one info-hash are in the networks between two.
@@ -560,7 +552,7 @@ impl<'s> PeerStore<'s> {
             last = Some(entry.info_hash);
             assert_eq!(self.swarms.get(entry.swarm as usize) == Some(&number), is_first, "it stands for its info-hash");
             assert!(self.peers_of(&entry.info_hash) <= self.places);
-            assert!(self.share == usize::MAX || !self.has_share(&entry.info_hash, &entry.endpoint, 1));
+            assert_eq!(self.full_size(&entry.info_hash, &entry.endpoint, 1), 0);
         }
         assert_eq!(info_hashes, self.swarms.len());
         assert!(self.sampled <= info_hashes);

@@ -136,3 +136,30 @@ fn beside_an_item_a_reply_has_as_many_nodes_as_fit() {
         assert!(all > 9 && some > 9 && none > 9, "{all} {some} {none}");
     }
 }
+
+/// Rules S4 and S32.
+#[test]
+fn in_a_full_swarm_a_peer_can_refresh_and_a_newcomer_has_a_token() {
+    let mut config = config();
+    config.server.peers_per_info_hash = 3;
+    let mut lab = Lab::new(config);
+    lab.befriend(16);
+    let info_hash = Id([0x77; 20]);
+    let tell = |lab: &mut Lab, from: Endpoint| {
+        let answer = lab.ask(from, &query(b"get_peers", &pair(b"info_hash", &info_hash.0)));
+        let token = answer.response().token.expect("a token").to_vec();
+        let arguments = [pair(b"info_hash", &info_hash.0), raw(b"port", b"i7e"), pair(b"token", &token)].concat();
+        let answer = lab.ask(from, &query(b"announce_peer", &arguments));
+        answer.bytes.windows(7).any(|window| window == b"1:y1:re")
+    };
+    let peers: Vec<_> = (0..3).map(|_| lab.stranger()).collect();
+    for _ in 0..2 {
+        assert!(peers.iter().all(|peer| tell(&mut lab, *peer)));
+    }
+    let came = (0..40).filter(|_| {
+        let newcomer = lab.stranger();
+        tell(&mut lab, newcomer)
+    });
+    assert!((10..30).contains(&came.count()));
+    assert_eq!(lab.node.peers_held(), 3);
+}

@@ -447,32 +447,30 @@ quickcheck! {
             let info_hash = Id([info_hash; 20]);
             model.retain(|held| Instant::from_secs(held.announced + PEER_LIFETIME) > now);
             let swarm_size = |model: &[HeldPeer], id: &Id| model.iter().filter(|held| held.info_hash == *id).count();
+            let kind = if seed { PeerKind::Seed } else { PeerKind::Downloader };
+            let announced = store.announce(now, &info_hash, peer, kind, &mut rng);
+            let is_neighbour = |held: &&HeldPeer| held.peer.network() == peer.network();
+            let has_share = model.iter().filter(is_neighbour).filter(|held| held.info_hash == info_hash).count() >= share;
+            let is_full = swarm_size(&model, &info_hash) >= usize::from(PLACES);
             let expected = match model.iter().position(|held| held.info_hash == info_hash && held.peer.same_ip(&peer)) {
                 Some(place) => {
                     model.remove(place);
                     Announced::Updated
                 }
-                None if swarm_size(&model, &info_hash) >= usize::from(PLACES) => Announced::Full,
-                None if model
-                    .iter()
-                    .filter(|held| held.info_hash == info_hash && held.peer.network() == peer.network())
-                    .count()
-                    >= share =>
+                None if !is_full && has_share => Announced::Quota,
+                None if !has_share
+                    && model.iter().filter(|held| held.peer.network() == peer.network()).count() >= share_of_all =>
                 {
                     Announced::Quota
                 }
-                None if model.iter().filter(|held| held.peer.network() == peer.network()).count() >= share_of_all => {
-                    Announced::Quota
-                }
-                None if capacity == 0 => Announced::Full,
+                None if capacity == 0 || (is_full && announced == Announced::Full) => Announced::Full,
                 None => Announced::New,
             };
-            let evicts = expected == Announced::New && model.len() == capacity;
+            let evicts = expected == Announced::New && (is_full || model.len() == capacity);
             if expected.is_held() {
                 model.push(HeldPeer { info_hash, peer, seed, announced: now.as_micros().div_ceil(1_000_000) });
             }
-            let kind = if seed { PeerKind::Seed } else { PeerKind::Downloader };
-            assert_eq!(store.announce(now, &info_hash, peer, kind), expected);
+            assert_eq!(announced, expected);
             if evicts {
                 let mut listed = BTreeSet::new();
                 for (info_hash, family) in (0..6).flat_map(|n| [(Id([n; 20]), Family::V4), (Id([n; 20]), Family::V6)]) {
@@ -483,7 +481,8 @@ quickcheck! {
                 let gone = model.iter().position(is_gone).expect("one goes");
                 let (from, held) = (of(&model[gone].peer), of(&peer) - 1);
                 let own = model[gone].peer.network() == peer.network();
-                assert!(if own { held > 0 } else { from > held + 1 || (held, from) == (0, 1) }, "{from} {held}");
+                assert!(!is_full || model[gone].info_hash == info_hash);
+                assert!(is_full || if own { held > 0 } else { from > held + 1 || (held, from) == (0, 1) }, "{from} {held}");
                 model.remove(gone);
             }
 
@@ -492,7 +491,7 @@ quickcheck! {
             assert_eq!(store.len(), model.len());
             assert_eq!(store.info_hashes(), model.iter().map(|held| held.info_hash).collect::<BTreeSet<_>>().len());
             assert_eq!(store.sweep_at(), model.first().map(|held| Instant::from_secs(held.announced + PEER_LIFETIME)));
-            assert_eq!(store.is_full_for(&info_hash), swarm_size(&model, &info_hash) >= usize::from(PLACES));
+            assert!(store.peers_of(&info_hash) <= usize::from(PLACES));
             for (family, noseed) in [(Family::V4, false), (Family::V4, true), (Family::V6, false), (Family::V6, true)] {
                 let mut found = Vec::new();
                 store.sample(&info_hash, family, noseed, &mut rng, 100, |peer| found.push(peer));
@@ -515,7 +514,7 @@ quickcheck! {
         let mut store = peers_of(&Config::default().server, 100);
         let mut rng = Rng::from_seed([seed; 32]);
         for i in 0..n {
-            store.announce(Instant::ZERO, &Id([1; 20]), Endpoint::v4([10, 0, i, 1], 1), PeerKind::Downloader);
+            store.announce(Instant::ZERO, &Id([1; 20]), Endpoint::v4([10, 0, i, 1], 1), PeerKind::Downloader, &mut rng);
         }
         let mut found = BTreeSet::new();
         // A peer stays unseen in all of these with a probability below e^-50.
@@ -546,7 +545,7 @@ quickcheck! {
         for (wait, info_hash) in steps {
             now += Duration::from_secs(u64::from(wait));
             let info_hash = Id([(info_hash % 32) as u8; 20]);
-            store.announce(now, &info_hash, Endpoint::v4([10, 0, 0, 1], 1), PeerKind::Downloader);
+            store.announce(now, &info_hash, Endpoint::v4([10, 0, 0, 1], 1), PeerKind::Downloader, &mut rng);
             held.retain(|_, announced| *announced + lifetime > now);
             if let Some((_, before)) = &mut fixed {
                 before.retain(|id| held.contains_key(id));

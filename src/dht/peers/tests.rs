@@ -15,6 +15,11 @@ fn rng() -> Rng {
     Rng::from_seed([1; 32])
 }
 
+/// By which it is drawn who goes where an info-hash has all its peers.
+fn lots() -> Rng {
+    Rng::from_seed([2; 32])
+}
+
 fn store_with(config: &ServerConfig, network: Network, capacity: usize) -> PeerStore<'static> {
     let memory = PeersMemory {
         entries: List::with_capacity(capacity),
@@ -46,7 +51,7 @@ fn kind_if(has_all: bool) -> PeerKind {
 }
 
 fn announce(peers: &mut PeerStore<'_>, secs: u64, info_hash: u8, peer: Endpoint, kind: PeerKind) -> Announced {
-    let announced = peers.announce(at(secs), &Id([info_hash; 20]), peer, kind);
+    let announced = peers.announce(at(secs), &Id([info_hash; 20]), peer, kind, &mut lots());
     peers.check_invariants();
     announced
 }
@@ -66,7 +71,7 @@ fn of_ipv6_a_64_a_56_and_a_48_have_a_share_each() {
         let taken = (0..200u16).filter(|&n| {
             let [[a, b], [c, d]] = [n * step, n].map(u16::to_be_bytes);
             let peer = Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, 0, a, b, 0, 0, 0, 0, 0, 0, c, d], 6881);
-            peers.announce(at(0), &HASH, peer, kind_if(n % 3 == 0)) == Announced::New
+            peers.announce(at(0), &HASH, peer, kind_if(n % 3 == 0), &mut lots()) == Announced::New
         });
         assert_eq!(taken.count(), most, "{step:#x}");
         peers.check_invariants();
@@ -88,17 +93,74 @@ fn an_address_is_held_once_for_an_info_hash() {
 /// Rule S32.
 #[test]
 fn an_info_hash_has_five_hundred_peers_and_not_one_more() {
-    let mut peers = store(600);
+    let (mut peers, mut lots) = (store(600), lots());
     for i in 0..500 {
         assert!(!peers.is_full_for(&HASH));
-        assert_eq!(peers.announce(at(0), &HASH, peer(i), Downloader), Announced::New);
+        assert_eq!(peers.announce(at(0), &HASH, peer(i), Downloader, &mut lots), Announced::New);
     }
     assert!(peers.is_full_for(&HASH) && !peers.is_full_for(&Id([8; 20])));
-    assert_eq!(announce(&mut peers, 0, 7, peer(500), Downloader), Announced::Full);
-    assert_eq!(announce(&mut peers, 0, 7, peer6(0), Downloader), Announced::Full);
     assert_eq!(announce(&mut peers, 0, 7, peer(499), Seed), Announced::Updated);
     assert_eq!(announce(&mut peers, 0, 8, peer(500), Downloader), Announced::New);
-    assert_eq!(peers.len(), 501);
+    // One of two newcomers comes in, for one who was there.
+    let came = (0..1_000u16).filter(|i| {
+        let newcomer = if i % 5 == 0 { peer6(*i) } else { peer(1_000 + i) };
+        let announced = peers.announce(at(1), &HASH, newcomer, kind_if(i % 3 == 0), &mut lots);
+        assert!(matches!(announced, Announced::New | Announced::Full));
+        assert_eq!(peers.peers_of(&HASH), 500);
+        announced == Announced::New
+    });
+    assert!((440..560).contains(&came.count()));
+    peers.check_invariants();
+}
+
+fn neighbour(n: u8) -> Endpoint {
+    Endpoint::v4([7, 7, 7, n], 1)
+}
+
+fn neighbours_of(peers: &PeerStore<'_>) -> usize {
+    all(peers, 7, Family::V4, false).iter().filter(|peer| peer.network() == neighbour(0).network()).count()
+}
+
+/// Rule S32.
+#[test]
+fn in_a_full_swarm_the_network_that_has_most_gives_way_to_others_and_to_its_own() {
+    let (mut peers, mut lots) = (store(600), lots());
+    for i in 0..500 {
+        let from = if i < 62 { neighbour(i as u8) } else { peer(i) };
+        assert_eq!(peers.announce(at(0), &HASH, from, Downloader, &mut lots), Announced::New);
+    }
+    // Its own, since it has all that it may.
+    let own = (100..150).filter(|&n| {
+        let announced = peers.announce(at(1), &HASH, neighbour(n), kind_if(n % 2 == 0), &mut lots);
+        assert_eq!(neighbours_of(&peers), 62);
+        announced == Announced::New
+    });
+    assert!(own.count() > 10);
+    let came =
+        (0..80).filter(|&i| peers.announce(at(1), &HASH, peer(1_000 + i), Downloader, &mut lots).is_held()).count();
+    assert!(came > 20 && neighbours_of(&peers) == 62 - came, "{came}");
+    peers.check_invariants();
+}
+
+/// Rule S32.
+#[test]
+fn in_a_full_swarm_who_announced_in_two_periods_goes_last() {
+    let (mut peers, mut lots) = (store(600), lots());
+    (0..500).for_each(|i| _ = peers.announce(at(0), &HASH, peer(i), Downloader, &mut lots));
+    (0..480).for_each(|i| _ = peers.announce(at(1_000), &HASH, peer(i), Downloader, &mut lots));
+    let is_there = |peers: &PeerStore<'_>, i| all(peers, 7, Family::V4, false).contains(&peer(i));
+    for i in 1_000..1_200 {
+        peers.announce(at(1_001), &HASH, peer(i), Downloader, &mut lots);
+    }
+    assert!((0..480).all(|i| is_there(&peers, i)) && !(480..500).all(|i| is_there(&peers, i)));
+    // All are there to stay: then any of them may go.
+    for peer in all(&peers, 7, Family::V4, false) {
+        peers.announce(at(1_900), &HASH, peer, Downloader, &mut lots);
+    }
+    let came = (2_000..2_100).filter(|&i| peers.announce(at(1_901), &HASH, peer(i), Downloader, &mut lots).is_held());
+    assert!(came.count() > 20);
+    let stayed = (0..1_200).filter(|i| is_there(&peers, *i)).count();
+    assert_eq!(stayed, 499, "only the first of them took the place of one, the others that of him before");
 }
 
 /// Rule S33.
@@ -157,11 +219,11 @@ fn hash_of(i: u16) -> Id {
 fn nobody_who_floods_a_full_store_takes_more_than_one_place_for_each_of_his_networks() {
     for networks in [1, 10] {
         let mut peers = store(1_000);
-        (0..1_000).for_each(|i| _ = peers.announce(at(0), &hash_of(i), peer(i), Downloader));
+        (0..1_000).for_each(|i| _ = peers.announce(at(0), &hash_of(i), peer(i), Downloader, &mut lots()));
         for i in 0..3_000 {
             // One address in each, with five ports.
             let from = Endpoint::v4([66, 6, (i % networks) as u8, 1], 1 + i % 5);
-            assert_eq!(peers.announce(at(1), &hash_of(2_000 + i), from, Downloader), Announced::New);
+            assert_eq!(peers.announce(at(1), &hash_of(2_000 + i), from, Downloader, &mut lots()), Announced::New);
         }
         let lost = (0..1_000).filter(|&i| peers.peers_of(&hash_of(i)) == 0).count();
         assert_eq!((lost, peers.len()), (networks.into(), 1_000));
@@ -176,13 +238,14 @@ fn a_network_has_a_tenth_of_all_places_and_gives_them_to_whoever_comes() {
     let flood = |network: u16, i: u16| Endpoint::v4([66, 6, network as u8, (i % 250) as u8], 1);
     for network in 0..10 {
         let taken = (0..200u16).filter(|&i| {
-            let announced = peers.announce(at(0), &hash_of(1_000 * network + i), flood(network, i), Downloader);
+            let announced =
+                peers.announce(at(0), &hash_of(1_000 * network + i), flood(network, i), Downloader, &mut lots());
             announced == Announced::New
         });
         assert_eq!(taken.count(), 100);
     }
     assert_eq!(peers.len(), 1_000);
-    (0..500).for_each(|i| assert_eq!(peers.announce(at(1), &HASH, peer(i), Downloader), Announced::New));
+    (0..500).for_each(|i| assert_eq!(peers.announce(at(1), &HASH, peer(i), Downloader, &mut lots()), Announced::New));
     assert_eq!(peers.peers_of(&HASH), 500);
     let held = |network| peers.holders.held(Networks::of(&flood(network, 0)), &|n| network_of(&peers.entries, n));
     assert!((0..10).all(|network| (45..=55).contains(&held(network))));
@@ -262,7 +325,7 @@ fn the_filters_hold_seeds_and_others_apart() {
 fn a_peer_is_held_for_its_lifetime_and_not_a_microsecond_more() {
     let mut peers = store(10);
     announce(&mut peers, 0, 1, peer(1), Downloader);
-    peers.announce(Instant::from_micros(4_000_001), &Id([2; 20]), peer(1), Downloader);
+    peers.announce(Instant::from_micros(4_000_001), &Id([2; 20]), peer(1), Downloader, &mut lots());
     assert_eq!(peers.sweep_at(), Some(at(2_700)));
     peers.sweep(Instant::from_micros(2_700_000_000 - 1));
     assert_eq!(peers.len(), 2);
@@ -316,13 +379,13 @@ fn a_sample_of_info_hashes_stays_for_its_interval_and_changes_after_it() {
     let mut rng = rng();
     for i in 0..100 {
         for p in 0..if i == 50 { 100 } else { 1 } {
-            peers.announce(at(19_000), &info_hash(i), peer(p), Downloader);
+            peers.announce(at(19_000), &info_hash(i), peer(p), Downloader, &mut lots());
         }
     }
     let first = samples(&mut peers, 20_000, 20, &mut rng);
     assert_eq!(first.len(), 20);
     assert_eq!(peers.interval_left(at(20_000)), Duration::from_secs(21_600));
-    peers.announce(at(20_500), &info_hash(1_000), peer(0), Downloader);
+    peers.announce(at(20_500), &info_hash(1_000), peer(0), Downloader, &mut lots());
     assert_eq!(samples(&mut peers, 41_599, 20, &mut rng), first);
     assert_eq!(samples(&mut peers, 41_599, 7, &mut rng), first[..7], "a shorter reply has the front of it");
     assert_eq!(peers.interval_left(at(41_599)), Duration::from_secs(1));
@@ -333,14 +396,14 @@ fn a_sample_of_info_hashes_stays_for_its_interval_and_changes_after_it() {
     sorted.dedup();
     assert_eq!(sorted.len(), 20, "no info-hash twice");
     // What has lost its peers is not listed any more, even if it has others again.
-    peers.announce(at(41_600), &next[3], peer(200), Downloader);
+    peers.announce(at(41_600), &next[3], peer(200), Downloader, &mut lots());
     for i in 200..220 {
-        peers.announce(at(41_600), &info_hash(i), peer(200), Downloader);
+        peers.announce(at(41_600), &info_hash(i), peer(200), Downloader, &mut lots());
     }
     peers.sweep(at(50_500));
     assert_eq!(peers.info_hashes(), 21);
     assert_eq!(samples(&mut peers, 50_500, 20, &mut rng), [next[3]]);
-    peers.announce(at(50_501), &next[4], peer(200), Downloader);
+    peers.announce(at(50_501), &next[4], peer(200), Downloader, &mut lots());
     assert_eq!(samples(&mut peers, 50_501, 20, &mut rng), [next[3]]);
 }
 
@@ -350,12 +413,12 @@ fn a_sample_is_drawn_anew_where_all_that_are_left_fit_it_and_where_none_of_it_is
     for left in [1, 19, 20, 21, 60] {
         let (mut peers, mut rng) = (store(200), rng());
         for i in 0..21 {
-            peers.announce(at(0), &info_hash(i), peer(i), Downloader);
+            peers.announce(at(0), &info_hash(i), peer(i), Downloader, &mut lots());
         }
         assert_eq!(samples(&mut peers, 1, 20, &mut rng).len(), 20);
         assert_eq!(peers.interval_left(at(1)), Duration::from_secs(21_600));
         for i in 100..100 + left {
-            peers.announce(at(1_000), &info_hash(i), peer(i), Downloader);
+            peers.announce(at(1_000), &info_hash(i), peer(i), Downloader, &mut lots());
         }
         peers.sweep(at(2_700));
         assert_eq!(peers.info_hashes(), usize::from(left));
@@ -372,11 +435,11 @@ fn a_sample_that_is_everything_does_not_stay() {
     let mut rng = rng();
     assert_eq!(samples(&mut peers, 0, 20, &mut rng), []);
     for i in 0..20 {
-        peers.announce(at(1), &info_hash(i), peer(1), Downloader);
+        peers.announce(at(1), &info_hash(i), peer(1), Downloader, &mut lots());
     }
     assert_eq!(samples(&mut peers, 1, 20, &mut rng).len(), 20);
     assert_eq!(peers.interval_left(at(1)), Duration::ZERO);
-    peers.announce(at(2), &info_hash(20), peer(1), Downloader);
+    peers.announce(at(2), &info_hash(20), peer(1), Downloader, &mut lots());
     assert_eq!(samples(&mut peers, 2, 20, &mut rng).len(), 20);
     assert_eq!(peers.interval_left(at(2)), Duration::from_secs(21_600));
 }
@@ -395,7 +458,7 @@ fn thousands_of_peers_of_few_and_of_many_swarms_are_kept_in_order() {
         let mut rng = rng();
         for step in 0..12_000u64 {
             let (hash, peer) = (info_hash(rng.below(swarms) as u16), peer(rng.below(400) as u16));
-            peers.announce(at(step / 3), &hash, peer, kind_if(rng.below(3) == 0));
+            peers.announce(at(step / 3), &hash, peer, kind_if(rng.below(3) == 0), &mut lots());
             if step % 400 == 0 {
                 peers.check_invariants();
                 samples(&mut peers, step / 3, 20, &mut rng);
@@ -418,10 +481,13 @@ fn a_store_holds_as_many_peers_as_it_was_made_for() {
     for i in 0..70_000u32 {
         let [_, a, b, c] = i.to_be_bytes();
         let hash = info_hash((i / 400) as u16);
-        assert_eq!(peers.announce(at(0), &hash, Endpoint::v4([10 + a, b, c, 1], 1), Downloader), Announced::New);
+        assert_eq!(
+            peers.announce(at(0), &hash, Endpoint::v4([10 + a, b, c, 1], 1), Downloader, &mut lots()),
+            Announced::New
+        );
     }
     assert_eq!((peers.len(), peers.info_hashes()), (70_000, 175));
-    assert_eq!(peers.announce(at(0), &info_hash(999), peer(1), Downloader), Announced::New);
+    assert_eq!(peers.announce(at(0), &info_hash(999), peer(1), Downloader, &mut lots()), Announced::New);
     assert_eq!(peers.len(), 70_000, "and not one more");
     peers.check_invariants();
 }

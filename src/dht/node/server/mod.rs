@@ -11,6 +11,7 @@ pub use reply::Reply;
 pub(super) use reply::Requester;
 
 use crate::base::ring::Ring;
+use crate::base::rng::Rng;
 use crate::base::time::Instant;
 use crate::dht::command::PeerKind;
 use crate::dht::items::{Items, Put, PutOutcome, Rejection};
@@ -81,7 +82,8 @@ impl<'s> Server<'s> {
         let mut verifications = 0;
         let bare_length = cx.config().items.bare_length;
         let stores = Stores { items: &mut self.items, peers: &mut self.peers, tokens: &self.tokens, bare_length };
-        let body = stores.answer(cx.now(), &own, from, &query.method, &mut verifications);
+        let (now, rng) = (cx.now(), cx.rng());
+        let body = stores.answer(now, rng, &own, from, &query.method, &mut verifications);
         reply.answer(body);
         let stats = cx.stats_mut();
         *(if reply.is_error() { &mut stats.refused } else { &mut stats.queries }) += 1;
@@ -180,15 +182,22 @@ struct Stores<'a, 's> {
 impl Stores<'_, '_> {
     /// What a query is answered with; `own` is our id on the link it came in by. Counts the signatures that were
     /// checked.
-    fn answer(self, now: Instant, own: &Id, from: Endpoint, method: &Method<'_>, verifications: &mut u64) -> ReplyBody {
+    fn answer(
+        self,
+        now: Instant,
+        rng: &mut Rng,
+        own: &Id,
+        from: Endpoint,
+        method: &Method<'_>,
+        verifications: &mut u64,
+    ) -> ReplyBody {
         match *method {
             Method::Ping => ReplyBody::Pong,
             Method::FindNode { target, want } | Method::Unknown { target, want, .. } => {
                 ReplyBody::Nodes { target, want }
             }
             Method::GetPeers { info_hash, want, noseed, scrape } => {
-                let full = self.peers.is_full_for(&info_hash);
-                let token = (!full).then(|| self.tokens.issue(&from, &info_hash));
+                let token = Some(self.tokens.issue(&from, &info_hash));
                 ReplyBody::Peers { info_hash, want, token, noseed, scrape }
             }
             Method::Get { target, seq, want } => {
@@ -203,7 +212,7 @@ impl Stores<'_, '_> {
                 }
                 let peer = if implied_port { from } else { from.with_port(port) };
                 let kind = if seed { PeerKind::Seed } else { PeerKind::Downloader };
-                self.announce(now, &info_hash, peer, kind)
+                self.announce(now, rng, &info_hash, peer, kind)
             }
             Method::Put { token, item, cas, .. } => {
                 if item.value.len() > item::MAX_ENCODED && !self.bare_length {
@@ -225,8 +234,8 @@ impl Stores<'_, '_> {
         stored.map_or(HeldItem::Item(key), HeldItem::SeqOnly)
     }
 
-    fn announce(self, now: Instant, info_hash: &Id, peer: Endpoint, kind: PeerKind) -> ReplyBody {
-        match self.peers.announce(now, info_hash, peer, kind) {
+    fn announce(self, now: Instant, rng: &mut Rng, info_hash: &Id, peer: Endpoint, kind: PeerKind) -> ReplyBody {
+        match self.peers.announce(now, info_hash, peer, kind, rng) {
             Announced::New | Announced::Updated => ReplyBody::Stored,
             Announced::Full => ReplyBody::NotStored(ErrorCode::Protocol, "full"),
             Announced::Quota => ReplyBody::NotStored(ErrorCode::Protocol, "quota reached"),
