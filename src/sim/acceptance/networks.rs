@@ -15,7 +15,7 @@ use crate::sim::addresses::{Prefix, random_endpoint};
 use crate::sim::adversary::{Adversary, Malice};
 use crate::sim::faults::Faults;
 use crate::sim::intruder::{Errand, Intruder};
-use crate::sim::news::Told;
+use crate::sim::news::{News, Told};
 use crate::sim::paths::{HostId, Site};
 use crate::sim::population::Population;
 use crate::sim::referrals::Knowledge;
@@ -27,7 +27,9 @@ const HOSTS: usize = 250;
 /// Items, and peers, that honest nodes have stored before.
 const STORED: usize = 200;
 /// After so long the peers that are left are counted: before their time is over.
-const PEERS_AFTER: Duration = Duration::from_secs(2_000);
+const PEERS_AFTER: Duration = Duration::from_secs(2_600);
+/// By then whoever was asked something has answered.
+const ANSWERED: Duration = Duration::from_secs(10);
 
 /// Row 17: 15 % more nodes, each in a network of its own, come to us every five minutes for a day.
 pub(super) fn poisoners(seed: u64, population: &Population, tally: &mut Tally) {
@@ -63,7 +65,7 @@ pub(super) fn buyers(seed: u64, population: &Population, tally: &mut Tally) {
                 visitor(&mut world, us, &prefix, Errand::FlushPeers(None), Duration::from_secs(10));
             }
             world.run_for(PEERS_AFTER);
-            let lost = topics.iter().filter(|topic| !lists_a_peer(&mut world, us, family, topic)).count();
+            let lost = unlisted(&mut world, us, family, &topics).len();
             tally.add(32, whose, "peers", lost as f64 / topics.len().max(1) as f64);
             world.run_for(HOUR.saturating_sub(PEERS_AFTER));
             tally.add(32, whose, table_of(of), table_share(&world, us, &prefixes));
@@ -125,38 +127,49 @@ fn table_share(world: &World, us: HostId, prefixes: &[Prefix]) -> f64 {
 /// Honest nodes store items with us, and announce themselves; which items, and for what.
 fn store(world: &mut World, us: HostId, family: Family) -> (Vec<Id>, Vec<Id>) {
     let at = Scope::Node(world.site(us).endpoint);
+    let hosts: Vec<_> = (0..STORED).map(|_| asker(world, family)).collect();
     let (mut targets, mut topics) = (Vec::new(), Vec::new());
-    for _ in 0..STORED {
+    for host in &hosts {
         let value = format!("16:{:016x}", world.rng().next_u64());
-        let (value, info_hash) = (value.as_bytes(), Id::random(world.rng()));
-        let host = asker(world, family);
-        world.call(host, |node, now| node.command_in(now, 9, at, Command::PutImmutable { value }).is_ok());
-        world.run_for(Duration::from_secs(2));
+        let value = value.as_bytes();
+        world.call(*host, |node, now| node.command_in(now, 9, at, Command::PutImmutable { value }).is_ok());
+        targets.push(Item::immutable_target(value));
+    }
+    world.run_for(ANSWERED);
+    for host in &hosts {
+        let info_hash = Id::random(world.rng());
         let announce = Command::Announce { info_hash, port: Some(6_881), kind: PeerKind::Downloader };
-        world.call(host, |node, now| node.command_in(now, 9, at, announce).is_ok());
-        world.run_for(Duration::from_secs(2));
-        if world.holds(us, &Item::immutable_target(value)).is_some() {
-            targets.push(Item::immutable_target(value));
-        }
-        world.stop(host);
+        world.call(*host, |node, now| node.command_in(now, 9, at, announce).is_ok());
         topics.push(info_hash);
     }
-    topics.retain(|topic| lists_a_peer(world, us, family, topic));
+    world.run_for(ANSWERED);
+    hosts.into_iter().for_each(|host| world.stop(host));
+    targets.retain(|target| world.holds(us, target).is_some());
+    let unlisted = unlisted(world, us, family, &topics);
+    topics.retain(|topic| !unlisted.contains(topic));
     (targets, topics)
 }
 
-/// Whether we list a peer of a topic to whoever asks.
-fn lists_a_peer(world: &mut World, us: HostId, family: Family, info_hash: &Id) -> bool {
+/// The topics of which we list no peer to whoever asks, thrice where an answer may be lost.
+fn unlisted(world: &mut World, us: HostId, family: Family, topics: &[Id]) -> Vec<Id> {
     let at = Scope::Node(world.site(us).endpoint);
-    let host = asker(world, family);
-    let lists = (0..3).any(|_| {
-        let get = Command::GetPeers { info_hash: *info_hash };
-        world.call(host, |node, now| node.command_in(now, 9, at, get).is_ok());
-        world.run_for(Duration::from_secs(2));
-        world.take_news(host).iter().any(|news| matches!(&news.what, Told::Peers(peers) if !peers.is_empty()))
-    });
-    world.stop(host);
-    lists
+    let mut unlisted = topics.to_vec();
+    for _ in 0..3 {
+        let hosts: Vec<_> = unlisted.iter().map(|topic| (asker(world, family), *topic)).collect();
+        for &(host, info_hash) in &hosts {
+            let get = Command::GetPeers { info_hash };
+            world.call(host, |node, now| node.command_in(now, 9, at, get).is_ok());
+        }
+        world.run_for(ANSWERED);
+        for (host, topic) in hosts {
+            let is_listed = |news: &News| matches!(&news.what, Told::Peers(peers) if !peers.is_empty());
+            if world.take_news(host).iter().any(is_listed) {
+                unlisted.retain(|other| *other != topic);
+            }
+            world.stop(host);
+        }
+    }
+    unlisted
 }
 
 /// Somebody who comes once.
