@@ -37,7 +37,9 @@ impl Churn {
             let time = self.first_session.draw(world.rng());
             world.after(time, move |world| self.leave(world, host));
         } else {
-            self.leave(world, host);
+            world.stop(host);
+            let time = self.absence.remaining(world.rng()).max(Duration::from_secs(1));
+            world.after(time, move |world| self.come(world, host));
         }
     }
 

@@ -27,6 +27,21 @@ pub(super) fn normal(rng: &mut Rng) -> f64 {
     libm::sqrt(-2.0 * libm::log(a)) * libm::cos(core::f64::consts::TAU * b)
 }
 
+/// A number of the gamma distribution: the whole part of its shape as exponential ones, and the rest as Joehnk has it.
+fn gamma(rng: &mut Rng, shape: f64) -> f64 {
+    let rest = shape - libm::floor(shape);
+    let whole = (0..shape as u32).map(|_| -libm::log(uniform(rng))).sum();
+    if rest <= 0.0 {
+        return whole;
+    }
+    loop {
+        let (a, b) = (libm::pow(uniform(rng), 1.0 / rest), libm::pow(uniform(rng), 1.0 / (1.0 - rest)));
+        if a + b <= 1.0 && a + b > 0.0 {
+            return whole - libm::log(uniform(rng)) * a / (a + b);
+        }
+    }
+}
+
 /// Times of which many are short and a few very long.
 ///
 /// Exhaustive: a distribution has these two parameters.
@@ -54,6 +69,13 @@ impl Weibull {
     #[must_use]
     pub fn draw(&self, rng: &mut Rng) -> Duration {
         self.quantile(uniform(rng))
+    }
+
+    /// What is left of a time in which one looks in by chance: long ones are met more often than short ones.
+    // Its density is that part of all times that is longer: with y = (x / scale)^shape that of a gamma distribution.
+    #[must_use]
+    pub fn remaining(&self, rng: &mut Rng) -> Duration {
+        seconds(self.scale.as_secs_f64() * libm::pow(gamma(rng, 1.0 / self.shape), 1.0 / self.shape))
     }
 
     /// What so large a part of all times is shorter than.
@@ -96,6 +118,17 @@ mod tests {
                 let (is, wanted) = (drawn[(20_000.0 * part) as usize], law.quantile(part));
                 assert!(near(is.as_secs_f64(), wanted.as_secs_f64(), 0.08), "{part}: {is:?} {wanted:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_left_when_one_looks_in_is_longer_than_the_mean_where_times_differ_much() {
+        let mut rng = Rng::from_seed([3; 32]);
+        for law in [Weibull::SESSION, Weibull::ABSENCE, Weibull { shape: 1.0, ..Weibull::SESSION }] {
+            let mean = (0..40_000).map(|_| law.remaining(&mut rng).as_secs_f64()).sum::<f64>() / 40_000.0;
+            // Half the mean of the squares over the mean.
+            let square = libm::pow(law.scale.as_secs_f64(), 2.0) * libm::tgamma(1.0 + 2.0 / law.shape);
+            assert!(near(mean, square / 2.0 / law.mean().as_secs_f64(), 0.05), "{law:?}: {mean}");
         }
     }
 
