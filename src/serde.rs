@@ -286,7 +286,8 @@ mod tests {
     fn counters_that_are_missing_are_zero_and_unknown_ones_are_ignored() {
         let mut stats = Stats { rx: 7, operations: 1, ..Stats::default() };
         stats.dropped.add(DropReason::Limited, 3);
-        assert!(json(&stats).ends_with(r#""operations":1,"dropped":{"limited":3}}"#));
+        let text = json(&stats);
+        assert!(text.contains(r#""operations":1,"#) && text.ends_with(r#""dropped":{"limited":3}}"#), "{text}");
         let text = r#"{"new":[1,{"a":2}],"rx":7,"operations":1,"dropped":{"limited":3,"new":1}}"#;
         assert_eq!(serde_json::from_str::<Stats>(text).unwrap(), stats);
     }

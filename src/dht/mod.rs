@@ -23,6 +23,7 @@ pub(crate) mod outage;
 pub(crate) mod outcome;
 pub(crate) mod peers;
 pub(crate) mod size;
+pub(crate) mod soundings;
 pub(crate) mod stats;
 pub(crate) mod table;
 pub(crate) mod tokens;

@@ -9,6 +9,8 @@ use crate::base::planted::{Bug, planted};
 use crate::base::time::{Duration, Instant};
 use crate::krpc::endpoint::Endpoint;
 
+/// An answer of late was one within this time.
+const OF_LATE: Duration = Duration::from_secs(60);
 /// Distinct contacts that must fail.
 const WITNESSES: usize = 4;
 /// .. within this time, with no answer from anybody for as long.
@@ -58,6 +60,11 @@ impl Outage {
         self.last_answer = Some(now);
         self.witnesses = Default::default();
         self.check_at.take().is_some()
+    }
+
+    /// Whether anybody answered in the last minute.
+    pub fn has_answer_of_late(&self, now: Instant) -> bool {
+        self.last_answer.is_some_and(|at| now.since(at) < OF_LATE)
     }
 
     /// Whether anybody has answered since then.

@@ -1,20 +1,29 @@
 //! How many nodes the network has, estimated from what we see of it.
 //!
 //! Ids are uniform, so a region of the id space that we know completely tells how dense the whole space is. There are
-//! two such regions. **Our own neighbourhood**: beyond the deepest full bucket the table holds everybody it met, so `n`
-//! contacts in a region of `2^-c` of the space mean `(n + 1) * 2^c` nodes, ourselves included. **The surroundings of a
-//! random target**: a lookup ends with the k nearest nodes, and in a space of N nodes the k-th is at a distance of
-//! about `k/N` of the whole. Of all numbers that one can compute from the k distances, the k-th alone carries
-//! everything about N; over several lookups `(sum of k - 1) / (sum of k-th distances)` is unbiased, and its relative
-//! error is one over the root of the number of nodes that were counted.
+//! two kinds of such regions. **Our own neighbourhood**: beyond the deepest full bucket the table holds everybody it
+//! met, so `n` contacts in a region of `2^-c` of the space mean `(n + 1) * 2^c` nodes, ourselves included. **The
+//! surroundings of a random target**: a lookup ends with the k nearest nodes, and in a space of N nodes the k-th is at
+//! a distance of about `k/N` of the whole. Of all numbers that one can compute from the k distances, the k-th alone
+//! carries everything about N.
+//!
+//! All regions together are one: the nodes in them, over the part of the space that they are. That weighs each by the
+//! inverse of its variance, since a count of n nodes is off by the root of n. What contradicts the rest is left out,
+//! and the last 16 lookups count, so that a network that grows or shrinks is noticed.
 //!
 //! Everything is computed in integers that saturate: no id that anybody invents can make it overflow.
 
 use crate::base::planted::{Bug, planted};
 use crate::krpc::id::{Distance, Id};
 
-/// Nodes counted in lookups before the older half of the evidence is weighed down: about the last 50 lookups count.
-const WINDOW: u64 = 1024;
+/// Lookups that count: with 20 nodes each their error is 5.6 %.
+const LOOKUPS: usize = 16;
+/// A lookup that finds so many times more or fewer nodes than most of the others does not count.
+const ODD: u64 = 4;
+/// The error of what is counted itself, in thousandths: nodes that come and go, and answers that are lost.
+const LEAST_ERROR: u64 = 60;
+/// The whole id space, in units in which a distance that is cut off behind 64 bits has half a unit more.
+const WHOLE: u128 = 1 << 65;
 
 /// An estimate.
 ///
@@ -30,61 +39,141 @@ pub struct SizeEstimate {
 }
 
 impl SizeEstimate {
-    /// From the table: `contacts` lie in the buckets from `depth` on, one behind the deepest full one.
+    /// From the table: `contacts` lie in the buckets from `depth` on, one behind the deepest full one. Without a full
+    /// bucket nothing says that they are all there are: such an estimate may be wrong by any factor.
     #[must_use]
     pub fn of_table(depth: u32, contacts: u32) -> Self {
         let n = if depth < 64 { (u64::from(contacts) + 1).saturating_mul(1 << depth) } else { u64::MAX };
-        SizeEstimate { n, rel_std_err_permille: relative_error(contacts.into()), samples: contacts }
+        let error = if depth == 0 { 1000 } else { relative_error(contacts.into()) };
+        SizeEstimate { n, rel_std_err_permille: error, samples: contacts }
+    }
+}
+
+/// Nodes in a part of the id space.
+#[derive(Clone, Copy, Default, Debug)]
+struct Region {
+    nodes: u128,
+    /// In units of which [`WHOLE`] are the whole space.
+    space: u128,
+}
+
+impl Region {
+    /// As many nodes as the whole space has if it is as dense everywhere.
+    fn density(&self) -> u64 {
+        let n = self.nodes.saturating_mul(WHOLE) / self.space.max(1);
+        u64::try_from(n).unwrap_or(u64::MAX)
+    }
+
+    fn add(&mut self, other: &Region) {
+        self.nodes = self.nodes.saturating_add(other.nodes);
+        self.space = self.space.saturating_add(other.space);
     }
 }
 
 /// Evidence from lookups of random targets.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct LookupDensity {
-    counted: u64,
-    /// Sum of distances, as fractions of the id space in units of 2^-64.
-    distances: u128,
+    /// The latest ones, in a ring.
+    surroundings: [Surroundings; LOOKUPS],
+    next: u8,
+}
+
+/// What one lookup found.
+#[derive(Clone, Copy, Default, Debug)]
+struct Surroundings {
+    /// How far away the farthest is; the whole space if nobody else is there.
+    reach: u64,
+    /// 0: there was no such lookup yet.
+    nodes: u8,
+}
+
+impl Surroundings {
+    fn region(&self) -> Region {
+        let space = if self.reach == u64::MAX { WHOLE } else { 2 * u128::from(self.reach) + 1 };
+        Region { nodes: self.nodes.into(), space }
+    }
 }
 
 impl LookupDensity {
-    /// A lookup of a random target ended with these nodes, nearest first. A lookup of a target that somebody chose for
-    /// its neighbours would tell nothing.
-    pub fn on_lookup<'a>(&mut self, target: &Id, nearest: impl IntoIterator<Item = &'a Id>) {
-        let (mut k, mut farthest) = (0u32, Distance::default());
-        for id in nearest {
-            k = k.saturating_add(1);
-            if !planted(Bug::NearestTellsSize) || k == 1 {
+    /// A lookup of a random target ended with these nodes, nearest first, of which `most` were wanted. A lookup of a
+    /// target that somebody chose for its neighbours would tell nothing.
+    pub fn on_lookup(&mut self, target: &Id, nearest: impl IntoIterator<Item = Id>, most: u8) {
+        let (mut nodes, mut farthest) = (0u8, Distance::default());
+        for id in nearest.into_iter().take(most.into()) {
+            nodes = nodes.saturating_add(1);
+            if !planted(Bug::NearestTellsSize) || nodes == 1 {
                 farthest = farthest.max(id.distance(target));
             }
         }
-        if k < 2 {
-            return;
+        let found = match nodes {
+            0 => return,
+            // Everybody was named, and we are there too.
+            _ if nodes < most => Surroundings { reach: u64::MAX, nodes: nodes + 1 },
+            _ => Surroundings { reach: Id(farthest.0).prefix(), nodes },
+        };
+        if let Some(place) = self.surroundings.get_mut(usize::from(self.next)) {
+            *place = found;
         }
-        // The distance is cut off behind 64 bits; half a unit is what is lost on average, and it is never zero then.
-        let farthest = 2 * u128::from(Id(farthest.0).prefix()) + 1;
-        self.counted += u64::from(k);
-        self.distances += farthest;
-        if self.counted > WINDOW {
-            self.counted /= 2;
-            self.distances /= 2;
-        }
+        self.next = (self.next + 1) % LOOKUPS as u8;
     }
 
-    /// The estimate, once there is any evidence.
-    pub fn estimate(&self) -> Option<SizeEstimate> {
-        let counted = self.counted.checked_sub(1).filter(|&c| c > 0)?;
-        let n = (u128::from(counted) << 65).checked_div(self.distances)?;
-        Some(SizeEstimate {
-            n: u64::try_from(n).unwrap_or(u64::MAX),
-            rel_std_err_permille: relative_error(counted),
-            samples: u32::try_from(self.counted).unwrap_or(u32::MAX),
-        })
+    /// How many lookups count.
+    #[cfg(test)]
+    fn lookups(&self) -> usize {
+        self.surroundings.iter().filter(|lookup| lookup.nodes > 0).count()
+    }
+
+    /// The estimate of these lookups and of a table, of which `contacts` lie in the buckets from `depth` on. A table
+    /// that does not fit what lookups find is left out: it is not complete, or full of those who want to be in it.
+    pub fn estimate(&self, depth: u32, contacts: u32) -> SizeEstimate {
+        let (mut all, lookups) = self.region();
+        if lookups == 0 {
+            return SizeEstimate::of_table(depth, contacts);
+        }
+        // The k nearest are a little too near, since the region ends where the k-th is found and not behind it; not so
+        // where it is the whole space.
+        let beyond = WHOLE.saturating_sub(all.space / lookups);
+        let table = Region { nodes: u128::from(contacts) + 1, space: WHOLE.checked_shr(depth).unwrap_or(0) };
+        if fits(&table, &all) {
+            all.add(&table);
+        }
+        let nodes = all.nodes.saturating_mul(WHOLE).saturating_sub(beyond).saturating_add(all.space / 2);
+        let n = u64::try_from(nodes / all.space.max(1)).unwrap_or(u64::MAX).max(1);
+        let samples = u32::try_from(all.nodes).unwrap_or(u32::MAX);
+        SizeEstimate { n, rel_std_err_permille: relative_error(samples.into()), samples }
+    }
+
+    /// What the lookups found together, without those that found something quite different, and how many they are.
+    fn region(&self) -> (Region, u128) {
+        let mut densities = [0; LOOKUPS];
+        let regions = || self.surroundings.iter().filter(|lookup| lookup.nodes > 0).map(Surroundings::region);
+        let count = densities.iter_mut().zip(regions()).map(|(place, region)| *place = region.density()).count();
+        let densities = densities.get_mut(..count).unwrap_or_default();
+        densities.sort_unstable();
+        let median = densities.get(count / 2).copied().unwrap_or_default();
+        let (mut all, mut lookups) = (Region::default(), 0);
+        for region in regions() {
+            let density = region.density();
+            if density <= median.saturating_mul(ODD) && density.saturating_mul(ODD) >= median {
+                all.add(&region);
+                lookups += 1;
+            }
+        }
+        (all, lookups)
     }
 }
 
-/// The relative error of a count, in thousandths: one over its root.
+/// Whether there are as many nodes in a region as others let expect, within three standard errors.
+fn fits(region: &Region, others: &Region) -> bool {
+    let expected = others.nodes.saturating_mul(region.space) / others.space.max(1);
+    let variance = expected + 1 + expected.saturating_mul(expected) / others.nodes.max(1);
+    let off = region.nodes.abs_diff(expected);
+    off.saturating_mul(off) <= variance.saturating_mul(9)
+}
+
+/// The relative error of a count, in thousandths: one over its root, and what is wrong with the count itself.
 fn relative_error(count: u64) -> u32 {
-    let root = (1_000_000 / count.max(1)).isqrt();
+    let root = (1_000_000 / count.max(1)).saturating_add(LEAST_ERROR * LEAST_ERROR).isqrt();
     u32::try_from(root).unwrap_or(u32::MAX)
 }
 
@@ -92,65 +181,113 @@ fn relative_error(count: u64) -> u32 {
 mod tests {
     use super::*;
     use crate::base::rng::Rng;
+    use std::vec::Vec;
+
+    /// Nodes at random places, `apart` of the space from each other on average, counted from a target.
+    fn around(target: &Id, bits: u32, many: u8, rng: &mut Rng) -> Vec<Id> {
+        (0..many).map(|_| target.random_in_bucket(bits, rng)).collect()
+    }
 
     #[test]
-    fn a_table_without_a_full_bucket_holds_the_whole_network() {
+    fn a_table_without_a_full_bucket_holds_the_whole_network_or_nobody_knows() {
         assert_eq!(SizeEstimate::of_table(0, 19).n, 20);
         assert_eq!(SizeEstimate::of_table(0, 0).n, 1);
-        assert_eq!(SizeEstimate::of_table(0, 0).rel_std_err_permille, 1000);
+        assert_eq!(SizeEstimate::of_table(0, 19).rel_std_err_permille, 1000);
     }
 
     #[test]
     fn each_full_bucket_doubles_what_lies_behind_it() {
         let estimate = SizeEstimate::of_table(10, 24);
-        assert_eq!((estimate.n, estimate.rel_std_err_permille, estimate.samples), (25 * 1024, 204, 24));
+        assert_eq!((estimate.n, estimate.rel_std_err_permille, estimate.samples), (25 * 1024, 212, 24));
     }
 
     #[test]
     fn no_depth_and_no_distance_overflows() {
+        let target = Id([7; 20]);
+        let (mut near, mut far) = (LookupDensity::default(), LookupDensity::default());
+        for _ in 0..100 {
+            near.on_lookup(&target, core::iter::repeat_n(target, 100), 100);
+            far.on_lookup(&target, [Id([!7; 20]); 2], 2);
+        }
         for depth in [0, 31, 32, 63, 64, 160, 248, u32::MAX] {
             for contacts in [0, 1, u32::MAX] {
                 assert!(SizeEstimate::of_table(depth, contacts).n >= 1);
+                assert!(LookupDensity::default().estimate(depth, contacts).n >= 1);
+                assert!(near.estimate(depth, contacts).n > u64::MAX / 2, "{depth} {contacts}");
+                assert!(far.estimate(depth, contacts).n >= 1);
             }
         }
         assert_eq!(SizeEstimate::of_table(248, 1).n, u64::MAX);
-        let mut near = LookupDensity::default();
-        let target = Id([7; 20]);
-        for _ in 0..100 {
-            near.on_lookup(&target, core::iter::repeat_n(&target, 100));
-        }
-        assert_eq!(near.estimate().unwrap().n, u64::MAX);
-        let mut far = LookupDensity::default();
-        let opposite = Id([!7; 20]);
-        for _ in 0..100_000 {
-            far.on_lookup(&target, [&opposite, &opposite]);
-        }
-        assert_eq!(far.estimate().unwrap().n, 1);
+        assert_eq!(far.estimate(0, 1).n, 2);
     }
 
     #[test]
-    fn without_evidence_there_is_no_estimate() {
+    fn without_a_lookup_the_table_tells() {
         let mut d = LookupDensity::default();
-        assert_eq!(d.estimate(), None);
-        d.on_lookup(&Id([7; 20]), []);
-        d.on_lookup(&Id([7; 20]), [&Id([8; 20])]);
-        assert_eq!(d.estimate(), None, "one node has no density");
+        assert_eq!(d.estimate(10, 24), SizeEstimate::of_table(10, 24));
+        d.on_lookup(&Id([7; 20]), [], 20);
+        assert_eq!((d.lookups(), d.estimate(10, 24)), (0, SizeEstimate::of_table(10, 24)), "nobody has no density");
     }
 
     #[test]
-    fn evidence_is_bounded_and_the_newer_part_wins() {
+    fn a_lookup_that_names_everybody_counts_them() {
+        let mut rng = Rng::from_seed([1; 32]);
+        let mut d = LookupDensity::default();
+        for lookups in 1..40 {
+            let target = Id::random(&mut rng);
+            d.on_lookup(&target, around(&target, 0, 11, &mut rng), 20);
+            assert_eq!(d.estimate(0, 11).n, 12);
+            assert_eq!(d.lookups(), lookups.min(LOOKUPS));
+        }
+        assert!(d.estimate(0, 11).rel_std_err_permille < 100);
+    }
+
+    #[test]
+    fn the_last_lookups_count() {
         let mut rng = Rng::from_seed([2; 32]);
         let mut d = LookupDensity::default();
-        let mut look = |d: &mut LookupDensity, bits: u32| {
-            let target = Id::random(&mut rng);
-            let ids: [Id; 8] = core::array::from_fn(|_| target.random_in_bucket(bits, &mut rng));
-            d.on_lookup(&target, &ids);
+        let mut look = |d: &mut LookupDensity, bits: u32, lookups: usize| {
+            for _ in 0..lookups {
+                let target = Id::random(&mut rng);
+                d.on_lookup(&target, around(&target, bits, 20, &mut rng), 20);
+            }
         };
-        (0..500).for_each(|_| look(&mut d, 10));
-        let before = d.estimate().unwrap();
-        (0..500).for_each(|_| look(&mut d, 14));
-        let after = d.estimate().unwrap();
-        assert!(before.samples <= WINDOW as u32 && after.samples <= WINDOW as u32);
-        assert!((14 * before.n..18 * before.n).contains(&after.n), "{before:?} {after:?}");
+        look(&mut d, 10, LOOKUPS);
+        let before = d.estimate(0, 0);
+        look(&mut d, 11, LOOKUPS / 2);
+        let between = d.estimate(0, 0);
+        look(&mut d, 11, LOOKUPS / 2);
+        let after = d.estimate(0, 0);
+        assert!(before.n < between.n && between.n < after.n, "{before:?} {between:?} {after:?}");
+        assert!((19 * before.n..21 * before.n).contains(&(10 * after.n)), "{before:?} {after:?}");
+    }
+
+    #[test]
+    fn what_one_lookup_finds_that_others_do_not_changes_little() {
+        let mut rng = Rng::from_seed([3; 32]);
+        let mut d = LookupDensity::default();
+        for _ in 0..LOOKUPS - 2 {
+            let target = Id::random(&mut rng);
+            d.on_lookup(&target, around(&target, 10, 20, &mut rng), 20);
+        }
+        let before = d.estimate(0, 0).n;
+        d.on_lookup(&Id([7; 20]), around(&Id([7; 20]), 60, 20, &mut rng), 20);
+        d.on_lookup(&Id([7; 20]), around(&Id([7; 20]), 0, 3, &mut rng), 20);
+        assert_eq!(d.estimate(0, 0).n, before, "many in one place, and a line that went down");
+    }
+
+    #[test]
+    fn a_table_that_cannot_be_complete_does_not_count() {
+        let mut rng = Rng::from_seed([4; 32]);
+        let mut d = LookupDensity::default();
+        for _ in 0..LOOKUPS {
+            let target = Id::random(&mut rng);
+            d.on_lookup(&target, around(&target, 10, 20, &mut rng), 20);
+        }
+        let alone = d.estimate(0, 30);
+        assert_eq!(alone.samples, 320, "thirty of twenty thousand nodes");
+        assert_eq!(d.estimate(9, 400), alone, "ten times as many as lookups let expect");
+        let both = d.estimate(9, (alone.n >> 9) as u32);
+        assert!(both.samples > 320 && both.n.abs_diff(alone.n) < alone.n / 20, "{both:?} {alone:?}");
     }
 }

@@ -715,11 +715,25 @@ fn a_query_that_cannot_leave_takes_nothing_of_the_budget_for_unverified_nodes() 
 
 /// Rule Z3.
 #[test]
-fn what_refreshes_find_tells_the_size_of_the_network() {
+fn lookups_of_its_own_tell_a_node_the_size_of_the_network() {
     let mut lab = Lab::public();
     let estimate = |lab: &Lab| lab.node.size_estimate(LinkId(0)).unwrap();
     assert_eq!((estimate(&lab).n, estimate(&lab).samples), (17, 16), "from the table");
-    lab.run(Duration::from_secs(1_800));
-    let refreshed = estimate(&lab);
-    assert!(refreshed.samples > 100 && (9..34).contains(&refreshed.n), "{refreshed:?}");
+    assert_eq!(estimate(&lab).rel_std_err_permille, 1000, "nothing says that this is all");
+    lab.run(Duration::from_secs(3_600));
+    let sounded = estimate(&lab);
+    assert!(sounded.samples > 60 && sounded.rel_std_err_permille < 140, "{sounded:?}");
+    assert!((14..21).contains(&sounded.n), "{sounded:?}");
+}
+
+/// Rule Z5.
+#[test]
+fn the_size_of_the_network_is_sounded_at_a_slow_rhythm() {
+    let mut lab = Lab::public();
+    lab.run(Duration::from_secs(7_200));
+    let finds = |packet: &&lab::Packet| {
+        packet.query().is_some_and(|query| matches!(query.method, honeyguide::krpc::Method::FindNode { .. }))
+    };
+    let sent = lab.sent.iter().filter(finds).count();
+    assert!((16 * 16..16 * 60).contains(&sent), "{sent} for sixteen lookups and a few refreshes of 16 nodes");
 }

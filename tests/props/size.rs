@@ -77,28 +77,55 @@ fn nearest(target: &Id, n: usize, k: usize, rng: &mut Rng) -> Vec<Id> {
     all.iter().map(at).collect()
 }
 
+/// Estimates of a network of `n` nodes after so many lookups that each found the `k` nearest, all but those that are
+/// missed, each divided by `n`.
+fn of_lookups(n: usize, k: usize, lookups: usize, missed: f64) -> Vec<f64> {
+    let mut rng = Rng::from_seed([(k + lookups) as u8; 32]);
+    let mut one = || {
+        let mut density = LookupDensity::default();
+        for _ in 0..lookups {
+            let target = Id::random(&mut rng);
+            let mut found = nearest(&target, n, (2 * k).min(n), &mut rng);
+            found.retain(|_| rng.below(1_000) >= (1_000.0 * missed) as u32);
+            density.on_lookup(&target, found, k as u8);
+        }
+        density.estimate(0, 0).n as f64 / n as f64
+    };
+    (0..60).map(|_| one()).collect()
+}
+
 /// Z3: unbiased, and after 16 lookups of 20 nodes within 6 %.
 #[test]
 fn lookups_tell_the_size_of_the_network_ever_better() {
-    const N: usize = 5_000;
     for (k, lookups, most) in [(20, 16, 0.06), (8, 16, 0.10), (20, 1, 0.27)] {
-        let mut rng = Rng::from_seed([k as u8 + lookups; 32]);
-        let ratios: Vec<f64> = (0..60)
-            .map(|_| {
-                let mut density = LookupDensity::default();
-                for _ in 0..lookups {
-                    let target = Id::random(&mut rng);
-                    density.on_lookup(&target, &nearest(&target, N, k, &mut rng));
-                }
-                density.estimate().unwrap().n as f64 / N as f64
-            })
-            .collect();
+        let ratios = of_lookups(5_000, k, lookups, 0.0);
         let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
         let sd = (ratios.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / ratios.len() as f64).sqrt();
         println!("{lookups} lookups of {k}: mean {mean:.3}, standard deviation {sd:.3}");
         assert!(sd <= most, "{lookups} lookups of {k}: {sd}");
         assert!((mean - 1.0).abs() <= 0.02f64.max(2.0 * most / 60f64.sqrt()), "{lookups} lookups of {k}: {mean}");
     }
+}
+
+/// Z3, of networks that are hardly larger than what a lookup finds, or smaller.
+#[test]
+fn small_networks_are_counted_as_they_are() {
+    for n in [2, 5, 10, 19, 20, 21, 24, 30, 40, 100] {
+        let ratios = of_lookups(n, 20, 16, 0.0);
+        let error = rms_log(&ratios);
+        println!("{n} others: RMS log error {error:.3}");
+        let ourselves = 1.0 / n as f64;
+        assert!(ratios.iter().all(|ratio| (ratio - 1.0 - ourselves).abs() < 0.3), "{n}: {ratios:?}");
+        assert!(n > 20 || ratios.iter().all(|ratio| (ratio - 1.0).abs() <= 1.01 * ourselves), "{n}: {ratios:?}");
+    }
+}
+
+/// Z3: who is missed is missed in the estimate, and no more than that.
+#[test]
+fn the_estimate_is_off_by_the_share_of_those_that_do_not_answer() {
+    let ratios = of_lookups(5_000, 20, 16, 0.1);
+    let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+    assert!((mean - 0.9).abs() < 0.02, "{mean}");
 }
 
 /// Z1: ids that somebody invented next to ours.
@@ -114,10 +141,10 @@ fn no_id_makes_the_estimate_overflow() {
         }
         let estimate = estimate(&table);
         let mut density = LookupDensity::default();
-        let ids: Vec<Id> = table.contacts().map(|c| c.id).collect();
-        density.on_lookup(&own, &ids);
-        let of_lookup = density.estimate();
-        estimate.n > table.len() as u64 / 2 && of_lookup.is_none_or(|e| e.n > 0)
+        let mut ids: Vec<Id> = table.contacts().map(|c| c.id).collect();
+        ids.sort_unstable_by_key(|id| id.distance(&own));
+        density.on_lookup(&own, ids, 20);
+        estimate.n > table.len() as u64 / 2 && density.estimate(0, 0).n > 0
     }
     quickcheck(property as fn(Vec<u8>) -> bool);
 }

@@ -32,10 +32,20 @@ pub(super) enum CandidateState {
     Asked,
     Late,
     Answered,
+    /// It has answered, and is asked about others now.
+    AskedAgain,
     Storing,
     Stored,
     Refused,
     Failed,
+}
+
+impl CandidateState {
+    /// Whether it has answered, whatever was wanted of it afterwards.
+    pub(super) fn has_answered(self) -> bool {
+        use CandidateState::{Answered, AskedAgain, Refused, Stored, Storing};
+        matches!(self, Answered | AskedAgain | Storing | Stored | Refused)
+    }
 }
 
 /// One place of a window.

@@ -2,13 +2,17 @@
 
 mod alarm;
 mod asides;
+mod counting;
 mod facts;
 mod fill;
 mod further;
+#[cfg(any(test, debug_assertions))]
+mod recount;
 mod window;
 
 use super::candidate::{Candidate, CandidateState, Class, Conflict, LookupWindow, NO_TOKEN, Version};
 use super::rules::Rules;
+use super::sounding::Sounding;
 use super::spacing::Spacing;
 use super::survey::{Aside, Standing, WindowSurvey};
 use crate::base::planted::{Bug, planted, unseeded};
@@ -21,6 +25,9 @@ const AHEAD: u8 = 4;
 
 /// So many times their slots are for unverified nodes where few others are known.
 const EAGERLY: u8 = 6;
+
+/// A lookup that counts nodes leaves so many times the spacing of the first burst between any two queries.
+const UNHURRIED: u32 = 4;
 
 /// What a lookup wants to do next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,6 +133,8 @@ pub struct Lookup {
     stretch: Option<u64>,
     /// Nobody else is left: those for whom it was raised are stored on too.
     last_resort: bool,
+    /// It counts the nodes around its target.
+    sounding: Option<Sounding>,
     len: u16,
 }
 
@@ -160,6 +169,7 @@ impl Lookup {
             asides: 0,
             stretch: None,
             last_resort: false,
+            sounding: None,
             len: 0,
         }
     }
@@ -244,14 +254,14 @@ impl Lookup {
             candidate.state = CandidateState::Storing;
             return Next::Store { id: self.id_of(candidate.distance), endpoint: candidate.endpoint };
         }
+        if let Some(place) = self.next_again(w, rules) {
+            return self.ask_in_time(now, w, rules, place);
+        }
         if !self.is_storing() && view.closed == width && matches!(aside, Aside::Done) {
             return self.close(now, w, rules, unverified_allowed);
         }
         if let Some(place) = view.askable {
-            return match self.stagger(rules.config.initial_stagger) {
-                Some(at) if at > now => Next::Wait(Some(at)),
-                _ => self.ask(now, &mut w.candidates[place]),
-            };
+            return self.ask_in_time(now, w, rules, place);
         }
         if let Aside::Ask { place, part: (bits, far) } = aside {
             let candidate = &mut w.candidates[place];
@@ -281,6 +291,9 @@ impl Lookup {
     fn close(&mut self, now: Instant, w: &mut LookupWindow<'_>, rules: &Rules<'_>, unverified_allowed: bool) -> Next {
         if self.answers == 0 {
             return Next::Done { converged: false };
+        }
+        if self.begins_to_count(w, rules) {
+            return self.next(now, w, rules, unverified_allowed);
         }
         if self.phase == LookupPhase::Converge {
             if self.raise_alarm(w, rules) && self.phase != LookupPhase::Converge {
@@ -357,10 +370,12 @@ impl Lookup {
             (CandidateState::Fresh | CandidateState::Answered, _) if !self.last_resort && self.is_crowded(c) => {
                 Standing::Gone
             }
+            // Nobody waits for it, and who is slow is there too.
+            (CandidateState::Late, LookupPhase::ConvergeWidely) if self.is_sounding() => Standing::Awaited,
             (CandidateState::Late, _) => Standing::Late,
             (CandidateState::Fresh, _) if c.class == Class::Bad => Standing::Spare,
             (CandidateState::Fresh, _) => Standing::ToAsk,
-            (CandidateState::Asked | CandidateState::Storing, _) => Standing::Awaited,
+            (CandidateState::Asked | CandidateState::AskedAgain | CandidateState::Storing, _) => Standing::Awaited,
             (CandidateState::Answered, LookupPhase::Store) if self.is_to_be_stored_on(c) => Standing::ToStore,
             (CandidateState::Answered | CandidateState::Stored | CandidateState::Refused, _) => Standing::Closed,
         }
@@ -376,9 +391,19 @@ impl Lookup {
             }
     }
 
-    /// When the next query of the first burst may start; `None` once any node answered.
+    fn ask_in_time(&mut self, now: Instant, w: &mut LookupWindow<'_>, rules: &Rules<'_>, place: usize) -> Next {
+        match self.stagger(rules.config.initial_stagger) {
+            Some(at) if at > now => Next::Wait(Some(at)),
+            _ => self.ask(now, &mut w.candidates[place]),
+        }
+    }
+
+    /// When the next query of the first burst may start; `None` once any node answered. Who counts is never in a hurry.
     fn stagger(&self, step: Duration) -> Option<Instant> {
-        (self.answers == 0).then(|| self.started + step.saturating_mul(u32::from(self.burst)))
+        match &self.sounding {
+            Some(sounding) if sounding.counts() => Some(self.asked + step.saturating_mul(UNHURRIED)),
+            _ => (self.answers == 0).then(|| self.started + step.saturating_mul(u32::from(self.burst))),
+        }
     }
 
     fn ask(&mut self, now: Instant, candidate: &mut Candidate) -> Next {
@@ -386,10 +411,16 @@ impl Lookup {
             self.started = now;
         }
         self.asked = now;
-        candidate.state = CandidateState::Asked;
+        let is_again = candidate.state == CandidateState::Answered;
+        if is_again {
+            (candidate.state, candidate.class) = (CandidateState::AskedAgain, Class::Good);
+        } else {
+            candidate.state = CandidateState::Asked;
+        }
         self.burst = self.burst.saturating_add(1);
         let slots = &mut self.in_flight[candidate.class as usize];
         *slots = slots.saturating_add(1);
+        self.sounding.iter_mut().for_each(|sounding| sounding.on_asked(is_again));
         Next::Ask {
             id: self.id_of(candidate.distance),
             endpoint: candidate.endpoint,
@@ -410,41 +441,5 @@ impl Lookup {
     /// How many candidates are being asked, late ones not counted.
     pub fn asking(&self) -> usize {
         self.in_flight.iter().map(|&slots| usize::from(slots)).sum()
-    }
-
-    /// Recounts everything that has to hold. `asked` and `storing` say whether a query of that kind to a candidate is
-    /// open, and not late; `unidentified` is the number of open queries to addresses without a known id.
-    #[cfg(any(test, debug_assertions))]
-    pub fn check_invariants(
-        &self,
-        candidates: &[Candidate],
-        tokens: usize,
-        asked: impl Fn(&Id, &Endpoint) -> bool,
-        storing: impl Fn(&Id, &Endpoint) -> bool,
-        unidentified: usize,
-    ) {
-        let candidates = &candidates[..usize::from(self.len)];
-        assert!(candidates.is_sorted_by_key(|c| c.distance), "nearest first");
-        let mut in_flight = [0; 3];
-        for (place, c) in candidates.iter().enumerate() {
-            let before = &candidates[..place];
-            assert!(before.iter().all(|other| other.endpoint != c.endpoint), "one place for each endpoint");
-            if c.token != NO_TOKEN {
-                assert!(usize::from(c.token) < tokens && before.iter().all(|other| other.token != c.token));
-            }
-            let id = self.id_of(c.distance);
-            match c.state {
-                CandidateState::Asked => {
-                    in_flight[c.class as usize] += 1;
-                    assert!(asked(&id, &c.endpoint), "no answer is waited for that was not asked for");
-                }
-                CandidateState::Storing => {
-                    assert!(storing(&id, &c.endpoint), "no store is waited for that was not sent")
-                }
-                _ => {}
-            }
-        }
-        assert_eq!(self.in_flight, in_flight, "slots are freed and taken by queries alone");
-        assert_eq!(usize::from(self.unidentified), unidentified, "none is waited for that was not asked");
     }
 }

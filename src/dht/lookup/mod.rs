@@ -28,6 +28,7 @@
 mod candidate;
 mod engine;
 mod rules;
+mod sounding;
 mod spacing;
 mod survey;
 

@@ -15,7 +15,8 @@ use crate::dht::former_ids::FormerIds;
 use crate::dht::lookup::{Class, Spacing};
 use crate::dht::node::bootstraps::Bootstraps;
 use crate::dht::outage::Outage;
-use crate::dht::size::{LookupDensity, SizeEstimate};
+use crate::dht::size::SizeEstimate;
+use crate::dht::soundings::Soundings;
 use crate::dht::table::{Admission, Seen, Table, TableMemory};
 use crate::dht::transactions::{Open, Purpose};
 use crate::dht::votes::{Vote, Votes};
@@ -74,8 +75,8 @@ pub(super) struct Link<'s> {
     /// Ids that we had at other addresses.
     former: FormerIds,
     outage: Outage,
-    /// How densely the neighbourhoods of random targets are populated.
-    density: LookupDensity,
+    /// How large the network is.
+    soundings: Soundings,
     /// Votes for a new external address that the user was not told of yet.
     news_address: Option<u16>,
     /// Why there is a new id that the user was not told of yet.
@@ -104,7 +105,7 @@ impl<'s> Link<'s> {
             votes: Votes::new(config.network, external, memory.votes),
             former: FormerIds::default(),
             outage: Outage::default(),
-            density: LookupDensity::default(),
+            soundings: Soundings::new(&config.table),
             news_address: None,
             news_id: None,
             keeps_id: false,
@@ -148,7 +149,7 @@ impl<'s> Link<'s> {
     /// How many nodes the network seems to have.
     pub(super) fn size_estimate(&self) -> SizeEstimate {
         let density = self.table.density();
-        self.density.estimate().unwrap_or_else(|| SizeEstimate::of_table(density.depth, density.contacts))
+        self.soundings.estimate(density.depth, density.contacts)
     }
 
     /// How many nodes a lookup is to expect near its target.
@@ -179,6 +180,9 @@ impl<'s> Link<'s> {
         let is_added = self.table.on_response(now, id, from, Some(rtt)) == Admission::Added;
         if is_added && self.table.len() == 1 && self.table.is_poor() {
             self.bootstraps.on_first_contact(now);
+        }
+        if is_added {
+            self.soundings.on_contact(now, self.table.len());
         }
         is_added
     }
@@ -279,11 +283,13 @@ impl<'s> Link<'s> {
         self.table.offer(now, id, endpoint);
     }
 
-    /// A lookup of a random target ended with these nodes: how near the nearest are tells how many nodes there are.
-    pub(super) fn on_random_lookup(&mut self, target: &Id, nearest: &[Id]) {
-        self.density.on_lookup(target, nearest);
-        if let Some(estimate) = self.density.estimate() {
-            self.table.set_network_size(estimate.n);
+    /// A lookup of a random target ended with these nodes, nearest first, of which `most` were wanted: how near they
+    /// are tells how many there are.
+    pub(super) fn on_sounding(&mut self, target: &Id, nearest: impl Iterator<Item = Id>, most: u8) {
+        self.soundings.on_end(target, nearest, most);
+        let size = self.size_estimate();
+        if size.samples > 0 {
+            self.table.set_network_size(size.n);
         }
     }
 
@@ -319,10 +325,10 @@ impl<'s> Link<'s> {
         }
     }
 
-    /// Whether a bootstrap or a refresh is due.
+    /// Whether a bootstrap, a refresh or a sounding is due.
     pub(super) fn wants_upkeep(&self, now: Instant) -> bool {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        due(self.bootstraps.at()) || due(self.refresh_at())
+        due(self.bootstraps.at()) || due(self.refresh_at()) || due(self.soundings.due())
     }
 
     /// The upkeep that is due cannot be done now.
@@ -342,9 +348,15 @@ impl<'s> Link<'s> {
         self.table.next_refresh(now, rng)
     }
 
+    /// The target of the sounding that is due: any id.
+    pub(super) fn take_sounding(&mut self, now: Instant, rng: &mut Rng) -> Option<Id> {
+        let in_vain = self.table.is_empty() || !self.outage.has_answer_of_late(now);
+        self.soundings.take(now, in_vain).then(|| Id::random(rng))
+    }
+
     /// What could not be done now must not be due at once for ever.
     pub(super) fn hold_refresh(&mut self, now: Instant) {
-        if self.table.refresh_at().is_some_and(|at| at <= now) {
+        if self.refresh_at().is_some_and(|at| at <= now) {
             self.refresh_hold = now + Duration::from_secs(1);
         }
     }
@@ -378,7 +390,8 @@ impl<'s> Link<'s> {
 
     pub(super) fn refresh_at(&self) -> Option<Instant> {
         let is_waste = self.table.is_poor() && self.bootstraps.are_fruitful();
-        self.table.refresh_at().filter(|_| !is_waste).map(|at| at.max(self.refresh_hold))
+        let at = Instant::earliest(self.table.refresh_at().filter(|_| !is_waste), self.soundings.due());
+        at.map(|at| at.max(self.refresh_hold))
     }
 
     pub(super) fn bootstrap_at(&self) -> Option<Instant> {

@@ -12,9 +12,9 @@
 //!
 //! **Life of a contact.** `Newcomer -> (asked, answered) -> Contact -> Suspect -> (asked again after 30 s) ->
 //! remembered`, and from any of these back to a good contact by one answer. A full bucket takes nobody in until one of
-//! its contacts fails twice: a contact that answers stays, however many newcomers wait. Each contact is asked again when
-//! it was silent for 15 min, so a newcomer never has to trigger a check; it only moves the checks of its bucket to the
-//! front.
+//! its contacts fails twice: a contact that answers stays, however many newcomers wait. Each contact is asked again
+//! when it was silent for 15 min, so a newcomer never has to trigger a check; it only moves the checks of its bucket to
+//! the front.
 //!
 //! **Prefixes.** Outside local networks one address has one contact, one /24 (/64) has two in a bucket and ten in all.
 //! An endpoint that answers under another id than before loses its contact, and waits longer each time.

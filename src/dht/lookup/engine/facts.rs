@@ -20,6 +20,7 @@ impl Lookup {
                     self.burst = self.burst.saturating_sub(1);
                 }
                 CandidateState::Storing => w.candidates[place].state = CandidateState::Answered,
+                CandidateState::AskedAgain => self.end_again(w, place),
                 _ => {}
             }
         }
@@ -65,6 +66,7 @@ impl Lookup {
     pub(super) fn settle(&mut self, w: &mut LookupWindow<'_>, place: usize, token: Option<&[u8]>) {
         let candidate = &mut w.candidates[place];
         match candidate.state {
+            CandidateState::AskedAgain => return self.end_again(w, place),
             CandidateState::Asked => self.free_slot(candidate.class),
             CandidateState::Fresh | CandidateState::Late => {}
             _ => return,
@@ -103,11 +105,14 @@ impl Lookup {
 
     /// The soft timeout of a query passed: its slot is free, its answer still welcome.
     pub fn on_late(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint) {
-        if let Some(place) = self.find(w, id, endpoint)
-            && w.candidates[place].state == CandidateState::Asked
-        {
-            self.free_slot(w.candidates[place].class);
-            w.candidates[place].state = CandidateState::Late;
+        let Some(place) = self.find(w, id, endpoint) else { return };
+        match w.candidates[place].state {
+            CandidateState::Asked => {
+                self.free_slot(w.candidates[place].class);
+                w.candidates[place].state = CandidateState::Late;
+            }
+            CandidateState::AskedAgain => self.end_again(w, place),
+            _ => {}
         }
     }
 
@@ -115,8 +120,10 @@ impl Lookup {
     pub fn on_failure(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint) {
         if let Some(place) = self.find(w, id, endpoint) {
             let candidate = &mut w.candidates[place];
-            if candidate.state == CandidateState::Asked {
-                self.free_slot(candidate.class);
+            match candidate.state {
+                CandidateState::Asked => self.free_slot(candidate.class),
+                CandidateState::AskedAgain => return self.end_again(w, place),
+                _ => {}
             }
             if matches!(candidate.state, CandidateState::Asked | CandidateState::Late | CandidateState::Storing) {
                 candidate.state = CandidateState::Failed;

@@ -120,15 +120,7 @@ impl Lookup {
         let target = self.target;
         candidates[..usize::from(self.len)]
             .iter()
-            .filter(|c| {
-                matches!(
-                    c.state,
-                    CandidateState::Answered
-                        | CandidateState::Storing
-                        | CandidateState::Stored
-                        | CandidateState::Refused
-                ) || planted(Bug::FailedAmongClosest) && c.state == CandidateState::Failed
-            })
+            .filter(|c| c.state.has_answered() || planted(Bug::FailedAmongClosest) && c.state == CandidateState::Failed)
             .map(move |c| (Id(c.distance.0).distance(&target).into(), c.endpoint))
     }
 

@@ -34,7 +34,6 @@ use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
 use crate::dht::capacity::MAX_LINKS;
 use crate::dht::command::{Command, Scope};
-use crate::dht::config::K;
 use crate::dht::error::CallError;
 use crate::dht::event::{Buffer, Event, OpId, OpView};
 use crate::dht::keeper::Keeper;
@@ -425,7 +424,7 @@ impl<'s> Client<'s> {
             Stage::Aside { bits, far } => {
                 Method::FindNode { target: operation.beside_target(bits, far), want: Want::default() }
             }
-            _ => operation.goal().query(*operation.target(), families),
+            _ => operation.goal().query(operation.asks_about(), families),
         };
         let Addressee { link, to, .. } = addressee;
         let tid = self.open(out, key, addressee, stage)?;
@@ -548,10 +547,8 @@ impl<'s> Client<'s> {
         let Some(mut active) = self.operations.active(key) else { return };
         let operation = *active.operation();
         let Some(link) = links.get_mut(operation.link()) else { return };
-        if *operation.goal() == Goal::Nodes && operation.is_of_upkeep() && reason == Reason::Converged {
-            // The target of a refresh is random.
-            let nearest: ArrayVec<_, K> = active.nearest().map(|(id, _)| id).collect();
-            link.on_random_lookup(operation.target(), &nearest);
+        if operation.is_sounding() && reason == Reason::Converged {
+            link.on_sounding(operation.target(), active.answered().map(|(id, _)| id), cx.config().lookup.replicas);
         }
         if *operation.goal() == Goal::Bootstrap && operation.is_of_upkeep() {
             link.on_bootstrap_ended();

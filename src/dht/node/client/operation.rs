@@ -125,6 +125,11 @@ impl OperationState {
         OperationState { for_user: false, ..self }
     }
 
+    /// The same, to know how many nodes there are around its target.
+    pub(super) fn sounding(self) -> Self {
+        OperationState { lookup: self.lookup.sounding(), ..self }
+    }
+
     /// The same, without a lookup: this node alone is asked.
     pub(super) fn at(self, node: Endpoint) -> Self {
         OperationState { at: Some(node), ..self }
@@ -157,6 +162,11 @@ impl OperationState {
             Some((_, Stage::Aside { bits, far })) => self.beside_target(bits, far),
             _ => *self.target(),
         }
+    }
+
+    /// About whom a node is asked now.
+    pub(super) fn asks_about(&self) -> Id {
+        self.lookup.asks_about()
     }
 
     pub(super) fn is_storing(&self) -> bool {
@@ -218,6 +228,11 @@ impl OperationState {
     /// Where it stands.
     pub(super) fn places(&self) -> QueuePlaces {
         self.places
+    }
+
+    /// Whether it counts the nodes around its target.
+    pub(super) fn is_sounding(&self) -> bool {
+        self.lookup.is_sounding()
     }
 
     /// Whether the node runs it for itself.

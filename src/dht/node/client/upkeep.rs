@@ -30,13 +30,17 @@ impl Client<'_> {
                 link.put_off_upkeep(now + Duration::from_secs(1));
                 continue;
             }
-            let (goal, target) = match link.take_bootstrap(now, cx.rng()) {
-                Some(target) => (Goal::Bootstrap, Some(target)),
-                None => (Goal::Nodes, link.take_refresh(now, cx.rng())),
+            let (goal, target, is_sounding) = if let Some(target) = link.take_bootstrap(now, cx.rng()) {
+                (Goal::Bootstrap, Some(target), false)
+            } else if let Some(target) = link.take_refresh(now, cx.rng()) {
+                (Goal::Nodes, Some(target), false)
+            } else {
+                (Goal::Nodes, link.take_sounding(now, cx.rng()), true)
             };
             if let Some(target) = target {
-                let operation = OperationState::new(now, 0, id, goal, target, cx.config().lookup.deadline);
-                if let Some(key) = self.start(cx, links, operation.of_upkeep(), None) {
+                let operation = OperationState::new(now, 0, id, goal, target, cx.config().lookup.deadline).of_upkeep();
+                let operation = if is_sounding { operation.sounding() } else { operation };
+                if let Some(key) = self.start(cx, links, operation, None) {
                     cx.stats_mut().operations += 1;
                     cx.trace(TraceEvent::Started { op: key.into() });
                 }

@@ -3,7 +3,6 @@
 use super::{OperationState, Todo};
 use crate::base::planted::{Bug, planted};
 use crate::base::time::Instant;
-use crate::dht::config::K;
 use crate::dht::lookup::{Class, LookupWindow, Next, Offer, Rules};
 use crate::dht::node::client::payload::Payload;
 use crate::dht::node::link::QueryFailure;
@@ -275,8 +274,8 @@ impl<'a> Active<'a> {
         (seeds.estimate(), peers.estimate(), payload.responders())
     }
 
-    /// The nearest nodes that answered, nearest first.
-    pub(in crate::dht::node::client) fn nearest(&self) -> impl Iterator<Item = (Id, Endpoint)> {
-        self.operation.lookup.answered(self.window.candidates).take(K)
+    /// The nodes that answered, nearest first.
+    pub(in crate::dht::node::client) fn answered(&self) -> impl Iterator<Item = (Id, Endpoint)> {
+        self.operation.lookup.answered(self.window.candidates)
     }
 }

@@ -1,0 +1,43 @@
+//! What has to hold within a lookup.
+
+use super::super::candidate::{Candidate, CandidateState, NO_TOKEN};
+use super::Lookup;
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
+
+impl Lookup {
+    /// Recounts everything that has to hold. `asked` and `storing` say whether a query of that kind to a candidate is
+    /// open, and not late; `unidentified` is the number of open queries to addresses without a known id.
+    pub fn check_invariants(
+        &self,
+        candidates: &[Candidate],
+        tokens: usize,
+        asked: impl Fn(&Id, &Endpoint) -> bool,
+        storing: impl Fn(&Id, &Endpoint) -> bool,
+        unidentified: usize,
+    ) {
+        let candidates = &candidates[..usize::from(self.len)];
+        assert!(candidates.is_sorted_by_key(|c| c.distance), "nearest first");
+        let mut in_flight = [0; 3];
+        for (place, c) in candidates.iter().enumerate() {
+            let before = &candidates[..place];
+            assert!(before.iter().all(|other| other.endpoint != c.endpoint), "one place for each endpoint");
+            if c.token != NO_TOKEN {
+                assert!(usize::from(c.token) < tokens && before.iter().all(|other| other.token != c.token));
+            }
+            let id = self.id_of(c.distance);
+            match c.state {
+                CandidateState::Asked | CandidateState::AskedAgain => {
+                    in_flight[c.class as usize] += 1;
+                    assert!(asked(&id, &c.endpoint), "no answer is waited for that was not asked for");
+                }
+                CandidateState::Storing => {
+                    assert!(storing(&id, &c.endpoint), "no store is waited for that was not sent")
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(self.in_flight, in_flight, "slots are freed and taken by queries alone");
+        assert_eq!(usize::from(self.unidentified), unidentified, "none is waited for that was not asked");
+    }
+}
