@@ -114,7 +114,7 @@ impl Capacity {
         operations: 2,
         candidates: 32,
         transactions: 32,
-        peers: 64,
+        peers: 56,
         items: 16,
         value_bytes: 4096,
         replies: 2,

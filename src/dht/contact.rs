@@ -19,6 +19,8 @@ use crate::krpc::id::Id;
 const FIRST_RETRY: u32 = 30;
 /// The back-off doubles at most this often: 30 s << 10 is about eight and a half hours.
 const MAX_DOUBLINGS: u8 = 10;
+/// Seconds to which the first answer of a node is known: so its age is told up to 48 days.
+const UNIT: u32 = 64;
 /// Failures in a row that make a node bad.
 const BAD_AFTER: u8 = 2;
 
@@ -30,8 +32,6 @@ pub struct Contact {
     secure: bool,
     /// Not checked before this second, since a check is under way.
     checked_until: u32,
-    /// The second since which it is a contact.
-    since: u32,
     history: AnswerHistory,
 }
 
@@ -39,13 +39,12 @@ impl Contact {
     /// A node that has not been heard of yet. Whether its id fits its address (BEP 42) is computed here, once.
     pub fn new(id: Id, endpoint: Endpoint) -> Self {
         let secure = id.is_secure_for(endpoint.ip());
-        Contact { id, endpoint, secure, checked_until: 0, since: 0, history: AnswerHistory::default() }
+        Contact { id, endpoint, secure, checked_until: 0, history: AnswerHistory::default() }
     }
 
     /// How long it has answered for, up to its last answer.
-    pub fn tenure(&self) -> Duration {
-        let last = self.history.last_answer().unwrap_or_default();
-        last.since(Instant::from_secs(self.since.into()))
+    pub fn tenure(&self, now: Instant) -> Duration {
+        self.history.last_answer().unwrap_or_default().since(self.history.known_since(now))
     }
 
     /// Its id.
@@ -81,16 +80,6 @@ impl Contact {
     /// A check is under way.
     pub fn on_check(&mut self, until: u32) {
         self.checked_until = until;
-    }
-
-    /// Since when it is a contact, to the second.
-    pub fn since(&self) -> Instant {
-        Instant::from_secs(self.since.into())
-    }
-
-    /// It becomes a contact.
-    pub fn on_added(&mut self, now: Instant) {
-        self.since = seconds(now);
     }
 
     /// What we think of it.
@@ -171,6 +160,16 @@ pub enum QueryKind {
     Check,
 }
 
+/// Whether a node has answered.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Answered {
+    #[default]
+    Never,
+    Once,
+    /// The same, but since its last answer somebody else seems to have taken its place.
+    Doubted,
+}
+
 /// The memory of one node's answers and failures.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct AnswerHistory {
@@ -179,22 +178,31 @@ pub struct AnswerHistory {
     srtt: u16,
     rttvar: u16,
     failures: u8,
-    answered: bool,
-    /// Somebody else seems to have taken its place since its last answer.
-    doubted: bool,
+    answered: Answered,
+    /// Its first answer, in units of [`UNIT`] seconds, of which only the lowest 16 bits are kept.
+    first_answer: u16,
 }
 
 impl AnswerHistory {
     /// It answered. `rtt` is given only when the query was sent once, so that the sample is unambiguous.
     pub fn on_answer(&mut self, now: Instant, rtt: Option<Duration>) {
-        self.answered = true;
-        self.doubted = false;
+        if self.answered == Answered::Never {
+            self.first_answer = (seconds(now) / UNIT) as u16;
+        }
+        self.answered = Answered::Once;
         self.failures = 0;
         self.last_answer = seconds(now);
         self.retry_at = 0;
         if let Some(rtt) = rtt {
             self.sample(rtt);
         }
+    }
+
+    /// Since when we know it, a minute late at most. One that is known for more than 48 days may be taken for new.
+    pub fn known_since(&self, now: Instant) -> Instant {
+        let unit = seconds(now) / UNIT;
+        let age = (unit as u16).wrapping_sub(self.first_answer);
+        Instant::from_secs(u64::from(unit.saturating_sub(age.into()) + 1) * u64::from(UNIT))
     }
 
     fn sample(&mut self, rtt: Duration) {
@@ -211,7 +219,7 @@ impl AnswerHistory {
 
     /// It did not answer.
     pub fn on_failure(&mut self, now: Instant, kind: QueryKind) {
-        self.doubted = false;
+        self.end_doubt();
         let wait = match kind {
             QueryKind::Data => {
                 self.failures = self.failures.saturating_add(1);
@@ -234,18 +242,30 @@ impl AnswerHistory {
 
     /// Somebody else says to be it, or to be where it is: worth a query at once.
     pub fn on_doubt(&mut self) {
-        self.doubted = true;
+        if self.has_answered() {
+            self.answered = Answered::Doubted;
+        }
     }
 
     /// Whether somebody else seems to have taken its place since its last answer.
     pub fn is_doubted(&self) -> bool {
-        self.doubted
+        self.answered == Answered::Doubted
+    }
+
+    fn end_doubt(&mut self) {
+        if self.has_answered() {
+            self.answered = Answered::Once;
+        }
+    }
+
+    fn has_answered(&self) -> bool {
+        self.answered != Answered::Never
     }
 
     /// What we think of it.
     pub fn health(&self) -> Health {
         match self.failures {
-            0 if self.answered => Health::Good,
+            0 if self.has_answered() => Health::Good,
             0 => Health::Unknown,
             1 => Health::Suspect,
             _ => Health::Bad,
@@ -254,7 +274,7 @@ impl AnswerHistory {
 
     /// Whether it answered within this time.
     pub fn answered_within(&self, now: Instant, time: Duration) -> bool {
-        self.answered && now.since(Instant::from_secs(self.last_answer.into())) <= time
+        self.has_answered() && now.since(Instant::from_secs(self.last_answer.into())) <= time
     }
 
     /// Whether it failed so often that it is not handed out.
@@ -275,7 +295,7 @@ impl AnswerHistory {
 
     /// When it last answered, to the second.
     pub fn last_answer(&self) -> Option<Instant> {
-        self.answered.then(|| Instant::from_secs(self.last_answer.into()))
+        self.has_answered().then(|| Instant::from_secs(self.last_answer.into()))
     }
 
     /// Smoothed round-trip time.

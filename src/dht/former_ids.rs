@@ -9,8 +9,8 @@ use arrayvec::ArrayVec;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
-/// Ids that are remembered.
-pub const FORMER_IDS: usize = 4;
+/// Ids that are remembered besides the one that the link has.
+pub const FORMER_IDS: usize = 3;
 
 /// The ids of a link at other addresses than its own, the one that it had last at the end.
 #[derive(Clone, Default, Debug)]
@@ -42,17 +42,17 @@ mod tests {
 
     /// Rule V7.
     #[test]
-    fn four_ids_come_back_with_their_addresses_and_a_fifth_takes_the_place_of_the_oldest() {
+    fn three_ids_come_back_with_their_addresses_and_a_fourth_takes_the_place_of_the_oldest() {
         let mut rng = Rng::from_seed([3; 32]);
         let address = |n: u8| Endpoint::v4([80 + n, n, n, n], 1);
-        let ids: [Id; 5] = core::array::from_fn(|n| Id::secure(address(n as u8).ip(), &mut rng));
+        let ids: [Id; 4] = core::array::from_fn(|n| Id::secure(address(n as u8).ip(), &mut rng));
         let mut former = FormerIds::default();
         let known = |former: &FormerIds| core::array::from_fn(|n| former.of_address(&address(n as u8)) == Some(ids[n]));
-        (0..4).for_each(|n| former.on_left(&ids[n], &address(n as u8)));
-        assert_eq!(known(&former), [true, true, true, true, false]);
+        (0..3).for_each(|n| former.on_left(&ids[n], &address(n as u8)));
+        assert_eq!(known(&former), [true, true, true, false]);
         former.on_left(&ids[0], &address(0));
-        former.on_left(&ids[4], &address(4));
-        assert_eq!(known(&former), [true, false, true, true, true]);
+        former.on_left(&ids[3], &address(3));
+        assert_eq!(known(&former), [true, false, true, true]);
         former.on_left(&ids[1], &address(0));
         assert_eq!(former.0.len(), FORMER_IDS, "an id that was not that of its address comes back with none");
     }

@@ -13,7 +13,7 @@ use crate::base::order::{Order, OrderPlace, Ordered};
 use crate::krpc::networks::{Networks, quotas};
 
 /// So many of the networks that hold most are remembered.
-const REMEMBERED: usize = 16;
+const REMEMBERED: usize = 8;
 /// So many entries of the network that holds most are looked at for the one that has to go.
 pub const LOOKED_AT: usize = 8;
 

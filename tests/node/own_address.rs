@@ -69,7 +69,7 @@ fn an_address_that_others_agree_on_gives_a_new_id_and_both_are_told_once() {
 #[test]
 fn an_uplink_that_goes_to_and_fro_has_two_ids_and_keeps_each_for_minutes() {
     for mut lab in [Lab::public(), Lab::public6()] {
-        lab.run(Duration::from_secs(10));
+        lab.run(Duration::from_secs(130));
         let homes = [lab.addr(70, 7), lab.addr(71, 7)];
         vote(&mut lab, 0..8, homes[0]);
         let mut ids = vec![lab.own()];
@@ -93,7 +93,7 @@ fn an_uplink_that_goes_to_and_fro_has_two_ids_and_keeps_each_for_minutes() {
 #[test]
 fn strangers_that_come_to_our_notice_take_no_address_away() {
     let mut lab = Lab::public();
-    lab.run(Duration::from_secs(10));
+    lab.run(Duration::from_secs(130));
     let home = lab.addr(70, 7);
     vote(&mut lab, 0..8, home);
     let own = lab.own();

@@ -244,7 +244,7 @@ impl<'s> Link<'s> {
             return;
         }
         let contact = self.table.find(id).filter(|contact| contact.endpoint() == from);
-        let known = contact.map(Contact::since);
+        let known = contact.map(|contact| contact.history().known_since(now));
         let Some((addr, votes)) = self.votes.on_vote(now, from, known, addr) else { return };
         let moved = self.external().is_none_or(|old| !old.same_ip(&addr));
         let own = *self.table.own();

@@ -344,7 +344,6 @@ impl<'s> Table<'s> {
         }
         self.forget(bucket, id);
         let mut contact = Contact::new(*id, from);
-        contact.on_added(now);
         contact.history_mut().on_answer(now, rtt);
         if !self.members.insert(now, contact) {
             return Admission::Full;
@@ -416,7 +415,7 @@ impl<'s> Table<'s> {
     fn retire(&mut self, now: Instant, index: usize) {
         if let Some(contact) = self.members.all().get(index) {
             let answered = contact.history().last_answer().unwrap_or_default();
-            let node = RememberedContact::after(*contact.id(), contact.endpoint(), contact.tenure(), answered, now);
+            let node = RememberedContact::after(*contact.id(), contact.endpoint(), contact.tenure(now), answered, now);
             self.remembered.remember(self.members.own(), node);
         }
         self.remove(now, index);
