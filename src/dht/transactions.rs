@@ -47,8 +47,8 @@ pub enum Stage {
     Aside {
         /// That many.
         bits: u8,
-        /// The half of them that is farther from the target.
-        far: bool,
+        /// The quarter of those, outward, to which it is nearest.
+        quarter: u8,
     },
     /// The only query of an operation that asks one node.
     Direct,

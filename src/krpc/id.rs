@@ -37,12 +37,12 @@ impl Id {
         &self.0
     }
 
-    /// The id to which those are nearest that share exactly `bits` bits with this one: that with the next bit turned,
-    /// or for the half of them that is farther from this one, the next two.
+    /// The id to which those are nearest that share exactly `bits` bits with this one, in this quarter of theirs,
+    /// counted from this id outward.
     #[must_use]
-    pub(crate) fn beside(mut self, bits: u8, is_far_half: bool) -> Id {
-        for bit in [Some(bits), is_far_half.then(|| bits.saturating_add(1))].into_iter().flatten() {
-            if let Some(byte) = self.0.get_mut(usize::from(bit / 8)) {
+    pub(crate) fn beside(mut self, bits: u8, quarter: u8) -> Id {
+        for (bit, turned) in (bits..).zip([true, quarter & 2 != 0, quarter & 1 != 0]) {
+            if let Some(byte) = self.0.get_mut(usize::from(bit / 8)).filter(|_| turned) {
                 *byte ^= 0x80 >> (bit % 8);
             }
         }

@@ -113,12 +113,32 @@ fn nodes_without_a_version_wait_until_one_that_holds_one_has_agreed() {
 }
 
 #[test]
-fn nodes_without_a_version_are_left_out_once_one_has_refused() {
-    let manners = vec![Manner { refuses: Some(301), ..honest(3, b"3:old") }, honest(3, b"3:old")];
-    let (mut lab, near) = with_manners(32, manners);
+fn nodes_without_a_version_are_left_out_once_two_have_refused() {
+    let refuses = || Manner { refuses: Some(301), ..honest(3, b"3:old") };
+    let (mut lab, near) = with_manners(32, vec![refuses(), refuses(), honest(3, b"3:old")]);
     let (outcome, stored_at) = replace_version_3(&mut lab);
-    assert_eq!((outcome.stored.all, outcome.refused.cas_mismatch), (1, 1));
-    assert_eq!(stored_at, near[..2]);
+    assert_eq!((outcome.stored.all, outcome.refused.cas_mismatch), (1, 2));
+    assert_eq!(stored_at, near[..3]);
+}
+
+/// Whether the only node that holds a version is silent, refuses what it should take, or gave a token that it does not
+/// take: it is one copy less, and all others are stored on.
+#[test]
+fn one_node_that_holds_the_expected_version_keeps_no_put_from_the_others() {
+    for code in [None, Some(203), Some(301), Some(302)] {
+        let (mut lab, near) = with_manners(32, vec![honest(3, b"3:old")]);
+        let mut honest = lab.minds.remove(&near[0]).unwrap();
+        lab.minds.insert(
+            near[0],
+            Box::new(move |query| match query.method {
+                Method::Put { .. } => code.map(|code| error(query.tid, code)),
+                _ => honest(query),
+            }),
+        );
+        let (outcome, stored_at) = replace_version_3(&mut lab);
+        assert_eq!(stored_at[0], near[0], "{code:?}: who holds it is asked first");
+        assert_eq!((outcome.reason, outcome.stored.all), (Reason::Converged, 8), "{code:?}: {outcome:?}");
+    }
 }
 
 /// Only a newer version makes those that hold the expected one stale; who refuses is one node less.

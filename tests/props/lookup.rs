@@ -159,7 +159,7 @@ impl Harness {
         if self.storing.contains(&endpoint) {
             self.storing.remove(&endpoint);
             match self.rng.below(4) {
-                0 => self.lookup.on_refused(&mut window, &id, &endpoint),
+                0 => self.lookup.on_refused(&mut window, &id, &endpoint, true),
                 1 => self.lookup.on_failure(&mut window, &id, &endpoint),
                 _ => {
                     self.lookup.on_stored(&mut window, &id, &endpoint, true);

@@ -83,9 +83,9 @@ impl Harness {
                     self.lookup.on_answer(&mut window, &id, &endpoint, Some(b"token"));
                     self.answer(&id, &endpoint, TARGET);
                 }
-                Next::AskAside { id, endpoint, bits, far } => {
+                Next::AskAside { id, endpoint, bits, quarter } => {
                     self.asides += 1;
-                    self.answer(&id, &endpoint, beside(bits, far));
+                    self.answer(&id, &endpoint, beside(bits, quarter));
                     self.lookup.on_aside_end();
                 }
                 Next::Alarm => self.offer_aside(),
@@ -113,7 +113,7 @@ impl Harness {
 
     fn offer_aside(&mut self) {
         for (bits, far) in self.lookup.parts_aside() {
-            self.contacts(beside(bits, far), 4).iter().for_each(|peer| self.offer(peer, None));
+            self.contacts(beside(bits, 2 * u8::from(far)), 4).iter().for_each(|peer| self.offer(peer, None));
         }
     }
 
@@ -122,9 +122,10 @@ impl Harness {
     }
 }
 
-fn beside(bits: u8, far: bool) -> Id {
+fn beside(bits: u8, quarter: u8) -> Id {
     let mut target = TARGET;
-    for bit in [Some(bits), far.then_some(bits + 1)].into_iter().flatten() {
+    let turned = [true, quarter & 2 != 0, quarter & 1 != 0];
+    for bit in (bits..).zip(turned).filter(|(_, turned)| *turned).map(|(bit, _)| bit) {
         target.0[usize::from(bit / 8)] ^= 0x80 >> (bit % 8);
     }
     target
@@ -291,4 +292,37 @@ fn a_put_looks_beside_its_target_for_those_whom_nobody_names() {
     };
     let (before, now) = (missed(false), missed(true));
     assert!(before > 100 && now <= 8, "{before} and {now} of 400");
+}
+
+/// Rule L10. Whoever was named under a wrong id is asked again under its own, once.
+#[test]
+fn a_node_that_was_named_under_a_wrong_id_is_a_candidate_under_its_own() {
+    let mut rng = Rng::from_seed([8; 32]);
+    let (peers, _) = network(4, 40, |_| true);
+    let mut h = Harness::new(peers, Lookup::new(Instant::from_secs(5), TARGET));
+    for (i, &peer) in h.peers.clone().iter().enumerate().take(14) {
+        let wrong = TARGET.random_in_bucket(60, &mut rng);
+        h.offer(&Peer { id: wrong, ..peer }, None);
+        let rules = Rules { config: &h.config, patience: Duration::ZERO, enforce_secure_ids: false };
+        let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
+        let mut asked = Vec::new();
+        while let Next::Ask { id, endpoint, .. } = h.lookup.next(h.now, &mut window, &rules, true) {
+            asked.push(id);
+            let answered = if i % 2 == 0 || asked.len() == 1 { peer.id } else { Id::random(&mut rng) };
+            match answered == id {
+                true => assert!(h.lookup.on_answer(&mut window, &id, &endpoint, None)),
+                false => h.lookup.on_wrong_id(&mut window, &id, &endpoint, &answered),
+            }
+            h.now += Duration::from_secs(1);
+            if asked.len() == 2 {
+                break;
+            }
+        }
+        assert_eq!(asked, [wrong, peer.id], "peer {i}");
+        h.lookup.check_invariants(&h.candidates, 20, |_, _| false, |_, _| false, 0);
+    }
+    assert_eq!(h.found().len(), 7);
+    let rules = Rules { config: &h.config, patience: Duration::ZERO, enforce_secure_ids: false };
+    let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
+    assert_eq!(h.lookup.next(h.now, &mut window, &rules, true), Next::Done { converged: true });
 }

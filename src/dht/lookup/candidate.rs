@@ -66,6 +66,8 @@ pub struct Candidate {
     pub(super) secure: bool,
     /// What it holds under the key that is to be stored.
     pub(super) version: Version,
+    /// It was asked before, under an id that it does not have.
+    pub(super) renamed: bool,
 }
 
 /// What a candidate holds under the key of a put.

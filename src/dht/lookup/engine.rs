@@ -49,8 +49,8 @@ pub enum Next {
         endpoint: Endpoint,
         /// How many bits.
         bits: u8,
-        /// The half of them that is farther from the target.
-        far: bool,
+        /// The quarter of those, outward, to which it is nearest.
+        quarter: u8,
     },
     /// The density alarm is raised: offer it contacts that are near the parts beside the target. Said once.
     Alarm,
@@ -103,6 +103,8 @@ pub struct Lookup {
     /// Some candidate holds a version.
     versions: bool,
     conflict: Conflict,
+    /// Nodes that refused to replace another version.
+    refusals: u8,
     reported: bool,
     answers: u16,
     stored: u16,
@@ -152,6 +154,7 @@ impl Lookup {
             fills: 0,
             versions: false,
             conflict: Conflict::None,
+            refusals: 0,
             reported: false,
             answers: 0,
             stored: 0,
@@ -181,8 +184,9 @@ impl Lookup {
 
     /// The same, for a put that may only replace the version it expects (BEP 44's `cas`). A node without any version,
     /// or one that missed the latest, would store it, and a stale writer would win there. So nodes that hold a version
-    /// are asked first, the others only after one of them has agreed and while none has refused; and once a newer
-    /// version was seen, only those that hold another than the expected one. If nobody holds any, all are asked.
+    /// are asked first, the others only after one of them has agreed, or none is left that could, and while no two have
+    /// refused; and once a newer version was seen, only those that hold another than the expected one. If nobody holds
+    /// any, all are asked.
     pub fn guarded(self) -> Self {
         Lookup { guarded: true, ..self }
     }
@@ -263,10 +267,11 @@ impl Lookup {
         if let Some(place) = view.askable {
             return self.ask_in_time(now, w, rules, place);
         }
-        if let Aside::Ask { place, part: (bits, far) } = aside {
+        if let Aside::Ask { place, part: (bits, far), other_end } = aside {
             let candidate = &mut w.candidates[place];
             self.ask_aside(candidate, (bits, far));
-            return Next::AskAside { id: self.id_of(candidate.distance), endpoint: candidate.endpoint, bits, far };
+            let quarter = 2 * u8::from(far) + u8::from(other_end);
+            return Next::AskAside { id: self.id_of(candidate.distance), endpoint: candidate.endpoint, bits, quarter };
         }
         let busy = view.busy || self.unidentified > 0 || matches!(aside, Aside::Wait);
         if view.throttled {
@@ -317,6 +322,7 @@ impl Lookup {
     fn survey(&self, w: &LookupWindow<'_>, rules: &Rules<'_>, width: usize, unverified_allowed: bool) -> WindowSurvey {
         let mut view = WindowSurvey::default();
         let (mut live, mut spare) = (0, None);
+        let others_first = self.awaits_agreement(w);
         for (place, c) in w.candidates[..usize::from(self.len)].iter().enumerate() {
             let standing = self.standing(c);
             match standing {
@@ -342,7 +348,7 @@ impl Lookup {
                 Standing::ToAsk if planted(Bug::OrderNotReplayed) && unseeded() => view.askable = Some(place),
                 Standing::ToAsk => view.askable = view.askable.or(Some(place)),
                 Standing::Awaited => view.busy = true,
-                Standing::ToStore if self.waits_for_others(c) => {}
+                Standing::ToStore if self.waits_for_others(c, others_first) => {}
                 Standing::ToStore => view.storable = view.storable.or(Some(place)),
                 Standing::Closed => view.closed += usize::from(rules.counts(c)),
                 Standing::Gone | Standing::Late | Standing::Spare => {}
@@ -381,11 +387,22 @@ impl Lookup {
         }
     }
 
+    /// Whether one that holds a version may still agree, and none has.
+    fn awaits_agreement(&self, w: &LookupWindow<'_>) -> bool {
+        let may_agree = |c: &Candidate| match c.state {
+            CandidateState::Answered => c.token != NO_TOKEN && !self.waits_for_others(c, false),
+            state => state == CandidateState::Storing,
+        };
+        let known = &w.candidates[..usize::from(self.len)];
+        let mut holders = known.iter().filter(|c| c.version != Version::None);
+        self.guarded && self.versions && self.stored == 0 && holders.any(may_agree)
+    }
+
     /// Whether a candidate is not to be stored on yet (see [`guarded`](Self::guarded)).
-    fn waits_for_others(&self, c: &Candidate) -> bool {
+    fn waits_for_others(&self, c: &Candidate, others_first: bool) -> bool {
         self.guarded
             && match c.version {
-                Version::None => self.versions && (self.stored == 0 || self.conflict != Conflict::None),
+                Version::None => others_first || self.conflict != Conflict::None,
                 Version::Expected => self.conflict == Conflict::Superseded,
                 Version::Same | Version::Other => false,
             }

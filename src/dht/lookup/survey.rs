@@ -38,8 +38,9 @@ pub(super) struct WindowSurvey {
 /// What there is to do beside the target.
 pub(super) enum Aside {
     /// To ask the candidate at this place for those that share so many bits with the target, of
-    /// them perhaps the farther half.
-    Ask { place: usize, part: (u8, bool) },
+    /// them perhaps the farther
+    /// half; beginning at the other end, if so said.
+    Ask { place: usize, part: (u8, bool), other_end: bool },
     /// To wait for answers.
     Wait,
     /// Nothing more.

@@ -49,8 +49,8 @@ pub(super) enum QueryFailure {
     Timeout,
     /// An answer that is none.
     Broken,
-    /// Another node answered at that address.
-    WrongId,
+    /// Another node answered at that address, under this id.
+    WrongId(Id),
     /// Nobody listens there.
     Refused,
     /// Our own side could not send.
@@ -207,10 +207,10 @@ impl<'s> Link<'s> {
     /// A query failed. It is charged to the contact, unless that was our own trouble; true when our own link is
     /// suspected instead.
     pub(super) fn on_failure(&mut self, now: Instant, open: &Open, failure: QueryFailure) -> bool {
-        if let (QueryFailure::WrongId, Some(expected)) = (failure, open.id) {
+        if let (QueryFailure::WrongId(_), Some(expected)) = (failure, open.id) {
             self.table.on_wrong_id(now, &expected, open.to);
         }
-        if matches!(failure, QueryFailure::Broken | QueryFailure::WrongId) {
+        if matches!(failure, QueryFailure::Broken | QueryFailure::WrongId(_)) {
             // Whatever it is worth, it came in by this link.
             self.on_any_answer(now);
         }

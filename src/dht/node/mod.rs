@@ -346,7 +346,7 @@ impl<'s> Node<'s> {
             if open.id.is_none() && response.id == *at.own() {
                 at.on_own_id(self.cx.rng());
             }
-            return self.fail(index, QueryFailure::WrongId);
+            return self.fail(index, QueryFailure::WrongId(response.id));
         }
         if let Some(open) = self.rpc.on_answer(&mut self.cx, &mut self.links, index, response) {
             self.client.on_answer(&mut self.cx, &mut self.links, &self.rpc, &open, response);

@@ -237,7 +237,7 @@ impl<'s> Rpc<'s> {
         let open = self.close(index)?;
         match failure {
             QueryFailure::Timeout => cx.stats_mut().rpc_timeouts += 1,
-            QueryFailure::Broken | QueryFailure::WrongId => cx.stats_mut().rpc_broken += 1,
+            QueryFailure::Broken | QueryFailure::WrongId(_) => cx.stats_mut().rpc_broken += 1,
             QueryFailure::Refused | QueryFailure::Ours => {}
         }
         cx.trace(TraceEvent::Failed { op: operation_of(open.purpose) });

@@ -16,7 +16,7 @@ use crate::krpc::id::{Distance, Id};
 /// Parts that are looked through under the alarm, each twice as large as the one before.
 const LEVELS: u8 = 8;
 /// Without it.
-const CALM_LEVELS: u8 = 4;
+const CALM_LEVELS: u8 = 6;
 /// Nodes of a part that one answer names for certain.
 const NAMED: u64 = 4;
 /// How many are asked for one part: the nearest to it, so that one that lies or is silent hides nobody.
@@ -71,8 +71,8 @@ impl Lookup {
                 }
                 match self.witness(w, part) {
                     // It has enough to do: our own side could not tell which of two queries it failed to send.
-                    Some(place) if w.candidates[place].state == CandidateState::Storing => return Aside::Wait,
-                    Some(place) => return Aside::Ask { place, part },
+                    Some((place, _)) if w.candidates[place].state == CandidateState::Storing => return Aside::Wait,
+                    Some((place, asked)) => return Aside::Ask { place, part, other_end: asked % 2 == 1 },
                     None => {}
                 }
             }
@@ -90,11 +90,13 @@ impl Lookup {
         near.filter(is_live).filter(|c| rules.counts(c) && !self.is_crowded(c)).count()
     }
 
-    /// Who is to be asked for a part: one of the nearest to it that answered.
-    fn witness(&self, w: &LookupWindow<'_>, part: AsidePart) -> Option<usize> {
+    /// Who is to be asked for a part: one of the nearest to it that answered. How many were before.
+    /// Each names the eight that are nearest to an end of the part, so that two name all, where ten are in it.
+    fn witness(&self, w: &LookupWindow<'_>, part: AsidePart) -> Option<(usize, usize)> {
         let known = &w.candidates[..usize::from(self.len)];
         let mask = self.aside_mask(part);
-        if known.iter().filter(|c| c.asides & mask != 0).count() >= MOST_WITNESSES {
+        let asked = known.iter().filter(|c| c.asides & mask != 0).count();
+        if asked >= MOST_WITNESSES {
             return None;
         }
         let has_answered = |c: &Candidate| {
@@ -102,7 +104,7 @@ impl Lookup {
             matches!(c.state, Answered | Storing | Stored | Refused) && !self.is_crowded(c)
         };
         let mut nearest: [Option<usize>; WITNESSES] = [None; WITNESSES];
-        let distance = |place: usize| Distance(Id(known[place].distance.0).beside(part.0, part.1).0);
+        let distance = |place: usize| Distance(Id(known[place].distance.0).beside(part.0, 2 * u8::from(part.1)).0);
         for place in (0..known.len()).filter(|&place| has_answered(&known[place])) {
             let mut next = Some(place);
             for taken in &mut nearest {
@@ -111,7 +113,8 @@ impl Lookup {
                 }
             }
         }
-        nearest.into_iter().flatten().find(|&place| known[place].asides & mask == 0)
+        let place = nearest.into_iter().flatten().find(|&place| known[place].asides & mask == 0)?;
+        Some((place, asked))
     }
 
     /// A candidate is asked for a part.

@@ -132,6 +132,30 @@ impl Lookup {
         }
     }
 
+    /// Another node than the one that was asked answered at its address: whoever named it lied, or it has a new id. It
+    /// is a candidate under its own id then, once, so that nobody is kept from us by being named wrongly.
+    pub fn on_wrong_id(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, own: &Id) {
+        self.on_failure(w, id, endpoint);
+        let Some(place) = self.find(w, id, endpoint) else { return };
+        let candidate = w.candidates[place];
+        if candidate.renamed || candidate.state != CandidateState::Failed {
+            return;
+        }
+        let secure = own.is_secure_for(endpoint.ip());
+        self.rename(
+            w,
+            place,
+            Candidate {
+                distance: own.distance(&self.target),
+                state: CandidateState::Fresh,
+                class: Class::Unverified,
+                secure,
+                renamed: true,
+                ..candidate
+            },
+        );
+    }
+
     /// A node confirmed that it stored; `counts`: towards enough.
     pub fn on_stored(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, counts: bool) {
         let before = self.stored;
@@ -146,9 +170,14 @@ impl Lookup {
         known.iter().any(|c| c.state == CandidateState::Stored && site_of(&c.endpoint) == site)
     }
 
-    /// A node refused to store.
-    pub fn on_refused(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint) {
+    /// A node refused to store; `conflicts`: since it holds another version than the one that is to be replaced. That
+    /// may be a lie, so one alone is believed for itself.
+    pub fn on_refused(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, conflicts: bool) {
         self.end_store(w, id, endpoint, CandidateState::Refused);
+        self.refusals = self.refusals.saturating_add(conflicts.into());
+        if self.refusals > 1 && self.conflict == Conflict::None {
+            self.conflict = Conflict::Refused;
+        }
     }
 
     fn end_store(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, end: CandidateState) {
@@ -158,9 +187,6 @@ impl Lookup {
             w.candidates[place].state = end;
             w.candidates[place].token = NO_TOKEN;
             self.stored = self.stored.saturating_add(u16::from(end == CandidateState::Stored));
-            if end == CandidateState::Refused && self.conflict == Conflict::None {
-                self.conflict = Conflict::Refused;
-            }
         }
     }
 

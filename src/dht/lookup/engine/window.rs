@@ -39,6 +39,7 @@ impl Lookup {
             token: NO_TOKEN,
             secure: offer.secure,
             version: Version::None,
+            renamed: false,
         };
         self.paths = self.paths.wrapping_add(u8::from(offer.path.is_none()));
         true
@@ -71,6 +72,19 @@ impl Lookup {
         }
         w.candidates.copy_within(evicted + 1..place, evicted);
         Some(place - 1)
+    }
+
+    /// Puts a candidate in place of the one at `place`, where its distance belongs.
+    pub(super) fn rename(&self, w: &mut LookupWindow<'_>, place: usize, renamed: Candidate) {
+        let known = &mut w.candidates[..usize::from(self.len)];
+        let new = known.partition_point(|c| c.distance <= renamed.distance);
+        if new > place {
+            known[place..new].rotate_left(1);
+            known[new - 1] = renamed;
+        } else {
+            known[new..=place].rotate_right(1);
+            known[new] = renamed;
+        }
     }
 
     /// Keeps the token of the candidate at `place`, at the cost of the farthest candidate that has one.

@@ -421,8 +421,8 @@ impl<'s> Client<'s> {
         let both = out.links.has_family(Family::V4) && out.links.has_family(Family::V6);
         let families = Want { v4: both, v6: both };
         let method: Method<'static> = match stage {
-            Stage::Aside { bits, far } => {
-                Method::FindNode { target: operation.beside_target(bits, far), want: Want::default() }
+            Stage::Aside { bits, quarter } => {
+                Method::FindNode { target: operation.beside_target(bits, quarter), want: Want::default() }
             }
             _ => operation.goal().query(operation.asks_about(), families),
         };

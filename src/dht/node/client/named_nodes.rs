@@ -84,7 +84,7 @@ pub(super) fn offer_contacts(
 pub(super) fn offer_aside(cx: &Context<'_>, link: Option<&Link<'_>>, active: &mut Active<'_>) -> Option<Plan> {
     let table = link?.table();
     for (bits, far) in active.operation().lookup_mut().parts_aside() {
-        let target = active.operation().beside_target(bits, far);
+        let target = active.operation().beside_target(bits, 2 * u8::from(far));
         offer_contacts(cx, table, active, &target, ASIDE);
     }
     None

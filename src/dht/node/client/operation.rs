@@ -151,15 +151,15 @@ impl OperationState {
         self.lookup.target()
     }
 
-    /// To what those are nearest that share so many bits with the target (of them the farther half, if so said).
-    pub(super) fn beside_target(&self, bits: u8, far: bool) -> Id {
-        self.target().beside(bits, far)
+    /// To what those are nearest that share so many bits with the target (in this quarter of theirs, outward).
+    pub(super) fn beside_target(&self, bits: u8, quarter: u8) -> Id {
+        self.target().beside(bits, quarter)
     }
 
     /// What was asked for with a query.
     pub(super) fn target_of(&self, open: &Open) -> Id {
         match open.step() {
-            Some((_, Stage::Aside { bits, far })) => self.beside_target(bits, far),
+            Some((_, Stage::Aside { bits, quarter })) => self.beside_target(bits, quarter),
             _ => *self.target(),
         }
     }

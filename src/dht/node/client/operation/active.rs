@@ -148,7 +148,8 @@ impl<'a> Active<'a> {
             {
                 self.on_stored(network, open, &id, first_of_network);
             } else {
-                self.operation.lookup.on_refused(&mut self.window, &id, &open.to);
+                let conflicts = matches!(code, 301 | 302);
+                self.operation.lookup.on_refused(&mut self.window, &id, &open.to, conflicts);
                 self.operation.outcome.count_refusal(code);
             }
             return;
@@ -169,16 +170,19 @@ impl<'a> Active<'a> {
     pub(in crate::dht::node::client) fn on_failure(&mut self, stage: Stage, open: &Open, failure: QueryFailure) {
         let OperationState { outcome, lookup, .. } = &mut *self.operation;
         match failure {
-            QueryFailure::Broken | QueryFailure::WrongId => outcome.invalid = outcome.invalid.saturating_add(1),
+            QueryFailure::Broken | QueryFailure::WrongId(_) => outcome.invalid = outcome.invalid.saturating_add(1),
             QueryFailure::Timeout | QueryFailure::Refused => outcome.timed_out = outcome.timed_out.saturating_add(1),
             QueryFailure::Ours => outcome.forget_query(stage == Stage::Store),
         }
-        match (stage, open.id) {
-            (Stage::Direct, _) => self.operation.end_unless_ended(Reason::Exhausted),
-            (Stage::Aside { .. }, _) => self.on_aside_end(open),
-            (Stage::Bootstrap, _) => lookup.on_bootstrap_failed(),
-            (_, Some(id)) => lookup.on_failure(&mut self.window, &id, &open.to),
-            (_, None) => {}
+        match (stage, open.id, failure) {
+            (Stage::Direct, ..) => self.operation.end_unless_ended(Reason::Exhausted),
+            (Stage::Aside { .. }, ..) => self.on_aside_end(open),
+            (Stage::Bootstrap, ..) => lookup.on_bootstrap_failed(),
+            (Stage::Converge, Some(id), QueryFailure::WrongId(own)) => {
+                lookup.on_wrong_id(&mut self.window, &id, &open.to, &own);
+            }
+            (_, Some(id), _) => lookup.on_failure(&mut self.window, &id, &open.to),
+            (_, None, _) => {}
         }
     }
 
@@ -201,7 +205,9 @@ impl<'a> Active<'a> {
                 lookup.on_bootstrap_failed();
                 *next_bootstrap = next_bootstrap.saturating_sub(1);
             }
-            (Stage::Aside { bits, far }, Some(id)) => lookup.on_aside_not_sent(&mut self.window, &id, to, (bits, far)),
+            (Stage::Aside { bits, quarter }, Some(id)) => {
+                lookup.on_aside_not_sent(&mut self.window, &id, to, (bits, quarter >= 2))
+            }
             (_, Some(id)) => lookup.on_not_sent(&mut self.window, &id, to),
             (_, None) => {}
         }
@@ -240,8 +246,8 @@ impl<'a> Active<'a> {
             Next::Ask { id, endpoint, unverified } => {
                 Todo::Ask { to: endpoint, id: Some(id), stage: Stage::Converge, unverified }
             }
-            Next::AskAside { id, endpoint, bits, far } => {
-                Todo::Ask { to: endpoint, id: Some(id), stage: Stage::Aside { bits, far }, unverified: false }
+            Next::AskAside { id, endpoint, bits, quarter } => {
+                Todo::Ask { to: endpoint, id: Some(id), stage: Stage::Aside { bits, quarter }, unverified: false }
             }
             Next::Store { id, endpoint } => Todo::Store { to: endpoint, id },
             Next::Alarm => Todo::LookAside,
