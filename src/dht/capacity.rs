@@ -76,7 +76,7 @@ impl Capacity {
     pub(crate) const DEFAULT: Capacity = Capacity {
         contacts: 512,
         newcomers: 256,
-        remembered: 512,
+        remembered: 320,
         operations: 64,
         candidates: 100,
         transactions: 512,
@@ -86,7 +86,7 @@ impl Capacity {
         replies: 16,
         results: 16,
         meters: 4_096,
-        kept: 1_000,
+        kept: 256,
     };
 
     /// A node of a simulation.
@@ -108,13 +108,13 @@ impl Capacity {
 
     /// A node of a microcontroller.
     pub(crate) const TINY: Capacity = Capacity {
-        contacts: 128,
+        contacts: 96,
         newcomers: 32,
         remembered: 16,
         operations: 2,
-        candidates: 32,
+        candidates: 26,
         transactions: 32,
-        peers: 56,
+        peers: 48,
         items: 16,
         value_bytes: 4096,
         replies: 2,

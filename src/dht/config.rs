@@ -294,7 +294,7 @@ impl Config {
         config
     }
 
-    /// A node of a microcontroller: 128 contacts, 4 operations (two of its user, two for upkeep), 32 transactions, 16
+    /// A node of a microcontroller: 96 contacts, 4 operations (two of its user, two for upkeep), 32 transactions, 16
     /// items.
     #[must_use]
     pub fn tiny() -> Self {

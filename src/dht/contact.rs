@@ -162,7 +162,7 @@ pub enum QueryKind {
 
 /// Whether a node has answered.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-enum Answered {
+enum AnswerRecord {
     #[default]
     Never,
     Once,
@@ -178,7 +178,7 @@ pub struct AnswerHistory {
     srtt: u16,
     rttvar: u16,
     failures: u8,
-    answered: Answered,
+    answered: AnswerRecord,
     /// Its first answer, in units of [`UNIT`] seconds, of which only the lowest 16 bits are kept.
     first_answer: u16,
 }
@@ -186,10 +186,10 @@ pub struct AnswerHistory {
 impl AnswerHistory {
     /// It answered. `rtt` is given only when the query was sent once, so that the sample is unambiguous.
     pub fn on_answer(&mut self, now: Instant, rtt: Option<Duration>) {
-        if self.answered == Answered::Never {
+        if self.answered == AnswerRecord::Never {
             self.first_answer = (seconds(now) / UNIT) as u16;
         }
-        self.answered = Answered::Once;
+        self.answered = AnswerRecord::Once;
         self.failures = 0;
         self.last_answer = seconds(now);
         self.retry_at = 0;
@@ -243,23 +243,23 @@ impl AnswerHistory {
     /// Somebody else says to be it, or to be where it is: worth a query at once.
     pub fn on_doubt(&mut self) {
         if self.has_answered() {
-            self.answered = Answered::Doubted;
+            self.answered = AnswerRecord::Doubted;
         }
     }
 
     /// Whether somebody else seems to have taken its place since its last answer.
     pub fn is_doubted(&self) -> bool {
-        self.answered == Answered::Doubted
+        self.answered == AnswerRecord::Doubted
     }
 
     fn end_doubt(&mut self) {
         if self.has_answered() {
-            self.answered = Answered::Once;
+            self.answered = AnswerRecord::Once;
         }
     }
 
     fn has_answered(&self) -> bool {
-        self.answered != Answered::Never
+        self.answered != AnswerRecord::Never
     }
 
     /// What we think of it.

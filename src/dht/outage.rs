@@ -15,6 +15,8 @@ const OF_LATE: Duration = Duration::from_secs(60);
 const WITNESSES: usize = 4;
 /// .. within this time, with no answer from anybody for as long.
 const WITHIN: Duration = Duration::from_secs(15);
+/// A link that nobody answered on for so long may be in another place, among others.
+const LONG: Duration = Duration::from_secs(120);
 /// How often one check is let through from then on, until somebody answers.
 const CHECK_EVERY: Duration = Duration::from_secs(15);
 
@@ -55,11 +57,12 @@ impl Outage {
         }
     }
 
-    /// Somebody answered on this link: if it was suspected, it no longer is. Whether it was.
+    /// Somebody answered on this link: if it was suspected, it no longer is. Whether it was, for long.
     pub fn on_success(&mut self, now: Instant) -> bool {
+        let was_long = self.last_answer.is_none_or(|at| now.since(at) >= LONG);
         self.last_answer = Some(now);
         self.witnesses = Default::default();
-        self.check_at.take().is_some()
+        self.check_at.take().is_some() && was_long
     }
 
     /// Whether anybody answered in the last minute.
@@ -155,7 +158,7 @@ mod tests {
             assert!(!o.on_failure(at(second), &endpoint(second as u8)));
         }
         assert_eq!(asked, 86_400 / 15);
-        assert!(o.on_success(at(86_400)), "it was suspected");
+        assert!(o.on_success(at(86_400)), "it was suspected, for long");
         assert!(!o.on_success(at(86_401)) && !o.is_suspected());
         assert!(o.on_failure(at(86_500), &endpoint(1)), "and new witnesses are needed");
     }

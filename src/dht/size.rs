@@ -13,11 +13,12 @@
 //!
 //! Everything is computed in integers that saturate: no id that anybody invents can make it overflow.
 
+use crate::base::list::List;
 use crate::base::planted::{Bug, planted};
 use crate::krpc::id::{Distance, Id};
 
 /// Lookups that count: with 20 nodes each their error is 5.6 %.
-const LOOKUPS: usize = 16;
+pub const LOOKUPS: usize = 16;
 /// A lookup that finds so many times more or fewer nodes than most of the others does not count.
 const ODD: u64 = 4;
 /// The error of what is counted itself, in thousandths: nodes that come and go, and answers that are lost.
@@ -71,16 +72,16 @@ impl Region {
 }
 
 /// Evidence from lookups of random targets.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct LookupDensity {
+#[derive(Debug)]
+pub struct LookupDensity<'s> {
     /// The latest ones, in a ring.
-    surroundings: [Surroundings; LOOKUPS],
+    surroundings: List<'s, Surroundings>,
     next: u8,
 }
 
 /// What one lookup found.
 #[derive(Clone, Copy, Default, Debug)]
-struct Surroundings {
+pub struct Surroundings {
     /// How far away the farthest is; the whole space if nobody else is there.
     reach: u64,
     /// 0: there was no such lookup yet.
@@ -94,7 +95,13 @@ impl Surroundings {
     }
 }
 
-impl LookupDensity {
+impl<'s> LookupDensity<'s> {
+    /// None was made yet. There is to be memory for [`LOOKUPS`].
+    pub fn new(mut memory: List<'s, Surroundings>) -> Self {
+        memory.clear();
+        LookupDensity { surroundings: memory, next: 0 }
+    }
+
     /// A lookup of a random target ended with these nodes, nearest first, of which `most` were wanted. A lookup of a
     /// target that somebody chose for its neighbours would tell nothing.
     pub fn on_lookup(&mut self, target: &Id, nearest: impl IntoIterator<Item = Id>, most: u8) {
@@ -111,8 +118,9 @@ impl LookupDensity {
             _ if nodes < most => Surroundings { reach: u64::MAX, nodes: nodes + 1 },
             _ => Surroundings { reach: Id(farthest.0).prefix(), nodes },
         };
-        if let Some(place) = self.surroundings.get_mut(usize::from(self.next)) {
-            *place = found;
+        match self.surroundings.get_mut(usize::from(self.next)) {
+            Some(place) => *place = found,
+            None => _ = self.surroundings.push(found),
         }
         self.next = (self.next + 1) % LOOKUPS as u8;
     }
@@ -183,6 +191,10 @@ mod tests {
     use crate::base::rng::Rng;
     use std::vec::Vec;
 
+    fn none() -> LookupDensity<'static> {
+        LookupDensity::new(List::with_capacity(LOOKUPS))
+    }
+
     /// Nodes at random places, `apart` of the space from each other on average, counted from a target.
     fn around(target: &Id, bits: u32, many: u8, rng: &mut Rng) -> Vec<Id> {
         (0..many).map(|_| target.random_in_bucket(bits, rng)).collect()
@@ -204,7 +216,7 @@ mod tests {
     #[test]
     fn no_depth_and_no_distance_overflows() {
         let target = Id([7; 20]);
-        let (mut near, mut far) = (LookupDensity::default(), LookupDensity::default());
+        let (mut near, mut far) = (none(), none());
         for _ in 0..100 {
             near.on_lookup(&target, core::iter::repeat_n(target, 100), 100);
             far.on_lookup(&target, [Id([!7; 20]); 2], 2);
@@ -212,7 +224,7 @@ mod tests {
         for depth in [0, 31, 32, 63, 64, 160, 248, u32::MAX] {
             for contacts in [0, 1, u32::MAX] {
                 assert!(SizeEstimate::of_table(depth, contacts).n >= 1);
-                assert!(LookupDensity::default().estimate(depth, contacts).n >= 1);
+                assert!(none().estimate(depth, contacts).n >= 1);
                 assert!(near.estimate(depth, contacts).n > u64::MAX / 2, "{depth} {contacts}");
                 assert!(far.estimate(depth, contacts).n >= 1);
             }
@@ -223,7 +235,7 @@ mod tests {
 
     #[test]
     fn without_a_lookup_the_table_tells() {
-        let mut d = LookupDensity::default();
+        let mut d = none();
         assert_eq!(d.estimate(10, 24), SizeEstimate::of_table(10, 24));
         d.on_lookup(&Id([7; 20]), [], 20);
         assert_eq!((d.lookups(), d.estimate(10, 24)), (0, SizeEstimate::of_table(10, 24)), "nobody has no density");
@@ -232,7 +244,7 @@ mod tests {
     #[test]
     fn a_lookup_that_names_everybody_counts_them() {
         let mut rng = Rng::from_seed([1; 32]);
-        let mut d = LookupDensity::default();
+        let mut d = none();
         for lookups in 1..40 {
             let target = Id::random(&mut rng);
             d.on_lookup(&target, around(&target, 0, 11, &mut rng), 20);
@@ -245,8 +257,8 @@ mod tests {
     #[test]
     fn the_last_lookups_count() {
         let mut rng = Rng::from_seed([2; 32]);
-        let mut d = LookupDensity::default();
-        let mut look = |d: &mut LookupDensity, bits: u32, lookups: usize| {
+        let mut d = none();
+        let mut look = |d: &mut LookupDensity<'_>, bits: u32, lookups: usize| {
             for _ in 0..lookups {
                 let target = Id::random(&mut rng);
                 d.on_lookup(&target, around(&target, bits, 20, &mut rng), 20);
@@ -265,7 +277,7 @@ mod tests {
     #[test]
     fn what_one_lookup_finds_that_others_do_not_changes_little() {
         let mut rng = Rng::from_seed([3; 32]);
-        let mut d = LookupDensity::default();
+        let mut d = none();
         for _ in 0..LOOKUPS - 2 {
             let target = Id::random(&mut rng);
             d.on_lookup(&target, around(&target, 10, 20, &mut rng), 20);
@@ -279,7 +291,7 @@ mod tests {
     #[test]
     fn a_table_that_cannot_be_complete_does_not_count() {
         let mut rng = Rng::from_seed([4; 32]);
-        let mut d = LookupDensity::default();
+        let mut d = none();
         for _ in 0..LOOKUPS {
             let target = Id::random(&mut rng);
             d.on_lookup(&target, around(&target, 10, 20, &mut rng), 20);

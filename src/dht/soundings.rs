@@ -1,8 +1,9 @@
 //! Lookups of random targets that the node makes to know how large the network is (rule Z3), and when.
 
+use crate::base::list::List;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{K, TableConfig};
-use crate::dht::size::{LookupDensity, SizeEstimate};
+use crate::dht::size::{LookupDensity, SizeEstimate, Surroundings};
 use crate::krpc::id::Id;
 
 /// Lookups that are made soon, whatever they find, so that there is an estimate at all.
@@ -14,8 +15,8 @@ const LATER: u32 = 2;
 
 /// What they found, and when the next one is due.
 #[derive(Debug)]
-pub struct Soundings {
-    density: LookupDensity,
+pub struct Soundings<'s> {
+    density: LookupDensity<'s>,
     /// Waits before each of the first ones, and before a later one.
     soon: Duration,
     later: Duration,
@@ -25,11 +26,11 @@ pub struct Soundings {
     due: Option<Instant>,
 }
 
-impl Soundings {
+impl<'s> Soundings<'s> {
     /// None was made yet.
-    pub fn new(config: &TableConfig) -> Self {
+    pub fn new(config: &TableConfig, memory: List<'s, Surroundings>) -> Self {
         let (soon, later) = (config.check_every.saturating_mul(SOON), config.refresh_after / LATER);
-        Soundings { density: LookupDensity::default(), soon, later, begun: 0, due: None }
+        Soundings { density: LookupDensity::new(memory), soon, later, begun: 0, due: None }
     }
 
     /// There is one contact more, and so many in all. A node with few of them waits: whoever asks them again and again
@@ -74,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_first_ones_are_made_soon_and_later_ones_at_a_slow_rhythm() {
-        let mut soundings = Soundings::new(&Config::default().table);
+        let mut soundings = Soundings::new(&Config::default().table, List::with_capacity(crate::dht::size::LOOKUPS));
         let at = Instant::from_secs;
         assert_eq!((soundings.due(), soundings.take(at(1_000), false)), (None, false), "nobody can be asked");
         soundings.on_contact(at(10), 1);

@@ -17,7 +17,7 @@ use crate::sim::paths::HostId;
 /// How long it names the same ones.
 const EPOCH: Duration = Duration::from_secs(15 * 60);
 /// Looks for somebody who is as dead, or as alive, as this one is to be.
-const LOOKS: u64 = 8;
+const LOOKS: u64 = 48;
 
 /// How much a remote node knows.
 ///

@@ -6,7 +6,7 @@ use honeyguide::base::Rng;
 use honeyguide::dht::SizeEstimate;
 use honeyguide::dht::{Network, TableConfig};
 use honeyguide::internals::base::list::List;
-use honeyguide::internals::dht::size::LookupDensity;
+use honeyguide::internals::dht::size::{LOOKUPS, LookupDensity};
 use honeyguide::internals::dht::table::{BUCKETS, Table, TableMemory};
 use honeyguide::{Endpoint, Id};
 use quickcheck::quickcheck;
@@ -82,7 +82,7 @@ fn nearest(target: &Id, n: usize, k: usize, rng: &mut Rng) -> Vec<Id> {
 fn of_lookups(n: usize, k: usize, lookups: usize, missed: f64) -> Vec<f64> {
     let mut rng = Rng::from_seed([(k + lookups) as u8; 32]);
     let mut one = || {
-        let mut density = LookupDensity::default();
+        let mut density = LookupDensity::new(List::with_capacity(LOOKUPS));
         for _ in 0..lookups {
             let target = Id::random(&mut rng);
             let mut found = nearest(&target, n, (2 * k).min(n), &mut rng);
@@ -140,7 +140,7 @@ fn no_id_makes_the_estimate_overflow() {
             table.on_response(Instant::ZERO, &own.random_in_bucket(u32::from(*depth) % 160, &mut rng), addr, None);
         }
         let estimate = estimate(&table);
-        let mut density = LookupDensity::default();
+        let mut density = LookupDensity::new(List::with_capacity(LOOKUPS));
         let mut ids: Vec<Id> = table.contacts().map(|c| c.id).collect();
         ids.sort_unstable_by_key(|id| id.distance(&own));
         density.on_lookup(&own, ids, 20);

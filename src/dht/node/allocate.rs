@@ -12,6 +12,7 @@ use crate::dht::keeper::KeeperMemory;
 use crate::dht::node::link::LinkMemory;
 use crate::dht::node::storage::Storage;
 use crate::dht::peers::PeersMemory;
+use crate::dht::size::LOOKUPS;
 use crate::dht::table::{BUCKETS, ID_CHANGES, TableMemory};
 use crate::dht::transactions::TransactionsMemory;
 use crate::dht::votes::VOTERS;
@@ -69,6 +70,7 @@ fn link(c: &Capacity) -> LinkMemory<'static> {
             remembered: list(c.remembered),
         },
         votes: list(VOTERS),
+        soundings: list(LOOKUPS),
     }
 }
 

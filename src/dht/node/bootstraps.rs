@@ -19,8 +19,8 @@ const DOUBLINGS_WITH_OTHERS: u8 = 8;
 pub(super) struct Bootstraps {
     at: Option<Instant>,
     is_under_way: bool,
-    /// Contacts when it began.
-    contacts_then: usize,
+    /// The most contacts that the table had when one began or ended, since nobody answered.
+    most_contacts: usize,
     /// Fruitless ones in a row.
     futile: u8,
     looked_for_ourselves: bool,
@@ -80,7 +80,8 @@ impl Bootstraps {
     /// later ones for others each time.
     pub(super) fn take(&mut self, now: Instant, contacts: usize, own: &Id, rng: &mut Rng) -> Option<Id> {
         self.at.take_if(|at| *at <= now)?;
-        (self.is_under_way, self.contacts_then) = (true, contacts);
+        self.is_under_way = true;
+        self.most_contacts = self.most_contacts.max(contacts);
         let is_known = core::mem::replace(&mut self.looked_for_ourselves, true) && contacts > 0;
         Some(if is_known { Id::random(rng) } else { *own })
     }
@@ -88,12 +89,14 @@ impl Bootstraps {
     /// The one under way ended, with so many contacts.
     pub(super) fn on_end(&mut self, contacts: usize) {
         self.is_under_way = false;
-        self.futile = if contacts > self.contacts_then { 0 } else { self.futile.saturating_add(1) };
+        // One that only replaces those that went in the meantime would go on for ever.
+        self.futile = if contacts > self.most_contacts { 0 } else { self.futile.saturating_add(1) };
+        self.most_contacts = self.most_contacts.max(contacts);
     }
 
     /// Somebody answers again after nobody had.
     pub(super) fn on_link_back(&mut self, now: Instant, is_poor: bool) {
-        self.futile = 0;
+        (self.futile, self.most_contacts) = (0, 0);
         self.looked_for_ourselves = false;
         self.at = if is_poor && !self.is_under_way { Some(now) } else { None };
     }
@@ -134,6 +137,7 @@ mod tests {
         assert_eq!(waits(true, |_| 3), [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 256, 256]);
         assert_eq!(waits(true, |n| n), [0; 12]);
         assert_eq!(waits(true, |n| n / 4), [0, 1, 2, 4, 0, 1, 2, 4, 0, 1, 2, 4]);
+        assert_eq!(waits(true, |n| 3 + n % 2), [0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 256], "as many come as go");
     }
 
     /// Rule T42.

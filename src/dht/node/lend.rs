@@ -22,6 +22,7 @@ use crate::dht::node::link::LinkMemory;
 use crate::dht::node::server::Reply;
 use crate::dht::node::storage::Storage;
 use crate::dht::peers::{PeerEntry, PeersMemory};
+use crate::dht::size::{LOOKUPS, Surroundings};
 use crate::dht::table::{BUCKETS, Bucket, ID_CHANGES, IdChange, Newcomer, RememberedContact, TableMemory};
 use crate::dht::transactions::{TransactionEntry, TransactionsMemory};
 use crate::dht::votes::{VOTERS, Vote};
@@ -271,7 +272,7 @@ impl<
     >
 {
     /// Fresh memory. It holds nothing but lengths of zero, so a static of it takes no flash.
-    #[expect(clippy::new_without_default, reason = "eighteen parameters again, and nothing is generic over this")]
+    #[expect(clippy::new_without_default, reason = "nineteen parameters again, and nothing is generic over this")]
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(LINKS <= MAX_LINKS, "links: a node has at most Config::MAX_LINKS") };
@@ -403,6 +404,7 @@ struct LinkBuf<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: 
     id_changes: Vec<IdChange, ID_CHANGES>,
     remembered: Vec<RememberedContact, REMEMBERED>,
     votes: Vec<Vote, VOTERS>,
+    soundings: Vec<Surroundings, LOOKUPS>,
 }
 
 impl<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize> LinkBuf<CONTACTS, NEWCOMERS, REMEMBERED> {
@@ -415,6 +417,7 @@ impl<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize> Lin
             id_changes: Vec::new(),
             remembered: Vec::new(),
             votes: Vec::new(),
+            soundings: Vec::new(),
         }
     }
 
@@ -429,6 +432,7 @@ impl<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize> Lin
                 remembered: List::Lent(&mut self.remembered),
             },
             votes: List::Lent(&mut self.votes),
+            soundings: List::Lent(&mut self.soundings),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::dht::former_ids::FormerIds;
 use crate::dht::lookup::{Class, Spacing};
 use crate::dht::node::bootstraps::Bootstraps;
 use crate::dht::outage::Outage;
-use crate::dht::size::SizeEstimate;
+use crate::dht::size::{SizeEstimate, Surroundings};
 use crate::dht::soundings::Soundings;
 use crate::dht::table::{Admission, Seen, Table, TableMemory};
 use crate::dht::transactions::{Open, Purpose};
@@ -62,6 +62,7 @@ pub(super) enum QueryFailure {
 pub(super) struct LinkMemory<'s> {
     pub table: TableMemory<'s>,
     pub votes: List<'s, Vote>,
+    pub soundings: List<'s, Surroundings>,
 }
 
 /// What belongs to one local socket.
@@ -76,7 +77,7 @@ pub(super) struct Link<'s> {
     former: FormerIds,
     outage: Outage,
     /// How large the network is.
-    soundings: Soundings,
+    soundings: Soundings<'s>,
     /// Votes for a new external address that the user was not told of yet.
     news_address: Option<u16>,
     /// Why there is a new id that the user was not told of yet.
@@ -105,7 +106,7 @@ impl<'s> Link<'s> {
             votes: Votes::new(config.network, external, memory.votes),
             former: FormerIds::default(),
             outage: Outage::default(),
-            soundings: Soundings::new(&config.table),
+            soundings: Soundings::new(&config.table, memory.soundings),
             news_address: None,
             news_id: None,
             keeps_id: false,

@@ -24,6 +24,7 @@ use crate::dht::node::client::{OperationState, Payload, WaitingResult};
 use crate::dht::node::link::LinkMemory;
 use crate::dht::node::server::Reply;
 use crate::dht::peers::PeersMemory;
+use crate::dht::size::Surroundings;
 use crate::dht::table::{Bucket, IdChange, Newcomer, RememberedContact};
 use crate::dht::transactions::TransactionsMemory;
 use crate::dht::votes::Vote;
@@ -101,6 +102,7 @@ impl Storage<'_> {
             self.of_links::<IdChange>("id_changes", |link| link.table.id_changes.capacity()),
             self.of_links::<RememberedContact>("remembered", |link| link.table.remembered.capacity()),
             self.of_links::<Vote>("votes", |link| link.votes.capacity()),
+            self.of_links::<Surroundings>("soundings", |link| link.soundings.capacity()),
             Part::of("operations", &self.operations),
             Part::of("candidates", &self.candidates),
             Part::of("tokens", &self.tokens),

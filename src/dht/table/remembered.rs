@@ -18,6 +18,9 @@ const OF_NETWORK: usize = 2;
 /// A rich table asks one of them in so many `check_every` (3 min at 3 s), a poor one more often (30 s).
 const RICH: u32 = 60;
 const POOR: u32 = 10;
+/// .. but, where `check_every` is short, as in a local network, no more often than this.
+const LEAST_RICH: Duration = Duration::from_secs(30);
+const LEAST_POOR: Duration = Duration::from_secs(5);
 
 /// A node that answered once.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -131,7 +134,10 @@ impl<'s> Remembered<'s> {
 
     /// The time between two of them.
     fn rhythm(&self, poor: Option<Instant>) -> Duration {
-        self.check_every.saturating_mul(if poor.is_some() { POOR } else { RICH })
+        match poor {
+            Some(_) => self.check_every.saturating_mul(POOR).max(LEAST_POOR),
+            None => self.check_every.saturating_mul(RICH).max(LEAST_RICH),
+        }
     }
 
     /// Whose place a new one gets: the worst of the bucket of which most are remembered, the new one among them.

@@ -149,7 +149,7 @@ impl<'s> Table<'s> {
 
     /// An earlier run knew this node: it is remembered, or waits as one that was named where there is no memory.
     pub fn remember(&mut self, now: Instant, id: &Id, endpoint: Endpoint) {
-        if self.remembered.capacity() == 0 {
+        if self.remembered.capacity() == 0 || self.members.capacity() == 0 {
             self.offer(now, id, endpoint);
         } else if self.members.name_refusal(id, &endpoint).is_none() && self.members.search(id).is_none() {
             self.remembered.remember(self.members.own(), RememberedContact::saved(*id, endpoint));
@@ -334,7 +334,8 @@ impl<'s> Table<'s> {
             Place::None => {
                 self.wait(now, id, from, Duration::ZERO);
                 // Those that were contacts do not give way to it.
-                if self.remembered.has_space() || self.remembered.contains(id, &from) {
+                let has_place = self.remembered.has_space() || self.remembered.contains(id, &from);
+                if has_place && self.members.capacity() > 0 {
                     let node = RememberedContact::after(*id, from, Duration::ZERO, now, now);
                     self.remembered.remember(self.members.own(), node);
                     self.wake_for_remembered();

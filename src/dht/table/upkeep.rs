@@ -26,6 +26,9 @@ const FAST: u32 = 15;
 /// .. but none sooner after another, where `check_every` is not shorter itself.
 const FASTEST: Duration = Duration::from_millis(20);
 
+/// Everybody who is remembered is asked at once only so often.
+const SELDOM: Duration = Duration::from_secs(900);
+
 /// Which kind of node is asked first, in turn.
 #[derive(Clone, Copy, Debug, Default)]
 enum NextKind {
@@ -71,15 +74,17 @@ pub(super) struct Schedule {
     paced: Instant,
     last: Option<Instant>,
     turn: NextKind,
-    /// Since when the table has been poor (T39), if it is.
+    /// Since when the table has been poor (T39), if it is, and the last time at which it became so.
     poor: Option<Instant>,
+    poor_since: Instant,
 }
 
 impl Schedule {
     /// Of a table without contacts.
     pub(super) fn of(members: &Members<'_>) -> Self {
         let poor = is_poor(Instant::ZERO, members).then_some(Instant::ZERO);
-        Schedule { due: None, paced: Instant::ZERO, last: None, turn: NextKind::Contact, poor }
+        let (paced, poor_since) = (Instant::ZERO, Instant::ZERO);
+        Schedule { due: None, paced, last: None, turn: NextKind::Contact, poor, poor_since }
     }
 
     /// Since when the table has been poor, if it is.
@@ -89,11 +94,20 @@ impl Schedule {
 
     /// Looks whether the table is poor.
     pub(super) fn judge(&mut self, now: Instant, members: &Members<'_>) {
-        self.poor = if is_poor(now, members) { self.poor.or(Some(now)) } else { None };
+        if !is_poor(now, members) {
+            self.poor = None;
+        } else if self.poor.is_none() {
+            // One that is poor every few minutes does not ask everybody every few minutes.
+            if now.since(self.poor_since) >= SELDOM {
+                self.poor_since = now;
+            }
+            self.poor = Some(self.poor_since);
+        }
     }
 
     /// Everything that was known before may be different now: all that may help is due at once.
     pub(super) fn begin_anew(&mut self, now: Instant, members: &Members<'_>) {
+        self.poor_since = now;
         self.poor = is_poor(now, members).then_some(now);
         self.paced = self.paced.min(now);
         self.wake_at_once();

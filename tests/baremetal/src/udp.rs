@@ -12,14 +12,14 @@ use smoltcp::time::Instant as WireInstant;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 
 use crate::board::Board;
-use crate::boards::{self, Board32};
+use crate::boards::{self, Board48};
 use crate::hash::{Hash, report};
 use crate::network::{NODE, address};
 use crate::wire::ipv4;
 
 const LINK: LinkId = LinkId(0);
 
-type Memory = Board32;
+type Memory = Board48;
 
 /// The buffers of the socket. A datagram is read, and another one leaves, before the next: one of each is enough.
 struct Packets {

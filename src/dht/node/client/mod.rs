@@ -36,6 +36,7 @@ use crate::dht::capacity::MAX_LINKS;
 use crate::dht::command::{Command, Scope};
 use crate::dht::error::CallError;
 use crate::dht::event::{Buffer, Event, OpId, OpView};
+use crate::dht::keep::KeeperConfig;
 use crate::dht::keeper::Keeper;
 use crate::dht::limiter::Limiter;
 use crate::dht::node::context::Context;
@@ -456,10 +457,12 @@ impl<'s> Client<'s> {
         let is_its_turn = self.operations.is_its_turn(key);
         let mut active = self.operations.active(key)?;
         let of_upkeep = !active.operation().is_for_user();
-        let by_itself = active.operation().is_of_upkeep();
-        let later = if by_itself { rpc.may_start_at(cx) } else { None };
         let opens_flow = active.operation().keep().is_some() && stage != Stage::Store;
-        if let Some(at) = self.flows.held_until(now, cx.config().keeper.flows).filter(|_| opens_flow) {
+        let flows = cx.config().keeper.flows;
+        // The keeper's part is one of what the node starts by itself, unless its owner has raised it.
+        let by_itself = active.operation().is_of_upkeep() || opens_flow && flows <= KeeperConfig::default().flows;
+        let later = if by_itself { rpc.may_start_at(cx) } else { None };
+        if let Some(at) = self.flows.held_until(now, flows).or(later).filter(|_| opens_flow) {
             active.on_not_sent(stage, &addressee.to, addressee.id);
             active.operation().on_held(now);
             self.wait(key, Some(at), None);
@@ -479,7 +482,7 @@ impl<'s> Client<'s> {
                 rpc.on_started(now);
             }
             if opens_flow {
-                self.flows.take(now, cx.config().keeper.flows);
+                self.flows.take(now, flows);
             }
             self.operations.on_query_sent(key, now, stage, &mut self.wakes);
             return tid;
