@@ -44,6 +44,9 @@ impl SmallWorld {
         let beliefs = self.look();
         let size = beliefs.median_size() as f64 / (self.hosts.len() + self.adversaries.len()) as f64;
         let gone = beliefs.gone() as f64 / beliefs.contacts().max(1) as f64;
+        let late: u64 =
+            self.hosts.iter().filter_map(|host| self.world.node(*host)).map(|node| node.stats().rpc_late).sum();
+        self.expect(late > 0, "no answer was taken that came late".into());
         self.expect(rate < 1.5, format!("{rate:.2} datagrams a second from each node"));
         self.expect(beliefs.lonely() <= 2, format!("{} nodes know nobody", beliefs.lonely()));
         self.expect(gone < 0.15, format!("{gone:.2} of all contacts are gone"));
