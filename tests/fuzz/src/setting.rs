@@ -22,6 +22,7 @@ pub fn config(number: u8) -> Config {
     config.capacity = Capacity {
         contacts: 12,
         newcomers: 6,
+        remembered: 5,
         operations: 2,
         candidates: 12,
         transactions: 6,
@@ -31,6 +32,7 @@ pub fn config(number: u8) -> Config {
         replies: 2,
         results: 1,
         meters: 16,
+        kept: 3,
     };
     config.table.bucket_sizes = [4, 3, 3, 2, 2];
     config.lookup.k = 4;
@@ -54,6 +56,7 @@ pub fn config(number: u8) -> Config {
             config.capacity = Capacity {
                 contacts: 2,
                 newcomers: 1,
+                remembered: 1,
                 operations: 1,
                 candidates: 8,
                 transactions: 1,
@@ -63,6 +66,7 @@ pub fn config(number: u8) -> Config {
                 replies: 1,
                 results: 1,
                 meters: 8,
+                kept: 0,
             };
             config.local()
         }
