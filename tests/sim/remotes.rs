@@ -109,6 +109,7 @@ fn keeping(keys: u32, flows: u16) -> (usize, u64, usize) {
     let site = Site::at(endpoint, world.rng());
     let mut config = Config::default();
     config.keeper.flows = flows;
+    config.capacity.kept = keys as usize;
     let host = world.add_node(&config, site).unwrap();
     world.call(host, |node, now| node.bootstrap(now, 1, &[router]).unwrap());
     world.run_for(Duration::from_secs(300));
