@@ -112,8 +112,10 @@ pub struct LookupConfig {
     pub report_at: u8,
     /// Queries in flight to contacts that answered before.
     pub slots_good: u8,
-    /// Queries in flight to contacts that are unverified.
+    /// Queries in flight to contacts that are unverified, as far as such contacts answer.
     pub slots_unverified: u8,
+    /// The same where those stand where the k nearest are to be expected; not fewer than `slots_unverified`.
+    pub slots_near: u8,
     /// Queries in flight to contacts that failed lately; used only when nothing else is left.
     pub slots_bad: u8,
     /// Spacing of the first burst of queries.
@@ -128,8 +130,7 @@ pub struct LookupConfig {
     pub unverified_query_rate: Rate,
     /// A query without an answer for this long has failed.
     pub hard_timeout: Duration,
-    /// An operation ends this long after its first query, with what it has. The time in which the budget for unverified
-    /// nodes alone holds it up does not count; in any case it ends after four times this.
+    /// An operation ends this long after its first query, or at most four times this where a budget alone holds it up.
     pub deadline: Duration,
 }
 
@@ -245,6 +246,7 @@ impl Default for Config {
                 report_at: 8,
                 slots_good: 5,
                 slots_unverified: 3,
+                slots_near: 20,
                 slots_bad: 3,
                 initial_stagger: Duration::from_millis(50),
                 in_flight: 64,
@@ -350,6 +352,7 @@ impl Config {
         at_least("lookup.in_flight", l.in_flight.into(), 1)?;
         at_least("lookup.slots_good", l.slots_good.into(), 1)?;
         at_least("lookup.slots_unverified", l.slots_unverified.into(), 1)?;
+        at_least("lookup.slots_near", l.slots_near.into(), l.slots_unverified.into())?;
         at_least("lookup.unverified_query_rate.per_second", l.unverified_query_rate.per_second.into(), 1)?;
         at_least("lookup.unverified_query_rate.burst", l.unverified_query_rate.burst.into(), 1)?;
         lasts("lookup.soft_timeout.least", l.soft_timeout.least, Duration::from_micros(1))?;

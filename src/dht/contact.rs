@@ -306,10 +306,15 @@ impl AnswerHistory {
     /// How long an answer may reasonably take: the smoothed round-trip time and four times its deviation, within
     /// `bounds`; the upper bound while there is no sample.
     pub fn soft_timeout(&self, bounds: Bounds) -> Duration {
+        self.timeout(40, bounds)
+    }
+
+    /// The same, with so many tenths of its deviation.
+    pub fn timeout(&self, deviations: u64, bounds: Bounds) -> Duration {
         if self.srtt == 0 {
             return bounds.most;
         }
-        let timeout = units(u64::from(self.srtt) + 4 * u64::from(self.rttvar));
+        let timeout = units(u64::from(self.srtt) + deviations * u64::from(self.rttvar) / 10);
         timeout.max(bounds.least).min(bounds.most)
     }
 }

@@ -73,6 +73,8 @@ pub struct Open {
     pub late: bool,
     /// Nobody waits for what it is part of.
     pub of_upkeep: bool,
+    /// Others named it, and it was no contact of ours.
+    pub is_named: bool,
 }
 
 impl Open {
@@ -276,6 +278,7 @@ mod tests {
             sent,
             late: false,
             of_upkeep: false,
+            is_named: false,
         }
     }
 

@@ -108,7 +108,12 @@ impl Harness {
     /// Asks for work until there is none; `Some` at the end.
     fn pull(&mut self) -> Option<bool> {
         loop {
-            let rules = Rules { config: &self.config, patience: Duration::from_millis(200), enforce_secure_ids: false };
+            let rules = Rules {
+                config: &self.config,
+                patience: Duration::from_millis(200),
+                answering: 1_000,
+                enforce_secure_ids: false,
+            };
             let mut window = LookupWindow { candidates: &mut self.candidates, tokens: &mut self.tokens };
             match self.lookup.next(self.now, &mut window, &rules, true) {
                 Next::Ask { endpoint, unverified, .. } => {
@@ -280,7 +285,7 @@ fn tokens_are_kept_of_the_nearest_whoever_answers_first() {
             let offer = Offer { id, endpoint, class: Class::Good, hops: 1, path: None, secure: true };
             h.lookup.offer(&mut window, Network::Local, offer);
         }
-        let rules = Rules { config: &h.config, patience: Duration::ZERO, enforce_secure_ids: false };
+        let rules = Rules { config: &h.config, patience: Duration::ZERO, answering: 1_000, enforce_secure_ids: false };
         let mut asked = 0;
         while let Next::Ask { .. } = h.lookup.next(h.now, &mut window, &rules, true) {
             asked += 1;
@@ -318,7 +323,8 @@ fn the_window_is_bounded_and_keeps_the_nearest() {
         ids.sort_by_key(|id| id.distance(h.lookup.target()));
         let mut asked = Vec::new();
         while h.peers.len() < 1000 {
-            let rules = Rules { config: &h.config, patience: Duration::ZERO, enforce_secure_ids: false };
+            let rules =
+                Rules { config: &h.config, patience: Duration::ZERO, answering: 1_000, enforce_secure_ids: false };
             let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
             match h.lookup.next(h.now, &mut window, &rules, true) {
                 Next::Ask { id, endpoint, .. } => {

@@ -1,5 +1,6 @@
 //! Properties: what holds for every input, tried on random ones and against models that are too simple to be wrong.
 
+mod ahead;
 mod codec;
 mod frame;
 mod holes;

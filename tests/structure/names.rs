@@ -91,7 +91,7 @@ const STAYS: &[(&str, &str, &str, &str)] = &[
     ("single", "poll_ingress_single", "tests/baremetal/src/udp.rs", "smoltcp's own name"),
     ("iface", "iface", "tests/baremetal/src/udp.rs", "smoltcp's own name"),
     ("seed", "", "tests benches", "what a simulated run is drawn from; what fuzzing begins with"),
-    ("slot", "slots_good slots_unverified slots_bad", "src tests benches", "a lookup's places, configured"),
+    ("slot", "slots_good slots_unverified slots_near slots_bad", "src tests benches", "a lookup's places, configured"),
     ("slot", "", "src/dht/lookup tests/props/lookup.rs", "a lookup's place for a query in flight"),
 ];
 

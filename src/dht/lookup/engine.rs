@@ -1,5 +1,6 @@
 //! What to do next, and when it is over.
 
+mod ahead;
 mod alarm;
 mod asides;
 mod counting;
@@ -11,7 +12,7 @@ mod recount;
 mod window;
 
 use super::candidate::{Candidate, CandidateState, Class, Conflict, LookupWindow, NO_TOKEN, Version};
-use super::rules::Rules;
+use super::rules::{CERTAIN, Rules};
 use super::sounding::Sounding;
 use super::spacing::Spacing;
 use super::survey::{Aside, Standing, WindowSurvey};
@@ -22,9 +23,6 @@ use crate::krpc::id::Id;
 
 /// So many more than the k nearest are stored on before it shows who else is near.
 const AHEAD: u8 = 4;
-
-/// So many times their slots are for unverified nodes where few others are known.
-const EAGERLY: u8 = 6;
 
 /// A lookup that counts nodes leaves so many times the spacing of the first burst between any two queries.
 const UNHURRIED: u32 = 4;
@@ -321,7 +319,8 @@ impl Lookup {
     /// One pass over the window: what could be done among the `width` nearest live candidates.
     fn survey(&self, w: &LookupWindow<'_>, rules: &Rules<'_>, width: usize, unverified_allowed: bool) -> WindowSurvey {
         let mut view = WindowSurvey::default();
-        let (mut live, mut spare) = (0, None);
+        let (mut live, mut likely, mut spare) = (0, 0, None);
+        let enough = u32::try_from(width).unwrap_or(u32::MAX).saturating_mul(CERTAIN);
         let others_first = self.awaits_agreement(w);
         for (place, c) in w.candidates[..usize::from(self.len)].iter().enumerate() {
             let standing = self.standing(c);
@@ -337,20 +336,24 @@ impl Lookup {
                 }
                 Standing::ToAsk | Standing::Awaited | Standing::ToStore | Standing::Closed => {}
             }
-            if live == width {
-                // Queries beyond the width still hold slots, but nothing depends on their answers.
+            if likely >= enough {
+                // Queries beyond them still hold slots, but nothing depends on their answers.
                 break;
             }
-            live += usize::from(rules.counts(c));
+            let depends = live < width;
+            if rules.counts(c) {
+                live += 1;
+                likely += self.likelihood(rules, c);
+            }
             match standing {
-                Standing::ToAsk if self.in_flight[c.class as usize] >= self.slots(rules, c.class) => view.busy = true,
-                Standing::ToAsk if c.class == Class::Unverified && !unverified_allowed => view.throttled = true,
+                Standing::ToAsk if self.in_flight[c.class as usize] >= self.slots(rules, c) => view.busy |= depends,
+                Standing::ToAsk if c.class == Class::Unverified && !unverified_allowed => view.throttled |= depends,
                 Standing::ToAsk if planted(Bug::OrderNotReplayed) && unseeded() => view.askable = Some(place),
                 Standing::ToAsk => view.askable = view.askable.or(Some(place)),
-                Standing::Awaited => view.busy = true,
-                Standing::ToStore if self.waits_for_others(c, others_first) => {}
+                Standing::Awaited => view.busy |= depends,
+                Standing::ToStore if !depends || self.waits_for_others(c, others_first) => {}
                 Standing::ToStore => view.storable = view.storable.or(Some(place)),
-                Standing::Closed => view.closed += usize::from(rules.counts(c)),
+                Standing::Closed => view.closed += usize::from(depends && rules.counts(c)),
                 Standing::Gone | Standing::Late | Standing::Spare => {}
             }
         }
@@ -359,14 +362,6 @@ impl Lookup {
             view.askable = spare;
         }
         view
-    }
-
-    /// Queries in flight to nodes of a class. Until somebody has answered it may be that nearly all are gone, as after
-    /// a restart, and more of those that nobody vouches for are asked at once.
-    fn slots(&self, rules: &Rules<'_>, class: Class) -> u8 {
-        let is_eager = self.answers == 0 || self.eager;
-        let times = if is_eager && class == Class::Unverified { EAGERLY } else { 1 };
-        rules.slots(class).saturating_mul(times)
     }
 
     /// What a candidate means in this phase: the whole table, of which [`survey`](Self::survey) is the sum.

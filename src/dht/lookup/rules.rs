@@ -4,6 +4,9 @@ use super::candidate::{Candidate, Class};
 use crate::base::time::Duration;
 use crate::dht::config::LookupConfig;
 
+/// One node that is alive, in thousandths.
+pub(super) const CERTAIN: u32 = 1_000;
+
 /// The rules that hold for a lookup.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
@@ -11,6 +14,8 @@ pub struct Rules<'a> {
     pub config: &'a LookupConfig,
     /// How long after the last query late answers are waited for, when fewer than k have answered and nobody is left.
     pub patience: Duration,
+    /// How many of a thousand that others name answer.
+    pub answering: u32,
     /// Nodes whose id does not fit their address never count for closure (BEP 42).
     pub enforce_secure_ids: bool,
 }
@@ -19,6 +24,17 @@ impl Rules<'_> {
     /// Whether its answer counts for closure.
     pub(super) fn counts(&self, c: &Candidate) -> bool {
         c.secure || !self.enforce_secure_ids
+    }
+
+    /// Whether more unverified nodes are asked at once than are to answer.
+    pub(super) fn asks_ahead(&self) -> bool {
+        self.config.slots_near > self.config.slots_unverified
+    }
+
+    /// How many unverified nodes are to be asked so that as many answer, twice as many at most.
+    pub(super) fn for_answers(&self, answers: u8) -> u8 {
+        let asked = u32::from(answers) * CERTAIN / self.answering.max(1);
+        u8::try_from(asked).unwrap_or(u8::MAX).min(answers.saturating_mul(3))
     }
 
     /// Queries of this class that may be in flight at a time.

@@ -33,6 +33,7 @@ mod link;
 mod named;
 pub(crate) mod output_hash;
 mod plan;
+mod referrals;
 mod rpc;
 mod server;
 pub(crate) mod storage;

@@ -9,13 +9,13 @@ use crate::base::planted::{Bug, planted};
 use crate::base::rate::{Flow, Rate, TokenBucket};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
-use crate::dht::contact::AnswerHistory;
 use crate::dht::event::{LinkId, OpId};
 use crate::dht::limiter::Limiter;
 use crate::dht::lookup::Rules;
 use crate::dht::node::context::Context;
 use crate::dht::node::least_rtt::LeastRtt;
 use crate::dht::node::link::{Links, QueryFailure};
+use crate::dht::node::referrals::Referrals;
 use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Transactions};
 use crate::krpc::endpoint::{Endpoint, Network};
@@ -55,8 +55,7 @@ pub(super) struct Rpc<'s> {
     soft: Deadlines<'s>,
     /// How many of those are for what nobody waits for.
     upkeep_in_flight: usize,
-    /// Round trips of all nodes together: the guess for a node never asked.
-    rtt: AnswerHistory,
+    referrals: Referrals,
     least_rtt: LeastRtt,
     /// What is left for those that the node starts by itself.
     by_itself: TokenBucket,
@@ -64,8 +63,8 @@ pub(super) struct Rpc<'s> {
 
 impl<'s> Rpc<'s> {
     pub(super) fn new(transactions: Transactions<'s>, soft: Deadlines<'s>) -> Self {
-        let (rtt, least_rtt, by_itself) = (AnswerHistory::default(), LeastRtt::new(), TokenBucket::default());
-        Rpc { transactions, soft, upkeep_in_flight: 0, rtt, least_rtt, by_itself }
+        let (referrals, least_rtt, by_itself) = (Referrals::new(), LeastRtt::new(), TokenBucket::default());
+        Rpc { transactions, soft, upkeep_in_flight: 0, referrals, least_rtt, by_itself }
     }
 
     // ---- sending ----
@@ -83,11 +82,13 @@ impl<'s> Rpc<'s> {
         let Addressee { link, to, id } = addressee;
         let now = cx.now();
         let bounds = cx.config().lookup.soft_timeout;
-        let soft = match id.and_then(|id| links.contact(link, &id, &to)) {
+        let contact = id.and_then(|id| links.contact(link, &id, &to));
+        let soft = match contact {
             Some(contact) => contact.history().soft_timeout(bounds),
-            None => self.rtt.soft_timeout(bounds),
+            None => self.referrals.soft_timeout(bounds),
         };
-        let open = Open { to, link, id, purpose, sent: now, late: false, of_upkeep };
+        let is_named = id.is_some() && contact.is_none() && purpose != Purpose::Check;
+        let open = Open { to, link, id, purpose, sent: now, late: false, of_upkeep, is_named };
         let (index, tid) = self.transactions.open(open)?;
         self.soft.set(index, now + soft);
         self.upkeep_in_flight += usize::from(of_upkeep);
@@ -140,9 +141,10 @@ impl<'s> Rpc<'s> {
 
     /// The rules of lookups: those of the configuration, and how patient the round trips so far allow to be.
     pub(super) fn rules<'a>(&self, config: &'a Config) -> Rules<'a> {
-        let soft = self.rtt.soft_timeout(config.lookup.soft_timeout);
+        let soft = self.referrals.soft_timeout(config.lookup.soft_timeout);
         Rules {
             config: &config.lookup,
+            answering: self.referrals.answering(),
             patience: soft.saturating_mul(PATIENCE).max(LEAST_PATIENCE).min(config.lookup.hard_timeout),
             enforce_secure_ids: config.enforce_secure_ids && config.network == Network::Public,
         }
@@ -202,7 +204,10 @@ impl<'s> Rpc<'s> {
         let rtt = now.since(open.sent);
         cx.stats_mut().rpc_ok += 1;
         cx.stats_mut().rpc_late += u64::from(open.late);
-        self.rtt.on_answer(now, Some(rtt));
+        self.referrals.on_round_trip(now, rtt);
+        if open.is_named {
+            self.referrals.on_end(true);
+        }
         let rtt_micros = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX);
         self.least_rtt.on_answer(now, rtt_micros);
         cx.trace(TraceEvent::Answered { op: operation_of(open.purpose), rtt_micros });
@@ -235,6 +240,9 @@ impl<'s> Rpc<'s> {
         failure: QueryFailure,
     ) -> Option<Open> {
         let open = self.close(index)?;
+        if open.is_named && failure != QueryFailure::Ours {
+            self.referrals.on_end(false);
+        }
         match failure {
             QueryFailure::Timeout => cx.stats_mut().rpc_timeouts += 1,
             QueryFailure::Broken | QueryFailure::WrongId(_) => cx.stats_mut().rpc_broken += 1,

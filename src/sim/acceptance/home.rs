@@ -41,6 +41,7 @@ pub(super) fn reference() -> Config {
     let hard = config.lookup.hard_timeout;
     (config.lookup.slots_good, config.lookup.slots_unverified, config.lookup.slots_bad) = (3, 3, 3);
     config.lookup.soft_timeout = Bounds { least: hard, most: hard };
+    config.lookup.slots_near = config.lookup.slots_unverified;
     config.lookup.initial_stagger = Duration::ZERO;
     config.table.bucket_sizes = [8; 5];
     config.capacity.remembered = 0;

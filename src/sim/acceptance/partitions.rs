@@ -46,7 +46,7 @@ fn small_reference() -> Config {
     let (mut config, large) = (Config::small(), reference());
     let hard = large.lookup.hard_timeout;
     config.lookup.soft_timeout = Bounds { least: hard, most: hard };
-    (config.lookup.slots_good, config.lookup.slots_unverified) = (3, 3);
+    (config.lookup.slots_good, config.lookup.slots_unverified, config.lookup.slots_near) = (3, 3, 3);
     config.table = large.table;
     config.capacity.remembered = 0;
     config

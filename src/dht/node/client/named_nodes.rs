@@ -37,7 +37,7 @@ pub(super) fn offer(
     if !active.operation().is_at_node() {
         let hops = active.hops_behind(open);
         let (path, target) = (active.path_of(open), active.operation().target_of(open));
-        for (id, endpoint) in nearest(response, link, &target) {
+        for (id, endpoint) in nearest(response, link, &target, |endpoint| active.knows(endpoint)) {
             // Who answers is a candidate already, or about to be one with the id that it says itself.
             if endpoint == open.to || active.operation().awaits_bootstrap_nodes() && is_awaited(rpc, open, &endpoint) {
                 continue;
@@ -110,10 +110,17 @@ pub(super) fn offer_others(network: Network, table: &Table<'_>, now: Instant, ac
 
 /// The nodes of the link's own family that are nearest to a target. The nearest come first: a long list must not push
 /// them out of its sender's share.
-fn nearest(response: &Response<'_>, link: &Link<'_>, target: &Id) -> ArrayVec<(Id, Endpoint), SHARE> {
+fn nearest(
+    response: &Response<'_>,
+    link: &Link<'_>,
+    target: &Id,
+    is_known: impl Fn(&Endpoint) -> bool,
+) -> ArrayVec<(Id, Endpoint), SHARE> {
     let mut nearest = ArrayVec::<(Id, Endpoint), SHARE>::new();
+    let mut all = 0;
+    for_each_node(response, link.family(), usize::MAX, |_, _| all += 1);
     for_each_node(response, link.family(), usize::MAX, |id, endpoint| {
-        if !link.table().may_be_named(&id, &endpoint) {
+        if !link.table().may_be_named(&id, &endpoint) || all > SHARE && is_known(&endpoint) {
             return;
         }
         let distance = id.distance(target);

@@ -56,6 +56,11 @@ impl<'a> Active<'a> {
         self.operation.lookup.offer(&mut self.window, network, offer)
     }
 
+    /// Whether a node is a candidate already.
+    pub(in crate::dht::node::client) fn knows(&self, endpoint: &Endpoint) -> bool {
+        self.operation.lookup.knows(&self.window, endpoint)
+    }
+
     /// Referrals that lead to a node which the one that was asked names.
     pub(in crate::dht::node::client) fn hops_behind(&self, open: &Open) -> u8 {
         match open.id {
