@@ -97,6 +97,26 @@ fn those_that_stand_far_are_asked_a_few_at_a_time() {
     assert_eq!(Harness::new(known(), 22..60).asks(1_000), 4);
 }
 
+/// Two hundred that were put next to the target are no reason to hurry, and hold nobody else up.
+#[test]
+fn those_that_stand_nearer_than_anybody_should_are_asked_a_few_at_a_time() {
+    let next_to_target = |h: &mut Harness, bit: u8| {
+        let mut id = TARGET;
+        id.0[4 + usize::from(bit / 8)] ^= 0x80 >> (bit % 8);
+        let endpoint = Endpoint::v4([9, bit, 1, 1], 6881);
+        let offer = Offer { id, endpoint, class: Class::Unverified, hops: 1, path: None, secure: true };
+        let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut [] };
+        assert!(h.lookup.offer(&mut window, Network::Public, offer));
+    };
+    let mut h = Harness::new(known(), []);
+    (0..40).for_each(|bit| next_to_target(&mut h, bit));
+    assert_eq!(h.asks(1_000), 3);
+    let mut h = Harness::new(known(), 1..40);
+    assert_eq!(h.asks(1_000), 8);
+    next_to_target(&mut h, 7);
+    assert_eq!(h.asks(1_000), 1, "the others keep their slots, and it has one of its own");
+}
+
 /// Who is asked ahead is not waited for: it ends when the eight nearest have answered.
 #[test]
 fn it_ends_when_the_nearest_have_answered_though_more_were_asked() {

@@ -346,7 +346,7 @@ impl Lookup {
                 likely += self.likelihood(rules, c);
             }
             match standing {
-                Standing::ToAsk if self.in_flight[c.class as usize] >= self.slots(rules, c) => view.busy |= depends,
+                Standing::ToAsk if !self.has_slot(w, rules, c) => view.busy |= depends,
                 Standing::ToAsk if c.class == Class::Unverified && !unverified_allowed => view.throttled |= depends,
                 Standing::ToAsk if planted(Bug::OrderNotReplayed) && unseeded() => view.askable = Some(place),
                 Standing::ToAsk => view.askable = view.askable.or(Some(place)),
