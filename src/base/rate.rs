@@ -17,6 +17,11 @@ pub struct Rate {
     pub burst: u32,
 }
 
+impl Rate {
+    /// More than anybody can use.
+    pub const UNLIMITED: Rate = Rate { per_second: u32::MAX, burst: u32::MAX };
+}
+
 /// A rate as times in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {

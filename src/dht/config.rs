@@ -126,7 +126,7 @@ pub struct LookupConfig {
     pub in_flight: u16,
     /// Bounds of the soft timeout, after which a slot is freed and the late reply is still taken.
     pub soft_timeout: Bounds,
-    /// Queries to unverified nodes: bounds what false referrals can make us send to a target.
+    /// Queries to unverified nodes, where what false referrals make us send is to be bounded.
     pub unverified_query_rate: Rate,
     /// A query without an answer for this long has failed.
     pub hard_timeout: Duration,
@@ -251,7 +251,7 @@ impl Default for Config {
                 initial_stagger: Duration::from_millis(50),
                 in_flight: 64,
                 soft_timeout: Bounds { least: Duration::from_millis(50), most: Duration::from_secs(1) },
-                unverified_query_rate: Rate { per_second: 50, burst: 100 },
+                unverified_query_rate: Rate::UNLIMITED,
                 hard_timeout: Duration::from_secs(2),
                 deadline: Duration::from_secs(30),
             },

@@ -52,8 +52,16 @@ const SET: usize = WAYS * size_of::<Meter>() / size_of::<u64>();
 const PACKETS: usize = WAYS;
 /// .. that of the bytes of replies to it, ..
 const BYTES: usize = 2 * WAYS;
-/// .. and how many answers it has credit for, in the lowest byte, below the second from which they are void.
+/// .. and how many answers it has credit for, in the lowest byte, below the second from which they are void. Above that
+/// is until when the queries that we sent there would take, one in each third of a second.
 const CREDITS: usize = 3 * WAYS;
+/// Bits of a number that are about credits.
+const CREDIT_BITS: u32 = 40;
+
+/// Queries to one endpoint: three a second, and ten at once. So there are 40 at most in any ten seconds, and others bear
+/// 50. Times are counted in thirds of a second, in each of which one more may be sent.
+const THIRDS: u64 = 3;
+const AT_ONCE: u64 = 10;
 
 fn credits(meters: &[u64], at: usize) -> (u32, u8) {
     let credits = meters[at + CREDITS];
@@ -61,7 +69,25 @@ fn credits(meters: &[u64], at: usize) -> (u32, u8) {
 }
 
 fn set_credits(meters: &mut [u64], at: usize, until: u32, count: u8) {
-    meters[at + CREDITS] = u64::from(until) << 8 | u64::from(count);
+    let sent = meters[at + CREDITS] >> CREDIT_BITS << CREDIT_BITS;
+    meters[at + CREDITS] = sent | u64::from(until) << 8 | u64::from(count);
+}
+
+/// Thirds of a second, as far as they are kept.
+fn thirds(now: Instant) -> u64 {
+    now.as_micros().saturating_mul(THIRDS) / 1_000_000
+}
+
+/// How many queries too many there would be if they were sent one in each third of a second from now on.
+fn sent(meters: &[u64], at: usize, now: Instant) -> u64 {
+    let ahead = (meters[at + CREDITS] >> CREDIT_BITS).wrapping_sub(thirds(now)) & u64::MAX >> CREDIT_BITS;
+    if ahead > AT_ONCE { 0 } else { ahead }
+}
+
+fn on_sent(meters: &mut [u64], at: usize, now: Instant) {
+    let count = (sent(meters, at, now) + 1).min(AT_ONCE);
+    let credits = meters[at + CREDITS] & ((1 << CREDIT_BITS) - 1);
+    meters[at + CREDITS] = thirds(now).wrapping_add(count) << CREDIT_BITS | credits;
 }
 
 fn has_credit(meters: &[u64], at: usize, second: u32) -> bool {
@@ -71,7 +97,14 @@ fn has_credit(meters: &[u64], at: usize, second: u32) -> bool {
 
 /// How much would be lost with it: credits above all, else the time until which its buckets say something.
 fn worth(meters: &[u64], at: usize, second: u32) -> u64 {
-    if has_credit(meters, at, second) { u64::MAX } else { meters[at + PACKETS].max(meters[at + BYTES]) }
+    let full_at = meters[at + PACKETS].max(meters[at + BYTES]);
+    let ahead = sent(meters, at, Instant::from_secs(second.into()));
+    match has_credit(meters, at, second) {
+        // Among those whose answers are awaited, who was sent more.
+        true => u64::MAX - AT_ONCE + ahead,
+        false if ahead == 0 => full_at,
+        false => full_at.max((u64::from(second) + ahead / THIRDS + 1) * 1_000_000_000),
+    }
 }
 
 /// What is to be done with a datagram before it is read.
@@ -200,6 +233,19 @@ impl<'s> Limiter<'s> {
         let at = meter(meters, now, place, known);
         let valid = if has_credit(meters, at, seconds(now)) { credits(meters, at).1 } else { 0 };
         set_credits(meters, at, seconds(now).saturating_add(CREDIT_LIFETIME), valid.saturating_add(1));
+        on_sent(meters, at, now);
+    }
+
+    /// From when on one query more may go there; `None` now. Who is sent too many bans the sender.
+    pub fn sends_on(&self, now: Instant, to: &Endpoint) -> Option<Instant> {
+        if self.network == Network::Local {
+            return None;
+        }
+        let place = self.endpoint_place_by(self.fresh_hash_of(Networks::of(to).largest()), to);
+        let meters = self.meters.as_flattened();
+        let known = find(meters, place)?;
+        let is_enough = sent(meters, known, now) >= AT_ONCE;
+        is_enough.then(|| Instant::from_micros((thirds(now) + 1).saturating_mul(1_000_000) / THIRDS + 1))
     }
 
     /// Charges a reply to the networks it goes to. False, and nothing is charged, when the budget of one is used up.
@@ -244,11 +290,15 @@ impl<'s> Limiter<'s> {
     }
 
     fn endpoint_place(&mut self, endpoint: &Endpoint) -> MeterPlace {
+        let hash = self.hash_of(Networks::of(endpoint).largest());
+        self.endpoint_place_by(hash, endpoint)
+    }
+
+    fn endpoint_place_by(&self, hash: u64, endpoint: &Endpoint) -> MeterPlace {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, high, low] = endpoint.to_bytes();
         let front = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
         let interface = u64::from_be_bytes([i, j, k, l, m, n, o, p]);
         let rest = u64::from(u16::from_be_bytes([high, low])) << 16 | front & 0xffff | ENDPOINT;
-        let hash = self.hash_of(Networks::of(endpoint).largest());
         let spread = interface.wrapping_mul(self.keys[0] | 1).wrapping_add(rest.wrapping_mul(self.keys[1] | 1));
         let tag = tag(hash.wrapping_add(spread));
         MeterPlace { set: tag, tag }
@@ -257,10 +307,13 @@ impl<'s> Limiter<'s> {
     /// Keyed, so that nobody knows who shares a set with whom.
     fn hash_of(&mut self, party: u64) -> u64 {
         if self.latest[0] != party {
-            let hasher = SipHasher13::new_with_keys(self.keys[0], self.keys[1]);
-            self.latest = [party, hasher.hash(&party.to_be_bytes())];
+            self.latest = [party, self.fresh_hash_of(party)];
         }
         self.latest[1]
+    }
+
+    fn fresh_hash_of(&self, party: u64) -> u64 {
+        SipHasher13::new_with_keys(self.keys[0], self.keys[1]).hash(&party.to_be_bytes())
     }
 }
 
@@ -317,9 +370,11 @@ fn meter(meters: &mut [u64], now: Instant, place: MeterPlace, known: Option<usiz
     }
     let at = least(meters, start_of(meters.len(), place), seconds(now));
     meters[at] = place.tag;
-    for which in [PACKETS, BYTES, CREDITS] {
+    for which in [PACKETS, BYTES] {
         meters[at + which] = 0;
     }
+    // What was sent to the one before counts for this one: of whom is lost, no less is known than was sent.
+    set_credits(meters, at, 0, 0);
     at
 }
 
@@ -334,7 +389,7 @@ fn least(meters: &[u64], start: usize, second: u32) -> usize {
             (least, until) = (way, says);
         }
     }
-    if has_credit(set, least, second) {
+    if has_credit(set, least, second) || sent(set, least, Instant::from_secs(second.into())) > 0 {
         least = (0..WAYS).min_by_key(|&way| worth(set, way, second)).unwrap_or(0);
     }
     start + least
@@ -514,5 +569,26 @@ mod tests {
         let closed = LimiterConfig { per_endpoint: Rate { per_second: 0, burst: 0 }, ..Config::default().limiter };
         let mut l = Limiter::new(closed, Network::Public, [0; 2], List::zeroed(64));
         assert!(!l.admit(at(0), &host(0, 1)));
+    }
+
+    #[test]
+    fn one_endpoint_is_sent_no_more_than_forty_queries_in_ten_seconds() {
+        let mut limiter = limiter(Network::Public, 64);
+        let to = host(1, 1);
+        let mut sent = std::vec::Vec::new();
+        for millis in (1_000_000..1_060_000).step_by(10) {
+            let now = Instant::from_millis(millis);
+            match limiter.sends_on(now, &to) {
+                None => {
+                    limiter.expect(now, &to);
+                    sent.push(millis);
+                }
+                Some(at) => assert!(at > now && at <= now + Duration::from_millis(334)),
+            }
+        }
+        let most = sent.iter().map(|begin| sent.iter().filter(|at| (*begin..begin + 10_000).contains(*at)).count());
+        assert!((38..=40).contains(&most.max().unwrap()) && sent.len() > 180, "{}", sent.len());
+        assert_eq!(limiter.sends_on(Instant::from_millis(1_059_000), &host(1, 2)), None, "others");
+        assert_eq!(limiter.sends_on(at(100_000), &to), None, "after a long time");
     }
 }

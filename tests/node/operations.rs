@@ -676,7 +676,7 @@ fn what_goes_on_in_the_background_has_its_share_while_users_wait_in_line() {
         lab.drain();
         let is_put =
             |packet: &&lab::Packet| matches!(packet.query().map(|query| query.method), Some(Method::Put { .. }));
-        let end = lab.now + Duration::from_secs(5);
+        let end = lab.now + Duration::from_secs(10);
         let mut begun = 0;
         while lab.now < end {
             // As many as leave the put its place.

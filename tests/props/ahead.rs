@@ -50,7 +50,8 @@ impl Harness {
 
     fn next(&mut self, answering: u32) -> Next {
         let config = Config::default().lookup;
-        let rules = Rules { config: &config, patience: Duration::ZERO, answering, enforce_secure_ids: false };
+        let rules =
+            Rules { config: &config, patience: Duration::ZERO, answering, burdens: &(), enforce_secure_ids: false };
         let tokens: &mut [TokenCell] = &mut [];
         let mut window = LookupWindow { candidates: &mut self.candidates, tokens };
         self.lookup.next(self.now, &mut window, &rules, true)

@@ -112,6 +112,7 @@ impl Harness {
                 config: &self.config,
                 patience: Duration::from_millis(200),
                 answering: 1_000,
+                burdens: &(),
                 enforce_secure_ids: false,
             };
             let mut window = LookupWindow { candidates: &mut self.candidates, tokens: &mut self.tokens };
@@ -130,7 +131,7 @@ impl Harness {
                     assert!(self.storing.insert(endpoint), "stored twice");
                 }
                 Next::Report => self.reports += 1,
-                Next::Held { .. } => unreachable!("the budget has something left"),
+                Next::Held { .. } | Next::Burdened { .. } => unreachable!("the budget has something left"),
                 Next::AskAside { .. } | Next::Alarm => unreachable!("no size of the network is known"),
                 Next::Wait(None) => return None,
                 Next::Wait(Some(at)) => {
@@ -285,7 +286,13 @@ fn tokens_are_kept_of_the_nearest_whoever_answers_first() {
             let offer = Offer { id, endpoint, class: Class::Good, hops: 1, path: None, secure: true };
             h.lookup.offer(&mut window, Network::Local, offer);
         }
-        let rules = Rules { config: &h.config, patience: Duration::ZERO, answering: 1_000, enforce_secure_ids: false };
+        let rules = Rules {
+            config: &h.config,
+            patience: Duration::ZERO,
+            answering: 1_000,
+            burdens: &(),
+            enforce_secure_ids: false,
+        };
         let mut asked = 0;
         while let Next::Ask { .. } = h.lookup.next(h.now, &mut window, &rules, true) {
             asked += 1;
@@ -323,8 +330,13 @@ fn the_window_is_bounded_and_keeps_the_nearest() {
         ids.sort_by_key(|id| id.distance(h.lookup.target()));
         let mut asked = Vec::new();
         while h.peers.len() < 1000 {
-            let rules =
-                Rules { config: &h.config, patience: Duration::ZERO, answering: 1_000, enforce_secure_ids: false };
+            let rules = Rules {
+                config: &h.config,
+                patience: Duration::ZERO,
+                answering: 1_000,
+                burdens: &(),
+                enforce_secure_ids: false,
+            };
             let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
             match h.lookup.next(h.now, &mut window, &rules, true) {
                 Next::Ask { id, endpoint, .. } => {

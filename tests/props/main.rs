@@ -1,6 +1,7 @@
 //! Properties: what holds for every input, tried on random ones and against models that are too simple to be wrong.
 
 mod ahead;
+mod burdens;
 mod codec;
 mod frame;
 mod holes;

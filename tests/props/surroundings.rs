@@ -75,8 +75,13 @@ impl Harness {
 
     fn run(&mut self) -> bool {
         for _ in 0..10_000 {
-            let rules =
-                Rules { config: &self.config, patience: Duration::ZERO, answering: 1_000, enforce_secure_ids: false };
+            let rules = Rules {
+                config: &self.config,
+                patience: Duration::ZERO,
+                answering: 1_000,
+                burdens: &(),
+                enforce_secure_ids: false,
+            };
             let mut window = LookupWindow { candidates: &mut self.candidates, tokens: &mut self.tokens };
             match self.lookup.next(self.now, &mut window, &rules, true) {
                 Next::Ask { id, endpoint, .. } => {
@@ -97,7 +102,7 @@ impl Harness {
                 }
                 Next::Report => {}
                 Next::Wait(Some(at)) => self.now = at,
-                Next::Wait(None) | Next::Held { .. } => panic!("nothing is awaited"),
+                Next::Wait(None) | Next::Held { .. } | Next::Burdened { .. } => panic!("nothing is awaited"),
                 Next::Done { converged } => return converged,
             }
         }
@@ -304,7 +309,13 @@ fn a_node_that_was_named_under_a_wrong_id_is_a_candidate_under_its_own() {
     for (i, &peer) in h.peers.clone().iter().enumerate().take(14) {
         let wrong = TARGET.random_in_bucket(60, &mut rng);
         h.offer(&Peer { id: wrong, ..peer }, None);
-        let rules = Rules { config: &h.config, patience: Duration::ZERO, answering: 1_000, enforce_secure_ids: false };
+        let rules = Rules {
+            config: &h.config,
+            patience: Duration::ZERO,
+            answering: 1_000,
+            burdens: &(),
+            enforce_secure_ids: false,
+        };
         let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
         let mut asked = Vec::new();
         while let Next::Ask { id, endpoint, .. } = h.lookup.next(h.now, &mut window, &rules, true) {
@@ -323,7 +334,13 @@ fn a_node_that_was_named_under_a_wrong_id_is_a_candidate_under_its_own() {
         h.lookup.check_invariants(&h.candidates, 20, |_, _| false, |_, _| false, 0);
     }
     assert_eq!(h.found().len(), 7);
-    let rules = Rules { config: &h.config, patience: Duration::ZERO, answering: 1_000, enforce_secure_ids: false };
+    let rules = Rules {
+        config: &h.config,
+        patience: Duration::ZERO,
+        answering: 1_000,
+        burdens: &(),
+        enforce_secure_ids: false,
+    };
     let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
     assert_eq!(h.lookup.next(h.now, &mut window, &rules, true), Next::Done { converged: true });
 }

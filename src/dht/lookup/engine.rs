@@ -68,6 +68,13 @@ pub enum Next {
         /// No answer is awaited: nothing else holds it up.
         alone: bool,
     },
+    /// The same, but for nodes that were sent as much as they bear, until then.
+    Burdened {
+        /// When one of them may be sent something again.
+        until: Instant,
+        /// No answer is awaited: nothing else holds it up.
+        alone: bool,
+    },
     /// The end: the k nearest live candidates answered (`true`), or none answered at all (`false`).
     Done {
         /// Whether any node answered.
@@ -240,7 +247,7 @@ impl Lookup {
         if self.is_alarmed() {
             self.extend_alarm(w, rules);
         }
-        let aside = self.next_aside(w, rules);
+        let aside = self.next_aside(now, w, rules);
         let width = match self.phase {
             LookupPhase::Converge if planted(Bug::NeverConverges) => usize::MAX,
             LookupPhase::Converge => usize::from(rules.config.k),
@@ -250,7 +257,7 @@ impl Lookup {
             }
             LookupPhase::ConvergeWidely | LookupPhase::Store => usize::from(rules.config.replicas),
         };
-        let view = self.survey(w, rules, width, unverified_allowed);
+        let view = self.survey(now, w, rules, width, unverified_allowed);
         if let Some(place) = view.storable.filter(|_| !self.is_filled(w, rules)) {
             let candidate = &mut w.candidates[place];
             candidate.state = CandidateState::Storing;
@@ -271,9 +278,13 @@ impl Lookup {
             let quarter = 2 * u8::from(far) + u8::from(other_end);
             return Next::AskAside { id: self.id_of(candidate.distance), endpoint: candidate.endpoint, bits, quarter };
         }
-        let busy = view.busy || self.unidentified > 0 || matches!(aside, Aside::Wait);
+        let burdened = Instant::earliest(view.burdened, if let Aside::Wait(at) = aside { at } else { None });
+        let busy = view.busy || self.unidentified > 0 || matches!(aside, Aside::Wait(_));
         if view.throttled {
             return Next::Held { alone: !busy };
+        }
+        if let Some(until) = burdened {
+            return Next::Burdened { until, alone: !busy };
         }
         if busy {
             return Next::Wait(None);
@@ -317,7 +328,14 @@ impl Lookup {
     }
 
     /// One pass over the window: what could be done among the `width` nearest live candidates.
-    fn survey(&self, w: &LookupWindow<'_>, rules: &Rules<'_>, width: usize, unverified_allowed: bool) -> WindowSurvey {
+    fn survey(
+        &self,
+        now: Instant,
+        w: &LookupWindow<'_>,
+        rules: &Rules<'_>,
+        width: usize,
+        unverified_allowed: bool,
+    ) -> WindowSurvey {
         let mut view = WindowSurvey::default();
         let (mut live, mut likely, mut spare) = (0, 0, None);
         let enough = u32::try_from(width).unwrap_or(u32::MAX).saturating_mul(CERTAIN);
@@ -341,11 +359,22 @@ impl Lookup {
                 break;
             }
             let depends = live < width;
+            let is_next = match standing {
+                Standing::ToAsk => view.askable.is_none(),
+                Standing::ToStore => view.storable.is_none(),
+                _ => false,
+            };
+            let burdened = if is_next { rules.burdens.bears_more_at(now, &c.endpoint) } else { None };
+            if burdened.is_some() && matches!(standing, Standing::ToAsk) && self.has_many() {
+                continue;
+            }
+            view.burdened = Instant::earliest(view.burdened, burdened.filter(|_| depends));
             if rules.counts(c) {
                 live += 1;
                 likely += self.likelihood(rules, c);
             }
             match standing {
+                Standing::ToAsk | Standing::ToStore if burdened.is_some() => {}
                 Standing::ToAsk if !self.has_slot(w, rules, c) => view.busy |= depends,
                 Standing::ToAsk if c.class == Class::Unverified && !unverified_allowed => view.throttled |= depends,
                 Standing::ToAsk if planted(Bug::OrderNotReplayed) && unseeded() => view.askable = Some(place),
@@ -357,7 +386,7 @@ impl Lookup {
                 Standing::Gone | Standing::Late | Standing::Spare => {}
             }
         }
-        let nothing_else = view.askable.is_none() && !view.busy && !view.throttled;
+        let nothing_else = view.askable.is_none() && !view.busy && !view.throttled && view.burdened.is_none();
         if nothing_else && live < width && self.in_flight[Class::Bad as usize] < rules.slots(Class::Bad) {
             view.askable = spare;
         }

@@ -34,5 +34,5 @@ mod survey;
 
 pub use candidate::{Candidate, Class, LookupWindow, Offer, SHARE, TokenCell, Version};
 pub use engine::{Lookup, Next};
-pub use rules::Rules;
+pub use rules::{Burdens, Rules};
 pub use spacing::Spacing;

@@ -1,11 +1,25 @@
 //! The numbers that a lookup keeps to.
 
 use super::candidate::{Candidate, Class};
-use crate::base::time::Duration;
+use crate::base::time::{Duration, Instant};
 use crate::dht::config::LookupConfig;
+use crate::krpc::endpoint::Endpoint;
 
 /// One node that is alive, in thousandths.
 pub(super) const CERTAIN: u32 = 1_000;
+
+/// What others were sent of late.
+pub trait Burdens: core::fmt::Debug {
+    /// From when on one query more may go to a node; `None` now.
+    fn bears_more_at(&self, now: Instant, to: &Endpoint) -> Option<Instant>;
+}
+
+/// Nobody was sent anything.
+impl Burdens for () {
+    fn bears_more_at(&self, _: Instant, _: &Endpoint) -> Option<Instant> {
+        None
+    }
+}
 
 /// The rules that hold for a lookup.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +30,8 @@ pub struct Rules<'a> {
     pub patience: Duration,
     /// How many of a thousand that others name answer.
     pub answering: u32,
+    /// What others bear.
+    pub burdens: &'a dyn Burdens,
     /// Nodes whose id does not fit their address never count for closure (BEP 42).
     pub enforce_secure_ids: bool,
 }

@@ -1,5 +1,7 @@
 //! What one pass over the window of a lookup finds.
 
+use crate::base::time::Instant;
+
 /// What a candidate means for the rest of the lookup.
 #[derive(Clone, Copy)]
 pub(super) enum Standing {
@@ -31,6 +33,8 @@ pub(super) struct WindowSurvey {
     pub busy: bool,
     /// A late candidate may still answer.
     pub late: bool,
+    /// When a node that was sent as much as it bears may be sent something again.
+    pub burdened: Option<Instant>,
     /// Only the budget for unverified nodes keeps a candidate from being asked.
     pub throttled: bool,
 }
@@ -41,8 +45,8 @@ pub(super) enum Aside {
     /// them perhaps the farther
     /// half; beginning at the other end, if so said.
     Ask { place: usize, part: (u8, bool), other_end: bool },
-    /// To wait for answers.
-    Wait,
+    /// To wait for answers, or for this time.
+    Wait(Option<Instant>),
     /// Nothing more.
     Done,
 }

@@ -11,7 +11,7 @@ use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
 use crate::dht::event::{LinkId, OpId};
 use crate::dht::limiter::Limiter;
-use crate::dht::lookup::Rules;
+use crate::dht::lookup::{Burdens, Rules};
 use crate::dht::node::context::Context;
 use crate::dht::node::least_rtt::LeastRtt;
 use crate::dht::node::link::{Links, QueryFailure};
@@ -59,6 +59,12 @@ pub(super) struct Rpc<'s> {
     least_rtt: LeastRtt,
     /// What is left for those that the node starts by itself.
     by_itself: TokenBucket,
+}
+
+impl Burdens for Limiter<'_> {
+    fn bears_more_at(&self, now: Instant, to: &Endpoint) -> Option<Instant> {
+        self.sends_on(now, to)
+    }
 }
 
 impl<'s> Rpc<'s> {
@@ -140,11 +146,12 @@ impl<'s> Rpc<'s> {
     }
 
     /// The rules of lookups: those of the configuration, and how patient the round trips so far allow to be.
-    pub(super) fn rules<'a>(&self, config: &'a Config) -> Rules<'a> {
+    pub(super) fn rules<'a>(&self, config: &'a Config, limiter: &'a Limiter<'_>) -> Rules<'a> {
         let soft = self.referrals.soft_timeout(config.lookup.soft_timeout);
         Rules {
             config: &config.lookup,
             answering: self.referrals.answering(),
+            burdens: limiter,
             patience: soft.saturating_mul(PATIENCE).max(LEAST_PATIENCE).min(config.lookup.hard_timeout),
             enforce_secure_ids: config.enforce_secure_ids && config.network == Network::Public,
         }

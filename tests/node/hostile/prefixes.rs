@@ -78,8 +78,11 @@ fn r76_of_a_targets_network_one_address_at_a_time_is_asked() {
 }
 
 #[test]
-fn r76_queries_to_nodes_unverified_have_a_budget() {
-    let mut lab = Lab::public();
+fn r76_queries_to_nodes_unverified_may_be_given_a_budget() {
+    let mut config = config();
+    config.lookup.unverified_query_rate = Rate { per_second: 50, burst: 100 };
+    let mut lab = Lab::new(config);
+    lab.befriend(16);
     refer_falsely(&mut lab, |n| Endpoint::v4([55, (n >> 8) as u8, n as u8, 5], 53));
     let friends: BTreeSet<_> = lab.friends.iter().map(|(_, endpoint)| *endpoint).collect();
     let started = lab.now;

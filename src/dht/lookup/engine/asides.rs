@@ -6,6 +6,7 @@
 //! are nearest names them. Where more than eight are to be expected in a part, its farther half is asked for besides.
 
 use super::Lookup;
+use crate::base::time::Instant;
 use crate::dht::lookup::candidate::{Candidate, CandidateState, LookupWindow};
 use crate::dht::lookup::rules::Rules;
 use crate::dht::lookup::spacing::share;
@@ -63,7 +64,7 @@ impl Lookup {
     }
 
     /// What to do next beside the target.
-    pub(super) fn next_aside(&self, w: &LookupWindow<'_>, rules: &Rules<'_>) -> Aside {
+    pub(super) fn next_aside(&self, now: Instant, w: &LookupWindow<'_>, rules: &Rules<'_>) -> Aside {
         if self.asides < AT_ONCE {
             for part in self.parts_aside() {
                 if self.live_before(w, rules, part) >= usize::from(rules.config.replicas) {
@@ -71,13 +72,20 @@ impl Lookup {
                 }
                 match self.witness(w, part) {
                     // It has enough to do: our own side could not tell which of two queries it failed to send.
-                    Some((place, _)) if w.candidates[place].state == CandidateState::Storing => return Aside::Wait,
-                    Some((place, asked)) => return Aside::Ask { place, part, other_end: asked % 2 == 1 },
+                    Some((place, _)) if w.candidates[place].state == CandidateState::Storing => {
+                        return Aside::Wait(None);
+                    }
+                    Some((place, asked)) => {
+                        return match rules.burdens.bears_more_at(now, &w.candidates[place].endpoint) {
+                            None => Aside::Ask { place, part, other_end: asked % 2 == 1 },
+                            at => Aside::Wait(at),
+                        };
+                    }
                     None => {}
                 }
             }
         }
-        if self.asides > 0 { Aside::Wait } else { Aside::Done }
+        if self.asides > 0 { Aside::Wait(None) } else { Aside::Done }
     }
 
     /// How many that are alive, as far as is known, are nearer to the target than this part.

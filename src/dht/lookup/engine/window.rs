@@ -2,6 +2,7 @@
 
 use super::Lookup;
 use crate::base::planted::{Bug, planted};
+use crate::dht::capacity::MAX_REPLICAS;
 use crate::dht::lookup::candidate::{
     Candidate, CandidateState, LookupWindow, NO_TOKEN, Offer, TokenCell, Version, site_of,
 };
@@ -122,6 +123,11 @@ impl Lookup {
     /// The path that led to a candidate.
     pub fn path_to(&self, w: &LookupWindow<'_>, id: &Id, endpoint: &Endpoint) -> Option<u8> {
         self.find(w, id, endpoint).map(|place| w.candidates[place].path)
+    }
+
+    /// Whether there are many candidates, so that it can do without one.
+    pub fn has_many(&self) -> bool {
+        self.len > 2 * u16::from(MAX_REPLICAS)
     }
 
     /// Whether an endpoint is a candidate already.

@@ -368,7 +368,7 @@ impl<'s> Client<'s> {
         let now = out.cx.now();
         let rate = out.cx.config().lookup.unverified_query_rate;
         let allowed = out.cx.is_local() || self.operations.may_spend(key) && self.budget.has_one(now, rate);
-        let rules = out.rpc.rules(out.cx.config());
+        let rules = out.rpc.rules(out.cx.config(), out.limiter);
         let mut active = self.operations.active(key)?;
         active.operation().on_released(now);
         let link = active.operation().link();

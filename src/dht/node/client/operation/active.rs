@@ -262,6 +262,12 @@ impl<'a> Active<'a> {
                 Todo::Again
             }
             Next::Wait(at) => Todo::Wait(at),
+            Next::Burdened { until, alone } => {
+                if alone {
+                    operation.on_held(now);
+                }
+                Todo::Wait(Some(until))
+            }
             Next::Held { alone } => {
                 if alone {
                     operation.on_held(now);
