@@ -58,8 +58,8 @@ const CREDITS: usize = 3 * WAYS;
 /// Bits of a number that are about credits.
 const CREDIT_BITS: u32 = 40;
 
-/// Queries to one endpoint: three a second, and ten at once. So there are 40 at most in any ten seconds, and others bear
-/// 50. Times are counted in thirds of a second, in each of which one more may be sent.
+/// Queries to one endpoint: three a second, and ten at once. So there are 40 at most in any ten seconds, of which
+/// others bear 50. Times are counted in thirds of a second, in each of which one more may be sent.
 const THIRDS: u64 = 3;
 const AT_ONCE: u64 = 10;
 
