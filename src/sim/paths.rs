@@ -29,6 +29,12 @@ impl HostId {
         HostId(number)
     }
 
+    /// How many hosts of its world were added before it.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
     pub(super) const fn index(self) -> usize {
         self.0 as usize
     }

@@ -18,9 +18,11 @@ use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
 use crate::sim::ban::Bans;
+use crate::sim::calls::NodeCalls;
 use crate::sim::course::Course;
 use crate::sim::faults::Faults;
 use crate::sim::host::{Host, Mind};
+use crate::sim::journals::Journals;
 use crate::sim::news::News;
 use crate::sim::oracle::{Facts, Oracle};
 use crate::sim::participant::{Moment, Participant, Sends};
@@ -56,6 +58,7 @@ pub struct World {
     free_actions: Vec<u32>,
     sends: Sends,
     outputs: Option<OutputHash>,
+    journals: Option<Journals>,
     drains: u64,
     /// Every so many drains all that has to hold in a node is recounted; 0: never.
     recount_every: u64,
@@ -86,6 +89,7 @@ impl World {
             free_actions: Vec::new(),
             sends: Sends::default(),
             outputs: None,
+            journals: None,
             drains: 0,
             recount_every: 0,
         }
@@ -98,9 +102,9 @@ impl World {
     /// # Errors
     /// Those of [`Node::new`].
     pub fn add_node(&mut self, config: &Config, place: Site) -> Result<HostId, ConfigError> {
-        let node = self.node_at(config, None, &place)?;
+        let made = self.node_at(config, None, &place)?;
         let host = self.add_mind(Mind::Absent, place, Some(Id([0; 20])), false);
-        self.begin(host, node);
+        self.begin(host, made);
         Ok(host)
     }
 
@@ -148,9 +152,9 @@ impl World {
     /// # Errors
     /// Those of [`Node::new`].
     pub fn start_node(&mut self, host: HostId, config: &Config, id: Option<Id>) -> Result<(), ConfigError> {
-        let node = self.node_at(config, id, &self.paths.site(host).clone())?;
+        let made = self.node_at(config, id, &self.paths.site(host).clone())?;
         self.paths.set_up(host, true);
-        self.begin(host, node);
+        self.begin(host, made);
         Ok(())
     }
 
@@ -164,15 +168,25 @@ impl World {
         self.tell_oracle(host, |known| known.is_reachable = is_open);
     }
 
-    fn node_at(&mut self, config: &Config, id: Option<Id>, place: &Site) -> Result<Node<'static>, ConfigError> {
+    /// A node, and the seed that it was made of.
+    fn node_at(
+        &mut self,
+        config: &Config,
+        id: Option<Id>,
+        place: &Site,
+    ) -> Result<(Node<'static>, [u8; 32]), ConfigError> {
         let (family, port) = (place.endpoint.family(), place.endpoint.port());
         let external = place.is_told.then(|| place.endpoint.into());
         let config = config.clone().with_links(&[LinkConfig { family, external, id, port }])?;
         let storage = Storage::allocate(&config);
-        Node::new(config, self.rng.bytes(), storage)
+        let rng_seed = self.rng.bytes();
+        Ok((Node::new(config, rng_seed, storage)?, rng_seed))
     }
 
-    fn begin(&mut self, host: HostId, node: Node<'static>) {
+    fn begin(&mut self, host: HostId, (node, rng_seed): (Node<'static>, [u8; 32])) {
+        if let Some(journals) = &self.journals {
+            journals.begin(host, node.config(), rng_seed);
+        }
         let (id, is_open) = (node.id(LinkId(0)), self.paths.site(host).is_open());
         self.host(host).set_mind(Mind::Node(Box::new(node)));
         self.tell_oracle(host, |known| (known.id, known.is_reachable) = (id, is_open));
@@ -230,10 +244,12 @@ impl World {
     // ---- what they do ----
 
     /// Makes a call to a node of ours, and drains it; `None` where there is none.
-    pub fn call<R>(&mut self, host: HostId, call: impl FnOnce(&mut Node<'static>, Instant) -> R) -> Option<R> {
-        let now = self.hosts[host.index()].read(self.now);
-        let Mind::Node(node) = self.host(host).mind_mut() else { return None };
-        let result = call(node, now);
+    pub fn call<R>(&mut self, host: HostId, call: impl FnOnce(&mut NodeCalls<'_>, Instant) -> R) -> Option<R> {
+        let World { hosts, journals, now, .. } = self;
+        let seat = hosts.get_mut(host.index())?;
+        let now = seat.read(*now);
+        let Mind::Node(node) = seat.mind_mut() else { return None };
+        let result = call(&mut NodeCalls::new(node, host, journals.as_ref()), now);
         self.drain(host);
         Some(result)
     }
@@ -308,9 +324,11 @@ impl World {
     }
 
     fn input(&mut self, host: HostId, input: Input<'_>) {
-        let now = self.hosts[host.index()].read(self.now);
-        if let Mind::Node(node) = self.host(host).mind_mut() {
-            node.handle_input(now, input);
+        let World { hosts, journals, now, .. } = self;
+        let seat = &mut hosts[host.index()];
+        let now = seat.read(*now);
+        if let Mind::Node(node) = seat.mind_mut() {
+            NodeCalls::new(node, host, journals.as_ref()).handle_input(now, input);
             let outputs = self.drain(host);
             if matches!(input, Input::Timeout) {
                 let now = self.now;
@@ -326,11 +344,14 @@ impl World {
         let mut new_id = None;
         let mut outputs = 0;
         let deadline = loop {
-            let World { hosts, paths, course, rng, now, outputs: hash, .. } = self;
+            let World { hosts, paths, course, rng, now, outputs: hash, journals, .. } = self;
             let Mind::Node(node) = hosts[host.index()].mind_mut() else { return outputs };
             let output = node.poll_output(&mut buf);
             if let Some(hash) = hash {
                 hash.add(&output);
+            }
+            if let Some(journals) = journals {
+                journals.output(host, &output);
             }
             outputs += 1;
             assert!(outputs < ENDLESS, "a drain of host {} does not end", host.index());
@@ -340,7 +361,8 @@ impl World {
                     if !paths.send((*now, rng), host, to, payload, fly) {
                         let read = hosts[host.index()].read(*now);
                         let Mind::Node(node) = hosts[host.index()].mind_mut() else { return outputs };
-                        node.handle_input(read, Input::SendFailed { link, to });
+                        let failed = Input::SendFailed { link, to };
+                        NodeCalls::new(node, host, journals.as_ref()).handle_input(read, failed);
                     }
                 }
                 Output::Event(event) => {
@@ -535,6 +557,11 @@ impl World {
     #[must_use]
     pub fn outputs_hash(&self) -> Option<u128> {
         self.outputs.as_ref().map(OutputHash::finish)
+    }
+
+    /// Nodes that begin from now on have journals, which are kept there.
+    pub fn keep_journals(&mut self, journals: &Journals) {
+        self.journals = Some(journals.clone());
     }
 
     /// All that has to hold in a node is recounted after every so many drains; 0: never. Only in builds with debug

@@ -131,3 +131,29 @@ fn whoever_ends_it_is_told_how_many_worlds_had_been_run_and_no_folder_is_left() 
     run(&["sim", "swarm", "--report", &file], b"").failed(1, &[&file, "cannot be made"]);
     run(&["sim", "swarm", "--report", "/proc/report"], b"").failed(1, &["/proc/report", "cannot be made"]);
 }
+
+/// Rule W21.
+#[test]
+fn one_node_of_a_small_world_leaves_a_journal_that_is_replayed_and_shrunk() {
+    let folder = Folder::new();
+    let [file, short] = ["run.journal", "short.journal"].map(|name| folder.file(name));
+    let args = ["sim", "swarm", "--seeds", "0..0", "--journal", &file];
+    let objects = run(&[&args[..], &["--host", "3", "--json"]].concat(), b"").done().objects();
+    assert_eq!(objects, [serde_json::json!({ "seed": 0, "host": 3, "journal": file })]);
+    run(&args, b"").failed(1, &[&file, "exists"]);
+    run(&["replay", &file], b"").done();
+    run(&["journal", "scrub", &file, &short], b"").failed(1, &["simulated world"]);
+    // It fails as long as there is any search in it.
+    let check = ["sh", "-c", "test -z \"$($0 replay --explain $1 | grep get)\"", PROGRAM];
+    let shrunk =
+        run(&[&["journal", "shrink", &file, &short, "--json", "--"][..], &check].concat(), b"").done().objects();
+    assert_eq!(shrunk[0]["calls"], 1);
+    assert!(run(&["replay", &short, "--explain"], b"").done().out.contains(" get "));
+    for wrong in [
+        &["sim", "swarm", "--seeds", "0..1", "--journal", &file][..],
+        &["sim", "churn", "--seeds", "0..0", "--journal", &file],
+        &["sim", "swarm", "--seeds", "0..0", "--host", "1"],
+    ] {
+        run(wrong, b"").failed(2, &["--journal"]);
+    }
+}

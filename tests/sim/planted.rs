@@ -1,6 +1,8 @@
 //! Which bugs that are planted the small worlds catch, and how many seeds that takes: in builds with `--cfg planted`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(feature = "cli")]
+use std::process::{Command, Output};
 
 use honeyguide::sim::swarm::run;
 use honeyguide::sim::{Bug, plant};
@@ -51,4 +53,39 @@ fn every_planted_bug_is_caught() {
     plant(None);
     let _ = std::panic::take_hook();
     assert!(missed.is_empty(), "not caught, or not in the table of spec/simulator.md: {missed:?}");
+}
+
+/// The program, with a bug in it or none.
+#[cfg(feature = "cli")]
+fn program(bug: &str, args: &[&str]) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_honeyguide"));
+    program.args(args).env("HONEYGUIDE_BUG", bug).output().unwrap()
+}
+
+/// Rule W21. What is left of the run is what a node without the bug does otherwise.
+#[cfg(feature = "cli")]
+#[test]
+fn the_world_that_catches_a_bug_gives_a_journal_that_is_shrunk_to_what_shows_it() {
+    let bug = "QueryVerifies";
+    let folder = std::env::temp_dir().join(format!("honeyguide-planted-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let [whole, short] = ["whole", "short"].map(|name| folder.join(name).to_str().unwrap().to_owned());
+    let recorded = program(bug, &["sim", "swarm", "--seeds", "0..0", "--journal", &whole]);
+    assert_eq!(recorded.status.code(), Some(1), "{recorded:?}");
+    assert!(
+        String::from_utf8_lossy(&recorded.stderr).contains(&format!("`honeyguide replay {whole}`")),
+        "{recorded:?}"
+    );
+    assert!(program(bug, &["replay", &whole]).status.success());
+    assert!(!program("", &["replay", &whole]).status.success(), "the bug shows in the run of one node");
+    // A node without the bug puts out something else.
+    let check = [env!("CARGO_BIN_EXE_honeyguide"), "replay"];
+    let without = ["env", "-u", "HONEYGUIDE_BUG", check[0], check[1]];
+    let shrunk = program(bug, &[&["journal", "shrink", "-q", &whole, &short, "--"][..], &without].concat());
+    assert!(shrunk.status.success(), "{shrunk:?}");
+    let text = String::from_utf8_lossy(&shrunk.stdout).into_owned();
+    let numbers: Vec<u32> = text.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert!(numbers[0] <= 8 && numbers[1] > 100, "{text}");
+    assert!(program(bug, &["replay", &short]).status.success() && !program("", &["replay", &short]).status.success());
+    std::fs::remove_dir_all(&folder).unwrap();
 }

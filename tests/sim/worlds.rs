@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use honeyguide::adapters::{Replay, replay};
+use honeyguide::dht::{KeepSchedule, Kept, LinkId, SavedContact};
 use honeyguide::krpc::Family;
-use honeyguide::sim::{Faults, HostId, LineFault, Site, Told, World, random_endpoint};
-use honeyguide::{Config, Endpoint, Id};
+use honeyguide::sim::{Faults, HostId, Journals, LineFault, Site, Told, World, random_endpoint};
+use honeyguide::{Config, Endpoint, Id, Node, Storage};
 
 /// So many nodes that have joined by way of the first one, ten minutes ago.
 fn joined(seed: u64, count: usize, faults: Faults) -> (World, Vec<HostId>) {
@@ -109,4 +111,54 @@ fn a_clock_that_jumps_stops_nobody() {
         assert!(found(&mut world, hosts[7], Id([0x42; 20])) >= 7, "{forward} {by}");
         world.run_for(Duration::from_secs(60));
     }
+}
+
+/// Rule W21.
+#[test]
+fn what_a_node_did_in_a_world_is_had_again_without_the_world() {
+    let (mut world, journals) = (World::new(5), Journals::default());
+    world.keep_journals(&journals);
+    let mut config = Config::small();
+    config.capacity.kept = 4;
+    let mut add = |_| {
+        let endpoint = random_endpoint(Family::V4, world.rng());
+        let site = Site::at(endpoint, world.rng());
+        world.add_node(&config, site).unwrap()
+    };
+    let hosts = [0; 12].map(&mut add);
+    let sites = hosts.map(|host| world.site(host).endpoint);
+    for host in &hosts[1..] {
+        world.call(*host, |node, now| node.bootstrap(now, 1, &sites[..2]).unwrap());
+    }
+    world.run_for(Duration::from_secs(60));
+    let host = hosts[3];
+    world.set_line_fault(host, Some(LineFault::Failing));
+    world.call(host, |node, now| node.put_immutable(now, 2, b"5:value").unwrap());
+    world.run_for(Duration::from_secs(30));
+    world.set_line_fault(host, None);
+    world.call(host, |node, now| {
+        node.keep(now, 3, Kept::Immutable { target: Id([7; 20]) }, KeepSchedule::default()).unwrap();
+        let saved = sites.map(|endpoint| SavedContact { id: Id([9; 20]), endpoint });
+        node.import(now, LinkId(0), &saved).unwrap();
+        node.put_immutable(now, 4, b"5:value").unwrap();
+        node.cancel(now, 4);
+    });
+    world.set_clock(host, true, Duration::from_secs(100));
+    world.run_for(Duration::from_secs(600));
+    for other in hosts {
+        let journal = journals.newest(other).unwrap();
+        let node = || Node::new(journal.config.clone(), journal.rng_seed, Storage::allocate(&journal.config)).unwrap();
+        let (mut again, mut steps) = (node(), Replay::new(&journal.records));
+        while steps.step(&mut again, &mut |_| {}).unwrap() {}
+        assert!(steps.calls() > 20 && steps.marks() > 0 && again.stats() == world.node(other).unwrap().stats());
+        assert_eq!(replay(&mut node(), &journal.records), Ok(steps.hash()));
+    }
+    assert_eq!(journals.hosts(), hosts);
+    // Whoever begins anew has another journal.
+    let before = journals.newest(host).unwrap();
+    world.stop(host);
+    world.start_node(host, &config, None).unwrap();
+    let after = journals.newest(host).unwrap();
+    assert!(after.rng_seed != before.rng_seed && after.records.len() < before.records.len());
+    assert_eq!(journals.last().unwrap().host, host);
 }

@@ -137,7 +137,15 @@ pub mod tests {
 
     pub fn head() -> Head {
         let links = vec![HeadLink { id: Some([5; 20]), v6: false, port: 6881 }];
-        Head { links, local: true, read_only: false, rng_seed: [7; 32], version: Some("1.2.3".into()), kept: 0 }
+        Head {
+            links,
+            local: true,
+            read_only: false,
+            rng_seed: [7; 32],
+            version: Some("1.2.3".into()),
+            kept: 0,
+            simulated: None,
+        }
     }
 
     /// A node that panics, whether something is dropped, which is in a call, or a query is sent, which is in a drain.

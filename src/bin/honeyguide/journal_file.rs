@@ -6,7 +6,8 @@
 //!         "local": 0 or 1, "read_only": 0 or 1, "rng_seed": 32 bytes, "version": of the program that recorded it }
 //! ```
 //! Numbers are little-endian. The number of the format counts changes of head and records alike. The configuration is
-//! the stock one but for the head. The seed makes the file a secret as long as the node runs; whoever records holds a
+//! the stock one but for the head; of a node in a simulated world the head has the seed of that (`simulated`), from
+//! which its configuration follows. The seed makes the file a secret as long as the node runs; whoever records holds a
 //! lock on the file.
 //!
 //! Format 2 has neither ports nor version nor checksums, and its records have no frames and no hashes: it is read, and
@@ -15,12 +16,15 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use honeyguide::adapters::ReplayError;
 use honeyguide::base::ConfigError;
-use honeyguide::dht::LinkConfig;
 use honeyguide::dht::journal::{Call, Record, RecordError};
+use honeyguide::dht::{LinkConfig, Network};
+use honeyguide::krpc::Family;
+use honeyguide::sim::{NodeJournal, swarm};
 use honeyguide::{Config, Endpoint, Id, Node, Storage};
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +103,18 @@ pub struct Head {
     /// Items that it keeps; where they are none it is left out.
     #[serde(default, skip_serializing_if = "is_none")]
     pub kept: u32,
+    /// Of a node in a small world of the simulator, whose configuration is that world's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulated: Option<Simulated>,
+}
+
+/// Where a node was in a small world of the simulator.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+pub struct Simulated {
+    /// Of the world.
+    seed: u64,
+    /// Where others see it, if it knows that from the beginning.
+    external: Option<Endpoint>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
@@ -119,22 +135,50 @@ pub struct HeadLink {
 /// Without the seed, from which every secret of the node follows.
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Head { links, local, read_only, version, kept, rng_seed: _ } = self;
+        let Head { links, local, read_only, version, kept, simulated, rng_seed: _ } = self;
         let mut head = f.debug_struct("Head");
         head.field("links", links).field("local", local).field("read_only", read_only);
-        head.field("version", version).field("kept", kept).finish_non_exhaustive()
+        head.field("version", version).field("kept", kept).field("simulated", simulated).finish_non_exhaustive()
     }
 }
 
 impl Head {
+    /// That of a node in the small world of a seed.
+    pub fn simulated(seed: u64, journal: &NodeJournal) -> Head {
+        let config = &journal.config;
+        let links = config.links().iter().map(|link| HeadLink {
+            id: link.id.map(|id| *id.as_bytes()),
+            v6: link.family == Family::V6,
+            port: link.port,
+        });
+        let external = config.links().iter().find_map(|link| link.external).map(Endpoint::from);
+        Head {
+            links: links.collect(),
+            local: config.network == Network::Local,
+            read_only: config.read_only,
+            rng_seed: journal.rng_seed,
+            version: Some(env!("CARGO_PKG_VERSION").into()),
+            kept: 0,
+            simulated: Some(Simulated { seed, external }),
+        }
+    }
+
     /// The configuration.
     pub fn config(&self) -> Result<Config, ConfigError> {
+        let simulated = self.simulated.as_ref();
         let links = self.links.iter().map(|link| {
             let mut config = if link.v6 { LinkConfig::V6 } else { LinkConfig::V4 };
             (config.id, config.port) = (link.id.map(Id), link.port);
+            config.external = simulated.and_then(|simulated| simulated.external).map(SocketAddr::from);
             config
         });
-        let stock = Config::default().with_links(&links.collect::<Vec<_>>())?;
+        let links: Vec<_> = links.collect();
+        if let Some(simulated) = simulated {
+            let mut config = swarm::config_of(simulated.seed).with_links(&links)?;
+            config.read_only = self.read_only;
+            return Ok(config);
+        }
+        let stock = Config::default().with_links(&links)?;
         let mut config = if self.local { stock.local() } else { stock };
         config.read_only = self.read_only;
         let kept = self.kept as usize;
@@ -339,7 +383,15 @@ mod tests {
 
     fn head() -> Head {
         let links = vec![HeadLink { id: Some([5; 20]), v6: false, port: 7 }, HeadLink { id: None, v6: true, port: 0 }];
-        Head { links, local: true, read_only: false, rng_seed: [201; 32], version: Some("1.2.3".into()), kept: 9 }
+        Head {
+            links,
+            local: true,
+            read_only: false,
+            rng_seed: [201; 32],
+            version: Some("1.2.3".into()),
+            kept: 9,
+            simulated: None,
+        }
     }
 
     #[test]

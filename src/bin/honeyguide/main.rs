@@ -70,6 +70,7 @@ mod sim_acceptance;
 mod sim_charts;
 mod sim_folder;
 mod sim_jobs;
+mod sim_journal;
 mod sim_page;
 mod sim_rows;
 mod sim_scenario;
@@ -104,6 +105,8 @@ use crate::print::{Out, Volume, millis, object_line, outcome_json, say_at, set_v
 
 fn main() -> ExitCode {
     let begin = Instant::now();
+    #[cfg(planted)]
+    plant_from_environment();
     let (options, command) = match command_line::read() {
         Ok(read) => read,
         Err(Refused::Answered { what, text, json }) => {
@@ -164,6 +167,14 @@ async fn run(options: Options, command: Command) -> Result<(), Failed> {
         Command::Completions(args) => options.blocking(move |options| completions::run(options, args, program())).await,
         Command::Man(args) => man::run(options, args, program()).await,
     }
+}
+
+/// In builds with bugs to plant, the one that is named is planted: a journal of a run with it is replayed with it.
+#[cfg(planted)]
+fn plant_from_environment() {
+    use honeyguide::sim::{Bug, plant};
+    let named = std::env::var("HONEYGUIDE_BUG").unwrap_or_default();
+    plant(Bug::ALL.iter().copied().find(|bug| bug.name() == named));
 }
 
 /// What is said of a failure: one sentence, and for programs the last object on standard output.

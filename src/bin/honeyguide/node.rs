@@ -96,6 +96,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         rng_seed: args.joins.random.rng()?.bytes(),
         version: Some(env!("CARGO_PKG_VERSION").into()),
         kept: kept.len() as u32,
+        simulated: None,
     };
     let (path, of) = (args.journal.clone(), head.clone());
     let create = move || path.map(|path| begin_journal(path, &of)).transpose();
@@ -234,7 +235,15 @@ mod tests {
     fn the_journal_of_a_node_that_never_begins_goes_with_it_and_nothing_else_does() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.journal");
-        let head = Head { links: Vec::new(), local: true, read_only: false, rng_seed: [7; 32], version: None, kept: 0 };
+        let head = Head {
+            links: Vec::new(),
+            local: true,
+            read_only: false,
+            rng_seed: [7; 32],
+            version: None,
+            kept: 0,
+            simulated: None,
+        };
         let begin = || begin_journal(path.clone(), &head).unwrap().1;
         drop(begin());
         assert!(!path.exists());

@@ -82,6 +82,9 @@ fn scrub(options: &Options, args: Args, is_decided: &AtomicBool) -> Result<(), F
     let shown = args.file.display();
     let journal = journal_file::open_written(&args.file)?;
     let mut head = journal.head.clone();
+    if head.simulated.is_some() {
+        return Err(format!("{shown} is of a node in a simulated world: nothing in it needs to be hidden").into());
+    }
     let mut rng = args.random.rng_beside(&head.rng_seed)?;
     // What the node does follows from the first half alone.
     rng.fill(&mut head.rng_seed[16..]);

@@ -7,6 +7,7 @@ use crate::failed::Failed;
 use crate::options::{self, Options};
 use crate::sim_acceptance;
 use crate::sim_folder::Folder;
+use crate::sim_journal;
 use crate::sim_scenario::Scenario;
 use crate::sim_seeds::Seeds;
 use crate::sim_swarm;
@@ -34,6 +35,13 @@ pub struct Args {
     /// Folder for report.html and rows.json, made if it is not there; nothing in it is replaced
     #[arg(long, requires = "scenario", value_name = "DIR", value_parser = options::named_file())]
     report: Option<PathBuf>,
+    /// File to create with the journal of one node of the one small world that is run, up to the first complaint
+    #[arg(long, requires = "seeds", conflicts_with = "report", value_name = "FILE")]
+    #[arg(value_parser = options::named_file())]
+    journal: Option<PathBuf>,
+    /// The node whose journal it is [default: that of the complaint, or the one that was called last]
+    #[arg(long, requires = "journal", value_name = "NUMBER")]
+    host: Option<u32>,
 }
 
 pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
@@ -41,6 +49,11 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let name = scenario.name();
     if !scenario.is_built() {
         return Err(Failed::usage(format!("sim {name} is not built yet: `honeyguide sim` lists what can be run")));
+    }
+    if let Some(path) = args.journal {
+        let seeds = args.seeds.filter(|seeds| scenario == Scenario::Swarm && seeds.first == seeds.last);
+        let one = seeds.ok_or_else(|| Failed::usage("--journal is for one world: `sim swarm --seeds 7..7`"))?;
+        return sim_journal::run(options, one.first, args.host, path).await;
     }
     if scenario != Scenario::Swarm {
         let (nodes, seeds) = (args.nodes.unwrap_or(NODES), args.seeds.unwrap_or(SEEDS));

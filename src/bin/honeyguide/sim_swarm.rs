@@ -66,7 +66,8 @@ impl Small {
             text += &format!("\nseed {}: {}", self.seed, escape::line(complaint));
         }
         if !self.complaints.is_empty() {
-            text += &format!("\nseed {}: again with `{}`", self.seed, replay(self.seed));
+            let (seed, again) = (self.seed, replay(self.seed));
+            text += &format!("\nseed {seed}: again with `{again}`; `{again} --journal FILE` records a node of it");
         }
         text
     }

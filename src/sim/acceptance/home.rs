@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Bounds, Config};
-use crate::dht::node::Node;
 use crate::dht::outcome::Outcome;
 use crate::krpc::endpoint::Endpoint;
 use crate::sim::addresses::random_endpoint;
+use crate::sim::calls::NodeCalls;
 use crate::sim::faults::Faults;
 use crate::sim::news::{News, Told};
 use crate::sim::paths::{HostId, Site};
@@ -78,7 +78,7 @@ impl Home {
     pub(super) fn operate(
         &mut self,
         whose: Whose,
-        start: impl FnOnce(&mut Node<'static>, Instant, u64) -> bool,
+        start: impl FnOnce(&mut NodeCalls<'_>, Instant, u64) -> bool,
     ) -> Option<(Instant, Vec<News>, Outcome)> {
         let host = self.node(whose);
         self.tag += 1;

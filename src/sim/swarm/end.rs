@@ -57,19 +57,26 @@ impl SmallWorld {
         self.complaints.extend((!holds).then_some(complaint));
     }
 
-    pub(super) fn finish(mut self) -> SwarmRun {
+    /// Each step is judged, and the last one is the end.
+    pub(super) fn finish(&mut self) {
         let before = self.look();
-        let (recall, queries) = self.recall();
+        (self.recall, self.queries) = self.looked_up();
         self.newcomer();
         self.many_at_once();
         let lost = before.lost_until(&self.look());
         self.expect(lost < 110, format!("{lost} contacts that answered are contacts no more"));
-        self.store();
-        self.outage();
+        for step in [SmallWorld::store, SmallWorld::outage] {
+            if !self.is_over() {
+                step(self);
+            }
+        }
         self.world.run_for(super::LONGEST_OPERATION);
         self.hear();
         let now = self.world.now();
         self.complaints.extend(self.begun.iter().filter_map(|begun| begun.complaint(now, Duration::ZERO)));
+    }
+
+    pub(super) fn told(self) -> SwarmRun {
         let operations = self.begun.iter().filter(|begun| !begun.is_lost()).count() as u32;
         SwarmRun {
             seed: self.seed,
@@ -77,10 +84,11 @@ impl SmallWorld {
             ordeals: self.ordeals,
             operations,
             sent: self.world.traffic().sent,
-            recall,
-            queries,
+            recall: self.recall,
+            queries: self.queries,
             hash: self.world.outputs_hash().unwrap_or_default(),
             complaints: self.complaints,
+            blamed: self.blamed,
         }
     }
 
@@ -99,7 +107,7 @@ impl SmallWorld {
 
     /// Eight nodes look for eight targets: which part of the nearest that can be reached they find, and with how many
     /// queries.
-    fn recall(&mut self) -> (f64, f64) {
+    fn looked_up(&mut self) -> (f64, f64) {
         let (mut found, mut wanted, mut queries) = (0, 0, 0);
         for i in 0..8 {
             let (host, target) = (self.hosts[3 * i], Id([i as u8 * 31; 20]));

@@ -41,7 +41,7 @@ impl SmallWorld {
 
     pub(super) fn trouble(&mut self) {
         let end = self.world.now() + TROUBLED;
-        while self.world.now() < end {
+        while self.world.now() < end && !self.is_over() {
             self.one_ordeal();
             self.return_of_the_absent();
             self.one_operation();
@@ -132,7 +132,7 @@ impl SmallWorld {
         // What it asks, it asks at once: nobody else told it of anybody.
         let sent = self.world.node(host).map_or(0, |node| node.stats().rpc_sent);
         if sent == 0 {
-            self.complaints.push(format!("of {} contacts of an earlier run none was asked", saved.len()));
+            self.blame(host, format!("of {} contacts of an earlier run none was asked", saved.len()));
         }
     }
 
