@@ -35,7 +35,7 @@ fn real(nodes: usize) {
     for i in 0..nodes {
         let host = add(&mut world, &Config::small());
         let through: Vec<_> = (0..3.min(i)).map(|_| hosts[world.rng().below(i as u32) as usize]).collect();
-        let through: Vec<_> = through.into_iter().map(|host| world.site(host).endpoint).collect();
+        let through: Vec<_> = through.into_iter().map(|host| world.endpoint(host)).collect();
         world.call(host, |node, now| node.bootstrap(now, 1, &through).map(black_box));
         hosts.push(host);
         if i % 10 == 0 {
@@ -62,7 +62,7 @@ fn remote(nodes: usize) {
     world.set_faults(Faults::WORLD);
     let remote = Population { nodes, ..Population::WORLD }.settle(&mut world);
     let up = remote.iter().filter(|host| world.oracle().is_reachable(**host)).take(4);
-    let through: Vec<_> = up.map(|host| world.site(*host).endpoint).collect();
+    let through: Vec<_> = up.map(|host| world.endpoint(*host)).collect();
     let host = add(&mut world, &Config::default());
     world.call(host, |node, now| node.bootstrap(now, 1, &through).map(black_box));
     world.run_for(Duration::from_secs(60));

@@ -20,7 +20,7 @@
 //!     let place = Site::at(Endpoint::v4([20, i, 0, 1], 6881), world.rng());
 //!     hosts.push(world.add_node(&Config::small(), place)?);
 //! }
-//! let first = world.site(hosts[0]).endpoint;
+//! let first = world.endpoint(hosts[0]);
 //! for host in &hosts[1..] {
 //!     world.call(*host, |node, now| node.bootstrap(now, 1, &[first]));
 //! }

@@ -172,8 +172,8 @@ impl Paths {
         host
     }
 
-    pub(super) fn site(&self, host: HostId) -> &Site {
-        &self.ends[host.index()].site
+    pub(super) fn site(&self, host: HostId) -> Option<&Site> {
+        self.ends.get(host.index()).map(|end| &end.site)
     }
 
     /// The host has another address, and whoever sends to the old one reaches nobody.
@@ -195,7 +195,7 @@ impl Paths {
     }
 
     pub(super) fn is_up(&self, host: HostId) -> bool {
-        self.ends[host.index()].is_up
+        self.ends.get(host.index()).is_some_and(|end| end.is_up)
     }
 
     pub(super) fn set_line_fault(&mut self, host: HostId, fault: Option<LineFault>) {
@@ -235,7 +235,8 @@ impl Paths {
 
     /// How many were banned by this host.
     pub(super) fn bans_of(&self, host: HostId) -> u64 {
-        self.ends[host.index()].bans.as_ref().map_or(0, |bans| bans.made())
+        let bans = self.ends.get(host.index()).and_then(|end| end.bans.as_ref());
+        bans.map_or(0, |bans| bans.made())
     }
 
     /// Sends a datagram: each copy of it that gets under way, with when it arrives. False if the host is told that it

@@ -3,6 +3,8 @@
 //! Time is virtual and goes from event to event, in a total order; all randomness is one stream. So a seed and the
 //! calls of whoever drives the world decide everything, and a run can be had again, bit by bit.
 
+mod known;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,7 +18,6 @@ use crate::dht::node::output_hash::OutputHash;
 use crate::dht::node::{Node, Storage};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-use crate::krpc::item::Item;
 use crate::sim::ban::Bans;
 use crate::sim::calls::NodeCalls;
 use crate::sim::course::Course;
@@ -26,7 +27,7 @@ use crate::sim::journals::Journals;
 use crate::sim::news::News;
 use crate::sim::oracle::{Facts, Oracle};
 use crate::sim::participant::{Moment, Participant, Sends};
-use crate::sim::paths::{HostId, LineFault, Paths, Site, Traffic};
+use crate::sim::paths::{HostId, LineFault, Paths, Site};
 
 /// Outputs of one drain that are too many: a drain ends.
 const ENDLESS: usize = 100_000;
@@ -118,6 +119,9 @@ impl World {
 
     /// At a host that is no node of ours somebody else decides from now on, under the same id.
     pub fn replace(&mut self, host: HostId, mind: impl Participant + 'static, is_adversary: bool) {
+        if !self.has(host) {
+            return;
+        }
         let deadline = mind.deadline();
         self.host(host).set_mind(Mind::Participant(Box::new(mind)));
         self.wait_until(host, deadline);
@@ -127,6 +131,11 @@ impl World {
     /// A program of the user's that waits for datagrams.
     pub(super) fn add_application(&mut self, place: Site) -> HostId {
         self.add_mind(Mind::Application(Default::default()), place, None, false)
+    }
+
+    /// Whether a host is one of this world. Nothing befalls those that are not.
+    fn has(&self, host: HostId) -> bool {
+        host.index() < self.hosts.len()
     }
 
     fn add_mind(&mut self, mind: Mind, place: Site, id: Option<Id>, is_adversary: bool) -> HostId {
@@ -139,6 +148,9 @@ impl World {
 
     /// A host goes down, and its node with it: whatever it knew is lost, unless its user has saved it.
     pub fn stop(&mut self, host: HostId) {
+        if !self.has(host) {
+            return;
+        }
         self.paths.set_up(host, false);
         if matches!(self.host(host).mind(), Mind::Node(_)) {
             self.host(host).set_mind(Mind::Absent);
@@ -147,24 +159,28 @@ impl World {
         self.tell_oracle(host, |known| known.is_reachable = false);
     }
 
-    /// A host is up again, with a new node, under this id or one of its own choice.
+    /// A host is up again, with a new node, under this id or one of its own choice; false if there is no such host.
     ///
     /// # Errors
     /// Those of [`Node::new`].
-    pub fn start_node(&mut self, host: HostId, config: &Config, id: Option<Id>) -> Result<(), ConfigError> {
-        let made = self.node_at(config, id, &self.paths.site(host).clone())?;
+    pub fn start_node(&mut self, host: HostId, config: &Config, id: Option<Id>) -> Result<bool, ConfigError> {
+        let Some(place) = self.paths.site(host).copied() else { return Ok(false) };
+        let made = self.node_at(config, id, &place)?;
         self.paths.set_up(host, true);
         self.begin(host, made);
-        Ok(())
+        Ok(true)
     }
 
     /// A host that is no node of ours is up again.
     pub fn start(&mut self, host: HostId) {
+        if !self.has(host) {
+            return;
+        }
         self.paths.set_up(host, true);
         if let Mind::Participant(mind) = self.host(host).mind_mut() {
             mind.on_start();
         }
-        let is_open = self.paths.site(host).is_open();
+        let is_open = self.is_open(host);
         self.tell_oracle(host, |known| known.is_reachable = is_open);
     }
 
@@ -187,7 +203,7 @@ impl World {
         if let Some(journals) = &self.journals {
             journals.begin(host, node.config(), rng_seed);
         }
-        let (id, is_open) = (node.id(LinkId(0)), self.paths.site(host).is_open());
+        let (id, is_open) = (node.id(LinkId(0)), self.is_open(host));
         self.host(host).set_mind(Mind::Node(Box::new(node)));
         self.tell_oracle(host, |known| (known.id, known.is_reachable) = (id, is_open));
         // It has no time before this.
@@ -203,27 +219,42 @@ impl World {
 
     /// A host's own line carries nothing, or is mended.
     pub fn set_line_fault(&mut self, host: HostId, fault: Option<LineFault>) {
+        if !self.has(host) {
+            return;
+        }
         self.paths.set_line_fault(host, fault);
     }
 
     /// Hosts reach only those that are in the same part of the world: all begin in part 0.
     pub fn set_part(&mut self, host: HostId, part: u8) {
+        if !self.has(host) {
+            return;
+        }
         self.paths.set_part(host, part);
     }
 
     /// A host bans who sends it more than 50 datagrams in ten seconds, for five minutes.
     pub fn set_bans(&mut self, host: HostId) {
+        if !self.has(host) {
+            return;
+        }
         self.paths.set_bans(host, Bans::default());
     }
 
     /// A host has another address from now on.
     pub fn move_to(&mut self, host: HostId, endpoint: Endpoint) {
+        if !self.has(host) {
+            return;
+        }
         self.paths.move_to(host, endpoint);
         self.tell_oracle(host, |known| known.endpoint = endpoint);
     }
 
     /// A host's clock is set forward, or back.
     pub fn set_clock(&mut self, host: HostId, forward: bool, by: Duration) {
+        if !self.has(host) {
+            return;
+        }
         self.host(host).set_clock(forward, by);
         self.input(host, Input::Timeout);
     }
@@ -398,7 +429,7 @@ impl World {
     fn moment(&mut self, host: HostId, act: impl FnOnce(&mut dyn Participant, &mut Moment<'_>)) {
         let World { hosts, paths, course, rng, now, oracle, sends, .. } = self;
         let Mind::Participant(mind) = hosts[host.index()].mind_mut() else { return };
-        let own = paths.site(host).endpoint;
+        let Some(own) = paths.site(host).map(|site| site.endpoint) else { return };
         act(mind.as_mut(), &mut Moment::new((*now, own), rng, oracle, sends));
         let deadline = mind.deadline();
         sends.drain(|to, from, bytes| {
@@ -422,152 +453,6 @@ impl World {
         if let Some(at) = self.host(host).wait_until(now, deadline) {
             self.course.add(at, Happening::Wake(host));
         }
-    }
-
-    // ---- what is known of them ----
-
-    /// The time of the world.
-    #[must_use]
-    pub fn now(&self) -> Instant {
-        self.now
-    }
-
-    /// The world's randomness, for whoever builds it.
-    pub fn rng(&mut self) -> &mut Rng {
-        &mut self.rng
-    }
-
-    /// The truth.
-    #[must_use]
-    pub fn oracle(&self) -> &Oracle {
-        &self.oracle
-    }
-
-    /// What became of all datagrams.
-    #[must_use]
-    pub fn traffic(&self) -> &Traffic {
-        self.paths.traffic()
-    }
-
-    /// The flows of this host are counted from now on, and those of no other: an endpoint to which nothing was sent for
-    /// three minutes is a new one.
-    pub fn watch_flows(&mut self, host: HostId) {
-        self.paths.watch_flows(host);
-    }
-
-    /// The most flows that the watched host has opened in any ten seconds.
-    #[must_use]
-    pub fn most_flows(&self) -> usize {
-        self.paths.most_flows()
-    }
-
-    /// Who is reached at an address, were he up.
-    #[must_use]
-    pub fn host_at(&self, endpoint: &Endpoint) -> Option<HostId> {
-        self.paths.host_at(endpoint)
-    }
-
-    /// How often a host has banned somebody.
-    #[must_use]
-    pub fn bans_of(&self, host: HostId) -> u64 {
-        self.paths.bans_of(host)
-    }
-
-    /// Whether a host is up.
-    pub(super) fn is_up(&self, host: HostId) -> bool {
-        self.paths.is_up(host)
-    }
-
-    /// A node of ours.
-    #[must_use]
-    pub fn node(&self, host: HostId) -> Option<&Node<'static>> {
-        match self.hosts.get(host.index())?.mind() {
-            Mind::Node(node) => Some(node),
-            _ => None,
-        }
-    }
-
-    /// Gives a remote node an item to hold, without a word between them.
-    pub fn give_item(&mut self, host: HostId, item: &Item<'_>) {
-        let now = self.now;
-        if let Mind::Participant(mind) = self.host(host).mind_mut() {
-            mind.hold_item(now, item);
-        }
-    }
-
-    /// Gives a remote node a peer of a topic to tell of.
-    pub fn give_peer(&mut self, host: HostId, topic: Id, peer: Endpoint) {
-        let now = self.now;
-        if let Mind::Participant(mind) = self.host(host).mind_mut() {
-            mind.hold_peer(now, topic, peer);
-        }
-    }
-
-    /// Whom a remote node would name to one that asks for a target.
-    #[must_use]
-    pub fn named_by(&self, host: HostId, target: &Id) -> Vec<HostId> {
-        match self.hosts[host.index()].mind() {
-            Mind::Participant(mind) => mind.named(&self.oracle, self.now, target),
-            _ => Vec::new(),
-        }
-    }
-
-    /// The version of an item that a host holds for others; 0 of one that has none.
-    #[must_use]
-    pub fn holds(&self, host: HostId, target: &Id) -> Option<i64> {
-        match self.hosts.get(host.index())?.mind() {
-            Mind::Node(node) => node.holds(target),
-            Mind::Participant(mind) => mind.holds(self.now, target),
-            Mind::Application(_) | Mind::Absent => None,
-        }
-    }
-
-    /// The hosts that are up and hold an item for others.
-    pub fn holders(&self, target: Id) -> impl Iterator<Item = HostId> {
-        let is_up = |host: &HostId| self.paths.is_up(*host);
-        (0..self.hosts.len() as u32)
-            .map(HostId::nth)
-            .filter(is_up)
-            .filter(move |host| self.holds(*host, &target).is_some())
-    }
-
-    /// Where a host is reached.
-    #[must_use]
-    pub fn site(&self, host: HostId) -> &Site {
-        self.paths.site(host)
-    }
-
-    /// What a node has told its user since this was asked last.
-    pub fn take_news(&mut self, host: HostId) -> Vec<News> {
-        self.host(host).take_news()
-    }
-
-    /// What a node has told its user since that was taken last.
-    #[must_use]
-    pub fn news(&self, host: HostId) -> &[News] {
-        self.hosts[host.index()].news()
-    }
-
-    /// Makes one number of all outputs of all nodes from now on: two runs of a seed have the same.
-    pub fn hash_outputs(&mut self) {
-        self.outputs = Some(OutputHash::default());
-    }
-
-    /// That number.
-    #[must_use]
-    pub fn outputs_hash(&self) -> Option<u128> {
-        self.outputs.as_ref().map(OutputHash::finish)
-    }
-
-    /// Nodes that begin from now on have journals, which are kept there.
-    pub fn keep_journals(&mut self, journals: &Journals) {
-        self.journals = Some(journals.clone());
-    }
-
-    /// All that has to hold in a node is recounted after every so many drains; 0: never. Only in builds with debug
-    /// assertions.
-    pub fn recount_every(&mut self, drains: u64) {
-        self.recount_every = drains;
     }
 
     pub(super) fn host(&mut self, host: HostId) -> &mut Host {

@@ -35,7 +35,7 @@ fn it_runs_in_a_simulated_world() {
     let mut world = World::new(8);
     world.set_faults(Faults::WORLD);
     let remote = Population { nodes: 500, ..Population::CALM }.settle(&mut world);
-    let through = [world.site(remote[0]).endpoint];
+    let through = [world.endpoint(remote[0])];
     let endpoint = random_endpoint(Family::V4, world.rng());
     let (site, now) = (Site::at(endpoint, world.rng()), world.now());
     let outcome = world.with(site, |socket| lookup(Config::default(), now, socket, &through));

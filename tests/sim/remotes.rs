@@ -15,7 +15,7 @@ fn at_home(seed: u64, population: Population, faults: Faults) -> (World, HostId)
     world.set_faults(faults);
     let remote = population.settle(&mut world);
     let up = remote.into_iter().filter(|host| world.oracle().is_reachable(*host));
-    let through: Vec<_> = up.take(4).map(|host| world.site(host).endpoint).collect();
+    let through: Vec<_> = up.take(4).map(|host| world.endpoint(host)).collect();
     let endpoint = random_endpoint(Family::V4, world.rng());
     let site = Site::at(endpoint, world.rng());
     let node = world.add_node(&Config::default(), site).unwrap();
@@ -104,7 +104,7 @@ fn each_adversary_does_the_one_thing_wrong() {
 fn keeping(keys: u32, flows: u16) -> (usize, u64, usize) {
     let mut world = World::new(5);
     let remote = Population { nodes: 800, ..Population::CALM }.settle(&mut world);
-    let router = world.site(remote[0]).endpoint;
+    let router = world.endpoint(remote[0]);
     let endpoint = random_endpoint(Family::V4, world.rng());
     let site = Site::at(endpoint, world.rng());
     let mut config = Config::default();

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use honeyguide::adapters::{Replay, replay};
 use honeyguide::dht::{KeepSchedule, Kept, LinkId, SavedContact};
-use honeyguide::krpc::Family;
-use honeyguide::sim::{Faults, HostId, Journals, LineFault, Site, Told, World, random_endpoint};
+use honeyguide::krpc::{Family, Item};
+use honeyguide::sim::{
+    Churn, Faults, HostId, Journals, Knowledge, LineFault, Remote, Site, Told, World, random_endpoint,
+};
 use honeyguide::{Config, Endpoint, Id, Node, Storage};
 
 /// So many nodes that have joined by way of the first one, ten minutes ago.
@@ -19,7 +21,7 @@ fn joined(seed: u64, count: usize, faults: Faults) -> (World, Vec<HostId>) {
         world.add_node(&Config::small(), site).unwrap()
     };
     let hosts: Vec<_> = (0..count).map(&mut add).collect();
-    let first = world.site(hosts[0]).endpoint;
+    let first = world.endpoint(hosts[0]);
     for host in &hosts[1..] {
         world.call(*host, |node, now| node.bootstrap(now, 1, &[first]).unwrap());
         world.run_for(Duration::from_millis(300));
@@ -34,7 +36,7 @@ fn found(world: &mut World, host: HostId, target: Id) -> usize {
     world.call(host, |node, now| node.lookup(now, 7, target).unwrap());
     world.run_for(Duration::from_secs(5));
     let near = world.oracle().closest(&target, 9).into_iter().filter(|near| *near != host).take(8);
-    let near: Vec<Endpoint> = near.map(|near| world.site(near).endpoint).collect();
+    let near: Vec<Endpoint> = near.map(|near| world.endpoint(near)).collect();
     let told = world.take_news(host).into_iter().find_map(|news| match news.what {
         Told::Nodes(nodes) if news.tag == 7 => Some(nodes),
         _ => None,
@@ -65,7 +67,7 @@ fn what_a_world_cuts_off_is_cut_off_and_counted() {
     let (mut world, hosts) = joined(4, 24, Faults::NONE);
     let ping = |world: &mut World, from: HostId, to: HostId| {
         world.take_news(from);
-        let to = world.site(to).endpoint;
+        let to = world.endpoint(to);
         world.call(from, |node, now| node.ping(now, 9, to).unwrap());
         world.run_for(Duration::from_secs(3));
         let end = world.take_news(from).into_iter().find_map(|news| match news.what {
@@ -88,7 +90,7 @@ fn what_a_world_cuts_off_is_cut_off_and_counted() {
     }
     assert_eq!(ping(&mut world, a, b).answered, 1);
     // Whoever sends to the old address reaches nobody.
-    let old = world.site(b).endpoint;
+    let old = world.endpoint(b);
     let new = random_endpoint(Family::V4, world.rng());
     world.move_to(b, new);
     let before = world.traffic().to_nobody;
@@ -126,7 +128,7 @@ fn what_a_node_did_in_a_world_is_had_again_without_the_world() {
         world.add_node(&config, site).unwrap()
     };
     let hosts = [0; 12].map(&mut add);
-    let sites = hosts.map(|host| world.site(host).endpoint);
+    let sites = hosts.map(|host| world.endpoint(host));
     for host in &hosts[1..] {
         world.call(*host, |node, now| node.bootstrap(now, 1, &sites[..2]).unwrap());
     }
@@ -161,4 +163,31 @@ fn what_a_node_did_in_a_world_is_had_again_without_the_world() {
     let after = journals.newest(host).unwrap();
     assert!(after.rng_seed != before.rng_seed && after.records.len() < before.records.len());
     assert_eq!(journals.last().unwrap().host, host);
+}
+
+#[test]
+fn a_host_of_another_world_is_none_here() {
+    let foreign = joined(1, 3, Faults::NONE).1[2];
+    let (mut world, hosts) = joined(2, 2, Faults::NONE);
+    assert!(world.site(foreign).is_none() && world.endpoint(foreign) == Endpoint::UNSPECIFIED);
+    assert!(world.node(foreign).is_none() && world.call(foreign, |_, _| ()).is_none());
+    assert!(world.news(foreign).is_empty() && world.take_news(foreign).is_empty() && world.bans_of(foreign) == 0);
+    assert!(world.named_by(foreign, &Id([7; 20])).is_empty() && world.holds(foreign, &Id([7; 20])).is_none());
+    assert_eq!(world.start_node(foreign, &Config::small(), None), Ok(false));
+    world.replace(foreign, Remote::new(Id([7; 20]), Knowledge::WORLD), false);
+    let (topic, item) = (Id([7; 20]), Item { value: b"5:value", mutable: None });
+    world.give_item(foreign, &item);
+    world.give_peer(foreign, topic, Endpoint::UNSPECIFIED);
+    world.set_line_fault(foreign, Some(LineFault::Silent));
+    world.set_part(foreign, 1);
+    world.set_bans(foreign);
+    world.set_clock(foreign, true, Duration::from_secs(1));
+    world.move_to(foreign, Endpoint::v4([1, 2, 3, 4], 5));
+    world.watch_flows(foreign);
+    world.stop(foreign);
+    world.start(foreign);
+    Churn::WORLD.begin(&mut world, foreign);
+    world.run_for(Duration::from_secs(3_600));
+    assert!(world.host_at(&Endpoint::v4([1, 2, 3, 4], 5)).is_none() && world.most_flows() == 0);
+    assert!(world.oracle().known(foreign).is_none() && hosts.iter().all(|host| world.node(*host).is_some()));
 }

@@ -3,8 +3,9 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::home::{both, join};
+use super::home::{at_home, both};
 use super::tally::Tally;
+use crate::base::rate::Rate;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
 use crate::dht::outcome::Reason;
@@ -15,16 +16,15 @@ use crate::sim::world::World;
 
 /// How long operations are kept in flight.
 const MINUTE: Duration = Duration::from_secs(60);
+/// As good as no bound.
+const UNBOUNDED: Rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
 
 /// Row 31: so many puts are kept in flight for a minute, in a calm network.
 pub(super) fn kept_in_flight(seed: u64, nodes: usize, tally: &mut Tally) {
     for (whose, mut config) in both() {
         for many in [1, 8, 64, 254] {
             config.capacity.operations = 254;
-            let mut world = World::new(seed);
-            let remote = Population { nodes, ..Population::CALM }.settle(&mut world);
-            let host = at_home(&mut world, &config, &remote);
-            let ends = keep(&mut world, host, (many, u64::MAX), MINUTE);
+            let ends = in_flight(seed, nodes, &config, many);
             let done = ends.len() as f64 / MINUTE.as_secs_f64();
             let names = names(many);
             tally.add(31, whose, names.rate, done);
@@ -32,21 +32,51 @@ pub(super) fn kept_in_flight(seed: u64, nodes: usize, tally: &mut Tally) {
                 tally.add(31, whose, names.millis, end.took.as_secs_f64() * 1_000.0);
                 tally.count(31, whose, "by_deadline", end.reason == Reason::Deadline);
             }
+            tally.add(31, whose, names.jain, jain(&ends));
+            if many == 1 {
+                let mut unbounded = config.clone();
+                (unbounded.lookup.in_flight, unbounded.lookup.unverified_query_rate) = (u16::MAX, UNBOUNDED);
+                let without = in_flight(seed, nodes, &unbounded, many);
+                tally.add(31, whose, "alone", median(&ends) / median(&without));
+            }
         }
     }
+}
+
+/// So many puts kept in flight by a node that is at home.
+fn in_flight(seed: u64, nodes: usize, config: &Config, many: usize) -> Vec<PutEnd> {
+    let mut world = World::new(seed);
+    let remote = Population { nodes, ..Population::CALM }.settle(&mut world);
+    let host = at_home(&mut world, config, &remote);
+    keep(&mut world, host, (many, u64::MAX), MINUTE)
+}
+
+/// How evenly operations are served (Jain's index, 1 at best), by the queries that each starts in a second in flight.
+fn jain(ends: &[PutEnd]) -> f64 {
+    let rates = ends.iter().map(|end| f64::from(end.queried) / end.took.as_secs_f64().max(0.001));
+    let (sum, squares) = rates.fold((0.0, 0.0), |(sum, squares), rate| (sum + rate, squares + rate * rate));
+    sum * sum / (squares * ends.len() as f64)
+}
+
+/// Of how long they took, in seconds.
+fn median(ends: &[PutEnd]) -> f64 {
+    let mut took: Vec<_> = ends.iter().map(|end| end.took).collect();
+    took.sort_unstable();
+    took.get(took.len() / 2).map_or(f64::NAN, Duration::as_secs_f64)
 }
 
 struct Names {
     rate: &'static str,
     millis: &'static str,
+    jain: &'static str,
 }
 
 fn names(many: usize) -> Names {
     match many {
-        1 => Names { rate: "rate_1", millis: "ms_1" },
-        8 => Names { rate: "rate_8", millis: "ms_8" },
-        64 => Names { rate: "rate_64", millis: "ms_64" },
-        _ => Names { rate: "rate_254", millis: "ms_254" },
+        1 => Names { rate: "rate_1", millis: "ms_1", jain: "jain_1" },
+        8 => Names { rate: "rate_8", millis: "ms_8", jain: "jain_8" },
+        64 => Names { rate: "rate_64", millis: "ms_64", jain: "jain_64" },
+        _ => Names { rate: "rate_254", millis: "ms_254", jain: "jain_254" },
     }
 }
 
@@ -72,20 +102,12 @@ pub(super) fn many_keys(seed: u64, nodes: usize, tally: &mut Tally) {
     }
 }
 
-fn at_home(world: &mut World, config: &Config, remote: &[HostId]) -> HostId {
-    let up = remote.iter().filter(|host| world.oracle().is_reachable(**host));
-    let through: Vec<_> = up.take(4).map(|host| world.site(*host).endpoint).collect();
-    let host = join(world, config, &through);
-    world.run_for(Duration::from_secs(900));
-    world.take_news(host);
-    host
-}
-
 /// How an operation ended.
 struct PutEnd {
     took: Duration,
     reason: Reason,
     counted: u16,
+    queried: u32,
 }
 
 /// Keeps so many puts in flight, of so many in all, for so long.
@@ -113,8 +135,8 @@ fn keep(world: &mut World, host: HostId, (many, all): (usize, u64), time: Durati
             let Told::Finished(outcome) = news.what else { continue };
             let Some(place) = flying.iter().position(|(tag, _)| *tag == news.tag) else { continue };
             let (_, begun) = flying.swap_remove(place);
-            let took = news.at.since(begun);
-            ends.push(PutEnd { took, reason: outcome.reason, counted: outcome.stored.counted });
+            let (took, reason, queried) = (news.at.since(begun), outcome.reason, u32::from(outcome.queried));
+            ends.push(PutEnd { took, reason, counted: outcome.stored.counted, queried });
         }
     }
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Bounds, Config};
 use crate::dht::outcome::Outcome;
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Family};
 use crate::sim::addresses::random_endpoint;
 use crate::sim::calls::NodeCalls;
 use crate::sim::faults::Faults;
@@ -61,8 +61,7 @@ impl Home {
         let mut world = World::new(seed);
         world.set_faults(faults);
         let remote = population.settle(&mut world);
-        let up = remote.iter().filter(|host| world.oracle().is_reachable(**host));
-        let routers: Vec<_> = up.take(ROUTERS).map(|host| world.site(*host).endpoint).collect();
+        let routers = routers(&world, &remote);
         let ours = join(&mut world, &Config::default(), &routers);
         let reference = join(&mut world, &reference(), &routers);
         world.run_for(WARM);
@@ -98,10 +97,30 @@ impl Home {
     }
 }
 
+/// Some that are up, to join by way of.
+pub(super) fn routers(world: &World, remote: &[HostId]) -> Vec<Endpoint> {
+    let up = remote.iter().filter(|host| world.oracle().is_reachable(**host)).take(ROUTERS);
+    up.map(|host| world.endpoint(*host)).collect()
+}
+
+/// A node that has been among these for a quarter of an hour, and has told nothing yet.
+pub(super) fn at_home(world: &mut World, config: &Config, remote: &[HostId]) -> HostId {
+    let through = routers(world, remote);
+    let host = join(world, config, &through);
+    world.run_for(WARM);
+    world.take_news(host);
+    host
+}
+
 /// A node with an address of its own.
 pub(super) fn join(world: &mut World, config: &Config, routers: &[Endpoint]) -> HostId {
+    join_in(world, config, Family::V4, routers)
+}
+
+/// The same, of this family.
+pub(super) fn join_in(world: &mut World, config: &Config, family: Family, routers: &[Endpoint]) -> HostId {
     let rng = world.rng();
-    let endpoint = random_endpoint(crate::krpc::endpoint::Family::V4, rng);
+    let endpoint = random_endpoint(family, rng);
     let site = Site::at(endpoint, rng);
     let node = world.add_node(config, site);
     // The configurations are our own: one that makes no sense shows at once.

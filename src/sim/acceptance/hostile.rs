@@ -92,6 +92,25 @@ fn one_key(home: &mut Home, (many, withholds): (usize, bool), tally: &mut Tally)
     sybils.into_iter().for_each(|host| home.world.stop(host));
 }
 
+/// Row 16: how often a lookup raises the density alarm where nobody stands too near, in a calm world and in the usual
+/// one.
+pub(super) fn nobody_there(seed: u64, populations: [&Population; 2], times: usize, tally: &mut Tally) {
+    for (population, faults, of) in
+        [(populations[0], Faults::NONE, "alarmed"), (populations[1], Faults::WORLD, "alarmed_world")]
+    {
+        let mut home = Home::new(seed, population, faults);
+        for _ in 0..times {
+            let target = Id::random(home.world.rng());
+            for whose in BOTH {
+                let told = home.operate(whose, |node, now, tag| node.lookup(now, tag, target).is_ok());
+                let Some((.., outcome)) = told else { continue };
+                tally.count(16, whose, of, outcome.density_alarm);
+            }
+            home.world.run_for(PAUSE);
+        }
+    }
+}
+
 /// An id nearer to a target than anybody honest, at an address of its own.
 fn near(home: &mut Home, target: &Id) -> (Id, Site) {
     let rng = home.world.rng();

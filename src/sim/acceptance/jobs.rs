@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::home::Home;
+use super::rows::SMALLER;
 use super::tally::Tally;
 use super::{
     amplification, busy, hostile, idle, joining, lasting, lookups, neighbours, networks, ordeals, partitions, silence,
@@ -22,6 +23,8 @@ pub struct Job {
     what: What,
     seed: u64,
     nodes: usize,
+    /// Its worlds are smaller than those that are asked for, to stand beside them.
+    is_beside: bool,
 }
 
 /// What is measured.
@@ -141,11 +144,16 @@ pub fn jobs(nodes: usize, seeds: &[u64]) -> Vec<Job> {
     let each = |seed: &u64| {
         let seed = *seed;
         let sizes = SIZES.map(|(times, part)| nodes * times / part);
-        let calm = sizes.map(|nodes| Job { what: What::Calm, seed, nodes });
-        let estimates = sizes.map(|nodes| Job { what: What::Sizes, seed, nodes });
-        let large = What::LARGE.map(|what| Job { what, seed, nodes });
-        let small = What::SMALL.map(|what| Job { what, seed, nodes: settled });
-        calm.into_iter().chain(large).chain(small).chain(estimates)
+        let job = move |what, nodes| Job { what, seed, nodes, is_beside: false };
+        let calm = sizes.map(|nodes| job(What::Calm, nodes));
+        let estimates = sizes.map(|nodes| job(What::Sizes, nodes));
+        let large = What::LARGE.map(|what| job(what, nodes));
+        let small = What::SMALL.map(|what| job(what, settled));
+        let smaller = SMALLER.into_iter().filter(move |smaller| *smaller < nodes);
+        let beside = smaller.flat_map(move |nodes| {
+            [What::Colluders, What::Sybils].map(|what| Job { is_beside: true, ..job(what, nodes) })
+        });
+        calm.into_iter().chain(large).chain(small).chain(estimates).chain(beside)
     };
     seeds.iter().flat_map(each).collect()
 }
@@ -159,10 +167,11 @@ impl Job {
     /// Runs it.
     #[must_use]
     pub fn run(&self) -> Tally {
-        let Job { what, seed, nodes } = *self;
+        let Job { what, seed, nodes, is_beside } = *self;
         let world = Population { nodes, ..Population::WORLD };
         let calm = Population { nodes, ..Population::CALM };
-        let (times, mut tally) = (times(nodes), Tally::default());
+        let times = times(nodes);
+        let mut tally = if is_beside { Tally::of_size(nodes) } else { Tally::default() };
         match what {
             What::Lookups => {
                 let mut home = Home::new(seed, &world, Faults::WORLD);
@@ -177,7 +186,10 @@ impl Job {
             What::ManyKeys => busy::many_keys(seed, nodes, &mut tally),
             What::InFlight => busy::kept_in_flight(seed, nodes, &mut tally),
             What::Colluders => hostile::colluders(seed, &calm, times / 2, &mut tally),
-            What::Sybils => hostile::sybils(seed, &calm, times / 10, &mut tally),
+            What::Sybils => {
+                hostile::sybils(seed, &calm, times / 10, &mut tally);
+                hostile::nobody_there(seed, [&calm, &world], 4 * times, &mut tally);
+            }
             What::Reflectors => hostile::reflectors(seed, &calm, times / 2, &mut tally),
             What::EachPlace => hostile::at_each_place(seed, &calm, &mut tally),
             What::Silence => silence::silent(seed, &calm, times / 2, &mut tally),

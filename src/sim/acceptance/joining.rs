@@ -62,7 +62,7 @@ pub(super) fn cold(seed: u64, population: &Population, tally: &mut Tally) {
 /// Four addresses that one is told, of which one lives.
 fn routers(world: &mut World, remote: &[HostId]) -> Vec<Endpoint> {
     let live = remote.iter().find(|host| world.oracle().is_reachable(**host));
-    let live = live.map(|host| world.site(*host).endpoint);
+    let live = live.map(|host| world.endpoint(*host));
     let dead = core::array::from_fn::<_, 3, _>(|_| random_endpoint(Family::V4, world.rng()));
     dead.into_iter().chain(live).collect()
 }

@@ -153,7 +153,7 @@ fn closest(home: &mut Home, tally: &mut Tally, of: &'static str) -> Vec<(Whose, 
 
 /// The nearest remote nodes that can be reached, as others reach them.
 fn nearest(home: &Home, target: &Id, many: usize) -> Vec<Endpoint> {
-    holders(home, target, many).into_iter().map(|host| home.world.site(host).endpoint).collect()
+    holders(home, target, many).into_iter().map(|host| home.world.endpoint(host)).collect()
 }
 
 /// The same, as hosts: our two nodes are none of them.

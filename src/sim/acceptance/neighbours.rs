@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::home::{both, join};
+use super::home::{both, join, routers};
 use super::tally::Tally;
 use crate::base::time::Duration;
 use crate::dht::config::Config;
@@ -52,12 +52,11 @@ fn one(seed: u64, population: &Population, (config, is_poor): (&Config, bool), d
     let mut through = Vec::new();
     if !is_poor {
         let remote = population.settle(&mut world);
-        let up = remote.iter().filter(|host| world.oracle().is_reachable(**host)).take(4);
-        through = up.map(|host| world.site(*host).endpoint).collect();
+        through = routers(&world, &remote);
     }
     let us = join(&mut world, config, &through);
     world.run_for(Duration::from_secs(900));
-    let our = world.site(us).endpoint;
+    let our = world.endpoint(us);
     let other = join(&mut world, config, &[our]);
     let every = if let Does::Talk(every) = does { every } else { Duration::from_secs(120) };
     if !matches!(does, Does::Talk(_)) {
@@ -78,7 +77,7 @@ fn one(seed: u64, population: &Population, (config, is_poor): (&Config, bool), d
             }
         }
         Does::Port => {
-            let endpoint = world.site(other).endpoint;
+            let endpoint = world.endpoint(other);
             world.move_to(other, endpoint.with_port(endpoint.port() ^ 1));
         }
         Does::Address => {

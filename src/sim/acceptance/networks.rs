@@ -3,12 +3,12 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::home::{both, join};
+use super::home::{both, join_in, routers};
 use super::tally::{Tally, Whose};
 use crate::base::time::Duration;
 use crate::dht::command::{Command, PeerKind, Scope};
 use crate::dht::config::Config;
-use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::endpoint::Family;
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
 use crate::sim::addresses::{Prefix, random_endpoint};
@@ -34,7 +34,7 @@ const ANSWERED: Duration = Duration::from_secs(10);
 /// Row 17: 15 % more nodes, each in a network of its own, come to us every five minutes for a day.
 pub(super) fn poisoners(seed: u64, population: &Population, tally: &mut Tally) {
     for (whose, config) in both() {
-        let (mut world, us) = at_home(seed, population, &config);
+        let (mut world, us) = settled(seed, population, &config);
         let many = population.nodes * 15 / 100;
         let prefixes = (0..many).map(|_| Prefix::random(Family::V4, 24, world.rng())).collect::<Vec<_>>();
         for prefix in &prefixes {
@@ -55,7 +55,7 @@ pub(super) fn buyers(seed: u64, population: &Population, tally: &mut Tally) {
             [(Family::V6, 48, 1, "v6_48"), (Family::V4, 24, 1, "v4_24"), (Family::V4, 24, 10, "v4_ten_24")]
         {
             let population = Population { family, ..*population };
-            let (mut world, us) = at_home(seed, &population, &config);
+            let (mut world, us) = settled(seed, &population, &config);
             let prefixes: Vec<_> = (0..many).map(|_| Prefix::random(family, bits, world.rng())).collect();
             let (honest, topics) = store(&mut world, us, family);
             for i in 0..HOSTS {
@@ -84,31 +84,19 @@ fn table_of(of: &'static str) -> &'static str {
     }
 }
 
-fn at_home(seed: u64, population: &Population, config: &Config) -> (World, HostId) {
+fn settled(seed: u64, population: &Population, config: &Config) -> (World, HostId) {
     let mut world = World::new(seed);
     world.set_faults(Faults::WORLD);
     let remote = population.settle(&mut world);
-    let up = remote.iter().filter(|host| world.oracle().is_reachable(**host)).take(4);
-    let through: Vec<_> = up.map(|host| world.site(*host).endpoint).collect();
-    let us = join_of(&mut world, config, population.family, &through);
+    let through = routers(&world, &remote);
+    let us = join_in(&mut world, config, population.family, &through);
     world.run_for(HOUR);
     (world, us)
 }
 
-fn join_of(world: &mut World, config: &Config, family: Family, through: &[Endpoint]) -> HostId {
-    if family == Family::V4 {
-        return join(world, config, through);
-    }
-    let endpoint = random_endpoint(family, world.rng());
-    let site = Site::at(endpoint, world.rng());
-    let Ok(host) = world.add_node(config, site) else { unreachable!("the configuration is our own") };
-    world.call(host, |node, now| node.bootstrap(now, 1, through).is_ok());
-    host
-}
-
 /// A host in a network comes to us every so often.
 fn visitor(world: &mut World, us: HostId, prefix: &Prefix, errand: Errand, every: Duration) {
-    let target = world.site(us).endpoint;
+    let target = world.endpoint(us);
     let endpoint = prefix.endpoint(world.rng());
     let id = Id::secure(endpoint.ip(), world.rng());
     let first = world.now() + every.mul_f64(f64::from(world.rng().below(1_000)) / 1_000.0);
@@ -126,7 +114,7 @@ fn table_share(world: &World, us: HostId, prefixes: &[Prefix]) -> f64 {
 
 /// Honest nodes store items with us, and announce themselves; which items, and for what.
 fn store(world: &mut World, us: HostId, family: Family) -> (Vec<Id>, Vec<Id>) {
-    let at = Scope::Node(world.site(us).endpoint);
+    let at = Scope::Node(world.endpoint(us));
     let hosts: Vec<_> = (0..STORED).map(|_| asker(world, family)).collect();
     let (mut targets, mut topics) = (Vec::new(), Vec::new());
     for host in &hosts {
@@ -152,7 +140,7 @@ fn store(world: &mut World, us: HostId, family: Family) -> (Vec<Id>, Vec<Id>) {
 
 /// The topics of which we list no peer to whoever asks, thrice where an answer may be lost.
 fn unlisted(world: &mut World, us: HostId, family: Family, topics: &[Id]) -> Vec<Id> {
-    let at = Scope::Node(world.site(us).endpoint);
+    let at = Scope::Node(world.endpoint(us));
     let mut unlisted = topics.to_vec();
     for _ in 0..3 {
         let hosts: Vec<_> = unlisted.iter().map(|topic| (asker(world, family), *topic)).collect();
@@ -190,7 +178,7 @@ fn join_at(world: &mut World, site: Site) -> HostId {
 /// All hosts of a network say that they see us elsewhere: whether we believe them.
 fn voters(world: &mut World, us: HostId, prefixes: &[Prefix], tally: &mut Tally, whose: Whose) {
     world.take_news(us);
-    let family = world.site(us).endpoint.family();
+    let family = world.endpoint(us).family();
     let elsewhere = random_endpoint(family, world.rng());
     for i in 0..HOSTS {
         let endpoint = prefixes[i % prefixes.len()].endpoint(world.rng());

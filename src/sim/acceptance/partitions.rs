@@ -64,8 +64,7 @@ pub(super) fn settled(seed: u64, nodes: usize, config: &Config) -> (World, Vec<H
         // By way of three that are there.
         let there = hosts.len() as u32;
         let through = [(); 3].map(|()| world.rng().below(there) as usize);
-        let through: Vec<_> =
-            through.iter().filter_map(|i| hosts.get(*i)).map(|host| world.site(*host).endpoint).collect();
+        let through: Vec<_> = through.iter().filter_map(|i| hosts.get(*i)).map(|host| world.endpoint(*host)).collect();
         world.call(host, |node, now| node.bootstrap(now, 1, &through).is_ok());
         hosts.push(host);
         if i % 10 == 0 {

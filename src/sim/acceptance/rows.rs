@@ -17,6 +17,8 @@ pub(super) struct FigureSpec {
     pub(super) of: &'static str,
     pub(super) statistic: Statistic,
     pub(super) bound: Option<Threshold>,
+    /// Of worlds with so many nodes, where more are asked for; 0: of those that have as many.
+    pub(super) nodes: usize,
 }
 
 /// What the worlds are to be like.
@@ -32,8 +34,22 @@ const P95: Statistic = Statistic::Quantile(0.95);
 const P99: Statistic = Statistic::Quantile(0.99);
 
 const fn figure(name: &'static str, of: &'static str, statistic: Statistic, bound: Option<Threshold>) -> FigureSpec {
-    FigureSpec { name, of, statistic, bound }
+    FigureSpec { name, of, statistic, bound, nodes: 0 }
 }
+
+/// The same of worlds with so many nodes.
+const fn at(
+    nodes: usize,
+    name: &'static str,
+    of: &'static str,
+    statistic: Statistic,
+    bound: Option<Threshold>,
+) -> FigureSpec {
+    FigureSpec { nodes, ..figure(name, of, statistic, bound) }
+}
+
+/// Sizes of worlds that rows 15 and 16 have besides the one that is asked for.
+pub(super) const SMALLER: [usize; 2] = [600, 2_500];
 
 /// All rows that are measured.
 pub(super) const ROWS: &[RowSpec] = &[
@@ -175,6 +191,18 @@ pub(super) const ROWS: &[RowSpec] = &[
             figure("queries_20", "queries_20", Statistic::Mean, Threshold::most(40.0)),
             figure("queries_30", "queries_30", Statistic::Mean, Threshold::most(40.0)),
             figure("queries_50", "queries_50", Statistic::Mean, Threshold::most(40.0)),
+            at(600, "found_20_n600", "20", Statistic::Mean, Threshold::least(0.999)),
+            at(600, "found_30_n600", "30", Statistic::Mean, Threshold::least(0.99)),
+            at(600, "found_50_n600", "50", Statistic::Mean, Threshold::least(0.9)),
+            at(600, "queries_20_n600", "queries_20", Statistic::Mean, Threshold::most(40.0)),
+            at(600, "queries_30_n600", "queries_30", Statistic::Mean, Threshold::most(40.0)),
+            at(600, "queries_50_n600", "queries_50", Statistic::Mean, Threshold::most(40.0)),
+            at(2_500, "found_20_n2500", "20", Statistic::Mean, Threshold::least(0.999)),
+            at(2_500, "found_30_n2500", "30", Statistic::Mean, Threshold::least(0.99)),
+            at(2_500, "found_50_n2500", "50", Statistic::Mean, Threshold::least(0.9)),
+            at(2_500, "queries_20_n2500", "queries_20", Statistic::Mean, Threshold::most(40.0)),
+            at(2_500, "queries_30_n2500", "queries_30", Statistic::Mean, Threshold::most(40.0)),
+            at(2_500, "queries_50_n2500", "queries_50", Statistic::Mean, Threshold::most(40.0)),
         ],
     },
     RowSpec {
@@ -184,6 +212,18 @@ pub(super) const ROWS: &[RowSpec] = &[
             figure("put", "put", Statistic::Mean, Threshold::least(0.999)),
             figure("get", "get", Statistic::Mean, Threshold::least(0.999)),
             figure("success_without_copy", "false_success", Statistic::Mean, Threshold::most(0.0)),
+            figure("false_alarms", "alarmed", Statistic::Mean, Threshold::most(0.005)),
+            figure("false_alarms_world", "alarmed_world", Statistic::Mean, Threshold::most(0.005)),
+            at(600, "put_n600", "put", Statistic::Mean, Threshold::least(0.999)),
+            at(600, "get_n600", "get", Statistic::Mean, Threshold::least(0.999)),
+            at(600, "success_without_copy_n600", "false_success", Statistic::Mean, Threshold::most(0.0)),
+            at(600, "false_alarms_n600", "alarmed", Statistic::Mean, Threshold::most(0.005)),
+            at(600, "false_alarms_world_n600", "alarmed_world", Statistic::Mean, Threshold::most(0.005)),
+            at(2_500, "put_n2500", "put", Statistic::Mean, Threshold::least(0.999)),
+            at(2_500, "get_n2500", "get", Statistic::Mean, Threshold::least(0.999)),
+            at(2_500, "success_without_copy_n2500", "false_success", Statistic::Mean, Threshold::most(0.0)),
+            at(2_500, "false_alarms_n2500", "alarmed", Statistic::Mean, Threshold::most(0.005)),
+            at(2_500, "false_alarms_world_n2500", "alarmed_world", Statistic::Mean, Threshold::most(0.005)),
         ],
     },
     RowSpec {
@@ -273,7 +313,7 @@ pub(super) const ROWS: &[RowSpec] = &[
     },
     RowSpec {
         number: 31,
-        metric: "puts kept in flight for a minute, calm: how many a second, how long each, how many by their deadline",
+        metric: "puts kept in flight for a minute, calm: how many a second, how long, by deadline, how evenly served",
         figures: &[
             figure("rate_1", "rate_1", Statistic::Mean, None),
             figure("rate_8", "rate_8", Statistic::Mean, None),
@@ -285,6 +325,10 @@ pub(super) const ROWS: &[RowSpec] = &[
             figure("p99_ms_64", "ms_64", P99, Threshold::most(3_000.0)),
             figure("p99_ms_254", "ms_254", P99, Threshold::most(8_000.0)),
             figure("by_deadline", "by_deadline", Statistic::Mean, Threshold::most(0.0)),
+            figure("jain_8", "jain_8", Statistic::LEAST, Threshold::least(0.95)),
+            figure("jain_64", "jain_64", Statistic::LEAST, Threshold::least(0.95)),
+            figure("jain_254", "jain_254", Statistic::LEAST, Threshold::least(0.95)),
+            figure("alone_of_unbounded", "alone", Statistic::Most, Threshold::most(1.0)),
         ],
     },
     RowSpec {

@@ -14,6 +14,9 @@ pub(super) enum Statistic {
 }
 
 impl Statistic {
+    /// The smallest.
+    pub(super) const LEAST: Statistic = Statistic::Quantile(0.0);
+
     /// Of samples in their order.
     pub(super) fn of(self, sorted: &[f64]) -> Option<f64> {
         let last = sorted.len().checked_sub(1)?;

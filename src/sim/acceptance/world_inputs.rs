@@ -18,8 +18,10 @@ pub(super) fn measure(home: &mut Home, tally: &mut Tally) {
         let rng = home.world.rng();
         let (a, b) = (rng.below(home.remote.len() as u32), rng.below(home.remote.len() as u32));
         add("session", Churn::WORLD.session.draw(rng).as_secs_f64() / 60.0);
-        let [a, b] = [a, b].map(|i| home.world.site(home.remote[i as usize]).position);
-        add("rtt", a.rtt(&b).as_secs_f64() * 1_000.0);
+        let place = |i: u32| home.world.site(home.remote[i as usize]).map(|site| site.position);
+        if let (Some(a), Some(b)) = (place(a), place(b)) {
+            add("rtt", a.rtt(&b).as_secs_f64() * 1_000.0);
+        }
     }
     for _ in 0..SAMPLES / 8 {
         let (target, by) = (Id::random(home.world.rng()), home.world.rng().below(home.remote.len() as u32));

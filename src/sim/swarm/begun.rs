@@ -162,7 +162,7 @@ impl Begun {
         let Aim::Put { target, seq } = &self.aim else { return None };
         let has_it = |host: &HostId| world.holds(*host, target).is_some_and(|held| held >= *seq);
         let holders: Vec<_> = world.holders(*target).filter(has_it).collect();
-        let sites: BTreeSet<_> = holders.iter().map(|host| site(&world.site(*host).endpoint)).collect();
+        let sites: BTreeSet<_> = holders.iter().map(|host| site(&world.endpoint(*host))).collect();
         let [copies, networks] = [holders.len(), sites.len()].map(|many| many + excused.hosts);
         let stored = outcome.stored;
         let is_wrong = usize::from(stored.all) > copies || usize::from(stored.networks) > networks;

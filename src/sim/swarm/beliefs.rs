@@ -28,7 +28,7 @@ impl Whereabouts {
     /// A host has told of another id.
     pub(super) fn hear(&mut self, world: &World, host: HostId, news: &News) {
         if let Told::IdChanged(id) = news.what {
-            self.0.insert((id, world.site(host).endpoint.with_port(0)));
+            self.0.insert((id, world.endpoint(host).with_port(0)));
         }
     }
 }
@@ -65,7 +65,7 @@ impl Beliefs {
                 honest.extend(known.id);
             }
         }
-        let mute: BTreeSet<_> = mute.iter().map(|host| world.site(*host).endpoint).collect();
+        let mute: BTreeSet<_> = mute.iter().map(|host| world.endpoint(*host)).collect();
         for host in hosts {
             let Some(node) = world.node(*host) else { continue };
             let mut many = 0;

@@ -130,14 +130,14 @@ impl SmallWorld {
     fn newcomer(&mut self) {
         let (mut found, mut wanted) = (0, 0);
         for i in 0..6_u8 {
-            let (family, target) = (self.world.site(self.hosts[0]).endpoint.family(), Id([40 * i; 20]));
+            let (family, target) = (self.world.endpoint(self.hosts[0]).family(), Id([40 * i; 20]));
             let endpoint = random_endpoint(family, &mut self.rng);
             let site = self.place(endpoint, true);
             let mut config = self.config.clone();
             config.read_only = true;
             let Ok(host) = self.world.add_node(&config, site) else { continue };
             self.mute.push(host);
-            let through = [self.world.site(self.hosts[usize::from(i % 4)]).endpoint];
+            let through = [self.world.endpoint(self.hosts[usize::from(i % 4)])];
             self.world.call(host, |node, now| node.bootstrap(now, 0, &through).is_ok());
             self.world.run_for(Duration::from_millis(300));
             self.world.call(host, |node, now| node.lookup(now, 1, target).is_ok());
@@ -161,7 +161,7 @@ impl SmallWorld {
         let is_honest = |near: &HostId| oracle.known(*near).is_some_and(|known| !known.is_adversary);
         let near = oracle.closest(target, 9 + self.mute.len()).into_iter();
         let near = near.filter(|near| *near != host && !self.mute.contains(near)).take(8).filter(is_honest);
-        near.map(|near| self.world.site(near).endpoint).collect()
+        near.map(|near| self.world.endpoint(near)).collect()
     }
 
     /// How often nodes have refused something.

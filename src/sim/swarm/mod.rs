@@ -268,7 +268,7 @@ impl SmallWorld {
         if !self.adversaries.is_empty() {
             through.push(self.adversaries[self.rng.below(self.adversaries.len() as u32) as usize]);
         }
-        let through: Vec<_> = through.into_iter().map(|host| self.world.site(host).endpoint).collect();
+        let through: Vec<_> = through.into_iter().map(|host| self.world.endpoint(host)).collect();
         self.begin(host, Aim::Join, |node, now, tag| node.bootstrap(now, tag, &through).is_ok());
     }
 

@@ -93,7 +93,7 @@ impl SmallWorld {
                 self.absent.push((self.world.now() + time, host));
             }
             Ordeal::Move => {
-                let endpoint = random_endpoint(self.world.site(host).endpoint.family(), &mut self.rng);
+                let endpoint = random_endpoint(self.world.endpoint(host).family(), &mut self.rng);
                 self.world.move_to(host, endpoint);
                 self.stops.push(self.world.now());
             }

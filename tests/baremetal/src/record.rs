@@ -30,7 +30,7 @@ fn recorded() -> (Option<u128>, Vec<u8>) {
         let endpoint = random_endpoint(Family::V4, world.rng());
         let site = Site::at(endpoint, world.rng());
         let host = world.add_node(&Config::small(), site).expect("a stock configuration makes sense");
-        let first = others.first().map(|host| world.site(*host).endpoint);
+        let first = others.first().map(|host| world.endpoint(*host));
         world.call(host, |node, now| node.bootstrap(now, 1, first.as_slice()).is_ok());
         world.run_for(Duration::from_secs(1));
         others.push(host);
@@ -38,7 +38,7 @@ fn recorded() -> (Option<u128>, Vec<u8>) {
     world.keep_journals(&journals);
     let site = Site { is_told: false, ..Site::at(PLACE, world.rng()) };
     let tiny = world.add_node(&Config::tiny(), site).expect("a stock configuration makes sense");
-    let first = world.site(others[0]).endpoint;
+    let first = world.endpoint(others[0]);
     world.call(tiny, |node, now| node.bootstrap(now, 2, &[first]).is_ok());
     world.run_for(Duration::from_secs(4));
     world.call(tiny, |node, now| node.put_immutable(now, 3, b"5:value").is_ok());
