@@ -435,6 +435,29 @@ fn contacts_of_an_earlier_run_are_taken_up() {
     }
 }
 
+/// Rules D2, D3 and D6.
+#[test]
+fn a_handle_says_what_a_node_is_where_it_is_and_when_it_sleeps() {
+    for driver in Driver::both() {
+        let nodes = driver.network(3);
+        let (asks, asked) = (&nodes[0], &nodes[1]);
+        let is_answered = || asks.ping(addr(asked)).wait_for(PATIENCE).unwrap().outcome.answered == 1;
+        assert!(is_answered());
+        asked.set_passive(true).wait().unwrap().unwrap();
+        assert!(!is_answered());
+        asked.set_passive(false).wait().unwrap().unwrap();
+        assert!(is_answered());
+        let away = Endpoint::v4([127, 0, 0, 9], 9);
+        assert_eq!(asked.set_external(LinkId(1), away).wait(), Some(Err(CallError::NoLink(LinkId(1)))));
+        assert_eq!(asked.set_external(LinkId(0), away).wait(), Some(Ok(())));
+        assert_eq!(asked.external_addr(LinkId(0)).wait(), Some(Some(away)));
+        asked.suspend().wait().unwrap().unwrap();
+        assert!(!is_answered());
+        asked.resume().wait().unwrap().unwrap();
+        assert!(is_answered());
+    }
+}
+
 /// Rule L5.
 #[test]
 fn the_first_operation_after_contacts_were_loaded_asks_them() {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec::Vec;
 
 use crate::adapters::mailbox::Mailbox;
-use crate::adapters::message::{Lifetime, Message, Post, Submit, SubmitKeep, Waiter, WaitingCommand};
+use crate::adapters::message::{Lifetime, Message, Post, Submit, SubmitCall, Waiter, WaitingCommand};
 use crate::adapters::operation::{Judge, Operation, Unsent};
 use crate::adapters::operation_error::OperationError;
 use crate::adapters::permits::Permits;
@@ -20,7 +20,7 @@ use crate::base::time::Duration;
 use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind, Scope};
 use crate::dht::contact::{ContactView, SavedContact};
 use crate::dht::error::CallError;
-use crate::dht::event::{KeepId, LinkId};
+use crate::dht::event::{Input, KeepId, LinkId};
 use crate::dht::keep::{KeepSchedule, KeepState, Kept};
 use crate::dht::node::Node;
 use crate::dht::node::journal::Call;
@@ -181,7 +181,7 @@ impl Handle {
                 ([0; 32], Vec::new(), Some(Kept::Announced { info_hash, port, kind }))
             }
         };
-        self.ask_keeper(move |submit| {
+        self.submit(move |submit| {
             let kept = other.unwrap_or(Kept::Mutable { key: &key, salt: &salt });
             let begun = submit(Call::Keep { tag, kept, schedule, before })?;
             begun.ok_or(CallError::NotKept)
@@ -195,7 +195,7 @@ impl Handle {
     pub fn supply(&self, keep: KeepId, item: Item<'_>) -> Observation<Result<(), CallError>> {
         let value = item.value.to_vec();
         let signed = item.mutable.map(|m| (*m.key, m.salt.to_vec(), m.seq, *m.signature));
-        self.ask_keeper(move |submit| {
+        self.submit(move |submit| {
             let mutable = signed.as_ref();
             let mutable = mutable.map(|(key, salt, seq, signature)| Mutable { key, salt, seq: *seq, signature });
             submit(Call::Supply { keep, item: Item { value: &value, mutable } }).map(drop)
@@ -207,7 +207,7 @@ impl Handle {
     /// # Errors
     /// [`CallError::NotKept`].
     pub fn later(&self, keep: KeepId, by: Duration) -> Observation<Result<(), CallError>> {
-        self.ask_keeper(move |submit| submit(Call::Later { keep, by }).map(drop))
+        self.submit(move |submit| submit(Call::Later { keep, by }).map(drop))
     }
 
     /// Keeps something no more.
@@ -215,7 +215,7 @@ impl Handle {
     /// # Errors
     /// [`CallError::NotKept`].
     pub fn unkeep(&self, keep: KeepId) -> Observation<Result<(), CallError>> {
-        self.ask_keeper(move |submit| submit(Call::Unkeep { keep }).map(drop))
+        self.submit(move |submit| submit(Call::Unkeep { keep }).map(drop))
     }
 
     /// Keeps nothing of a publisher any more.
@@ -224,15 +224,47 @@ impl Handle {
     /// None.
     pub fn unkeep_key(&self, key: &[u8; 32]) -> Observation<Result<(), CallError>> {
         let key = *key;
-        self.ask_keeper(move |submit| submit(Call::UnkeepKey { key: &key }).map(drop))
+        self.submit(move |submit| submit(Call::UnkeepKey { key: &key }).map(drop))
     }
 
-    fn ask_keeper<R: Send + 'static>(
+    /// The node asks and does not answer, or takes the part of its role again; see [`Node::set_passive`].
+    ///
+    /// # Errors
+    /// None.
+    pub fn set_passive(&self, is_passive: bool) -> Observation<Result<(), CallError>> {
+        self.submit(move |submit| submit(Call::SetPassive { is_passive }).map(drop))
+    }
+
+    /// Others see a link at this address; see [`Node::set_external`].
+    ///
+    /// # Errors
+    /// Those of [`Node::set_external`].
+    pub fn set_external(&self, link: LinkId, addr: Endpoint) -> Observation<Result<(), CallError>> {
+        self.submit(move |submit| submit(Call::SetExternal { link, addr }).map(drop))
+    }
+
+    /// The machine is about to sleep: the node sends nothing until [`resume`](Handle::resume). See [`Input::Suspend`].
+    ///
+    /// # Errors
+    /// None.
+    pub fn suspend(&self) -> Observation<Result<(), CallError>> {
+        self.submit(|submit| submit(Call::Input(Input::Suspend)).map(drop))
+    }
+
+    /// The machine is awake; see [`Input::Resume`].
+    ///
+    /// # Errors
+    /// None.
+    pub fn resume(&self) -> Observation<Result<(), CallError>> {
+        self.submit(|submit| submit(Call::Input(Input::Resume)).map(drop))
+    }
+
+    fn submit<R: Send + 'static>(
         &self,
-        ask: impl FnOnce(SubmitKeep<'_>) -> Result<R, CallError> + Send + 'static,
+        ask: impl FnOnce(SubmitCall<'_>) -> Result<R, CallError> + Send + 'static,
     ) -> Observation<Result<R, CallError>> {
         let (observation, reply) = Observation::new();
-        self.post.send(Message::Keep(Box::new(move |submit| reply.send(ask(submit)))));
+        self.post.send(Message::Call(Box::new(move |submit| reply.send(ask(submit)))));
         observation
     }
 

@@ -38,8 +38,8 @@ pub(super) enum Message {
         contacts: Vec<SavedContact>,
         reply: CallReply,
     },
-    /// A call about what is kept.
-    Keep(KeepStart),
+    /// A call that starts no operation.
+    Call(CallStart),
     Observe(Box<dyn FnOnce(&Node<'static>) + Send>),
     Watch(Waiter),
     /// Somebody who watched is gone.
@@ -67,11 +67,11 @@ pub(super) type Submit<'a> = &'a mut dyn FnMut(Command<'_>) -> Result<(), CallEr
 /// Submits a command that borrows from what the closure owns, so that no second set of commands is needed.
 pub(super) type Start = Box<dyn FnOnce(Submit<'_>) -> Result<(), CallError> + Send>;
 
-/// What takes a call about what is kept: the node, by way of its driver. The handle is that of what begins to be kept.
-pub(super) type SubmitKeep<'a> = &'a mut dyn FnMut(Call<'_>) -> Result<Option<KeepId>, CallError>;
+/// What takes any other call: the node, by way of its driver. The handle is that of what begins to be kept.
+pub(super) type SubmitCall<'a> = &'a mut dyn FnMut(Call<'_>) -> Result<Option<KeepId>, CallError>;
 
 /// Makes a call that borrows from what the closure owns, and tells whoever waits what came of it.
-pub(super) type KeepStart = Box<dyn FnOnce(SubmitKeep<'_>) + Send>;
+pub(super) type CallStart = Box<dyn FnOnce(SubmitCall<'_>) + Send>;
 
 /// How an operation ends for its consumer.
 pub(super) type End = Result<OperationEnd, OperationError>;

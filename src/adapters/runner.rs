@@ -161,8 +161,8 @@ impl<L: Sockets> Runner<L> {
                 }
             }
             Message::Import { link, contacts, reply } => reply(self.import(link, contacts)),
-            Message::Keep(start) => {
-                start(&mut |call| self.keep(call));
+            Message::Call(start) => {
+                start(&mut |call| self.submit(call));
                 self.drain();
             }
             Message::Observe(look) => look(&self.node),
@@ -237,8 +237,8 @@ impl<L: Sockets> Runner<L> {
         call.apply(&mut self.node, now)
     }
 
-    /// A call about what is kept; the handle of what begins to be.
-    fn keep(&mut self, call: Call<'_>) -> Result<Option<KeepId>, CallError> {
+    /// A call that starts no operation; the handle of what begins to be kept.
+    fn submit(&mut self, call: Call<'_>) -> Result<Option<KeepId>, CallError> {
         let Call::Keep { tag, kept, schedule, before } = call else { return self.call(call).map(|()| None) };
         let now = self.clock.now();
         if let Some(observer) = &mut self.observer {

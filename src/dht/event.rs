@@ -48,6 +48,13 @@ pub enum Input<'a> {
     },
     /// Time passed. Early, late and repeated timeouts are free and safe.
     Timeout,
+    /// The machine is about to sleep, or has no network: until [`Resume`](Input::Resume) the node sends nothing, takes
+    /// nothing in and has no deadline. Queries that are open are given up, without blame; operations stay, and their
+    /// time stands still.
+    Suspend,
+    /// The machine is awake, maybe in another place: whoever is known is asked again at once. Also legal where nobody
+    /// had said that it would sleep.
+    Resume,
 }
 
 /// Something that the machine wants.

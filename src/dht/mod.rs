@@ -22,6 +22,7 @@ pub(crate) mod node;
 pub(crate) mod outage;
 pub(crate) mod outcome;
 pub(crate) mod peers;
+pub(crate) mod role;
 pub(crate) mod size;
 pub(crate) mod soundings;
 pub(crate) mod stats;
@@ -44,6 +45,7 @@ pub use keep::{KeepSchedule, KeepState, KeepView, KeeperConfig, Kept, NextAction
 pub use node::inspect::{Inspector, Judgement, inspect};
 pub use node::{Part, Timer};
 pub use outcome::{LinkOutcome, Reason, Refusals, Stored};
+pub use role::Role;
 pub use size::SizeEstimate;
 pub use stats::{DropReason, Dropped, Stats};
 pub use trace::{TraceEvent, TraceSink};

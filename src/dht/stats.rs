@@ -16,6 +16,8 @@ pub enum DropReason {
     Limited,
     /// We are read-only and answer no queries (BEP 43).
     ReadOnly,
+    /// The node is suspended.
+    Suspended,
     /// A response or an error that no open query of ours matches.
     Unsolicited,
     /// Every place for replies was taken: the embedder skipped drains.
@@ -28,7 +30,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// Those that are not the decoder's, in the order of their numbers.
-    const OTHERS: [DropReason; 7] = [
+    const OTHERS: [DropReason; 8] = [
         DropReason::Martian,
         DropReason::Limited,
         DropReason::ReadOnly,
@@ -36,6 +38,7 @@ impl DropReason {
         DropReason::ReplyOverflow,
         DropReason::StaleReply,
         DropReason::ResultOverflow,
+        DropReason::Suspended,
     ];
 
     /// All reasons, the decoder's first.
@@ -55,6 +58,7 @@ impl DropReason {
             DropReason::ReplyOverflow => FIRST + 4,
             DropReason::StaleReply => FIRST + 5,
             DropReason::ResultOverflow => FIRST + 6,
+            DropReason::Suspended => FIRST + 7,
         }
     }
 
@@ -70,6 +74,7 @@ impl DropReason {
             DropReason::ReplyOverflow => "reply_overflow",
             DropReason::StaleReply => "stale_reply",
             DropReason::ResultOverflow => "result_overflow",
+            DropReason::Suspended => "suspended",
         }
     }
 }

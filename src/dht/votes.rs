@@ -72,6 +72,12 @@ impl<'s> Votes<'s> {
         Votes { network, votes, agreed, challenge: None }
     }
 
+    /// Our address is known from elsewhere. Others have to agree on another one anew.
+    pub fn set_agreed(&mut self, addr: Endpoint) {
+        self.votes.clear();
+        (self.agreed, self.challenge) = (Some(addr), None);
+    }
+
     /// The address that was agreed on last; its port is 0 while there is no agreement on one.
     #[allow(dead_code, reason = "asked by tests only")]
     pub fn agreed(&self) -> Option<Endpoint> {

@@ -14,6 +14,7 @@ mod own_address;
 mod own_id;
 mod promises;
 mod properties;
+mod role;
 mod scopes;
 mod served;
 mod unconfirmed;

@@ -9,6 +9,7 @@ use honeyguide::dht::CallError;
 use honeyguide::dht::DropReason::{ReadOnly, ReplyOverflow, ResultOverflow, Unsolicited};
 use honeyguide::dht::Health;
 use honeyguide::dht::LinkConfig;
+use honeyguide::dht::Role;
 use honeyguide::dht::{Buffer, DirectQuery, Freshness, LinkId, PeerKind, Reason, Scope};
 use honeyguide::internals::krpc::{compact, item};
 use honeyguide::krpc::{Family, Item, ItemError, Method};
@@ -552,7 +553,7 @@ fn a_bootstrap_that_is_answered_converges() {
 #[test]
 fn a_read_only_node_asks_and_does_not_answer() {
     let mut config = config();
-    config.read_only = true;
+    config.role = Role::Client;
     let mut lab = Lab::new(config);
     lab.befriend(16);
     let before = lab.belongings();
@@ -679,7 +680,7 @@ fn the_largest_put_fits_whatever_the_token() {
     for read_only in [false, true] {
         for length in [4, 8, 20, 63, 64] {
             let mut config = config();
-            config.read_only = read_only;
+            config.role = if read_only { Role::Client } else { Role::Server };
             let mut lab = Lab::new(config);
             lab.befriend(16);
             for &(id, friend) in lab.friends.clone().iter() {

@@ -11,6 +11,7 @@ use honeyguide::Config;
 use honeyguide::Instant;
 use honeyguide::base::Rng;
 use honeyguide::dht::LinkConfig;
+use honeyguide::dht::Role;
 use honeyguide::dht::SavedContact;
 use honeyguide::dht::journal::OutputHash;
 use honeyguide::dht::journal::{Call, Record};
@@ -105,7 +106,7 @@ impl Script {
         };
         let mut config = lab::config().with_links(links).unwrap();
         config.capacity.operations = 2;
-        config.read_only = self.read_only;
+        config.role = if self.read_only { Role::Client } else { Role::Server };
         if self.local { config.local() } else { config }
     }
 }

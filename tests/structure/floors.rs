@@ -46,7 +46,7 @@ const FLOORS: &[(Floor, &str)] = &[
         "dht::votes dht::former_ids dht::soundings dht::keeper negentropy::tree negentropy::reconciler negentropy::rateless",
     ),
     (Vocabulary, "dht::capacity dht::config dht::event dht::command dht::error dht::stats dht::trace dht::contact"),
-    (Vocabulary, "dht::outcome dht::transport dht::holders dht::keep dht::size"),
+    (Vocabulary, "dht::outcome dht::transport dht::holders dht::keep dht::role dht::size"),
     (Vocabulary, "negentropy::config negentropy::error negentropy::set negentropy::sorted negentropy::sealed"),
     (
         Vocabulary,

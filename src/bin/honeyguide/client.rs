@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use honeyguide::adapters::Handle;
-use honeyguide::dht::Network;
+use honeyguide::dht::{Network, Role};
 use honeyguide::{Config, Outcome};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -57,7 +57,7 @@ fn listening_with(config: Config, start: &Start, rng_seed: [u8; 32], heard: Hear
 fn config(deadline: Option<Instant>, start: &Start) -> Config {
     let stock = Config::default();
     let mut config = if start.network == Network::Local { stock.local() } else { stock };
-    config.read_only = true;
+    config.role = Role::Client;
     // Nothing goes on in the background of a program that ends: a put is over when every node was tried.
     config.lookup.report_at = config.lookup.replicas;
     if let Some(deadline) = deadline {

@@ -113,6 +113,8 @@ fn call_text(call: &Call<'_>) -> String {
         }
         Call::Input(Input::Refused { to, .. }) => format!("the word that {to} refused a datagram"),
         Call::Input(Input::SendFailed { to, .. }) => format!("the word that nothing could be sent to {to}"),
+        Call::Input(Input::Suspend) => "the word that the machine will sleep".into(),
+        Call::Input(Input::Resume) => "the word that the machine is awake".into(),
         Call::Input(_) => "the passing of time".into(),
         Call::Command { tag, command, .. } => {
             let (kind, target) = described(command);
@@ -124,6 +126,8 @@ fn call_text(call: &Call<'_>) -> String {
         Call::Supply { item, .. } => format!("an item of {} to keep", count(item.value.len(), "byte")),
         Call::Later { .. } => "the word that an item comes later".into(),
         Call::Unkeep { .. } | Call::UnkeepKey { .. } => "the order to keep something no more".into(),
+        Call::SetPassive { .. } => "the order to answer or not to".into(),
+        Call::SetExternal { addr, .. } => format!("the word that others see us at {addr}"),
         _ => "no call".into(),
     }
 }

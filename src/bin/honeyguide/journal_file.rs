@@ -22,7 +22,7 @@ use std::path::Path;
 use honeyguide::adapters::ReplayError;
 use honeyguide::base::ConfigError;
 use honeyguide::dht::journal::{Call, Record, RecordError};
-use honeyguide::dht::{LinkConfig, Network};
+use honeyguide::dht::{LinkConfig, Network, Role};
 use honeyguide::krpc::Family;
 use honeyguide::sim::{NodeJournal, swarm};
 use honeyguide::{Config, Endpoint, Id, Node, Storage};
@@ -155,7 +155,7 @@ impl Head {
         Head {
             links: links.collect(),
             local: config.network == Network::Local,
-            read_only: config.read_only,
+            read_only: config.role == Role::Client,
             rng_seed: journal.rng_seed,
             version: Some(env!("CARGO_PKG_VERSION").into()),
             kept: 0,
@@ -175,12 +175,12 @@ impl Head {
         let links: Vec<_> = links.collect();
         if let Some(simulated) = simulated {
             let mut config = swarm::config_of(simulated.seed).with_links(&links)?;
-            config.read_only = self.read_only;
+            config.role = if self.read_only { Role::Client } else { Role::Server };
             return Ok(config);
         }
         let stock = Config::default().with_links(&links)?;
         let mut config = if self.local { stock.local() } else { stock };
-        config.read_only = self.read_only;
+        config.role = if self.read_only { Role::Client } else { Role::Server };
         let kept = self.kept as usize;
         config.capacity.kept = config.capacity.kept.max(kept);
         // So many as `spec/keeper.md` says that this many take.

@@ -302,7 +302,9 @@ impl Scrubbed {
                 let mutable = mutable.map(|mutable| Mutable { salt: salted(mutable.salt), ..mutable });
                 Some(Call::Supply { keep, item: Item { value: valued(value), mutable } })
             }
-            Call::Input(Input::Timeout)
+            Call::SetExternal { link, addr } => Some(Call::SetExternal { link, addr: map(addr) }),
+            Call::Input(Input::Timeout | Input::Suspend | Input::Resume)
+            | Call::SetPassive { is_passive: _ }
             | Call::Cancel { tag: _ }
             | Call::Later { keep: _, by: _ }
             | Call::Unkeep { keep: _ }

@@ -23,12 +23,14 @@ pub(super) struct Context<'s> {
     rng: Rng,
     stats: Stats,
     sink: TraceSink<'s>,
+    /// Since when the node has been suspended, if it is.
+    suspended: Option<Instant>,
 }
 
 impl<'s> Context<'s> {
     pub(super) fn new(config: Config, rng: Rng) -> Self {
         let (now, reading) = (Instant::ZERO, Instant::ZERO);
-        Context { config, now, reading, rng, stats: Stats::default(), sink: TraceSink::None }
+        Context { config, now, reading, rng, stats: Stats::default(), sink: TraceSink::None, suspended: None }
     }
 
     pub(super) fn set_sink(&mut self, sink: TraceSink<'s>) {
@@ -58,6 +60,20 @@ impl<'s> Context<'s> {
             true => self.reading + at.since(self.now),
             false => self.reading.before(self.now.since(at)),
         }
+    }
+
+    pub(super) fn is_suspended(&self) -> bool {
+        self.suspended.is_some()
+    }
+
+    /// The node is suspended from now on, unless it is already.
+    pub(super) fn suspend(&mut self) {
+        self.suspended.get_or_insert(self.now);
+    }
+
+    /// It is not any more; for how long it was.
+    pub(super) fn resume(&mut self) -> Duration {
+        self.suspended.take().map_or(Duration::ZERO, |since| self.now.since(since))
     }
 
     pub(super) fn config(&self) -> &Config {

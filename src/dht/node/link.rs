@@ -15,12 +15,13 @@ use crate::dht::former_ids::FormerIds;
 use crate::dht::lookup::{Class, Spacing};
 use crate::dht::node::bootstraps::Bootstraps;
 use crate::dht::outage::Outage;
+use crate::dht::role::Role;
 use crate::dht::size::{SizeEstimate, Surroundings};
 use crate::dht::soundings::Soundings;
 use crate::dht::table::{Admission, Seen, Table, TableMemory};
 use crate::dht::transactions::{Open, Purpose};
 use crate::dht::votes::{Vote, Votes};
-use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 use crate::krpc::message::Query;
 
@@ -40,6 +41,13 @@ pub(super) fn class_of(contact: Option<&Contact>, now: Instant) -> Class {
             false => Class::Bad,
         },
     }
+}
+
+/// The same for whoever is at this endpoint, where others see us at `own`. Who shares our address sits behind the same
+/// router, and many of those let nobody reach it from within: it is asked last.
+pub(super) fn class_at(network: Network, own: Option<Endpoint>, endpoint: &Endpoint, class: Class) -> Class {
+    let is_shared = network == Network::Public && own.is_some_and(|own| own.same_ip(endpoint));
+    if is_shared { Class::Bad } else { class }
 }
 
 /// Why a query of ours failed.
@@ -90,7 +98,12 @@ pub(super) struct Link<'s> {
     hold: Instant,
     /// No refresh of a bucket before this.
     refresh_hold: Instant,
+    /// Neither buckets nor the size of the network are looked up.
+    refreshes: bool,
     bootstraps: Bootstraps,
+    /// It asks and does not answer, whatever its role is.
+    is_passive: bool,
+    role: Role,
 }
 
 impl<'s> Link<'s> {
@@ -113,6 +126,9 @@ impl<'s> Link<'s> {
             check_due: false,
             hold: now,
             refresh_hold: now,
+            refreshes: config.refresh,
+            is_passive: false,
+            role: config.role,
             bootstraps: Bootstraps::default(),
         }
     }
@@ -136,15 +152,26 @@ impl<'s> Link<'s> {
         self.external().map_or(self.bound_port, |addr| addr.port())
     }
 
+    /// Whether it says `ro` and answers nobody (BEP 43).
+    #[inline]
+    pub(super) fn is_read_only(&self) -> bool {
+        self.is_passive || self.role == Role::Client
+    }
+
+    /// From now on it asks and does not answer, or does what its role is.
+    pub(super) fn set_passive(&mut self, is_passive: bool) {
+        self.is_passive = is_passive;
+    }
+
     /// The contacts, for whoever hands them out.
     pub(super) fn table(&self) -> &Table<'s> {
         &self.table
     }
 
     /// How a lookup treats a node that was named to it.
-    pub(super) fn class_of(&self, now: Instant, id: &Id, endpoint: &Endpoint) -> Class {
+    pub(super) fn class_of(&self, now: Instant, network: Network, id: &Id, endpoint: &Endpoint) -> Class {
         let contact = self.table.find(id).filter(|contact| contact.endpoint() == *endpoint);
-        class_of(contact, now)
+        class_at(network, self.external(), endpoint, class_of(contact, now))
     }
 
     /// How many nodes the network seems to have.
@@ -188,12 +215,23 @@ impl<'s> Link<'s> {
         is_added
     }
 
+    /// The node is awake again, perhaps in another place.
+    pub(super) fn on_resume(&mut self, now: Instant) {
+        self.outage = Outage::default();
+        self.on_link_back(now);
+    }
+
+    /// Whoever was known may be gone, and whoever was gone may be there: all that may help is due at once.
+    fn on_link_back(&mut self, now: Instant) {
+        self.table.on_link_back(now);
+        self.hold = now;
+        self.bootstraps.on_link_back(now, self.table.is_poor());
+    }
+
     /// Somebody answered us. If nobody had for long, everything may be different now.
     fn on_any_answer(&mut self, now: Instant) {
         if self.outage.on_success(now) {
-            self.table.on_link_back(now);
-            self.hold = now;
-            self.bootstraps.on_link_back(now, self.table.is_poor());
+            self.on_link_back(now);
         }
     }
 
@@ -247,13 +285,24 @@ impl<'s> Link<'s> {
         let contact = self.table.find(id).filter(|contact| contact.endpoint() == from);
         let known = contact.map(|contact| contact.history().known_since(now));
         let Some((addr, votes)) = self.votes.on_vote(now, from, known, addr) else { return };
+        self.news_address = Some(votes);
+        self.on_address(now, rng, addr);
+    }
+
+    /// The user says at what address others see us. It holds until others agree on another one.
+    pub(super) fn set_external(&mut self, now: Instant, rng: &mut Rng, addr: Endpoint) {
+        self.votes.set_agreed(addr);
+        self.on_address(now, rng, addr);
+    }
+
+    /// This is our address from now on.
+    fn on_address(&mut self, now: Instant, rng: &mut Rng, addr: Endpoint) {
         let moved = self.external().is_none_or(|old| !old.same_ip(&addr));
         let own = *self.table.own();
         if let Some(old) = self.external().filter(|_| moved) {
             self.former.on_left(&own, &old);
         }
         self.table.set_addr(now, Some(addr));
-        self.news_address = Some(votes);
         if moved && !own.is_secure_for(addr.ip()) {
             self.table.set_own(self.former.of_address(&addr).unwrap_or_else(|| Id::secure(addr.ip(), rng)));
             self.news_id = Some(IdLoss::Moved);
@@ -329,7 +378,7 @@ impl<'s> Link<'s> {
     /// Whether a bootstrap, a refresh or a sounding is due.
     pub(super) fn wants_upkeep(&self, now: Instant) -> bool {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        due(self.bootstraps.at()) || due(self.refresh_at()) || due(self.soundings.due())
+        due(self.bootstraps.at()) || due(self.refresh_at()) || self.refreshes && due(self.soundings.due())
     }
 
     /// The upkeep that is due cannot be done now.
@@ -351,6 +400,9 @@ impl<'s> Link<'s> {
 
     /// The target of the sounding that is due: any id.
     pub(super) fn take_sounding(&mut self, now: Instant, rng: &mut Rng) -> Option<Id> {
+        if !self.refreshes {
+            return None;
+        }
         let in_vain = self.table.is_empty() || !self.outage.has_answer_of_late(now);
         self.soundings.take(now, in_vain).then(|| Id::random(rng))
     }
@@ -390,6 +442,9 @@ impl<'s> Link<'s> {
     }
 
     pub(super) fn refresh_at(&self) -> Option<Instant> {
+        if !self.refreshes {
+            return None;
+        }
         let is_waste = self.table.is_poor() && self.bootstraps.are_fruitful();
         let at = Instant::earliest(self.table.refresh_at().filter(|_| !is_waste), self.soundings.due());
         at.map(|at| at.max(self.refresh_hold))

@@ -175,17 +175,9 @@ impl<'s> Node<'s> {
             Input::Refused { link, to } => self.on_not_delivered(link, to, QueryFailure::Refused),
             Input::SendFailed { link, to } => self.on_not_delivered(link, to, QueryFailure::Ours),
             Input::Timeout => self.on_timeout(),
+            Input::Suspend => self.on_suspend(),
+            Input::Resume => self.on_resume(),
         }
-    }
-
-    /// Starts an operation on every link that has contacts. `tag` comes back in every event of the operation.
-    ///
-    /// Legal at any time, also in the middle of a drain.
-    ///
-    /// # Errors
-    /// [`CallError`] says what is wrong with the call; no operation was started then.
-    pub fn command(&mut self, now: Instant, tag: u64, command: Command<'_>) -> Result<OpId, CallError> {
-        self.command_in(now, tag, Scope::All, command)
     }
 
     /// Starts an operation on one link, or at one node.
@@ -225,22 +217,29 @@ impl<'s> Node<'s> {
         Ok(())
     }
 
-    /// Begins to keep an item or an announcement: see `spec/keeper.md`. Of an item the node will say when it is
-    /// [`Wanted`](crate::Event::Wanted); it keeps no value.
-    ///
-    /// # Errors
-    /// [`CallError`] says why it is not kept.
-    pub fn keep(
-        &mut self,
-        now: Instant,
-        tag: u64,
-        kept: Kept<'_>,
-        schedule: KeepSchedule,
-    ) -> Result<KeepId, CallError> {
-        self.keep_on(now, tag, kept, schedule, KeepState::default())
+    /// From now on the node asks and does not answer (BEP 43), or takes the part of its
+    /// [`role`](crate::Config::role) again.
+    pub fn set_passive(&mut self, now: Instant, is_passive: bool) {
+        self.cx.advance(now);
+        self.links.iter_mut().for_each(|(_, link)| link.set_passive(is_passive));
     }
 
-    /// The same, going on from where an earlier run was.
+    /// Others see a link at this address, as its user knows, until they agree on another one. An id that does not fit
+    /// it goes (BEP 42), and who shares it is asked last.
+    ///
+    /// # Errors
+    /// [`CallError::NoLink`], and [`CallError::BadAddress`] for an address that nobody can send to.
+    pub fn set_external(&mut self, now: Instant, link: LinkId, addr: Endpoint) -> Result<(), CallError> {
+        let now = self.cx.advance(now);
+        let at = self.links.get_mut(link).ok_or(CallError::NoLink(link))?;
+        if at.family() != addr.family() || !addr.is_usable(self.cx.config().network) {
+            return Err(CallError::BadAddress(addr));
+        }
+        at.set_external(now, self.cx.rng(), addr);
+        Ok(())
+    }
+
+    /// Begins to keep something as [`keep`](Node::keep) does, and goes on from where an earlier run was.
     ///
     /// # Errors
     /// [`CallError`] says why it is not kept.
@@ -299,6 +298,9 @@ impl<'s> Node<'s> {
         if family != Some(from.family()) || !from.is_usable(cx.config().network) {
             return cx.drop(DropReason::Martian);
         }
+        if cx.is_suspended() {
+            return cx.drop(DropReason::Suspended);
+        }
         let verdict = limiter.judge(now, &from);
         if verdict == Verdict::Drop {
             return cx.drop(DropReason::Limited);
@@ -323,7 +325,7 @@ impl<'s> Node<'s> {
                 }
                 server.on_query(cx, links, &requester, &query);
             }
-            Ok(Decoded::Refuse(refusal)) => server.on_refusal(cx, &requester, &refusal),
+            Ok(Decoded::Refuse(refusal)) => server.on_refusal(cx, links, &requester, &refusal),
             Ok(Decoded::Response(response)) => self.on_response(link, from, &response),
             Ok(Decoded::Error(error)) => self.on_error(link, from, &error),
             Ok(Decoded::Broken { tid, .. }) => match rpc.find(tid, &from, link) {
@@ -377,6 +379,9 @@ impl<'s> Node<'s> {
     }
 
     fn on_timeout(&mut self) {
+        if self.cx.is_suspended() {
+            return;
+        }
         let now = self.cx.now();
         self.served = Some(now);
         while let Some(index) = self.rpc.next_expired(now) {
@@ -390,6 +395,25 @@ impl<'s> Node<'s> {
         self.client.keep_up(&mut self.cx, &mut self.links);
         self.client.look(&self.cx, &self.links);
         self.server.expire(&mut self.cx);
+    }
+
+    fn on_suspend(&mut self) {
+        self.forget_queries();
+        self.cx.suspend();
+    }
+
+    fn on_resume(&mut self) {
+        self.forget_queries();
+        let (slept, now) = (self.cx.resume(), self.cx.now());
+        self.client.on_resume(slept);
+        self.links.iter_mut().for_each(|(_, link)| link.on_resume(now));
+    }
+
+    /// Gives up all open queries: nobody listened for the answers.
+    fn forget_queries(&mut self) {
+        while let Some(open) = self.rpc.forget_oldest() {
+            self.client.on_failure(&open, QueryFailure::Ours);
+        }
     }
 
     // ---- the way out ----
@@ -436,11 +460,10 @@ impl<'s> Node<'s> {
                 continue;
             }
             let Some((contact, to)) = link.next_check(now) else { continue };
-            let own = *link.own();
             let addressee = Addressee { link: id, to, id: Some(contact) };
             let tid = rpc.open(cx, links, limiter, addressee, Purpose::Check, true)?;
             rpc.on_started(now);
-            let len = encode_query(cx, own, &tid, Method::Ping, buf)?;
+            let len = encode_query(cx, links.get(id)?, &tid, Method::Ping, buf)?;
             return Some(Plan::Transmit { link: id, to, len });
         }
         None
@@ -457,6 +480,9 @@ impl<'s> Node<'s> {
 
     #[inline]
     fn earliest_timer(&self) -> Option<(Timer, Instant)> {
+        if self.cx.is_suspended() {
+            return None;
+        }
         let mut earliest = Earliest::default();
         earliest.consider(Timer::HardTimeout, self.rpc.hard_deadline());
         earliest.consider(Timer::SoftTimeout, self.rpc.soft_deadline());
@@ -563,7 +589,7 @@ impl<'s> Node<'s> {
     pub(crate) fn check_invariants(&self) {
         self.links.check_invariants();
         self.rpc.check_invariants();
-        self.client.check_invariants(&self.rpc);
+        self.client.check_invariants(&self.cx, &self.rpc);
         self.server.check_invariants();
     }
 }

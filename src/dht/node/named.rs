@@ -1,15 +1,41 @@
-//! A method for each command: one line of sugar for [`Node::command`], alike on the drivers' handle.
+//! A method for each command: one line of sugar for [`Node::command_in`], alike on the drivers' handle.
 
 use crate::base::time::Instant;
-use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind};
+use crate::dht::command::{Command, DirectQuery, Freshness, PeerKind, Scope};
 use crate::dht::error::CallError;
-use crate::dht::event::OpId;
+use crate::dht::event::{KeepId, OpId};
+use crate::dht::keep::{KeepSchedule, KeepState, Kept};
 use crate::dht::node::Node;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::{Mutable, SignedItem};
 
 impl Node<'_> {
+    /// Starts an operation on every link that has contacts. `tag` comes back in every event of the operation.
+    ///
+    /// Legal at any time, also in the middle of a drain.
+    ///
+    /// # Errors
+    /// [`CallError`] says what is wrong with the call; no operation was started then.
+    pub fn command(&mut self, now: Instant, tag: u64, command: Command<'_>) -> Result<OpId, CallError> {
+        self.command_in(now, tag, Scope::All, command)
+    }
+
+    /// Begins to keep an item or an announcement: see `spec/keeper.md`. Of an item the node will say when it is
+    /// [`Wanted`](crate::Event::Wanted); it keeps no value.
+    ///
+    /// # Errors
+    /// [`CallError`] says why it is not kept.
+    pub fn keep(
+        &mut self,
+        now: Instant,
+        tag: u64,
+        kept: Kept<'_>,
+        schedule: KeepSchedule,
+    ) -> Result<KeepId, CallError> {
+        self.keep_on(now, tag, kept, schedule, KeepState::default())
+    }
+
     /// Fills the table from bootstrap nodes. See [`Command::Bootstrap`].
     ///
     /// # Errors

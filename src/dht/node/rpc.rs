@@ -14,7 +14,7 @@ use crate::dht::limiter::Limiter;
 use crate::dht::lookup::{Burdens, Rules};
 use crate::dht::node::context::Context;
 use crate::dht::node::least_rtt::LeastRtt;
-use crate::dht::node::link::{Links, QueryFailure};
+use crate::dht::node::link::{Link, Links, QueryFailure};
 use crate::dht::node::referrals::Referrals;
 use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Transactions};
@@ -139,8 +139,11 @@ impl<'s> Rpc<'s> {
         self.soft.len() < window - window / 4 && self.transactions.len() < all - all / 4
     }
 
-    /// Queries that may be in flight.
+    /// Queries that may be in flight: none while the node is suspended.
     fn window(&self, cx: &Context<'_>) -> usize {
+        if cx.is_suspended() {
+            return 0;
+        }
         let millis = self.least_rtt.get(cx.now()) as usize / 1000;
         usize::from(cx.config().lookup.in_flight).saturating_add(millis.saturating_mul(PACE))
     }
@@ -264,6 +267,11 @@ impl<'s> Rpc<'s> {
         Some(open)
     }
 
+    /// Takes an open query away of which nobody will know how it went: nobody is to blame.
+    pub(super) fn forget_oldest(&mut self) -> Option<Open> {
+        self.close(self.transactions.oldest()?)
+    }
+
     /// Takes an open query and its soft timeout away.
     fn close(&mut self, index: u16) -> Option<Open> {
         let open = self.transactions.take(index)?;
@@ -335,16 +343,16 @@ impl<'s> Rpc<'s> {
     }
 }
 
-/// Writes a query of ours; its length.
+/// Writes a query that leaves by a link; its length.
 pub(super) fn encode_query(
     cx: &Context<'_>,
-    own: Id,
+    link: &Link<'_>,
     tid: &[u8; 4],
     method: Method<'_>,
     buf: &mut [u8],
 ) -> Option<usize> {
-    let config = cx.config();
-    let mut query = Query { tid, version: Some(&config.version), read_only: config.read_only, id: own, method };
+    let (version, read_only, id) = (Some(&cx.config().version[..]), link.is_read_only(), *link.own());
+    let mut query = Query { tid, version, read_only, id, method };
     let len = query.encode(buf).ok()?;
     if len > LARGEST
         && let Method::Put { target, .. } = &mut query.method

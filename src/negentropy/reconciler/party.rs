@@ -25,14 +25,14 @@ const FREE_HAVES: u64 = 8192;
 const AGAIN: u64 = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Role {
+pub enum PartyRole {
     Initiator,
     Responder,
 }
 
 #[derive(Debug)]
 pub struct Party<'s> {
-    role: Role,
+    role: PartyRole,
     config: ReconcilerConfig,
     /// A word for each id that a received list may have (initiator).
     scratch: Scratch<'s>,
@@ -55,15 +55,15 @@ pub struct Party<'s> {
 }
 
 impl<'s> Party<'s> {
-    pub fn new(role: Role, config: ReconcilerConfig, scratch: Scratch<'s>) -> Self {
+    pub fn new(role: PartyRole, config: ReconcilerConfig, scratch: Scratch<'s>) -> Self {
         let random = config.random_splits.map(Rng::from_seed);
         let (needs, named, most_named, again) = (0, 0, FREE_HAVES, 0);
         let (messages, framed, pace) = (0, false, Pace::default());
-        let settled = Stretches::new(role == Role::Initiator);
+        let settled = Stretches::new(role == PartyRole::Initiator);
         Party { role, config, scratch, random, messages, needs, named, most_named, again, framed, pace, settled }
     }
 
-    pub fn role(&self) -> Role {
+    pub fn role(&self) -> PartyRole {
         self.role
     }
 

@@ -6,7 +6,7 @@ use crate::negentropy::error::ReconcileError;
 use crate::negentropy::message::{self, Bound, Entry, FrameReader, VERSION};
 use crate::negentropy::reconciler::deferred::Deferred;
 use crate::negentropy::reconciler::news::SessionNews;
-use crate::negentropy::reconciler::party::{Party, Role, Scratch};
+use crate::negentropy::reconciler::party::{Party, PartyRole, Scratch};
 use crate::negentropy::reconciler::reading;
 use crate::negentropy::reconciler::survey::survey;
 use crate::negentropy::reconciler::turn::{Turn, Written};
@@ -97,7 +97,7 @@ impl<'s> Reconciler<'s> {
         scratch: Scratch<'s>,
         deferred: Deferred<'s>,
     ) -> Result<Self, ConfigError> {
-        Reconciler::new(Party::new(Role::Initiator, config, scratch), SessionPhase::Fresh, deferred)
+        Reconciler::new(Party::new(PartyRole::Initiator, config, scratch), SessionPhase::Fresh, deferred)
     }
 
     /// The side that answers.
@@ -107,7 +107,7 @@ impl<'s> Reconciler<'s> {
     /// When the frame limit is neither 0 nor at least [`MIN_FRAME`](ReconcilerConfig::MIN_FRAME), or the limit of
     /// messages is below that or above [`MAX_MESSAGE`](ReconcilerConfig::MAX_MESSAGE).
     pub fn responder(config: ReconcilerConfig) -> Result<Self, ConfigError> {
-        let party = Party::new(Role::Responder, config, Scratch::Lent(&mut []));
+        let party = Party::new(PartyRole::Responder, config, Scratch::Lent(&mut []));
         Reconciler::new(party, SessionPhase::Open, Deferred::none())
     }
 
@@ -157,7 +157,7 @@ impl<'s> Reconciler<'s> {
         from: &Entry,
         out: &mut [u8],
     ) -> Result<usize, ReconcileError> {
-        if self.party.role() != Role::Initiator || self.phase != SessionPhase::Fresh {
+        if self.party.role() != PartyRole::Initiator || self.phase != SessionPhase::Fresh {
             return Err(ReconcileError::Misuse);
         }
         let len = Turn::new(&mut self.party, set, out, None)?.first_message(from)?;
@@ -182,7 +182,7 @@ impl<'s> Reconciler<'s> {
     /// For an initiator, which knows more of its session than a number: another one begins where it was
     /// [`settled`](Self::settled), by [`initiate_from`](Self::initiate_from). And when this one has handled a message.
     pub fn resume(&mut self, messages: u32) -> Result<(), ReconcileError> {
-        if self.party.role() != Role::Responder || self.phase != SessionPhase::Open || self.party.messages() > 0 {
+        if self.party.role() != PartyRole::Responder || self.phase != SessionPhase::Open || self.party.messages() > 0 {
             return Err(ReconcileError::Misuse);
         }
         self.party.set_messages(messages);
@@ -239,9 +239,9 @@ impl<'s> Reconciler<'s> {
         let (version, body) = message::version(message)?;
         if version != VERSION {
             return match (self.party.role(), out.first_mut()) {
-                (Role::Initiator, _) => Err(ReconcileError::Version(version)),
-                (Role::Responder, None) => Err(ReconcileError::BufferTooSmall { bytes: 0, least: MIN_FRAME }),
-                (Role::Responder, Some(byte)) => {
+                (PartyRole::Initiator, _) => Err(ReconcileError::Version(version)),
+                (PartyRole::Responder, None) => Err(ReconcileError::BufferTooSmall { bytes: 0, least: MIN_FRAME }),
+                (PartyRole::Responder, Some(byte)) => {
                     *byte = VERSION;
                     self.news.on_answered(&self.party, set.len(), None)?;
                     Ok(Step::Reply(1))
@@ -265,7 +265,7 @@ impl<'s> Reconciler<'s> {
         if cut {
             self.party.on_cut();
         }
-        if !asks && self.party.role() == Role::Initiator {
+        if !asks && self.party.role() == PartyRole::Initiator {
             self.settled = Bound::INFINITY;
             return Ok(Step::Done);
         }

@@ -6,7 +6,7 @@ use crate::base::error::NoRoom;
 use crate::negentropy::config::MIN_FRAME;
 use crate::negentropy::error::ReconcileError;
 use crate::negentropy::message::{self, Bound, Entry, Fingerprint, FrameWriter, Mark, Mode, Range};
-use crate::negentropy::reconciler::party::{Party, Role};
+use crate::negentropy::reconciler::party::{Party, PartyRole};
 use crate::negentropy::reconciler::stretches::Stretch;
 use crate::negentropy::set::{Difference, SortedSet, Sum};
 use crate::negentropy::split::{MessageSurvey, Situation, SplitPlan, plan};
@@ -204,7 +204,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
                 self.spend(self.steps)?;
                 written
             }
-            Mode::IdList(theirs) if self.party.role() == Role::Initiator => {
+            Mode::IdList(theirs) if self.party.role() == PartyRole::Initiator => {
                 if !self.party.settled().cover(self.bound.entry(), bound.entry()) {
                     self.learn(lower, upper, bound, theirs, sink)?;
                 }
@@ -300,7 +300,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
 
     /// Whether what does not fit may be left out and taken up later. Only who asks may do so: nobody else would.
     pub fn may_set_aside(&self) -> bool {
-        self.party.is_adaptive() && self.party.role() == Role::Initiator
+        self.party.is_adaptive() && self.party.role() == PartyRole::Initiator
     }
 
     /// Ends the message with one fingerprint of everything that is not answered (N8).
@@ -374,7 +374,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
     /// What is settled up to here is a stretch of its own.
     fn remember_settled(&mut self) {
         if let Some((from, before)) = self.settling.take()
-            && self.party.role() == Role::Initiator
+            && self.party.role() == PartyRole::Initiator
         {
             let told = self.party.told() - before;
             let stretch = Stretch::new(from, self.reached, told);
@@ -420,7 +420,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         let n = upper - lower;
         let at = Situation {
             message: self.party.messages().saturating_add(1),
-            lists_end_it: self.party.role() == Role::Responder,
+            lists_end_it: self.party.role() == PartyRole::Responder,
             framed: self.party.is_framed(),
             survey: self.survey,
         };
@@ -491,7 +491,7 @@ impl<'t, 's, 'b, S: SortedSet> Turn<'t, 's, 'b, S> {
         if full {
             return Err(NoRoom);
         }
-        if self.party.role() == Role::Responder {
+        if self.party.role() == PartyRole::Responder {
             self.party.on_listed(upper - lower);
         }
         Ok(())

@@ -8,6 +8,7 @@ use super::begun::{Aim, Begun};
 use super::{Ordeal, SmallWorld, SwarmRun};
 use crate::base::time::Duration;
 use crate::dht::outcome::{Outcome, Reason};
+use crate::dht::role::Role;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
@@ -134,7 +135,7 @@ impl SmallWorld {
             let endpoint = random_endpoint(family, &mut self.rng);
             let site = self.place(endpoint, true);
             let mut config = self.config.clone();
-            config.read_only = true;
+            config.role = Role::Client;
             let Ok(host) = self.world.add_node(&config, site) else { continue };
             self.mute.push(host);
             let through = [self.world.endpoint(self.hosts[usize::from(i % 4)])];

@@ -25,6 +25,7 @@ use alloc::vec::Vec;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
+use crate::dht::role::Role;
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
@@ -198,7 +199,7 @@ impl SmallWorld {
             let place = Site { nat, is_told: self.rng.below(8) > 0, ..self.place(endpoint, i < 4) };
             let is_mute = i > 3 && self.has(Ordeal::ReadOnly) && self.rng.below(4) == 0;
             let mut config = self.config.clone();
-            config.read_only = is_mute;
+            config.role = if is_mute { Role::Client } else { Role::Server };
             match self.world.add_node(&config, place) {
                 Ok(host) => {
                     self.hosts.push(host);

@@ -11,6 +11,7 @@ use crate::dht::command::{Freshness, PeerKind};
 use crate::dht::contact::SavedContact;
 use crate::dht::event::LinkId;
 use crate::dht::node::Node;
+use crate::dht::role::Role;
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
 use crate::sim::addresses::random_endpoint;
@@ -111,7 +112,7 @@ impl SmallWorld {
 
     fn start(&mut self, host: HostId) {
         let mut config = self.config.clone();
-        config.read_only = self.mute.contains(&host);
+        config.role = if self.mute.contains(&host) { Role::Client } else { Role::Server };
         if let Err(error) = self.world.start_node(host, &config, None) {
             self.complaints.push(format!("{error}"));
         }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use honeyguide::Config;
 use honeyguide::base::Rng;
 use honeyguide::dht::Rate;
-use honeyguide::dht::{Capacity, LinkConfig};
+use honeyguide::dht::{Capacity, LinkConfig, Role};
 use honeyguide::internals::krpc::item;
 use honeyguide::{Endpoint, Id};
 
@@ -71,7 +71,7 @@ pub fn config(number: u8) -> Config {
             config.local()
         }
         5 => {
-            config.read_only = true;
+            config.role = Role::Client;
             config.local().with_links(&[LinkConfig::V4, LinkConfig::V4]).unwrap()
         }
         6 => {

@@ -325,6 +325,24 @@ impl<'s> Client<'s> {
         Instant::earliest(self.wakes.next().map(|(at, _)| at), self.budget.next())
     }
 
+    /// The node is awake again, after so long: that time counts to no operation.
+    pub(super) fn on_resume(&mut self, slept: Duration) {
+        for index in 0..self.operations.capacity() as u16 {
+            let Some(key) = self.operations.key_at(index) else { continue };
+            let Some(operation) = self.operations.get_mut(key) else { continue };
+            operation.on_resume(slept);
+            // Whatever else it waited for, the drain finds out.
+            match operation.deadline() {
+                Some(at) => self.wakes.set(index, at),
+                None => self.wakes.clear(index),
+            }
+            if operation.places().are_in(Queue::New) {
+                continue;
+            }
+            self.operations.join(key, Queue::Ready);
+        }
+    }
+
     // ---- the drain ----
 
     /// The next result that waits.
@@ -429,7 +447,7 @@ impl<'s> Client<'s> {
         };
         let Addressee { link, to, .. } = addressee;
         let tid = self.open(out, key, addressee, stage)?;
-        let len = encode_query(out.cx, *out.links.get(link)?.own(), &tid, method, buf)?;
+        let len = encode_query(out.cx, out.links.get(link)?, &tid, method, buf)?;
         Some(Plan::Transmit { link, to, len })
     }
 
@@ -445,7 +463,7 @@ impl<'s> Client<'s> {
         let tid = self.open(out, key, addressee, Stage::Store)?;
         let at = out.links.get(link)?;
         let mut active = self.operations.active(key)?;
-        let len = encode_query(out.cx, *at.own(), &tid, active.store(&to, &id?, at.port())?, buf)?;
+        let len = encode_query(out.cx, at, &tid, active.store(&to, &id?, at.port())?, buf)?;
         Some(Plan::Transmit { link, to, len })
     }
 

@@ -8,7 +8,7 @@ use crate::base::time::Instant;
 use crate::dht::lookup::{Class, Offer, SHARE};
 use crate::dht::node::client::operation::active::Active;
 use crate::dht::node::context::Context;
-use crate::dht::node::link::{Link, Links, class_of};
+use crate::dht::node::link::{Link, Links, class_at, class_of};
 use crate::dht::node::plan::Plan;
 use crate::dht::node::rpc::Rpc;
 use crate::dht::table::Table;
@@ -42,7 +42,7 @@ pub(super) fn offer(
             if endpoint == open.to || active.operation().awaits_bootstrap_nodes() && is_awaited(rpc, open, &endpoint) {
                 continue;
             }
-            let (class, secure) = (link.class_of(now, &id, &endpoint), id.is_secure_for(endpoint.ip()));
+            let (class, secure) = (link.class_of(now, network, &id, &endpoint), id.is_secure_for(endpoint.ip()));
             active.offer(network, Offer { id, endpoint, class, hops, path, secure });
         }
     }
@@ -72,8 +72,8 @@ pub(super) fn offer_contacts(
 ) -> (u8, u8) {
     let (now, network, mut offered, mut fresh) = (cx.now(), cx.config().network, 0, 0);
     table.closest(target, None, many, |contact| {
-        let class = class_of(Some(contact), now);
         let (id, endpoint, secure) = (*contact.id(), contact.endpoint(), contact.is_secure());
+        let class = class_at(network, table.addr(), &endpoint, class_of(Some(contact), now));
         offered += u8::from(active.offer(network, Offer { id, endpoint, class, hops: 0, path: None, secure }));
         fresh += u8::from(contact.history().answered_within(now, cx.config().table.stale_after));
     });
@@ -93,18 +93,21 @@ pub(super) fn offer_aside(cx: &Context<'_>, link: Option<&Link<'_>>, active: &mu
 /// Offers whoever else is known to a lookup that has not enough contacts to start from (L5): those that are remembered,
 /// those that were named before and wait to be checked, and contacts that are bad.
 pub(super) fn offer_others(network: Network, table: &Table<'_>, now: Instant, active: &mut Active<'_>) {
+    let class_at = |endpoint: &Endpoint, class| class_at(network, table.addr(), endpoint, class);
     for (id, endpoint) in table.remembered() {
-        let secure = id.is_secure_for(endpoint.ip());
-        active.offer(network, Offer { id, endpoint, class: Class::Unverified, hops: 1, path: None, secure });
+        let (class, secure) = (class_at(&endpoint, Class::Unverified), id.is_secure_for(endpoint.ip()));
+        active.offer(network, Offer { id, endpoint, class, hops: 1, path: None, secure });
     }
     if active.operation().is_for_user() {
         for (id, endpoint, secure) in table.named() {
-            active.offer(network, Offer { id, endpoint, class: Class::Unverified, hops: 1, path: None, secure });
+            let class = class_at(&endpoint, Class::Unverified);
+            active.offer(network, Offer { id, endpoint, class, hops: 1, path: None, secure });
         }
     }
     for contact in table.bad_contacts() {
         let (id, endpoint, secure) = (*contact.id(), contact.endpoint(), contact.is_secure());
-        active.offer(network, Offer { id, endpoint, class: class_of(Some(contact), now), hops: 0, path: None, secure });
+        let class = class_at(&endpoint, class_of(Some(contact), now));
+        active.offer(network, Offer { id, endpoint, class, hops: 0, path: None, secure });
     }
 }
 

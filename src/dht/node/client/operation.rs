@@ -322,6 +322,12 @@ impl OperationState {
         }
     }
 
+    /// The node was suspended for so long: of its time that is nothing.
+    pub(super) fn on_resume(&mut self, slept: Duration) {
+        self.started = self.started.map(|at| at + slept);
+        self.held = self.held.map(|at| at + slept);
+    }
+
     /// An answer was broken or lied.
     pub(super) fn on_invalid(&mut self) {
         self.outcome.invalid = self.outcome.invalid.saturating_add(1);

@@ -7,6 +7,7 @@ use crate::dht::error::CallError;
 use crate::dht::event::{Input, KeepId, LinkId};
 use crate::dht::keep::{KeepSchedule, KeepState, Kept};
 use crate::dht::node::Node;
+use crate::krpc::endpoint::Endpoint;
 use crate::krpc::item::Item;
 
 /// A call that changes a node.
@@ -72,6 +73,18 @@ pub enum Call<'a> {
         /// Whose items are kept no more.
         key: &'a [u8; 32],
     },
+    /// [`Node::set_passive`].
+    SetPassive {
+        /// Whether it only asks from now on.
+        is_passive: bool,
+    },
+    /// [`Node::set_external`].
+    SetExternal {
+        /// The link.
+        link: LinkId,
+        /// Where others see it.
+        addr: Endpoint,
+    },
     /// No call, only polls: what they and all before them put out has this
     /// [hash](crate::dht::journal::OutputHash::finish).
     Mark {
@@ -100,6 +113,8 @@ impl Call<'_> {
             Call::Later { keep, by } => return node.later(now, keep, by),
             Call::Unkeep { keep } => return node.unkeep(now, keep),
             Call::UnkeepKey { key } => drop(node.unkeep_key(now, key)),
+            Call::SetPassive { is_passive } => node.set_passive(now, is_passive),
+            Call::SetExternal { link, addr } => return node.set_external(now, link, addr),
             Call::Mark { .. } | Call::End => {}
         }
         Ok(())

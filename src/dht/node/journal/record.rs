@@ -142,6 +142,15 @@ enum StoredCall<'a> {
         command: StoredCommand<'a>,
     },
     Keeping(#[serde(borrow)] StoredKeeping<'a>),
+    Suspend,
+    Resume,
+    SetPassive {
+        is_passive: bool,
+    },
+    SetExternal {
+        link: u8,
+        addr: Address,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -217,6 +226,10 @@ impl<'a> StoredCall<'a> {
                 StoredCall::SendFailed { link, to: to.to_bytes() }
             }
             Call::Input(Input::Timeout) => StoredCall::Timeout,
+            Call::Input(Input::Suspend) => StoredCall::Suspend,
+            Call::Input(Input::Resume) => StoredCall::Resume,
+            Call::SetPassive { is_passive } => StoredCall::SetPassive { is_passive },
+            Call::SetExternal { link: LinkId(link), addr } => StoredCall::SetExternal { link, addr: addr.to_bytes() },
             Call::Cancel { tag } => StoredCall::Cancel { tag },
             Call::Import { link: LinkId(link), contact: SavedContact { id, endpoint } } => {
                 StoredCall::Import { link, id: id.0, endpoint: endpoint.to_bytes() }
@@ -253,6 +266,10 @@ impl<'a> StoredCall<'a> {
                 Call::Input(Input::SendFailed { link: LinkId(link), to: endpoint(to) })
             }
             StoredCall::Timeout => Call::Input(Input::Timeout),
+            StoredCall::Suspend => Call::Input(Input::Suspend),
+            StoredCall::Resume => Call::Input(Input::Resume),
+            StoredCall::SetPassive { is_passive } => Call::SetPassive { is_passive },
+            StoredCall::SetExternal { link, addr } => Call::SetExternal { link: LinkId(link), addr: endpoint(addr) },
             StoredCall::Cancel { tag } => Call::Cancel { tag },
             StoredCall::Import { link, id, endpoint: addr } => {
                 Call::Import { link: LinkId(link), contact: SavedContact { id: Id(id), endpoint: endpoint(addr) } }

@@ -17,7 +17,7 @@ use crate::dht::command::PeerKind;
 use crate::dht::items::{Items, Put, PutOutcome, Rejection};
 use crate::dht::limiter::Limiter;
 use crate::dht::node::context::Context;
-use crate::dht::node::link::Links;
+use crate::dht::node::link::{Link, Links};
 use crate::dht::node::plan::Plan;
 use crate::dht::peers::{Announced, PeerStore};
 use crate::dht::stats::DropReason;
@@ -66,12 +66,12 @@ impl<'s> Server<'s> {
         requester: &Requester,
         query: &Query<'_>,
     ) {
-        if cx.config().read_only {
+        let Some(at) = links.get_mut(requester.link) else { return };
+        if at.is_read_only() {
             return cx.drop(DropReason::ReadOnly);
         }
         self.expire(cx);
         let from = requester.endpoint;
-        let Some(at) = links.get_mut(requester.link) else { return };
         let verified = at.on_query(cx.now(), query, from);
         let own = *at.own();
         let Some(reply) = self.replies.claim() else { return cx.drop(DropReason::ReplyOverflow) };
@@ -92,8 +92,14 @@ impl<'s> Server<'s> {
     }
 
     /// Answers a malformed query with the error that it deserves.
-    pub(super) fn on_refusal(&mut self, cx: &mut Context<'_>, requester: &Requester, refusal: &Refusal<'_>) {
-        if cx.config().read_only {
+    pub(super) fn on_refusal(
+        &mut self,
+        cx: &mut Context<'_>,
+        links: &Links<'_>,
+        requester: &Requester,
+        refusal: &Refusal<'_>,
+    ) {
+        if links.get(requester.link).is_none_or(Link::is_read_only) {
             return cx.drop(DropReason::ReadOnly);
         }
         let Some(reply) = self.replies.claim() else { return cx.drop(DropReason::ReplyOverflow) };

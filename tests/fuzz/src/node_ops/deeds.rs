@@ -34,6 +34,7 @@ pub fn next(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
             Ok(())
         }
         29 => import(world, u),
+        30 if u.ratio(1, 2)? => tell(world, u),
         30 => {
             world.skip = u.arbitrary::<u8>()? % 8;
             Ok(())
@@ -237,6 +238,18 @@ fn wait(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
     if how < 240 {
         world.call(Call::Input(Input::Timeout));
     }
+    Ok(())
+}
+
+/// The user tells the node what it is, where it is, or that it sleeps.
+fn tell(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
+    let (what, which): (u8, u8) = u.arbitrary()?;
+    world.call(match what % 8 {
+        0 => Call::SetPassive { is_passive: which & 1 != 0 },
+        1..4 => Call::SetExternal { link: LinkId(which >> 6), addr: world.neighbour(which).endpoint.with_port(77) },
+        4 => Call::Input(Input::Suspend),
+        _ => Call::Input(Input::Resume),
+    });
     Ok(())
 }
 

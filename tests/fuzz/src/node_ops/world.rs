@@ -7,6 +7,7 @@ use honeyguide::Instant;
 use honeyguide::base::NoRoom;
 use honeyguide::dht::CallError;
 use honeyguide::dht::Network;
+use honeyguide::dht::Role;
 use honeyguide::dht::journal::OutputHash;
 use honeyguide::dht::journal::{Call, Record};
 use honeyguide::dht::{Buffer, LinkId, OpId, Reason, Scope, Timer};
@@ -53,6 +54,9 @@ pub struct World {
     pub last: Option<(LinkId, Endpoint, Vec<u8>)>,
     /// Write tokens that the node gave, by who asked and transaction id.
     pub tokens: BTreeMap<(Endpoint, Vec<u8>), Vec<u8>>,
+    /// Whether the node was told to ask only, and to sleep.
+    is_passive: bool,
+    is_asleep: bool,
     /// Drains that are not made.
     pub skip: u8,
     /// Whether any drain was skipped.
@@ -101,6 +105,8 @@ impl World {
             neighbours: neighbours(own, dense),
             now: Instant::from_secs(100),
             deadline: None,
+            is_passive: false,
+            is_asleep: false,
             asked: VecDeque::new(),
             last: None,
             tokens: BTreeMap::new(),
@@ -124,6 +130,12 @@ impl World {
     pub fn call(&mut self, call: Call<'_>) {
         self.record(call);
         self.heard = self.now;
+        match call {
+            Call::SetPassive { is_passive } => self.is_passive = is_passive,
+            Call::Input(Input::Suspend) => self.is_asleep = true,
+            Call::Input(Input::Resume) => self.is_asleep = false,
+            _ => {}
+        }
         let _ = call.apply(&mut self.node, self.now);
         self.served = matches!(call, Call::Input(Input::Timeout)).then_some(self.heard);
     }
@@ -229,7 +241,8 @@ impl World {
         for op in self.cancelled.drain(..) {
             assert!(!self.running.contains_key(&op), "a cancelled operation ends with the next drain");
         }
-        let at = at.expect("the secret of the tokens is always due some time");
+        assert_eq!(at.is_none(), self.is_asleep, "the secret of the tokens is always due some time");
+        let Some(at) = at else { return self.deadline = None };
         self.deadline = Some(at);
         if let Some(served) = self.served {
             assert!(at > served, "a deadline that does not move: {:?}", self.node.next_timer());
@@ -258,7 +271,9 @@ impl World {
         self.transmitted += 1;
         match decode(payload) {
             Ok(Decoded::Query(query)) => {
-                assert_eq!((query.id, query.tid.len(), query.read_only), (own, 4, config.read_only));
+                let read_only = self.is_passive || config.role == Role::Client;
+                assert!(!self.is_asleep, "a node that sleeps asks nobody");
+                assert_eq!((query.id, query.tid.len(), query.read_only), (own, 4, read_only));
                 assert_eq!(query.version, Some(&config.version[..]));
                 if self.asked.len() == MEMORY {
                     self.asked.pop_front();
@@ -269,7 +284,7 @@ impl World {
             Ok(Decoded::Response(response)) => {
                 self.on_reply(link, to);
                 let config = self.node.config();
-                assert!(!config.read_only && response.id == own && response.ip == Some(to));
+                assert!(config.role != Role::Client && response.id == own && response.ip == Some(to));
                 if let Some(token) = response.token {
                     self.tokens.insert((to, response.tid.to_vec()), token.to_vec());
                 }
@@ -286,7 +301,7 @@ impl World {
             Ok(Decoded::Error(error)) => {
                 self.on_reply(link, to);
                 let config = self.node.config();
-                assert!(!config.read_only && error.text.len() <= 16 && error.ip == Some(to));
+                assert!(config.role != Role::Client && error.text.len() <= 16 && error.ip == Some(to));
             }
             other => panic!("a node never sends what it would not take: {other:?}"),
         }
@@ -325,6 +340,9 @@ impl World {
     /// Lets time pass until every operation must have ended.
     pub fn end_everything(&mut self) {
         self.skip = 0;
+        if self.is_asleep {
+            self.call(Call::Input(Input::Resume));
+        }
         self.drain();
         self.now = self.heard;
         // The time of an operation runs from its first query, for which it may have to wait until others have ended.

@@ -1,0 +1,193 @@
+//! Whether a node answers, where it is, and when it sleeps, all told while it runs: rules D1 to D6.
+
+use std::time::Duration;
+
+use honeyguide::dht::DropReason::{ReadOnly, Suspended};
+use honeyguide::dht::{CallError, LinkId, Reason, Role};
+use honeyguide::{Endpoint, Id, Input};
+
+use crate::lab::{Lab, config, query};
+
+const LINK: LinkId = LinkId(0);
+const TARGET: Id = Id([0x42; 20]);
+
+/// Rule D2.
+#[test]
+fn a_node_that_is_told_to_be_passive_asks_and_does_not_answer_until_it_is_told_again() {
+    for mut lab in Lab::each() {
+        for is_passive in [false, true, true, false, true] {
+            let (now, before) = (lab.now, lab.dropped(ReadOnly));
+            lab.node.set_passive(now, is_passive);
+            lab.drain();
+            let from = lab.stranger();
+            for bytes in [query(b"ping", b""), query(b"nonsense", b"")] {
+                assert_eq!(lab.give(from, &bytes).is_empty(), is_passive);
+            }
+            assert_eq!(lab.dropped(ReadOnly) - before, if is_passive { 2 } else { 0 });
+            lab.sent.clear();
+            let outcome = lab.operate(|node, now| {
+                node.put_immutable(now, 1, b"5:hello").unwrap();
+            });
+            assert!(outcome.stored.all >= 8, "{outcome:?}");
+            let mut queries = lab.sent.iter().filter_map(|packet| packet.query());
+            assert!(queries.all(|query| query.read_only == is_passive));
+            lab.run(Duration::from_secs(20));
+        }
+    }
+}
+
+/// Rule D2.
+#[test]
+fn a_client_that_is_told_not_to_be_passive_is_a_client_still() {
+    let mut lab = Lab::new({
+        let mut config = config();
+        config.role = Role::Client;
+        config
+    });
+    lab.befriend(16);
+    let now = lab.now;
+    lab.node.set_passive(now, false);
+    let from = lab.stranger();
+    assert!(lab.give(from, &query(b"ping", b"")).is_empty());
+}
+
+/// Rule D3.
+#[test]
+fn an_address_that_the_user_knows_gives_an_id_that_fits_it_and_holds() {
+    for mut lab in [Lab::public(), Lab::public6()] {
+        let (now, old, home) = (lab.now, lab.own(), lab.addr(70, 7));
+        lab.node.set_external(now, LINK, home).unwrap();
+        lab.drain();
+        assert_eq!(lab.node.external_addr(LINK), Some(home));
+        assert!(lab.own() != old && lab.own().is_secure_for(home.ip()));
+        let own = lab.own();
+        lab.node.set_external(now, LINK, home.with_port(99)).unwrap();
+        assert_eq!((lab.own(), lab.node.external_addr(LINK)), (own, Some(home.with_port(99))));
+        lab.run(Duration::from_secs(3600));
+        assert_eq!((lab.own(), lab.node.external_addr(LINK)), (own, Some(home.with_port(99))));
+        let away = lab.addr(71, 7);
+        let now = lab.now;
+        lab.node.set_external(now, LINK, away).unwrap();
+        assert!(lab.own().is_secure_for(away.ip()));
+        lab.node.set_external(now, LINK, home).unwrap();
+        assert_eq!(lab.own(), own, "whoever comes back has the id again that it had there");
+    }
+}
+
+/// Rule D3.
+#[test]
+fn an_address_that_nobody_can_send_to_is_refused() {
+    let mut lab = Lab::public();
+    let (now, before) = (lab.now, lab.own());
+    let no_port = Endpoint::v4([9, 9, 9, 9], 0);
+    for addr in [no_port, Endpoint::v4([127, 0, 0, 1], 1), Endpoint::v6([0x20; 16], 1)] {
+        assert_eq!(lab.node.set_external(now, LINK, addr), Err(CallError::BadAddress(addr)));
+    }
+    let link = LinkId(1);
+    assert_eq!(lab.node.set_external(now, link, Endpoint::v4([9, 9, 9, 9], 1)), Err(CallError::NoLink(link)));
+    assert_eq!((lab.own(), lab.node.external_addr(LINK)), (before, None));
+}
+
+/// Rule D4.
+#[test]
+fn who_shares_our_address_is_asked_last() {
+    for mut lab in Lab::each() {
+        let (now, (_, neighbour)) = (lab.now, lab.friends[5]);
+        let target = lab.friends[5].0;
+        let first = |lab: &mut Lab| {
+            lab.sent.clear();
+            let outcome = lab.operate(|node, now| {
+                node.lookup(now, 1, target).unwrap();
+            });
+            assert_eq!(outcome.reason, Reason::Converged);
+            let at = lab.sent.iter().position(|packet| packet.to == neighbour);
+            (at, lab.sent.len())
+        };
+        assert_eq!(first(&mut lab).0, Some(0), "the nearest is asked first");
+        lab.node.set_external(now, LINK, neighbour.with_port(1)).unwrap();
+        lab.drain();
+        let (at, sent) = first(&mut lab);
+        assert!(if lab.is_local() { at == Some(0) } else { at.is_none_or(|at| at + 1 == sent) }, "{at:?} of {sent}");
+        assert!(lab.knows(neighbour), "it is a contact like any other");
+    }
+}
+
+/// Rule D5.
+#[test]
+fn a_node_that_is_not_to_refresh_looks_nobody_up_by_itself() {
+    for refresh in [true, false] {
+        let mut lab = Lab::new({
+            let mut config = config();
+            config.refresh = refresh;
+            config
+        });
+        lab.befriend(16);
+        lab.run(Duration::from_secs(2 * 3600));
+        let names: Vec<_> = lab.sent.iter().map(|packet| packet.query().unwrap().method.name()).collect();
+        assert_eq!(names.contains(&&b"find_node"[..]), refresh);
+        assert!(names.contains(&&b"ping"[..]), "contacts are checked");
+    }
+}
+
+/// Rule D6.
+#[test]
+fn a_node_that_sleeps_sends_nothing_and_goes_on_when_it_is_awake() {
+    for mut lab in Lab::each() {
+        lab.node.put_immutable(lab.now, 1, b"5:hello").unwrap();
+        lab.drain();
+        assert!(!lab.sent.is_empty() && lab.outcome().is_none());
+        lab.input(Input::Suspend);
+        lab.input(Input::Suspend);
+        lab.sent.clear();
+        assert_eq!((lab.deadline, lab.node.next_timer()), (None, None));
+        let from = lab.stranger();
+        for (now, n) in [1, 60, 3_000].into_iter().zip(1..) {
+            lab.now += Duration::from_secs(now);
+            lab.input(Input::Timeout);
+            lab.give(from, &query(b"ping", b""));
+            assert_eq!((lab.dropped(Suspended), lab.deadline, lab.sent.len()), (n, None, 0));
+        }
+        lab.input(Input::Resume);
+        let outcome = lab.finish();
+        assert!(outcome.reason == Reason::Converged && outcome.stored.all >= 8, "{outcome:?}");
+        assert!(outcome.elapsed < Duration::from_secs(30), "{:?}", outcome.elapsed);
+        lab.serves();
+        let friends: Vec<_> = lab.friends.iter().map(|(_, friend)| *friend).collect();
+        assert!(friends.iter().all(|friend| lab.knows(*friend)), "nobody is to blame");
+    }
+}
+
+/// Rule D6.
+#[test]
+fn what_is_begun_or_given_up_while_a_node_sleeps_has_its_end() {
+    let mut lab = Lab::public();
+    lab.node.lookup(lab.now, 1, TARGET).unwrap();
+    lab.drain();
+    lab.input(Input::Suspend);
+    let now = lab.now;
+    lab.node.cancel(now, 1);
+    lab.drain();
+    assert_eq!(lab.outcome().unwrap().reason, Reason::Cancelled);
+    lab.news.clear();
+    lab.sent.clear();
+    lab.node.lookup(now, 1, TARGET).unwrap();
+    lab.drain();
+    assert!(lab.sent.is_empty());
+    lab.now += Duration::from_secs(3_600);
+    lab.input(Input::Resume);
+    assert_eq!(lab.finish().reason, Reason::Converged);
+}
+
+/// Rule D6.
+#[test]
+fn a_node_that_was_frozen_without_a_word_blames_nobody() {
+    let mut lab = Lab::public();
+    lab.node.lookup(lab.now, 1, TARGET).unwrap();
+    lab.drain();
+    lab.now += Duration::from_secs(3_600);
+    lab.input(Input::Resume);
+    assert_eq!(lab.stats().rpc_timeouts, 0);
+    lab.run(Duration::from_secs(30));
+    assert_eq!(lab.node.contacts().count(), 16);
+    lab.serves();
+}
