@@ -173,13 +173,6 @@ pub struct ServerConfig {
     /// Info-hashes in one sample, at most [`Config::MAX_SAMPLES`]. More than 20 make a reply longer than the 1,024
     /// bytes that others are cut to: up to 1,400, so that over IPv6 a reply has 47 of them.
     pub samples: u8,
-}
-
-/// Which items of others we store.
-///
-/// Exhaustive: it is written as a literal over that of a stock configuration.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct ItemsConfig {
     /// Count a value that is one byte string without its length in front, as mainline's nodes do: so one of 997 to
     /// 1,000 bytes is stored, which has 1,001 to 1,005 when it is bencoded. Off, it is refused (205), as BEP 44 has it.
     /// It is read either way.
@@ -214,8 +207,6 @@ pub struct Config {
     pub limiter: LimiterConfig,
     /// Stores.
     pub server: ServerConfig,
-    /// Items.
-    pub items: ItemsConfig,
     /// The keeper.
     pub keeper: KeeperConfig,
 }
@@ -275,8 +266,8 @@ impl Default for Config {
                 token_rotation: Duration::from_secs(5 * 60),
                 sample_interval: Duration::from_secs(6 * 3600),
                 samples: SAMPLES,
+                bare_length: false,
             },
-            items: ItemsConfig::default(),
             keeper: KeeperConfig::default(),
         }
     }

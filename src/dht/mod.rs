@@ -37,7 +37,7 @@ pub use crate::base::rate::Rate;
 pub use crate::krpc::endpoint::Network;
 pub use capacity::Capacity;
 pub use command::{DirectQuery, Freshness, PeerKind, Scope};
-pub use config::{Bounds, ItemsConfig, LimiterConfig, LinkConfig, LookupConfig, ServerConfig, TableConfig};
+pub use config::{Bounds, LimiterConfig, LinkConfig, LookupConfig, ServerConfig, TableConfig};
 pub use contact::{ContactView, Health, SavedContact};
 pub use error::CallError;
 pub use event::{Buffer, IdLoss, KeepId, LinkId, OpId, OpView, ReceivedToken};

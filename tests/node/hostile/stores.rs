@@ -225,7 +225,7 @@ fn r54_a_value_of_1001_bytes_is_refused() {
 #[test]
 fn a_byte_string_of_1000_bytes_is_stored_and_given_out_where_that_is_configured() {
     let mut config = crate::lab::config();
-    config.items.bare_length = true;
+    config.server.bare_length = true;
     config.capacity.value_bytes = 3 * 1024;
     let mut lab = Lab::new(config);
     for len in [997, 1000] {

@@ -80,7 +80,7 @@ impl<'s> Server<'s> {
             reply.on_proof();
         }
         let mut verifications = 0;
-        let bare_length = cx.config().items.bare_length;
+        let bare_length = cx.config().server.bare_length;
         let stores = Stores { items: &mut self.items, peers: &mut self.peers, tokens: &self.tokens, bare_length };
         let (now, rng) = (cx.now(), cx.rng());
         let body = stores.answer(now, rng, &own, from, &query.method, &mut verifications);
