@@ -467,6 +467,16 @@ fn a_read_only_node_does_not_answer() {
     running.end_by("INT").done();
 }
 
+/// Rule D7.
+#[test]
+fn a_node_that_adapts_answers_in_a_local_network() {
+    let mut running = Running::start(&["node", "--bind", "127.0.0.1:0", "--adaptive", "--json"]);
+    let link: Value = serde_json::from_str(&running.line()).unwrap();
+    honeyguide(&["ping", link["addr"].as_str().unwrap()]).done();
+    running.end_by("INT").done();
+    honeyguide(&["node", "--adaptive", "--read-only"]).failed(2, &["--adaptive", "--read-only"]);
+}
+
 #[test]
 fn inspect_answers_each_line_with_one_line() {
     let ping = hex::encode("d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe");

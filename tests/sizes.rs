@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use honeyguide::Storage;
-use honeyguide::dht::{Capacity, LinkConfig};
+use honeyguide::dht::{Capacity, LinkConfig, Role};
 use honeyguide::{Config, Node};
 
 #[test]
@@ -90,6 +90,7 @@ fn a_capacity_past_what_is_allocated_is_refused_with_the_number_of_the_caller() 
         (|c| c.value_bytes = 999, "capacity.value_bytes is 999; at least 1000"),
         (|c| c.transactions = usize::MAX, "capacity.transactions is 18446744073709551615; at most 65534"),
         (|c| c.operations = usize::MAX, "capacity.operations is 18446744073709551615; at most 16379"),
+        (|c| c.sent_to = (1 << 20) + 1, "capacity.sent_to is 1048577; at most 1048576"),
         (|c| c.meters = usize::MAX, "capacity.meters is 18446744073709551615; at most 16777216"),
     ] {
         let mut config = Config::tiny();
@@ -120,6 +121,26 @@ fn lent_storage_has_a_candidate_and_a_token_for_each_replica_or_the_node_is_not_
         refusal(for_tiny.lend()).unwrap(),
         "replicas is 8; at least lookup.replicas, 12 (storage! takes the number by this name)"
     );
+}
+
+/// Rule D9.
+#[test]
+fn an_adaptive_node_has_memory_of_whom_it_sends_to_or_is_not_made() {
+    let mut config = Config::tiny();
+    config.role = Role::Adaptive;
+    let refusal = |config: &Config, storage| Node::new(config.clone(), [1; 32], storage).err().map(|e| e.to_string());
+    let allocated = |config: &Config| refusal(config, Storage::allocate(config));
+    let words = "capacity.sent_to is 0; at least an adaptive role, 64";
+    assert_eq!(allocated(&config).unwrap(), words);
+    config.capacity.sent_to = 63;
+    assert_eq!(allocated(&config).unwrap(), words.replace("is 0", "is 63"));
+    config.capacity.sent_to = 64;
+    assert_eq!(allocated(&config), None);
+    let (mut none, mut enough) = (honeyguide::storage! {}, honeyguide::storage! { sent_to: 64 });
+    assert_eq!(refusal(&config, none.lend()).unwrap(), words.replace("capacity.", ""));
+    assert_eq!(refusal(&config, enough.lend()), None);
+    config.capacity.sent_to = 1 << 20;
+    assert_eq!(allocated(&config), None);
 }
 
 #[test]

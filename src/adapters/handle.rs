@@ -24,6 +24,7 @@ use crate::dht::event::{Input, KeepId, LinkId};
 use crate::dht::keep::{KeepSchedule, KeepState, Kept};
 use crate::dht::node::Node;
 use crate::dht::node::journal::Call;
+use crate::dht::role::Role;
 use crate::dht::size::SizeEstimate;
 use crate::dht::stats::Stats;
 use crate::dht::trace::TraceSink;
@@ -312,6 +313,11 @@ impl Handle {
     /// The address that others see a link at, where enough of them agree.
     pub fn external_addr(&self, link: LinkId) -> Observation<Option<Endpoint>> {
         self.observe(move |node| node.external_addr(link))
+    }
+
+    /// What a link is at the moment; [`Role::Adaptive`] while it tries whether others reach it.
+    pub fn role(&self, link: LinkId) -> Observation<Option<Role>> {
+        self.observe(move |node| node.role(link))
     }
 
     /// All verified contacts, link by link, in the order of their ids.

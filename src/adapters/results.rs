@@ -11,6 +11,7 @@ use bytes::Bytes;
 use crate::base::time::Duration;
 use crate::dht::event::{Event, IdLoss, KeepId, LinkId};
 use crate::dht::outcome::Outcome;
+use crate::dht::role::Role;
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
 
@@ -159,6 +160,13 @@ pub enum Notice {
         /// Why the old one went.
         why: IdLoss,
     },
+    /// A link has another role; [`Role::Adaptive`] while it tries whether others reach it.
+    RoleChanged {
+        /// The socket.
+        link: LinkId,
+        /// What it is now.
+        role: Role,
+    },
     /// Of something that is kept the item is to be supplied: see [`Event::Wanted`].
     Wanted {
         /// Its handle.
@@ -273,6 +281,7 @@ impl sealed::OfEvent for Notice {
         match *event {
             Event::ExternalAddr { link, addr, .. } => Some(Notice::ExternalAddr { link, addr: addr.into() }),
             Event::IdChanged { link, id, why } => Some(Notice::IdChanged { link, id, why }),
+            Event::RoleChanged { link, role } => Some(Notice::RoleChanged { link, role }),
             Event::Wanted { keep, tag } => Some(Notice::Wanted { keep, tag }),
             Event::Superseded { keep, tag } => Some(Notice::Superseded { keep, tag }),
             _ => None,

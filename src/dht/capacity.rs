@@ -24,6 +24,10 @@ pub const MAX_CANDIDATES: usize = 255;
 /// Most meters of a node: half a GiB.
 pub const MAX_METERS: usize = 1 << 24;
 
+/// Most addresses that are told from others by an adaptive node: with as many as a node sends to in a quarter of an
+/// hour there is nothing to gain.
+pub const MAX_SENT_TO: usize = 1 << 20;
+
 /// Operations that the node may run for itself beside those of its user.
 pub const UPKEEP: usize = 2;
 
@@ -67,6 +71,10 @@ pub struct Capacity {
     pub results: usize,
     /// Addresses and networks whose traffic is metered.
     pub meters: usize,
+    /// IP addresses that something was sent to within a quarter of an hour and that an
+    /// [`Adaptive`](crate::dht::Role::Adaptive) node tells from others, for each link: 2 bytes each. With 0 a node
+    /// cannot adapt.
+    pub sent_to: usize,
     /// Items and announcements that are kept. With 0 there is no keeper; with one there are four more operations.
     pub kept: usize,
 }
@@ -86,6 +94,7 @@ impl Capacity {
         replies: 16,
         results: 16,
         meters: 4_096,
+        sent_to: 8_192,
         kept: 256,
     };
 
@@ -103,6 +112,7 @@ impl Capacity {
         replies: 2,
         results: 1,
         meters: 32,
+        sent_to: 0,
         kept: 0,
     };
 
@@ -120,6 +130,7 @@ impl Capacity {
         replies: 2,
         results: 1,
         meters: 32,
+        sent_to: 0,
         kept: 0,
     };
 
@@ -140,6 +151,7 @@ impl Capacity {
             ("capacity.replies", self.replies, 1, MAX_ENTRIES),
             ("capacity.results", self.results, 1, MAX_ENTRIES),
             ("capacity.meters", self.meters, 8, MAX_METERS),
+            ("capacity.sent_to", self.sent_to, 0, MAX_SENT_TO),
             ("capacity.kept", self.kept, 0, MAX_ENTRIES),
         ] {
             at_least(field, value as u64, least as u64)?;

@@ -32,6 +32,8 @@ pub const LARGEST_REPLY: usize = 1400;
 
 /// Shortest wait for an answer: below it are round trips between continents.
 const LEAST_HARD_TIMEOUT: Duration = Duration::from_millis(100);
+/// With fewer, an adaptive node takes nearly everybody for one that it has sent to.
+const LEAST_SENT_TO: u64 = 64;
 /// Longest wait for an answer: for so long upkeep takes a query for one in flight.
 pub const MAX_HARD_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -332,11 +334,18 @@ impl Config {
         Ok(Config { links: links.iter().copied().collect(), ..self })
     }
 
+    /// Whether what the role needs is there.
+    pub(crate) fn check_role(&self, capacity: &Capacity) -> Result<(), ConfigError> {
+        let least = if self.role == Role::Adaptive { LEAST_SENT_TO } else { 0 };
+        at_least("capacity.sent_to", capacity.sent_to as u64, least).map_err(|error| error.against("an adaptive role"))
+    }
+
     /// Whether the rules make sense together.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let (t, l, m, s) = (&self.table, &self.lookup, &self.limiter, &self.server);
         at_least("links", self.links.len() as u64, 1)?;
         self.capacity.check()?;
+        self.check_role(&self.capacity)?;
         at_least("lookup.k", l.k.into(), 1)?;
         at_least("lookup.replicas", l.replicas.into(), l.k.into()).map_err(|error| error.against("lookup.k"))?;
         at_most("lookup.replicas", l.replicas.into(), MAX_REPLICAS.into())?;

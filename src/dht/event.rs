@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::base::time::{Duration, Instant};
 use crate::dht::outcome::Outcome;
+use crate::dht::role::Role;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
@@ -252,6 +253,13 @@ pub enum Event<'b> {
         /// Why the old one went.
         why: IdLoss,
     },
+    /// A link has another role than before. The latest wins.
+    RoleChanged {
+        /// The socket.
+        link: LinkId,
+        /// What it is now; [`Role::Adaptive`] while it tries whether others reach it.
+        role: Role,
+    },
     /// Of something that is kept there are too few copies, and its item is to be supplied. Of all of them the one that
     /// waits longest is said, once, and again every ten seconds until it is supplied, put off, or not kept any more.
     Wanted {
@@ -291,9 +299,11 @@ impl Event<'_> {
             | Event::Scrape { op, tag, .. }
             | Event::Response { op, tag, .. }
             | Event::Finished { op, tag, .. } => Some((op, tag)),
-            Event::ExternalAddr { .. } | Event::IdChanged { .. } | Event::Wanted { .. } | Event::Superseded { .. } => {
-                None
-            }
+            Event::ExternalAddr { .. }
+            | Event::IdChanged { .. }
+            | Event::RoleChanged { .. }
+            | Event::Wanted { .. }
+            | Event::Superseded { .. } => None,
         }
     }
 }

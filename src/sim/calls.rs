@@ -153,6 +153,21 @@ impl<'w> NodeCalls<'w> {
         self.note(now, Call::UnkeepKey { key });
         self.node.unkeep_key(now, key)
     }
+
+    /// [`Node::set_passive`].
+    pub fn set_passive(&mut self, now: Instant, is_passive: bool) {
+        self.note(now, Call::SetPassive { is_passive });
+        self.node.set_passive(now, is_passive);
+    }
+
+    /// [`Node::set_external`].
+    ///
+    /// # Errors
+    /// Those of the node's.
+    pub fn set_external(&mut self, now: Instant, link: LinkId, addr: Endpoint) -> Result<(), CallError> {
+        self.note(now, Call::SetExternal { link, addr });
+        self.node.set_external(now, link, addr)
+    }
 }
 
 /// A method for each command, as the node has them.

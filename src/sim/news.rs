@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use crate::base::time::Instant;
 use crate::dht::event::{Event, KeepId};
 use crate::dht::outcome::Outcome;
+use crate::dht::role::Role;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
@@ -44,6 +45,8 @@ pub enum Told {
     ExternalAddr(Endpoint),
     /// A new id.
     IdChanged(Id),
+    /// Another role.
+    RoleChanged(Role),
     /// An item that is kept is wanted.
     Wanted(KeepId),
     /// An item that was supplied is older than what there is.
@@ -63,6 +66,7 @@ impl News {
             Event::Finished { outcome, .. } => Told::Finished(outcome),
             Event::ExternalAddr { addr, .. } => Told::ExternalAddr(addr),
             Event::IdChanged { id, .. } => Told::IdChanged(id),
+            Event::RoleChanged { role, .. } => Told::RoleChanged(role),
             Event::Wanted { keep, .. } => Told::Wanted(keep),
             Event::Superseded { keep, .. } => Told::Superseded(keep),
             _ => Told::Other,

@@ -190,6 +190,18 @@ impl Paths {
         self.enter(host);
     }
 
+    /// Another router stands before a host, at the same address, or none: nothing that was open is.
+    pub(super) fn set_router(&mut self, host: HostId, nat: Option<NatKind>) {
+        let key = self.key(host);
+        if self.book.get(&key) == Some(&host) {
+            self.book.remove(&key);
+        }
+        let end = &mut self.ends[host.index()];
+        end.site.nat = nat;
+        end.nat = nat.map(|kind| Box::new(Nat::new(kind, end.site.endpoint)));
+        self.enter(host);
+    }
+
     pub(super) fn set_up(&mut self, host: HostId, is_up: bool) {
         self.ends[host.index()].is_up = is_up;
     }

@@ -24,6 +24,7 @@ use crate::sim::course::Course;
 use crate::sim::faults::Faults;
 use crate::sim::host::{Host, Mind};
 use crate::sim::journals::Journals;
+use crate::sim::nat::NatKind;
 use crate::sim::news::News;
 use crate::sim::oracle::{Facts, Oracle};
 use crate::sim::participant::{Moment, Participant, Sends};
@@ -248,6 +249,13 @@ impl World {
         }
         self.paths.move_to(host, endpoint);
         self.tell_oracle(host, |known| known.endpoint = endpoint);
+    }
+
+    /// Another router stands before a host from now on, or none.
+    pub fn set_router(&mut self, host: HostId, nat: Option<NatKind>) {
+        self.paths.set_router(host, nat);
+        let is_open = self.paths.site(host).is_some_and(Site::is_open);
+        self.tell_oracle(host, |known| known.is_reachable = is_open);
     }
 
     /// A host's clock is set forward, or back.

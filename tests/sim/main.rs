@@ -6,5 +6,6 @@ mod own_loop;
 #[cfg(planted)]
 mod planted;
 mod remotes;
+mod roles;
 mod small;
 mod worlds;

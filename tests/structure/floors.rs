@@ -41,10 +41,8 @@ const FLOORS: &[(Floor, &str)] = &[
     (Outside, "adapters serde sim"),
     (Composite, "dht::node"),
     (Leaf, "dht::table dht::lookup dht::transactions dht::tokens dht::peers dht::items dht::limiter dht::outage"),
-    (
-        Leaf,
-        "dht::votes dht::former_ids dht::soundings dht::keeper negentropy::tree negentropy::reconciler negentropy::rateless",
-    ),
+    (Leaf, "dht::votes dht::former_ids dht::soundings dht::keeper dht::reachability dht::sent_to"),
+    (Leaf, "negentropy::tree negentropy::reconciler negentropy::rateless"),
     (Vocabulary, "dht::capacity dht::config dht::event dht::command dht::error dht::stats dht::trace dht::contact"),
     (Vocabulary, "dht::outcome dht::transport dht::holders dht::keep dht::role dht::size"),
     (Vocabulary, "negentropy::config negentropy::error negentropy::set negentropy::sorted negentropy::sealed"),

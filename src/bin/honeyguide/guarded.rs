@@ -145,6 +145,7 @@ pub mod tests {
             links,
             local: true,
             read_only: false,
+            adaptive: false,
             rng_seed: [7; 32],
             version: Some("1.2.3".into()),
             kept: 0,

@@ -3,7 +3,8 @@
 //! ```text
 //! "honeyguide journal 3\n", length of the head (4 bytes), head, CRC-32C of the head (4 bytes), records
 //! head: { "links": [ { "id": [ 20 bytes if it was given ], "port": of the socket, "v6": 0 or 1 } .. ],
-//!         "local": 0 or 1, "read_only": 0 or 1, "rng_seed": 32 bytes, "version": of the program that recorded it }
+//!         "local": 0 or 1, "read_only": 0 or 1, "adaptive": 1 or not there, "rng_seed": 32 bytes,
+//!         "version": of the program that recorded it }
 //! ```
 //! Numbers are little-endian. The number of the format counts changes of head and records alike. The configuration is
 //! the stock one but for the head; of a node in a simulated world the head has the seed of that (`simulated`), from
@@ -95,6 +96,9 @@ pub struct Head {
     pub links: Vec<HeadLink>,
     pub local: bool,
     pub read_only: bool,
+    /// Whether it answers is found out; where it is not it is left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adaptive: bool,
     #[serde(with = "serde_bytes")]
     pub rng_seed: [u8; 32],
     /// Of the program that recorded it; format 2 does not tell.
@@ -135,9 +139,9 @@ pub struct HeadLink {
 /// Without the seed, from which every secret of the node follows.
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Head { links, local, read_only, version, kept, simulated, rng_seed: _ } = self;
+        let Head { links, local, read_only, adaptive, version, kept, simulated, rng_seed: _ } = self;
         let mut head = f.debug_struct("Head");
-        head.field("links", links).field("local", local).field("read_only", read_only);
+        head.field("links", links).field("local", local).field("read_only", read_only).field("adaptive", adaptive);
         head.field("version", version).field("kept", kept).field("simulated", simulated).finish_non_exhaustive()
     }
 }
@@ -156,6 +160,7 @@ impl Head {
             links: links.collect(),
             local: config.network == Network::Local,
             read_only: config.role == Role::Client,
+            adaptive: config.role == Role::Adaptive,
             rng_seed: journal.rng_seed,
             version: Some(env!("CARGO_PKG_VERSION").into()),
             kept: 0,
@@ -175,18 +180,26 @@ impl Head {
         let links: Vec<_> = links.collect();
         if let Some(simulated) = simulated {
             let mut config = swarm::config_of(simulated.seed).with_links(&links)?;
-            config.role = if self.read_only { Role::Client } else { Role::Server };
+            config.role = self.role();
             return Ok(config);
         }
         let stock = Config::default().with_links(&links)?;
         let mut config = if self.local { stock.local() } else { stock };
-        config.role = if self.read_only { Role::Client } else { Role::Server };
+        config.role = self.role();
         let kept = self.kept as usize;
         config.capacity.kept = config.capacity.kept.max(kept);
         // So many as `spec/keeper.md` says that this many take.
         let flows = u16::try_from(kept.saturating_mul(35) / 1_000).unwrap_or(u16::MAX);
         config.keeper.flows = config.keeper.flows.max(flows);
         Ok(config)
+    }
+
+    fn role(&self) -> Role {
+        match (self.read_only, self.adaptive) {
+            (true, _) => Role::Client,
+            (_, true) => Role::Adaptive,
+            _ => Role::Server,
+        }
     }
 
     /// The node that was recorded, as it was in the beginning.
@@ -387,6 +400,7 @@ mod tests {
             links,
             local: true,
             read_only: false,
+            adaptive: true,
             rng_seed: [201; 32],
             version: Some("1.2.3".into()),
             kept: 9,

@@ -37,6 +37,9 @@ pub struct Args {
     /// Ask, but do not answer (BEP 43)
     #[arg(long)]
     read_only: bool,
+    /// Find out on each link whether others reach it, and answer as long as they do
+    #[arg(long, conflicts_with = "read_only")]
+    adaptive: bool,
     /// Ids and contacts are loaded from this file and saved to it; two nodes that run on copies of one have one id, and
     /// disturb each other
     #[arg(long, value_name = "FILE", value_parser = options::named_file())]
@@ -93,6 +96,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         links: head_links(&addrs, saved.as_ref()),
         local: start.network == Network::Local,
         read_only: args.read_only,
+        adaptive: args.adaptive,
         rng_seed: args.joins.random.rng()?.bytes(),
         version: Some(env!("CARGO_PKG_VERSION").into()),
         kept: kept.len() as u32,
@@ -239,6 +243,7 @@ mod tests {
             links: Vec::new(),
             local: true,
             read_only: false,
+            adaptive: false,
             rng_seed: [7; 32],
             version: None,
             kept: 0,

@@ -1,7 +1,7 @@
 //! What a node has to say of itself and its links, in words and as objects.
 
 use honeyguide::adapters::Notice;
-use honeyguide::dht::{IdLoss, LinkId};
+use honeyguide::dht::{IdLoss, LinkId, Role};
 use serde_json::json;
 
 use crate::count::count;
@@ -25,6 +25,14 @@ pub fn print(told: &Told, notice: Notice) -> Result<(), Failed> {
             };
             let text = format!("link {link} has the new id {id}: {word}");
             (text, json!({ "link": link, "id": id.to_string(), "why": why }))
+        }
+        Notice::RoleChanged { link: LinkId(link), role } => {
+            let (word, text) = match role {
+                Role::Client => ("client", "asks, and does not answer"),
+                Role::Server => ("server", "is reached by others, and answers"),
+                _ => ("trying", "answers for a while, to find out whether others reach it"),
+            };
+            (format!("link {link} {text}"), json!({ "link": link, "role": word }))
         }
         Notice::LinkTrouble { link: LinkId(link), error } => (
             format!("link {link} cannot receive and is tried again: {error}"),

@@ -5,13 +5,14 @@ use crate::base::deadlines::DeadlinesMemory;
 use crate::base::list::List;
 use crate::base::order::{MAX_ORDERED, Order, Ordered};
 use crate::base::slab::MAX_ENTRIES;
-use crate::dht::capacity::{Capacity, MAX_CANDIDATES, MAX_METERS, MAX_OPERATIONS, UPKEEP, keeping};
+use crate::dht::capacity::{Capacity, MAX_CANDIDATES, MAX_METERS, MAX_OPERATIONS, MAX_SENT_TO, UPKEEP, keeping};
 use crate::dht::config::Config;
 use crate::dht::items::ItemsMemory;
 use crate::dht::keeper::KeeperMemory;
 use crate::dht::node::link::LinkMemory;
 use crate::dht::node::storage::Storage;
 use crate::dht::peers::PeersMemory;
+use crate::dht::sent_to::SentTo;
 use crate::dht::size::LOOKUPS;
 use crate::dht::table::{BUCKETS, ID_CHANGES, TableMemory};
 use crate::dht::transactions::TransactionsMemory;
@@ -71,6 +72,7 @@ fn link(c: &Capacity) -> LinkMemory<'static> {
         },
         votes: list(VOTERS),
         soundings: list(LOOKUPS),
+        sent_to: List::zeroed(SentTo::words(at_most(c.sent_to, MAX_SENT_TO))),
     }
 }
 

@@ -62,6 +62,12 @@ impl Bootstraps {
         }
     }
 
+    /// Those next to us are to hear of us: one that looks for ourselves is wanted at once.
+    pub(super) fn show_ourselves(&mut self, now: Instant) {
+        self.looked_for_ourselves = false;
+        self.want(now);
+    }
+
     /// The next one gets a time, if none has.
     pub(super) fn plan(&mut self, now: Instant, does_somebody_answer: bool) {
         if !self.is_planned() && !planted(Bug::BootstrapOnce) {

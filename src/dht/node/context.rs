@@ -12,6 +12,15 @@ use crate::krpc::endpoint::Network;
 /// something absurd does not bring the end of time.
 const LONGEST_STEP: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// What the node does, and its secrets. Of the second half of the seed the first stream knows nothing; the label keeps
+/// the streams apart even for a seed whose second half was left empty.
+pub(super) fn streams(rng_seed: [u8; 32]) -> (Rng, Rng) {
+    let (mut doing, mut secret) = (rng_seed, rng_seed);
+    doing[16..].fill(0);
+    secret[16..].iter_mut().zip(b"the token secret").for_each(|(byte, label)| *byte ^= label);
+    (Rng::from_seed(doing), Rng::from_seed(secret))
+}
+
 /// The surroundings of every part of one node.
 #[derive(Debug)]
 pub(super) struct Context<'s> {

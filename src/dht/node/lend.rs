@@ -22,6 +22,7 @@ use crate::dht::node::link::LinkMemory;
 use crate::dht::node::server::Reply;
 use crate::dht::node::storage::Storage;
 use crate::dht::peers::{PeerEntry, PeersMemory};
+use crate::dht::sent_to::SentTo;
 use crate::dht::size::{LOOKUPS, Surroundings};
 use crate::dht::table::{BUCKETS, Bucket, ID_CHANGES, IdChange, Newcomer, RememberedContact, TableMemory};
 use crate::dht::transactions::{TransactionEntry, TransactionsMemory};
@@ -70,6 +71,7 @@ macro_rules! storage {
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.contacts },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.newcomers },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.remembered },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.sent_to_words() },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.payloads() },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.all_operations() },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.all_candidates() },
@@ -110,6 +112,7 @@ pub struct Sizes {
     pub replies: usize,
     pub results: usize,
     pub meters: usize,
+    pub sent_to: usize,
     pub kept: usize,
 }
 
@@ -132,9 +135,16 @@ impl Sizes {
             replies: c.replies,
             results: c.results,
             meters: c.meters,
+            sent_to: c.sent_to,
             kept: c.kept,
         }
     };
+
+    /// Words for the addresses that were sent to.
+    #[must_use]
+    pub const fn sent_to_words(self) -> usize {
+        SentTo::words(self.sent_to)
+    }
 
     /// Payloads of the operations of the user and of the keeper.
     #[must_use]
@@ -185,6 +195,7 @@ pub struct StorageBuf<
     const CONTACTS: usize,
     const NEWCOMERS: usize,
     const REMEMBERED: usize,
+    const SENT_TO: usize,
     const PAYLOADS: usize,
     const ALL_OPERATIONS: usize,
     const CANDIDATES: usize,
@@ -201,7 +212,7 @@ pub struct StorageBuf<
     const METERS: usize,
     const KEPT: usize,
 > {
-    links: [LinkBuf<CONTACTS, NEWCOMERS, REMEMBERED>; LINKS],
+    links: [LinkBuf<CONTACTS, NEWCOMERS, REMEMBERED, SENT_TO>; LINKS],
     operations: Vec<SlabEntry<OperationState>, ALL_OPERATIONS>,
     candidates: Vec<Candidate, CANDIDATES>,
     tokens: Vec<TokenCell, TOKENS>,
@@ -233,6 +244,7 @@ impl<
     const CONTACTS: usize,
     const NEWCOMERS: usize,
     const REMEMBERED: usize,
+    const SENT_TO: usize,
     const PAYLOADS: usize,
     const ALL_OPERATIONS: usize,
     const CANDIDATES: usize,
@@ -254,6 +266,7 @@ impl<
         CONTACTS,
         NEWCOMERS,
         REMEMBERED,
+        SENT_TO,
         PAYLOADS,
         ALL_OPERATIONS,
         CANDIDATES,
@@ -272,7 +285,7 @@ impl<
     >
 {
     /// Fresh memory. It holds nothing but lengths of zero, so a static of it takes no flash.
-    #[expect(clippy::new_without_default, reason = "nineteen parameters again, and nothing is generic over this")]
+    #[expect(clippy::new_without_default, reason = "twenty parameters again, and nothing is generic over this")]
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(LINKS <= MAX_LINKS, "links: a node has at most Config::MAX_LINKS") };
@@ -351,6 +364,7 @@ impl<
     const CONTACTS: usize,
     const NEWCOMERS: usize,
     const REMEMBERED: usize,
+    const SENT_TO: usize,
     const PAYLOADS: usize,
     const ALL_OPERATIONS: usize,
     const CANDIDATES: usize,
@@ -372,6 +386,7 @@ impl<
         CONTACTS,
         NEWCOMERS,
         REMEMBERED,
+        SENT_TO,
         PAYLOADS,
         ALL_OPERATIONS,
         CANDIDATES,
@@ -396,7 +411,7 @@ impl<
 }
 
 /// Memory for one link.
-struct LinkBuf<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize> {
+struct LinkBuf<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize, const SENT_TO: usize> {
     contacts: Vec<Contact, CONTACTS>,
     prefixes: Vec<u64, CONTACTS>,
     newcomers: Vec<Newcomer, NEWCOMERS>,
@@ -405,9 +420,12 @@ struct LinkBuf<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: 
     remembered: Vec<RememberedContact, REMEMBERED>,
     votes: Vec<Vote, VOTERS>,
     soundings: Vec<Surroundings, LOOKUPS>,
+    sent_to: Vec<u64, SENT_TO>,
 }
 
-impl<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize> LinkBuf<CONTACTS, NEWCOMERS, REMEMBERED> {
+impl<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize, const SENT_TO: usize>
+    LinkBuf<CONTACTS, NEWCOMERS, REMEMBERED, SENT_TO>
+{
     const fn new() -> Self {
         LinkBuf {
             contacts: Vec::new(),
@@ -418,6 +436,7 @@ impl<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize> Lin
             remembered: Vec::new(),
             votes: Vec::new(),
             soundings: Vec::new(),
+            sent_to: Vec::new(),
         }
     }
 
@@ -433,6 +452,7 @@ impl<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize> Lin
             },
             votes: List::Lent(&mut self.votes),
             soundings: List::Lent(&mut self.soundings),
+            sent_to: List::Lent(&mut self.sent_to),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! A link is told what came of the queries that left by it, and says when its table wants a check, a refresh or a
 //! bootstrap. It sends nothing itself.
 
+mod role;
+
 use crate::base::list::{List, SmallList};
 use crate::base::planted::{Bug, planted};
 use crate::base::rng::Rng;
@@ -24,6 +26,8 @@ use crate::dht::votes::{Vote, Votes};
 use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 use crate::krpc::message::Query;
+
+use role::LinkRole;
 
 /// A contact that was silent for longer is no better than one that was named: it may have gone while our link was down.
 const LONG: Duration = Duration::from_secs(3600);
@@ -71,6 +75,7 @@ pub(super) struct LinkMemory<'s> {
     pub table: TableMemory<'s>,
     pub votes: List<'s, Vote>,
     pub soundings: List<'s, Surroundings>,
+    pub sent_to: List<'s, u64>,
 }
 
 /// What belongs to one local socket.
@@ -101,9 +106,7 @@ pub(super) struct Link<'s> {
     /// Neither buckets nor the size of the network are looked up.
     refreshes: bool,
     bootstraps: Bootstraps,
-    /// It asks and does not answer, whatever its role is.
-    is_passive: bool,
-    role: Role,
+    role: LinkRole<'s>,
 }
 
 impl<'s> Link<'s> {
@@ -127,8 +130,7 @@ impl<'s> Link<'s> {
             hold: now,
             refresh_hold: now,
             refreshes: config.refresh,
-            is_passive: false,
-            role: config.role,
+            role: LinkRole::new(config, memory.sent_to),
             bootstraps: Bootstraps::default(),
         }
     }
@@ -155,12 +157,28 @@ impl<'s> Link<'s> {
     /// Whether it says `ro` and answers nobody (BEP 43).
     #[inline]
     pub(super) fn is_read_only(&self) -> bool {
-        self.is_passive || self.role == Role::Client
+        self.role.now() == Role::Client
+    }
+
+    /// What it is at the moment; [`Role::Adaptive`] while it tries.
+    pub(super) fn role(&self) -> Role {
+        self.role.now()
     }
 
     /// From now on it asks and does not answer, or does what its role is.
-    pub(super) fn set_passive(&mut self, is_passive: bool) {
-        self.is_passive = is_passive;
+    pub(super) fn set_passive(&mut self, now: Instant, is_passive: bool) {
+        self.role.set_passive(now, is_passive);
+    }
+
+    /// Something leaves by it for this address.
+    #[inline]
+    pub(super) fn on_sent(&mut self, now: Instant, to: &Endpoint) {
+        self.role.on_sent(now, to);
+    }
+
+    /// When its role has to be decided on.
+    pub(super) fn role_at(&self) -> Option<Instant> {
+        self.role.due()
     }
 
     /// The contacts, for whoever hands them out.
@@ -191,6 +209,7 @@ impl<'s> Link<'s> {
     /// A query came in; whether its sender is a contact that answered us.
     #[inline]
     pub(super) fn on_query(&mut self, now: Instant, query: &Query<'_>, from: Endpoint) -> bool {
+        self.role.on_asked(now, &from);
         match query.read_only {
             true => self.table.find(&query.id).is_some_and(|contact| contact.endpoint() == from),
             false => self.table.on_query(now, &query.id, from) == Seen::Contact,
@@ -224,6 +243,7 @@ impl<'s> Link<'s> {
     /// Whoever was known may be gone, and whoever was gone may be there: all that may help is due at once.
     fn on_link_back(&mut self, now: Instant) {
         self.table.on_link_back(now);
+        self.role.on_link_back(now);
         self.hold = now;
         self.bootstraps.on_link_back(now, self.table.is_poor());
     }
@@ -301,6 +321,7 @@ impl<'s> Link<'s> {
         let own = *self.table.own();
         if let Some(old) = self.external().filter(|_| moved) {
             self.former.on_left(&own, &old);
+            self.role.on_moved(now);
         }
         self.table.set_addr(now, Some(addr));
         if moved && !own.is_secure_for(addr.ip()) {
@@ -416,6 +437,9 @@ impl<'s> Link<'s> {
 
     /// Time passed: a check may be due.
     pub(super) fn on_timeout(&mut self, now: Instant) {
+        if self.role.on_timeout(now, &self.table) {
+            self.bootstraps.show_ourselves(now);
+        }
         if self.check_at().is_some_and(|at| at <= now) {
             match self.outage.ask_at(now) {
                 Some(at) if at > now => self.hold_checks(at),
@@ -454,13 +478,15 @@ impl<'s> Link<'s> {
         self.bootstraps.at()
     }
 
-    /// What the user was not told of yet: our id first, then our address.
+    /// What the user was not told of yet: our id first, then our address, then our role.
     fn take_news(&mut self, link: LinkId) -> Option<Event<'static>> {
         if let Some(why) = self.news_id.take() {
             return Some(Event::IdChanged { link, id: *self.table.own(), why });
         }
-        let (votes, addr) = (self.news_address.take()?, self.external()?);
-        Some(Event::ExternalAddr { link, addr, votes })
+        if let Some((votes, addr)) = self.news_address.take().zip(self.external()) {
+            return Some(Event::ExternalAddr { link, addr, votes });
+        }
+        self.role.take_news().map(|role| Event::RoleChanged { link, role })
     }
 }
 
@@ -555,24 +581,4 @@ impl<'s> Links<'s> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bad_contact_is_left_out_until_it_may_be_tried_again() {
-        let at = Instant::from_secs;
-        let mut contact = Contact::new(Id([7; 20]), Endpoint::v4([8, 8, 8, 8], 1));
-        assert_eq!(class_of(None, at(9)), Class::Unverified);
-        assert_eq!(class_of(Some(&contact), at(9)), Class::Unverified, "it has never answered");
-        contact.history_mut().on_answer(at(10), None);
-        assert_eq!(class_of(Some(&contact), at(10)), Class::Good);
-        contact.history_mut().on_failure(at(20), QueryKind::Data);
-        assert_eq!(class_of(Some(&contact), at(20)), Class::Good, "one failure is none");
-        contact.history_mut().on_failure(at(30), QueryKind::Data);
-        let again = contact.history().retry_at();
-        assert!(again > at(30));
-        assert_eq!(class_of(Some(&contact), at(30)), Class::Bad);
-        assert_eq!(class_of(Some(&contact), Instant::from_micros(again.as_micros() - 1)), Class::Bad);
-        assert_eq!(class_of(Some(&contact), again), Class::Unverified);
-    }
-}
+mod tests;

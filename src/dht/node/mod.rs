@@ -47,7 +47,6 @@ use crate::base::error::ConfigError;
 #[cfg(planted)]
 use crate::base::planted::{Bug, planted};
 use crate::base::ring::Ring;
-use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::dht::capacity::keeping;
 use crate::dht::command::{Command, Scope};
@@ -60,6 +59,7 @@ use crate::dht::keep::{KeepSchedule, KeepState, KeepView, Kept};
 use crate::dht::keeper::Keeper;
 use crate::dht::limiter::{Limiter, Verdict};
 use crate::dht::peers::PeerStore;
+use crate::dht::role::Role;
 use crate::dht::size::SizeEstimate;
 use crate::dht::stats::{DropReason, Stats};
 use crate::dht::tokens::Tokens;
@@ -71,8 +71,8 @@ use crate::krpc::item::Item;
 use crate::krpc::message::{self, Decoded, ErrorMessage, Method, Response};
 
 use client::{Client, Operations, Outlet};
-use context::Context;
-use link::{Links, QueryFailure};
+use context::{Context, streams};
+use link::{Link, Links, QueryFailure};
 use plan::{Note, Plan};
 use rpc::{Addressee, Rpc, encode_query};
 use server::{Requester, Server};
@@ -80,15 +80,6 @@ use timer::Earliest;
 
 /// Checks wait this long while every transaction for upkeep is taken.
 const CHECK_LATER: Duration = Duration::from_millis(250);
-
-/// What the node does, and its secrets. Of the second half of the seed the first stream knows nothing; the label keeps
-/// the streams apart even for a seed whose second half was left empty.
-fn streams(rng_seed: [u8; 32]) -> (Rng, Rng) {
-    let (mut doing, mut secret) = (rng_seed, rng_seed);
-    doing[16..].fill(0);
-    secret[16..].iter_mut().zip(b"the token secret").for_each(|(byte, label)| *byte ^= label);
-    (Rng::from_seed(doing), Rng::from_seed(secret))
-}
 
 /// A participant of the DHT: a pure state machine.
 ///
@@ -220,8 +211,8 @@ impl<'s> Node<'s> {
     /// From now on the node asks and does not answer (BEP 43), or takes the part of its
     /// [`role`](crate::Config::role) again.
     pub fn set_passive(&mut self, now: Instant, is_passive: bool) {
-        self.cx.advance(now);
-        self.links.iter_mut().for_each(|(_, link)| link.set_passive(is_passive));
+        let now = self.cx.advance(now);
+        self.links.iter_mut().for_each(|(_, link)| link.set_passive(now, is_passive));
     }
 
     /// Others see a link at this address, as its user knows, until they agree on another one. An id that does not fit
@@ -422,6 +413,8 @@ impl<'s> Node<'s> {
     pub fn poll_output<'b>(&mut self, buf: &'b mut Buffer) -> Output<'b> {
         match self.plan(buf) {
             Plan::Transmit { link, to, len } => {
+                let now = self.cx.now();
+                self.links.get_mut(link).into_iter().for_each(|link| link.on_sent(now, &to));
                 self.cx.stats_mut().tx += 1;
                 self.cx.stats_mut().tx_bytes += len as u64;
                 Output::Transmit { link, to, payload: buf.get(..len).unwrap_or_default() }
@@ -491,6 +484,7 @@ impl<'s> Node<'s> {
             earliest.consider(Timer::Check, link.check_at());
             earliest.consider(Timer::Refresh, link.refresh_at());
             earliest.consider(Timer::Bootstrap, link.bootstrap_at());
+            earliest.consider(Timer::Role, link.role_at());
             let is_to_be_planned = link.lacks_bootstrap(self.client.has_bootstrap_nodes());
             earliest.consider(Timer::Bootstrap, is_to_be_planned.then_some(self.cx.now()));
         }
@@ -520,6 +514,12 @@ impl<'s> Node<'s> {
     #[must_use]
     pub fn external_addr(&self, link: LinkId) -> Option<Endpoint> {
         self.links.get(link)?.external()
+    }
+
+    /// What a link is at the moment; [`Role::Adaptive`] while it tries whether others reach it.
+    #[must_use]
+    pub fn role(&self, link: LinkId) -> Option<Role> {
+        self.links.get(link).map(Link::role)
     }
 
     /// Counters since the start.

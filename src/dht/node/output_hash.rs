@@ -107,6 +107,7 @@ impl OutputHash {
                 self.bytes(&[b'i', link.0]);
                 self.bytes(id.as_bytes());
             }
+            Event::RoleChanged { link, role } => self.bytes(&[b'b', link.0, role as u8]),
             Event::Wanted { keep, tag } => self.keep(b'w', keep, tag),
             Event::Superseded { keep, tag } => self.keep(b'o', keep, tag),
         }

@@ -24,6 +24,7 @@ use crate::dht::node::client::{OperationState, Payload, WaitingResult};
 use crate::dht::node::link::LinkMemory;
 use crate::dht::node::server::Reply;
 use crate::dht::peers::PeersMemory;
+use crate::dht::sent_to::SentTo;
 use crate::dht::size::Surroundings;
 use crate::dht::table::{Bucket, IdChange, Newcomer, RememberedContact};
 use crate::dht::transactions::TransactionsMemory;
@@ -103,6 +104,7 @@ impl Storage<'_> {
             self.of_links::<RememberedContact>("remembered", |link| link.table.remembered.capacity()),
             self.of_links::<Vote>("votes", |link| link.votes.capacity()),
             self.of_links::<Surroundings>("soundings", |link| link.soundings.capacity()),
+            self.of_links::<u64>("sent to", |link| link.sent_to.capacity()),
             Part::of("operations", &self.operations),
             Part::of("candidates", &self.candidates),
             Part::of("tokens", &self.tokens),
@@ -145,6 +147,7 @@ impl Storage<'_> {
         at_least("links", links, least)
             .map_err(|error| error.against("Config::links").mended_by("storage! takes the number by this name"))?;
         let (capacity, replicas) = (self.capacity(), config.lookup.replicas.into());
+        config.check_role(&capacity).map_err(|error| error.outside("capacity."))?;
         capacity.check().map_err(|error| error.outside("capacity."))?;
         // A put stores where it has a token: with fewer it would reach fewer nodes than was asked for, and not say so.
         let tokens = self.tokens.capacity() / (self.payloads.capacity() * config.links().len().max(1));
@@ -174,6 +177,7 @@ impl Storage<'_> {
             replies: self.replies.capacity(),
             results: self.results.capacity(),
             meters: self.meters.capacity(),
+            sent_to: SentTo::addresses(of_link(|link| link.sent_to.capacity())),
             kept,
         }
     }

@@ -26,6 +26,8 @@ pub enum Timer {
     Items,
     /// Something that is kept is to be looked at, or its item is wanted.
     Keep,
+    /// A role has to be decided on.
+    Role,
 }
 
 impl fmt::Display for Timer {
@@ -40,6 +42,7 @@ impl fmt::Display for Timer {
             Timer::Peers => "peers",
             Timer::Items => "items",
             Timer::Keep => "keep",
+            Timer::Role => "role",
         })
     }
 }

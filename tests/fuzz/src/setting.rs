@@ -32,6 +32,7 @@ pub fn config(number: u8) -> Config {
         replies: 2,
         results: 1,
         meters: 16,
+        sent_to: 64,
         kept: 3,
     };
     config.table.bucket_sizes = [4, 3, 3, 2, 2];
@@ -66,6 +67,7 @@ pub fn config(number: u8) -> Config {
                 replies: 1,
                 results: 1,
                 meters: 8,
+                sent_to: 0,
                 kept: 0,
             };
             config.local()
@@ -75,6 +77,7 @@ pub fn config(number: u8) -> Config {
             config.local().with_links(&[LinkConfig::V4, LinkConfig::V4]).unwrap()
         }
         6 => {
+            config.role = Role::Adaptive;
             let external = Some(std::net::SocketAddr::from(([90, 1, 2, 3], 6881)));
             config.with_links(&[LinkConfig { external, ..LinkConfig::V4 }]).unwrap()
         }

@@ -54,8 +54,7 @@ pub struct World {
     pub last: Option<(LinkId, Endpoint, Vec<u8>)>,
     /// Write tokens that the node gave, by who asked and transaction id.
     pub tokens: BTreeMap<(Endpoint, Vec<u8>), Vec<u8>>,
-    /// Whether the node was told to ask only, and to sleep.
-    is_passive: bool,
+    /// Whether the node was told to sleep.
     is_asleep: bool,
     /// Drains that are not made.
     pub skip: u8,
@@ -105,7 +104,6 @@ impl World {
             neighbours: neighbours(own, dense),
             now: Instant::from_secs(100),
             deadline: None,
-            is_passive: false,
             is_asleep: false,
             asked: VecDeque::new(),
             last: None,
@@ -131,7 +129,6 @@ impl World {
         self.record(call);
         self.heard = self.now;
         match call {
-            Call::SetPassive { is_passive } => self.is_passive = is_passive,
             Call::Input(Input::Suspend) => self.is_asleep = true,
             Call::Input(Input::Resume) => self.is_asleep = false,
             _ => {}
@@ -271,7 +268,7 @@ impl World {
         self.transmitted += 1;
         match decode(payload) {
             Ok(Decoded::Query(query)) => {
-                let read_only = self.is_passive || config.role == Role::Client;
+                let read_only = self.node.role(link) == Some(Role::Client);
                 assert!(!self.is_asleep, "a node that sleeps asks nobody");
                 assert_eq!((query.id, query.tid.len(), query.read_only), (own, 4, read_only));
                 assert_eq!(query.version, Some(&config.version[..]));
