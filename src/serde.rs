@@ -225,7 +225,7 @@ fields!(LinkOutcome, zero, queried answered stored);
 fields!(
     Stats, zero,
     rx rx_bytes tx tx_bytes queries refused trimmed rpc_sent rpc_ok rpc_late rpc_errors rpc_broken rpc_timeouts
-    verifications operations keep_looks keep_puts keep_stores dropped
+    verifications operations flows_by_itself flows_for_users flows_held keep_looks keep_puts keep_stores dropped
 );
 
 /// Reads what stands in a struct or a map.

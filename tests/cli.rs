@@ -477,6 +477,19 @@ fn a_node_that_adapts_answers_in_a_local_network() {
     honeyguide(&["node", "--adaptive", "--read-only"]).failed(2, &["--adaptive", "--read-only"]);
 }
 
+/// Rule D13.
+#[test]
+fn a_frugal_node_does_not_answer_and_its_run_is_replayed() {
+    let folder = Folder::new();
+    let journal = folder.file("run.journal");
+    let mut running = Running::start(&["node", "--bind", "127.0.0.1:0", "--frugal", "--json", "--journal", &journal]);
+    let link: Value = serde_json::from_str(&running.line()).unwrap();
+    honeyguide(&["ping", link["addr"].as_str().unwrap()]).failed(1, &["did not answer"]);
+    let recorded = running.end_by("INT").done();
+    let hash = |run: Run| run.objects().last().unwrap()["hash"].clone();
+    assert_eq!(hash(honeyguide(&["replay", &journal, "--json"]).done()), hash(recorded));
+}
+
 #[test]
 fn inspect_answers_each_line_with_one_line() {
     let ping = hex::encode("d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe");

@@ -32,6 +32,11 @@ pub const LARGEST_REPLY: usize = 1400;
 
 /// Shortest wait for an answer: below it are round trips between continents.
 const LEAST_HARD_TIMEOUT: Duration = Duration::from_millis(100);
+/// So many times what others take a frugal node waits between two checks, until a contact is asked again, and until a
+/// bucket is refreshed.
+const FRUGAL_CHECKS: u32 = 5;
+const FRUGAL_AGE: u32 = 2;
+const FRUGAL_REFRESHES: u32 = 4;
 /// With fewer, an adaptive node takes nearly everybody for one that it has sent to.
 const LEAST_SENT_TO: u64 = 64;
 /// Longest wait for an answer: for so long upkeep takes a query for one in flight.
@@ -191,6 +196,9 @@ pub struct Config {
     pub network: Network,
     /// Whether it answers others.
     pub role: Role,
+    /// Spares the tables of the routers on its way, and the battery: all that the node and its user ask together opens
+    /// at most 96 flows in any 10 s; it checks and refreshes less, and is a client, whatever its role is.
+    pub frugal: bool,
     /// Looks buckets up that have no news, and the network for its size. Without it a table lives on checks, on what
     /// operations bring, and on bootstraps while it is poor.
     pub refresh: bool,
@@ -222,6 +230,7 @@ impl Default for Config {
             links,
             network: Network::Public,
             role: Role::default(),
+            frugal: false,
             refresh: true,
             enforce_secure_ids: false,
             version: *b"HG\x00\x01",
@@ -334,9 +343,31 @@ impl Config {
         Ok(Config { links: links.iter().copied().collect(), ..self })
     }
 
+    /// The role that it has to begin with. In a local network everybody reaches everybody.
+    pub(crate) fn role(&self) -> Role {
+        match self.role {
+            _ if self.frugal => Role::Client,
+            Role::Adaptive if self.network == Network::Local => Role::Server,
+            role => role,
+        }
+    }
+
+    /// The rules of the table; a frugal one is checked and refreshed less.
+    pub(crate) fn table(&self) -> TableConfig {
+        if !self.frugal {
+            return self.table;
+        }
+        TableConfig {
+            check_every: self.table.check_every.saturating_mul(FRUGAL_CHECKS),
+            stale_after: self.table.stale_after.saturating_mul(FRUGAL_AGE),
+            refresh_after: self.table.refresh_after.saturating_mul(FRUGAL_REFRESHES),
+            ..self.table
+        }
+    }
+
     /// Whether what the role needs is there.
     pub(crate) fn check_role(&self, capacity: &Capacity) -> Result<(), ConfigError> {
-        let least = if self.role == Role::Adaptive { LEAST_SENT_TO } else { 0 };
+        let least = if self.role() == Role::Adaptive { LEAST_SENT_TO } else { 0 };
         at_least("capacity.sent_to", capacity.sent_to as u64, least).map_err(|error| error.against("an adaptive role"))
     }
 

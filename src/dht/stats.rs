@@ -164,6 +164,13 @@ pub struct Stats {
     pub verifications: u64,
     /// Operations started, upkeep included.
     pub operations: u64,
+    /// Queries that the node started by itself and that may have opened a flow (a store opens none, since its node was
+    /// just asked).
+    pub flows_by_itself: u64,
+    /// The same, for its user.
+    pub flows_for_users: u64,
+    /// How often a budget of flows held something up.
+    pub flows_held: u64,
     /// Looks of the keeper for copies that ended.
     pub keep_looks: u64,
     /// Puts and announces of the keeper that ended.
@@ -193,6 +200,9 @@ impl Stats {
             rpc_timeouts,
             verifications,
             operations,
+            flows_by_itself,
+            flows_for_users,
+            flows_held,
             keep_looks,
             keep_puts,
             keep_stores,
@@ -214,6 +224,9 @@ impl Stats {
             ("rpc_timeouts", rpc_timeouts),
             ("verifications", verifications),
             ("operations", operations),
+            ("flows_by_itself", flows_by_itself),
+            ("flows_for_users", flows_for_users),
+            ("flows_held", flows_held),
             ("keep_looks", keep_looks),
             ("keep_puts", keep_puts),
             ("keep_stores", keep_stores),

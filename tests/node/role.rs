@@ -1,4 +1,4 @@
-//! Whether a node answers, where it is, and when it sleeps, all told while it runs: rules D1 to D6.
+//! Whether a node answers, where it is, when it sleeps, and how much it may ask: rules D1 to D6, D14 and D15.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use honeyguide::dht::{CallError, LinkId, Reason, Role};
 use honeyguide::{Endpoint, Id, Input};
 
 use crate::lab::{Lab, config, query};
+use crate::world::News;
 
 const LINK: LinkId = LinkId(0);
 const TARGET: Id = Id([0x42; 20]);
@@ -190,4 +191,52 @@ fn a_node_that_was_frozen_without_a_word_blames_nobody() {
     lab.run(Duration::from_secs(30));
     assert_eq!(lab.node.contacts().count(), 16);
     lab.serves();
+}
+
+/// Rules D14 and D15.
+#[test]
+fn a_frugal_node_puts_what_it_cannot_ask_now_off_and_its_time_with_it() {
+    let mut lab = Lab::new({
+        let mut config = config();
+        config.frugal = true;
+        (config.capacity.operations, config.capacity.transactions) = (60, 64);
+        config
+    });
+    lab.befriend(16);
+    lab.run(Duration::from_secs(60));
+    lab.sent.clear();
+    let (begun, mut sent) = (lab.now, 0);
+    for tag in 1..=60 {
+        lab.node.lookup(lab.now, tag, Id([tag as u8 * 4; 20])).unwrap();
+    }
+    lab.drain();
+    assert!(lab.sent.len() <= 96);
+    for second in 0..10 {
+        lab.run(Duration::from_secs(1));
+        sent = lab.sent.len();
+        assert!(sent <= 96, "{sent} after {second} s");
+    }
+    assert!(sent >= 90 && lab.stats().flows_held > 0, "{sent}");
+    // One that has not been asked for yet, and one whose turn it is, end when they are given up.
+    let now = lab.now;
+    lab.node.cancel(now, 59);
+    lab.node.cancel(now, 20);
+    lab.drain();
+    let ends = |lab: &Lab| -> Vec<_> {
+        let ends = lab.news.iter().filter_map(|news| match news {
+            News::Finished { tag, outcome } => Some((*tag, *outcome)),
+            _ => None,
+        });
+        ends.collect()
+    };
+    let cancelled = ends(&lab).into_iter().filter(|(_, outcome)| outcome.reason == Reason::Cancelled).count();
+    assert_eq!(cancelled, 2);
+    let end = begun + Duration::from_secs(600);
+    assert!(lab.run_until(end, |lab| ends(lab).len() == 60));
+    let converged = ends(&lab).into_iter().filter(|(_, outcome)| outcome.reason == Reason::Converged);
+    let longest = converged.clone().map(|(_, outcome)| outcome.elapsed).max().unwrap();
+    assert!(converged.count() == 58 && longest < Duration::from_secs(20), "{longest:?}");
+    assert!(lab.now.since(begun) > Duration::from_secs(30), "longer than the deadline of one");
+    let stats = lab.stats();
+    assert!(stats.flows_for_users > 400 && stats.flows_by_itself > 0, "{stats}");
 }

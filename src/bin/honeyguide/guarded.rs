@@ -146,6 +146,7 @@ pub mod tests {
             local: true,
             read_only: false,
             adaptive: false,
+            frugal: false,
             rng_seed: [7; 32],
             version: Some("1.2.3".into()),
             kept: 0,

@@ -3,7 +3,7 @@
 //! ```text
 //! "honeyguide journal 3\n", length of the head (4 bytes), head, CRC-32C of the head (4 bytes), records
 //! head: { "links": [ { "id": [ 20 bytes if it was given ], "port": of the socket, "v6": 0 or 1 } .. ],
-//!         "local": 0 or 1, "read_only": 0 or 1, "adaptive": 1 or not there, "rng_seed": 32 bytes,
+//!         "local": 0 or 1, "read_only": 0 or 1, "adaptive" and "frugal": 1 or not there, "rng_seed": 32 bytes,
 //!         "version": of the program that recorded it }
 //! ```
 //! Numbers are little-endian. The number of the format counts changes of head and records alike. The configuration is
@@ -99,6 +99,9 @@ pub struct Head {
     /// Whether it answers is found out; where it is not it is left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adaptive: bool,
+    /// Whether it spares its routers, likewise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frugal: bool,
     #[serde(with = "serde_bytes")]
     pub rng_seed: [u8; 32],
     /// Of the program that recorded it; format 2 does not tell.
@@ -139,9 +142,10 @@ pub struct HeadLink {
 /// Without the seed, from which every secret of the node follows.
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Head { links, local, read_only, adaptive, version, kept, simulated, rng_seed: _ } = self;
+        let Head { links, local, read_only, adaptive, frugal, version, kept, simulated, rng_seed: _ } = self;
         let mut head = f.debug_struct("Head");
-        head.field("links", links).field("local", local).field("read_only", read_only).field("adaptive", adaptive);
+        head.field("links", links).field("local", local).field("read_only", read_only);
+        head.field("adaptive", adaptive).field("frugal", frugal);
         head.field("version", version).field("kept", kept).field("simulated", simulated).finish_non_exhaustive()
     }
 }
@@ -161,6 +165,7 @@ impl Head {
             local: config.network == Network::Local,
             read_only: config.role == Role::Client,
             adaptive: config.role == Role::Adaptive,
+            frugal: config.frugal,
             rng_seed: journal.rng_seed,
             version: Some(env!("CARGO_PKG_VERSION").into()),
             kept: 0,
@@ -186,6 +191,7 @@ impl Head {
         let stock = Config::default().with_links(&links)?;
         let mut config = if self.local { stock.local() } else { stock };
         config.role = self.role();
+        config.frugal = self.frugal;
         let kept = self.kept as usize;
         config.capacity.kept = config.capacity.kept.max(kept);
         // So many as `spec/keeper.md` says that this many take.
@@ -401,6 +407,7 @@ mod tests {
             local: true,
             read_only: false,
             adaptive: true,
+            frugal: true,
             rng_seed: [201; 32],
             version: Some("1.2.3".into()),
             kept: 9,

@@ -40,6 +40,9 @@ pub struct Args {
     /// Find out on each link whether others reach it, and answer as long as they do
     #[arg(long, conflicts_with = "read_only")]
     adaptive: bool,
+    /// Open at most 96 flows in any 10 s, check less, and do not answer: for phones, and for small routers
+    #[arg(long)]
+    frugal: bool,
     /// Ids and contacts are loaded from this file and saved to it; two nodes that run on copies of one have one id, and
     /// disturb each other
     #[arg(long, value_name = "FILE", value_parser = options::named_file())]
@@ -97,6 +100,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         local: start.network == Network::Local,
         read_only: args.read_only,
         adaptive: args.adaptive,
+        frugal: args.frugal,
         rng_seed: args.joins.random.rng()?.bytes(),
         version: Some(env!("CARGO_PKG_VERSION").into()),
         kept: kept.len() as u32,
@@ -244,6 +248,7 @@ mod tests {
             local: true,
             read_only: false,
             adaptive: false,
+            frugal: false,
             rng_seed: [7; 32],
             version: None,
             kept: 0,

@@ -113,7 +113,7 @@ impl<'s> Link<'s> {
     fn new(config: &Config, link: &LinkConfig, now: Instant, rng: &mut Rng, memory: LinkMemory<'s>) -> Self {
         let external = link.external.map(Endpoint::from);
         let id = link.id.unwrap_or_else(|| id_at(external, rng));
-        let mut table = Table::new(config.table, config.network, id, memory.table);
+        let mut table = Table::new(config.table(), config.network, id, memory.table);
         table.set_addr(now, external);
         Link {
             family: link.family,
@@ -122,7 +122,7 @@ impl<'s> Link<'s> {
             votes: Votes::new(config.network, external, memory.votes),
             former: FormerIds::default(),
             outage: Outage::default(),
-            soundings: Soundings::new(&config.table, memory.soundings),
+            soundings: Soundings::new(&config.table(), memory.soundings),
             news_address: None,
             news_id: None,
             keeps_id: false,

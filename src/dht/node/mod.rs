@@ -25,6 +25,7 @@ mod allocate;
 mod bootstraps;
 mod client;
 mod context;
+mod flow_window;
 pub(crate) mod inspect;
 pub(crate) mod journal;
 mod least_rtt;
@@ -455,7 +456,7 @@ impl<'s> Node<'s> {
             let Some((contact, to)) = link.next_check(now) else { continue };
             let addressee = Addressee { link: id, to, id: Some(contact) };
             let tid = rpc.open(cx, links, limiter, addressee, Purpose::Check, true)?;
-            rpc.on_started(now);
+            rpc.on_flow(cx, true);
             let len = encode_query(cx, links.get(id)?, &tid, Method::Ping, buf)?;
             return Some(Plan::Transmit { link: id, to, len });
         }
@@ -480,6 +481,7 @@ impl<'s> Node<'s> {
         earliest.consider(Timer::HardTimeout, self.rpc.hard_deadline());
         earliest.consider(Timer::SoftTimeout, self.rpc.soft_deadline());
         earliest.consider(Timer::SoftTimeout, self.client.wake_at());
+        earliest.consider(Timer::SoftTimeout, self.client.flow_at(&self.cx, &self.rpc));
         for (_, link) in self.links.iter() {
             earliest.consider(Timer::Check, link.check_at());
             earliest.consider(Timer::Refresh, link.refresh_at());

@@ -6,13 +6,14 @@
 
 use crate::base::deadlines::Deadlines;
 use crate::base::planted::{Bug, planted};
-use crate::base::rate::{Flow, Rate, TokenBucket};
+use crate::base::rate::{Rate, TokenBucket};
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
 use crate::dht::event::{LinkId, OpId};
 use crate::dht::limiter::Limiter;
 use crate::dht::lookup::{Burdens, Rules};
 use crate::dht::node::context::Context;
+use crate::dht::node::flow_window::FlowWindow;
 use crate::dht::node::least_rtt::LeastRtt;
 use crate::dht::node::link::{Link, Links, QueryFailure};
 use crate::dht::node::referrals::Referrals;
@@ -47,6 +48,12 @@ pub(super) struct Addressee {
     pub id: Option<Id>,
 }
 
+/// A frugal node leaves so many of its flows to its user.
+const FOR_USERS: u32 = 48;
+/// A frugal node begins another operation only with fewer queries in flight than this: a few operations end soon, and
+/// with the others they would all go on for minutes.
+const FEW: usize = 4;
+
 /// The open queries of a node.
 #[derive(Debug)]
 pub(super) struct Rpc<'s> {
@@ -59,6 +66,8 @@ pub(super) struct Rpc<'s> {
     least_rtt: LeastRtt,
     /// What is left for those that the node starts by itself.
     by_itself: TokenBucket,
+    /// What a frugal one has opened.
+    window_of_flows: FlowWindow,
 }
 
 impl Burdens for Limiter<'_> {
@@ -69,8 +78,9 @@ impl Burdens for Limiter<'_> {
 
 impl<'s> Rpc<'s> {
     pub(super) fn new(transactions: Transactions<'s>, soft: Deadlines<'s>) -> Self {
-        let (referrals, least_rtt, by_itself) = (Referrals::new(), LeastRtt::new(), TokenBucket::default());
-        Rpc { transactions, soft, upkeep_in_flight: 0, referrals, least_rtt, by_itself }
+        let (referrals, least_rtt) = (Referrals::new(), LeastRtt::new());
+        let (by_itself, window_of_flows) = (TokenBucket::default(), FlowWindow::default());
+        Rpc { transactions, soft, upkeep_in_flight: 0, referrals, least_rtt, by_itself, window_of_flows }
     }
 
     // ---- sending ----
@@ -115,14 +125,30 @@ impl<'s> Rpc<'s> {
 
     /// From when on the node may start a query by itself; `None` now.
     pub(super) fn may_start_at(&self, cx: &Context<'_>) -> Option<Instant> {
-        let flow = Flow::from(BY_ITSELF);
-        let may = cx.is_local() || self.by_itself.minus_one(cx.now(), &flow).is_some();
-        (!may).then(|| self.by_itself.one_at(&flow))
+        match cx.config().frugal {
+            _ if cx.is_local() => None,
+            true => self.window_of_flows.has_at(cx.now(), FOR_USERS + 1),
+            false if self.by_itself.minus_one(cx.now(), &BY_ITSELF.into()).is_some() => None,
+            false => Some(self.by_itself.one_at(&BY_ITSELF.into())),
+        }
     }
 
-    /// The node started a query by itself.
-    pub(super) fn on_started(&mut self, now: Instant) {
-        self.by_itself = self.by_itself.minus_one(now, &BY_ITSELF.into()).unwrap_or(self.by_itself);
+    /// From when on a user of a frugal node may turn to somebody; `None` now.
+    pub(super) fn has_flow_at(&self, cx: &Context<'_>) -> Option<Instant> {
+        if cx.config().frugal && !cx.is_local() { self.window_of_flows.has_at(cx.now(), 1) } else { None }
+    }
+
+    /// A query left that may open a flow, which the node had started by itself or for its user.
+    pub(super) fn on_flow(&mut self, cx: &mut Context<'_>, by_itself: bool) {
+        let now = cx.now();
+        let stats = cx.stats_mut();
+        let count = if by_itself { &mut stats.flows_by_itself } else { &mut stats.flows_for_users };
+        *count += 1;
+        if cx.config().frugal {
+            self.window_of_flows.on_flow(now);
+        } else if by_itself {
+            self.by_itself = self.by_itself.minus_one(now, &BY_ITSELF.into()).unwrap_or(self.by_itself);
+        }
     }
 
     /// Whether there is a transaction for a user's operation. So many answers at once have room in the buffer of any
@@ -136,7 +162,9 @@ impl<'s> Rpc<'s> {
     /// Whether an operation may send its first query: a quarter is left to those that began before.
     pub(super) fn has_one_for_new(&self, cx: &Context<'_>) -> bool {
         let (window, all) = (self.window(cx), self.transactions.capacity());
-        self.soft.len() < window - window / 4 && self.transactions.len() < all - all / 4
+        let is_soon =
+            !cx.config().frugal || self.soft.len() - self.upkeep_in_flight < FEW && self.has_flow_at(cx).is_none();
+        is_soon && self.soft.len() < window - window / 4 && self.transactions.len() < all - all / 4
     }
 
     /// Queries that may be in flight: none while the node is suspended.

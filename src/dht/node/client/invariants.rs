@@ -12,14 +12,14 @@ use crate::krpc::id::Id;
 
 impl Client<'_> {
     /// After a drain every operation has an open query or a deadline, and nothing is left to do. While the node is
-    /// suspended they wait for its end.
+    /// suspended, or a frugal one has no flow left, they wait for the end of that.
     pub(in crate::dht::node) fn check_invariants(&self, cx: &Context<'_>, rpc: &Rpc<'_>) {
         self.wakes.check_invariants();
         assert!(self.results.is_empty(), "a drain takes every result");
         assert_eq!(self.operations.first(Queue::Ready), None, "a drain leaves nothing to do");
         let waits_for_answers =
             [Queue::Blocked, Queue::New, Queue::Narrow].iter().any(|&queue| self.operations.first(queue).is_some());
-        let will_end = !rpc.is_idle() || cx.is_suspended();
+        let will_end = !rpc.is_idle() || cx.is_suspended() || self.flow_at(cx, rpc).is_some();
         assert!(!waits_for_answers || will_end, "an open query will end the wait of those that wait for one");
         assert_eq!(self.operations.first(Queue::Held).is_some(), self.budget.next().is_some());
         self.operations.check_invariants();

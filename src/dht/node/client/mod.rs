@@ -321,6 +321,12 @@ impl<'s> Client<'s> {
         }
     }
 
+    /// When a frugal node may turn to somebody again, if users wait for that.
+    pub(super) fn flow_at(&self, cx: &Context<'_>, rpc: &Rpc<'_>) -> Option<Instant> {
+        let waits = |queue| self.operations.first(queue).is_some();
+        rpc.has_flow_at(cx).filter(|_| waits(Queue::Blocked) || waits(Queue::New))
+    }
+
     pub(super) fn wake_at(&self) -> Option<Instant> {
         Instant::earliest(self.wakes.next().map(|(at, _)| at), self.budget.next())
     }
@@ -375,7 +381,8 @@ impl<'s> Client<'s> {
     /// Hands out what is scarce and has become free.
     fn admit(&mut self, out: &mut Outlet<'_, '_>) -> bool {
         let (rate, now) = (out.cx.config().lookup.unverified_query_rate, out.cx.now());
-        let somebody = self.operations.let_in(out.rpc.has_one_for_users(out.cx), || self.budget.has_one(now, rate));
+        let has_place = out.rpc.has_one_for_users(out.cx) && out.rpc.has_flow_at(out.cx).is_none();
+        let somebody = self.operations.let_in(has_place, || self.budget.has_one(now, rate));
         self.budget.hold(self.operations.first(Queue::Held).is_some(), rate);
         somebody
     }
@@ -472,14 +479,23 @@ impl<'s> Client<'s> {
         let Outlet { cx, links, rpc, limiter } = out;
         let now = cx.now();
         let [some_blocked, some_new] = [Queue::Blocked, Queue::New].map(|queue| self.operations.first(queue).is_some());
-        let is_its_turn = self.operations.is_its_turn(key);
+        // A store needs no flow, which is what the others of a frugal node wait for.
+        let frugal = cx.config().frugal;
+        let needs_none = stage == Stage::Store && frugal;
+        let is_its_turn = self.operations.is_its_turn(key) || needs_none;
         let mut active = self.operations.active(key)?;
         let of_upkeep = !active.operation().is_for_user();
         let opens_flow = active.operation().keep().is_some() && stage != Stage::Store;
         let flows = cx.config().keeper.flows;
         // The keeper's part is one of what the node starts by itself, unless its owner has raised it.
-        let by_itself = active.operation().is_of_upkeep() || opens_flow && flows <= KeeperConfig::default().flows;
-        let later = if by_itself { rpc.may_start_at(cx) } else { None };
+        let is_usual = flows <= KeeperConfig::default().flows || frugal;
+        let by_itself = active.operation().is_of_upkeep() || opens_flow && is_usual;
+        let is_for_store = stage == Stage::Store;
+        let later = match by_itself {
+            true => rpc.may_start_at(cx),
+            false => rpc.has_flow_at(cx).filter(|_| !is_for_store),
+        };
+        cx.stats_mut().flows_held += u64::from(later.is_some());
         if let Some(at) = self.flows.held_until(now, flows).or(later).filter(|_| opens_flow) {
             active.on_not_sent(stage, &addressee.to, addressee.id);
             active.operation().on_held(now);
@@ -496,16 +512,19 @@ impl<'s> Client<'s> {
         let purpose = Purpose::Operation { key, stage };
         let tid = if has_one { rpc.open(cx, links, limiter, addressee, purpose, of_upkeep) } else { None };
         if tid.is_some() {
-            if by_itself {
-                rpc.on_started(now);
+            if by_itself || !is_for_store {
+                rpc.on_flow(cx, by_itself);
             }
             if opens_flow {
                 self.flows.take(now, flows);
             }
-            self.operations.on_query_sent(key, now, stage, &mut self.wakes);
+            self.operations.on_query_sent(key, now, stage, frugal, &mut self.wakes);
             return tid;
         }
         active.on_not_sent(stage, &addressee.to, addressee.id);
+        if frugal && !by_itself && active.operation().asking() == 0 {
+            active.operation().on_paused(now);
+        }
         match of_upkeep {
             true => self.wait(key, later.or(Some(now + UPKEEP_WAIT)), None),
             false if leaves_it => self.wait(key, None, Some(Queue::Narrow)),

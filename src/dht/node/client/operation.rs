@@ -32,6 +32,8 @@ pub struct OperationState {
     time: TimeLimit,
     /// Since when nothing but the budget for unverified nodes holds it up: its deadline stands still.
     held: Option<Instant>,
+    /// It is the budget of a frugal node that does, and however long that takes, it is not its time.
+    is_paused: bool,
     /// Set when the end is decided; the next drain says so.
     finish: Option<Reason>,
     /// It has ended, and waits for the other parts of its operation.
@@ -104,6 +106,7 @@ impl OperationState {
             started: None,
             time: TimeLimit::of(time),
             held: None,
+            is_paused: false,
             finish: None,
             ended: None,
             sent: false,
@@ -181,7 +184,7 @@ impl OperationState {
     /// When it has to end, unless the budget holds it up meanwhile; `None` before the first query and after its end.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let time = self.time.after(self.held.is_some());
-        self.started.filter(|_| self.ended.is_none()).map(|at| at + time)
+        self.started.filter(|_| self.ended.is_none() && !self.is_paused).map(|at| at + time)
     }
 
     // ---- its place among the parts of its operation ----
@@ -315,9 +318,18 @@ impl OperationState {
         self.held.get_or_insert(now);
     }
 
+    /// Nothing but the budget of a frugal node holds it up, from now on: its deadline is put off.
+    pub(super) fn on_paused(&mut self, now: Instant) {
+        self.held = Some(now);
+        self.is_paused = true;
+    }
+
     /// It goes on. The time in which it was held up does not count.
     pub(super) fn on_released(&mut self, now: Instant) {
-        if let Some(since) = self.held.take() {
+        let Some(since) = self.held.take() else { return };
+        if core::mem::take(&mut self.is_paused) {
+            self.started = self.started.map(|at| at + now.since(since));
+        } else {
             self.time.stand_still(now.since(since));
         }
     }

@@ -415,11 +415,21 @@ impl<'s> Operations<'s> {
     }
 
     /// A query of a part left. The deadline of all parts of its operation runs from the first one on, also of those
-    /// that still wait in line.
-    pub(super) fn on_query_sent(&mut self, key: SlabKey, now: Instant, stage: Stage, wakes: &mut Deadlines<'_>) {
+    /// that still wait in line, but for a line that only the budget of a frugal node makes.
+    pub(super) fn on_query_sent(
+        &mut self,
+        key: SlabKey,
+        now: Instant,
+        stage: Stage,
+        frugal: bool,
+        wakes: &mut Deadlines<'_>,
+    ) {
         self.leave_line(key);
         let Some(first) = self.slab.get_mut(key).map(|part| part.on_query_sent(now, stage)) else { return };
         self.each_part(first, |key, part| {
+            if frugal && part.places().are_in(Queue::New) {
+                return;
+            }
             if let Some(deadline) = part.on_begin(now) {
                 wakes.set(key.index, deadline);
             }

@@ -7,7 +7,7 @@ use crate::dht::reachability::Reachability;
 use crate::dht::role::Role;
 use crate::dht::sent_to::SentTo;
 use crate::dht::table::Table;
-use crate::krpc::endpoint::{Endpoint, Network};
+use crate::krpc::endpoint::Endpoint;
 use crate::krpc::networks::Networks;
 
 /// The role of one link.
@@ -24,12 +24,9 @@ pub(super) struct LinkRole<'s> {
 }
 
 impl<'s> LinkRole<'s> {
-    /// As it is configured. In a local network everybody reaches everybody.
+    /// As it is configured.
     pub(super) fn new(config: &Config, memory: List<'s, u64>) -> Self {
-        let set = match config.role {
-            Role::Adaptive if config.network == Network::Local => Role::Server,
-            role => role,
-        };
+        let set = config.role();
         let told = if set == Role::Adaptive { Role::Client } else { set };
         LinkRole { set, is_passive: false, told, reachability: Reachability::new(), sent_to: SentTo::new(memory) }
     }
