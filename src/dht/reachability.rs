@@ -7,7 +7,7 @@
 use crate::base::time::{Instant, seconds, seconds_up};
 use crate::dht::role::Role;
 
-// Times are whole seconds: a node has this state for each link, whether it adapts or not.
+// Times are whole seconds, and networks short hashes: a node has this state for each link, whether it adapts or not.
 
 /// What was sent longer ago than this lets nobody in.
 const MEMORY: u32 = 15 * 60;
@@ -36,7 +36,7 @@ enum RolePhase {
     /// It asks, until the next probation.
     Client { until: u32 },
     /// It tries. Networks of these hashes have asked by themselves; 0 stands for none.
-    Probation { until: u32, networks: [u32; NETWORKS] },
+    Probation { until: u32, networks: [u16; NETWORKS] },
     /// It answers. `since` then nobody has asked by himself, as far as is known.
     Server { since: u32 },
 }
@@ -82,7 +82,7 @@ impl Reachability {
             RolePhase::Server { since } => *since = seconds_up(now),
             RolePhase::Probation { networks, .. } => {
                 // Two networks of one hash count as one.
-                let network = ((network.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32).max(1);
+                let network = ((network.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16).max(1);
                 if let Some(place) = networks.iter_mut().find(|known| **known == 0 || **known == network) {
                     *place = network;
                 }

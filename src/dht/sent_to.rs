@@ -9,9 +9,9 @@ use crate::base::time::{Instant, seconds};
 use crate::krpc::endpoint::Endpoint;
 
 /// Everybody is remembered for so many seconds, one of which may have begun before, and for twice as long at the most.
-const TURN: u32 = 15 * 60 + 1;
+const TURN: u16 = 15 * 60 + 1;
 /// A clock that leaps does not make us forget: no more than this passes between two of our looks at it.
-const LONGEST_STEP: u32 = 5 * 60;
+const LONGEST_STEP: u16 = 5 * 60;
 /// Bits of one filter for each address, and how many of them an address sets.
 const BITS: usize = 8;
 const SET: u32 = 4;
@@ -24,7 +24,7 @@ pub struct SentTo<'s> {
     /// The one that is filled.
     is_second: bool,
     /// For how many seconds it has been.
-    age: u32,
+    age: u16,
     /// The second of the last look at the clock.
     seen: u32,
 }
@@ -70,7 +70,7 @@ impl<'s> SentTo<'s> {
     fn pass_time(&mut self, now: Instant) {
         let now = seconds(now);
         // The first step leads from nowhere; it makes nothing too old that is there.
-        self.age += now.saturating_sub(self.seen).min(LONGEST_STEP);
+        self.age += u16::try_from(now.saturating_sub(self.seen)).map_or(LONGEST_STEP, |step| step.min(LONGEST_STEP));
         self.seen = now;
         if self.age < TURN {
             return;
