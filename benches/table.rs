@@ -28,6 +28,7 @@ fn table(contacts: usize, rng: &mut Rng) -> Table<'static> {
         buckets: List::with_capacity(BUCKETS),
         id_changes: List::with_capacity(ID_CHANGES),
         remembered: List::with_capacity(512),
+        callers: List::zeroed(4_096),
     };
     let mut table = Table::new(config, Network::Public, Id::random(rng), memory);
     while table.len() < contacts {

@@ -53,6 +53,9 @@ pub struct Capacity {
     /// Nodes that answered once and are remembered though they are no contacts, for each link: whom the node asks when
     /// it comes back after an outage or a restart. With 0 nobody is, and those that are imported wait as newcomers.
     pub remembered: usize,
+    /// Networks that are remembered because strangers asked us something from there, for each link: fewer of those may
+    /// be contacts. With 0 none is, and nothing is made of it.
+    pub callers: usize,
     /// Operations of the user at the same time; the node's own upkeep has two more.
     pub operations: usize,
     /// Candidates of one lookup: at least as many as `lookup.replicas`.
@@ -85,6 +88,7 @@ impl Capacity {
         contacts: 512,
         newcomers: 256,
         remembered: 320,
+        callers: 4_096,
         operations: 64,
         candidates: 100,
         transactions: 512,
@@ -103,6 +107,7 @@ impl Capacity {
         contacts: 64,
         newcomers: 12,
         remembered: 32,
+        callers: 64,
         operations: 1,
         candidates: 20,
         transactions: 16,
@@ -121,6 +126,7 @@ impl Capacity {
         contacts: 96,
         newcomers: 32,
         remembered: 16,
+        callers: 0,
         operations: 2,
         candidates: 26,
         transactions: 32,
@@ -142,6 +148,7 @@ impl Capacity {
             ("capacity.contacts", self.contacts, 0, MAX_ENTRIES),
             ("capacity.newcomers", self.newcomers, 1, MAX_ENTRIES),
             ("capacity.remembered", self.remembered, 0, MAX_ENTRIES),
+            ("capacity.callers", self.callers, 0, MAX_ENTRIES),
             ("capacity.operations", self.operations, 1, MAX_OPERATIONS),
             ("capacity.candidates", self.candidates, 8, MAX_CANDIDATES),
             ("capacity.transactions", self.transactions, 1, MAX_ENTRIES),

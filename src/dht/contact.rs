@@ -30,6 +30,8 @@ pub struct Contact {
     id: Id,
     endpoint: Endpoint,
     secure: bool,
+    /// It asked us before we knew it.
+    caller: bool,
     /// Not checked before this second, since a check is under way.
     checked_until: u32,
     history: AnswerHistory,
@@ -39,7 +41,17 @@ impl Contact {
     /// A node that has not been heard of yet. Whether its id fits its address (BEP 42) is computed here, once.
     pub fn new(id: Id, endpoint: Endpoint) -> Self {
         let secure = id.is_secure_for(endpoint.ip());
-        Contact { id, endpoint, secure, checked_until: 0, history: AnswerHistory::default() }
+        Contact { id, endpoint, secure, caller: false, checked_until: 0, history: AnswerHistory::default() }
+    }
+
+    /// The same, where it asked us before we knew it.
+    pub fn calling(self, caller: bool) -> Self {
+        Contact { caller, ..self }
+    }
+
+    /// Whether it asked us before we knew it.
+    pub fn is_caller(&self) -> bool {
+        self.caller
     }
 
     /// How long it has answered for, up to its last answer.

@@ -19,6 +19,7 @@ fn table(own: Id, bucket_sizes: [u16; 5]) -> Table<'static> {
         buckets: List::with_capacity(BUCKETS),
         id_changes: List::with_capacity(0),
         remembered: List::with_capacity(0),
+        callers: List::zeroed(0),
     };
     Table::new(TableConfig { bucket_sizes, ..Config::default().table }, Network::Local, own, memory)
 }

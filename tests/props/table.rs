@@ -29,6 +29,7 @@ fn table(config: TableConfig, network: Network, contacts: usize, newcomers: usiz
         buckets: List::with_capacity(BUCKETS),
         id_changes: List::with_capacity(ID_CHANGES),
         remembered: List::with_capacity(64),
+        callers: List::zeroed(64),
     };
     Table::new(config, network, OWN, memory)
 }

@@ -69,6 +69,7 @@ fn link(c: &Capacity) -> LinkMemory<'static> {
             buckets: list(BUCKETS),
             id_changes: list(ID_CHANGES),
             remembered: list(c.remembered),
+            callers: List::zeroed(at_most(c.callers, MAX_ENTRIES)),
         },
         votes: list(VOTERS),
         soundings: list(LOOKUPS),

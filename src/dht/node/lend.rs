@@ -32,9 +32,8 @@ use crate::dht::votes::{VOTERS, Vote};
 ///
 /// Named capacities in any order, separated by commas; those that are left out are as in [`Config::tiny`]. They have
 /// the names of [`Capacity`], and there are two more: `links`, how many the configuration has (1), and `replicas`, the
-/// largest `lookup.replicas` that it may have (8). Contacts, newcomers and those that are
-/// remembered are counted for each link, candidates for
-/// each operation.
+/// largest `lookup.replicas` that it may have (8). Contacts, newcomers, callers and those that are
+/// remembered are counted for each link, candidates for each operation.
 ///
 /// ```
 /// use honeyguide::{Config, Node};
@@ -72,6 +71,7 @@ macro_rules! storage {
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.newcomers },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.remembered },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.sent_to_words() },
+            { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.callers },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.payloads() },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.all_operations() },
             { $crate::__private::Sizes { $($name: $count,)* ..$crate::__private::Sizes::TINY }.all_candidates() },
@@ -102,6 +102,7 @@ pub struct Sizes {
     pub contacts: usize,
     pub newcomers: usize,
     pub remembered: usize,
+    pub callers: usize,
     pub operations: usize,
     pub candidates: usize,
     pub replicas: usize,
@@ -125,6 +126,7 @@ impl Sizes {
             contacts: c.contacts,
             newcomers: c.newcomers,
             remembered: c.remembered,
+            callers: c.callers,
             operations: c.operations,
             candidates: c.candidates,
             replicas: K,
@@ -196,6 +198,7 @@ pub struct StorageBuf<
     const NEWCOMERS: usize,
     const REMEMBERED: usize,
     const SENT_TO: usize,
+    const CALLERS: usize,
     const PAYLOADS: usize,
     const ALL_OPERATIONS: usize,
     const CANDIDATES: usize,
@@ -212,7 +215,7 @@ pub struct StorageBuf<
     const METERS: usize,
     const KEPT: usize,
 > {
-    links: [LinkBuf<CONTACTS, NEWCOMERS, REMEMBERED, SENT_TO>; LINKS],
+    links: [LinkBuf<CONTACTS, NEWCOMERS, REMEMBERED, SENT_TO, CALLERS>; LINKS],
     operations: Vec<SlabEntry<OperationState>, ALL_OPERATIONS>,
     candidates: Vec<Candidate, CANDIDATES>,
     tokens: Vec<TokenCell, TOKENS>,
@@ -245,6 +248,7 @@ impl<
     const NEWCOMERS: usize,
     const REMEMBERED: usize,
     const SENT_TO: usize,
+    const CALLERS: usize,
     const PAYLOADS: usize,
     const ALL_OPERATIONS: usize,
     const CANDIDATES: usize,
@@ -267,6 +271,7 @@ impl<
         NEWCOMERS,
         REMEMBERED,
         SENT_TO,
+        CALLERS,
         PAYLOADS,
         ALL_OPERATIONS,
         CANDIDATES,
@@ -365,6 +370,7 @@ impl<
     const NEWCOMERS: usize,
     const REMEMBERED: usize,
     const SENT_TO: usize,
+    const CALLERS: usize,
     const PAYLOADS: usize,
     const ALL_OPERATIONS: usize,
     const CANDIDATES: usize,
@@ -387,6 +393,7 @@ impl<
         NEWCOMERS,
         REMEMBERED,
         SENT_TO,
+        CALLERS,
         PAYLOADS,
         ALL_OPERATIONS,
         CANDIDATES,
@@ -411,20 +418,27 @@ impl<
 }
 
 /// Memory for one link.
-struct LinkBuf<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize, const SENT_TO: usize> {
+struct LinkBuf<
+    const CONTACTS: usize,
+    const NEWCOMERS: usize,
+    const REMEMBERED: usize,
+    const SENT_TO: usize,
+    const CALLERS: usize,
+> {
     contacts: Vec<Contact, CONTACTS>,
     prefixes: Vec<u64, CONTACTS>,
     newcomers: Vec<Newcomer, NEWCOMERS>,
     buckets: Vec<Bucket, BUCKETS>,
     id_changes: Vec<IdChange, ID_CHANGES>,
     remembered: Vec<RememberedContact, REMEMBERED>,
+    callers: Vec<u16, CALLERS>,
     votes: Vec<Vote, VOTERS>,
     soundings: Vec<Surroundings, LOOKUPS>,
     sent_to: Vec<u64, SENT_TO>,
 }
 
-impl<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize, const SENT_TO: usize>
-    LinkBuf<CONTACTS, NEWCOMERS, REMEMBERED, SENT_TO>
+impl<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize, const SENT_TO: usize, const CALLERS: usize>
+    LinkBuf<CONTACTS, NEWCOMERS, REMEMBERED, SENT_TO, CALLERS>
 {
     const fn new() -> Self {
         LinkBuf {
@@ -434,6 +448,7 @@ impl<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize, con
             buckets: Vec::new(),
             id_changes: Vec::new(),
             remembered: Vec::new(),
+            callers: Vec::new(),
             votes: Vec::new(),
             soundings: Vec::new(),
             sent_to: Vec::new(),
@@ -449,6 +464,7 @@ impl<const CONTACTS: usize, const NEWCOMERS: usize, const REMEMBERED: usize, con
                 buckets: List::Lent(&mut self.buckets),
                 id_changes: List::Lent(&mut self.id_changes),
                 remembered: List::Lent(&mut self.remembered),
+                callers: List::Lent(&mut self.callers),
             },
             votes: List::Lent(&mut self.votes),
             soundings: List::Lent(&mut self.soundings),

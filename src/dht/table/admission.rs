@@ -46,6 +46,8 @@ pub enum AdmissionRefusal {
     SameIp,
     /// One of its networks has as many contacts as it may have.
     Network,
+    /// It asked us before we knew it, and there are enough of those.
+    Caller,
     /// The endpoint changed its id too often.
     IdChanged,
 }

@@ -26,7 +26,17 @@ pub struct Bucket {
     /// The second from which a refresh is wanted.
     due: u32,
     contacts: u16,
+    /// Those of them that asked us before we knew them, up to 255.
+    callers: u8,
     futile: u8,
+}
+
+impl Bucket {
+    /// One more.
+    fn count(&mut self, is_caller: bool) {
+        self.contacts += 1;
+        self.callers = self.callers.saturating_add(is_caller.into());
+    }
 }
 
 #[derive(Debug)]
@@ -74,6 +84,11 @@ impl<'s> Buckets<'s> {
         self.list.get(bucket).map_or(0, |b| b.contacts.into())
     }
 
+    /// How many of them asked us before we knew them.
+    pub(super) fn callers(&self, bucket: usize) -> usize {
+        self.list.get(bucket).map_or(0, |b| b.callers.into())
+    }
+
     pub(super) fn is_full(&self, bucket: usize) -> bool {
         self.count(bucket) >= self.size(bucket)
     }
@@ -93,8 +108,8 @@ impl<'s> Buckets<'s> {
     }
 
     /// A contact was added.
-    pub(super) fn on_added(&mut self, now: Instant, bucket: usize) {
-        self.list[bucket].contacts += 1;
+    pub(super) fn on_added(&mut self, now: Instant, bucket: usize, is_caller: bool) {
+        self.list[bucket].count(is_caller);
         if !self.is_thin(bucket) {
             self.list[bucket].futile = 0;
         }
@@ -103,8 +118,9 @@ impl<'s> Buckets<'s> {
     }
 
     /// A contact was removed.
-    pub(super) fn on_removed(&mut self, now: Instant, bucket: usize) {
+    pub(super) fn on_removed(&mut self, now: Instant, bucket: usize, is_caller: bool) {
         let was_thin = self.is_thin(bucket);
+        self.list[bucket].callers = self.list[bucket].callers.saturating_sub(is_caller.into());
         self.list[bucket].contacts = self.list[bucket].contacts.saturating_sub(1);
         if self.is_thin(bucket) && !was_thin {
             self.list[bucket].futile = 0;
@@ -120,10 +136,10 @@ impl<'s> Buckets<'s> {
         }
     }
 
-    /// All contacts lie in other buckets now: `counts` says in which.
-    pub(super) fn recount(&mut self, contacts: impl Iterator<Item = usize>) {
+    /// All contacts lie in other buckets now: `contacts` says in which, and who asked us before we knew it.
+    pub(super) fn recount(&mut self, contacts: impl Iterator<Item = (usize, bool)>) {
         self.list.fill(Bucket::default());
-        contacts.for_each(|bucket| self.list[bucket].contacts += 1);
+        contacts.for_each(|(bucket, is_caller)| self.list[bucket].count(is_caller));
         self.update();
     }
 
@@ -165,11 +181,14 @@ impl<'s> Buckets<'s> {
 
     /// Counts again, by hand.
     #[cfg(any(test, debug_assertions))]
-    pub(super) fn assert_counts(&self, contacts: impl Iterator<Item = usize>) {
-        let mut counts = [0u16; BUCKETS];
-        contacts.for_each(|bucket| counts[bucket] += 1);
-        assert!(self.list.iter().map(|b| b.contacts).eq(counts), "bucket counts");
-        for (bucket, &count) in counts.iter().enumerate() {
+    pub(super) fn assert_counts(&self, contacts: impl Iterator<Item = (usize, bool)>) {
+        let mut counts = [(0, 0); BUCKETS];
+        for (bucket, is_caller) in contacts {
+            let (all, callers) = &mut counts[bucket];
+            (*all, *callers) = (*all + 1_u16, *callers + u8::from(is_caller));
+        }
+        assert!(self.list.iter().map(|b| (b.contacts, b.callers)).eq(counts), "bucket counts");
+        for (bucket, &(count, _)) in counts.iter().enumerate() {
             assert!(usize::from(count) <= self.size(bucket), "bucket {bucket} holds {count}");
         }
         let due = self.list[..self.reach()].iter().map(|b| b.due).min();

@@ -18,6 +18,10 @@ use crate::krpc::networks::{Neighbours, Networks};
 
 /// A contact that is dropped waits for this many `check_every` (3 min at 3 s).
 const QUARANTINE: u32 = 60;
+/// Of the places of a bucket that callers want to be in, one in so many is theirs.
+const CALLERS_SHARE: usize = 16;
+/// Of those whom we find though there are enough of them, one in so many gets a place.
+const FOUND: u8 = 4;
 /// An endpoint that changed its id for the first time, for this many (9 s).
 const ID_CHANGE: u32 = 3;
 
@@ -77,6 +81,8 @@ pub(super) struct Members<'s> {
     network_size: Option<u64>,
     /// Nobody is remembered who lost a place.
     keeps_last: bool,
+    /// Callers that were turned away since one was not.
+    turned_away: u8,
 }
 
 impl<'s> Members<'s> {
@@ -99,6 +105,7 @@ impl<'s> Members<'s> {
             id_changes,
             network_size: None,
             keeps_last: false,
+            turned_away: 0,
         }
     }
 
@@ -206,14 +213,14 @@ impl<'s> Members<'s> {
     pub(super) fn insert(&mut self, now: Instant, contact: Contact) -> bool {
         let fits = self.contacts.insert(contact);
         if fits {
-            self.buckets.on_added(now, self.bucket_of(contact.id()));
+            self.buckets.on_added(now, self.bucket_of(contact.id()), contact.is_caller());
         }
         fits
     }
 
     pub(super) fn remove(&mut self, now: Instant, index: usize) -> Option<Contact> {
         let contact = self.contacts.remove(index)?;
-        self.buckets.on_removed(now, self.bucket_of(contact.id()));
+        self.buckets.on_removed(now, self.bucket_of(contact.id()), contact.is_caller());
         Some(contact)
     }
 
@@ -228,7 +235,7 @@ impl<'s> Members<'s> {
                 self.contacts.remove(index);
             }
         }
-        self.buckets.recount(self.contacts.all().iter().map(|c| Buckets::index(&own, c.id())));
+        self.buckets.recount(self.contacts.all().iter().map(|c| (Buckets::index(&own, c.id()), c.is_caller())));
     }
 
     /// Our address as others see it, which no contact may have.
@@ -357,6 +364,27 @@ impl<'s> Members<'s> {
         self.contacts.all().get(index).is_none_or(|c| c.history().is_bad() || squats(c))
     }
 
+    /// Whether a bucket has fewer places than there are nodes for it, as far as is known.
+    pub(super) fn is_contested(&self, bucket: usize) -> bool {
+        let nodes = self.network_size.unwrap_or(0).checked_shr(bucket as u32 + 1).unwrap_or(0);
+        self.is_public() && nodes > self.buckets.size(bucket) as u64
+    }
+
+    /// Whether no more of those may be in a bucket who asked us before we knew them (T45).
+    pub(super) fn is_closed_to_callers(&self, bucket: usize) -> bool {
+        let share = (self.buckets.size(bucket) / CALLERS_SHARE).max(1);
+        self.buckets.callers(bucket) >= share && self.is_contested(bucket)
+    }
+
+    /// Whether one who asked us before we knew it, and whom we found as well, gets a free place.
+    pub(super) fn takes_caller(&mut self, bucket: usize) -> bool {
+        if !self.is_closed_to_callers(bucket) {
+            return true;
+        }
+        self.turned_away = (self.turned_away + 1) % FOUND;
+        self.turned_away == 0
+    }
+
     /// Whether it makes sense to ask newcomers of this bucket.
     pub(super) fn has_space(&self, bucket: usize) -> bool {
         if self.buckets.is_full(bucket) {
@@ -430,7 +458,7 @@ impl<'s> Members<'s> {
         let contacts = self.contacts.all();
         assert!(contacts.is_sorted_by(|a, b| a.id() < b.id()), "ids are distinct and in order");
         assert!(contacts.iter().map(|c| c.id().prefix()).eq(self.contacts.prefixes().iter().copied()), "prefixes fit");
-        self.buckets.assert_counts(contacts.iter().map(|c| self.bucket_of(c.id())));
+        self.buckets.assert_counts(contacts.iter().map(|c| (self.bucket_of(c.id()), c.is_caller())));
         for bucket in 0..BUCKETS {
             assert_eq!(self.contacts.bucket(&self.own, bucket).len(), self.buckets.count(bucket), "bucket {bucket}");
         }

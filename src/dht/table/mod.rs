@@ -19,6 +19,9 @@
 //! **Prefixes.** Outside local networks one address has one contact, one /24 (/64) has two in a bucket and ten in all.
 //! An endpoint that answers under another id than before loses its contact, and waits longer each time.
 //!
+//! **Callers.** Who asks us before we know it competes for a part of the free places only: those who want to be in our
+//! table come by themselves, again and again, and never leave. All others are for those whom we find.
+//!
 //! **Memory.** Who was a contact is remembered, apart from the table, and asked again: often while the table is poor,
 //! every few minutes else. So a node comes back after any outage, and the halves of a network that was cut meet again.
 //!
@@ -28,6 +31,9 @@
 
 mod admission;
 mod buckets;
+#[cfg(test)]
+mod caller_tests;
+mod callers;
 mod closest;
 mod contacts;
 mod id_changes;

@@ -2,6 +2,7 @@
 
 use super::admission::{Admission, AdmissionRefusal, Density, Failed, Seen};
 use super::buckets::Bucket;
+use super::callers::Callers;
 use super::contacts::Contacts;
 use super::id_changes::IdChange;
 use super::members::{Members, Place};
@@ -33,6 +34,8 @@ pub struct TableMemory<'s> {
     pub id_changes: List<'s, IdChange>,
     /// Nodes that answered once and are no contacts; there may be none.
     pub remembered: List<'s, RememberedContact>,
+    /// Networks from which strangers asked us something, 16 bits of each; there may be none.
+    pub callers: List<'s, u16>,
 }
 
 /// The routing table of one link.
@@ -41,6 +44,7 @@ pub struct Table<'s> {
     members: Members<'s>,
     newcomers: Newcomers<'s>,
     remembered: Remembered<'s>,
+    callers: Callers<'s>,
     schedule: Schedule,
 }
 
@@ -63,6 +67,7 @@ impl<'s> Table<'s> {
             members,
             newcomers: Newcomers::new(memory.newcomers),
             remembered: Remembered::new(network, config.check_every, memory.remembered),
+            callers: Callers::new(memory.callers),
         }
     }
 
@@ -199,14 +204,24 @@ impl<'s> Table<'s> {
                     contact.history_mut().on_doubt();
                     let contact = *contact;
                     self.schedule.wake(self.members.due(&contact));
-                    self.wait(now, id, from, self.stranger_delay())
+                    self.on_caller(now, id, from)
                 }
                 None => Seen::Ignored,
             },
             #[cfg(planted)]
             None if planted(Bug::QueryVerifies) => self.rebind(now, id, from),
-            None => self.wait(now, id, from, self.stranger_delay()),
+            None => self.on_caller(now, id, from),
         }
+    }
+
+    /// A stranger sent a query: it may wait to be checked, if its bucket takes more of those who do so (T45).
+    fn on_caller(&mut self, now: Instant, id: &Id, from: Endpoint) -> Seen {
+        self.callers.on_query(now, &from);
+        let bucket = self.members.bucket_of(id);
+        if self.schedule.poor().is_none() && self.members.is_closed_to_callers(bucket) {
+            return Seen::Ignored;
+        }
+        self.wait(now, id, from, self.stranger_delay())
     }
 
     /// How long a stranger waits to be asked.
@@ -328,7 +343,15 @@ impl<'s> Table<'s> {
         for index in last.into_iter().chain(first.filter(|_| first != last)) {
             self.remove(now, index);
         }
-        match self.members.place_for(now, bucket) {
+        let is_caller = self.callers.contains(now, &from);
+        let place = self.members.place_for(now, bucket);
+        let is_rival = is_caller && !matches!(place, Place::None) && self.schedule.poor().is_none();
+        if is_rival && !self.members.takes_caller(bucket) {
+            self.forget(bucket, id);
+            return Admission::Refused(AdmissionRefusal::Caller);
+        }
+        match place {
+            Place::None if is_caller => return Admission::Full,
             Place::Free => {}
             Place::GivenUp(index) => self.retire(now, index),
             Place::None => {
@@ -344,7 +367,7 @@ impl<'s> Table<'s> {
             }
         }
         self.forget(bucket, id);
-        let mut contact = Contact::new(*id, from);
+        let mut contact = Contact::new(*id, from).calling(is_caller);
         contact.history_mut().on_answer(now, rtt);
         if !self.members.insert(now, contact) {
             return Admission::Full;
@@ -442,8 +465,8 @@ impl<'s> Table<'s> {
     /// One node to be asked whether it is alive, if one is due. It is not returned again for a while; its answer or
     /// failure is told by [`on_response`](Self::on_response) and [`on_failure`](Self::on_failure).
     pub fn next_check(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
-        let Table { members, newcomers, remembered, schedule } = self;
-        schedule.next_check(now, &mut TableParts::new(members, newcomers, remembered))
+        let Table { members, newcomers, remembered, callers, schedule } = self;
+        schedule.next_check(now, &mut TableParts::new(members, newcomers, remembered, callers))
     }
 
     /// An id to look up, so that a bucket without news gets some. At most one in five `check_every`, deepest bucket

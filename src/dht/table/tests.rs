@@ -31,6 +31,7 @@ pub(super) fn memory_with(contacts: usize, newcomers: usize, remembered: usize) 
         buckets: List::with_capacity(BUCKETS),
         id_changes: List::with_capacity(ID_CHANGES),
         remembered: List::with_capacity(remembered),
+        callers: List::zeroed(64),
     }
 }
 

@@ -5,6 +5,7 @@
 //! then. When several kinds are due they take turns, so that many of one kind cannot keep us from noticing that others
 //! died. A poor table checks faster.
 
+use super::callers::Callers;
 use super::members::{Members, NewcomerStanding};
 use super::newcomers::Newcomers;
 use super::remembered::Remembered;
@@ -53,6 +54,7 @@ pub(super) struct TableParts<'a, 's> {
     members: &'a mut Members<'s>,
     newcomers: &'a mut Newcomers<'s>,
     remembered: &'a mut Remembered<'s>,
+    callers: &'a Callers<'s>,
 }
 
 impl<'a, 's> TableParts<'a, 's> {
@@ -60,8 +62,9 @@ impl<'a, 's> TableParts<'a, 's> {
         members: &'a mut Members<'s>,
         newcomers: &'a mut Newcomers<'s>,
         remembered: &'a mut Remembered<'s>,
+        callers: &'a Callers<'s>,
     ) -> Self {
-        TableParts { members, newcomers, remembered }
+        TableParts { members, newcomers, remembered, callers }
     }
 }
 
@@ -146,7 +149,7 @@ impl Schedule {
             chosen = match turn {
                 NextKind::Contact if self.poor.is_some() => check_freshest(now, known.members),
                 NextKind::Contact => check_contact(now, known.members, known.newcomers),
-                NextKind::Newcomer => check_newcomer(now, known.members, known.newcomers),
+                NextKind::Newcomer => check_newcomer(now, self.poor.is_some(), known),
                 NextKind::Remembered => check_remembered(now, self.poor, known),
             };
             if chosen.is_some() {
@@ -219,7 +222,8 @@ fn check_contact(now: Instant, members: &mut Members<'_>, newcomers: &Newcomers<
 /// Of the newcomers whose bucket has room, asks the one that is due first, secure ones before others, and forgets those
 /// that could not be added anyway. Instead of one that says to have taken a contact's place, that contact is asked
 /// (T43).
-fn check_newcomer(now: Instant, members: &mut Members<'_>, newcomers: &mut Newcomers<'_>) -> Option<(Id, Endpoint)> {
+fn check_newcomer(now: Instant, is_poor: bool, known: &mut TableParts<'_, '_>) -> Option<(Id, Endpoint)> {
+    let TableParts { members, newcomers, callers, .. } = known;
     let second = seconds(now);
     let all = 0..newcomers.all().len();
     newcomers.forget_old(all, now, members.config().newcomer_lifetime);
@@ -230,6 +234,11 @@ fn check_newcomer(now: Instant, members: &mut Members<'_>, newcomers: &mut Newco
             .min_by_key(|(_, n)| (members.is_public() && !n.secure, n.due, n.since))?;
         let newcomer = *newcomer;
         let later = asked_until(now, members);
+        let is_too_many = !is_poor && members.is_closed_to_callers(newcomer.bucket.into());
+        if is_too_many && !newcomer.is_named() && callers.contains(now, &newcomer.endpoint) {
+            newcomers.remove(index);
+            continue;
+        }
         match members.standing_of(now, &newcomer) {
             NewcomerStanding::Welcome => {
                 newcomers.get_mut(index)?.on_check(later);
@@ -260,7 +269,7 @@ fn asked_until(now: Instant, members: &Members<'_>) -> u32 {
 
 /// Finds out exactly when a node is due next.
 fn next_due(known: &TableParts<'_, '_>, poor: Option<Instant>) -> Option<Instant> {
-    let TableParts { members, newcomers, remembered } = known;
+    let TableParts { members, newcomers, remembered, .. } = known;
     let contacts = members.all().iter().map(|c| members.due(c));
     let waiting = newcomers.all().iter().filter(|n| members.has_space(n.bucket.into()));
     contacts.chain(waiting.map(|n| Instant::from_secs(n.due.into()))).chain(remembered.due_at(poor)).min()
