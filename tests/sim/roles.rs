@@ -134,7 +134,7 @@ fn count(roles: &[Role], role: Role) -> usize {
 /// Rules D8 and D9.
 #[test]
 fn a_node_that_anybody_reaches_is_a_server_after_its_first_or_second_probation() {
-    for (seed, nat) in [(3, None), (2, Some(NatKind::FULL_CONE))] {
+    for (seed, nat) in [(3, None), (4, Some(NatKind::FULL_CONE))] {
         let (mut world, node, _) = network(seed, 400, nat, 0);
         let roles = roles(&mut world, node, 100, Some(Role::Server));
         assert_eq!(count(&roles[..14], Role::Client), 14, "it tries after a quarter of an hour");

@@ -112,7 +112,7 @@ fn a_role_is_not_changed_twice_an_hour() {
     assert_eq!(pass(&mut node, 120, 8), Role::Server);
 }
 
-/// Rule D11.
+/// Rules D11 and D12.
 #[test]
 fn whoever_makes_a_server_a_client_has_changed_its_role() {
     let mut node = server(0);
