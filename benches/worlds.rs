@@ -3,10 +3,13 @@
 //!     cargo bench --bench worlds --features sim [-- NODES]
 //!
 //! Real nodes have the small configuration, joined ten at a time, and nothing is recounted. Of the world of remote nodes
-//! only the one of ours does anything by itself. Without NODES: 1,000 and 10,000.
+//! only the one of ours does anything by itself. Time is that of the processor, as far as the system tells it, so that
+//! whatever else the machine does is not counted. Without NODES: 1,000 and 10,000. What 1,000,000 would take follows from
+//! the last two. Nodes are so many that most of the time is waited for memory: glibc is told to take it in large pages.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use honeyguide::krpc::Family;
 use honeyguide::sim::{Faults, HostId, Population, Site, World, random_endpoint};
@@ -14,21 +17,56 @@ use honeyguide::{Config, Id};
 
 /// Virtual time of one measurement.
 const TIME: Duration = Duration::from_secs(60);
+/// How long nodes have been there before.
+const SETTLED: Duration = Duration::from_secs(1_800);
+/// What glibc reads at the start of a program.
+const TUNABLES: &str = "GLIBC_TUNABLES";
 
 fn main() {
-    let named: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
-    println!("real nodes | built in | virtual time over real | packets a second | of virtual time | resident");
-    for nodes in if named.is_empty() { vec![1_000, 10_000] } else { named } {
-        real(nodes);
+    if cfg!(target_os = "linux") && std::env::var_os(TUNABLES).is_none() {
+        let again = std::env::current_exe().and_then(|program| {
+            Command::new(program).args(std::env::args_os().skip(1)).env(TUNABLES, "glibc.malloc.hugetlb=1").status()
+        });
+        std::process::exit(again.map_or(1, |status| status.code().unwrap_or(1)));
     }
-    println!("\nremote nodes | virtual time over real, one node of ours looking for something each second");
+    let named: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    println!("real nodes | built in | virtual time over real | packets a second | of virtual time | memory");
+    let mut measured = Vec::new();
+    for nodes in if named.is_empty() { vec![1_000, 10_000] } else { named } {
+        measured.push(real(nodes));
+    }
+    if let [.., before, last] = measured[..] {
+        extrapolate(before, last, 1_000_000);
+    }
+    println!("\nremote nodes | built in | virtual time over real, one node of ours looking for something each second");
     for nodes in [10_000, 100_000] {
         remote(nodes);
     }
 }
 
-fn real(nodes: usize) {
-    let begun = Instant::now();
+/// What a world of real nodes takes.
+#[derive(Clone, Copy)]
+struct Measured {
+    nodes: usize,
+    /// Seconds to build it, and for a minute of its time.
+    built: f64,
+    minute: f64,
+    /// Datagrams in that minute.
+    sent: f64,
+    memory: f64,
+}
+
+impl Measured {
+    fn print(&self, word: &str) {
+        let Measured { nodes, built, minute, sent, memory } = *self;
+        let (times, rate) = (TIME.as_secs_f64() / minute, sent / minute);
+        let (built, of_virtual) = (format!("{built:.1} s"), sent / TIME.as_secs_f64());
+        println!("| {nodes}{word} | {built} | {times:.1} | {rate:.0} | {of_virtual:.0} | {memory:.0} MiB |");
+    }
+}
+
+fn real(nodes: usize) -> Measured {
+    let (begun, resident) = (processor_time(), resident());
     let mut world = World::new(1);
     world.set_faults(Faults::WORLD);
     let mut hosts: Vec<HostId> = Vec::new();
@@ -38,26 +76,31 @@ fn real(nodes: usize) {
         let through: Vec<_> = through.into_iter().map(|host| world.endpoint(host)).collect();
         world.call(host, |node, now| node.bootstrap(now, 1, &through).map(black_box));
         hosts.push(host);
-        if i % 10 == 0 {
+        if i % (nodes / 1_000).max(10) == 0 {
             world.run_for(Duration::from_millis(200));
         }
     }
-    world.run_for(Duration::from_secs(600));
-    let built = begun.elapsed();
-    let (before, begun) = (world.traffic().sent, Instant::now());
+    world.run_for(SETTLED);
+    let built = processor_time() - begun;
+    let (before, begun) = (world.traffic().sent, processor_time());
     world.run_for(TIME);
-    let (sent, took) = ((world.traffic().sent - before) as f64, begun.elapsed().as_secs_f64());
-    println!(
-        "| {nodes} | {:.1} s | {:.0} | {:.0} | {:.1} | {} MiB |",
-        built.as_secs_f64(),
-        TIME.as_secs_f64() / took,
-        sent / took,
-        sent / TIME.as_secs_f64(),
-        resident()
-    );
+    let (sent, minute) = ((world.traffic().sent - before) as f64, processor_time() - begun);
+    let measured = Measured { nodes, built, minute, sent, memory: self::resident() - resident };
+    measured.print("");
+    measured
+}
+
+/// As the powers that fit two sizes have it.
+fn extrapolate(a: Measured, b: Measured, nodes: usize) {
+    let steps = (nodes as f64 / b.nodes as f64).ln() / (b.nodes as f64 / a.nodes as f64).ln();
+    let at = |before: f64, last: f64| last * (last / before).powf(steps);
+    let (built, minute) = (at(a.built, b.built), at(a.minute, b.minute));
+    let (sent, memory) = (at(a.sent, b.sent), at(a.memory, b.memory));
+    Measured { nodes, built, minute, sent, memory }.print(" (extrapolated)");
 }
 
 fn remote(nodes: usize) {
+    let begun = processor_time();
     let mut world = World::new(1);
     world.set_faults(Faults::WORLD);
     let remote = Population { nodes, ..Population::WORLD }.settle(&mut world);
@@ -66,14 +109,15 @@ fn remote(nodes: usize) {
     let host = add(&mut world, &Config::default());
     world.call(host, |node, now| node.bootstrap(now, 1, &through).map(black_box));
     world.run_for(Duration::from_secs(60));
-    let begun = Instant::now();
+    let built = processor_time() - begun;
+    let begun = processor_time();
     for _ in 0..600 {
         let target = Id::random(world.rng());
         world.call(host, |node, now| node.lookup(now, 2, target).map(black_box));
         world.run_for(Duration::from_secs(1));
         world.take_news(host);
     }
-    println!("| {nodes} | {:.0} |", 600.0 / begun.elapsed().as_secs_f64());
+    println!("| {nodes} | {built:.1} s | {:.0} |", 600.0 / (processor_time() - begun));
 }
 
 fn add(world: &mut World, config: &Config) -> HostId {
@@ -83,8 +127,16 @@ fn add(world: &mut World, config: &Config) -> HostId {
 }
 
 /// Of the whole process, in MiB.
-fn resident() -> u64 {
+fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1_024
+    line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1_024.0
+}
+
+/// Seconds that the processor has worked for this process; elsewhere than on Linux, since 1970.
+fn processor_time() -> f64 {
+    let schedule = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    let nanos = schedule.split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    nanos.map_or_else(|| now().as_secs_f64(), |nanos| nanos / 1e9)
 }

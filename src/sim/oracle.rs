@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 use core::ops::RangeInclusive;
 
 use crate::krpc::endpoint::Endpoint;
@@ -13,10 +14,49 @@ use crate::sim::paths::HostId;
 pub struct Oracle {
     /// By host.
     known: Vec<Facts>,
-    /// Whoever takes part, or did, in the order of the ids.
-    named: Vec<(Id, HostId)>,
+    /// Whoever takes part, or did.
+    named: Named,
     /// Whoever can be reached now.
     reachable: BTreeSet<(Id, HostId)>,
+}
+
+/// Hosts by their ids, in order as soon as somebody looks: while a world is built, nobody does, and to put each in its
+/// place would cost a move of half of them.
+#[derive(Default, Debug)]
+struct Named {
+    sorted: OnceCell<Vec<(Id, HostId)>>,
+    /// Those that nobody has looked at, as long as there is no order.
+    fresh: Vec<(Id, HostId)>,
+}
+
+impl Named {
+    fn all(&self) -> &[(Id, HostId)] {
+        self.sorted.get_or_init(|| {
+            let mut all = self.fresh.clone();
+            all.sort_unstable();
+            all
+        })
+    }
+
+    fn insert(&mut self, entry: (Id, HostId)) {
+        match self.sorted.get_mut() {
+            Some(sorted) => {
+                self.fresh = Vec::new();
+                let place = sorted.partition_point(|other| *other < entry);
+                sorted.insert(place, entry);
+            }
+            None => self.fresh.push(entry),
+        }
+    }
+
+    fn remove(&mut self, entry: (Id, HostId)) {
+        if let Some(sorted) = self.sorted.get_mut() {
+            sorted.binary_search(&entry).map(|place| sorted.remove(place)).ok();
+        } else if let Some(place) = self.fresh.iter().rposition(|other| *other == entry) {
+            // Mostly one that came last.
+            self.fresh.swap_remove(place);
+        }
+    }
 }
 
 /// What is true of a host.
@@ -68,9 +108,10 @@ impl Oracle {
     #[must_use]
     pub fn sharing(&self, id: &Id, bits: u32) -> &[(Id, HostId)] {
         let (low, high) = subtree(id, bits).into_inner();
-        let from = self.named.partition_point(|entry| *entry < low);
-        let many = self.named[from..].partition_point(|entry| *entry <= high);
-        &self.named[from..from + many]
+        let named = self.named.all();
+        let from = named.partition_point(|entry| *entry < low);
+        let many = named[from..].partition_point(|entry| *entry <= high);
+        &named[from..from + many]
     }
 
     /// Whether a host is up and can be reached.
@@ -88,7 +129,9 @@ impl Oracle {
     /// Something is true from now on.
     pub(super) fn set(&mut self, host: HostId, known: Facts) {
         let place = host.index();
-        match self.known.get(place).copied() {
+        let before = self.known.get(place).copied();
+        let id_before = before.and_then(|before| before.id);
+        match before {
             Some(before) if before.id != known.id => self.forget(host, &before),
             Some(before) => {
                 if let Some(id) = before.id.filter(|_| !known.is_reachable) {
@@ -98,8 +141,8 @@ impl Oracle {
             None => debug_assert_eq!(self.known.len(), place, "hosts are told of in their order"),
         }
         if let Some(id) = known.id {
-            if let Err(place) = self.named.binary_search(&(id, host)) {
-                self.named.insert(place, (id, host));
+            if id_before != Some(id) {
+                self.named.insert((id, host));
             }
             if known.is_reachable {
                 self.reachable.insert((id, host));
@@ -113,9 +156,7 @@ impl Oracle {
 
     fn forget(&mut self, host: HostId, before: &Facts) {
         if let Some(id) = before.id {
-            if let Ok(place) = self.named.binary_search(&(id, host)) {
-                self.named.remove(place);
-            }
+            self.named.remove((id, host));
             self.reachable.remove(&(id, host));
         }
     }
@@ -182,7 +223,7 @@ mod tests {
         oracle.set(HostId::nth(0), Facts { is_reachable: false, ..known });
         assert_eq!((oracle.closest(&id, 8), oracle.closest_named(&id, 8)), (Vec::new(), [HostId::nth(0)].to_vec()));
         oracle.set(HostId::nth(0), Facts { id: Some(Id([9; 20])), ..known });
-        assert_eq!((oracle.reachable(), oracle.named.len()), (1, 1));
+        assert_eq!((oracle.reachable(), oracle.named.all().len()), (1, 1));
         assert_eq!((oracle.sharing(&id, 4).len(), oracle.sharing(&id, 5).len()), (1, 0));
     }
 }

@@ -157,3 +157,24 @@ fn one_node_of_a_small_world_leaves_a_journal_that_is_replayed_and_shrunk() {
         run(wrong, b"").failed(2, &["--journal"]);
     }
 }
+
+/// Rule U33.
+#[test]
+fn a_run_that_was_stopped_goes_on_where_it_was() {
+    let folder = Folder::new();
+    let file = folder.file("partial");
+    let args = ["sim", "bootstrap", "--nodes", "200", "--seeds", "1..2", "--resume", &file];
+    let whole = run(&args, b"").done().out;
+    // The last world is not whole, and is run again; the others are taken as they are.
+    let text = fs::read_to_string(&file).unwrap();
+    let worlds = text.matches("\nend\n").count();
+    fs::write(&file, &text[..text.len() - 10]).unwrap();
+    let again = run(&args, b"").done();
+    assert_eq!(again.out, whole);
+    assert!(again.err.contains(&format!("has {} worlds already", worlds - 1)), "{again:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    let other = ["sim", "bootstrap", "--nodes", "200", "--seeds", "1..3", "--resume", &file];
+    run(&other, b"").failed(1, &[&file, "another run"]);
+    run(&["sim", "swarm", "--resume", &file], b"").failed(2, &["--resume"]);
+    run(&["sim", "bootstrap", "--sweeps"], b"").failed(2, &["--sweeps"]);
+}

@@ -35,6 +35,12 @@ pub struct Args {
     /// Folder for report.html and rows.json, made if it is not there; nothing in it is replaced
     #[arg(long, requires = "scenario", value_name = "DIR", value_parser = options::named_file())]
     report: Option<PathBuf>,
+    /// Vary parameters too, one at a time, in worlds of 2,000 nodes and 4 seeds at most; only for acceptance
+    #[arg(long, requires = "scenario")]
+    sweeps: bool,
+    /// File with what was measured so far, made if it is not there: a run that was stopped goes on where it was
+    #[arg(long, requires = "scenario", value_name = "FILE", value_parser = options::named_file())]
+    resume: Option<PathBuf>,
     /// File to create with the journal of one node of the one small world that is run, up to the first complaint
     #[arg(long, requires = "seeds", conflicts_with = "report", value_name = "FILE")]
     #[arg(value_parser = options::named_file())]
@@ -57,9 +63,15 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     }
     if scenario != Scenario::Swarm {
         let (nodes, seeds) = (args.nodes.unwrap_or(NODES), args.seeds.unwrap_or(SEEDS));
-        let course = sim_acceptance::Course::new(scenario, nodes, seeds)?;
+        if args.sweeps && scenario != Scenario::Acceptance {
+            return Err(Failed::usage("--sweeps is for sim acceptance alone"));
+        }
+        let course = sim_acceptance::Course::new(scenario, nodes, seeds, args.sweeps)?;
         let folder = Folder::prepare(options, args.report).await?;
-        return sim_acceptance::run(options, course, folder).await;
+        return sim_acceptance::run(options, course, folder, args.resume.as_deref()).await;
+    }
+    if args.resume.is_some() || args.sweeps {
+        return Err(Failed::usage("--resume and --sweeps mean nothing to sim swarm, whose worlds take a second each"));
     }
     if args.nodes.is_some() {
         return Err(Failed::usage("--nodes means nothing to sim swarm, whose seeds draw how many nodes there are"));

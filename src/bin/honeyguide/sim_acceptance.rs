@@ -1,8 +1,9 @@
 //! The table of what is asked of a node, run and held against its goals, or some of its rows.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use honeyguide::sim::acceptance::{Figure, Job, Report, Row, Tally, jobs};
+use honeyguide::sim::acceptance::{Figure, Job, Report, Row, Sweep, Tally, jobs};
 
 use crate::count::count;
 use crate::failed::Failed;
@@ -11,9 +12,11 @@ use crate::sim_charts;
 use crate::sim_folder::Folder;
 use crate::sim_jobs;
 use crate::sim_page::{Cell, Page};
+use crate::sim_partial::Partial;
 use crate::sim_rows;
 use crate::sim_scenario::Scenario;
 use crate::sim_seeds::Seeds;
+use crate::sim_sweeps;
 
 /// A world may be so far from what its source says.
 const TOLERANCE: f64 = 0.05;
@@ -26,11 +29,13 @@ pub struct Course {
     nodes: usize,
     seeds: Seeds,
     jobs: Vec<Job>,
+    /// Parameters are varied besides.
+    sweeps: bool,
 }
 
 impl Course {
     /// Worlds in which nothing is measured that is asked for are not run.
-    pub fn new(scenario: Scenario, nodes: usize, seeds: Seeds) -> Result<Course, Failed> {
+    pub fn new(scenario: Scenario, nodes: usize, seeds: Seeds, sweeps: bool) -> Result<Course, Failed> {
         let all = jobs(nodes, &seeds.all().collect::<Vec<_>>());
         let measured: BTreeSet<u8> = all.iter().flat_map(Job::rows).copied().collect();
         let is_wanted = |row: &u8| scenario.rows().is_none_or(|rows| rows.contains(row));
@@ -42,41 +47,60 @@ impl Course {
             return Err(format!("{sentence} (sim acceptance)").into());
         }
         let jobs = all.into_iter().filter(|job| job.rows().iter().any(is_wanted)).collect();
-        Ok(Course { scenario, nodes, seeds, jobs })
+        Ok(Course { scenario, nodes, seeds, jobs, sweeps })
     }
 
     /// What runs it again, or one seed of it.
     pub fn command(&self, seeds: Seeds) -> String {
-        format!("honeyguide sim {} --nodes {} --seeds {seeds}", self.scenario.name(), self.nodes)
+        let sweeps = if self.sweeps { " --sweeps" } else { "" };
+        format!("honeyguide sim {} --nodes {} --seeds {seeds}{sweeps}", self.scenario.name(), self.nodes)
     }
 }
 
-pub async fn run(options: &Options, course: Course, folder: Folder) -> Result<(), Failed> {
-    let mut tally = Tally::default();
+pub async fn run(options: &Options, course: Course, folder: Folder, partial: Option<&Path>) -> Result<(), Failed> {
     let all = course.jobs.clone();
-    let work = move |number: usize| all[number].run();
     let name = |number: usize| told(&course.jobs[number]);
-    sim_jobs::run(options, course.jobs.len(), name, work, |number, came| {
-        let job = &course.jobs[number];
-        let seed = job.seed();
-        tally.merge(came.map_err(|panic| {
-            let again = course.command(Seeds { first: seed, last: seed });
-            format!("{} has come to a panic: {panic}; `{again}` shows it again", told(job))
-        })?);
-        Ok(())
-    })
+    let mut partial = Partial::open(partial, &course.command(course.seeds), name)?;
+    let mut tallies = partial.take_done();
+    let left: Vec<usize> = (0..all.len()).filter(|number| !tallies.contains_key(number)).collect();
+    let numbers = left.clone();
+    let work = move |number: usize| all[numbers[number]].run();
+    sim_jobs::run(
+        options,
+        left.len(),
+        |number| name(left[number]),
+        work,
+        |number, came| {
+            let number = left[number];
+            let (job, seed) = (&course.jobs[number], course.jobs[number].seed());
+            let tally = came.map_err(|panic| {
+                let again = course.command(Seeds { first: seed, last: seed });
+                format!("{} has come to a panic: {panic}; `{again}` shows it again", told(job))
+            })?;
+            partial.add(number, &told(job), &tally)?;
+            tallies.insert(number, tally);
+            Ok(())
+        },
+    )
     .await?;
+    let mut tally = Tally::default();
+    tallies.into_values().for_each(|other| tally.merge(other));
     let mut report = tally.report(course.nodes, course.seeds.all().collect());
     report.rows.retain(|row: &Row| course.scenario.rows().is_none_or(|rows| rows.contains(&row.number)));
-    let object = sim_rows::object(&report);
-    let printed = options.out().line(sim_rows::table(&report), object.clone());
-    folder.write(|| page(&course, &report), &object).await?;
+    let sweeps = if course.sweeps { sim_sweeps::run(options, course.nodes, course.seeds).await? } else { Vec::new() };
+    let mut object = sim_rows::object(&report);
+    if course.sweeps {
+        object["sweeps"] = sweeps.iter().map(sim_sweeps::object).collect();
+    }
+    let tables = sweeps.iter().map(|sweep| format!("\n\n{}", sim_sweeps::table(sweep)));
+    let printed = options.out().line(sim_rows::table(&report) + &tables.collect::<String>(), object.clone());
+    folder.write(|| page(&course, &report, &sweeps), &object).await?;
     printed?;
     is_as_its_sources_say(report.nodes, &report.world)
 }
 
 /// The report as a page.
-fn page(course: &Course, report: &Report) -> Result<Page, Failed> {
+fn page(course: &Course, report: &Report, sweeps: &[Sweep]) -> Result<Page, Failed> {
     let mut page = Page::new(&format!("sim {}", course.scenario.name()), &course.command(course.seeds));
     page.fact("nodes", course.nodes);
     page.fact("seeds", course.seeds);
@@ -109,6 +133,7 @@ fn page(course: &Course, report: &Report) -> Result<Page, Failed> {
         });
         page.table(["input", "measured", "source", "off"], lines);
     }
+    sweeps.iter().try_for_each(|sweep| sim_sweeps::show(&mut page, sweep))?;
     Ok(page)
 }
 

@@ -125,6 +125,34 @@ pub fn recalls(first: u64, worlds: &[(u64, f64, bool)]) -> Result<String, Failed
     })
 }
 
+/// A figure over the values of a parameter, which stand side by side however far apart they are; the default is marked.
+pub fn curve((name, unit): (&str, &str), default: f64, points: &[(f64, f64)]) -> Result<String, Failed> {
+    let finite = points.iter().map(|(_, y)| *y).filter(|y| y.is_finite());
+    let highest = finite.fold(0.0, f64::max).max(1e-9) * 1.15;
+    drawing(&format!("{name} over {unit}"), 200, |area| {
+        let last = points.len().saturating_sub(1) as f64;
+        let mut chart = ChartBuilder::on(area)
+            .margin(8)
+            .margin_right(24)
+            .caption(name, ("sans-serif", 17))
+            .x_label_area_size(28)
+            .y_label_area_size(56)
+            .build_cartesian_2d(-0.5..last + 0.5, 0.0..highest)?;
+        let mesh = &mut chart.configure_mesh();
+        let mesh = mesh.disable_x_mesh().x_labels(points.len().max(1)).y_labels(5).y_max_light_lines(0);
+        let at = |x: &f64| points.get(x.round().max(0.0) as usize).filter(|_| (x - x.round()).abs() < 0.01);
+        let value = |x: &f64| at(x).map(|(value, _)| format!("{value}")).unwrap_or_default();
+        mesh.label_style(("sans-serif", 15)).x_label_formatter(&value).y_label_formatter(&|y| shown(*y)).draw()?;
+        let places = || points.iter().enumerate().map(|(place, (_, y))| (place as f64, *y));
+        chart.draw_series([PathElement::new(places().collect::<Vec<_>>(), REFERENCE)])?;
+        let point = |((x, y), (value, _)): ((f64, f64), &(f64, f64))| {
+            Circle::new((x, y), 4, if *value == default { GOAL } else { OURS }.filled())
+        };
+        chart.draw_series(places().zip(points).map(point))?;
+        Ok(())
+    })
+}
+
 /// Draws into a text. The name space of drawings is not needed within a page.
 fn drawing(about: &str, height: u32, draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<String, Failed> {
     let mut text = String::new();
@@ -154,6 +182,16 @@ mod tests {
             ("found", None),
         ] {
             assert_eq!(unit(name), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_curve_has_a_point_for_each_value_and_marks_the_default() {
+        for points in [&[][..], &[(5.0, 0.0)], &[(1.0, 700.0), (5.0, 500.0), (20.0, 650.5)]] {
+            let drawn = curve(("put_p50_ms", "queries"), 5.0, points).unwrap();
+            assert_eq!(drawn.matches("<circle").count(), points.len(), "{drawn}");
+            assert_eq!(drawn.matches("#D9822B").count(), usize::from(!points.is_empty()), "{drawn}");
+            assert!(!drawn.contains("http") && drawn.trim_end().ends_with("</svg>"));
         }
     }
 

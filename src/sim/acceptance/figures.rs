@@ -67,6 +67,32 @@ pub struct Report {
     pub rows: Vec<Row>,
 }
 
+/// What a parameter does while all others are as they are.
+///
+/// Exhaustive: a curve, with what its axes are.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Sweep {
+    /// The parameter, by the name of its field.
+    pub name: &'static str,
+    /// What its values are counted in.
+    pub unit: &'static str,
+    /// The value that a node has where nothing else is said.
+    pub default: f64,
+    /// One for each value, in their order.
+    pub points: Vec<SweepPoint>,
+}
+
+/// What was measured with one value of a parameter.
+///
+/// Exhaustive: a place on a curve.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SweepPoint {
+    /// The value.
+    pub value: f64,
+    /// The same ones for each value.
+    pub figures: Vec<Figure>,
+}
+
 impl Row {
     /// Whether every goal is met. What was not measured is not met.
     #[must_use]

@@ -58,11 +58,16 @@ pub(super) fn both() -> [(Whose, Config); 2] {
 impl Home {
     /// The world of a seed.
     pub(super) fn new(seed: u64, population: &Population, faults: Faults) -> Self {
+        Home::of((seed, population), faults, &Config::default())
+    }
+
+    /// The same, where our node has another configuration.
+    pub(super) fn of((seed, population): (u64, &Population), faults: Faults, config: &Config) -> Self {
         let mut world = World::new(seed);
         world.set_faults(faults);
         let remote = population.settle(&mut world);
         let routers = routers(&world, &remote);
-        let ours = join(&mut world, &Config::default(), &routers);
+        let ours = join(&mut world, config, &routers);
         let reference = join(&mut world, &reference(), &routers);
         world.run_for(WARM);
         Home { world, remote, routers, ours, reference, tag: 1 }

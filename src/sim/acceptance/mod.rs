@@ -22,8 +22,10 @@ mod rows;
 mod silence;
 mod statistic;
 mod tally;
+mod varied;
 mod world_inputs;
 
-pub use figures::{Figure, Report, Row, RowGoal, Threshold};
+pub use figures::{Figure, Report, Row, RowGoal, Sweep, SweepPoint, Threshold};
 pub use jobs::{Job, jobs};
 pub use tally::Tally;
+pub use varied::LookupParameter;

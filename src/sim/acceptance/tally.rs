@@ -1,6 +1,8 @@
 //! All samples, by row and by what they are of; the report is made of them.
 
 use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::figures::{Figure, Report, Row, RowGoal, Threshold};
@@ -47,6 +49,40 @@ impl Tally {
         for (key, samples) in other.samples {
             self.samples.entry(key).or_default().extend(samples);
         }
+    }
+
+    /// All samples as lines of text, from which they come back to the last bit.
+    #[must_use]
+    pub fn to_lines(&self) -> String {
+        let mut lines = String::new();
+        for ((row, whose, of, size), samples) in &self.samples {
+            lines += &format!("{row} {whose:?} {of} {size}");
+            samples.iter().for_each(|sample| lines += &format!(" {sample:?}"));
+            lines.push('\n');
+        }
+        lines
+    }
+
+    /// Samples from such lines; those of which no figure is made are left out. `None` if a line is none of them.
+    #[must_use]
+    pub fn from_lines(lines: &str) -> Option<Self> {
+        let mut tally = Tally::default();
+        for line in lines.lines() {
+            let mut words = line.split(' ');
+            let row: u8 = words.next()?.parse().ok()?;
+            let whose = words.next()?;
+            let whose = [Whose::Ours, Whose::Reference, Whose::World]
+                .into_iter()
+                .find(|known| format!("{known:?}") == whose)?;
+            let (of, size) = (words.next()?, words.next()?.parse().ok()?);
+            let samples = words.map(str::parse).collect::<Result<Vec<f64>, _>>().ok()?;
+            let figures = ROWS.iter().filter(|spec| spec.number == row).flat_map(|spec| spec.figures);
+            let mut known = figures.map(|figure| figure.of).chain(WORLD.iter().map(|input| input.of));
+            if let Some(of) = known.find(|known| *known == of) {
+                tally.samples.entry((row, whose, of, size)).or_default().extend(samples);
+            }
+        }
+        Some(tally)
     }
 
     /// The report of so many nodes and these seeds. Rows of which there is no sample are left out.
@@ -98,5 +134,31 @@ impl Threshold {
     /// At least so much.
     pub(super) const fn least(least: f64) -> Option<Threshold> {
         Some(Threshold::AtLeast(least))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_come_back_from_their_lines_to_the_last_bit() {
+        let mut tally = Tally::of_size(600);
+        let samples = [0.1 + 0.2, -0.0, 1e300, f64::NAN, f64::INFINITY, 7.0];
+        samples.iter().for_each(|sample| tally.add(15, Whose::Reference, "20", *sample));
+        tally.add(0, Whose::World, "rtt", 159.0);
+        tally.add(31, Whose::Ours, "of which no figure is made", 1.0);
+        let lines = tally.to_lines();
+        assert!(Tally::from_lines(&lines).is_none(), "no word has a blank in it");
+        let lines = lines.replace("of which no figure is made", "unknown");
+        let back = Tally::from_lines(&lines).unwrap();
+        let bits =
+            |tally: &Tally, key| tally.samples[&key].iter().map(|sample: &f64| sample.to_bits()).collect::<Vec<_>>();
+        let key = (15, Whose::Reference, "20", 600);
+        assert_eq!(bits(&back, key), bits(&tally, key));
+        assert_eq!((back.samples.len(), back.to_lines()), (2, lines.replace("31 Ours unknown 600 1.0\n", "")));
+        for wrong in ["x", "15", "15 Theirs 20 0 1", "15 Ours 20 x 1", "15 Ours 20 0 x", "256 Ours 20 0 1"] {
+            assert!(Tally::from_lines(wrong).is_none(), "{wrong}");
+        }
     }
 }
