@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use honeyguide::sim::acceptance::{LookupParameter, Sweep, SweepPoint};
+use honeyguide::sim::acceptance::{LookupParameter, Sweep, SweepPoint, TableParameter, sweep};
 use serde_json::{Value, json};
 
 use crate::failed::Failed;
@@ -17,14 +17,44 @@ use crate::sim_seeds::Seeds;
 const MOST_NODES: usize = 2_000;
 const MOST_SEEDS: usize = 4;
 
+/// What is varied.
+#[derive(Clone, Copy)]
+enum Varied {
+    Lookup(LookupParameter),
+    Table(TableParameter),
+}
+
+impl Varied {
+    fn all() -> Vec<Varied> {
+        let lookups = LookupParameter::ALL.into_iter().map(Varied::Lookup);
+        lookups.chain(TableParameter::ALL.into_iter().map(Varied::Table)).collect()
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Varied::Lookup(parameter) => parameter.name(),
+            Varied::Table(parameter) => parameter.name(),
+        }
+    }
+
+    fn sweep(self, nodes: usize, seeds: &[u64]) -> Sweep {
+        match self {
+            Varied::Lookup(parameter) => parameter.sweep(nodes, seeds),
+            Varied::Table(parameter) => sweep(parameter, nodes, seeds),
+        }
+    }
+}
+
 /// All of them, each in a thread's own turn.
 pub async fn run(options: &Options, nodes: usize, seeds: Seeds) -> Result<Vec<Sweep>, Failed> {
-    let all = LookupParameter::ALL;
+    let all = Varied::all();
+    let count = all.len();
+    let names: Vec<_> = all.iter().map(|varied| varied.name()).collect();
     let (nodes, seeds) = (nodes.min(MOST_NODES), seeds.all().take(MOST_SEEDS).collect::<Vec<_>>());
-    let name = |number: usize| format!("sweep of {}", all[number].name());
+    let name = |number: usize| format!("sweep of {}", names[number]);
     let work = move |number: usize| all[number].sweep(nodes, &seeds);
     let sweeps = Mutex::new(Vec::new());
-    sim_jobs::run(options, all.len(), name, work, |number, came| {
+    sim_jobs::run(options, count, name, work, |number, came| {
         let sweep = came.map_err(|panic| format!("the {} has come to a panic: {panic}", name(number)))?;
         sweeps.lock().map(|mut sweeps| sweeps.push(sweep)).ok();
         Ok(())

@@ -21,11 +21,13 @@ mod partitions;
 mod rows;
 mod silence;
 mod statistic;
+mod sweeps;
 mod tally;
 mod varied;
 mod world_inputs;
 
 pub use figures::{Figure, Report, Row, RowGoal, Sweep, SweepPoint, Threshold};
 pub use jobs::{Job, jobs};
+pub use sweeps::{TableParameter, sweep};
 pub use tally::Tally;
 pub use varied::LookupParameter;
