@@ -88,9 +88,10 @@ pub struct TableConfig {
     pub per_network_in_bucket: u8,
     /// Contacts of one /24 or /64 in the whole table.
     pub per_network: u8,
-    /// A contact that did not answer for this long is questionable and is asked again.
+    /// A contact that did not answer for this long is questionable and is asked again; after four fifths of it one that
+    /// we have known for less than an hour.
     pub stale_after: Duration,
-    /// Time between two queries of the table's own upkeep.
+    /// The unit of the times of the table's own upkeep: its queries are two thirds of it apart.
     pub check_every: Duration,
     /// A newcomer is asked back this long after its last packet, so that a NAT mapping that would not last has died.
     pub newcomer_delay: Duration,

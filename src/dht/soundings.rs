@@ -10,8 +10,8 @@ use crate::krpc::id::Id;
 const FIRST: u8 = 2;
 /// Wait for each of those, in units of `check_every` (1 min at 3 s).
 const SOON: u32 = 20;
-/// Later ones are made so often in the time in which a bucket is to have news: one in 7.5 min of 15.
-const LATER: u32 = 2;
+/// Later ones are made so often in twice the time in which a bucket is to have news: one in 10 min of 30.
+const LATER: u32 = 3;
 
 /// What they found, and when the next one is due.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Soundings<'s> {
 impl<'s> Soundings<'s> {
     /// None was made yet.
     pub fn new(config: &TableConfig, memory: List<'s, Surroundings>) -> Self {
-        let (soon, later) = (config.check_every.saturating_mul(SOON), config.refresh_after / LATER);
+        let (soon, later) = (config.check_every.saturating_mul(SOON), 2 * config.refresh_after / LATER);
         Soundings { density: LookupDensity::new(memory), soon, later, begun: 0, due: None }
     }
 
@@ -79,7 +79,7 @@ mod tests {
         let at = Instant::from_secs;
         assert_eq!((soundings.due(), soundings.take(at(1_000), false)), (None, false), "nobody can be asked");
         soundings.on_contact(at(10), 1);
-        assert_eq!(soundings.due(), Some(at(460)), "few can be asked");
+        assert_eq!(soundings.due(), Some(at(610)), "few can be asked");
         soundings.on_contact(at(100), 8);
         soundings.on_contact(at(120), 9);
         let mut due = [0; 5];
@@ -88,8 +88,8 @@ mod tests {
             assert!(!soundings.take(Instant::from_micros(next.as_micros() - 1), false) && soundings.take(next, false));
             *time = next.as_secs();
         }
-        assert_eq!(due, [160, 220, 670, 1_120, 1_570]);
-        assert!(!soundings.take(at(2_020), true), "nobody answers");
-        assert_eq!(soundings.due(), Some(at(2_080)));
+        assert_eq!(due, [160, 220, 820, 1_420, 2_020]);
+        assert!(!soundings.take(at(2_620), true), "nobody answers");
+        assert_eq!(soundings.due(), Some(at(2_680)));
     }
 }

@@ -109,8 +109,8 @@ fn packets_from_a_million_forged_sources_change_nothing_and_stop_no_lookup() {
 
 #[test]
 fn a_flood_asks_back_at_the_pace_of_the_table_and_no_faster() {
-    // One in three seconds, and of a poor node no more than it starts by itself in any case (T41).
-    for (enough, most) in [(0, 250), (30, 4 * 600 + 56)] {
+    // One in two seconds, and of a poor node no more than it starts by itself in any case (T41).
+    for (enough, most) in [(0, 350), (30, 4 * 600 + 56)] {
         let mut config = Config::default();
         config.table.enough = enough;
         let asked = asked_back(config);

@@ -4,7 +4,8 @@
 //! contacts although there would be room, is refreshed soon and then less and less often, since near our own id
 //! it may be thin because the network has nobody else to offer; after four futile tries it waits for news like a full
 //! one. Losing contacts makes it eager again. The empty bucket behind the deepest one that has contacts counts as thin:
-//! its refresh is a search for ourselves.
+//! its refresh is a search for ourselves. Where a few buckets have so few contacts that one lookup names all of them,
+//! they are refreshed together.
 
 use crate::base::list::List;
 use crate::base::time::{Duration, Instant, seconds_up};
@@ -163,15 +164,33 @@ impl<'s> Buckets<'s> {
         let due = |b: &Bucket| Instant::from_secs(b.due.into()) <= now;
         let chosen = self.list[..self.reach()].iter().rposition(due);
         if let Some(bucket) = chosen {
-            let wait = if self.is_thin(bucket) { self.cooldown(self.list[bucket].futile) } else { self.refresh_after };
-            let entry = &mut self.list[bucket];
-            entry.futile = entry.futile.saturating_add(1);
-            entry.due = seconds_up(now + wait);
+            let near = self.nearest_few();
+            let refreshed = if bucket < near { bucket..bucket + 1 } else { near..self.reach() };
+            refreshed.for_each(|bucket| self.on_refresh(now, bucket));
             self.spaced = now + self.check_every.saturating_mul(SPACING);
             self.last = Some(now);
         }
         self.update();
         chosen
+    }
+
+    /// The first of the deepest buckets that have no more contacts together than a lookup ends with: one of an id in
+    /// any of them names all nodes of all of them.
+    fn nearest_few(&self) -> usize {
+        let (mut first, mut contacts) = (self.reach(), 0);
+        while first > 0 && contacts + self.count(first - 1) <= K {
+            first -= 1;
+            contacts += self.count(first);
+        }
+        first
+    }
+
+    /// A bucket is refreshed.
+    fn on_refresh(&mut self, now: Instant, bucket: usize) {
+        let wait = if self.is_thin(bucket) { self.cooldown(self.list[bucket].futile) } else { self.refresh_after };
+        let entry = &mut self.list[bucket];
+        entry.futile = entry.futile.saturating_add(1);
+        entry.due = seconds_up(now + wait);
     }
 
     /// When the next refresh is due.

@@ -6,6 +6,7 @@ use super::tests::{OWN, RTT, at, endpoint, fill, id, memory, rules};
 use super::*;
 use crate::base::time::Instant;
 use crate::dht::config::{Config, TableConfig};
+use crate::dht::contact::QueryKind;
 use crate::krpc::endpoint::{Endpoint, Network};
 
 /// A bucket of 32 places, of which two are for callers.
@@ -95,4 +96,17 @@ fn callers_that_wait_are_not_asked_once_there_are_enough_of_them() {
         t.check_invariants();
     }
     assert_eq!((asked, t.len()), (2, 192 + 2));
+}
+
+/// T43, T45.
+#[test]
+fn a_contact_that_calls_from_elsewhere_waits_for_its_own_place() {
+    let mut t = table();
+    assert!((0..2).all(|n| call(&mut t, at(0), WIDE, n) == TAKEN));
+    assert_eq!(t.on_query(at(1), &id(WIDE, 9), caller(9)), Seen::Ignored, "there are enough of them");
+    let moved = caller(1).with_port(7);
+    assert_eq!(t.on_query(at(1), &id(WIDE, 1), moved), Seen::Waiting);
+    (0..2).for_each(|_| _ = t.on_failure(at(9), &id(WIDE, 1), caller(1), QueryKind::Check));
+    assert_eq!(t.on_response(at(95), &id(WIDE, 1), moved, RTT), Admission::Added);
+    t.check_invariants();
 }

@@ -22,6 +22,10 @@ const QUARANTINE: u32 = 60;
 const CALLERS_SHARE: usize = 16;
 /// Of those whom we find though there are enough of them, one in so many gets a place.
 const FOUND: u8 = 4;
+/// A contact that answers for less than this is young ..
+const YOUNG: Duration = Duration::from_secs(3_600);
+/// .. and asked earlier: after so many fifths of the time that others may be silent for.
+const EARLIER: u32 = 4;
 /// An endpoint that changed its id for the first time, for this many (9 s).
 const ID_CHANGE: u32 = 3;
 
@@ -270,10 +274,17 @@ impl<'s> Members<'s> {
     /// When a contact is to be asked.
     pub(super) fn due(&self, contact: &Contact) -> Instant {
         let rule = match (contact.history().health(), contact.history().last_answer()) {
-            (Health::Good, Some(at)) if !contact.history().is_doubted() => at + self.config.stale_after,
+            (Health::Good, Some(at)) if !contact.history().is_doubted() => at + self.patience(contact, at),
             _ => contact.history().retry_at(),
         };
         rule.max(Instant::from_secs(contact.checked_until().into()))
+    }
+
+    /// For how long a contact may be silent that answered then. The longer it has been here, the longer it stays.
+    fn patience(&self, contact: &Contact, answered: Instant) -> Duration {
+        let is_young = answered.since(contact.history().known_since(answered)) < YOUNG;
+        let all = self.config.stale_after;
+        if is_young { all / 5 * EARLIER } else { all }
     }
 
     // ---- the rules ----

@@ -283,3 +283,35 @@ fn a_poor_table_asks_a_stranger_at_once() {
     assert_eq!(t.next_check(at(6)), Some((id(3, 1), endpoint(1))));
     assert_eq!(t.named().count(), 0, "nobody has named it");
 }
+
+/// T25.
+#[test]
+fn those_that_lost_their_places_and_are_remembered_keep_nobody_from_waiting() {
+    for (places, expected) in [(8, 2), (0, 5)] {
+        let mut table = rich(places);
+        fill(&mut table, 0, 20);
+        (0..6).for_each(|n| lose(&mut table, 1_000, 0, n));
+        let waiting = (0..9).filter(|n| table.on_query(at(1_050), &id(0, 50 + n), endpoint(50 + n)) == Seen::Waiting);
+        assert_eq!(waiting.count(), 5 - expected);
+        table.check_invariants();
+    }
+}
+
+/// T17, T43.
+#[test]
+fn a_newcomer_that_gives_a_contact_its_chance_first_keeps_its_own_two() {
+    let mut table = rich(8);
+    fill(&mut table, 0, 1);
+    let (new, home) = (id(0, 7), endpoint(0));
+    assert_eq!(table.on_query(at(100), &new, home), Seen::Waiting);
+    assert_eq!(table.next_check(at(190)), Some((id(0, 0), home)), "the contact there");
+    table.on_wrong_id(at(191), &id(0, 0), home);
+    let mut asked = 0;
+    for secs in 192..400 {
+        if table.next_check(at(secs)).is_some_and(|(id, _)| id == new) {
+            asked += 1;
+            table.on_failure(at(secs), &new, home, QueryKind::Check);
+        }
+    }
+    assert_eq!(asked, 2);
+}

@@ -13,8 +13,8 @@
 //! **Life of a contact.** `Newcomer -> (asked, answered) -> Contact -> Suspect -> (asked again after 30 s) ->
 //! remembered`, and from any of these back to a good contact by one answer. A full bucket takes nobody in until one of
 //! its contacts fails twice: a contact that answers stays, however many newcomers wait. Each contact is asked again
-//! when it was silent for 15 min, so a newcomer never has to trigger a check; it only moves the checks of its bucket to
-//! the front.
+//! when it was silent for a quarter of an hour, so a newcomer never has to trigger a check; it only moves the checks
+//! of its bucket to the front.
 //!
 //! **Prefixes.** Outside local networks one address has one contact, one /24 (/64) has two in a bucket and ten in all.
 //! An endpoint that answers under another id than before loses its contact, and waits longer each time.
@@ -26,7 +26,7 @@
 //! every few minutes else. So a node comes back after any outage, and the halves of a network that was cut meet again.
 //!
 //! **Cost.** A received query costs a binary search and a look at the few newcomers of one bucket. The contacts are
-//! scanned only when an answer is about to add one and at a check, of which there is one in three seconds.
+//! scanned only when an answer is about to add one and at a check, of which there is one in two seconds.
 //! The times of the next check and the next refresh are kept up to date, not searched for.
 
 mod admission;

@@ -39,6 +39,11 @@ impl Newcomer {
     /// It is being asked, and may be asked again at this second.
     pub(super) fn on_check(&mut self, again: u32) {
         self.asked = self.asked.saturating_add(1);
+        self.put_off(again);
+    }
+
+    /// It may not be asked before this second.
+    pub(super) fn put_off(&mut self, again: u32) {
         if self.is_named() {
             self.since = again;
         }

@@ -204,7 +204,9 @@ impl<'s> Table<'s> {
                     contact.history_mut().on_doubt();
                     let contact = *contact;
                     self.schedule.wake(self.members.due(&contact));
-                    self.on_caller(now, id, from)
+                    // It takes that place, or none.
+                    self.callers.on_query(now, &from);
+                    self.wait(now, id, from, self.stranger_delay())
                 }
                 None => Seen::Ignored,
             },
@@ -396,8 +398,12 @@ impl<'s> Table<'s> {
             self.schedule.wake_at_once();
         } else if contact.history().is_bad() {
             self.retire(now, index);
-            // It may come back: it is asked once more, if no other waits for that place.
-            self.wait(now, id, endpoint, self.members.quarantine());
+            // It may come back: it is asked once more, if no other waits for that place. Where it is remembered, it
+            // leaves most places to wait in to others.
+            let (bucket, most) = (self.members.bucket_of(id), self.members.config().newcomers_in_bucket);
+            if self.remembered.capacity() == 0 || self.newcomers.run(bucket).len() < usize::from(most / 2) {
+                self.wait(now, id, endpoint, self.members.quarantine());
+            }
             return Failed::Dropped;
         }
         self.schedule.wake(self.members.due(&contact));

@@ -22,6 +22,10 @@ const ASK_AGAIN: u32 = 10;
 const IN_FLIGHT: Duration = MAX_HARD_TIMEOUT;
 /// Newcomers that are looked at in one check, when the first ones turn out to be unwelcome.
 const TRIES: usize = 4;
+/// Two checks of a rich table are so many thirds of `check_every` apart (2 s at 3 s).
+const PACE: u32 = 2;
+/// A contact of a full bucket for which somebody waits is asked so much earlier than others that are due.
+const WANTED: Duration = Duration::from_secs(60);
 /// A poor table makes so many checks in one `check_every` (five a second at 3 s) ..
 const FAST: u32 = 15;
 /// .. but none sooner after another, where `check_every` is not shorter itself.
@@ -168,7 +172,7 @@ impl Schedule {
     fn pace(&self, check_every: Duration) -> Duration {
         match self.poor {
             Some(_) => (check_every / FAST).max(FASTEST).min(check_every),
-            None => check_every,
+            None => check_every / 3 * PACE,
         }
     }
 }
@@ -199,23 +203,23 @@ fn ask_contact(now: Instant, members: &mut Members<'_>, index: usize) -> Option<
     Some((*contact.id(), contact.endpoint()))
 }
 
-/// Asks the contact that most needs it: those that failed, then those of full buckets that a newcomer waits for, and
-/// among equals those whose ids are not secure, then the longest overdue.
+/// Asks the contact that most needs it: those that failed, then the longest overdue. Those of full buckets that a
+/// newcomer waits for come a minute earlier, and among equals those whose ids are not secure.
 fn check_contact(now: Instant, members: &mut Members<'_>, newcomers: &Newcomers<'_>) -> Option<(Id, Endpoint)> {
-    let rank = |contact: &Contact| {
+    let is_wanted = |contact: &Contact| {
         let bucket = members.bucket_of(contact.id());
-        let wanted = || members.is_full(bucket) && !newcomers.run(bucket).is_empty();
-        match contact.history().health() {
-            Health::Good if !wanted() => 2,
-            Health::Good => 1,
-            _ => 0,
-        }
+        members.is_full(bucket) && !newcomers.run(bucket).is_empty()
     };
     let secure = |contact: &Contact| members.is_public() && contact.is_secure();
     let due = members.all().iter().enumerate().filter(|(_, contact)| members.due(contact) <= now);
     // Doubts are made by strangers: who is overdue for another reason comes first.
     let since = |contact: &Contact| if contact.history().is_doubted() { now } else { members.due(contact) };
-    let (index, _) = due.min_by_key(|(_, contact)| (rank(contact), secure(contact), since(contact)))?;
+    let rank = |contact: &Contact| {
+        let is_good = contact.health() == Health::Good;
+        let earlier = if is_good && is_wanted(contact) { Duration::ZERO } else { WANTED };
+        (is_good, since(contact) + earlier, secure(contact))
+    };
+    let (index, _) = due.min_by_key(|(_, contact)| rank(contact))?;
     ask_contact(now, members, index)
 }
 
@@ -245,10 +249,10 @@ fn check_newcomer(now: Instant, is_poor: bool, known: &mut TableParts<'_, '_>) -
                 return Some((newcomer.id, newcomer.endpoint));
             }
             NewcomerStanding::Replaces(contact) => {
-                newcomers.get_mut(index)?.on_check(later);
+                newcomers.get_mut(index)?.put_off(later);
                 return ask_contact(now, members, contact);
             }
-            NewcomerStanding::Waits => newcomers.get_mut(index)?.on_check(later),
+            NewcomerStanding::Waits => newcomers.get_mut(index)?.put_off(later),
             NewcomerStanding::Refused => newcomers.remove(index),
         }
     }
