@@ -25,6 +25,14 @@ pub const USAGE: &[(&str, &[&str])] = &[
             "[OPTIONS] [--at <ADDR> | --bootstrap <ADDR>] [--cas <N>] (--item <FILE> | --pkarr <FILE>)",
         ],
     ),
+    ("node", &["[OPTIONS] [--read-only | --adaptive]"]),
+    (
+        "sim",
+        &[
+            "[OPTIONS] [<SCENARIO> [--report <DIR>]]",
+            "[OPTIONS] <SCENARIO> --seeds <A..B> --journal <FILE> [--host <NUMBER>]",
+        ],
+    ),
     ("keygen", &["[OPTIONS] [--seed <N> --insecure] <FILE>"]),
 ];
 
@@ -74,7 +82,8 @@ mod tests {
             "<PUBKEY>" => "42".repeat(32),
             "<KEY>" => "y".repeat(52),
             "<ADDR>" => "127.0.0.1:1".into(),
-            "<N>" | "<SEQ>" | "<S>" | "<PORT>" | "<NODES>" => "1".into(),
+            "<N>" | "<SEQ>" | "<S>" | "<PORT>" | "<NODES>" | "<NUMBER>" => "1".into(),
+            "<A..B>" => "1..4".into(),
             "<SHELL>" => "bash".into(),
             "SCENARIO" | "<SCENARIO>" => "acceptance".into(),
             "<COMMAND>" => "demo".into(),

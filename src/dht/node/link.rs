@@ -278,6 +278,10 @@ impl<'s> Link<'s> {
         // we could not send says something of it, and nothing of whom it was for.
         let contact = self.table.find(&id).filter(|contact| contact.endpoint() == open.to);
         let failed_before = contact.and_then(|contact| contact.history().failed_at());
+        if failure == QueryFailure::Ours && planted(Bug::SendFailureCharged) {
+            self.table.on_failure(now, &id, open.to, QueryKind::Data);
+            return false;
+        }
         let is_charged = match contact {
             Some(_) => self.outage.on_failure(now, &open.to),
             None => !self.outage.is_suspected(),
@@ -289,7 +293,7 @@ impl<'s> Link<'s> {
         if failed_before.is_some_and(|at| !self.outage.has_heard_since(at)) && !planted(Bug::OutageCharged) {
             return false;
         }
-        if failure == QueryFailure::Ours && !planted(Bug::SendFailureCharged) {
+        if failure == QueryFailure::Ours {
             return false;
         }
         let kind = if open.purpose == Purpose::Check { QueryKind::Check } else { QueryKind::Data };

@@ -209,8 +209,7 @@ impl<'s> Node<'s> {
         Ok(())
     }
 
-    /// From now on the node asks and does not answer (BEP 43), or takes the part of its
-    /// [`role`](crate::Config::role) again.
+    /// From now on the node asks and does not answer (BEP 43), or takes the part again that `Config::role` gives it.
     pub fn set_passive(&mut self, now: Instant, is_passive: bool) {
         let now = self.cx.advance(now);
         self.links.iter_mut().for_each(|(_, link)| link.set_passive(now, is_passive));
