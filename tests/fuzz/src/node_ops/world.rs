@@ -23,6 +23,8 @@ use crate::setting::{NEIGHBOURS, Neighbour, neighbours};
 const MEMORY: usize = 64;
 /// The largest datagram that a node may send.
 const LARGEST: usize = 1400;
+/// So many times its deadline an operation may take at the most.
+const STANDSTILL: u32 = 4;
 
 /// A datagram of the node.
 #[derive(Clone, Debug)]
@@ -342,9 +344,10 @@ impl World {
         }
         self.drain();
         self.now = self.heard;
-        // The time of an operation runs from its first query, for which it may have to wait until others have ended.
+        // The time of an operation runs from its first query, for which it may have to wait until others have ended, and
+        // stands still while nobody bears more (rule L33).
         let turns = 1 + self.running.len() as u32;
-        let end = self.now + self.node.config().lookup.deadline * turns + Duration::from_secs(1);
+        let end = self.now + self.node.config().lookup.deadline * STANDSTILL * turns + Duration::from_secs(1);
         let mut in_small_steps = 50;
         while !self.running.is_empty() {
             assert!(self.now < end, "operations that never end: {:?}", self.running);
