@@ -28,6 +28,11 @@ struct Peer {
     gives_token: bool,
 }
 
+/// The rules of a lookup that waits for nobody who is late, where all who are named answer and bear more.
+pub fn impatient(config: &LookupConfig) -> Rules<'_> {
+    Rules { config, patience: Duration::ZERO, answering: 1_000, burdens: &(), enforce_secure_ids: false }
+}
+
 /// A network in which everybody knows everybody, driven without the engine's help.
 struct Harness {
     peers: Vec<Peer>,
@@ -286,13 +291,7 @@ fn tokens_are_kept_of_the_nearest_whoever_answers_first() {
             let offer = Offer { id, endpoint, class: Class::Good, hops: 1, path: None, secure: true };
             h.lookup.offer(&mut window, Network::Local, offer);
         }
-        let rules = Rules {
-            config: &h.config,
-            patience: Duration::ZERO,
-            answering: 1_000,
-            burdens: &(),
-            enforce_secure_ids: false,
-        };
+        let rules = impatient(&h.config);
         let mut asked = 0;
         while let Next::Ask { .. } = h.lookup.next(h.now, &mut window, &rules, true) {
             asked += 1;
@@ -330,13 +329,7 @@ fn the_window_is_bounded_and_keeps_the_nearest() {
         ids.sort_by_key(|id| id.distance(h.lookup.target()));
         let mut asked = Vec::new();
         while h.peers.len() < 1000 {
-            let rules = Rules {
-                config: &h.config,
-                patience: Duration::ZERO,
-                answering: 1_000,
-                burdens: &(),
-                enforce_secure_ids: false,
-            };
+            let rules = impatient(&h.config);
             let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
             match h.lookup.next(h.now, &mut window, &rules, true) {
                 Next::Ask { id, endpoint, .. } => {

@@ -2,14 +2,14 @@
 //! `spec/lookup.md`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use honeyguide::base::Rng;
 use honeyguide::dht::{LookupConfig, Network};
-use honeyguide::internals::dht::lookup::{
-    Candidate, Class, Lookup, LookupWindow, Next, Offer, Rules, Spacing, TokenCell,
-};
+use honeyguide::internals::dht::lookup::{Candidate, Class, Lookup, LookupWindow, Next, Offer, Spacing, TokenCell};
 use honeyguide::{Config, Endpoint, Id, Instant};
-use std::time::Duration;
+
+use crate::lookup::impatient;
 
 const TARGET: Id = Id([0x42; 20]);
 
@@ -75,13 +75,7 @@ impl Harness {
 
     fn run(&mut self) -> bool {
         for _ in 0..10_000 {
-            let rules = Rules {
-                config: &self.config,
-                patience: Duration::ZERO,
-                answering: 1_000,
-                burdens: &(),
-                enforce_secure_ids: false,
-            };
+            let rules = impatient(&self.config);
             let mut window = LookupWindow { candidates: &mut self.candidates, tokens: &mut self.tokens };
             match self.lookup.next(self.now, &mut window, &rules, true) {
                 Next::Ask { id, endpoint, .. } => {
@@ -309,13 +303,7 @@ fn a_node_that_was_named_under_a_wrong_id_is_a_candidate_under_its_own() {
     for (i, &peer) in h.peers.clone().iter().enumerate().take(14) {
         let wrong = TARGET.random_in_bucket(60, &mut rng);
         h.offer(&Peer { id: wrong, ..peer }, None);
-        let rules = Rules {
-            config: &h.config,
-            patience: Duration::ZERO,
-            answering: 1_000,
-            burdens: &(),
-            enforce_secure_ids: false,
-        };
+        let rules = impatient(&h.config);
         let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
         let mut asked = Vec::new();
         while let Next::Ask { id, endpoint, .. } = h.lookup.next(h.now, &mut window, &rules, true) {
@@ -334,13 +322,7 @@ fn a_node_that_was_named_under_a_wrong_id_is_a_candidate_under_its_own() {
         h.lookup.check_invariants(&h.candidates, 20, |_, _| false, |_, _| false, 0);
     }
     assert_eq!(h.found().len(), 7);
-    let rules = Rules {
-        config: &h.config,
-        patience: Duration::ZERO,
-        answering: 1_000,
-        burdens: &(),
-        enforce_secure_ids: false,
-    };
+    let rules = impatient(&h.config);
     let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
     assert_eq!(h.lookup.next(h.now, &mut window, &rules, true), Next::Done { converged: true });
 }
