@@ -1,5 +1,6 @@
 //! The end of a small world: it is calm, everybody is found, and what is stored now is found too.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,11 +8,13 @@ use alloc::vec::Vec;
 use super::begun::{Aim, Begun};
 use super::{Ordeal, SmallWorld, SwarmRun};
 use crate::base::time::Duration;
+
 use crate::dht::outcome::{Outcome, Reason};
 use crate::dht::role::Role;
-use crate::krpc::endpoint::Endpoint;
+use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
+use crate::krpc::networks::Networks;
 use crate::sim::addresses::random_endpoint;
 use crate::sim::faults::Faults;
 use crate::sim::news::Told;
@@ -118,7 +121,7 @@ impl SmallWorld {
             let near = self.nearest(host, &target);
             let nodes = self.began(host, tag).map_or(&[][..], Begun::nodes);
             wanted += near.len();
-            found += near.iter().filter(|near| nodes.contains(near)).count();
+            found += self.found(&near, nodes);
             queries += self.outcome(host, tag).queried;
         }
         let (recall, queries) = (found as f64 / wanted.max(1) as f64, f64::from(queries) / 8.0);
@@ -150,19 +153,34 @@ impl SmallWorld {
             });
             let nodes: Vec<_> = nodes.flatten().map(|(_, endpoint)| endpoint).collect();
             wanted += near.len();
-            found += near.iter().filter(|near| nodes.contains(near)).count();
+            found += self.found(&near, &nodes);
         }
         let recall = found as f64 / wanted.max(1) as f64;
         self.expect(recall > 0.4 || !self.is_patient(), format!("who is new found {recall:.2} of the nearest nodes"));
     }
 
-    /// Of the eight nearest to a target that a host can reach, those that are honest.
-    fn nearest(&self, host: HostId, target: &Id) -> Vec<Endpoint> {
+    /// Of the eight nearest to a target that a host can reach, those that are honest, and of a network one (L3).
+    fn nearest(&self, host: HostId, target: &Id) -> Vec<HostId> {
         let oracle = self.world.oracle();
         let is_honest = |near: &HostId| oracle.known(*near).is_some_and(|known| !known.is_adversary);
         let near = oracle.closest(target, 9 + self.mute.len()).into_iter();
         let near = near.filter(|near| *near != host && !self.mute.contains(near)).take(8).filter(is_honest);
-        near.map(|near| self.world.endpoint(near)).collect()
+        let mut places = BTreeSet::new();
+        near.filter(|near| places.insert(self.place_of(&self.world.endpoint(*near)))).collect()
+    }
+
+    /// How many of them were found. Whoever is behind a router has a port that the router gave it.
+    fn found(&self, near: &[HostId], nodes: &[Endpoint]) -> usize {
+        let found: BTreeSet<_> = nodes.iter().map(|node| self.place_of(node)).collect();
+        near.iter().filter(|near| found.contains(&self.place_of(&self.world.endpoint(**near)))).count()
+    }
+
+    /// Who counts as one: a host, or in a public network all that share one.
+    fn place_of(&self, endpoint: &Endpoint) -> Result<u64, Option<HostId>> {
+        match self.config.network {
+            Network::Local => Err(self.world.host_at(endpoint)),
+            Network::Public => Ok(Networks::of(endpoint).largest()),
+        }
     }
 
     /// How often nodes have refused something.
