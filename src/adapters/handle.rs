@@ -320,7 +320,7 @@ impl Handle {
         self.observe(move |node| node.role(link))
     }
 
-    /// All verified contacts, link by link, in the order of their ids.
+    /// All verified contacts, link by link, of each the best to save first.
     pub fn contacts(&self) -> Observation<Vec<(LinkId, ContactView)>> {
         self.observe(|node| node.contacts().collect())
     }

@@ -559,9 +559,9 @@ impl<'s> Links<'s> {
         self.get(link)?.table.find(id).filter(|contact| contact.endpoint() == *endpoint)
     }
 
-    /// All verified contacts, link by link, in the order of their ids.
-    pub(super) fn contacts(&self) -> impl Iterator<Item = (LinkId, ContactView)> {
-        self.iter().flat_map(|(id, link)| link.table.contacts().map(move |view| (id, view)))
+    /// All verified contacts, link by link, of each the best to save first.
+    pub(super) fn contacts(&self, now: Instant) -> impl Iterator<Item = (LinkId, ContactView)> {
+        self.iter().flat_map(move |(id, link)| link.table.best_to_save(now).map(move |view| (id, view)))
     }
 
     /// The first link whose table has a check to send.

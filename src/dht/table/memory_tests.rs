@@ -67,6 +67,22 @@ fn failed_checks(table: &mut Table<'_>, from: u64, to: u64) -> Vec<(Instant, Id,
     })
 }
 
+/// T47.
+#[test]
+fn contacts_are_told_in_the_order_in_which_they_are_worth_saving() {
+    let mut t = rich(0);
+    (0..4).for_each(|n| _ = add(&mut t, at(10), 3, n));
+    let rtt = RTT.unwrap_or_default();
+    (1..4).for_each(|n| t.on_alive(at(3_700), &id(3, n), endpoint(3_000 + n), rtt));
+    add(&mut t, at(3_700), 4, 9);
+    t.on_failure(at(3_710), &id(3, 1), endpoint(3_001), QueryKind::Data);
+    let told: Vec<_> = t.best_to_save(at(3_720)).map(|contact| contact.id).collect();
+    assert_eq!(told.len(), 5);
+    assert!(told[..2].contains(&id(3, 2)) && told[..2].contains(&id(3, 3)), "{told:?}");
+    assert!(told[2..4].contains(&id(4, 9)) && told[2..4].contains(&id(3, 0)), "{told:?}");
+    assert_eq!(told[4], id(3, 1));
+}
+
 /// T37.
 #[test]
 fn who_loses_its_place_is_remembered_until_it_is_a_contact_again() {

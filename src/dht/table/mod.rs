@@ -46,6 +46,7 @@ mod routing;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod worth;
 
 #[allow(unused_imports, reason = "named by tests only")]
 pub use admission::Failed;

@@ -9,6 +9,7 @@ use super::members::{Members, Place};
 use super::newcomers::{Newcomer, Newcomers};
 use super::remembered::{Remembered, RememberedContact};
 use super::upkeep::{Schedule, TableParts};
+use super::worth;
 use crate::base::list::List;
 use crate::base::planted::{Bug, planted};
 use crate::base::rng::Rng;
@@ -100,6 +101,11 @@ impl<'s> Table<'s> {
     /// All contacts, in the order of their ids.
     pub fn contacts(&self) -> impl ExactSizeIterator<Item = ContactView> + '_ {
         self.members.all().iter().map(Contact::view)
+    }
+
+    /// All contacts, best to save first.
+    pub fn best_to_save(&self, now: Instant) -> impl Iterator<Item = ContactView> + '_ {
+        worth::best_to_save(self.members.all(), now)
     }
 
     /// Shows `visit` the `n` contacts nearest to `target` that may be handed out, nearest first: those that are not bad
