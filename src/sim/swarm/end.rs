@@ -209,6 +209,7 @@ impl SmallWorld {
         let refusals = self.refusals() - refusals;
         self.hosts.clone().into_iter().for_each(|host| self.world.set_part(host, 0));
         let host = self.hosts[0];
+        let is_near = KEYS.map(|key| self.is_held_near(host, &[key; 32], value, 2));
         let tags = KEYS.map(|key| self.get(host, &[key; 32], value.into()));
         self.world.run_for(STEP);
         self.hear();
@@ -216,10 +217,20 @@ impl SmallWorld {
         let copies = [first, second, again].map(Option::unwrap_or_default);
         if self.is_patient() {
             self.expect(!copies.contains(&0), format!("{copies:?} copies in a calm world"));
-            self.expect(seqs == [Some(2); 4], format!("the newest versions are 2, {seqs:?} were found"));
+            let is_found = is_near.iter().zip(seqs).all(|(is_near, seq)| !is_near || seq == Some(2));
+            self.expect(is_found, format!("the newest versions are 2, {is_near:?} near by, {seqs:?} were found"));
         }
         let is_disturbed = self.has(Ordeal::Forgery);
         self.expect(refusals == 0 || is_disturbed, format!("{refusals} refused what they hold"));
+    }
+
+    /// Whether two of the six nearest that a host can reach hold this version of an item: then it is found. In the half
+    /// where it was stored those may have been nearest of whom the whole world has eight that are nearer, and the answer
+    /// of one may be lost.
+    fn is_held_near(&self, host: HostId, secret: &[u8; 32], value: &str, seq: i64) -> bool {
+        let Ok(item) = Item::mutable(secret, value.as_bytes()).seq(seq).sign() else { return false };
+        let near = self.nearest(host, &item.target());
+        near.iter().take(6).filter(|near| self.world.holds(**near, &item.target()) == Some(seq)).count() > 1
     }
 
     /// Some begin as much at once as they have places for: each of it comes to its end before its time.
