@@ -208,7 +208,7 @@ impl Handle {
     /// # Errors
     /// [`CallError::NotKept`].
     pub fn later(&self, keep: KeepId, by: Duration) -> Observation<Result<(), CallError>> {
-        self.submit(move |submit| submit(Call::Later { keep, by }).map(drop))
+        self.tell(Call::Later { keep, by })
     }
 
     /// Keeps something no more.
@@ -216,7 +216,7 @@ impl Handle {
     /// # Errors
     /// [`CallError::NotKept`].
     pub fn unkeep(&self, keep: KeepId) -> Observation<Result<(), CallError>> {
-        self.submit(move |submit| submit(Call::Unkeep { keep }).map(drop))
+        self.tell(Call::Unkeep { keep })
     }
 
     /// Keeps nothing of a publisher any more.
@@ -233,7 +233,7 @@ impl Handle {
     /// # Errors
     /// None.
     pub fn set_passive(&self, is_passive: bool) -> Observation<Result<(), CallError>> {
-        self.submit(move |submit| submit(Call::SetPassive { is_passive }).map(drop))
+        self.tell(Call::SetPassive { is_passive })
     }
 
     /// Others see a link at this address; see [`Node::set_external`].
@@ -241,7 +241,7 @@ impl Handle {
     /// # Errors
     /// Those of [`Node::set_external`].
     pub fn set_external(&self, link: LinkId, addr: Endpoint) -> Observation<Result<(), CallError>> {
-        self.submit(move |submit| submit(Call::SetExternal { link, addr }).map(drop))
+        self.tell(Call::SetExternal { link, addr })
     }
 
     /// The machine is about to sleep: the node sends nothing until [`resume`](Handle::resume). See [`Input::Suspend`].
@@ -249,7 +249,7 @@ impl Handle {
     /// # Errors
     /// None.
     pub fn suspend(&self) -> Observation<Result<(), CallError>> {
-        self.submit(|submit| submit(Call::Input(Input::Suspend)).map(drop))
+        self.tell(Call::Input(Input::Suspend))
     }
 
     /// The machine is awake; see [`Input::Resume`].
@@ -257,7 +257,12 @@ impl Handle {
     /// # Errors
     /// None.
     pub fn resume(&self) -> Observation<Result<(), CallError>> {
-        self.submit(|submit| submit(Call::Input(Input::Resume)).map(drop))
+        self.tell(Call::Input(Input::Resume))
+    }
+
+    /// A call that borrows nothing.
+    fn tell(&self, call: Call<'static>) -> Observation<Result<(), CallError>> {
+        self.submit(move |submit| submit(call).map(drop))
     }
 
     fn submit<R: Send + 'static>(
@@ -448,5 +453,98 @@ impl fmt::Debug for Handle {
         let Handle { shared, post: _, scope, backlog, source: _ } = self;
         let mut shown = f.debug_struct("Handle");
         shown.field("addrs", &shared.addrs).field("scope", scope).field("backlog", backlog).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dht::node::journal::examples;
+    use std::string::String;
+    use std::sync::Mutex;
+
+    /// Whoever adds a command is asked here for its method.
+    fn command(handle: &Handle, command: Command<'_>) {
+        match command {
+            Command::Bootstrap { nodes } => drop(handle.bootstrap(nodes)),
+            Command::Query { to, query: DirectQuery::Ping } => drop(handle.ping(to)),
+            Command::Query { to, query } => drop(handle.query(to, query)),
+            Command::Lookup { target } => drop(handle.lookup(target)),
+            Command::GetImmutable { target, copies } => drop(handle.get_immutable(target, copies)),
+            Command::GetMutable { key, salt, newer_than, freshness } => {
+                drop(handle.get_mutable(key, salt, newer_than, freshness));
+            }
+            Command::GetPeers { info_hash } => drop(handle.get_peers(info_hash)),
+            Command::PutImmutable { value } => drop(handle.put_immutable(value)),
+            Command::PutMutable { cas, .. } => drop(handle.put_mutable(&examples::signed(), cas)),
+            Command::Announce { info_hash, port, kind } => drop(handle.announce(info_hash, port, kind)),
+            Command::Scrape { info_hash } => drop(handle.scrape(info_hash)),
+            Command::Sample { target } => drop(handle.sample(target)),
+        }
+    }
+
+    /// Whoever adds a call is asked here for its method. An operation is cancelled when it is dropped, and datagrams
+    /// and time are the driver's.
+    fn call(handle: &Handle, call: Call<'_>) {
+        match call {
+            Call::Input(Input::Suspend) => drop(handle.suspend()),
+            Call::Input(Input::Resume) => drop(handle.resume()),
+            Call::Command { scope: Scope::Link(link), command: named, .. } => command(&handle.on(link), named),
+            Call::Command { command: named, .. } => command(handle, named),
+            Call::Import { link, contact } => drop(handle.import(link, &[contact])),
+            Call::Keep { tag, kept: kept @ Kept::Immutable { .. }, schedule, .. } => {
+                drop(handle.keep(tag, kept, schedule));
+            }
+            Call::Keep { tag, kept, schedule, before } => drop(handle.keep_on(tag, kept, schedule, before)),
+            Call::Supply { keep, item } => drop(handle.supply(keep, item)),
+            Call::Later { keep, by } => drop(handle.later(keep, by)),
+            Call::Unkeep { keep } => drop(handle.unkeep(keep)),
+            Call::UnkeepKey { key } => drop(handle.unkeep_key(key)),
+            Call::SetPassive { is_passive } => drop(handle.set_passive(is_passive)),
+            Call::SetExternal { link, addr } => drop(handle.set_external(link, addr)),
+            Call::Cancel { .. } | Call::Input(_) | Call::Mark { .. } | Call::End => {}
+        }
+    }
+
+    #[test]
+    fn each_call_has_a_method_and_reaches_the_node_as_it_was_made() {
+        let submitted = Arc::new(Mutex::new(Vec::new()));
+        let seen = submitted.clone();
+        let see = move |message| match message {
+            Message::Run { command: WaitingCommand { tag, scope, start, .. }, .. } => {
+                let mut see = |command: Command<'_>| {
+                    seen.lock().unwrap().push(std::format!("{:?}", Call::Command { tag, scope, command }));
+                    Ok(())
+                };
+                let _ = start(&mut see);
+            }
+            Message::Call(start) => start(&mut |call| {
+                seen.lock().unwrap().push(std::format!("{call:?}"));
+                Ok(None)
+            }),
+            Message::Import { link, contacts, .. } => {
+                let calls = contacts.iter().map(|contact| Call::Import { link, contact: *contact });
+                seen.lock().unwrap().extend(calls.map(|call| std::format!("{call:?}")));
+            }
+            _ => {}
+        };
+        let (handle, _lifetime) = Handle::new(Vec::new(), see);
+        let item = examples::signed();
+        let commands = examples::commands(&item).map(|command| Call::Command { tag: 0, scope: Scope::All, command });
+        let mut tag_of_next = 1;
+        for made in commands.into_iter().chain(examples::others(&item)) {
+            let made = match made {
+                Call::Cancel { .. } => continue,
+                // The handle has tags of its own.
+                Call::Command { scope, command, .. } => {
+                    tag_of_next += 1;
+                    Call::Command { tag: tag_of_next - 1, scope, command }
+                }
+                other => other,
+            };
+            call(&handle, made);
+            let arrived: Vec<String> = std::mem::take(&mut *submitted.lock().unwrap());
+            assert_eq!(arrived, [std::format!("{made:?}")]);
+        }
     }
 }

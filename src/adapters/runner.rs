@@ -162,7 +162,7 @@ impl<L: Sockets> Runner<L> {
             }
             Message::Import { link, contacts, reply } => reply(self.import(link, contacts)),
             Message::Call(start) => {
-                start(&mut |call| self.submit(call));
+                start(&mut |call| self.call(call));
                 self.drain();
             }
             Message::Observe(look) => look(&self.node),
@@ -183,7 +183,7 @@ impl<L: Sockets> Runner<L> {
             return false;
         }
         let Some(WaitingCommand { tag, scope, start, waiter, .. }) = self.queue.pop() else { return false };
-        match start(&mut |command| self.call(Call::Command { tag, scope, command })) {
+        match start(&mut |command| self.call(Call::Command { tag, scope, command }).map(drop)) {
             Ok(()) => drop(self.waiters.insert(tag, waiter)),
             Err(error) => waiter.finish(Err(OperationError::Refused(error))),
         }
@@ -218,7 +218,7 @@ impl<L: Sockets> Runner<L> {
     fn import(&mut self, link: LinkId, contacts: Vec<SavedContact>) -> Result<(), CallError> {
         self.node.id(link).ok_or(CallError::NoLink(link))?;
         if !contacts.is_empty() {
-            contacts.into_iter().try_for_each(|contact| self.call(Call::Import { link, contact }))?;
+            contacts.into_iter().try_for_each(|contact| self.call(Call::Import { link, contact }).map(drop))?;
             self.drain();
         }
         Ok(())
@@ -229,22 +229,13 @@ impl<L: Sockets> Runner<L> {
         let _ = self.call(call);
     }
 
-    fn call(&mut self, call: Call<'_>) -> Result<(), CallError> {
+    /// The handle of what begins to be kept comes back.
+    fn call(&mut self, call: Call<'_>) -> Result<Option<KeepId>, CallError> {
         let now = self.clock.now();
         if let Some(observer) = &mut self.observer {
             observer.call(now, call);
         }
-        call.apply(&mut self.node, now)
-    }
-
-    /// A call that starts no operation; the handle of what begins to be kept.
-    fn submit(&mut self, call: Call<'_>) -> Result<Option<KeepId>, CallError> {
-        let Call::Keep { tag, kept, schedule, before } = call else { return self.call(call).map(|()| None) };
-        let now = self.clock.now();
-        if let Some(observer) = &mut self.observer {
-            observer.call(now, call);
-        }
-        self.node.keep_on(now, tag, kept, schedule, before).map(Some)
+        call.make(&mut self.node, now)
     }
 
     fn route(&mut self, event: &Event<'_>) {

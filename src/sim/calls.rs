@@ -11,6 +11,7 @@ use crate::dht::event::{Input, KeepId, LinkId, OpId};
 use crate::dht::keep::{KeepSchedule, KeepState, Kept};
 use crate::dht::node::Node;
 use crate::dht::node::journal::Call;
+use crate::dht::node::named::named_calls;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::{Item, Mutable, SignedItem};
@@ -51,18 +52,10 @@ impl<'w> NodeCalls<'w> {
         self.node.handle_input(now, input);
     }
 
-    /// [`Node::command`].
-    ///
-    /// # Errors
-    /// Those of the same method of the node, here and below.
-    pub fn command(&mut self, now: Instant, tag: u64, command: Command<'_>) -> Result<OpId, CallError> {
-        self.command_in(now, tag, Scope::All, command)
-    }
-
     /// [`Node::command_in`].
     ///
     /// # Errors
-    /// Those of the node's.
+    /// Those of the same method of the node, here and below.
     pub fn command_in(
         &mut self,
         now: Instant,
@@ -89,20 +82,6 @@ impl<'w> NodeCalls<'w> {
             self.note(now, Call::Import { link, contact: *contact });
             self.node.import(now, link, &[*contact])
         })
-    }
-
-    /// [`Node::keep`].
-    ///
-    /// # Errors
-    /// Those of the node's.
-    pub fn keep(
-        &mut self,
-        now: Instant,
-        tag: u64,
-        kept: Kept<'_>,
-        schedule: KeepSchedule,
-    ) -> Result<KeepId, CallError> {
-        self.keep_on(now, tag, kept, schedule, KeepState::default())
     }
 
     /// [`Node::keep_on`].
@@ -170,123 +149,83 @@ impl<'w> NodeCalls<'w> {
     }
 }
 
-/// A method for each command, as the node has them.
 impl NodeCalls<'_> {
-    /// Fills the table from bootstrap nodes. See [`Command::Bootstrap`].
-    ///
-    /// # Errors
-    /// Those of [`NodeCalls::command`], here and below.
-    pub fn bootstrap(&mut self, now: Instant, tag: u64, nodes: &[Endpoint]) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::Bootstrap { nodes })
+    named_calls!();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dht::config::Config;
+    use crate::dht::node::journal::{Record, examples};
+    use crate::sim::paths::Site;
+    use crate::sim::world::World;
+    use std::{format, string::String, vec::Vec};
+
+    /// Whoever adds a command is asked here for its method.
+    fn command(node: &mut NodeCalls<'_>, now: Instant, tag: u64, command: Command<'_>) -> Result<OpId, CallError> {
+        match command {
+            Command::Bootstrap { nodes } => node.bootstrap(now, tag, nodes),
+            Command::Query { to, query: DirectQuery::Ping } => node.ping(now, tag, to),
+            Command::Query { to, query } => node.query(now, tag, to, query),
+            Command::Lookup { target } => node.lookup(now, tag, target),
+            Command::GetImmutable { target, copies } => node.get_immutable(now, tag, target, copies),
+            Command::GetMutable { key, salt, newer_than, freshness } => {
+                node.get_mutable(now, tag, key, salt, newer_than, freshness)
+            }
+            Command::GetPeers { info_hash } => node.get_peers(now, tag, info_hash),
+            Command::PutImmutable { value } => node.put_immutable(now, tag, value),
+            Command::PutMutable { cas, .. } => node.put_mutable(now, tag, &examples::signed(), cas),
+            Command::Announce { info_hash, port, kind } => node.announce(now, tag, info_hash, port, kind),
+            Command::Scrape { info_hash } => node.scrape(now, tag, info_hash),
+            Command::Sample { target } => node.sample(now, tag, target),
+        }
     }
 
-    /// Asks one node whether it is there.
-    ///
-    /// # Errors
-    /// Those of [`NodeCalls::command`].
-    pub fn ping(&mut self, now: Instant, tag: u64, to: Endpoint) -> Result<OpId, CallError> {
-        self.query(now, tag, to, DirectQuery::Ping)
+    /// Whoever adds a call is asked here for its method.
+    fn call(node: &mut NodeCalls<'_>, now: Instant, call: Call<'_>) -> Result<(), CallError> {
+        match call {
+            Call::Input(input) => node.handle_input(now, input),
+            Call::Command { tag, scope: Scope::All, command: named } => drop(command(node, now, tag, named)?),
+            Call::Command { tag, scope, command } => _ = node.command_in(now, tag, scope, command)?,
+            Call::Cancel { tag } => node.cancel(now, tag),
+            Call::Import { link, contact } => node.import(now, link, &[contact])?,
+            Call::Keep { tag, kept: kept @ Kept::Immutable { .. }, schedule, .. } => {
+                _ = node.keep(now, tag, kept, schedule)?;
+            }
+            Call::Keep { tag, kept, schedule, before } => _ = node.keep_on(now, tag, kept, schedule, before)?,
+            Call::Supply { keep, item } => node.supply(now, keep, item)?,
+            Call::Later { keep, by } => node.later(now, keep, by)?,
+            Call::Unkeep { keep } => node.unkeep(now, keep)?,
+            Call::UnkeepKey { key } => _ = node.unkeep_key(now, key),
+            Call::SetPassive { is_passive } => node.set_passive(now, is_passive),
+            Call::SetExternal { link, addr } => node.set_external(now, link, addr)?,
+            Call::Mark { .. } | Call::End => {}
+        }
+        Ok(())
     }
 
-    /// Asks one node one question, without a lookup.
-    ///
-    /// # Errors
-    /// Those of [`NodeCalls::command`].
-    pub fn query(&mut self, now: Instant, tag: u64, to: Endpoint, query: DirectQuery) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::Query { to, query })
-    }
-
-    /// Finds the closest nodes that answer.
-    ///
-    /// # Errors
-    /// Those of [`NodeCalls::command`].
-    pub fn lookup(&mut self, now: Instant, tag: u64, target: Id) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::Lookup { target })
-    }
-
-    /// Finds an immutable item, on so many nodes.
-    ///
-    /// # Errors
-    /// Those of [`NodeCalls::command`].
-    pub fn get_immutable(&mut self, now: Instant, tag: u64, target: Id, copies: u16) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::GetImmutable { target, copies })
-    }
-
-    /// Finds a mutable item. For the newest, each result beats those before it.
-    ///
-    /// # Errors
-    /// Those of [`NodeCalls::command`].
-    pub fn get_mutable(
-        &mut self,
-        now: Instant,
-        tag: u64,
-        key: &[u8; 32],
-        salt: &[u8],
-        newer_than: Option<i64>,
-        freshness: Freshness,
-    ) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::GetMutable { key, salt, newer_than, freshness })
-    }
-
-    /// Finds peers.
-    ///
-    /// # Errors
-    /// Those of [`NodeCalls::command`].
-    pub fn get_peers(&mut self, now: Instant, tag: u64, info_hash: Id) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::GetPeers { info_hash })
-    }
-
-    /// Stores an immutable item: canonical bencode, at most 1000 bytes; a plain byte string at most 1005.
-    ///
-    /// # Errors
-    /// Those of [`NodeCalls::command`].
-    pub fn put_immutable(&mut self, now: Instant, tag: u64, value: &[u8]) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::PutImmutable { value })
-    }
-
-    /// Stores a signed item; with `cas`, only where that sequence number is held now.
-    ///
-    /// # Errors
-    /// Those of [`NodeCalls::command`].
-    pub fn put_mutable(
-        &mut self,
-        now: Instant,
-        tag: u64,
-        item: &SignedItem<'_>,
-        cas: Option<i64>,
-    ) -> Result<OpId, CallError> {
-        let Mutable { key, salt, seq, signature } = item.mutable();
-        self.command(now, tag, Command::PutMutable { value: item.value(), key, salt, seq, signature, cas })
-    }
-
-    /// Announces a peer; without `port`, at the port that others see us at.
-    ///
-    /// # Errors
-    /// Those of [`NodeCalls::command`].
-    pub fn announce(
-        &mut self,
-        now: Instant,
-        tag: u64,
-        info_hash: Id,
-        port: Option<u16>,
-        kind: PeerKind,
-    ) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::Announce { info_hash, port, kind })
-    }
-
-    /// Estimates the size of a swarm.
-    ///
-    /// # Errors
-    /// Those of [`NodeCalls::command`].
-    pub fn scrape(&mut self, now: Instant, tag: u64, info_hash: Id) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::Scrape { info_hash })
-    }
-
-    /// Collects info-hashes from the nodes around a target.
-    ///
-    /// # Errors
-    /// Those of [`NodeCalls::command`].
-    pub fn sample(&mut self, now: Instant, tag: u64, target: Id) -> Result<OpId, CallError> {
-        self.command(now, tag, Command::Sample { target })
+    #[test]
+    fn each_call_has_a_method_and_is_written_down_before_it_is_made() {
+        let (mut world, journals, item) = (World::new(1), Journals::default(), examples::signed());
+        world.keep_journals(&journals);
+        let site = Site::at(Endpoint::v4([10, 0, 0, 9], 6881), world.rng());
+        let host = world.add_node(&Config::small(), site).unwrap();
+        let commands = examples::commands(&item).map(|command| Call::Command { tag: 5, scope: Scope::All, command });
+        let calls: Vec<_> = commands.into_iter().chain(examples::others(&item)).collect();
+        world.call(host, |node, now| calls.iter().for_each(|made| _ = call(node, now, *made)));
+        let journal = journals.newest(host).unwrap();
+        let mut at = 0;
+        let mut written: Vec<String> = Vec::new();
+        while at < journal.records.len() {
+            let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
+            let (record, after) = Record::decode(&journal.records[at..], &mut nodes).unwrap();
+            written.push(format!("{:?}", record.call));
+            at = journal.records.len() - after.len();
+        }
+        for call in &calls {
+            let call = format!("{call:?}");
+            assert_eq!(written.iter().filter(|written| **written == call).count(), 1, "{call}");
+        }
     }
 }

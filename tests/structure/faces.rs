@@ -5,13 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use quote::ToTokens;
+use proc_macro2::TokenTree;
+use quote::{ToTokens, quote};
 
 use crate::source::{Complaint, Source, planted, repository};
 
 const NODE: &str = "src/dht/node/";
 const HANDLE: &str = "src/adapters/handle.rs";
 
+/// Writes the methods of a command down, for the node and for whatever stands in front of one.
+const NAMED: &str = "named_calls";
 /// Methods of the node that take any command, which the handle has no need of, since it has the named ones.
 const ANY: &[&str] = &["command", "command_in"];
 
@@ -48,7 +51,7 @@ pub fn check(files: &[Source]) -> Vec<Complaint> {
 fn methods<'a>(files: impl Iterator<Item = &'a Source>, of: &str) -> BTreeMap<String, Method> {
     let mut all = BTreeMap::new();
     for file in files {
-        let items = file.parsed(file.tokens_without_tests()).items.into_iter();
+        let items = file.parsed(file.tokens_without_tests()).items.into_iter().map(expanded);
         let is_of = |item: &syn::ItemImpl| match &*item.self_ty {
             syn::Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == of),
             _ => false,
@@ -68,6 +71,18 @@ fn methods<'a>(files: impl Iterator<Item = &'a Source>, of: &str) -> BTreeMap<St
         }
     }
     all
+}
+
+/// The macro with the named methods, as the node has them; any other item as it is.
+fn expanded(item: syn::Item) -> syn::Item {
+    let syn::Item::Macro(syn::ItemMacro { ident: Some(ident), mac, .. }) = &item else { return item };
+    // One rule: what it takes, an arrow, what it makes.
+    let groups = mac.tokens.clone().into_iter().filter_map(|token| match token {
+        TokenTree::Group(group) => Some(group.stream()),
+        _ => None,
+    });
+    let made = groups.last().filter(|_| ident == NAMED);
+    made.and_then(|made| syn::parse2(quote!(impl Node<'_> { #made })).ok()).unwrap_or(item)
 }
 
 fn read(at: String, signature: &syn::Signature) -> Method {
@@ -115,7 +130,11 @@ fn a_method_that_differs_or_is_missing_is_found() {
     let id = "pub fn id(&self, via: LinkId) -> Option<Id> {}";
     let import =
         "pub fn import(&mut self, now: Instant, via: LinkId, contacts: &[SavedContact]) -> Result<(), CallError> {}";
+    let named = "} macro_rules! named_calls { () => { \
+        pub fn ping(&mut self, now: Instant, tag: u64, to: Endpoint) -> Result<OpId, CallError> {} }; } impl Node<'_> {";
     for (found, node, handle) in [
+        (1, named, ""),
+        (0, named, "pub fn ping(&self, to: Endpoint) -> Operation<Answer> {}"),
         (0, ping, "pub fn ping(&self, to: Endpoint) -> Operation<Answer> {}"),
         (0, "pub fn sink(&mut self, sink: Sink<'s>) {}", "pub fn sink(&self, sink: Sink<'static>) {}"),
         (1, ping, ""),

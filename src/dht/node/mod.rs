@@ -31,7 +31,7 @@ pub(crate) mod journal;
 mod least_rtt;
 pub(crate) mod lend;
 mod link;
-mod named;
+pub(crate) mod named;
 pub(crate) mod output_hash;
 mod plan;
 mod referrals;

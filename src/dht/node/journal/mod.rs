@@ -15,6 +15,8 @@ mod kept;
 mod record;
 
 pub use call::Call;
+#[cfg(test)]
+pub(crate) use call::examples;
 #[cfg(feature = "journal")]
 pub use frame::RecordError;
 #[cfg(feature = "journal")]
