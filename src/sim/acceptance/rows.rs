@@ -51,6 +51,17 @@ const fn at(
 /// Sizes of worlds that rows 15 and 16 have besides the one that is asked for.
 pub(super) const SMALLER: [usize; 2] = [600, 2_500];
 
+/// Figures of means that are there once for the size that is asked for and once for each of [`SMALLER`].
+macro_rules! of_each_size {
+    ($($name:literal, $of:literal, $bound:expr;)+) => {
+        &[
+            $(figure($name, $of, Statistic::Mean, $bound),)+
+            $(at(SMALLER[0], concat!($name, "_n600"), $of, Statistic::Mean, $bound),)+
+            $(at(SMALLER[1], concat!($name, "_n2500"), $of, Statistic::Mean, $bound),)+
+        ]
+    };
+}
+
 /// All rows that are measured.
 pub(super) const ROWS: &[RowSpec] = &[
     RowSpec {
@@ -184,47 +195,25 @@ pub(super) const ROWS: &[RowSpec] = &[
     RowSpec {
         number: 15,
         metric: "get, with 20, 30 and 50 % of all nodes colluding",
-        figures: &[
-            figure("found_20", "20", Statistic::Mean, Threshold::least(0.999)),
-            figure("found_30", "30", Statistic::Mean, Threshold::least(0.99)),
-            figure("found_50", "50", Statistic::Mean, Threshold::least(0.9)),
-            figure("queries_20", "queries_20", Statistic::Mean, Threshold::most(40.0)),
-            figure("queries_30", "queries_30", Statistic::Mean, Threshold::most(40.0)),
-            figure("queries_50", "queries_50", Statistic::Mean, Threshold::most(40.0)),
-            at(600, "found_20_n600", "20", Statistic::Mean, Threshold::least(0.999)),
-            at(600, "found_30_n600", "30", Statistic::Mean, Threshold::least(0.99)),
-            at(600, "found_50_n600", "50", Statistic::Mean, Threshold::least(0.9)),
-            at(600, "queries_20_n600", "queries_20", Statistic::Mean, Threshold::most(40.0)),
-            at(600, "queries_30_n600", "queries_30", Statistic::Mean, Threshold::most(40.0)),
-            at(600, "queries_50_n600", "queries_50", Statistic::Mean, Threshold::most(40.0)),
-            at(2_500, "found_20_n2500", "20", Statistic::Mean, Threshold::least(0.999)),
-            at(2_500, "found_30_n2500", "30", Statistic::Mean, Threshold::least(0.99)),
-            at(2_500, "found_50_n2500", "50", Statistic::Mean, Threshold::least(0.9)),
-            at(2_500, "queries_20_n2500", "queries_20", Statistic::Mean, Threshold::most(40.0)),
-            at(2_500, "queries_30_n2500", "queries_30", Statistic::Mean, Threshold::most(40.0)),
-            at(2_500, "queries_50_n2500", "queries_50", Statistic::Mean, Threshold::most(40.0)),
-        ],
+        figures: of_each_size! {
+            "found_20", "20", Threshold::least(0.999);
+            "found_30", "30", Threshold::least(0.99);
+            "found_50", "50", Threshold::least(0.9);
+            "queries_20", "queries_20", Threshold::most(40.0);
+            "queries_30", "queries_30", Threshold::most(40.0);
+            "queries_50", "queries_50", Threshold::most(40.0);
+        },
     },
     RowSpec {
         number: 16,
         metric: "put and get with 20 and 200 sybils nearest to the key, which collude, or withhold what they confirm",
-        figures: &[
-            figure("put", "put", Statistic::Mean, Threshold::least(0.999)),
-            figure("get", "get", Statistic::Mean, Threshold::least(0.999)),
-            figure("success_without_copy", "false_success", Statistic::Mean, Threshold::most(0.0)),
-            figure("false_alarms", "alarmed", Statistic::Mean, Threshold::most(0.005)),
-            figure("false_alarms_world", "alarmed_world", Statistic::Mean, Threshold::most(0.005)),
-            at(600, "put_n600", "put", Statistic::Mean, Threshold::least(0.999)),
-            at(600, "get_n600", "get", Statistic::Mean, Threshold::least(0.999)),
-            at(600, "success_without_copy_n600", "false_success", Statistic::Mean, Threshold::most(0.0)),
-            at(600, "false_alarms_n600", "alarmed", Statistic::Mean, Threshold::most(0.005)),
-            at(600, "false_alarms_world_n600", "alarmed_world", Statistic::Mean, Threshold::most(0.005)),
-            at(2_500, "put_n2500", "put", Statistic::Mean, Threshold::least(0.999)),
-            at(2_500, "get_n2500", "get", Statistic::Mean, Threshold::least(0.999)),
-            at(2_500, "success_without_copy_n2500", "false_success", Statistic::Mean, Threshold::most(0.0)),
-            at(2_500, "false_alarms_n2500", "alarmed", Statistic::Mean, Threshold::most(0.005)),
-            at(2_500, "false_alarms_world_n2500", "alarmed_world", Statistic::Mean, Threshold::most(0.005)),
-        ],
+        figures: of_each_size! {
+            "put", "put", Threshold::least(0.999);
+            "get", "get", Threshold::least(0.999);
+            "success_without_copy", "false_success", Threshold::most(0.0);
+            "false_alarms", "alarmed", Threshold::most(0.005);
+            "false_alarms_world", "alarmed_world", Threshold::most(0.005);
+        },
     },
     RowSpec {
         number: 17,
