@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use honeyguide::Instant;
 use honeyguide::base::Rng;
 use honeyguide::dht::{KeepId, KeepSchedule, KeepState, Kept, NextAction, OpId};
 use honeyguide::internals::base::deadlines::DeadlinesMemory;
 use honeyguide::internals::base::list::List;
-use honeyguide::internals::dht::keeper::{KeepNews, Keeper, KeeperMemory, KeptPut, Looked, Supplied};
+use honeyguide::internals::dht::keeper::{Keeper, KeeperMemory, KeptPut, Looked, Supplied};
 use honeyguide::krpc::Item;
+use honeyguide::{Event, Instant};
 use quickcheck::QuickCheck;
 
 const CAPACITY: usize = 5;
@@ -104,7 +104,11 @@ impl Run {
         let is_new = |keep: &KeepId| self.said.is_none_or(|(said, again)| said != *keep || again <= self.now);
         let expected = wanted.filter(is_new).filter(|_| may_be_put);
         let said = self.keeper.next_news(self.now, &mut self.rng, may_be_put);
-        assert_eq!(said, expected.map(|keep| KeepNews::Wanted { keep, tag: 1 }));
+        let said = said.map(|said| match said {
+            Event::Wanted { keep, tag: 1 } => keep,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(said, expected);
         if let Some(keep) = expected {
             self.said = Some((keep, self.now + Duration::from_secs(10)));
         }

@@ -10,7 +10,7 @@ use crate::base::rng::Rng;
 use crate::base::slab::{Slab, SlabEntry, SlabKey};
 use crate::base::time::{Duration, Instant};
 use crate::dht::capacity::MAX_REPLICAS;
-use crate::dht::event::{KeepId, OpId};
+use crate::dht::event::{Event, KeepId, OpId};
 use crate::dht::keep::{KeepSchedule, KeepState, KeepView, Kept, NextAction};
 use crate::dht::keeper::entry::{KeptEntry, KeptPut, Looked, Phase, Supplied, Then};
 use crate::krpc::item::Item;
@@ -41,25 +41,6 @@ pub enum Work {
     },
     /// A peer is to be announced.
     Announce,
-}
-
-/// What the user is to be told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum KeepNews {
-    /// An item is to be supplied.
-    Wanted {
-        /// Its handle.
-        keep: KeepId,
-        /// The caller's tag.
-        tag: u64,
-    },
-    /// What was supplied is older than what there is.
-    Superseded {
-        /// Its handle.
-        keep: KeepId,
-        /// The caller's tag.
-        tag: u64,
-    },
 }
 
 /// All that is kept.
@@ -256,7 +237,7 @@ impl<'s> Keeper<'s> {
     }
 
     /// What is to be said now, once. Who is wanted is said only while it `may_be_put`.
-    pub fn next_news(&mut self, now: Instant, rng: &mut Rng, may_be_put: bool) -> Option<KeepNews> {
+    pub fn next_news(&mut self, now: Instant, rng: &mut Rng, may_be_put: bool) -> Option<Event<'static>> {
         let (_, index) = self.wants.next().filter(|_| self.say_at().is_some_and(|at| at <= now))?;
         let key = self.entries.key_at(index)?;
         let entry = self.entries.get_mut(key)?;
@@ -265,13 +246,13 @@ impl<'s> Keeper<'s> {
             let then = entry.on_superseded(rng);
             self.wants.clear(index);
             self.follow(now, keep, Some(then));
-            return Some(KeepNews::Superseded { keep, tag });
+            return Some(Event::Superseded { keep, tag });
         }
         if !may_be_put {
             return None;
         }
         self.said = Some((index, now + SAY_AGAIN));
-        Some(KeepNews::Wanted { keep, tag })
+        Some(Event::Wanted { keep, tag })
     }
 
     // ---- views ----

@@ -9,4 +9,4 @@ mod ledger;
 mod tests;
 
 pub use entry::{KeptEntry, KeptPut, Looked, Supplied};
-pub use ledger::{KeepNews, Keeper, KeeperMemory, Work};
+pub use ledger::{Keeper, KeeperMemory, Work};

@@ -6,7 +6,7 @@ use crate::base::list::List;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::dht::command::PeerKind;
-use crate::dht::event::{KeepId, OpId};
+use crate::dht::event::{Event, KeepId, OpId};
 use crate::dht::keep::{KeepSchedule, KeepState, KeepView, Kept, NextAction};
 use crate::krpc::id::Id;
 use crate::krpc::item::{Item, Mutable, immutable_target};
@@ -21,6 +21,14 @@ struct Run {
     keeper: Keeper<'static>,
     rng: Rng,
     now: Instant,
+}
+
+/// What of all that is kept with tag 5 the user is told to be wanted.
+fn wanted(said: Option<Event<'_>>) -> Option<KeepId> {
+    said.map(|said| match said {
+        Event::Wanted { keep, tag: 5 } => keep,
+        other => panic!("{other:?}"),
+    })
 }
 
 impl Run {
@@ -56,8 +64,7 @@ impl Run {
     /// It is wanted, supplied and put.
     fn put(&mut self, keep: KeepId, answered: u8, copies: u8) -> Supplied {
         self.now = self.now.max(self.keeper.say_at().unwrap());
-        let wanted = KeepNews::Wanted { keep, tag: 5 };
-        assert_eq!(self.keeper.next_news(self.now, &mut self.rng, true), Some(wanted));
+        assert_eq!(wanted(self.keeper.next_news(self.now, &mut self.rng, true)), Some(keep));
         let (supplied, ran) = self.keeper.supply(keep, &Item { value: VALUE, mutable: None }).unwrap();
         assert_eq!(ran, None);
         self.keeper.on_started(keep, OP);
@@ -194,9 +201,10 @@ fn a_newer_version_that_was_met_supersedes_what_is_supplied() {
     assert_eq!(run.keeper.supply(keep, &item(9, &other)), Some((Supplied::Other, None)));
     assert_eq!(run.keeper.supply(keep, &Item { value: VALUE, mutable: None }), Some((Supplied::Other, None)));
     assert_eq!(run.keeper.supply(keep, &item(6, &key)), Some((Supplied::Superseded, None)));
-    let superseded = KeepNews::Superseded { keep, tag: 5 };
-    assert_eq!(run.keeper.next_news(run.now, &mut run.rng, false), Some(superseded), "whether it may be put or not");
-    assert_eq!(run.keeper.next_news(run.now, &mut run.rng, true), None, "that is said once");
+    let said = run.keeper.next_news(run.now, &mut run.rng, false);
+    let is_said = matches!(said, Some(Event::Superseded { keep: of, tag: 5 }) if of == keep);
+    assert!(is_said, "whether it may be put or not: {said:?}");
+    assert_eq!(wanted(run.keeper.next_news(run.now, &mut run.rng, true)), None, "that is said once");
     run.is_looked_at_in(keep, 6 * HOUR);
     assert!(matches!(run.keeper.supply(keep, &item(7, &key)), Some((Supplied::Put { copies: 20, anew: false }, None))));
     run.keeper.on_started(keep, OP);
@@ -219,20 +227,19 @@ fn the_one_that_waits_longest_is_wanted_once_and_again_until_it_is_put_off() {
     run.look(first, ALL, 0, None);
     run.now += Duration::from_secs(1);
     run.look(second, ALL, 0, None);
-    let wanted = |keep| Some(KeepNews::Wanted { keep, tag: 5 });
-    let say = |run: &mut Run, place| run.keeper.next_news(run.now, &mut run.rng, place);
+    let say = |run: &mut Run, place| wanted(run.keeper.next_news(run.now, &mut run.rng, place));
     assert_eq!(say(&mut run, false), None, "there is no place to put it");
-    assert_eq!((say(&mut run, true), say(&mut run, true)), (wanted(first), None));
+    assert_eq!((say(&mut run, true), say(&mut run, true)), (Some(first), None));
     run.now += Duration::from_millis(9_999);
     assert_eq!(say(&mut run, true), None);
     run.now += Duration::from_millis(1);
-    assert_eq!((say(&mut run, true), say(&mut run, true)), (wanted(first), None));
+    assert_eq!((say(&mut run, true), say(&mut run, true)), (Some(first), None));
     assert!(run.keeper.put_off(run.now, first, Duration::from_secs(60)));
-    assert_eq!((say(&mut run, true), say(&mut run, true)), (wanted(second), None));
+    assert_eq!((say(&mut run, true), say(&mut run, true)), (Some(second), None));
     assert_eq!(run.keeper.remove(second), Some(None));
     assert_eq!((say(&mut run, true), run.keeper.say_at()), (None, Some(run.now + Duration::from_secs(60))));
     run.now += Duration::from_secs(60);
-    assert_eq!(say(&mut run, true), wanted(first));
+    assert_eq!(say(&mut run, true), Some(first));
     assert!(!run.keeper.put_off(run.now, second, Duration::ZERO) && run.keeper.remove(second).is_none());
 }
 

@@ -3,12 +3,11 @@
 use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
 use crate::dht::capacity::KEEPING;
-use crate::dht::command::Command;
-use crate::dht::command::Freshness;
+use crate::dht::command::{Command, Freshness};
 use crate::dht::error::CallError;
-use crate::dht::event::{Event, KeepId};
+use crate::dht::event::KeepId;
 use crate::dht::keep::{KeepSchedule, KeepState, KeepView, Kept};
-use crate::dht::keeper::{KeepNews, KeptPut, Looked, Supplied, Work};
+use crate::dht::keeper::{KeptPut, Looked, Supplied, Work};
 use crate::dht::node::client::Client;
 use crate::dht::node::client::goal::{CheckedCommand, Goal};
 use crate::dht::node::client::operation::OperationState;
@@ -205,12 +204,7 @@ impl Client<'_> {
         self.keeper.say_at()?;
         let now = cx.now();
         let may_be_put = self.operations.has_place_for_keeper(0);
-        self.keeper.next_news(now, cx.rng(), may_be_put).map(|news| {
-            Note::Plain(match news {
-                KeepNews::Wanted { keep, tag } => Event::Wanted { keep, tag },
-                KeepNews::Superseded { keep, tag } => Event::Superseded { keep, tag },
-            })
-        })
+        self.keeper.next_news(now, cx.rng(), may_be_put).map(Note::Plain)
     }
 
     // ---- views ----
