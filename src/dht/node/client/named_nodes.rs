@@ -48,10 +48,10 @@ pub(super) fn offer(
     }
     #[cfg(planted)]
     if let (true, Some(link)) = (planted(Bug::NamingRebinds), links.get_mut(open.link)) {
-        for_each_node(response, family, SHARE, |id, endpoint| link.offer(now, &id, endpoint));
+        nodes(response, family).take(SHARE).for_each(|(id, endpoint)| link.offer(now, &id, endpoint));
     }
     for (_, other) in links.iter_mut().filter(|(_, link)| link.family() != family) {
-        for_each_node(response, other.family(), SHARE, |id, endpoint| other.offer(now, &id, endpoint));
+        nodes(response, other.family()).take(SHARE).for_each(|(id, endpoint)| other.offer(now, &id, endpoint));
     }
 }
 
@@ -120,10 +120,9 @@ fn nearest(
     is_known: impl Fn(&Endpoint) -> bool,
 ) -> ArrayVec<(Id, Endpoint), SHARE> {
     let mut nearest = ArrayVec::<(Id, Endpoint), SHARE>::new();
-    let mut all = 0;
-    for_each_node(response, link.family(), usize::MAX, |_, _| all += 1);
-    for_each_node(response, link.family(), usize::MAX, |id, endpoint| {
-        if !link.table().may_be_named(&id, &endpoint) || all > SHARE && is_known(&endpoint) {
+    let is_long = nodes(response, link.family()).nth(SHARE).is_some();
+    nodes(response, link.family()).for_each(|(id, endpoint)| {
+        if !link.table().may_be_named(&id, &endpoint) || is_long && is_known(&endpoint) {
             return;
         }
         let distance = id.distance(target);
@@ -138,16 +137,11 @@ fn nearest(
     nearest
 }
 
-/// Shows the first `most` nodes of one family that a response names.
-fn for_each_node(response: &Response<'_>, family: Family, most: usize, mut visit: impl FnMut(Id, Endpoint)) {
-    match family {
-        Family::V4 => {
-            let nodes = compact::nodes4(response.nodes.unwrap_or_default());
-            nodes.take(most).for_each(|(id, endpoint)| visit(id, endpoint));
-        }
-        Family::V6 => {
-            let nodes = compact::nodes6(response.nodes6.unwrap_or_default());
-            nodes.take(most).for_each(|(id, endpoint)| visit(id, endpoint));
-        }
-    }
+/// The nodes of one family that a response names.
+fn nodes(response: &Response<'_>, family: Family) -> impl Iterator<Item = (Id, Endpoint)> {
+    let (v4, v6) = match family {
+        Family::V4 => (response.nodes, None),
+        Family::V6 => (None, response.nodes6),
+    };
+    compact::nodes4(v4.unwrap_or_default()).chain(compact::nodes6(v6.unwrap_or_default()))
 }
