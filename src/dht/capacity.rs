@@ -72,7 +72,8 @@ pub struct Capacity {
     pub replies: usize,
     /// Intermediate results that wait to be drained.
     pub results: usize,
-    /// Addresses and networks whose traffic is metered.
+    /// Addresses and networks whose traffic is metered. What others were sent is counted in the same memory: whoever
+    /// sends to tens of thousands at a time waits less with more of them.
     pub meters: usize,
     /// IP addresses that something was sent to within a quarter of an hour and that an
     /// [`Adaptive`](crate::dht::Role::Adaptive) node tells from others, for each link: 2 bytes each. With 0 a node

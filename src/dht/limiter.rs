@@ -10,16 +10,15 @@
 //! A rate is a token bucket. One that is full says nothing about the past, so its meter can be forgotten without loss.
 //! The meters lie in a table of fixed size, in sets of eight: a look costs eight comparisons, and a million addresses
 //! change nothing about the memory. A new meter takes the place of the one in its set that says least, and of one that
-//! holds credits only when there is no other. The numbers of a set lie by kind, so that its tags are side by side:
-//!
-//! ```text
-//! set:   [8 tags | 8 buckets of packets | 8 buckets of bytes | 8 credits]
-//! ```
+//! holds credits only when there is no other.
 //!
 //! One keyed hash is taken for a packet: that of the /24 or the /48 that it came from, the largest that one party
 //! holds. It finds the set of the meters of networks; the /56 and the /64 within it differ in their tags alone.
 //! Endpoints within it are spread over all sets, by multiplying with secret numbers what the hash does not cover. So
 //! nobody can aim at the meters of other parties.
+
+mod burdens;
+mod layout;
 
 use core::fmt;
 
@@ -32,8 +31,10 @@ use crate::dht::config::{LARGEST_REPLY, LimiterConfig};
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::networks::{Networks, SIZES, quotas};
 
-/// Meters that compete with each other.
-const WAYS: usize = 8;
+pub use layout::Meter;
+
+use layout::{BYTES, CREDITS, PACKETS, SET, WAYS};
+
 /// Seconds after which an answer is expected no longer.
 const CREDIT_LIFETIME: u32 = 15;
 
@@ -42,52 +43,14 @@ const NOBODY: u64 = u64::MAX;
 /// Set in what tells endpoints of a party apart, so that none is taken for a network.
 const ENDPOINT: u64 = 1 << 32;
 
-/// Memory for the meter of one endpoint or of one network: four plain numbers, see [`List::zeroed`].
-pub type Meter = [u64; 4];
-
-/// Numbers of a set.
-const SET: usize = WAYS * size_of::<Meter>() / size_of::<u64>();
-/// A meter is known by the place of its tag, the keyed hash of whom it is for; 0 while it is free. So far behind it is
-/// the bucket of its packets, ..
-const PACKETS: usize = WAYS;
-/// .. that of the bytes of replies to it, ..
-const BYTES: usize = 2 * WAYS;
-/// .. and how many answers it has credit for, in the lowest byte, below the second from which they are void. Above that
-/// is until when the queries that we sent there would take, one in each third of a second.
-const CREDITS: usize = 3 * WAYS;
-/// Bits of a number that are about credits.
-const CREDIT_BITS: u32 = 40;
-
-/// Queries to one endpoint: three a second, and ten at once. So there are 40 at most in any ten seconds, of which
-/// others bear 50. Times are counted in thirds of a second, in each of which one more may be sent.
-const THIRDS: u64 = 3;
-const AT_ONCE: u64 = 10;
-
 fn credits(meters: &[u64], at: usize) -> (u32, u8) {
     let credits = meters[at + CREDITS];
     ((credits >> 8) as u32, credits as u8)
 }
 
 fn set_credits(meters: &mut [u64], at: usize, until: u32, count: u8) {
-    let sent = meters[at + CREDITS] >> CREDIT_BITS << CREDIT_BITS;
-    meters[at + CREDITS] = sent | u64::from(until) << 8 | u64::from(count);
-}
-
-/// Thirds of a second, as far as they are kept.
-fn thirds(now: Instant) -> u64 {
-    now.as_micros().saturating_mul(THIRDS) / 1_000_000
-}
-
-/// How many queries too many there would be if they were sent one in each third of a second from now on.
-fn sent(meters: &[u64], at: usize, now: Instant) -> u64 {
-    let ahead = (meters[at + CREDITS] >> CREDIT_BITS).wrapping_sub(thirds(now)) & u64::MAX >> CREDIT_BITS;
-    if ahead > AT_ONCE { 0 } else { ahead }
-}
-
-fn on_sent(meters: &mut [u64], at: usize, now: Instant) {
-    let count = (sent(meters, at, now) + 1).min(AT_ONCE);
-    let credits = meters[at + CREDITS] & ((1 << CREDIT_BITS) - 1);
-    meters[at + CREDITS] = thirds(now).wrapping_add(count) << CREDIT_BITS | credits;
+    let counts = meters[at + CREDITS] & burdens::BITS;
+    meters[at + CREDITS] = counts | u64::from(until) << 8 | u64::from(count);
 }
 
 fn has_credit(meters: &[u64], at: usize, second: u32) -> bool {
@@ -97,14 +60,7 @@ fn has_credit(meters: &[u64], at: usize, second: u32) -> bool {
 
 /// How much would be lost with it: credits above all, else the time until which its buckets say something.
 fn worth(meters: &[u64], at: usize, second: u32) -> u64 {
-    let full_at = meters[at + PACKETS].max(meters[at + BYTES]);
-    let ahead = sent(meters, at, Instant::from_secs(second.into()));
-    match has_credit(meters, at, second) {
-        // Among those whose answers are awaited, who was sent more.
-        true => u64::MAX - AT_ONCE + ahead,
-        false if ahead == 0 => full_at,
-        false => full_at.max((u64::from(second) + ahead / THIRDS + 1) * 1_000_000_000),
-    }
+    if has_credit(meters, at, second) { u64::MAX } else { meters[at + PACKETS].max(meters[at + BYTES]) }
 }
 
 /// What is to be done with a datagram before it is read.
@@ -233,7 +189,7 @@ impl<'s> Limiter<'s> {
         let at = meter(meters, now, place, known);
         let valid = if has_credit(meters, at, seconds(now)) { credits(meters, at).1 } else { 0 };
         set_credits(meters, at, seconds(now).saturating_add(CREDIT_LIFETIME), valid.saturating_add(1));
-        on_sent(meters, at, now);
+        burdens::on_sent(meters, now, place.tag);
     }
 
     /// From when on one query more may go there; `None` now. Who is sent too many bans the sender.
@@ -242,10 +198,7 @@ impl<'s> Limiter<'s> {
             return None;
         }
         let place = self.endpoint_place_by(self.fresh_hash_of(Networks::of(to).largest()), to);
-        let meters = self.meters.as_flattened();
-        let known = find(meters, place)?;
-        let is_enough = sent(meters, known, now) >= AT_ONCE;
-        is_enough.then(|| Instant::from_micros((thirds(now) + 1).saturating_mul(1_000_000) / THIRDS + 1))
+        burdens::bears_more_at(self.meters.as_flattened(), now, place.tag)
     }
 
     /// Charges a reply to the networks it goes to. False, and nothing is charged, when the budget of one is used up.
@@ -373,7 +326,6 @@ fn meter(meters: &mut [u64], now: Instant, place: MeterPlace, known: Option<usiz
     for which in [PACKETS, BYTES] {
         meters[at + which] = 0;
     }
-    // What was sent to the one before counts for this one: of whom is lost, no less is known than was sent.
     set_credits(meters, at, 0, 0);
     at
 }
@@ -389,7 +341,7 @@ fn least(meters: &[u64], start: usize, second: u32) -> usize {
             (least, until) = (way, says);
         }
     }
-    if has_credit(set, least, second) || sent(set, least, Instant::from_secs(second.into())) > 0 {
+    if has_credit(set, least, second) {
         least = (0..WAYS).min_by_key(|&way| worth(set, way, second)).unwrap_or(0);
     }
     start + least
@@ -569,26 +521,5 @@ mod tests {
         let closed = LimiterConfig { per_endpoint: Rate { per_second: 0, burst: 0 }, ..Config::default().limiter };
         let mut l = Limiter::new(closed, Network::Public, [0; 2], List::zeroed(64));
         assert!(!l.admit(at(0), &host(0, 1)));
-    }
-
-    #[test]
-    fn one_endpoint_is_sent_no_more_than_forty_queries_in_ten_seconds() {
-        let mut limiter = limiter(Network::Public, 64);
-        let to = host(1, 1);
-        let mut sent = std::vec::Vec::new();
-        for millis in (1_000_000..1_060_000).step_by(10) {
-            let now = Instant::from_millis(millis);
-            match limiter.sends_on(now, &to) {
-                None => {
-                    limiter.expect(now, &to);
-                    sent.push(millis);
-                }
-                Some(at) => assert!(at > now && at <= now + Duration::from_millis(334)),
-            }
-        }
-        let most = sent.iter().map(|begin| sent.iter().filter(|at| (*begin..begin + 10_000).contains(*at)).count());
-        assert!((38..=40).contains(&most.max().unwrap()) && sent.len() > 180, "{}", sent.len());
-        assert_eq!(limiter.sends_on(Instant::from_millis(1_059_000), &host(1, 2)), None, "others");
-        assert_eq!(limiter.sends_on(at(100_000), &to), None, "after a long time");
     }
 }
