@@ -9,6 +9,7 @@ pub(crate) mod lru;
 pub(crate) mod order;
 pub(crate) mod planted;
 pub(crate) mod rate;
+pub(crate) mod recount;
 pub(crate) mod ring;
 pub(crate) mod rng;
 pub(crate) mod slab;

@@ -8,6 +8,8 @@
 //! they are refreshed together.
 
 use crate::base::list::List;
+#[cfg(any(test, debug_assertions))]
+use crate::base::recount::Imprint;
 use crate::base::time::{Duration, Instant, seconds_up};
 use crate::dht::config::{K, TableConfig};
 use crate::krpc::id::Id;
@@ -210,6 +212,17 @@ impl<'s> Buckets<'s> {
         for (bucket, &(count, _)) in counts.iter().enumerate() {
             assert!(usize::from(count) <= self.size(bucket), "bucket {bucket} holds {count}");
         }
+    }
+
+    /// What [`assert_counts`](Self::assert_counts) reads.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn add_counts(&self, imprint: &mut Imprint) {
+        self.list.iter().for_each(|b| imprint.add([(b.contacts.into(), b.callers.into())]));
+    }
+
+    /// Looks again for the next refresh.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn assert_times(&self) {
         let due = self.list[..self.reach()].iter().map(|b| b.due).min();
         assert!(due.is_none() == self.next_due.is_none(), "a refresh has a time");
         assert!(self.next_due <= due.map(|d| Instant::from_secs(d.into())), "no refresh is missed");

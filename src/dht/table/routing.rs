@@ -12,6 +12,8 @@ use super::upkeep::{Schedule, TableParts};
 use super::worth;
 use crate::base::list::List;
 use crate::base::planted::{Bug, planted};
+#[cfg(any(test, debug_assertions))]
+use crate::base::recount::{Imprint, Recounted};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant, seconds, seconds_up};
 use crate::dht::config::TableConfig;
@@ -47,6 +49,8 @@ pub struct Table<'s> {
     remembered: Remembered<'s>,
     callers: Callers<'s>,
     schedule: Schedule,
+    #[cfg(any(test, debug_assertions))]
+    recounted: Recounted,
 }
 
 /// A stranger waits so long, in a poor table: it is asked at the next check, and yet nobody has named it.
@@ -69,6 +73,8 @@ impl<'s> Table<'s> {
             newcomers: Newcomers::new(memory.newcomers),
             remembered: Remembered::new(network, config.check_every, memory.remembered),
             callers: Callers::new(memory.callers),
+            #[cfg(any(test, debug_assertions))]
+            recounted: Recounted::default(),
         }
     }
 
@@ -477,7 +483,7 @@ impl<'s> Table<'s> {
     /// One node to be asked whether it is alive, if one is due. It is not returned again for a while; its answer or
     /// failure is told by [`on_response`](Self::on_response) and [`on_failure`](Self::on_failure).
     pub fn next_check(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
-        let Table { members, newcomers, remembered, callers, schedule } = self;
+        let Table { members, newcomers, remembered, callers, schedule, .. } = self;
         schedule.next_check(now, &mut TableParts::new(members, newcomers, remembered, callers))
     }
 
@@ -493,18 +499,44 @@ impl<'s> Table<'s> {
         self.members.refresh_at()
     }
 
-    /// Recounts everything.
+    /// Recounts everything: who is in it where any of them is another than at the last time, and when what is due.
     #[cfg(any(test, debug_assertions))]
     pub fn check_invariants(&self) {
-        self.members.check_invariants();
+        self.recounted.recount(self.imprint(), || self.check_names());
+        self.members.check_times();
         for contact in self.members.all() {
             assert!(self.schedule.covers(self.members.due(contact)), "no check is missed");
         }
+        let remembered_at = self.remembered.due_at(self.schedule.poor());
+        assert!(remembered_at.is_none_or(|at| self.schedule.covers(at)), "nobody who is remembered is forgotten");
+        for newcomer in self.newcomers.all() {
+            let due = Instant::from_secs(newcomer.due.into());
+            let is_covered = self.schedule.covers(due);
+            assert!(is_covered || !self.members.has_space(newcomer.bucket.into()), "no newcomer is forgotten");
+        }
+    }
+
+    /// Who is in it, as a number.
+    #[cfg(any(test, debug_assertions))]
+    fn imprint(&self) -> Imprint {
+        let mut names = self.members.imprint();
+        for node in self.remembered.all() {
+            names.add_name(&node.id().0, &node.endpoint().to_bytes(), 0);
+        }
+        for newcomer in self.newcomers.all() {
+            names.add_name(&newcomer.id.0, &newcomer.endpoint.to_bytes(), newcomer.bucket.into());
+        }
+        names.add([(self.remembered.all().len() as u64, self.newcomers.all().len() as u64)]);
+        names
+    }
+
+    /// Recounts what depends on who is in it.
+    #[cfg(any(test, debug_assertions))]
+    fn check_names(&self) {
+        self.members.check_names();
         for (id, endpoint) in self.remembered() {
             assert!(self.find(&id).is_none_or(|c| c.endpoint() != endpoint), "nobody is remembered that is a contact");
         }
-        let remembered_at = self.remembered.due_at(self.schedule.poor());
-        assert!(remembered_at.is_none_or(|at| self.schedule.covers(at)), "nobody who is remembered is forgotten");
         let newcomers = self.newcomers.all();
         assert!(newcomers.is_sorted_by_key(|n| n.bucket));
         for newcomer in newcomers {
@@ -513,8 +545,6 @@ impl<'s> Table<'s> {
             assert!(self.newcomers.run(bucket).len() <= self.members.config().newcomers_in_bucket.into());
             let contact = self.find(&newcomer.id);
             assert!(contact.is_none_or(|c| c.endpoint() != newcomer.endpoint), "no node waits that is a contact");
-            let due = Instant::from_secs(newcomer.due.into());
-            assert!(!self.members.has_space(bucket) || self.schedule.covers(due), "no newcomer is forgotten");
         }
     }
 }

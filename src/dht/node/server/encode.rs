@@ -6,6 +6,7 @@
 //! reply that is cut costs less than the same one whole.
 
 use crate::base::planted::{Bug, planted};
+use crate::base::recount::Tracked;
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
 use crate::dht::config::{Config, K, LARGEST_REPLY, MAX_SAMPLES, SAMPLES};
@@ -43,7 +44,7 @@ const AROUND_SAMPLES: usize = b"1000".len() - b"0".len();
 /// What the parts of a reply are looked up in.
 pub(super) struct Sources<'a, 's> {
     pub items: &'a Items<'s>,
-    pub peers: &'a mut PeerStore<'s>,
+    pub peers: &'a mut Tracked<PeerStore<'s>>,
     pub links: &'a Links<'s>,
     pub now: Instant,
     pub config: &'a Config,

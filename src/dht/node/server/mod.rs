@@ -10,6 +10,7 @@ mod reply;
 pub use reply::Reply;
 pub(super) use reply::Requester;
 
+use crate::base::recount::Tracked;
 use crate::base::ring::Ring;
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
@@ -34,15 +35,15 @@ use reply::{HeldItem, ReplyBody};
 /// What we hold for others, and the replies that wait to be drained.
 #[derive(Debug)]
 pub(super) struct Server<'s> {
-    items: Items<'s>,
-    peers: PeerStore<'s>,
+    items: Tracked<Items<'s>>,
+    peers: Tracked<PeerStore<'s>>,
     tokens: Tokens,
     replies: Ring<'s, Reply>,
 }
 
 impl<'s> Server<'s> {
     pub(super) fn new(items: Items<'s>, peers: PeerStore<'s>, tokens: Tokens, replies: Ring<'s, Reply>) -> Self {
-        Server { items, peers, tokens, replies }
+        Server { items: Tracked::new(items), peers: Tracked::new(peers), tokens, replies }
     }
 
     pub(super) fn holds(&self, target: &Id) -> Option<i64> {
@@ -170,16 +171,16 @@ impl<'s> Server<'s> {
 
     #[cfg(any(test, debug_assertions))]
     pub(super) fn check_invariants(&self) {
-        self.items.check_invariants();
-        self.peers.check_invariants();
+        self.items.recount(Items::check_invariants);
+        self.peers.recount(PeerStore::check_invariants);
         assert!(self.replies.is_empty(), "a drain takes every reply");
     }
 }
 
 /// The stores of the server, lent for one query.
 struct Stores<'a, 's> {
-    items: &'a mut Items<'s>,
-    peers: &'a mut PeerStore<'s>,
+    items: &'a mut Tracked<Items<'s>>,
+    peers: &'a mut Tracked<PeerStore<'s>>,
     tokens: &'a Tokens,
     /// Whether a byte string of 1,000 bytes is stored.
     bare_length: bool,
