@@ -12,7 +12,7 @@
 
 use core::ops::{Deref, DerefMut};
 #[cfg(any(test, debug_assertions))]
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A value that tells whether anybody could have changed it since its last recount.
 #[derive(Debug)]
@@ -60,18 +60,19 @@ impl<T> DerefMut for Tracked<T> {
     }
 }
 
-/// The imprint of what held at the last recount.
+/// The imprint of what held at the last recount, as much of it as the machine has in a word.
 #[cfg(any(test, debug_assertions))]
 #[derive(Debug, Default)]
-pub struct Recounted(AtomicU64);
+pub struct Recounted(AtomicUsize);
 
 #[cfg(any(test, debug_assertions))]
 impl Recounted {
     /// Recounts what has this imprint, unless it is that of the last time.
     pub fn recount(&self, imprint: Imprint, check: impl FnOnce()) {
-        if self.0.load(Ordering::Relaxed) != imprint.0 {
+        let imprint = imprint.0 as usize;
+        if self.0.load(Ordering::Relaxed) != imprint {
             check();
-            self.0.store(imprint.0, Ordering::Relaxed);
+            self.0.store(imprint, Ordering::Relaxed);
         }
     }
 }
