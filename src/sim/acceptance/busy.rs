@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use super::home::{at_home, both};
 use super::tally::Tally;
-use crate::base::rate::Rate;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
 use crate::dht::outcome::Reason;
@@ -16,8 +15,9 @@ use crate::sim::world::World;
 
 /// How long operations are kept in flight.
 const MINUTE: Duration = Duration::from_secs(60);
-/// As good as no bound.
-const UNBOUNDED: Rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
+
+/// No operation lasts longer (L33).
+const LONGEST: Duration = Duration::from_secs(150);
 
 /// Row 31: so many puts are kept in flight for a minute, in a calm network.
 pub(super) fn kept_in_flight(seed: u64, nodes: usize, tally: &mut Tally) {
@@ -25,7 +25,7 @@ pub(super) fn kept_in_flight(seed: u64, nodes: usize, tally: &mut Tally) {
         for many in [1, 8, 64, 254] {
             config.capacity.operations = 254;
             let ends = in_flight(seed, nodes, &config, many);
-            let done = ends.len() as f64 / MINUTE.as_secs_f64();
+            let done = ends.iter().filter(|end| end.is_in_time).count() as f64 / MINUTE.as_secs_f64();
             let names = names(many);
             tally.add(31, whose, names.rate, done);
             for end in &ends {
@@ -35,7 +35,7 @@ pub(super) fn kept_in_flight(seed: u64, nodes: usize, tally: &mut Tally) {
             tally.add(31, whose, names.jain, jain(&ends));
             if many == 1 {
                 let mut unbounded = config.clone();
-                (unbounded.lookup.in_flight, unbounded.lookup.unverified_query_rate) = (u16::MAX, UNBOUNDED);
+                unbounded.lookup.in_flight = u16::MAX;
                 let without = in_flight(seed, nodes, &unbounded, many);
                 tally.add(31, whose, "alone", median(&ends) / median(&without));
             }
@@ -105,17 +105,19 @@ pub(super) fn many_keys(seed: u64, nodes: usize, tally: &mut Tally) {
 /// How an operation ended.
 struct PutEnd {
     took: Duration,
+    /// It ended while others were begun still.
+    is_in_time: bool,
     reason: Reason,
     counted: u16,
     queried: u32,
 }
 
-/// Keeps so many puts in flight, of so many in all, for so long.
+/// Keeps so many puts in flight, of so many in all, for so long, and waits for all that it began.
 fn keep(world: &mut World, host: HostId, (many, all): (usize, u64), time: Duration) -> Vec<PutEnd> {
     let end = world.now() + time;
     let (mut tag, mut flying, mut ends) = (100, Vec::<(u64, Instant)>::new(), Vec::new());
     loop {
-        while flying.len() < many && tag - 100 < all {
+        while flying.len() < many && tag - 100 < all && world.now() < end {
             tag += 1;
             let value = format!("16:{:016x}", world.rng().next_u64());
             let begun = world.now();
@@ -126,17 +128,18 @@ fn keep(world: &mut World, host: HostId, (many, all): (usize, u64), time: Durati
             }
             flying.push((tag, begun));
         }
-        if flying.is_empty() || world.now() >= end {
+        if flying.is_empty() || world.now() >= end + LONGEST {
             return ends;
         }
         let is_end = |world: &World| world.news(host).iter().any(|news| matches!(news.what, Told::Finished(_)));
-        world.run_until(end, is_end);
+        world.run_until(end + LONGEST, is_end);
         for news in world.take_news(host) {
             let Told::Finished(outcome) = news.what else { continue };
             let Some(place) = flying.iter().position(|(tag, _)| *tag == news.tag) else { continue };
             let (_, begun) = flying.swap_remove(place);
             let (took, reason, queried) = (news.at.since(begun), outcome.reason, u32::from(outcome.queried));
-            ends.push(PutEnd { took, reason, counted: outcome.stored.counted, queried });
+            let is_in_time = news.at < end;
+            ends.push(PutEnd { took, is_in_time, reason, counted: outcome.stored.counted, queried });
         }
     }
 }

@@ -121,6 +121,7 @@ fn near(home: &mut Home, target: &Id) -> (Id, Site) {
 
 /// Row 18: three in ten nodes echo, reflect or change ids.
 pub(super) fn reflectors(seed: u64, population: &Population, times: usize, tally: &mut Tally) {
+    let mut queries = [[0_u32; 2]; 2];
     for is_bad in [false, true] {
         let mut home = Home::new(seed, population, Faults::NONE);
         let bad: Vec<_> = home.remote.iter().rev().take(home.remote.len() * 3 / 10).copied().collect();
@@ -146,9 +147,13 @@ pub(super) fn reflectors(seed: u64, population: &Population, times: usize, tally
                 let told = home.operate(whose, |node, now, tag| node.lookup(now, tag, target).is_ok());
                 let Some((.., outcome)) = told else { continue };
                 tally.add(18, whose, if is_bad { "queries" } else { "queries_silent" }, f64::from(outcome.queried));
+                queries[usize::from(whose == Whose::Reference)][usize::from(is_bad)] += u32::from(outcome.queried);
                 home.world.run_for(PAUSE);
             }
         }
+    }
+    for (whose, [silent, bad]) in BOTH.into_iter().zip(queries) {
+        tally.add(18, whose, "cost", f64::from(bad) / f64::from(silent));
     }
 }
 

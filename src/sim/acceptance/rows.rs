@@ -188,6 +188,7 @@ pub(super) const ROWS: &[RowSpec] = &[
         metric: "size estimate after an hour without a user: natural logarithm of estimate over truth, in the world",
         figures: &[
             figure("rms_log", "log", Statistic::RootMeanSquare, Threshold::most(0.15)),
+            figure("bias_size", "log", Statistic::SizeOfMean, Threshold::most(0.1)),
             figure("bias", "log", Statistic::Mean, None),
             figure("claimed", "claimed", Statistic::Mean, None),
         ],
@@ -230,6 +231,7 @@ pub(super) const ROWS: &[RowSpec] = &[
             figure("entered", "entered", Statistic::Most, Threshold::most(0.0)),
             figure("queries", "queries", Statistic::Mean, None),
             figure("queries_where_silent", "queries_silent", Statistic::Mean, None),
+            figure("queries_of_silent", "cost", Statistic::Mean, Threshold::most(1.1)),
         ],
     },
     RowSpec {
@@ -322,14 +324,14 @@ pub(super) const ROWS: &[RowSpec] = &[
     },
     RowSpec {
         number: 32,
-        metric: "an hour of one IPv6 /48, one IPv4 /24, ten of those: share of the table, honest ones' losses, our id",
+        metric: "an hour of one IPv6 /48, one IPv4 /24, ten of those: largest share of the table, losses of honest ones, our id",
         figures: &[
-            figure("table_v6_48", "table_v6_48", Statistic::Mean, Threshold::most(0.1)),
-            figure("table_v4_24", "table_v4_24", Statistic::Mean, Threshold::most(0.1)),
-            figure("table_v4_ten_24", "table_v4_ten_24", Statistic::Mean, Threshold::most(0.1)),
-            figure("peers_lost", "peers", Statistic::Mean, Threshold::most(0.1)),
-            figure("items_lost", "items", Statistic::Mean, Threshold::most(0.2)),
-            figure("id_lost", "id_lost", Statistic::Mean, Threshold::most(0.0)),
+            figure("table_v6_48", "table_v6_48", Statistic::Most, Threshold::most(0.1)),
+            figure("table_v4_24", "table_v4_24", Statistic::Most, Threshold::most(0.1)),
+            figure("table_v4_ten_24", "table_v4_ten_24", Statistic::Most, Threshold::most(0.1)),
+            figure("peers_lost", "peers", Statistic::Most, Threshold::most(0.1)),
+            figure("items_lost", "items", Statistic::Most, Threshold::most(0.2)),
+            figure("id_lost", "id_lost", Statistic::Most, Threshold::most(0.0)),
         ],
     },
     RowSpec {

@@ -9,6 +9,8 @@ pub(super) enum Statistic {
     Quantile(f64),
     /// The largest.
     Most,
+    /// How far the mean is from 0.
+    SizeOfMean,
     /// The root of the mean of squares.
     RootMeanSquare,
 }
@@ -23,6 +25,7 @@ impl Statistic {
         let mean = |of: fn(&f64) -> f64| sorted.iter().map(of).sum::<f64>() / sorted.len() as f64;
         Some(match self {
             Statistic::Mean => mean(|value| *value),
+            Statistic::SizeOfMean => mean(|value| *value).abs(),
             Statistic::Quantile(part) => sorted[((part * last as f64) as usize).min(last)],
             Statistic::Most => sorted[last],
             Statistic::RootMeanSquare => libm::sqrt(mean(|value| value * value)),
