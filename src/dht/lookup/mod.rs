@@ -20,7 +20,7 @@
 //! bad ones are asked only when nothing else is left.
 //!
 //! Against many addresses of one prefix and against false referrals: the window is bounded, each endpoint is asked at
-//! most once, one reply adds at most [`SHARE`] candidates, the unverified nodes of one /24 (/64) get one place
+//! most once, one reply adds at most [`SHARE`] candidates, the unverified nodes of one /24 (/48) get one place
 //! together, and a responder must carry the id it was asked by.
 //!
 //! This is pure policy: no clock, no packets, no memory of its own. The node lends the window and carries the answers.

@@ -47,7 +47,7 @@ impl Rules<'_> {
         self.config.slots_near > self.config.slots_unverified
     }
 
-    /// How many unverified nodes are to be asked so that as many answer, twice as many at most.
+    /// How many unverified nodes are to be asked so that as many answer, three times as many at most.
     pub(super) fn for_answers(&self, answers: u8) -> u8 {
         let asked = u32::from(answers) * CERTAIN / self.answering.max(1);
         u8::try_from(asked).unwrap_or(u8::MAX).min(answers.saturating_mul(3))
