@@ -258,7 +258,7 @@ impl World {
             }
             _ if a % 8 == 0 => {
                 all_may_go = true;
-                self.table.set_own(OWN.random_in_bucket(u32::from(b) % 6, &mut self.rng));
+                self.table.set_own(self.now, OWN.random_in_bucket(u32::from(b) % 6, &mut self.rng));
             }
             _ if a % 8 == 1 => {
                 all_may_go = true;

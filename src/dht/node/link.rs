@@ -329,7 +329,7 @@ impl<'s> Link<'s> {
         }
         self.table.set_addr(now, Some(addr));
         if moved && !own.is_secure_for(addr.ip()) {
-            self.table.set_own(self.former.of_address(&addr).unwrap_or_else(|| Id::secure(addr.ip(), rng)));
+            self.table.set_own(now, self.former.of_address(&addr).unwrap_or_else(|| Id::secure(addr.ip(), rng)));
             self.news_id = Some(IdLoss::Moved);
         }
     }
@@ -341,9 +341,9 @@ impl<'s> Link<'s> {
 
     /// A query was answered with our own id: another node began with what we began with. That may be a lie, so it is
     /// believed once.
-    pub(super) fn on_own_id(&mut self, rng: &mut Rng) {
+    pub(super) fn on_own_id(&mut self, now: Instant, rng: &mut Rng) {
         if !core::mem::replace(&mut self.keeps_id, true) {
-            self.table.set_own(id_at(self.external(), rng));
+            self.table.set_own(now, id_at(self.external(), rng));
             self.news_id = Some(IdLoss::Taken);
         }
     }

@@ -338,7 +338,7 @@ impl<'s> Node<'s> {
         if !at.is_expected(open, &response.id) {
             // Of a node that was to have another id, it is an echo.
             if open.id.is_none() && response.id == *at.own() {
-                at.on_own_id(self.cx.rng());
+                at.on_own_id(self.cx.now(), self.cx.rng());
             }
             return self.fail(index, QueryFailure::WrongId(response.id));
         }

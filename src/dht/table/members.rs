@@ -230,15 +230,15 @@ impl<'s> Members<'s> {
         Some(contact)
     }
 
-    /// Our id changed: contacts stay as far as their new buckets have room for them.
-    pub(super) fn set_own(&mut self, own: Id) {
+    /// Our id changed: contacts stay as far as their new buckets have room for them. `on_gone` is told of the others.
+    pub(super) fn set_own(&mut self, own: Id, mut on_gone: impl FnMut(Contact)) {
         self.own = own;
         if let Some(index) = self.search(&own) {
             self.contacts.remove(index);
         }
         for bucket in 0..BUCKETS {
-            while let Some(index) = self.surplus(bucket) {
-                self.contacts.remove(index);
+            while let Some(gone) = self.surplus(bucket).and_then(|index| self.contacts.remove(index)) {
+                on_gone(gone);
             }
         }
         self.buckets.recount(self.contacts.all().iter().map(|c| (Buckets::index(&own, c.id()), c.is_caller())));

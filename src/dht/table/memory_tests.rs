@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use super::tests::{OWN, RTT, add, at, endpoint, fill, id, memory_with, rules};
 use super::*;
+use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Config, TableConfig};
 use crate::dht::contact::{Health, QueryKind};
@@ -330,4 +331,58 @@ fn a_newcomer_that_gives_a_contact_its_chance_first_keeps_its_own_two() {
         }
     }
     assert_eq!(asked, 2);
+}
+
+/// T12, T37.
+#[test]
+fn contacts_that_a_new_id_of_ours_has_no_place_for_are_remembered() {
+    let mut t = Table::new(Config::default().table, Network::Public, OWN, memory_with(512, 256, 320));
+    let mut rng = Rng::from_seed([4; 32]);
+    for n in 0..6_000 {
+        t.on_response(at(10), &Id::random(&mut rng), endpoint(n), RTT);
+    }
+    let before: Vec<_> = t.contacts().map(|contact| (contact.id, contact.endpoint)).collect();
+    before.iter().for_each(|(id, endpoint)| _ = t.on_response(at(15), id, *endpoint, RTT));
+    // Those that found no place have filled the memory, and give way.
+    assert_eq!((t.remembered().count(), before.len()), (320, 288));
+    t.set_own(at(20), Id::random(&mut rng));
+    t.check_invariants();
+    let gone: Vec<_> = before.into_iter().filter(|(id, _)| t.find(id).is_none()).collect();
+    assert!(gone.len() > 30, "{}", gone.len());
+    assert!(gone.iter().all(|one| t.remembered().any(|remembered| remembered == *one)));
+}
+
+/// T37.
+#[test]
+fn who_answers_under_the_ids_of_those_that_are_remembered_takes_nothing_from_them() {
+    let narrow = TableConfig { bucket_sizes: [4; 5], ..rules() };
+    let mut t = Table::new(narrow, Network::Public, OWN, memory_with(512, 256, 32));
+    fill(&mut t, 0, 4);
+    (0..4).for_each(|n| lose(&mut t, 10_000, 0, n));
+    (4..8).for_each(|n| _ = add(&mut t, at(10_100), 0, n));
+    let before: Vec<_> = t.remembered().collect();
+    assert_eq!(before.len(), 4);
+    for n in 0..4 {
+        let evil = Endpoint::v4([66, 6, 6, 6], 1_000 + n as u16);
+        assert_eq!(t.on_response(at(10_200), &id(0, n), evil, RTT), Admission::Full);
+    }
+    assert!(t.remembered().eq(before));
+}
+
+/// T37.
+#[test]
+fn a_contact_that_has_taken_the_place_of_one_remembered_is_remembered_instead_within_the_quota() {
+    let mut t = rich(32);
+    let here = |n: u8| Endpoint::v4([66, 6, 6, n], 1_000);
+    (1..=2).for_each(|n| t.remember(at(1), &id(9, n.into()), here(n)));
+    for (n, endpoint) in [(1, here(3)), (2, here(2)), (3, here(4))] {
+        // Two of one network are contacts of one bucket, or not.
+        assert_eq!(t.on_response(at(2), &id(n as usize, n), endpoint, RTT), Admission::Added);
+    }
+    t.check_invariants();
+    assert_eq!(t.remembered().collect::<Vec<_>>(), [(id(9, 1), here(1))]);
+    for (n, endpoint) in [(1, here(3)), (2, here(2)), (3, here(4))] {
+        [10, 50].iter().for_each(|secs| _ = t.on_failure(at(*secs), &id(n as usize, n), endpoint, QueryKind::Check));
+    }
+    assert_eq!(t.remembered().collect::<Vec<_>>(), [(id(9, 1), here(1)), (id(1, 1), here(3))]);
 }

@@ -9,6 +9,7 @@ use core::cmp::Reverse;
 use super::buckets::{BUCKETS, Buckets};
 use crate::base::list::List;
 use crate::base::time::{Duration, Instant, seconds};
+use crate::dht::contact::Contact;
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 use crate::krpc::networks::Networks;
@@ -43,11 +44,18 @@ impl RememberedContact {
         RememberedContact { id, endpoint, ..RememberedContact::default() }
     }
 
-    /// One that answered, and was a contact for so long.
-    pub(super) fn after(id: Id, endpoint: Endpoint, tenure: Duration, answered: Instant, now: Instant) -> Self {
-        let tenure = u32::try_from(tenure.as_secs()).unwrap_or(u32::MAX);
+    /// One that answers, and never was a contact.
+    pub(super) fn answering(id: Id, endpoint: Endpoint, now: Instant) -> Self {
+        let now = seconds(now).max(1);
+        RememberedContact { id, endpoint, last_answer: now, asked: now, ..RememberedContact::default() }
+    }
+
+    /// A contact that loses its place.
+    pub(super) fn of(contact: &Contact, now: Instant) -> Self {
+        let tenure = u32::try_from(contact.tenure(now).as_secs()).unwrap_or(u32::MAX);
+        let answered = contact.history().last_answer().unwrap_or_default();
         let (last_answer, asked) = (seconds(answered).max(1), seconds(now).max(1));
-        RememberedContact { id, endpoint, tenure, last_answer, asked, failures: 0 }
+        RememberedContact { id: *contact.id(), endpoint: contact.endpoint(), tenure, last_answer, asked, failures: 0 }
     }
 
     pub(super) fn id(&self) -> &Id {
@@ -102,24 +110,29 @@ impl<'s> Remembered<'s> {
         self.places.iter().any(|known| known.id == *id && known.endpoint == *endpoint)
     }
 
-    /// Remembers a node, if there is a place for it or it is worth more than another in the bucket of the most.
+    /// Whether a node is remembered under this id, or there.
+    pub(super) fn knows(&self, id: &Id, endpoint: &Endpoint) -> bool {
+        self.places.iter().any(|known| known.id == *id || known.endpoint == *endpoint)
+    }
+
+    /// Remembers a node, if there is a place for it or it is worth more than another in the bucket of the most. Whoever
+    /// had its id or its endpoint is remembered no more, if there is.
     pub(super) fn remember(&mut self, own: &Id, mut node: RememberedContact) {
         if self.places.capacity() == 0 {
             return;
         }
-        if let Some(place) = self.places.iter().position(|k| k.id == node.id || k.endpoint == node.endpoint) {
-            let known = self.places[place];
-            if known.id == node.id && known.endpoint == node.endpoint {
-                node.tenure = node.tenure.max(known.tenure);
+        let (network, mut of_network) = (Networks::of(&node.endpoint).largest(), 0);
+        for known in self.places.iter() {
+            match (known.id == node.id, known.endpoint == node.endpoint) {
+                (true, true) => node.tenure = node.tenure.max(known.tenure),
+                (false, false) => of_network += usize::from(Networks::of(&known.endpoint).largest() == network),
+                _ => {}
             }
-            self.places[place] = node;
+        }
+        if self.network == Network::Public && of_network >= OF_NETWORK {
             return;
         }
-        let network = |node: &RememberedContact| Networks::of(&node.endpoint).largest();
-        let of_network = || self.places.iter().filter(|known| network(known) == network(&node)).count();
-        if self.network == Network::Public && of_network() >= OF_NETWORK {
-            return;
-        }
+        self.forget(&node.id, &node.endpoint);
         if self.places.is_full() {
             match self.worst(own, &node) {
                 Some(place) => self.places.remove(place),
@@ -154,7 +167,7 @@ impl<'s> Remembered<'s> {
 
     /// A node is a contact now, or its id or endpoint is another's.
     pub(super) fn forget(&mut self, id: &Id, endpoint: &Endpoint) {
-        if self.places.iter().any(|known| known.id == *id || known.endpoint == *endpoint) {
+        if self.knows(id, endpoint) {
             self.places.retain(|known| known.id != *id && known.endpoint != *endpoint);
         }
     }

@@ -151,11 +151,13 @@ impl<'s> Table<'s> {
         self.members.density()
     }
 
-    /// Our id changed (BEP 42). Contacts stay as far as their new buckets have room for them; newcomers are forgotten.
-    pub fn set_own(&mut self, own: Id) {
+    /// Our id changed (BEP 42). Contacts stay as far as their new buckets have room for them, and the others are
+    /// remembered; newcomers are forgotten.
+    pub fn set_own(&mut self, now: Instant, own: Id) {
         let all = 0..self.newcomers.all().len();
         self.newcomers.retain(all, |_| false);
-        self.members.set_own(own);
+        let remembered = &mut self.remembered;
+        self.members.set_own(own, |contact| remembered.remember(&own, RememberedContact::of(&contact, now)));
         self.schedule.wake_at_once();
     }
 
@@ -370,10 +372,11 @@ impl<'s> Table<'s> {
             Place::GivenUp(index) => self.retire(now, index),
             Place::None => {
                 self.wait(now, id, from, Duration::ZERO);
-                // Those that were contacts do not give way to it.
-                let has_place = self.remembered.has_space() || self.remembered.contains(id, &from);
+                // Those that were contacts do not give way to it, nor to one that says to be one of them.
+                let has_place = self.remembered.has_space() && !self.remembered.knows(id, &from);
+                let has_place = has_place || self.remembered.contains(id, &from);
                 if has_place && self.members.capacity() > 0 {
-                    let node = RememberedContact::after(*id, from, Duration::ZERO, now, now);
+                    let node = RememberedContact::answering(*id, from, now);
                     self.remembered.remember(self.members.own(), node);
                     self.wake_for_remembered();
                 }
@@ -456,9 +459,7 @@ impl<'s> Table<'s> {
     /// Removes a contact that may be back one day: it is remembered.
     fn retire(&mut self, now: Instant, index: usize) {
         if let Some(contact) = self.members.all().get(index) {
-            let answered = contact.history().last_answer().unwrap_or_default();
-            let node = RememberedContact::after(*contact.id(), contact.endpoint(), contact.tenure(now), answered, now);
-            self.remembered.remember(self.members.own(), node);
+            self.remembered.remember(self.members.own(), RememberedContact::of(contact, now));
         }
         self.remove(now, index);
     }

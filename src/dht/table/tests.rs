@@ -430,11 +430,11 @@ fn a_new_id_of_ours_keeps_the_contacts_that_still_fit() {
     }
     let before = t.len();
     let own = Id::random(&mut rng);
-    t.set_own(own);
+    t.set_own(at(20), own);
     t.check_invariants();
     assert!(t.len() > before / 3 && *t.own() == own);
     let contact = *t.find(&t.contacts().next().unwrap().id).unwrap();
-    t.set_own(*contact.id());
+    t.set_own(at(20), *contact.id());
     t.check_invariants();
     assert!(t.find(contact.id()).is_none());
     let contact = *t.find(&t.contacts().next().unwrap().id).unwrap();
