@@ -29,8 +29,8 @@ pub struct Bucket {
     /// The second from which a refresh is wanted.
     due: u32,
     contacts: u16,
-    /// Those of them that asked us before we knew them, up to 255.
-    callers: u8,
+    /// Those of them that asked us before we knew them.
+    callers: u16,
     futile: u8,
 }
 
@@ -38,7 +38,7 @@ impl Bucket {
     /// One more.
     fn count(&mut self, is_caller: bool) {
         self.contacts += 1;
-        self.callers = self.callers.saturating_add(is_caller.into());
+        self.callers += u16::from(is_caller);
     }
 }
 
@@ -206,7 +206,7 @@ impl<'s> Buckets<'s> {
         let mut counts = [(0, 0); BUCKETS];
         for (bucket, is_caller) in contacts {
             let (all, callers) = &mut counts[bucket];
-            (*all, *callers) = (*all + 1_u16, *callers + u8::from(is_caller));
+            (*all, *callers) = (*all + 1_u16, *callers + u16::from(is_caller));
         }
         assert!(self.list.iter().map(|b| (b.contacts, b.callers)).eq(counts), "bucket counts");
         for (bucket, &(count, _)) in counts.iter().enumerate() {

@@ -110,3 +110,16 @@ fn a_contact_that_calls_from_elsewhere_waits_for_its_own_place() {
     assert_eq!(t.on_response(at(95), &id(WIDE, 1), moved, RTT), Admission::Added);
     t.check_invariants();
 }
+
+/// T45: as many as a count of eight bits holds, and one more.
+#[test]
+fn callers_of_a_large_bucket_are_all_counted() {
+    let large = TableConfig { bucket_sizes: [512; 5], ..rules() };
+    let mut t = Table::new(large, Network::Local, OWN, memory(512, 256));
+    (0..256).for_each(|n| assert_eq!(call(&mut t, at(0), 0, n).1, Admission::Added));
+    for n in 0..256 {
+        t.on_wrong_id(at(1), &id(0, n), caller(n));
+        t.check_invariants();
+    }
+    assert!(t.is_empty());
+}
