@@ -14,7 +14,8 @@ use crate::krpc::networks::Networks;
 const SET: usize = 4;
 /// A network is remembered in the period of so many seconds in which it asked, and in the next one.
 const PERIOD: u32 = 30 * 60;
-/// Periods are counted in two bits: what was not renewed for four of them is taken for new.
+/// Periods are counted in two bits: what was not renewed for four of them is taken for new, if no other network has
+/// its place by then.
 const PERIODS: u16 = 4;
 
 /// A fixed number of networks.
@@ -91,13 +92,16 @@ mod tests {
 
     /// T44.
     #[test]
-    fn a_network_is_known_for_half_an_hour_to_an_hour_after_it_asked() {
+    fn a_network_is_known_for_half_an_hour_to_an_hour_after_it_asked_and_after_each_two_hours() {
         let mut callers = Callers::new(List::zeroed(64));
         for begun in [3, 29, 61, 119] {
             callers.on_query(at(begun), &endpoint(1));
             assert!(callers.contains(at(begun), &Endpoint::v4([20, 0, 1, 99], 5)), "another address of it");
             assert!(callers.contains(at(begun + 30), &endpoint(1)) && !callers.contains(at(begun + 60), &endpoint(1)));
             assert!(!callers.contains(at(begun), &endpoint(2)));
+            // Two bits know no more: its place is another's by then, or it counts once more.
+            let again = [60, 90, 120, 150, 180].map(|later| callers.contains(at(begun + later), &endpoint(1)));
+            assert_eq!(again, [false, false, true, true, false], "{begun}");
         }
     }
 
