@@ -49,12 +49,14 @@ pub struct Reachability {
     futile: u8,
     /// The end of the hour after the last change from client to server or back.
     may_change: u32,
+    /// No probation begins before this, whatever happens.
+    first: u32,
 }
 
 impl Reachability {
     /// A client that tries a quarter of an hour after it has begun: whom an earlier run has sent to nobody knows.
     pub fn new() -> Self {
-        Reachability { phase: RolePhase::New, futile: 0, may_change: 0 }
+        Reachability { phase: RolePhase::New, futile: 0, may_change: 0, first: 0 }
     }
 
     /// What it is now; a probation is [`Role::Adaptive`].
@@ -98,7 +100,10 @@ impl Reachability {
         }
         let now = seconds_up(now);
         match self.phase {
-            RolePhase::New => self.phase = RolePhase::Client { until: later(now, MEMORY) },
+            RolePhase::New => {
+                self.first = later(now, MEMORY);
+                self.phase = RolePhase::Client { until: self.first };
+            }
             RolePhase::Client { .. } if contacts < LEAST_CONTACTS => {
                 self.phase = RolePhase::Client { until: later(now, LOOK_AGAIN) }
             }
@@ -126,7 +131,7 @@ impl Reachability {
         self.futile = 0;
         match self.phase {
             RolePhase::New | RolePhase::Server { .. } => {}
-            RolePhase::Client { .. } => self.phase = RolePhase::Client { until: now },
+            RolePhase::Client { .. } => self.phase = RolePhase::Client { until: now.max(self.first) },
             RolePhase::Probation { .. } => self.begin(now),
         }
     }
@@ -149,7 +154,7 @@ impl Reachability {
             RolePhase::Server { .. } => self.may_change = later(now, LEAST_STAY),
             RolePhase::Client { .. } | RolePhase::Probation { .. } => {}
         }
-        (self.phase, self.futile) = (RolePhase::Client { until: now }, 0);
+        (self.phase, self.futile) = (RolePhase::Client { until: now.max(self.first) }, 0);
     }
 
     fn begin(&mut self, now: u32) {

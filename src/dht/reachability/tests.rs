@@ -132,3 +132,18 @@ fn an_outage_says_nothing_of_who_reaches_us() {
     node.on_link_back(minute(20));
     assert_eq!(node.due(), minute(19 + 60));
 }
+
+/// Rules D8 and D12.
+#[test]
+fn nothing_brings_the_first_probation_before_a_quarter_of_an_hour_has_passed() {
+    let made_to_ask: fn(&mut Reachability, Instant) = Reachability::begin_anew;
+    for changes in [made_to_ask, Reachability::on_moved] {
+        let mut node = begun(0);
+        for at in 985..999 {
+            changes(&mut node, Instant::from_secs(60 * at + 20));
+            node.on_timeout(Instant::from_secs(60 * at + 20), 30, |_| 30);
+            assert_eq!((node.role(), node.due()), (Role::Client, minute(0)));
+        }
+        assert_eq!(pass(&mut node, 0, 30), Role::Adaptive);
+    }
+}
