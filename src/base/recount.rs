@@ -35,10 +35,22 @@ impl<T> Tracked<T> {
     /// Recounts it, unless it is the same as at the last time.
     #[cfg(any(test, debug_assertions))]
     pub fn recount(&self, check: impl FnOnce(&T)) {
-        if !self.is_recounted.load(Ordering::Relaxed) {
-            check(&self.value);
-            self.is_recounted.store(true, Ordering::Relaxed);
-        }
+        recount_together([self.mark()], || check(&self.value));
+    }
+
+    /// Whether it is the same as at the last recount.
+    #[cfg(any(test, debug_assertions))]
+    pub fn mark(&self) -> &AtomicBool {
+        &self.is_recounted
+    }
+}
+
+/// Recounts what depends on several values, unless all of them are the same as at the last time.
+#[cfg(any(test, debug_assertions))]
+pub fn recount_together<const N: usize>(marks: [&AtomicBool; N], check: impl FnOnce()) {
+    if !marks.iter().all(|mark| mark.load(Ordering::Relaxed)) {
+        check();
+        marks.iter().for_each(|mark| mark.store(true, Ordering::Relaxed));
     }
 }
 
@@ -101,12 +113,12 @@ impl Imprint {
         self.0 = sum.wrapping_mul(MIX);
     }
 
-    /// Adds somebody's name: an id and an endpoint.
+    /// Adds somebody's name: an id and an endpoint, and what else there is.
     #[inline]
-    pub fn add_name(&mut self, id: &[u8; 20], endpoint: &[u8; 18], rest: u64) {
+    pub fn add_name(&mut self, id: &[u8; 20], endpoint: &[u8; 18], rest: [u64; 2]) {
         let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |word| u64::from_ne_bytes(*word));
-        let (id_end, port) = (word(&id[12..]), word(&endpoint[10..]));
-        self.add([(word(&id[..]), word(&id[8..])), (word(&endpoint[..]), word(&endpoint[8..])), (id_end ^ rest, port)]);
+        let ends = (word(&id[12..]), word(&endpoint[10..]));
+        self.add([(word(&id[..]), word(&id[8..])), (word(&endpoint[..]), word(&endpoint[8..])), ends, rest.into()]);
     }
 }
 
@@ -132,6 +144,21 @@ mod tests {
     }
 
     #[test]
+    fn what_depends_on_two_is_recounted_when_one_of_them_changes() {
+        let (mut one, mut other, recounts) = (Tracked::new(1), Tracked::new(2), Cell::new(0));
+        let recount = |one: &Tracked<i32>, other: &Tracked<i32>| {
+            recount_together([one.mark(), other.mark()], || recounts.set(recounts.get() + 1));
+        };
+        recount(&one, &other);
+        *one = 3;
+        recount(&one, &other);
+        *other = 4;
+        recount(&one, &other);
+        recount(&one, &other);
+        assert_eq!((recounts.get(), *one, *other), (3, 3, 4));
+    }
+
+    #[test]
     fn what_does_not_hold_is_recounted_until_it_does() {
         let tracked = Tracked::new(1);
         let fails =
@@ -150,16 +177,18 @@ mod tests {
             (0..2).for_each(|_| recounted.recount(imprint, || recounts += 1));
             assert_eq!(recounts, 1);
         };
-        note([0; 20], [0; 18], 0);
+        note([0; 20], [0; 18], [0; 2]);
+        note([0; 20], [0; 18], [1, 0]);
+        note([0; 20], [0; 18], [0, 1]);
         for bit in 0..160 {
             let mut id = [0; 20];
             id[bit / 8] |= 1 << (bit % 8);
-            note(id, [0; 18], 0);
+            note(id, [0; 18], [0; 2]);
         }
         for bit in 0..144 {
             let mut endpoint = [0; 18];
             endpoint[bit / 8] |= 1 << (bit % 8);
-            note([0; 20], endpoint, 0);
+            note([0; 20], endpoint, [0; 2]);
         }
     }
 }

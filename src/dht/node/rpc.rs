@@ -7,6 +7,9 @@
 use crate::base::deadlines::Deadlines;
 use crate::base::planted::{Bug, planted};
 use crate::base::rate::{Rate, TokenBucket};
+use crate::base::recount::Tracked;
+#[cfg(any(test, debug_assertions))]
+use crate::base::recount::recount_together;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
 use crate::dht::event::{LinkId, OpId};
@@ -57,11 +60,11 @@ const FEW: usize = 4;
 /// The open queries of a node.
 #[derive(Debug)]
 pub(super) struct Rpc<'s> {
-    transactions: Transactions<'s>,
+    transactions: Tracked<Transactions<'s>>,
     /// Soft timeouts, by transaction, and until when those that are late count as in flight.
-    soft: Deadlines<'s>,
+    soft: Tracked<Deadlines<'s>>,
     /// How many of those are for what nobody waits for.
-    upkeep_in_flight: usize,
+    upkeep_in_flight: Tracked<usize>,
     referrals: Referrals,
     least_rtt: LeastRtt,
     /// What is left for those that the node starts by itself.
@@ -80,7 +83,8 @@ impl<'s> Rpc<'s> {
     pub(super) fn new(transactions: Transactions<'s>, soft: Deadlines<'s>) -> Self {
         let (referrals, least_rtt) = (Referrals::new(), LeastRtt::new());
         let (by_itself, window_of_flows) = (TokenBucket::default(), FlowWindow::default());
-        Rpc { transactions, soft, upkeep_in_flight: 0, referrals, least_rtt, by_itself, window_of_flows }
+        let (transactions, soft) = (Tracked::new(transactions), Tracked::new(soft));
+        Rpc { transactions, soft, upkeep_in_flight: Tracked::new(0), referrals, least_rtt, by_itself, window_of_flows }
     }
 
     // ---- sending ----
@@ -107,7 +111,7 @@ impl<'s> Rpc<'s> {
         let open = Open { to, link, id, purpose, sent: now, late: false, of_upkeep, is_named };
         let (index, tid) = self.transactions.open(open)?;
         self.soft.set(index, now + soft);
-        self.upkeep_in_flight += usize::from(of_upkeep);
+        *self.upkeep_in_flight += usize::from(of_upkeep);
         limiter.expect(now, &to);
         cx.stats_mut().rpc_sent += 1;
         cx.trace(TraceEvent::QuerySent { op: operation_of(purpose) });
@@ -120,7 +124,7 @@ impl<'s> Rpc<'s> {
     pub(super) fn has_one_for_upkeep(&self, cx: &Context<'_>, users_wait: bool) -> bool {
         let (window, all, least) = (self.window(cx), self.transactions.capacity(), usize::from(!users_wait));
         let most = if left_to_upkeep(all, self.transactions.of_upkeep()) > 0 { all } else { (all / 2).max(least) };
-        self.transactions.len() < most && self.soft.len() < window && self.upkeep_in_flight < (window / 2).max(least)
+        self.transactions.len() < most && self.soft.len() < window && *self.upkeep_in_flight < (window / 2).max(least)
     }
 
     /// From when on the node may start a query by itself; `None` now.
@@ -156,14 +160,14 @@ impl<'s> Rpc<'s> {
     pub(super) fn has_one_for_users(&self, cx: &Context<'_>) -> bool {
         let (window, all) = (self.window(cx), self.transactions.capacity());
         self.transactions.len() < all - left_to_upkeep(all, self.transactions.of_upkeep())
-            && self.soft.len() < window - left_to_upkeep(window, self.upkeep_in_flight)
+            && self.soft.len() < window - left_to_upkeep(window, *self.upkeep_in_flight)
     }
 
     /// Whether an operation may send its first query: a quarter is left to those that began before.
     pub(super) fn has_one_for_new(&self, cx: &Context<'_>) -> bool {
         let (window, all) = (self.window(cx), self.transactions.capacity());
         let is_soon =
-            !cx.config().frugal || self.soft.len() - self.upkeep_in_flight < FEW && self.has_flow_at(cx).is_none();
+            !cx.config().frugal || self.soft.len() - *self.upkeep_in_flight < FEW && self.has_flow_at(cx).is_none();
         is_soon && self.soft.len() < window - window / 4 && self.transactions.len() < all - all / 4
     }
 
@@ -305,7 +309,7 @@ impl<'s> Rpc<'s> {
         let open = self.transactions.take(index)?;
         if self.soft.at(index).is_some() {
             self.soft.clear(index);
-            self.upkeep_in_flight -= usize::from(open.of_upkeep);
+            *self.upkeep_in_flight -= usize::from(open.of_upkeep);
         }
         Some(open)
     }
@@ -321,13 +325,15 @@ impl<'s> Rpc<'s> {
     /// A query whose soft timeout has passed: it is late from now on, and its answer still welcome. For a while it
     /// counts as in flight: on a busy machine all answers are late, and arrive.
     pub(super) fn next_late(&mut self, now: Instant) -> Option<Open> {
-        while let Some(index) = self.soft.pop_due(now) {
+        while self.soft_deadline().is_some_and(|at| at <= now)
+            && let Some(index) = self.soft.pop_due(now)
+        {
             let late = self.transactions.mark_late(index);
             match late.map(|open| open.sent + LEAST_PATIENCE).filter(|gone| *gone > now) {
                 Some(gone) => self.soft.set(index, gone),
                 None => {
                     let of_upkeep = self.transactions.at(index).is_some_and(|open| open.of_upkeep);
-                    self.upkeep_in_flight -= usize::from(of_upkeep);
+                    *self.upkeep_in_flight -= usize::from(of_upkeep);
                 }
             }
             if late.is_some() {
@@ -350,6 +356,12 @@ impl<'s> Rpc<'s> {
     /// A query has a soft timeout until it is late, and what is not open has none.
     #[cfg(any(test, debug_assertions))]
     pub(super) fn check_invariants(&self) {
+        let marks = [self.transactions.mark(), self.soft.mark(), self.upkeep_in_flight.mark()];
+        recount_together(marks, || self.check_open());
+    }
+
+    #[cfg(any(test, debug_assertions))]
+    fn check_open(&self) {
         self.transactions.check_invariants();
         self.soft.check_invariants();
         let mut of_upkeep = 0;
@@ -361,7 +373,7 @@ impl<'s> Rpc<'s> {
                 "soft timeout of query {index}"
             );
         }
-        assert_eq!(self.upkeep_in_flight, of_upkeep);
+        assert_eq!(*self.upkeep_in_flight, of_upkeep);
     }
 
     /// Whether no query is open.

@@ -469,11 +469,11 @@ impl<'s> Members<'s> {
     #[cfg(any(test, debug_assertions))]
     pub(super) fn imprint(&self) -> Imprint {
         let mut names = Imprint::new();
-        names.add_name(&self.own.0, &self.addr.unwrap_or(Endpoint::UNSPECIFIED).to_bytes(), 0);
-        for contact in self.contacts.all() {
-            names.add_name(&contact.id().0, &contact.endpoint().to_bytes(), contact.is_caller().into());
+        names.add_name(&self.own.0, &self.addr.unwrap_or(Endpoint::UNSPECIFIED).to_bytes(), [0; 2]);
+        for (contact, prefix) in self.contacts.all().iter().zip(self.contacts.prefixes()) {
+            names.add_name(&contact.id().0, &contact.endpoint().to_bytes(), [contact.is_caller().into(), *prefix]);
         }
-        self.contacts.prefixes().iter().for_each(|prefix| names.add([(*prefix, 0)]));
+        names.add([(self.contacts.len() as u64, self.contacts.prefixes().len() as u64)]);
         self.buckets.add_counts(&mut names);
         names
     }
@@ -483,6 +483,9 @@ impl<'s> Members<'s> {
     pub(super) fn check_names(&self) {
         let contacts = self.contacts.all();
         assert!(contacts.is_sorted_by(|a, b| a.id() < b.id()), "ids are distinct and in order");
+        let mut families = contacts.iter().map(|c| c.endpoint().family());
+        let first = families.next();
+        assert!(families.all(|family| Some(family) == first), "a table is of one family");
         assert!(contacts.iter().map(|c| c.id().prefix()).eq(self.contacts.prefixes().iter().copied()), "prefixes fit");
         self.buckets.assert_counts(contacts.iter().map(|c| (self.bucket_of(c.id()), c.is_caller())));
         for bucket in 0..BUCKETS {

@@ -522,10 +522,10 @@ impl<'s> Table<'s> {
     fn imprint(&self) -> Imprint {
         let mut names = self.members.imprint();
         for node in self.remembered.all() {
-            names.add_name(&node.id().0, &node.endpoint().to_bytes(), 0);
+            names.add_name(&node.id().0, &node.endpoint().to_bytes(), [0; 2]);
         }
         for newcomer in self.newcomers.all() {
-            names.add_name(&newcomer.id.0, &newcomer.endpoint.to_bytes(), newcomer.bucket.into());
+            names.add_name(&newcomer.id.0, &newcomer.endpoint.to_bytes(), [newcomer.bucket.into(), 0]);
         }
         names.add([(self.remembered.all().len() as u64, self.newcomers.all().len() as u64)]);
         names

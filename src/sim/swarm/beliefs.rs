@@ -43,8 +43,8 @@ pub(super) struct Beliefs {
     gone: usize,
     lonely: usize,
     /// Contacts that are there, by who has them; and those of them that have answered their last query.
-    kept: BTreeSet<(HostId, Id, Endpoint)>,
-    good: BTreeSet<(HostId, Id, Endpoint)>,
+    kept: Vec<(HostId, Id, Endpoint)>,
+    good: Vec<(HostId, Id, Endpoint)>,
     /// How many nodes there are as each of them has it.
     sizes: Vec<u64>,
 }
@@ -82,7 +82,7 @@ impl Beliefs {
                 beliefs.mute += usize::from(mute.contains(&endpoint));
                 beliefs.gone += usize::from(!here.contains(&(id, place)));
                 if here.contains(&(id, place)) {
-                    beliefs.kept.insert((*host, id, endpoint));
+                    beliefs.kept.push((*host, id, endpoint));
                     beliefs.good.extend((contact.health == Health::Good).then_some((*host, id, endpoint)));
                 }
             }
@@ -130,6 +130,7 @@ impl Beliefs {
 
     /// Contacts that answered before and are there still, and that are contacts no more.
     pub(super) fn lost_until(&self, now: &Beliefs) -> usize {
-        self.good.difference(&now.kept).count()
+        let kept: BTreeSet<_> = now.kept.iter().collect();
+        self.good.iter().filter(|contact| !kept.contains(contact)).count()
     }
 }

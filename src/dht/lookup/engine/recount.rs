@@ -19,11 +19,13 @@ impl Lookup {
         let candidates = &candidates[..usize::from(self.len)];
         assert!(candidates.is_sorted_by_key(|c| c.distance), "nearest first");
         let mut in_flight = [0; 3];
+        let (mut endpoints, mut taken) = ([0_u64; 4], [0_u64; 4]);
         for (place, c) in candidates.iter().enumerate() {
-            let before = &candidates[..place];
+            // Only who has a mark in common with somebody before is compared with all of them.
+            let before = if mark(&mut endpoints, mark_of(&c.endpoint)) { &candidates[..place] } else { &[] };
             assert!(before.iter().all(|other| other.endpoint != c.endpoint), "one place for each endpoint");
             if c.token != NO_TOKEN {
-                assert!(usize::from(c.token) < tokens && before.iter().all(|other| other.token != c.token));
+                assert!(usize::from(c.token) < tokens && !mark(&mut taken, c.token), "one place for each token");
             }
             let id = self.id_of(c.distance);
             match c.state {
@@ -40,4 +42,19 @@ impl Lookup {
         assert_eq!(self.in_flight, in_flight, "slots are freed and taken by queries alone");
         assert_eq!(usize::from(self.unidentified), unidentified, "none is waited for that was not asked");
     }
+}
+
+/// Makes a mark; whether it was there.
+fn mark(marks: &mut [u64; 4], at: u8) -> bool {
+    let (word, bit) = (&mut marks[usize::from(at / 64)], 1 << (at % 64));
+    let before = *word;
+    *word |= bit;
+    before & bit != 0
+}
+
+/// Where the mark of an endpoint is: that of another one may be there too.
+fn mark_of(endpoint: &Endpoint) -> u8 {
+    let bytes = endpoint.to_bytes();
+    let sum = bytes.iter().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
+    (sum.wrapping_mul(0x9e37_79b9) >> 24) as u8
 }
