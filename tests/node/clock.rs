@@ -16,8 +16,7 @@ type Deeds = Vec<(u64, String)>;
 /// Two minutes of a node that bootstraps from somebody silent and is pinged five times a second, by a clock that reads
 /// `clock(time)` at a time. Every deadline is also told, as the time that is left until it.
 fn deeds(clock: impl Fn(u64) -> u64) -> Deeds {
-    let mut config = Config::small();
-    config.table.enough = 0;
+    let config = Config::small();
     let storage = Storage::allocate(&config);
     let mut node = Node::new(config, [7; 32], storage).unwrap();
     let (silent, asker) = (Endpoint::v4([192, 0, 2, 1], 6881), Endpoint::v4([198, 51, 100, 1], 6881));
@@ -40,7 +39,10 @@ fn deeds(clock: impl Fn(u64) -> u64) -> Deeds {
                     deeds.push((time, format!("wait {left:?}")));
                     break;
                 }
-                Output::Transmit { to, payload, .. } => deeds.push((time, format!("{to} {payload:?}"))),
+                Output::Transmit { to, payload, .. } => {
+                    let what = if payload.ends_with(b"1:y1:re") { "answer" } else { "query" };
+                    deeds.push((time, format!("{what} {to} {payload:?}")));
+                }
                 Output::Event(event) => deeds.push((time, format!("{event:?}"))),
             }
         }
@@ -49,7 +51,7 @@ fn deeds(clock: impl Fn(u64) -> u64) -> Deeds {
 }
 
 fn answers_after(deeds: &Deeds, time: u64) -> usize {
-    deeds.iter().filter(|(at, what)| *at >= time && what.starts_with("198.51.100.1")).count()
+    deeds.iter().filter(|(at, what)| *at >= time && what.starts_with("answer 198.51.100.1")).count()
 }
 
 /// How long the node waits, of all its deeds left out.

@@ -104,10 +104,8 @@ pub struct Lab {
 }
 
 /// The configuration of a lab: little memory, but room for some operations at the same time.
-/// A small node that does not mind how few others it knows: what a poor one does besides is in tests of its own.
 pub fn config() -> Config {
     let mut config = Config::small();
-    config.table.enough = 0;
     config.capacity.operations = 4;
     config.capacity.candidates = 40;
     config.capacity.transactions = 32;

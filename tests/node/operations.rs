@@ -22,7 +22,6 @@ const SECRET_KEY: [u8; 32] = [9; 32];
 fn network() -> World {
     // The stock rules, with memory for a small network.
     let mut config = Config::default().local();
-    config.table.enough = 0;
     config.capacity = Capacity { contacts: 128, newcomers: 32, operations: 4, ..Config::tiny().capacity };
     config.capacity.candidates = 60;
     config.capacity.results = 4;
@@ -722,8 +721,9 @@ fn lookups_of_its_own_tell_a_node_the_size_of_the_network() {
     assert_eq!(estimate(&lab).rel_std_err_permille, 1000, "nothing says that this is all");
     lab.run(Duration::from_secs(3_600));
     let sounded = estimate(&lab);
-    assert!(sounded.samples > 60 && sounded.rel_std_err_permille < 140, "{sounded:?}");
-    assert!((14..21).contains(&sounded.n), "{sounded:?}");
+    // 18 and 13 %: of the 17 that there are, not further off than it says.
+    assert!(sounded.samples > 70 && sounded.rel_std_err_permille < 140, "{sounded:?}");
+    assert!((15..20).contains(&sounded.n), "{sounded:?}");
 }
 
 /// Rule Z5.
@@ -735,5 +735,6 @@ fn the_size_of_the_network_is_sounded_at_a_slow_rhythm() {
         packet.query().is_some_and(|query| matches!(query.method, honeyguide::krpc::Method::FindNode { .. }))
     };
     let sent = lab.sent.iter().filter(finds).count();
-    assert!((11 * 16..12 * 60).contains(&sent), "{sent} for a dozen lookups and a few refreshes of 16 nodes");
+    // 472: a dozen lookups of all 16 nodes, and as much again for the buckets and for a table that is poor.
+    assert!((400..550).contains(&sent), "{sent} for a dozen lookups and a few refreshes of 16 nodes");
 }

@@ -339,7 +339,10 @@ fn a_bootstrap_on_a_link_of_another_family_is_refused() {
 
 #[test]
 fn of_more_nodes_than_a_bootstrap_keeps_the_rest_counts_for_nothing() {
-    let mut lab = dual(0, 3, NOTHING);
+    let mut config = config();
+    // A poor table asks those of the other family besides.
+    config.table.enough = 0;
+    let mut lab = dual_of(config, 0, 3, NOTHING);
     let mut nodes: Vec<_> = (0..16).map(|n| address(Family::V4, 100 + n)).collect();
     nodes.push(address(Family::V6, 100));
     let outcome = lab.operate(|dht, now| {
