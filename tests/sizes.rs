@@ -12,8 +12,9 @@ fn each_stock_configuration_stays_within_its_memory() {
     println!("node itself: {node} bytes");
     for (name, config, limit) in [
         ("default", Config::default(), 4 << 20),
-        ("small", Config::small(), 28 << 10),
-        ("tiny", Config::tiny(), 64 << 10),
+        ("small", Config::small(), 27 << 10),
+        // What it needs on 32 bits, with the stack, `tests/baremetal` shows.
+        ("tiny", Config::tiny(), 41 << 10),
     ] {
         let storage = Storage::allocate(&config);
         for part in storage.parts() {

@@ -1,7 +1,7 @@
 //! Everything that can be set, once, when a node is made.
 //!
 //! Three stock configurations exist: [`Config::default`] for a full participant (under 4 MiB), [`Config::small`] for
-//! test networks and simulations (under 28 KiB) and [`Config::tiny`] for microcontrollers. Capacities say how much
+//! test networks and simulations (under 27 KiB) and [`Config::tiny`] for microcontrollers. Capacities say how much
 //! memory is reserved; with lent storage the capacities of the lists that are lent hold instead.
 
 use core::net::SocketAddr;
@@ -295,7 +295,7 @@ impl Config {
     /// Most info-hashes in one sample (BEP 51).
     pub const MAX_SAMPLES: u8 = MAX_SAMPLES;
 
-    /// A node of a test network, a demonstration or a simulation: all its memory stays under 28 KiB.
+    /// A node of a test network, a demonstration or a simulation: all its memory stays under 27 KiB.
     #[must_use]
     pub fn small() -> Self {
         let mut config = Config { capacity: Capacity::SMALL, ..Config::default() };
