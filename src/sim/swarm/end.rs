@@ -51,10 +51,15 @@ impl SmallWorld {
         let late: u64 =
             self.hosts.iter().filter_map(|host| self.world.node(*host)).map(|node| node.stats().rpc_late).sum();
         self.expect(late > 0, "no answer was taken that came late".into());
-        self.expect(rate < 1.5, format!("{rate:.2} datagrams a second from each node"));
-        self.expect(beliefs.lonely() <= 2, format!("{} nodes know nobody", beliefs.lonely()));
-        self.expect(gone < 0.15, format!("{gone:.2} of all contacts are gone"));
-        self.expect((0.15..2.0).contains(&size), format!("as nodes have it there are {size:.2} times as many"));
+        // Bounds lie next to the worst of 1,000 seeds: here 0.73, nobody lonely, 0.125 of the contacts and 1.2 times.
+        self.expect(rate < 0.9, format!("{rate:.2} datagrams a second from each node"));
+        self.expect(beliefs.lonely() == 0, format!("{} nodes know nobody", beliefs.lonely()));
+        // Who has moved answers no more where it was: 0.026 in worlds where nobody does.
+        let most_gone = if self.has(Ordeal::Move) { 0.15 } else { 0.04 };
+        self.expect(gone < most_gone, format!("{gone:.2} of all contacts are gone"));
+        // What is lost is taken for dead: 0.18 with losses, and 0.37 without.
+        let least = if self.has(Ordeal::Loss) { 0.15 } else { 0.3 };
+        self.expect((least..1.3).contains(&size), format!("as nodes have it there are {size:.2} times as many"));
     }
 
     pub(super) fn expect(&mut self, holds: bool, complaint: String) {
@@ -68,7 +73,9 @@ impl SmallWorld {
         self.newcomer();
         self.many_at_once();
         let lost = before.lost_until(&self.look());
-        self.expect(lost < 110, format!("{lost} contacts that answered are contacts no more"));
+        // 74 in worlds where nobody moves, which is what costs most: three of 1,000 seeds are past this bound with it.
+        let most_lost = if self.has(Ordeal::Move) { 110 } else { 85 };
+        self.expect(lost < most_lost, format!("{lost} contacts that answered are contacts no more"));
         for step in [SmallWorld::store, SmallWorld::outage] {
             if !self.is_over() {
                 step(self);
@@ -125,8 +132,9 @@ impl SmallWorld {
             queries += self.outcome(host, tag).queried;
         }
         let (recall, queries) = (found as f64 / wanted.max(1) as f64, f64::from(queries) / 8.0);
-        self.expect(recall > 0.4 || !self.is_patient(), format!("{recall:.2} of the nearest nodes were found"));
-        self.expect(queries < 19.0, format!("{queries:.1} queries for one lookup"));
+        // 0.58 and 16.5.
+        self.expect(recall > 0.5 || !self.is_patient(), format!("{recall:.2} of the nearest nodes were found"));
+        self.expect(queries < 18.0, format!("{queries:.1} queries for one lookup"));
         (recall, queries)
     }
 
@@ -156,6 +164,7 @@ impl SmallWorld {
             found += self.found(&near, &nodes);
         }
         let recall = found as f64 / wanted.max(1) as f64;
+        // 0.46.
         self.expect(recall > 0.4 || !self.is_patient(), format!("who is new found {recall:.2} of the nearest nodes"));
     }
 
@@ -270,9 +279,10 @@ impl SmallWorld {
         self.world.run_for(STEP);
         self.hear();
         let answered = tags.map(|(host, tag)| self.outcome(host, tag).answered);
-        let is_kept = 6 * left.iter().sum::<usize>() >= before.iter().sum();
+        // 0.86 of them at least.
+        let is_kept = 5 * left.iter().sum::<usize>() >= 4 * before.iter().sum::<usize>();
         self.expect(is_kept, format!("of {before:?} contacts {left:?} outlast an outage"));
         let heard = answered.iter().filter(|answered| **answered > 0).count();
-        self.expect(heard > 2, format!("{answered:?} have answered after an outage"));
+        self.expect(heard == 4, format!("{answered:?} have answered after an outage"));
     }
 }
