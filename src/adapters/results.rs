@@ -59,7 +59,8 @@ pub struct PeerList {
     pub peers: Vec<SocketAddr>,
 }
 
-/// The closest nodes that answered, at most eight of each link, nearest first.
+/// The closest nodes that answered, at most eight of each link, nearest first. The last list of a lookup is the whole;
+/// one before it tells whoever is in a hurry who has answered so far.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Closest {

@@ -164,7 +164,7 @@ pub enum Event<'b> {
         peers: Peers<'b>,
     },
     /// The closest nodes that answered, at most eight of each link: the result of a `lookup`, sent just before its
-    /// `Finished`.
+    /// `Finished`; and once before, as far as they have answered, while others who would be among them are late.
     Nodes {
         /// The operation.
         op: OpId,

@@ -37,7 +37,7 @@ pub enum Told {
     },
     /// Peers that one node lists.
     Peers(Vec<Endpoint>),
-    /// The closest nodes that answered.
+    /// The closest nodes that answered, so far or in the end.
     Nodes(Vec<(Id, Endpoint)>),
     /// The end of an operation.
     Finished(Outcome),

@@ -5,11 +5,12 @@ use std::time::Duration;
 use honeyguide::base::Rng;
 use honeyguide::dht::{LinkConfig, PeerKind, Rate, Reason};
 use honeyguide::krpc::{Family, Item, Method, Query};
-use honeyguide::{Command, Config, Endpoint, Id, Input};
+use honeyguide::{Command, Config, Endpoint, Id, Input, Outcome};
 
 use crate::lab::{self, Lab};
 use crate::promises::finished;
 use crate::scopes::{NOTHING, address, dual_of};
+use crate::world::News;
 
 const TARGET: Id = Id([0x42; 20]);
 
@@ -256,4 +257,34 @@ fn a_put_that_was_reported_makes_room_for_others_and_one_that_is_waited_for_does
     assert_eq!(looked, 3, "all places but that of the put");
     lab.drain();
     assert_eq!(lab.finish().stored.all, 8);
+}
+
+/// The lists of nodes that were told, and the end.
+fn lists(lab: &mut Lab) -> (Vec<Vec<Endpoint>>, Outcome) {
+    let outcome = lab.operate(|node, now| {
+        node.lookup(now, 1, TARGET).unwrap();
+    });
+    let lists = lab.news.iter().filter_map(|news| match news {
+        News::Nodes { nodes, .. } => Some(nodes.iter().map(|(_, addr)| Endpoint::from(*addr)).collect()),
+        _ => None,
+    });
+    (lists.collect(), outcome)
+}
+
+/// Rule L43: also of two links, where on one of them nobody is late.
+#[test]
+fn a_list_is_told_at_once_and_whole_in_the_end_if_one_of_the_nearest_is_late() {
+    for mut lab in [Lab::public(), dual_of(lab::config(), 12, 12, NOTHING)] {
+        let (all, outcome) = lists(&mut lab);
+        let [whole] = &all[..] else { panic!("{all:?}") };
+        assert_eq!(whole.len(), usize::from(outcome.results), "nobody is late");
+        let nearest = whole[0];
+        lab.news.clear();
+        lab.minds.insert(nearest, Box::new(|_| None));
+        let (all, outcome) = lists(&mut lab);
+        let [first, whole] = &all[..] else { panic!("{all:?}") };
+        assert_eq!((first, whole.len()), (whole, usize::from(outcome.results)), "it never answered");
+        assert!(!whole.contains(&nearest));
+        assert_eq!(outcome.reason, Reason::Converged);
+    }
 }

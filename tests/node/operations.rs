@@ -205,7 +205,8 @@ fn a_lookup_returns_the_closest_nodes_that_answer() {
         let (outcome, news) = world.operate(nearest[50], |node, now| {
             node.lookup(now, 1, target).unwrap();
         });
-        let got = news.iter().find_map(|n| if let News::Nodes { nodes, .. } = n { Some(nodes) } else { None }).unwrap();
+        let got =
+            news.iter().rev().find_map(|n| if let News::Nodes { nodes, .. } = n { Some(nodes) } else { None }).unwrap();
         let alive = nearest.into_iter().filter(|&i| world.hosts[i].alive).map(|i| id_of(&world, i));
         let misses = |id: &Id| !got.iter().any(|(other, _)| other == id);
         missed.extend(alive.take(8).zip(1..).filter(|(id, _)| misses(id)).map(|(_, place)| place));

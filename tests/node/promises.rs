@@ -745,7 +745,7 @@ fn a_small_window_finds_the_nearest_all_the_same() {
     let outcome = lab.operate(|node, now| {
         node.lookup(now, 1, TARGET).unwrap();
     });
-    let found = lab.news.iter().find_map(|news| match news {
+    let found = lab.news.iter().rev().find_map(|news| match news {
         News::Nodes { nodes, .. } => Some(nodes.iter().map(|(id, _)| *id).collect::<Vec<_>>()),
         _ => None,
     });

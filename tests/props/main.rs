@@ -8,6 +8,7 @@ mod holes;
 mod keeper;
 mod kept;
 mod limiter;
+mod listing;
 mod lookup;
 mod memory;
 mod reconcile;

@@ -37,7 +37,7 @@ fn found(world: &mut World, host: HostId, target: Id) -> usize {
     world.run_for(Duration::from_secs(5));
     let near = world.oracle().closest(&target, 9).into_iter().filter(|near| *near != host).take(8);
     let near: Vec<Endpoint> = near.map(|near| world.endpoint(near)).collect();
-    let told = world.take_news(host).into_iter().find_map(|news| match news.what {
+    let told = world.take_news(host).into_iter().rev().find_map(|news| match news.what {
         Told::Nodes(nodes) if news.tag == 7 => Some(nodes),
         _ => None,
     });

@@ -25,7 +25,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let (answer, outcome) = (finished.response.as_ref(), &finished.outcome);
     let nodes: Vec<_> = match answer {
         Some(answer) => answer.nodes.iter().collect(),
-        None => finished.results.iter().flat_map(|closest| closest.nodes.iter()).collect(),
+        None => finished.results.last().into_iter().flat_map(|closest| closest.nodes.iter()).collect(),
     };
     for (id, addr) in &nodes {
         out.line(format_args!("{id} {addr}"), json!({ "id": id.to_string(), "addr": addr.to_string() }))?;

@@ -7,6 +7,7 @@ mod counting;
 mod facts;
 mod fill;
 mod further;
+mod listing;
 #[cfg(any(test, debug_assertions))]
 mod recount;
 mod window;
@@ -59,7 +60,7 @@ pub enum Next {
         /// Its address.
         endpoint: Endpoint,
     },
-    /// Enough nodes confirmed: tell the caller. Said once.
+    /// Enough nodes confirmed, or the nearest have answered and others may yet: tell the caller. Said once.
     Report,
     /// Nothing to do before an answer, a timeout or this moment.
     Wait(Option<Instant>),
@@ -122,6 +123,8 @@ pub struct Lookup {
     in_flight: [u8; 3],
     /// Queries to addresses whose id is not known yet.
     unidentified: u8,
+    /// Nothing else is wanted of it but the nearest nodes.
+    lists: bool,
     /// What it looks for is held by few.
     seeks: bool,
     /// Some of that was found.
@@ -168,6 +171,7 @@ impl Lookup {
             burst: 0,
             in_flight: [0; 3],
             unidentified: 0,
+            lists: false,
             seeks: false,
             found: false,
             spacing: None,
@@ -318,7 +322,7 @@ impl Lookup {
             }
         }
         if !self.stores {
-            return Next::Done { converged: true };
+            return self.await_late(now, w, rules).unwrap_or(Next::Done { converged: true });
         }
         self.phase = LookupPhase::Store;
         if !self.is_alarmed() {

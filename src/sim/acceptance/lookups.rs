@@ -132,7 +132,9 @@ fn closest(home: &mut Home, tally: &mut Tally, of: &'static str) -> Vec<(Whose, 
         else {
             continue;
         };
-        let found = news.iter().find_map(|news| match &news.what {
+        let first = first(begun, &news, |told| matches!(told, Told::Nodes(_)));
+        // The last list is the whole.
+        let found = news.iter().rev().find_map(|news| match &news.what {
             Told::Nodes(nodes) => Some(nodes.iter().map(|(_, endpoint)| *endpoint).collect::<Vec<_>>()),
             _ => None,
         });
@@ -141,7 +143,8 @@ fn closest(home: &mut Home, tally: &mut Tally, of: &'static str) -> Vec<(Whose, 
         tally.add(7, whose, of, recall);
         if of == "world" {
             tally.add(5, whose, "queries", f64::from(outcome.queried));
-            tally.add(5, whose, "ms", millis(home.world.now().since(begun)));
+            first.into_iter().for_each(|first| tally.add(5, whose, "ms", millis(first)));
+            tally.add(5, whose, "whole_ms", millis(outcome.elapsed));
         } else {
             tally.add(7, whose, "calm_queries", f64::from(outcome.queried));
         }

@@ -112,6 +112,7 @@ pub(super) const ROWS: &[RowSpec] = &[
             figure("mean_of_reference", "queries", Statistic::Mean, Some(Threshold::AtMostOfReference(0.6))),
             figure("p50_ms", "ms", P50, None),
             figure("p95_ms", "ms", P95, None),
+            figure("whole_p50_ms", "whole_ms", P50, None),
         ],
     },
     RowSpec {

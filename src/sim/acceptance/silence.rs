@@ -8,6 +8,7 @@ use crate::base::time::Duration;
 use crate::krpc::id::Id;
 use crate::sim::adversary::{Adversary, Malice};
 use crate::sim::faults::Faults;
+use crate::sim::news::Told;
 use crate::sim::paths::HostId;
 use crate::sim::population::Population;
 use crate::sim::referrals::Knowledge;
@@ -43,11 +44,13 @@ pub(super) fn silent(seed: u64, population: &Population, times: usize, tally: &m
     }
 }
 
-/// How long a lookup takes, in seconds.
+/// How long it takes until a lookup tells of the nearest, in seconds.
 fn time(home: &mut Home, whose: Whose, target: &Id) -> f64 {
     let told = home.operate(whose, |node, now, tag| node.lookup(now, tag, *target).is_ok());
     home.world.run_for(Duration::from_secs(2));
-    told.map_or(f64::NAN, |(.., outcome)| outcome.elapsed.as_secs_f64())
+    let Some((begun, news, outcome)) = told else { return f64::NAN };
+    let list = news.iter().find(|news| matches!(news.what, Told::Nodes(_)));
+    list.map_or(outcome.elapsed, |list| list.at.since(begun)).as_secs_f64()
 }
 
 fn hush(home: &mut Home, host: HostId, is_silent: bool) {

@@ -155,11 +155,11 @@ impl SmallWorld {
             self.world.call(host, |node, now| node.lookup(now, 1, target).is_ok());
             self.world.run_for(STEP);
             let near = self.nearest(host, &target);
-            let nodes = self.world.take_news(host).into_iter().filter_map(|news| match news.what {
+            let nodes = self.world.take_news(host).into_iter().rev().find_map(|news| match news.what {
                 Told::Nodes(nodes) if news.tag == 1 => Some(nodes),
                 _ => None,
             });
-            let nodes: Vec<_> = nodes.flatten().map(|(_, endpoint)| endpoint).collect();
+            let nodes: Vec<_> = nodes.into_iter().flatten().map(|(_, endpoint)| endpoint).collect();
             wanted += near.len();
             found += self.found(&near, &nodes);
         }

@@ -252,7 +252,7 @@ fn r79_many_of_one_network_round_a_target_gets_one_place_in_a_lookup() {
         });
         assert_eq!(outcome.reason, Reason::Converged);
         let asked: usize = sybils.iter().map(|(_, sybil)| lab.sent_to(*sybil)).sum();
-        let found = lab.news.iter().find_map(|news| match news {
+        let found = lab.news.iter().rev().find_map(|news| match news {
             News::Nodes { nodes, .. } => Some(nodes.clone()),
             _ => None,
         });

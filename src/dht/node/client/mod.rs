@@ -209,6 +209,9 @@ impl<'s> Client<'s> {
         let part = *active.operation();
         let link = links.get(part.link()).filter(|_| !part.is_at_node());
         let Some(link) = link else { return };
+        if part.is_for_user() && *part.goal() == Goal::Nodes {
+            active.operation().lookup_mut().list();
+        }
         let table = link.table();
         if let Some(spacing) = link.spacing().filter(|_| part.is_for_user() && network == Network::Public) {
             active.operation().lookup_mut().expect(spacing);
@@ -411,7 +414,7 @@ impl<'s> Client<'s> {
             Todo::LookAside => named_nodes::offer_aside(out.cx, out.links.get(link), &mut active),
             Todo::Report => {
                 active.operation().on_enough();
-                self.report_if_settled(out.cx, key)
+                self.report_if_settled(out.cx, key, buf)
             }
             Todo::Again => None,
             Todo::Wait(at) => self.wait(key, at, None),
@@ -547,7 +550,7 @@ impl<'s> Client<'s> {
         }
         let first = part.leader();
         if self.operations.parts(first).any(|(_, part)| part.ended().is_none()) {
-            return self.report_if_settled(out.cx, key);
+            return self.report_if_settled(out.cx, key, buf);
         }
         if let Some(note) = self.operations.sum_up(first, buf) {
             // Asked once more, it says that it has finished.
@@ -560,13 +563,17 @@ impl<'s> Client<'s> {
         plan
     }
 
-    /// Tells the user that enough nodes have confirmed, once no part has more to say of that; what is left goes on in
-    /// the background.
-    fn report_if_settled(&mut self, cx: &mut Context<'_>, key: SlabKey) -> Option<Plan> {
+    /// Tells the user that enough nodes have confirmed, or who has answered, once no part has more to say of that; what
+    /// is left goes on, of stores in the background.
+    fn report_if_settled(&mut self, cx: &mut Context<'_>, key: SlabKey, buf: &mut Buffer) -> Option<Plan> {
         let operation = self.operations.get(key)?;
-        let first = operation.leader();
-        let settled = operation.goal().stores() && self.operations.parts(first).all(|(_, part)| part.is_settled());
-        if settled { self.report(cx, first, Reason::Converged) } else { None }
+        let (first, stores) = (operation.leader(), operation.goal().stores());
+        let settled = self.operations.parts(first).all(|(_, part)| part.is_settled());
+        match settled {
+            true if stores => self.report(cx, first, Reason::Converged),
+            true => self.operations.list_so_far(first, buf).map(Plan::Note),
+            false => None,
+        }
     }
 
     /// Tells the user how it ended, at the least as said, if somebody waits for that.
@@ -580,19 +587,5 @@ impl<'s> Client<'s> {
         let outcome = Outcome { reason, elapsed, ..self.operations.outcome(first) };
         cx.trace(TraceEvent::Ended { op: first.into(), stored: outcome.stored.all });
         Some(Plan::Note(Note::Plain(Event::Finished { op: first.into(), tag, outcome })))
-    }
-
-    /// A part is about to end: its link learns what it is worth to the node's own upkeep.
-    fn on_end(&mut self, cx: &Context<'_>, links: &mut Links<'_>, key: SlabKey, reason: Reason) {
-        let Some(mut active) = self.operations.active(key) else { return };
-        let operation = *active.operation();
-        let Some(link) = links.get_mut(operation.link()) else { return };
-        if operation.is_sounding() && reason == Reason::Converged {
-            link.on_sounding(operation.target(), active.answered().map(|(id, _)| id), cx.config().lookup.replicas);
-        }
-        if *operation.goal() == Goal::Bootstrap && operation.is_of_upkeep() {
-            link.on_bootstrap_ended();
-        }
-        link.plan_bootstrap(cx.now(), !self.bootstrap_nodes.is_empty());
     }
 }

@@ -44,10 +44,12 @@ pub struct OperationState {
     next_bootstrap: u8,
     /// Started by a command, not by upkeep: somebody waits for its `Finished`.
     for_user: bool,
-    /// Enough nodes have confirmed what it stores.
+    /// Enough nodes have confirmed what it stores, or have answered for a first list.
     reported: bool,
     /// The closing list or estimate was delivered.
     summed_up: bool,
+    /// The list of those who had answered so far was.
+    listed: bool,
     /// Place of what it carries; operations of the node's own upkeep carry nothing.
     payload: u16,
     /// It is the keeper's, of the handle that its tag is made of.
@@ -114,6 +116,7 @@ impl OperationState {
             for_user: true,
             reported: false,
             summed_up: false,
+            listed: false,
             payload: NO_PAYLOAD,
             for_keeper: false,
             copies: (0, -1),
@@ -270,12 +273,12 @@ impl OperationState {
         self.ended
     }
 
-    /// Enough nodes have confirmed what it stores.
+    /// Enough nodes have confirmed what it stores, or have answered for a first list.
     pub(super) fn on_enough(&mut self) {
         self.reported = true;
     }
 
-    /// Whether enough nodes have confirmed what it stores, or no more will.
+    /// Whether that is so, or no more will.
     pub(super) fn is_settled(&self) -> bool {
         self.reported || self.ended.is_some()
     }
@@ -283,6 +286,11 @@ impl OperationState {
     /// Whether what all answers together say was not delivered yet; it counts as delivered from now on.
     pub(super) fn take_summary(&mut self) -> bool {
         !core::mem::replace(&mut self.summed_up, true)
+    }
+
+    /// Whether the list of those who have answered so far was not delivered yet; it counts as delivered from now on.
+    pub(super) fn take_list(&mut self) -> bool {
+        !core::mem::replace(&mut self.listed, true)
     }
 
     // ---- what is counted ----

@@ -335,11 +335,7 @@ impl<'s> Operations<'s> {
         let (op, tag) = (first.into(), operation.tag());
         match operation.goal() {
             Goal::Nodes => {
-                let (mut len, mut count) = (0, 0);
-                for (id, endpoint) in self.nearest(first) {
-                    len += Nodes::write(&mut buf[len..], &id, &endpoint).unwrap_or_default();
-                    count += 1;
-                }
+                let (len, count) = self.list(first, buf);
                 self.get_mut(first)?.on_summary(count);
                 Some(Note::Nodes { op, tag, len })
             }
@@ -349,6 +345,27 @@ impl<'s> Operations<'s> {
             }
             _ => None,
         }
+    }
+
+    /// The nearest nodes that have answered so far: what the user is told while others may still, once.
+    pub(super) fn list_so_far(&mut self, first: SlabKey, buf: &mut Buffer) -> Option<Note> {
+        let operation = *self.get(first)?;
+        let is_told = *operation.goal() != Goal::Nodes || !operation.is_for_user();
+        if is_told || !self.get_mut(first)?.take_list() {
+            return None;
+        }
+        let (len, _) = self.list(first, buf);
+        Some(Note::Nodes { op: first.into(), tag: operation.tag(), len })
+    }
+
+    /// Writes the nearest nodes: how many bytes, and how many nodes.
+    fn list(&self, first: SlabKey, buf: &mut Buffer) -> (usize, u16) {
+        let (mut len, mut count) = (0, 0);
+        for (id, endpoint) in self.nearest(first) {
+            len += Nodes::write(&mut buf[len..], &id, &endpoint).unwrap_or_default();
+            count += 1;
+        }
+        (len, count)
     }
 
     /// An operation, as its owner may see it.

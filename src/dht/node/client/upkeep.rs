@@ -1,12 +1,15 @@
-//! The lookups that a node makes for itself: bootstraps of poor tables, refreshes of buckets.
+//! The lookups that a node makes for itself: bootstraps of poor tables, refreshes of buckets; what it learns when they
+//! end.
 
 use super::Client;
 use super::goal::Goal;
 use super::operation::OperationState;
+use crate::base::slab::SlabKey;
 use crate::base::time::Duration;
 use crate::dht::capacity::UPKEEP;
 use crate::dht::node::context::Context;
 use crate::dht::node::link::Links;
+use crate::dht::outcome::Reason;
 use crate::dht::trace::TraceEvent;
 
 impl Client<'_> {
@@ -49,5 +52,19 @@ impl Client<'_> {
                 link.hold_refresh(now);
             }
         }
+    }
+
+    /// A part is about to end: its link learns what it is worth to the node's own upkeep.
+    pub(super) fn on_end(&mut self, cx: &Context<'_>, links: &mut Links<'_>, key: SlabKey, reason: Reason) {
+        let Some(mut active) = self.operations.active(key) else { return };
+        let operation = *active.operation();
+        let Some(link) = links.get_mut(operation.link()) else { return };
+        if operation.is_sounding() && reason == Reason::Converged {
+            link.on_sounding(operation.target(), active.answered().map(|(id, _)| id), cx.config().lookup.replicas);
+        }
+        if *operation.goal() == Goal::Bootstrap && operation.is_of_upkeep() {
+            link.on_bootstrap_ended();
+        }
+        link.plan_bootstrap(cx.now(), !self.bootstrap_nodes.is_empty());
     }
 }
