@@ -294,6 +294,31 @@ fn a_put_looks_beside_its_target_for_those_whom_nobody_names() {
     assert!(before > 100 && now <= 8, "{before} and {now} of 400");
 }
 
+/// Rule L43. Of twenty copies one may be left.
+#[test]
+fn who_has_found_nothing_asks_as_many_as_a_put_stores_on() {
+    let asks = |knows_size: bool, finds: bool| -> (usize, usize) {
+        let runs = (1..=20_u8).map(|seed| {
+            let (peers, _) = network(seed, 600, |_| true);
+            let mut h = Harness::new(peers, Lookup::new(Instant::from_secs(5), TARGET).seeking());
+            if knows_size {
+                h.lookup.expect(Spacing::of(600, 100));
+            }
+            if finds {
+                h.lookup.on_found();
+            }
+            start(&mut h);
+            assert!(h.run());
+            let near = h.nearest(TARGET, 20, |_| true);
+            (near.iter().filter(|peer| h.asked.contains(&peer.endpoint)).count(), h.asked.len() + h.asides)
+        });
+        runs.fold((0, 0), |(near, all), (more, of_all)| (near + more, all + of_all))
+    };
+    let [nothing, found, knows_less] = [(true, false), (true, true), (false, false)].map(|(a, b)| asks(a, b));
+    assert!(nothing.0 >= 390, "{nothing:?} of 400 are asked, with so many queries");
+    assert!(found.0 <= 330 && knows_less.0 <= 330, "{found:?} {knows_less:?}");
+}
+
 /// Rule L10. Whoever was named under a wrong id is asked again under its own, once.
 #[test]
 fn a_node_that_was_named_under_a_wrong_id_is_a_candidate_under_its_own() {

@@ -320,6 +320,12 @@ impl Lookup {
             if let Some(next) = self.go_further(now, w, rules, unverified_allowed) {
                 return next;
             }
+            // Of the copies that a put has left any may be the last one.
+            if self.seeks && !self.found && self.spacing.is_some() {
+                self.widen();
+                self.look_aside_of(w, rules);
+                return self.next(now, w, rules, unverified_allowed);
+            }
         }
         if !self.stores {
             return self.await_late(now, w, rules).unwrap_or(Next::Done { converged: true });

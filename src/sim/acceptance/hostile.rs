@@ -31,10 +31,7 @@ pub(super) fn colluders(seed: u64, population: &Population, times: usize, tally:
         let mut home = Home::new(seed, population, Faults::NONE);
         let many = home.remote.len() * percent / 100;
         let bad: Vec<_> = home.remote.iter().rev().take(many).copied().collect();
-        let named: Rc<Vec<_>> = Rc::new(bad.iter().filter_map(|host| named(&home, *host)).collect());
-        for host in bad {
-            corrupt(&mut home, host, Malice::Collude(named.clone()));
-        }
+        collude(&mut home, &bad);
         for _ in 0..times {
             let value = format!("16:{:016x}", home.world.rng().next_u64());
             let item = Item { value: value.as_bytes(), mutable: None };
@@ -53,6 +50,12 @@ pub(super) fn colluders(seed: u64, population: &Population, times: usize, tally:
             }
         }
     }
+}
+
+/// These name none but one another from now on.
+pub(super) fn collude(home: &mut Home, bad: &[HostId]) {
+    let named: Rc<Vec<_>> = Rc::new(bad.iter().filter_map(|host| named(home, *host)).collect());
+    bad.iter().for_each(|host| corrupt(home, *host, Malice::Collude(named.clone())));
 }
 
 /// Row 16: many stand around a key, nearer to it than anybody honest, each in a network of its own.

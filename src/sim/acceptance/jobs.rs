@@ -6,8 +6,8 @@ use super::home::Home;
 use super::rows::SMALLER;
 use super::tally::Tally;
 use super::{
-    amplification, busy, hostile, idle, joining, lasting, lookups, neighbours, networks, ordeals, partitions, silence,
-    world_inputs,
+    amplification, busy, gone, hostile, idle, joining, lasting, lookups, neighbours, networks, ordeals, partitions,
+    silence, world_inputs,
 };
 use crate::sim::faults::Faults;
 use crate::sim::population::Population;
@@ -198,7 +198,10 @@ impl Job {
             What::Partitions => partitions::cuts(seed, nodes, &mut tally),
             What::Neighbours => neighbours::neighbours(seed, &world, &mut tally),
             What::Month => lasting::a_month(seed, &calm, &mut tally),
-            What::Gone => lasting::gone(seed, &calm, times / 10, &mut tally),
+            What::Gone => {
+                gone::without_keepers(seed, &world, times / 10, &mut tally);
+                gone::with_keepers(seed, &world, times / 10, &mut tally);
+            }
             What::Ordeals => ordeals::small_worlds(seed, &mut tally),
             What::Sizes => idle::sizes(seed, &calm, &mut tally),
             What::Amplification => amplification::past_the_budget(&mut tally),

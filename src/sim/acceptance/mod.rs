@@ -7,6 +7,7 @@
 mod amplification;
 mod busy;
 mod figures;
+mod gone;
 mod home;
 mod hostile;
 mod idle;

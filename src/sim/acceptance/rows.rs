@@ -245,15 +245,16 @@ pub(super) const ROWS: &[RowSpec] = &[
     },
     RowSpec {
         number: 24,
-        metric: "item of a publisher who has gone, 20 % colluders, nobody keeps it: found after hours; first copy",
+        metric: "signed item of a publisher who has gone: two keep it, 20 % colluders; nobody keeps it, nobody harms",
         figures: &[
             figure("p50_ms", "ms", P50, Threshold::most(500.0)),
             figure("p95_ms", "ms", P95, Threshold::most(1_500.0)),
-            figure("found_1_h", "found_1_h", Statistic::Mean, None),
-            figure("found_6_h", "found_6_h", Statistic::Mean, None),
-            figure("found_12_h", "found_12_h", Statistic::Mean, None),
-            figure("found_24_h", "found_24_h", Statistic::Mean, None),
-            figure("found_48_h", "found_48_h", Statistic::Mean, Threshold::least(0.999)),
+            figure("kept_48_h", "kept_48_h", Statistic::Mean, Threshold::least(0.999)),
+            figure("left_1_h", "left_1_h", Statistic::Mean, None),
+            figure("left_6_h", "left_6_h", Statistic::Mean, None),
+            figure("left_12_h", "left_12_h", Statistic::Mean, None),
+            figure("left_24_h", "left_24_h", Statistic::Mean, None),
+            figure("left_48_h", "left_48_h", Statistic::Mean, Threshold::least(0.995)),
         ],
     },
     RowSpec {
