@@ -132,8 +132,8 @@ impl SmallWorld {
             queries += self.outcome(host, tag).queried;
         }
         let (recall, queries) = (found as f64 / wanted.max(1) as f64, f64::from(queries) / 8.0);
-        // 0.58 and 16.5.
-        self.expect(recall > 0.5 || !self.is_patient(), format!("{recall:.2} of the nearest nodes were found"));
+        // 0.78 and 16.5.
+        self.expect(recall > 0.7 || !self.is_patient(), format!("{recall:.2} of the nearest nodes were found"));
         self.expect(queries < 18.0, format!("{queries:.1} queries for one lookup"));
         (recall, queries)
     }
