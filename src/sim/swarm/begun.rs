@@ -104,8 +104,8 @@ impl Begun {
     /// It has ended other than once, at its time.
     pub(super) fn complaint(&self, now: Instant, longest: Duration) -> Option<String> {
         let is_late = self.ends == 0 && !self.is_lost && now.since(self.at) > longest;
-        let what = format!("operation {} ({:?}) has ended {} times", self.tag, self.aim, self.ends);
-        (self.ends > 1 || is_late).then_some(what)
+        let is_wrong = self.ends > 1 || is_late;
+        is_wrong.then(|| format!("operation {} ({:?}) has ended {} times", self.tag, self.aim, self.ends))
     }
 
     /// Its node told something of it; what of that cannot be true.

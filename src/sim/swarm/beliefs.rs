@@ -13,14 +13,21 @@ use crate::sim::world::World;
 
 /// Who was ever where, under which id: by address, since routers change ports.
 #[derive(Default, Debug)]
-pub(super) struct Whereabouts(BTreeSet<(Id, Endpoint)>);
+pub(super) struct Whereabouts {
+    all: BTreeSet<(Id, Endpoint)>,
+    /// Who was where at the last look, by host.
+    last: Vec<Option<(Id, Endpoint)>>,
+}
 
 impl Whereabouts {
     /// Remembers who is where now.
     pub(super) fn note(&mut self, world: &World) {
-        for (_, known) in world.oracle().hosts() {
-            if let Some(id) = known.id {
-                self.0.insert((id, known.endpoint.with_port(0)));
+        for (number, (_, known)) in world.oracle().hosts().enumerate() {
+            let now = known.id.map(|id| (id, known.endpoint.with_port(0)));
+            if self.last.get(number) != Some(&now) {
+                self.last.resize(self.last.len().max(number + 1), None);
+                self.last[number] = now;
+                self.all.extend(now);
             }
         }
     }
@@ -28,7 +35,7 @@ impl Whereabouts {
     /// A host has told of another id.
     pub(super) fn hear(&mut self, world: &World, host: HostId, news: &News) {
         if let Told::IdChanged(id) = news.what {
-            self.0.insert((id, world.endpoint(host).with_port(0)));
+            self.all.insert((id, world.endpoint(host).with_port(0)));
         }
     }
 }
@@ -78,10 +85,11 @@ impl Beliefs {
                     continue;
                 }
                 beliefs.contacts += 1;
-                beliefs.untrue += usize::from(!places.0.contains(&(id, place)));
+                beliefs.untrue += usize::from(!places.all.contains(&(id, place)));
                 beliefs.mute += usize::from(mute.contains(&endpoint));
-                beliefs.gone += usize::from(!here.contains(&(id, place)));
-                if here.contains(&(id, place)) {
+                if !here.contains(&(id, place)) {
+                    beliefs.gone += 1;
+                } else {
                     beliefs.kept.push((*host, id, endpoint));
                     beliefs.good.extend((contact.health == Health::Good).then_some((*host, id, endpoint)));
                 }

@@ -54,7 +54,8 @@ fn mark(marks: &mut [u64; 4], at: u8) -> bool {
 
 /// Where the mark of an endpoint is: that of another one may be there too.
 fn mark_of(endpoint: &Endpoint) -> u8 {
-    let bytes = endpoint.to_bytes();
-    let sum = bytes.iter().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
-    (sum.wrapping_mul(0x9e37_79b9) >> 24) as u8
+    // The end of an address and the port, by the golden ratio.
+    let [.., a, b, c, d, high, low] = endpoint.to_bytes();
+    let end = u32::from_be_bytes([a, b, c, d]) ^ u32::from(u16::from_be_bytes([high, low]));
+    (end.wrapping_mul(0x9e37_79b9) >> 24) as u8
 }
