@@ -12,7 +12,7 @@
 
 use core::ops::{Deref, DerefMut};
 #[cfg(any(test, debug_assertions))]
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// A value that tells whether anybody could have changed it since its last recount.
 #[derive(Debug)]
@@ -72,19 +72,21 @@ impl<T> DerefMut for Tracked<T> {
     }
 }
 
-/// The imprint of what held at the last recount, as much of it as the machine has in a word.
+/// The imprint of what held at the last recount, in halves: not every machine shares words of 64 bits.
 #[cfg(any(test, debug_assertions))]
 #[derive(Debug, Default)]
-pub struct Recounted(AtomicUsize);
+pub struct Recounted([AtomicU32; 2]);
 
 #[cfg(any(test, debug_assertions))]
 impl Recounted {
     /// Recounts what has this imprint, unless it is that of the last time.
     pub fn recount(&self, imprint: Imprint, check: impl FnOnce()) {
-        let imprint = imprint.0 as usize;
-        if self.0.load(Ordering::Relaxed) != imprint {
+        let halves = [imprint.0 as u32, (imprint.0 >> 32) as u32];
+        let [low, high] = &self.0;
+        if [low, high].map(|half| half.load(Ordering::Relaxed)) != halves {
             check();
-            self.0.store(imprint, Ordering::Relaxed);
+            low.store(halves[0], Ordering::Relaxed);
+            high.store(halves[1], Ordering::Relaxed);
         }
     }
 }
