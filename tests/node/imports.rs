@@ -1,5 +1,6 @@
 //! Operations of a node that knows nobody yet but those whom it was told of.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use honeyguide::dht::{LinkConfig, LinkId, Reason, SavedContact};
@@ -103,4 +104,41 @@ fn whoever_is_remembered_is_asked_by_no_operation_of_a_node_that_knows_enough() 
     let before = lab.sent_to(stranger);
     let outcome = lab.operate(EACH[0].1);
     assert_eq!((outcome.queried, outcome.answered), (8, 8), "{before}");
+}
+
+/// How many of so many saved contacts, all of them dead, are asked within a minute, and within ten minutes.
+fn asked_of_dead(count: u32, start: Option<Start>) -> (usize, usize, Lab) {
+    let mut lab = Lab::new(honeyguide::Config::default());
+    let dead = |n: u32| {
+        let id = n.wrapping_add(1).wrapping_mul(0x9e37_79b9).to_be_bytes();
+        let [.., b, c] = n.to_be_bytes();
+        SavedContact { id: Id(std::array::from_fn(|at| id[at % 4])), endpoint: Endpoint::v4([60, b, c, 9], 6881) }
+    };
+    import(&mut lab, &(0..count).map(|n| (LinkId(0), dead(n))).collect::<Vec<_>>());
+    start.into_iter().for_each(|start| start(&mut lab.node, lab.now));
+    let asked = |lab: &Lab| lab.sent.iter().map(|packet| packet.to).collect::<BTreeSet<_>>().len();
+    lab.run(Duration::from_secs(60));
+    let soon = asked(&lab);
+    lab.run(Duration::from_secs(540));
+    (soon, asked(&lab), lab)
+}
+
+/// Rules T40 and T48: by its own budget a node asks two hundred, while a user waits as many as it remembers.
+#[test]
+fn saved_contacts_are_asked_within_a_minute_however_many_are_dead() {
+    let (_, get) = EACH[1];
+    for (count, start) in [(200, None), (200, Some(get)), (300, Some(get))] {
+        let (soon, all, lab) = asked_of_dead(count, start);
+        let stats = lab.stats();
+        assert_eq!((soon, all), (count as usize, count as usize), "{stats}");
+        assert_eq!(stats.flows_for_users > 100, start.is_some(), "{stats}");
+        assert!(stats.flows_by_itself < 56 + 4 * 600, "{stats}");
+    }
+}
+
+/// Rules T40 and T48: what a node asks by itself keeps to its budget, and the lookups that it makes leave it to checks.
+#[test]
+fn more_saved_contacts_than_the_budget_of_a_minute_take_longer() {
+    let (soon, all, _) = asked_of_dead(300, None);
+    assert!((270..300).contains(&soon) && all == 300, "{soon} {all}");
 }

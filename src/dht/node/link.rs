@@ -452,9 +452,9 @@ impl<'s> Link<'s> {
         }
     }
 
-    /// The contact or newcomer to check now.
-    pub(super) fn next_check(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
-        let next = self.table.next_check(now);
+    /// The node to check now: one that an earlier run saved, or any.
+    pub(super) fn next_check(&mut self, now: Instant, of_saved: bool) -> Option<(Id, Endpoint)> {
+        let next = if of_saved { self.table.next_saved(now) } else { self.table.next_check(now) };
         self.check_due = next.is_some();
         next
     }

@@ -444,18 +444,21 @@ impl<'s> Node<'s> {
 
     /// The next check of a table.
     fn next_check(&mut self, buf: &mut Buffer) -> Option<Plan> {
-        let Node { cx, links, rpc, limiter, .. } = self;
-        let now = cx.now();
+        let Node { cx, links, rpc, limiter, client, .. } = self;
+        let (now, users_wait) = (cx.now(), client.has_users());
         while let Some((id, link)) = links.next_with_check() {
-            let later = rpc.may_start_at(cx).or((!rpc.has_one_for_upkeep(cx, false)).then_some(now + CHECK_LATER));
+            // While a user waits for them, those that an earlier run saved are asked for him, and first.
+            let for_user = users_wait && link.table().awaits_saved();
+            let held = if for_user { rpc.has_flow_at(cx) } else { rpc.may_start_at(cx) };
+            let later = held.or((!rpc.has_one_for_upkeep(cx, false)).then_some(now + CHECK_LATER));
             if let Some(later) = later {
                 link.hold_checks(later);
                 continue;
             }
-            let Some((contact, to)) = link.next_check(now) else { continue };
+            let Some((contact, to)) = link.next_check(now, for_user) else { continue };
             let addressee = Addressee { link: id, to, id: Some(contact) };
             let tid = rpc.open(cx, links, limiter, addressee, Purpose::Check, true)?;
-            rpc.on_flow(cx, true);
+            rpc.on_flow(cx, !for_user);
             let len = encode_query(cx, links.get(id)?, &tid, Method::Ping, buf)?;
             return Some(Plan::Transmit { link: id, to, len });
         }

@@ -1,4 +1,4 @@
-//! The memory of a table: nodes that answered once and are no contacts (rules T37 to T40 of `spec/table.md`).
+//! The memory of a table: nodes that answered once and are no contacts (rules T37 to T40 and T48 of `spec/table.md`).
 //!
 //! They are asked and never handed out. Whoever was a contact for a long time is kept longest, however long ago that
 //! was: session lengths are heavy-tailed, so the longer a node was there, the likelier it comes back. Places are spread
@@ -22,6 +22,8 @@ const POOR: u32 = 10;
 /// .. but, where `check_every` is short, as in a local network, no more often than this.
 const LEAST_RICH: Duration = Duration::from_secs(30);
 const LEAST_POOR: Duration = Duration::from_secs(5);
+/// Who was asked is left alone for so long by the lookups that the node makes for itself.
+const REST: u32 = 60;
 
 /// A node that answered once.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -98,6 +100,24 @@ impl<'s> Remembered<'s> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.places.is_empty()
+    }
+
+    /// Those that the node's own lookups may turn to: the others are about to be asked, or were just now.
+    pub(super) fn rested(&self, now: Instant) -> impl Iterator<Item = &RememberedContact> {
+        let now = seconds(now);
+        self.places.iter().filter(move |node| node.asked > 0 && node.asked.saturating_add(REST) <= now)
+    }
+
+    /// Whether an earlier run saved one that was not asked yet.
+    pub(super) fn has_saved(&self) -> bool {
+        self.places.iter().any(|node| node.asked == 0)
+    }
+
+    /// One that an earlier run saved, and that was not asked yet.
+    pub(super) fn next_saved(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
+        let node = self.places.iter_mut().find(|node| node.asked == 0)?;
+        node.asked = seconds(now).max(1);
+        Some((node.id, node.endpoint))
     }
 
     /// Whether one more has a place without another's going.

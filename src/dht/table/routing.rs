@@ -136,6 +136,16 @@ impl<'s> Table<'s> {
         self.remembered.all().iter().map(|node| (*node.id(), node.endpoint()))
     }
 
+    /// Those of them that the node's own lookups may turn to.
+    pub fn rested(&self, now: Instant) -> impl Iterator<Item = (Id, Endpoint)> {
+        self.remembered.rested(now).map(|node| (*node.id(), node.endpoint()))
+    }
+
+    /// Whether it needs others, and an earlier run saved some that were not asked yet.
+    pub fn awaits_saved(&self) -> bool {
+        self.is_poor() && self.remembered.has_saved()
+    }
+
     /// Whether it needs others (T39), as the last check or failure told.
     pub fn is_poor(&self) -> bool {
         self.schedule.poor().is_some() || self.is_empty() && self.members.capacity() > 0
@@ -486,6 +496,12 @@ impl<'s> Table<'s> {
     pub fn next_check(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
         let Table { members, newcomers, remembered, callers, schedule, .. } = self;
         schedule.next_check(now, &mut TableParts::new(members, newcomers, remembered, callers))
+    }
+
+    /// One that an earlier run saved, if one was not asked yet and it is time for a check.
+    pub fn next_saved(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
+        let Table { members, newcomers, remembered, callers, schedule } = self;
+        schedule.next_saved(now, &mut TableParts::new(members, newcomers, remembered, callers))
     }
 
     /// An id to look up, so that a bucket without news gets some. At most one in five `check_every`, deepest bucket

@@ -28,6 +28,8 @@ const PACE: u32 = 2;
 const WANTED: Duration = Duration::from_secs(60);
 /// A poor table makes so many checks in one `check_every` (five a second at 3 s) ..
 const FAST: u32 = 15;
+/// .. and twice as many while some are left that an earlier run saved ..
+const FASTER: u32 = 2 * FAST;
 /// .. but none sooner after another, where `check_every` is not shorter itself.
 const FASTEST: Duration = Duration::from_millis(20);
 
@@ -163,15 +165,29 @@ impl Schedule {
         }
         self.due = next_due(known, self.poor);
         if chosen.is_some() || self.covers(now) {
-            self.paced = now + self.pace(known.members.config().check_every);
+            self.paced = now + self.pace(known);
         }
         chosen
     }
 
+    /// One that an earlier run saved and nobody has asked yet, if it is time for a check.
+    pub(super) fn next_saved(&mut self, now: Instant, known: &mut TableParts<'_, '_>) -> Option<(Id, Endpoint)> {
+        if self.check_at().is_none_or(|at| now < at) || self.last == Some(now) {
+            return None;
+        }
+        self.judge(now, known.members);
+        self.poor?;
+        let chosen = known.remembered.next_saved(now)?;
+        (self.last, self.paced) = (Some(now), now + self.pace(known));
+        Some(chosen)
+    }
+
     /// The time between two checks.
-    fn pace(&self, check_every: Duration) -> Duration {
+    fn pace(&self, known: &TableParts<'_, '_>) -> Duration {
+        let check_every = known.members.config().check_every;
+        let fast = if known.remembered.has_saved() { FASTER } else { FAST };
         match self.poor {
-            Some(_) => (check_every / FAST).max(FASTEST).min(check_every),
+            Some(_) => (check_every / fast).max(FASTEST).min(check_every),
             None => check_every / 3 * PACE,
         }
     }

@@ -94,11 +94,17 @@ pub(super) fn offer_aside(cx: &Context<'_>, link: Option<&Link<'_>>, active: &mu
 /// those that were named before and wait to be checked, and contacts that are bad.
 pub(super) fn offer_others(network: Network, table: &Table<'_>, now: Instant, active: &mut Active<'_>) {
     let class_at = |endpoint: &Endpoint, class| class_at(network, table.addr(), endpoint, class);
-    for (id, endpoint) in table.remembered() {
+    let is_for_user = active.operation().is_for_user();
+    let mut offer = |(id, endpoint): (Id, Endpoint)| {
         let (class, secure) = (class_at(&endpoint, Class::Unverified), id.is_secure_for(endpoint.ip()));
         active.offer(network, Offer { id, endpoint, class, hops: 1, path: None, secure });
+    };
+    match is_for_user {
+        true => table.remembered().for_each(&mut offer),
+        // Checks ask the others.
+        false => table.rested(now).for_each(&mut offer),
     }
-    if active.operation().is_for_user() {
+    if is_for_user {
         for (id, endpoint, secure) in table.named() {
             let class = class_at(&endpoint, Class::Unverified);
             active.offer(network, Offer { id, endpoint, class, hops: 1, path: None, secure });

@@ -18,6 +18,11 @@ impl Client<'_> {
         !self.bootstrap_nodes.is_empty()
     }
 
+    /// Whether somebody waits for an operation.
+    pub(in crate::dht::node) fn has_users(&self) -> bool {
+        self.operations.count_for_users() > 0
+    }
+
     /// Starts the lookups that keep a table alive: bootstraps while it is poor, for a bucket without news later.
     pub(in crate::dht::node) fn keep_up(&mut self, cx: &mut Context<'_>, links: &mut Links<'_>) {
         let now = cx.now();
