@@ -294,7 +294,7 @@ fn a_put_looks_beside_its_target_for_those_whom_nobody_names() {
     assert!(before > 100 && now <= 8, "{before} and {now} of 400");
 }
 
-/// Rule L43. Of twenty copies one may be left.
+/// Rule L44. Of twenty copies one may be left.
 #[test]
 fn who_has_found_nothing_asks_as_many_as_a_put_stores_on() {
     let asks = |knows_size: bool, finds: bool| -> (usize, usize) {
