@@ -219,6 +219,28 @@ fn a_put_passes_those_who_were_put_next_to_its_target() {
     }
 }
 
+/// Rule L38, P3. Who looks for all copies does not count those that two hundred next to the target return.
+#[test]
+fn a_look_for_copies_passes_those_who_were_put_next_to_its_target() {
+    for seed in 1..=20 {
+        let (mut peers, mut rng) = network(seed, 600, |_| true);
+        peers.extend(next_to_target(200, 24, false, &mut rng));
+        let mut h = Harness::new(peers, Lookup::new(Instant::from_secs(5), TARGET).seeking());
+        h.lookup.widen();
+        h.lookup.expect(Spacing::of(600, 100));
+        start(&mut h);
+        assert!(h.run() && h.lookup.is_alarmed());
+        let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
+        let all: Vec<_> = h.lookup.answered(window.candidates).collect();
+        for (id, endpoint) in &all {
+            h.lookup.on_copy(&mut window, id, endpoint, false);
+        }
+        let (answered, copies) = h.lookup.copies(&h.candidates, 20);
+        let honest = h.peers.iter().filter(|peer| peer.is_honest && h.asked.contains(&peer.endpoint)).count();
+        assert!(answered == honest.min(20) && copies == answered, "{answered} answered of {honest}, {copies} copies");
+    }
+}
+
 /// Rule L38. Where nobody else is left they are stored on, and none of it counts.
 #[test]
 fn a_put_that_knows_nobody_else_stores_on_those_next_to_its_target_and_counts_none() {

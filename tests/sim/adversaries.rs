@@ -28,4 +28,7 @@ fn those_who_come_next_to_a_key_keep_nobody_from_storing_and_finding() {
     let report = report(16, 600);
     let figures = ["put", "get", "success_without_copy"].map(|name| figure(&report, 16, name));
     assert_eq!(figures, [1.0, 1.0, 0.0]);
+    // P3: nor the keeper, and nothing that they confirm is a copy.
+    let [honest, false_ones] = ["kept_honest_copies", "kept_false_copies"].map(|name| figure(&report, 16, name));
+    assert!(honest >= 8.0 && false_ones == 0.0, "{honest} {false_ones}");
 }

@@ -313,7 +313,7 @@ impl Lookup {
         if self.begins_to_count(w, rules) {
             return self.next(now, w, rules, unverified_allowed);
         }
-        if self.phase == LookupPhase::Converge {
+        if self.phase == LookupPhase::Converge || !self.is_storing() && !self.is_alarmed() {
             if self.raise_alarm(w, rules) && self.phase != LookupPhase::Converge {
                 return Next::Alarm;
             }

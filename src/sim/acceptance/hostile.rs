@@ -2,12 +2,15 @@
 
 use alloc::format;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::home::Home;
+use super::lasting::supply_what_is_wanted;
 use super::tally::{Tally, Whose};
 use crate::base::time::Duration;
 use crate::dht::command::Freshness;
+use crate::dht::keep::{KeepSchedule, Kept};
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
 use crate::krpc::item::{Item, SignedItem};
@@ -24,6 +27,8 @@ const BOTH: [Whose; 2] = [Whose::Ours, Whose::Reference];
 const HOLDERS: usize = 20;
 /// Between two operations.
 const PAUSE: Duration = Duration::from_secs(2);
+/// A look of the keeper, or a put, has ended by then.
+const PUT: Duration = Duration::from_secs(60);
 
 /// Row 15: a part of all nodes, drawn at random, names none but its own, and returns nothing.
 pub(super) fn colluders(seed: u64, population: &Population, times: usize, tally: &mut Tally) {
@@ -65,12 +70,14 @@ pub(super) fn sybils(seed: u64, population: &Population, times: usize, tally: &m
             let mut home = Home::new(seed, population, Faults::NONE);
             for _ in 0..times {
                 one_key(&mut home, (many, withholds), tally);
+                one_kept(&mut home, (many, withholds), tally);
             }
         }
     }
 }
 
-fn one_key(home: &mut Home, (many, withholds): (usize, bool), tally: &mut Tally) {
+/// A value whose key is beset by so many, and who they are.
+fn beset(home: &mut Home, (many, withholds): (usize, bool)) -> (String, Vec<HostId>) {
     let value = format!("16:{:016x}", home.world.rng().next_u64());
     let target = Item::immutable_target(value.as_bytes());
     let sites: Vec<(Id, Site)> = (0..many).map(|_| near(home, &target)).collect();
@@ -80,6 +87,12 @@ fn one_key(home: &mut Home, (many, withholds): (usize, bool), tally: &mut Tally)
         let malice = if withholds { Malice::Withhold } else { Malice::Collude(named.clone()) };
         sybils.push(home.world.add(Adversary::new(id, Knowledge::WORLD, malice), site, Some(id), true));
     }
+    (value, sybils)
+}
+
+fn one_key(home: &mut Home, by: (usize, bool), tally: &mut Tally) {
+    let (value, sybils) = beset(home, by);
+    let target = Item::immutable_target(value.as_bytes());
     for whose in BOTH {
         let put = home.operate(whose, |node, now, tag| node.put_immutable(now, tag, value.as_bytes()).is_ok());
         home.world.run_for(Duration::from_secs(10));
@@ -92,6 +105,28 @@ fn one_key(home: &mut Home, (many, withholds): (usize, bool), tally: &mut Tally)
         home.world.run_for(PAUSE);
     }
     // They leave again: their ids stay known, and nobody answers.
+    sybils.into_iter().for_each(|host| home.world.stop(host));
+}
+
+/// The same of what our keeper puts: copies at honest nodes, and how many more it believes in.
+fn one_kept(home: &mut Home, by: (usize, bool), tally: &mut Tally) {
+    let (value, sybils) = beset(home, by);
+    let target = Item::immutable_target(value.as_bytes());
+    let host = home.node(Whose::Ours);
+    let began = home.world.call(host, |node, now| {
+        let kept = Kept::Immutable { target };
+        node.keep(now, 0, kept, KeepSchedule::default())
+    });
+    let Some(Ok(keep)) = began else { return };
+    let end = home.world.now() + PUT;
+    supply_what_is_wanted(home, Whose::Ours, &[value], end);
+    home.world.run_for(PUT);
+    let honest = home.world.holders(target).filter(|host| !sybils.contains(host)).count();
+    let told = home.world.node(host).and_then(|node| node.kept(keep)?.state.copies).unwrap_or(0);
+    tally.add(16, Whose::Ours, "kept", honest as f64);
+    tally.add(16, Whose::Ours, "kept_false", usize::from(told).saturating_sub(honest) as f64);
+    home.world.call(host, |node, now| node.unkeep(now, keep).is_ok());
+    home.world.take_news(host);
     sybils.into_iter().for_each(|host| home.world.stop(host));
 }
 

@@ -7,6 +7,7 @@ use super::tally::{Tally, Whose};
 use crate::base::time::Duration;
 use crate::dht::contact::SavedContact;
 use crate::dht::event::LinkId;
+use crate::dht::keep::{KeepSchedule, Kept};
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
@@ -22,6 +23,8 @@ const ENOUGH: usize = 30;
 /// What takes longer than this counts as this.
 const LONGEST: Duration = Duration::from_secs(3_600);
 const HOUR: u64 = 3_600;
+/// Keys that are kept while a line is down.
+const KEYS: u64 = 256;
 
 /// What has become of the others while a node's line was down.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -74,13 +77,32 @@ pub(super) fn outages(seed: u64, population: &Population, tally: &mut Tally) {
             for fault in [LineFault::Silent, LineFault::Failing] {
                 let mut home = Home::new(seed, population, Faults::WORLD);
                 home.world.run_for(Duration::from_secs(HOUR));
-                outage(&mut home, (hours, meanwhile, fault), tally);
+                for (whose, took) in outage(&mut home, (hours, meanwhile, fault)) {
+                    let of = if meanwhile == Meanwhile::HalfMoved { "half" } else { "back" };
+                    tally.add(27, whose, of, took.as_secs_f64());
+                    tally.count(27, whose, "never", took >= LONGEST);
+                }
             }
         }
+        let mut home = Home::new(seed, population, Faults::WORLD);
+        keep_many(&mut home);
+        home.world.run_for(Duration::from_secs(HOUR));
+        let took = outage(&mut home, (hours, Meanwhile::Moved, LineFault::Silent));
+        tally.add(27, Whose::Ours, "kept", took[0].1.as_secs_f64());
     }
 }
 
-fn outage(home: &mut Home, (hours, meanwhile, fault): (u64, Meanwhile, LineFault), tally: &mut Tally) {
+/// Our node keeps many keys, of which nobody has copies, and nobody supplies them.
+fn keep_many(home: &mut Home) {
+    let host = home.node(Whose::Ours);
+    for tag in 0..KEYS {
+        let kept = Kept::Immutable { target: Id::random(home.world.rng()) };
+        home.world.call(host, |node, now| node.keep(now, tag, kept, KeepSchedule::default()).is_ok());
+    }
+}
+
+/// How long it takes each node until it is back.
+fn outage(home: &mut Home, (hours, meanwhile, fault): (u64, Meanwhile, LineFault)) -> [(Whose, Duration); 2] {
     let nodes = [Whose::Ours, Whose::Reference].map(|whose| (whose, home.node(whose)));
     nodes.iter().for_each(|(_, host)| home.world.set_line_fault(*host, Some(fault)));
     home.world.run_for(Duration::from_secs(hours * HOUR));
@@ -100,12 +122,8 @@ fn outage(home: &mut Home, (hours, meanwhile, fault): (u64, Meanwhile, LineFault
         }
     }
     nodes.iter().for_each(|(_, host)| home.world.set_line_fault(*host, None));
-    let took = until_enough(&mut home.world, &nodes.map(|(_, host)| host));
-    for ((whose, _), took) in nodes.into_iter().zip(took) {
-        let of = if meanwhile == Meanwhile::HalfMoved { "half" } else { "back" };
-        tally.add(27, whose, of, took.as_secs_f64());
-        tally.count(27, whose, "never", took >= LONGEST);
-    }
+    let mut took = until_enough(&mut home.world, &nodes.map(|(_, host)| host)).into_iter();
+    nodes.map(|(whose, _)| (whose, took.next().unwrap_or(LONGEST)))
 }
 
 /// Row 29: a node begins with two hundred saved contacts, of which some live, and nobody else.

@@ -69,7 +69,7 @@ fn begin_to_keep(home: &mut Home, values: &[String]) {
 }
 
 /// Waits until something is wanted, and supplies it; whether that was before the end.
-fn supply_what_is_wanted(home: &mut Home, whose: Whose, values: &[String], end: Instant) -> bool {
+pub(super) fn supply_what_is_wanted(home: &mut Home, whose: Whose, values: &[String], end: Instant) -> bool {
     let host = home.node(whose);
     let is_wanted = |news: &News| matches!(news.what, Told::Wanted(_));
     if !home.world.run_until(end, |world| world.news(host).iter().any(is_wanted)) {

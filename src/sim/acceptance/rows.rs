@@ -213,6 +213,8 @@ pub(super) const ROWS: &[RowSpec] = &[
             "put", "put", Threshold::least(0.999);
             "get", "get", Threshold::least(0.999);
             "success_without_copy", "false_success", Threshold::most(0.0);
+            "kept_honest_copies", "kept", Threshold::least(8.0);
+            "kept_false_copies", "kept_false", Threshold::most(0.0);
             "false_alarms", "alarmed", Threshold::most(0.005);
             "false_alarms_world", "alarmed_world", Threshold::most(0.005);
         },
@@ -271,6 +273,7 @@ pub(super) const ROWS: &[RowSpec] = &[
         figures: &[
             figure("p95_s", "back", P95, Threshold::most(60.0)),
             figure("p50_s", "back", P50, None),
+            figure("kept_keys_p95_s", "kept", P95, Threshold::most(60.0)),
             figure("half_moved_no_router_p95_s", "half", P95, Threshold::most(300.0)),
             figure("never_in_an_hour", "never", Statistic::Mean, Threshold::most(0.0)),
         ],

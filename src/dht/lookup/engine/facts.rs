@@ -87,6 +87,18 @@ impl Lookup {
         }
     }
 
+    /// A candidate returned what is looked for, in the newest version so far; `is_first`: no other has that one, and
+    /// what was a copy is none any more.
+    pub fn on_copy(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, is_first: bool) {
+        self.found = true;
+        if is_first {
+            w.candidates[..usize::from(self.len)].iter_mut().for_each(|c| c.version = Version::None);
+        }
+        if let Some(place) = self.find(w, id, endpoint) {
+            w.candidates[place].version = Version::Same;
+        }
+    }
+
     /// A genuine version was seen that is newer than the expected one.
     pub fn on_superseded(&mut self) {
         self.conflict = Conflict::Superseded;

@@ -20,7 +20,7 @@ impl Lookup {
     }
 
     /// Of as many of the nearest as a put stores on: how many have answered, and how many of those have a copy or are
-    /// about to get one.
+    /// about to get one. Those for whom the density alarm is raised count for neither.
     pub fn copies(&self, candidates: &[Candidate], replicas: u8) -> (usize, usize) {
         let answered = candidates[..usize::from(self.len)].iter().filter(|c| {
             !matches!(
@@ -29,7 +29,7 @@ impl Lookup {
             )
         });
         let (mut nearest, mut copies) = (0, 0);
-        for c in answered.take(usize::from(replicas)) {
+        for c in answered.filter(|c| !self.is_crowded(c)).take(usize::from(replicas)) {
             nearest += 1;
             let has_one = c.state == CandidateState::Answered && c.version == Version::Same;
             copies += usize::from(has_one || matches!(c.state, CandidateState::Stored | CandidateState::Storing));

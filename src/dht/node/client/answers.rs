@@ -89,7 +89,7 @@ struct Delivery<'a, 'b, 'r, 'c, 's> {
 impl Delivery<'_, '_, '_, '_, '_> {
     fn immutable(&mut self, active: &mut Active<'_>, copies: u16) {
         let Some(value) = self.answer.response.value else { return };
-        let Some((operation, payload)) = active.carrying() else { return };
+        let Some((operation, window, payload)) = active.storing() else { return };
         if !item::is_readable(value) || item::immutable_target(value) != *operation.target() {
             return operation.on_invalid();
         }
@@ -97,7 +97,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
             return;
         }
         payload.on_copy();
-        operation.on_copy(payload.best());
+        operation.on_copy(window, payload.best(), &self.answer.response.id, &self.answer.from);
         end_with(operation, payload, Freshness::Copies(copies));
         if payload.copies() == 1 {
             self.deliver(active, ResultKind::Value { seq: 0, signature: [0; 64] }, value);
@@ -106,13 +106,14 @@ impl Delivery<'_, '_, '_, '_, '_> {
 
     fn mutable(&mut self, active: &mut Active<'_>, newer_than: Option<i64>, freshness: Freshness) {
         let Some((version, value)) = self.answer.version() else { return };
-        let Some((operation, payload)) = active.carrying() else { return };
+        let Some((operation, window, payload)) = active.storing() else { return };
+        let Arrival { from, response: Response { id, .. }, .. } = self.answer;
         if version.key != payload.key() || version.seq < 0 {
             return operation.on_invalid();
         }
         if payload.copies() > 0 && payload.is_best(&version, value) {
             payload.on_copy();
-            operation.on_copy(payload.best());
+            operation.on_copy(window, payload.best(), id, from);
             return end_with(operation, payload, freshness);
         }
         if !payload.is_beaten_by(version.seq, value, newer_than) {
@@ -123,7 +124,7 @@ impl Delivery<'_, '_, '_, '_, '_> {
             return operation.on_invalid();
         }
         payload.set_best(&version, value);
-        operation.on_copy(payload.best());
+        operation.on_copy(window, payload.best(), id, from);
         end_with(operation, payload, freshness);
         self.deliver(active, ResultKind::Value { seq: version.seq, signature: *version.signature }, value);
     }

@@ -213,7 +213,7 @@ impl<'s> Client<'s> {
             active.operation().lookup_mut().list();
         }
         let table = link.table();
-        if let Some(spacing) = link.spacing().filter(|_| part.is_for_user() && network == Network::Public) {
+        if let Some(spacing) = link.spacing().filter(|_| !part.is_of_upkeep() && network == Network::Public) {
             active.operation().lookup_mut().expect(spacing);
         }
         let (offered, fresh) = named_nodes::offer_contacts(cx, table, &mut active, part.target(), START_FROM);

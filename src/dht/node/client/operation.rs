@@ -54,8 +54,8 @@ pub struct OperationState {
     payload: u16,
     /// It is the keeper's, of the handle that its tag is made of.
     for_keeper: bool,
-    /// Copies that a look of the keeper found, and of which version.
-    copies: (u16, i64),
+    /// The version whose copies a look of the keeper has met.
+    copied: i64,
     /// The first part of its operation, and the part after this one.
     leader: SlabKey,
     next_part: Option<SlabKey>,
@@ -119,7 +119,7 @@ impl OperationState {
             listed: false,
             payload: NO_PAYLOAD,
             for_keeper: false,
-            copies: (0, -1),
+            copied: i64::MIN,
             leader: SlabKey { index: 0, generation: 0 },
             next_part: None,
             places: QueuePlaces::default(),

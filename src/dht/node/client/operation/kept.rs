@@ -2,7 +2,9 @@
 
 use super::OperationState;
 use crate::dht::event::KeepId;
-use crate::dht::lookup::Candidate;
+use crate::dht::lookup::{Candidate, LookupWindow};
+use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
 
 impl OperationState {
     /// The same, for the keeper: nobody waits for it. A look is at as many nodes as a put stores on; a put leaves so
@@ -22,10 +24,18 @@ impl OperationState {
         Some(keep).filter(|_| self.for_keeper)
     }
 
-    /// One more node returned the version that is the best so far.
-    pub(in crate::dht::node::client) fn on_copy(&mut self, seq: i64) {
-        let before = if self.copies.1 == seq { self.copies.0 } else { 0 };
-        self.copies = (before.saturating_add(1), seq);
+    /// A node returned the version that is the best so far: a look of the keeper remembers who has copies.
+    pub(in crate::dht::node::client) fn on_copy(
+        &mut self,
+        w: &mut LookupWindow<'_>,
+        seq: i64,
+        id: &Id,
+        from: &Endpoint,
+    ) {
+        if self.for_keeper {
+            let before = core::mem::replace(&mut self.copied, seq);
+            self.lookup.on_copy(w, id, from, before != seq);
+        }
     }
 
     /// Of the nearest nodes, how many answered, and how many copies it knows of: of this version, if it only looks.
@@ -35,8 +45,7 @@ impl OperationState {
         replicas: u8,
         seq: i64,
     ) -> (usize, usize) {
-        let (answered, stored) = self.lookup.copies(candidates, replicas);
-        let seen = if self.copies.1 == seq { self.copies.0.into() } else { 0 };
-        (answered, if self.goal.stores() { stored } else { seen })
+        let (answered, copies) = self.lookup.copies(candidates, replicas);
+        (answered, if self.goal.stores() || self.copied == seq { copies } else { 0 })
     }
 }
