@@ -82,7 +82,7 @@ pub enum Supplied {
         /// Whoever has one gets it again.
         anew: bool,
     },
-    /// It is older than what was met.
+    /// It is older than what was met or supplied.
     Superseded,
     /// It is something else.
     Other,
@@ -212,10 +212,15 @@ impl KeptEntry {
             }
             _ => return Supplied::Other,
         };
-        if seq < self.newest {
-            return Supplied::Superseded;
-        }
+        let newest = self.newest.max(self.seq);
         if item.mutable.is_some() {
+            if seq < newest {
+                return Supplied::Superseded;
+            }
+            if seq > newest {
+                // Copies are of the version before.
+                self.copies = Some(0);
+            }
             self.seq = seq;
         }
         let anew = self.renewals > 0;
@@ -229,7 +234,8 @@ impl KeptEntry {
             return self.on_futile();
         }
         let enough = self.least.min(looked.answered);
-        let had = self.copies.filter(|copies| *copies >= enough).unwrap_or(0);
+        let is_newer = looked.newest.is_some_and(|newest| newest > self.newest.max(self.seq));
+        let had = self.copies.filter(|copies| *copies >= enough && !is_newer).unwrap_or(0);
         self.meet(looked.newest);
         if looked.copies >= enough {
             (self.copies, self.doubted, self.futile) = (Some(looked.copies), false, 0);

@@ -219,6 +219,32 @@ fn a_newer_version_that_was_met_supersedes_what_is_supplied() {
     assert_eq!((run.view(keep).state.next, run.view(keep).state.newest), (NextAction::Busy, Some(7)));
 }
 
+// P9, P10
+#[test]
+fn a_newer_version_is_put_on_as_many_nodes_as_the_first_and_an_older_one_never() {
+    let key = [3; 32];
+    let item = |seq| Item { value: VALUE, mutable: Some(Mutable { key: &key, salt: b"", seq, signature: &[0; 64] }) };
+    let mut run = Run::new(1);
+    let keep = run.keep(Kept::Mutable { key: &key, salt: b"" });
+    for seq in [1, 2] {
+        let on_all = Supplied::Put { copies: 20, anew: false };
+        assert_eq!(run.keeper.supply(keep, &item(seq)), Some((on_all, None)), "version {seq}");
+        run.keeper.on_started(keep, OP);
+        assert!(matches!(run.keeper.supply(keep, &item(seq)), Some((supplied, Some(OP))) if supplied == on_all));
+        run.keeper.on_started(keep, OP);
+        run.put_ends(keep, ALL, 20);
+        assert_eq!(run.keeper.supply(keep, &item(seq)), Some((Supplied::Put { copies: 12, anew: false }, None)));
+        run.keeper.on_started(keep, OP);
+        run.put_ends(keep, ALL, 20);
+    }
+    assert_eq!(run.keeper.supply(keep, &item(1)), Some((Supplied::Superseded, None)));
+    assert_eq!(run.view(keep).state.seq, Some(2), "what was supplied last stays");
+    assert!(matches!(run.keeper.next_news(run.now, &mut run.rng, true), Some(KeepNews::Superseded { .. })));
+    // Somebody else puts a newer one: that it has few copies yet does not mean that copies do not last.
+    run.look(keep, ALL, 0, Some(5));
+    assert_eq!((run.view(keep).state.renewals, run.view(keep).state.newest), (0, Some(5)));
+}
+
 // P8
 #[test]
 fn the_one_that_waits_longest_is_wanted_once_and_again_until_it_is_put_off() {
