@@ -238,7 +238,7 @@ impl KeptEntry {
         let had = self.copies.filter(|copies| *copies >= enough && !is_newer).unwrap_or(0);
         self.meet(looked.newest);
         if looked.copies >= enough {
-            (self.copies, self.doubted, self.futile) = (Some(looked.copies), false, 0);
+            (self.copies, self.doubted, self.futile, self.renewals) = (Some(looked.copies), false, 0, 0);
             self.every = self.every.saturating_mul(2).min(self.check_every);
             return Then::Look(spread(rng, self.every));
         }

@@ -170,6 +170,25 @@ fn where_copies_do_not_last_they_are_put_again_without_a_look() {
     run.is_looked_at_in(keep, HOUR);
 }
 
+// P7, P12
+#[test]
+fn a_look_that_finds_enough_ends_the_puts_without_a_look() {
+    let mut run = Run::new(2);
+    let keep = run.keep_value();
+    for copies in [20, 0, 20] {
+        run.look(keep, ALL, copies, None);
+        if copies == 0 {
+            assert!(matches!(run.put(keep, ALL, 20), Supplied::Put { anew: true, .. }));
+            // Few confirm it, and it is looked at next.
+            assert!(matches!(run.put(keep, ALL, 3), Supplied::Put { anew: true, .. }));
+        }
+    }
+    assert_eq!(run.view(keep).state.renewals, 0, "they do last");
+    [5, 5].into_iter().for_each(|copies| run.look(keep, ALL, copies, None));
+    assert_eq!(run.put(keep, ALL, 12), Supplied::Put { copies: 12, anew: false });
+    run.is_looked_at_in(keep, HOUR);
+}
+
 // P13
 #[test]
 fn an_announcement_is_made_again_every_twenty_minutes_and_never_wanted() {
