@@ -134,7 +134,7 @@ impl KeptEntry {
             newest: number(before.newest),
             phase: Phase::Waiting,
             check_every,
-            every: seconds_of(before.every).clamp(SHORTEST, check_every.max(SHORTEST)),
+            every: seconds_of(before.every).max(SHORTEST).min(check_every),
             refused: before.refused,
             least: schedule.least,
             refill: schedule.refill,
@@ -249,7 +249,7 @@ impl KeptEntry {
         }
         (self.copies, self.doubted) = (Some(looked.copies), false);
         if looked.copies < had / NEARLY_ALL {
-            self.every = (self.every / 2).max(SHORTEST);
+            self.every = (self.every / 2).max(SHORTEST).min(self.check_every);
             self.renewals = RENEWALS;
         }
         Then::Want(0)

@@ -189,6 +189,21 @@ fn a_look_that_finds_enough_ends_the_puts_without_a_look() {
     run.is_looked_at_in(keep, HOUR);
 }
 
+// P12
+#[test]
+fn a_short_wait_becomes_no_longer_where_copies_do_not_last() {
+    let mut run = Run::new(1);
+    let check_every = Duration::from_secs(900);
+    let schedule = KeepSchedule { check_every, ..KeepSchedule::default() };
+    let kept = Kept::Immutable { target: immutable_target(VALUE) };
+    let keep = run.keeper.insert(run.now, 5, &kept, &schedule, &KeepState::default()).unwrap();
+    assert_eq!(run.view(keep).state.every, check_every);
+    run.look(keep, ALL, 20, None);
+    run.look(keep, ALL, 0, None);
+    let KeepState { every, renewals, .. } = run.view(keep).state;
+    assert_eq!((every, renewals), (check_every, 24));
+}
+
 // P13
 #[test]
 fn an_announcement_is_made_again_every_twenty_minutes_and_never_wanted() {
