@@ -164,6 +164,23 @@ fn the_keeper_takes_no_place_of_a_user_and_a_user_none_of_the_keeper() {
     world.run_for(Duration::from_secs(10));
 }
 
+// P15
+#[test]
+fn what_a_keeper_opens_is_never_counted_for_users() {
+    for flows in [40, 41, 400] {
+        let mut config = config();
+        config.keeper.flows = flows;
+        let mut world = World::settled(ALL, &config);
+        let before = world.hosts[KEEPER].node.stats();
+        let kept = Kept::Immutable { target: target() };
+        world.with(KEEPER, |node, now| node.keep(now, 7, kept, schedule()).unwrap());
+        world.run_for(Duration::from_secs(60));
+        let after = world.hosts[KEEPER].node.stats();
+        assert!(after.flows_by_itself >= before.flows_by_itself + 12, "{flows}");
+        assert_eq!(after.flows_for_users, before.flows_for_users, "{flows}");
+    }
+}
+
 // P1, P9
 #[test]
 fn what_cannot_be_kept_is_refused_with_the_reason() {

@@ -458,7 +458,7 @@ impl<'s> Node<'s> {
             let Some((contact, to)) = link.next_check(now, for_user) else { continue };
             let addressee = Addressee { link: id, to, id: Some(contact) };
             let tid = rpc.open(cx, links, limiter, addressee, Purpose::Check, true)?;
-            rpc.on_flow(cx, !for_user);
+            rpc.on_flow(cx, !for_user, !for_user);
             let len = encode_query(cx, links.get(id)?, &tid, Method::Ping, buf)?;
             return Some(Plan::Transmit { link: id, to, len });
         }

@@ -142,15 +142,16 @@ impl<'s> Rpc<'s> {
         if cx.config().frugal && !cx.is_local() { self.window_of_flows.has_at(cx.now(), 1) } else { None }
     }
 
-    /// A query left that may open a flow, which the node had started by itself or for its user.
-    pub(super) fn on_flow(&mut self, cx: &mut Context<'_>, by_itself: bool) {
+    /// A query left that may open a flow, which the node had started by itself or for its user. `is_bounded`: it is one
+    /// of those that the node may start by itself.
+    pub(super) fn on_flow(&mut self, cx: &mut Context<'_>, by_itself: bool, is_bounded: bool) {
         let now = cx.now();
         let stats = cx.stats_mut();
         let count = if by_itself { &mut stats.flows_by_itself } else { &mut stats.flows_for_users };
         *count += 1;
         if cx.config().frugal {
             self.window_of_flows.on_flow(now);
-        } else if by_itself {
+        } else if is_bounded {
             self.by_itself = self.by_itself.minus_one(now, &BY_ITSELF.into()).unwrap_or(self.by_itself);
         }
     }

@@ -490,11 +490,12 @@ impl<'s> Client<'s> {
         let of_upkeep = !active.operation().is_for_user();
         let opens_flow = active.operation().keep().is_some() && stage != Stage::Store;
         let flows = cx.config().keeper.flows;
-        // The keeper's part is one of what the node starts by itself, unless its owner has raised it.
+        // The keeper's part is one of what the node may start by itself, unless its owner has raised it.
         let is_usual = flows <= KeeperConfig::default().flows || frugal;
-        let by_itself = active.operation().is_of_upkeep() || opens_flow && is_usual;
+        let by_itself = active.operation().is_of_upkeep() || opens_flow;
+        let is_bounded = by_itself && (is_usual || !opens_flow);
         let is_for_store = stage == Stage::Store;
-        let later = match by_itself {
+        let later = match is_bounded {
             true => rpc.may_start_at(cx),
             false => rpc.has_flow_at(cx).filter(|_| !is_for_store),
         };
@@ -516,7 +517,7 @@ impl<'s> Client<'s> {
         let tid = if has_one { rpc.open(cx, links, limiter, addressee, purpose, of_upkeep) } else { None };
         if tid.is_some() {
             if by_itself || !is_for_store {
-                rpc.on_flow(cx, by_itself);
+                rpc.on_flow(cx, by_itself, is_bounded);
             }
             if opens_flow {
                 self.flows.take(now, flows);
