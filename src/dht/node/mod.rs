@@ -449,7 +449,7 @@ impl<'s> Node<'s> {
         while let Some((id, link)) = links.next_with_check() {
             // While a user waits for them, those that an earlier run saved are asked for him, and first.
             let for_user = users_wait && link.table().awaits_saved();
-            let held = if for_user { rpc.has_flow_at(cx) } else { rpc.may_start_at(cx) };
+            let held = if for_user { rpc.has_flow_at(cx) } else { rpc.may_start_at(cx, false) };
             let later = held.or((!rpc.has_one_for_upkeep(cx, false)).then_some(now + CHECK_LATER));
             if let Some(later) = later {
                 link.hold_checks(later);

@@ -41,6 +41,11 @@ const MANY: usize = 16;
 /// NATs and firewalls on the way have room for them.
 const BY_ITSELF: Rate = Rate { per_second: 4, burst: 56 };
 
+/// The keeper waits while fewer than so many of those may leave at once: a table that has to be filled uses them up.
+const LEFT_BY_KEEPER: u32 = 44;
+/// The same of a frugal node, of what it opens by itself in 10 s.
+const LEFT_BY_FRUGAL_KEEPER: u32 = 24;
+
 /// To whom a query goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Addressee {
@@ -127,13 +132,15 @@ impl<'s> Rpc<'s> {
         self.transactions.len() < most && self.soft.len() < window && *self.upkeep_in_flight < (window / 2).max(least)
     }
 
-    /// From when on the node may start a query by itself; `None` now.
-    pub(super) fn may_start_at(&self, cx: &Context<'_>) -> Option<Instant> {
+    /// From when on the node may start a query by itself; `None` now. The keeper leaves some to the others.
+    pub(super) fn may_start_at(&self, cx: &Context<'_>, for_keeper: bool) -> Option<Instant> {
+        let [left, left_by_frugal] = if for_keeper { [LEFT_BY_KEEPER, LEFT_BY_FRUGAL_KEEPER] } else { [0, 0] };
+        let rate = Rate { burst: BY_ITSELF.burst - left, ..BY_ITSELF }.into();
         match cx.config().frugal {
             _ if cx.is_local() => None,
-            true => self.window_of_flows.has_at(cx.now(), FOR_USERS + 1),
-            false if self.by_itself.minus_one(cx.now(), &BY_ITSELF.into()).is_some() => None,
-            false => Some(self.by_itself.one_at(&BY_ITSELF.into())),
+            true => self.window_of_flows.has_at(cx.now(), FOR_USERS + 1 + left_by_frugal),
+            false if self.by_itself.minus_one(cx.now(), &rate).is_some() => None,
+            false => Some(self.by_itself.one_at(&rate)),
         }
     }
 

@@ -495,8 +495,8 @@ impl<'s> Client<'s> {
         let by_itself = active.operation().is_of_upkeep() || opens_flow;
         let is_bounded = by_itself && (is_usual || !opens_flow);
         let is_for_store = stage == Stage::Store;
-        let later = match is_bounded {
-            true => rpc.may_start_at(cx),
+        let later = match by_itself {
+            true => rpc.may_start_at(cx, opens_flow),
             false => rpc.has_flow_at(cx).filter(|_| !is_for_store),
         };
         cx.stats_mut().flows_held += u64::from(later.is_some());
