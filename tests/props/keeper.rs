@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use honeyguide::base::Rng;
-use honeyguide::dht::{KeepId, KeepSchedule, KeepState, Kept, NextAction, OpId};
+use honeyguide::dht::{KeepId, KeepSchedule, KeepState, Kept, LinkId, NextAction, OpId};
 use honeyguide::internals::base::deadlines::DeadlinesMemory;
 use honeyguide::internals::base::list::List;
-use honeyguide::internals::dht::keeper::{Keeper, KeeperMemory, KeptPut, Looked, Supplied};
+use honeyguide::internals::dht::keeper::{CopiesByLink, Keeper, KeeperMemory, KeptPut, LinkCopies, Looked, Supplied};
 use honeyguide::krpc::Item;
 use honeyguide::{Event, Instant};
 use quickcheck::QuickCheck;
@@ -85,14 +85,15 @@ impl Run {
     fn end(&mut self, keep: KeepId, copies: u8) {
         let Some(&Waits::Under(op, stores)) = self.model.get(&keep) else { return };
         let answered = if copies % 7 == 6 { 0 } else { 20 };
+        let links = CopiesByLink::default().with(LinkId(0), LinkCopies { answered, copies: copies % 21 });
         // What ended before it began comes to nothing.
         let old = OpId { index: 3, generation: op.generation - 1 };
-        self.keeper.on_looked(self.now, &mut self.rng, keep, old, Looked { answered, copies, newest: None });
+        self.keeper.on_looked(self.now, &mut self.rng, keep, old, Looked { links, newest: None });
         if stores {
-            let put = KeptPut { answered, copies: copies % 21, refused: None, newest: None };
+            let put = KeptPut { links, refused: None, newest: None };
             self.keeper.on_put(self.now, &mut self.rng, keep, op, put);
         } else {
-            let looked = Looked { answered, copies: copies % 21, newest: None };
+            let looked = Looked { links, newest: None };
             self.keeper.on_looked(self.now, &mut self.rng, keep, op, looked);
         }
         self.learn(keep);

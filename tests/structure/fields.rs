@@ -30,6 +30,7 @@ const PLAIN: &[(&str, &str)] = &[
     ("ItemsMemory", "lists on the way to the items, which keep them"),
     ("KeeperMemory", "lists on the way to the keeper, which keeps them"),
     ("KeptPut", "what came of a put, by value"),
+    ("LinkCopies", "what was found on a link, by value"),
     ("LinkMemory", "what a link is made of"),
     ("Looked", "what came of a look, by value"),
     ("LookupWindow", "the memory of one lookup, lent for one call"),

@@ -7,6 +7,7 @@ use crate::base::time::Duration;
 use crate::dht::command::PeerKind;
 use crate::dht::event::OpId;
 use crate::dht::keep::{KeepSchedule, KeepState, Kept};
+use crate::dht::keeper::links::{CopiesByLink, LinkCopies};
 use crate::krpc::id::Id;
 use crate::krpc::item::{Item, MAX_SALT, Mutable, immutable_target};
 
@@ -51,10 +52,8 @@ pub(super) enum Phase {
 /// What a look found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Looked {
-    /// Nodes among the nearest that answered.
-    pub answered: u8,
     /// Copies of the newest version.
-    pub copies: u8,
+    pub links: CopiesByLink,
     /// That version, where it has a number.
     pub newest: Option<i64>,
 }
@@ -62,10 +61,8 @@ pub struct Looked {
 /// What came of a put or an announce.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KeptPut {
-    /// Nodes among the nearest that answered.
-    pub answered: u8,
     /// Copies that there are now: of those that had one, and of those that confirmed.
-    pub copies: u8,
+    pub links: CopiesByLink,
     /// The code by which most refused.
     pub refused: Option<u16>,
     /// The newest version that was met.
@@ -114,6 +111,8 @@ pub struct KeptEntry {
     renewals: u8,
     /// The last look found too few, and is repeated.
     doubted: bool,
+    /// Links on which nobody took it at the last put, though others did: a bit for each (P4).
+    refusing: u8,
 }
 
 impl KeptEntry {
@@ -142,6 +141,7 @@ impl KeptEntry {
             futile: before.futile,
             renewals: before.renewals.min(RENEWALS),
             doubted: false,
+            refusing: 0,
         }
     }
 
@@ -230,25 +230,26 @@ impl KeptEntry {
 
     /// A look has ended: what follows.
     pub(super) fn on_looked(&mut self, rng: &mut Rng, looked: Looked) -> Then {
-        if looked.answered == 0 {
+        self.refusing &= !looked.links.holding();
+        let Some(LinkCopies { answered, copies }) = looked.links.scarcest(self.least, self.refusing) else {
             return self.on_futile();
-        }
-        let enough = self.least.min(looked.answered);
+        };
+        let enough = self.least.min(answered);
         let is_newer = looked.newest.is_some_and(|newest| newest > self.newest.max(self.seq));
         let had = self.copies.filter(|copies| *copies >= enough && !is_newer).unwrap_or(0);
         self.meet(looked.newest);
-        if looked.copies >= enough {
-            (self.copies, self.doubted, self.futile, self.renewals) = (Some(looked.copies), false, 0, 0);
+        if copies >= enough {
+            (self.copies, self.doubted, self.futile, self.renewals) = (Some(copies), false, 0, 0);
             self.every = self.every.saturating_mul(2).min(self.check_every);
             return Then::Look(spread(rng, self.every));
         }
-        let is_gone = looked.copies < half(enough);
+        let is_gone = copies < half(enough);
         if !is_gone && !self.doubted {
             self.doubted = true;
             return Then::Look(REPEAT);
         }
-        (self.copies, self.doubted) = (Some(looked.copies), false);
-        if looked.copies < had / NEARLY_ALL {
+        (self.copies, self.doubted) = (Some(copies), false);
+        if looked.links.most() < had / NEARLY_ALL {
             self.every = (self.every / 2).max(SHORTEST).min(self.check_every);
             self.renewals = RENEWALS;
         }
@@ -258,9 +259,11 @@ impl KeptEntry {
     /// A put has ended, or an announce: what follows.
     pub(super) fn on_put(&mut self, rng: &mut Rng, put: KeptPut) -> Then {
         self.meet(put.newest);
-        self.copies = Some(put.copies);
+        self.refusing = put.links.refusing();
+        let LinkCopies { answered, copies } = put.links.scarcest(self.least, self.refusing).unwrap_or_default();
+        self.copies = Some(copies);
         self.refused = put.refused;
-        if put.copies < self.least.min(put.answered).max(1) {
+        if copies < self.least.min(answered).max(1) {
             return self.on_futile();
         }
         self.futile = 0;

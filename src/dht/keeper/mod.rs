@@ -5,8 +5,10 @@
 
 mod entry;
 mod ledger;
+mod links;
 #[cfg(all(test, feature = "alloc"))]
 mod tests;
 
 pub use entry::{KeptEntry, KeptPut, Looked, Supplied};
 pub use ledger::{Keeper, KeeperMemory, Work};
+pub use links::{CopiesByLink, LinkCopies};

@@ -6,7 +6,7 @@ use crate::base::list::List;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::dht::command::PeerKind;
-use crate::dht::event::{Event, KeepId, OpId};
+use crate::dht::event::{Event, KeepId, LinkId, OpId};
 use crate::dht::keep::{KeepSchedule, KeepState, KeepView, Kept, NextAction};
 use crate::krpc::id::Id;
 use crate::krpc::item::{Item, Mutable, immutable_target};
@@ -16,6 +16,11 @@ const VALUE: &[u8] = b"2:hi";
 const HOUR: u64 = 3600;
 /// What all nodes of a large network answer.
 const ALL: u8 = 20;
+
+/// On one link.
+fn on_one(answered: u8, copies: u8) -> CopiesByLink {
+    CopiesByLink::default().with(LinkId(0), LinkCopies { answered, copies })
+}
 
 struct Run {
     keeper: Keeper<'static>,
@@ -56,7 +61,7 @@ impl Run {
         self.now = self.now.max(self.keeper.look_at().unwrap());
         assert_eq!(self.keeper.next(self.now).map(|(due, _)| due), Some(keep));
         self.keeper.on_started(keep, OP);
-        let looked = Looked { answered, copies, newest };
+        let looked = Looked { links: on_one(answered, copies), newest };
         self.keeper.on_looked(self.now, &mut self.rng, keep, OP, looked);
         self.keeper.check_invariants();
     }
@@ -73,7 +78,7 @@ impl Run {
     }
 
     fn put_ends(&mut self, keep: KeepId, answered: u8, copies: u8) {
-        let put = KeptPut { answered, copies, refused: Some(205), newest: None };
+        let put = KeptPut { links: on_one(answered, copies), refused: Some(205), newest: None };
         self.keeper.on_put(self.now, &mut self.rng, keep, OP, put);
         self.keeper.check_invariants();
     }
@@ -127,6 +132,47 @@ fn in_a_small_network_as_many_copies_as_nodes_are_enough() {
     run.look(keep, 5, 2, None);
     assert_eq!(run.put(keep, 5, 5), Supplied::Put { copies: 20, anew: false });
     run.is_looked_at_in(keep, HOUR);
+}
+
+// P4
+#[test]
+fn each_link_is_judged_for_itself_and_one_that_takes_nothing_decides_nothing() {
+    let mut run = Run::new(2);
+    let keep = run.keep_value();
+    let on_both = |run: &mut Run, stores: bool, [first, second]: [(u8, u8); 2]| {
+        let (answered, copies) = second;
+        let links = on_one(first.0, first.1).with(LinkId(1), LinkCopies { answered, copies });
+        if stores {
+            run.now = run.now.max(run.keeper.say_at().unwrap());
+            assert!(run.keeper.supply(keep, &Item { value: VALUE, mutable: None }).is_some());
+            run.keeper.on_started(keep, OP);
+            let put = KeptPut { links, refused: None, newest: None };
+            run.keeper.on_put(run.now, &mut run.rng, keep, OP, put);
+        } else {
+            run.now = run.now.max(run.keeper.look_at().unwrap());
+            run.keeper.next(run.now).unwrap();
+            run.keeper.on_started(keep, OP);
+            run.keeper.on_looked(run.now, &mut run.rng, keep, OP, Looked { links, newest: None });
+        }
+        run.view(keep).state
+    };
+    // Five of twenty are too few, though another link has three of three; and where nobody answers, nobody decides.
+    let too_few = |state: KeepState| (state.next, state.copies);
+    on_both(&mut run, false, [(ALL, 5), (3, 3)]);
+    assert_eq!(too_few(on_both(&mut run, false, [(ALL, 5), (3, 3)])), (NextAction::Want, Some(5)));
+    assert_eq!(too_few(on_both(&mut run, true, [(ALL, 12), (0, 0)])), (NextAction::Look, Some(12)));
+    // One node on the second link, which stores nothing: that is tried once, and not again while it shows no copy.
+    assert_eq!(too_few(on_both(&mut run, false, [(ALL, 12), (1, 0)])), (NextAction::Want, Some(0)));
+    let state = on_both(&mut run, true, [(ALL, 12), (1, 0)]);
+    assert_eq!((state.next, state.copies, state.futile), (NextAction::Look, Some(12), 0));
+    for _ in 0..8 {
+        assert_eq!(too_few(on_both(&mut run, false, [(ALL, 12), (1, 0)])), (NextAction::Look, Some(12)));
+    }
+    assert_eq!(too_few(on_both(&mut run, false, [(ALL, 12), (2, 1)])).0, NextAction::Look, "it is doubted");
+    assert_eq!(too_few(on_both(&mut run, false, [(ALL, 12), (9, 1)])), (NextAction::Want, Some(1)), "it decides again");
+    // Where it is all there is, it decides.
+    on_both(&mut run, true, [(ALL, 12), (1, 0)]);
+    assert_eq!(too_few(on_both(&mut run, false, [(0, 0), (1, 0)])), (NextAction::Want, Some(0)));
 }
 
 // P7
@@ -249,7 +295,7 @@ fn a_newer_version_that_was_met_supersedes_what_is_supplied() {
     // One that is newer takes its place at once, and what comes of the old look counts for nothing.
     run.keeper.on_started(keep, OP);
     assert!(matches!(run.keeper.supply(keep, &item(8, &key)), Some((Supplied::Put { .. }, Some(OP)))));
-    run.keeper.on_looked(run.now, &mut run.rng, keep, OP, Looked { answered: ALL, copies: 0, newest: Some(9) });
+    run.keeper.on_looked(run.now, &mut run.rng, keep, OP, Looked { links: on_one(ALL, 0), newest: Some(9) });
     assert_eq!((run.view(keep).state.next, run.view(keep).state.newest), (NextAction::Busy, Some(7)));
 }
 

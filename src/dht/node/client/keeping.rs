@@ -176,19 +176,18 @@ impl Client<'_> {
             return;
         };
         let (now, op, outcome) = (cx.now(), first.into(), self.operations.outcome(first));
-        let (answered, copies, newest) = self.operations.copies(first, cx.config().lookup.replicas);
-        let [answered, copies] = [answered, copies].map(|count| u8::try_from(count).unwrap_or(u8::MAX));
+        let (links, newest) = self.operations.copies(first, cx.config().lookup.replicas);
         let stats = cx.stats_mut();
         stats.operations += 1;
         if stores {
             stats.keep_puts += 1;
             stats.keep_stores += u64::from(outcome.stored.all);
             let refused = outcome.refused.by_code().max_by_key(|(_, count)| *count).map(|(code, _)| code);
-            let put = KeptPut { answered, copies, refused, newest };
+            let put = KeptPut { links, refused, newest };
             self.keeper.on_put(now, cx.rng(), keep, op, put);
         } else {
             stats.keep_looks += 1;
-            self.keeper.on_looked(now, cx.rng(), keep, op, Looked { answered, copies, newest });
+            self.keeper.on_looked(now, cx.rng(), keep, op, Looked { links, newest });
         }
     }
 

@@ -15,6 +15,7 @@ use crate::base::time::Instant;
 use crate::dht::capacity::MAX_LINKS;
 use crate::dht::config::K;
 use crate::dht::event::{Buffer, Event, OpId, OpView};
+use crate::dht::keeper::CopiesByLink;
 use crate::dht::lookup::{Candidate, LookupWindow, TokenCell};
 use crate::dht::node::client::goal::Goal;
 use crate::dht::node::client::operation::{OperationState, active::Active};
@@ -296,15 +297,15 @@ impl<'s> Operations<'s> {
         all
     }
 
-    /// Of the nearest nodes, how many answered, and how many copies are known of, on the link where there are least of
-    /// them; and which is the newest version that was met.
-    pub(super) fn copies(&self, first: SlabKey, replicas: u8) -> (usize, usize, Option<i64>) {
+    /// Of the nearest nodes of each link, how many answered, and how many copies are known of; and which is the newest
+    /// version that was met.
+    pub(super) fn copies(&self, first: SlabKey, replicas: u8) -> (CopiesByLink, Option<i64>) {
         let payload = self.slab.get(first).and_then(|part| self.payloads.get(usize::from(part.payload())));
         let (best, newest) = payload.map_or((-1, None), |payload| (payload.best(), payload.held_seq()));
-        let each = self.parts(first).map(|(key, part)| part.copies(self.candidates_of(key), replicas, best));
-        let (answered, copies) =
-            each.filter(|(answered, _)| *answered > 0).min_by_key(|(_, copies)| *copies).unwrap_or_default();
-        (answered, copies, newest)
+        let links = self.parts(first).fold(CopiesByLink::default(), |links, (key, part)| {
+            links.with(part.link(), part.copies(self.candidates_of(key), replicas, best))
+        });
+        (links, newest)
     }
 
     /// How all of it ended, at the least as said: what was found holds wherever it was found, and without the answers

@@ -2,6 +2,7 @@
 
 use super::OperationState;
 use crate::dht::event::KeepId;
+use crate::dht::keeper::LinkCopies;
 use crate::dht::lookup::{Candidate, LookupWindow};
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
@@ -39,13 +40,10 @@ impl OperationState {
     }
 
     /// Of the nearest nodes, how many answered, and how many copies it knows of: of this version, if it only looks.
-    pub(in crate::dht::node::client) fn copies(
-        &self,
-        candidates: &[Candidate],
-        replicas: u8,
-        seq: i64,
-    ) -> (usize, usize) {
+    pub(in crate::dht::node::client) fn copies(&self, candidates: &[Candidate], replicas: u8, seq: i64) -> LinkCopies {
         let (answered, copies) = self.lookup.copies(candidates, replicas);
-        (answered, if self.goal.stores() || self.copied == seq { copies } else { 0 })
+        let copies = if self.goal.stores() || self.copied == seq { copies } else { 0 };
+        let [answered, copies] = [answered, copies].map(|count| u8::try_from(count).unwrap_or(u8::MAX));
+        LinkCopies { answered, copies }
     }
 }
