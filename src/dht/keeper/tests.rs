@@ -4,6 +4,7 @@ use super::*;
 use crate::base::deadlines::DeadlinesMemory;
 use crate::base::list::List;
 use crate::base::rng::Rng;
+use crate::base::slab::SlabEntry;
 use crate::base::time::{Duration, Instant};
 use crate::dht::command::PeerKind;
 use crate::dht::event::{Event, KeepId, LinkId, OpId};
@@ -248,6 +249,18 @@ fn a_short_wait_becomes_no_longer_where_copies_do_not_last() {
     run.look(keep, ALL, 0, None);
     let KeepState { every, renewals, .. } = run.view(keep).state;
     assert_eq!((every, renewals), (check_every, 24));
+}
+
+// P2
+#[test]
+fn of_what_is_kept_numbers_are_remembered_and_no_value() {
+    fn each<T>(_: &List<'_, T>) -> usize {
+        size_of::<T>()
+    }
+    let deadlines = || DeadlinesMemory { heap: List::with_capacity(1), places: List::zeroed(1) };
+    let (entries, memory) = (List::<SlabEntry<KeptEntry>>::with_capacity(1), deadlines());
+    let bytes = each(&entries) + 2 * (each(&memory.heap) + each(&memory.places));
+    assert!(bytes <= 204, "{bytes} bytes each: the page says that ten thousand take 2.0 MB");
 }
 
 // P13
