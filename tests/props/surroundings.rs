@@ -201,6 +201,32 @@ fn a_lookup_in_an_honest_network_asks_hardly_more_for_knowing_its_size() {
     assert!(now <= before + before / 10, "{before} {now}");
 }
 
+/// Rules L37 and L38. Neither alarm is deaf to a get that wants more copies, and so asks more nodes (L17).
+#[test]
+fn a_get_that_asks_as_many_as_a_put_stores_on_heeds_who_is_near_as_well() {
+    let mut found = 0;
+    for seed in 1..=20 {
+        let (mut peers, mut rng) = network(seed, 600, |_| true);
+        peers.extend(next_to_target(60, 24, false, &mut rng));
+        let mut h = Harness::new(peers, Lookup::new(Instant::from_secs(5), TARGET).seeking());
+        h.lookup.expect(Spacing::of(600, 100));
+        h.lookup.widen();
+        start(&mut h);
+        assert!(h.run() && h.lookup.is_alarmed());
+        let near = h.nearest(TARGET, 12, |peer| peer.is_honest);
+        assert!(near.iter().filter(|peer| h.asked.contains(&peer.endpoint)).count() >= 9, "with seed {seed}");
+
+        let (peers, _) = network(seed, 600, |i| (i + i / 10).is_multiple_of(2));
+        let mut h = Harness::new(peers, Lookup::new(Instant::from_secs(5), TARGET).seeking());
+        h.lookup.expect(Spacing::of(600, 100));
+        h.lookup.widen();
+        start(&mut h);
+        assert!(h.run());
+        found += usize::from(h.asked.contains(&h.nearest(TARGET, 1, |peer| peer.is_honest)[0].endpoint));
+    }
+    assert!(found >= 18, "{found} of 20 found the nearest that others keep from them");
+}
+
 /// Rules L38 and L40. Two hundred next to the target are not stored on, and those behind them are.
 #[test]
 fn a_put_passes_those_who_were_put_next_to_its_target() {

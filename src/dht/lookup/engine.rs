@@ -86,8 +86,6 @@ pub enum Next {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum LookupPhase {
     Converge,
-    /// The same, on as many nodes as a put stores on.
-    ConvergeWidely,
     Store,
 }
 
@@ -99,6 +97,8 @@ pub struct Lookup {
     /// When the latest query left.
     asked: Instant,
     phase: LookupPhase,
+    /// It converges on as many nodes as a put stores on.
+    wide: bool,
     stores: bool,
     /// A version may only replace the one it expects (cas).
     guarded: bool,
@@ -156,6 +156,7 @@ impl Lookup {
             started: now,
             asked: now,
             phase: LookupPhase::Converge,
+            wide: false,
             stores: false,
             guarded: false,
             eager: false,
@@ -254,12 +255,12 @@ impl Lookup {
         let aside = self.next_aside(now, w, rules);
         let width = match self.phase {
             LookupPhase::Converge if planted(Bug::NeverConverges) => usize::MAX,
-            LookupPhase::Converge => usize::from(rules.config.k),
+            LookupPhase::Converge if !self.wide => usize::from(rules.config.k),
             // Who else is near shows first.
             LookupPhase::Store if !self.is_alarmed() && !matches!(aside, Aside::Done) => {
                 usize::from(rules.config.k + AHEAD).min(rules.config.replicas.into())
             }
-            LookupPhase::ConvergeWidely | LookupPhase::Store => usize::from(rules.config.replicas),
+            LookupPhase::Converge | LookupPhase::Store => usize::from(rules.config.replicas),
         };
         let view = self.survey(now, w, rules, width, unverified_allowed);
         if let Some(place) = view.storable.filter(|_| !self.is_filled(w, rules)) {
@@ -313,15 +314,15 @@ impl Lookup {
         if self.begins_to_count(w, rules) {
             return self.next(now, w, rules, unverified_allowed);
         }
-        if self.phase == LookupPhase::Converge || !self.is_storing() && !self.is_alarmed() {
-            if self.raise_alarm(w, rules) && self.phase != LookupPhase::Converge {
+        if !self.is_storing() {
+            if self.raise_alarm(w, rules) {
                 return Next::Alarm;
             }
             if let Some(next) = self.go_further(now, w, rules, unverified_allowed) {
                 return next;
             }
             // Of the copies that a put has left any may be the last one.
-            if self.seeks && !self.found && self.spacing.is_some() {
+            if self.seeks && !self.found && !self.wide && self.spacing.is_some() {
                 self.widen();
                 self.look_aside_of(w, rules);
                 return self.next(now, w, rules, unverified_allowed);
@@ -411,7 +412,7 @@ impl Lookup {
                 Standing::Gone
             }
             // Nobody waits for it, and who is slow is there too.
-            (CandidateState::Late, LookupPhase::ConvergeWidely) if self.is_sounding() => Standing::Awaited,
+            (CandidateState::Late, LookupPhase::Converge) if self.wide && self.is_sounding() => Standing::Awaited,
             (CandidateState::Late, _) => Standing::Late,
             (CandidateState::Fresh, _) if c.class == Class::Bad => Standing::Spare,
             (CandidateState::Fresh, _) => Standing::ToAsk,
@@ -481,7 +482,7 @@ impl Lookup {
 
     /// It converges on as many nodes as a put stores on, from now on; it stores nothing itself.
     pub fn widen(&mut self) {
-        self.phase = LookupPhase::ConvergeWidely;
+        self.wide = true;
     }
 
     /// Turns to storing on those that have answered, without asking anybody else.

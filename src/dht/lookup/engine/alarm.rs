@@ -2,7 +2,6 @@
 
 use super::Lookup;
 use crate::dht::lookup::candidate::{Candidate, CandidateState, LookupWindow};
-use crate::dht::lookup::engine::LookupPhase;
 use crate::dht::lookup::rules::Rules;
 use crate::dht::lookup::spacing::{EMPTY, share};
 use crate::krpc::endpoint::Endpoint;
@@ -24,8 +23,8 @@ impl Lookup {
         self.find(w, id, endpoint).is_some_and(|place| self.is_crowded(&w.candidates[place]))
     }
 
-    /// Raises the alarm if the k nearest that answered are too near together; whether it did. Then it converges on as
-    /// many as a put stores on, without those that do not count, and looks for them beside the target.
+    /// Raises the alarm if the k nearest that answered are too near together. Whether it then converges on as many as a
+    /// put stores on, without those that do not count, and looks for them beside the target.
     pub(super) fn raise_alarm(&mut self, w: &LookupWindow<'_>, rules: &Rules<'_>) -> bool {
         let (Some(spacing), k) = (self.spacing.filter(|_| !self.is_alarmed()), usize::from(rules.config.k)) else {
             return false;
@@ -36,11 +35,12 @@ impl Lookup {
             return false;
         }
         self.stretch = Some(kth.max(spacing.of_one() / EMPTY));
-        if self.seeks || self.stores {
-            self.phase = LookupPhase::ConvergeWidely;
+        let goes_on = self.seeks || self.stores;
+        if goes_on {
+            self.wide = true;
             self.look_aside(spacing.of_one() / 2);
         }
-        true
+        goes_on
     }
 
     /// The alarm reaches as far as those that answered are too near together, k by k.

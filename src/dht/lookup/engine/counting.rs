@@ -3,7 +3,7 @@
 use super::super::candidate::{CandidateState, Class, LookupWindow};
 use super::super::rules::Rules;
 use super::super::sounding::Sounding;
-use super::{Lookup, LookupPhase};
+use super::Lookup;
 use crate::krpc::id::{Distance, Id};
 
 impl Lookup {
@@ -15,14 +15,14 @@ impl Lookup {
 
     /// Whether it has found its target, and counts from now on.
     pub(super) fn begins_to_count(&mut self, w: &LookupWindow<'_>, rules: &Rules<'_>) -> bool {
-        if self.phase != LookupPhase::Converge || self.answers == 0 {
+        if self.wide || self.is_storing() || self.answers == 0 {
             return false;
         }
         let kth = self.answered(w.candidates).take(rules.config.k.into()).last();
         let distance = kth.map_or(Distance([0xff; 20]), |(id, _)| id.distance(&self.target));
         let Some(sounding) = &mut self.sounding else { return false };
         sounding.begin_to_count(&distance);
-        self.phase = LookupPhase::ConvergeWidely;
+        self.wide = true;
         true
     }
 
