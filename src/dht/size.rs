@@ -125,7 +125,12 @@ impl<'s> LookupDensity<'s> {
         self.next = (self.next + 1) % LOOKUPS as u8;
     }
 
-    /// How many lookups count.
+    /// How many lookups count, since they found about as many nodes as most of the others.
+    pub fn agreeing(&self) -> usize {
+        self.region().1 as usize
+    }
+
+    /// How many lookups were made, up to [`LOOKUPS`].
     #[cfg(test)]
     fn lookups(&self) -> usize {
         self.surroundings.iter().filter(|lookup| lookup.nodes > 0).count()

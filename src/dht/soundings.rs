@@ -62,6 +62,11 @@ impl<'s> Soundings<'s> {
         self.density.on_lookup(target, nearest, most);
     }
 
+    /// Whether at least two lookups have found as many nodes as each other, roughly: what one says may be chance.
+    pub fn agree(&self) -> bool {
+        self.density.agreeing() >= usize::from(FIRST)
+    }
+
     /// How many nodes there seem to be, also by a table of which `contacts` lie in the buckets from `depth` on.
     pub fn estimate(&self, depth: u32, contacts: u32) -> SizeEstimate {
         self.density.estimate(depth, contacts)
@@ -71,7 +76,29 @@ impl<'s> Soundings<'s> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::rng::Rng;
     use crate::dht::config::Config;
+
+    /// Rule L38.
+    #[test]
+    fn one_alone_is_chance_and_so_are_two_that_contradict_each_other() {
+        let target = Id([7; 20]);
+        let around = |bits: u32| {
+            let mut rng = Rng::from_seed([bits as u8; 32]);
+            core::iter::repeat_with(move || target.random_in_bucket(bits, &mut rng)).take(20)
+        };
+        let none = || Soundings::new(&Config::default().table, List::with_capacity(crate::dht::size::LOOKUPS));
+        for (second, agree) in [(10, true), (11, true), (14, false), (6, false)] {
+            let mut soundings = none();
+            assert!(!soundings.agree());
+            soundings.on_end(&target, around(10), 20);
+            assert!(!soundings.agree());
+            soundings.on_end(&target, around(second), 20);
+            assert_eq!(soundings.agree(), agree, "{second} bits");
+            soundings.on_end(&target, around(second), 20);
+            assert!(soundings.agree());
+        }
+    }
 
     #[test]
     fn the_first_ones_are_made_soon_and_later_ones_at_a_slow_rhythm() {

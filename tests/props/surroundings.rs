@@ -298,6 +298,28 @@ fn whoever_has_an_id_that_fits_its_address_is_never_passed() {
     assert!(secure.iter().all(|peer| h.stored.contains(&peer.endpoint)));
 }
 
+/// Rule L38. While a table fills it may be wrong by any factor, and nobody is suspected for that.
+#[test]
+fn a_guess_of_the_size_raises_no_alarm_and_sends_nobody_further() {
+    for (wrong, would_alarm) in [(6, true), (60_000, false)] {
+        let (mut alarms, mut asked) = ([0; 2], [0; 2]);
+        for seed in 1..=10 {
+            for (which, spacing) in [Spacing::of(wrong, 250), Spacing::of(wrong, 250).guessed()].into_iter().enumerate()
+            {
+                let (peers, _) = network(seed, 600, |_| true);
+                let mut h = Harness::new(peers, Lookup::new(Instant::from_secs(5), TARGET).seeking());
+                h.lookup.expect(spacing);
+                start(&mut h);
+                assert!(h.run());
+                alarms[which] += usize::from(h.lookup.is_alarmed());
+                asked[which] += h.asked.len();
+            }
+        }
+        assert_eq!((alarms[0] > 5, alarms[1]), (would_alarm, 0));
+        assert!(2 * asked[1] < asked[0], "{asked:?}");
+    }
+}
+
 /// Rule L38: one lookup in two hundred, where the size is known as well as it can be.
 #[test]
 fn the_alarm_is_seldom_raised_in_an_honest_network() {

@@ -332,7 +332,7 @@ fn a_newer_version_is_put_on_as_many_nodes_as_the_first_and_an_older_one_never()
     }
     assert_eq!(run.keeper.supply(keep, &item(1)), Some((Supplied::Superseded, None)));
     assert_eq!(run.view(keep).state.seq, Some(2), "what was supplied last stays");
-    assert!(matches!(run.keeper.next_news(run.now, &mut run.rng, true), Some(KeepNews::Superseded { .. })));
+    assert!(matches!(run.keeper.next_news(run.now, &mut run.rng, true), Some(Event::Superseded { .. })));
     // Somebody else puts a newer one: that it has few copies yet does not mean that copies do not last.
     run.look(keep, ALL, 0, Some(5));
     assert_eq!((run.view(keep).state.renewals, run.view(keep).state.newest), (0, Some(5)));

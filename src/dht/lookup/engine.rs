@@ -211,6 +211,11 @@ impl Lookup {
         self.spacing = Some(spacing);
     }
 
+    /// The same, as far as other lookups have told it.
+    fn known_spacing(&self) -> Option<Spacing> {
+        self.spacing.and_then(Spacing::known)
+    }
+
     /// Some of what it looks for was found.
     pub fn on_found(&mut self) {
         self.found = true;

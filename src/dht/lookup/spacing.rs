@@ -26,12 +26,25 @@ pub struct Spacing {
     nodes: u64,
     /// One standard error, in thousandths.
     error: u32,
+    /// No two lookups have told it.
+    is_guess: bool,
 }
 
 impl Spacing {
     /// Of a network of so many nodes, known with this error in thousandths.
     pub fn of(nodes: u64, error: u32) -> Self {
-        Spacing { nodes, error }
+        Spacing { nodes, error, is_guess: false }
+    }
+
+    /// The same, as the table alone has it, or one lookup. It may be a hundred times too small while the table fills:
+    /// good for asking more than is needed, and never for calling anybody too near or too far.
+    pub fn guessed(self) -> Self {
+        Spacing { is_guess: true, ..self }
+    }
+
+    /// What it says, if it is no guess.
+    pub(super) fn known(self) -> Option<Self> {
+        (!self.is_guess).then_some(self)
     }
 
     /// How many nodes there are.

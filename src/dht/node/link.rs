@@ -201,7 +201,8 @@ impl<'s> Link<'s> {
     /// How many nodes a lookup is to expect near its target.
     pub(super) fn spacing(&self) -> Option<Spacing> {
         let size = self.size_estimate();
-        (size.samples > 0).then(|| Spacing::of(size.n, size.rel_std_err_permille))
+        let spacing = Spacing::of(size.n, size.rel_std_err_permille);
+        (size.samples > 0).then(|| if self.soundings.agree() { spacing } else { spacing.guessed() })
     }
 
     // ---- facts ----

@@ -500,7 +500,7 @@ impl<'s> Table<'s> {
 
     /// One that an earlier run saved, if one was not asked yet and it is time for a check.
     pub fn next_saved(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
-        let Table { members, newcomers, remembered, callers, schedule } = self;
+        let Table { members, newcomers, remembered, callers, schedule, .. } = self;
         schedule.next_saved(now, &mut TableParts::new(members, newcomers, remembered, callers))
     }
 

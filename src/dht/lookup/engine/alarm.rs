@@ -26,9 +26,8 @@ impl Lookup {
     /// Raises the alarm if the k nearest that answered are too near together. Whether it then converges on as many as a
     /// put stores on, without those that do not count, and looks for them beside the target.
     pub(super) fn raise_alarm(&mut self, w: &LookupWindow<'_>, rules: &Rules<'_>) -> bool {
-        let (Some(spacing), k) = (self.spacing.filter(|_| !self.is_alarmed()), usize::from(rules.config.k)) else {
-            return false;
-        };
+        let k = usize::from(rules.config.k);
+        let Some(spacing) = self.known_spacing().filter(|_| !self.is_alarmed()) else { return false };
         let mut closed = self.answered_within(w);
         let Some(kth) = k.checked_sub(1).and_then(|before| closed.nth(before)) else { return false };
         if !spacing.is_crowded(k, kth) {

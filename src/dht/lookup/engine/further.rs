@@ -38,7 +38,7 @@ impl Lookup {
 
     /// Whether the nearest that answered are so far apart that there must be others.
     fn is_thin(&self, w: &LookupWindow<'_>, rules: &Rules<'_>) -> bool {
-        let Some(spacing) = self.spacing else { return false };
+        let Some(spacing) = self.known_spacing() else { return false };
         let k = usize::from(rules.config.k);
         let known = &w.candidates[..usize::from(self.len)];
         let mut closed = known.iter().filter(|c| c.state == CandidateState::Answered && rules.counts(c));

@@ -60,7 +60,7 @@ impl Lookup {
         let idle = |c: &Candidate| {
             matches!(c.state, CandidateState::Fresh | CandidateState::Failed | CandidateState::Answered)
         };
-        let empty = self.spacing.map_or(0, |spacing| spacing.of_one() / EMPTY);
+        let empty = self.known_spacing().map_or(0, |spacing| spacing.of_one() / EMPTY);
         let in_empty = w.candidates[..len].partition_point(|c| share(&c.distance) < empty);
         let is_crowded = in_empty > (capacity / 4).max(LEAST_IN_EMPTY);
         let evicted = w.candidates[..if is_crowded { in_empty } else { len }].iter().rposition(idle)?;
