@@ -134,13 +134,11 @@ impl<'s> Rpc<'s> {
 
     /// From when on the node may start a query by itself; `None` now. The keeper leaves some to the others.
     pub(super) fn may_start_at(&self, cx: &Context<'_>, for_keeper: bool) -> Option<Instant> {
-        let [left, left_by_frugal] = if for_keeper { [LEFT_BY_KEEPER, LEFT_BY_FRUGAL_KEEPER] } else { [0, 0] };
-        let rate = Rate { burst: BY_ITSELF.burst - left, ..BY_ITSELF }.into();
+        let left = if for_keeper { LEFT_BY_FRUGAL_KEEPER } else { 0 };
         match cx.config().frugal {
             _ if cx.is_local() => None,
-            true => self.window_of_flows.has_at(cx.now(), FOR_USERS + 1 + left_by_frugal),
-            false if self.by_itself.minus_one(cx.now(), &rate).is_some() => None,
-            false => Some(self.by_itself.one_at(&rate)),
+            true => self.window_of_flows.has_at(cx.now(), FOR_USERS + 1 + left),
+            false => one_at(self.by_itself, cx.now(), for_keeper),
         }
     }
 
@@ -421,5 +419,41 @@ fn operation_of(purpose: Purpose) -> Option<OpId> {
     match purpose {
         Purpose::Check => None,
         Purpose::Operation { key, .. } => Some(key.into()),
+    }
+}
+
+/// When there is something left in the bucket of what the node starts by itself; `None` now.
+fn one_at(bucket: TokenBucket, now: Instant, for_keeper: bool) -> Option<Instant> {
+    let left = if for_keeper { LEFT_BY_KEEPER } else { 0 };
+    let rate = Rate { burst: BY_ITSELF.burst - left, ..BY_ITSELF }.into();
+    if bucket.minus_one(now, &rate).is_some() { None } else { Some(bucket.one_at(&rate)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // P15
+    #[test]
+    fn while_others_use_up_what_the_node_may_start_the_keeper_starts_nothing() {
+        let (mut bucket, mut now, mut taken) = (TokenBucket::default(), Instant::from_secs(100), 0);
+        let mut take = |now: Instant, for_keeper: bool| {
+            let may = one_at(bucket, now, for_keeper).is_none();
+            if may {
+                bucket = bucket.minus_one(now, &BY_ITSELF.into()).unwrap();
+            }
+            may
+        };
+        let of_keeper = (0..100).filter(|_| take(now, true)).count();
+        let of_others = (0..100).filter(|_| take(now, false)).count();
+        assert_eq!([of_keeper, of_others], [12, 44]);
+        for _ in 0..60 {
+            now += Duration::from_millis(250);
+            assert!(!take(now, true), "what comes is for the others");
+            taken += usize::from(take(now, false));
+        }
+        assert_eq!(taken, 60);
+        now += Duration::from_secs(11) + Duration::from_millis(250);
+        assert_eq!([take(now, true), take(now, true)], [true, false], "when they need no more, the keeper goes on");
     }
 }
