@@ -26,6 +26,46 @@ fn a_node_puts_the_items_of_its_file_where_they_are_not_and_no_older_version_tha
     };
     let found: serde_json::Value = serde_json::from_str(&found.out).unwrap();
     assert_eq!((&found["sig"], &found["v_hex"]), (&object["sig"], &object["v_hex"]));
+    running.end("TERM");
+    let seq = || {
+        let found = get();
+        assert_eq!(found.code, Some(0));
+        serde_json::from_str::<serde_json::Value>(&found.out).unwrap()["seq"].as_i64()
+    };
+    // Somebody puts the next version: the node that has the first one leaves that alone.
+    let second = world.folder.with("second", crate::commands::item(2));
+    run(&["put", "--item", &second, "--bootstrap", &world.network], b"").done();
+    run(&[&node[..], &["--timeout", "8"]].concat(), b"").done();
+    assert_eq!(seq(), Some(2));
+    // Who has the third one puts that, however many copies there are of the second.
+    let third = world.folder.with("third", crate::commands::item(3));
+    let mut running =
+        Running::start(&["node", "--bind", "127.0.0.1:0", "--bootstrap", &world.network, "--keep", &third]);
+    while seq() != Some(3) {
+        assert!(!running.is_over());
+    }
+}
+
+/// Rules P2 and P16.
+#[test]
+fn a_restart_goes_on_with_what_is_kept_where_the_run_before_was() {
+    let world = World::of(12);
+    let (item, state) = (world.folder.file("item"), world.folder.file("state"));
+    let args = ["node", "--bind", "127.0.0.1:0", "--bootstrap", &world.network, "--keep", &item, "--state", &state];
+    let due = || {
+        let file = std::fs::read(&state).unwrap();
+        let text = String::from_utf8_lossy(&file);
+        let kept = text.split_once("4:kept")?.1;
+        kept.split_once("3:duei")?.1.split_once('e')?.0.parse::<i64>().ok()
+    };
+    run(&[&args[..], &["--timeout", "15"]].concat(), b"").done();
+    let first = due().expect("how it goes is saved");
+    run(&[&args[..], &["--timeout", "8"]].concat(), b"").done();
+    let second = due().unwrap();
+    assert!((second - first).abs() <= 2, "it was not looked at again: {first} {second}");
+    // A run that keeps nothing leaves that as it is.
+    run(&[&args[..5], &["--state", &state, "--timeout", "1"]].concat(), b"").done();
+    assert_eq!(due(), Some(second));
 }
 
 /// Rule P16.

@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::io::BufReader;
 use std::path::Path;
+use std::time::SystemTime;
 
+use honeyguide::Id;
 use honeyguide::adapters::{Handle, Notice};
-use honeyguide::dht::{KeepSchedule, Kept};
+use honeyguide::dht::{KeepSchedule, KeepState, Kept};
+use honeyguide::krpc::SignedItem;
 use serde_json::json;
 
 use crate::cause::cause;
@@ -14,6 +17,7 @@ use crate::failed::Failed;
 use crate::lines::{self, Line};
 use crate::signed_item::Owned;
 use crate::small_file::{open, shown};
+use crate::state::State;
 use crate::told::Told;
 
 /// Bytes of a line: an object with the longest value and salt has not half as many.
@@ -23,7 +27,11 @@ pub const MOST: usize = 65_534;
 
 /// Items, each in its newest version.
 #[derive(Default)]
-pub struct KeptItems(Vec<Owned>);
+pub struct KeptItems {
+    items: Vec<Owned>,
+    /// How it went with some of them when an earlier run ended.
+    before: HashMap<Id, KeepState>,
+}
 
 impl KeptItems {
     /// One object a line, as `get --json` prints it; empty lines mean nothing. It may block.
@@ -66,26 +74,42 @@ impl KeptItems {
         if items.is_empty() {
             return Err(Failed::usage(format!("{} has no item to keep: name one that has", shown(path))));
         }
-        Ok(KeptItems(items))
+        Ok(KeptItems { items, before: HashMap::new() })
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.items.len()
+    }
+
+    /// The same, kept as an earlier run kept them.
+    pub fn after(mut self, saved: Option<&State>) -> KeptItems {
+        let now = SystemTime::now();
+        let kept = saved.into_iter().flat_map(|saved| &saved.kept);
+        self.before = kept.map(|kept| (kept.target(), kept.state(now))).collect();
+        self
+    }
+
+    /// How it goes with this version of an item. Of one that is newer than the last one there is no copy yet: only what
+    /// is as new is looked for.
+    fn before(&self, item: &SignedItem<'_>) -> KeepState {
+        let seq = Some(item.mutable().seq);
+        let before = self.before.get(&item.target()).copied().filter(|before| before.seq >= seq);
+        before.unwrap_or(KeepState { seq, ..KeepState::default() })
     }
 
     /// The node begins to keep them; the tag of each is its place.
     pub async fn begin(&self, told: &Told, node: &Handle) -> Result<(), Failed> {
-        if self.0.is_empty() {
+        if self.items.is_empty() {
             return Ok(());
         }
-        for (tag, item) in (0..).zip(&self.0) {
+        for (tag, item) in (0..).zip(&self.items) {
             let signed = item.verified()?;
             let kept = Kept::Mutable { key: signed.mutable().key, salt: signed.mutable().salt };
-            if let Some(Err(error)) = node.keep(tag, kept, KeepSchedule::default()).await {
+            if let Some(Err(error)) = node.keep_on(tag, kept, KeepSchedule::default(), self.before(&signed)).await {
                 return Err(error.to_string().into());
             }
         }
-        let len = self.0.len();
+        let len = self.items.len();
         told.line(format_args!("{} kept", count(len, "item")), json!({ "kept": len }))
     }
 
@@ -96,7 +120,7 @@ impl KeptItems {
             Notice::Superseded { keep, tag } => (keep, tag, false),
             _ => return Ok(false),
         };
-        let Some(item) = usize::try_from(tag).ok().and_then(|place| self.0.get(place)) else { return Ok(true) };
+        let Some(item) = usize::try_from(tag).ok().and_then(|place| self.items.get(place)) else { return Ok(true) };
         let signed = item.verified()?;
         if is_wanted {
             // Where every place is taken it is wanted again.
@@ -116,7 +140,7 @@ impl KeptItems {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use honeyguide::krpc::{Item, SignedItem};
+    use honeyguide::krpc::Item;
 
     fn line(secret: u8, seq: i64) -> String {
         let (secret, value) = ([secret; 32], format!("i{seq}e").into_bytes());
@@ -136,7 +160,7 @@ mod tests {
         };
         let all = [line(1, 4), String::new(), line(2, 1), line(1, 6), line(1, 5)].join("\r\n");
         let items = read(all).unwrap_or_else(|failed| panic!("{failed:?}"));
-        let seqs: Vec<_> = items.0.iter().map(|item| item.verified().unwrap().mutable().seq).collect();
+        let seqs: Vec<_> = items.items.iter().map(|item| item.verified().unwrap().mutable().seq).collect();
         assert_eq!(seqs, [6, 1]);
         for (text, part) in [
             (String::new(), "no item"),

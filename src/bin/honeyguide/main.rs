@@ -34,6 +34,7 @@ mod joining_options;
 mod journal;
 mod journal_file;
 mod kept_items;
+mod kept_state;
 mod keygen;
 mod lines;
 mod man;

@@ -78,7 +78,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         opened(ending.as_mut(), open).await?.map_or((None, None), |(state_file, saved)| (Some(state_file), saved));
     let path = args.keep.clone();
     let read = move || path.as_deref().map(KeptItems::read).transpose();
-    let kept = opened(ending.as_mut(), read).await?.unwrap_or_default();
+    let kept = opened(ending.as_mut(), read).await?.unwrap_or_default().after(saved.as_ref());
     let start = start(&args.joins, args.bind.iter().any(Place::is_loopback))?;
     if let Some(refused) = args.bind.iter().find_map(|place| place.refused(start.network)) {
         return Err(refused);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use honeyguide::Config;
 use honeyguide::adapters::Handle;
@@ -10,6 +10,7 @@ use honeyguide::dht::LinkId;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failed::Failed;
+use crate::kept_state::StateKept;
 use crate::state::{State, StateContact, StateFile};
 use crate::worker::{self, Working};
 
@@ -60,15 +61,21 @@ impl Store {
         let links = node.addrs().len() as u8;
         let state = node.observe(move |node| {
             let contacts = node.contacts().map(|(link, view)| StateContact::new(link.0, view.id, view.endpoint));
-            ((0..links).filter_map(|i| node.id(LinkId(i))).collect::<Vec<_>>(), contacts.collect::<Vec<_>>())
+            let (ids, now) = ((0..links).filter_map(|i| node.id(LinkId(i))), SystemTime::now());
+            let kept = node.all_kept().map(|view| StateKept::new(&view, now));
+            (ids.collect::<Vec<_>>(), contacts.collect::<Vec<_>>(), kept.collect::<Vec<_>>())
         });
-        let (mut ids, mut contacts) = state.await.ok_or("the node has ended before its state was saved")?;
+        let (mut ids, mut contacts, mut kept) = state.await.ok_or("the node has ended before its state was saved")?;
         if let Some(before) = &self.before {
             // Of a link that is not there this time.
             ids.extend(before.ids().skip(ids.len()));
             contacts = merged(contacts, &before.contacts, self.began.elapsed());
+            if kept.is_empty() {
+                // It has not begun to keep anything, or does not this time.
+                kept.clone_from(&before.kept);
+            }
         }
-        let state = State::new(ids.into_iter(), contacts);
+        let state = State::new(ids.into_iter(), contacts).keeping(kept);
         let file = self.file.clone();
         // A disk can take long, and the node and its signals must not wait for it.
         self.saving = Some(worker::work(move || {

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! { "contacts": [ { "id": 20 bytes, "ip": 4 or 16 bytes, "link": n, "port": n } .. ], "ids": [ 20 bytes a link .. ],
-//!   "state": 1 }
+//!   "kept": [ { "id": 20 bytes, "due": seconds since 1970, .. } .. ], "state": 1 }
 //! ```
+//! Where nothing is kept there is no "kept".
 //! The first contact has the checksum of all the rest, "sum", as well. The file is replaced as a whole, and belongs to
 //! one process at a time. A file that cannot be read or understood is reported and left alone, as is one that no node
 //! wrote: with an id of zeros, which every table refuses, with an id or a contact twice, with a contact of a link that
@@ -26,9 +27,10 @@ use crate::cause::cause;
 use crate::count::count;
 use crate::failed::Failed;
 use crate::file::{self, Owned};
+use crate::kept_state::StateKept;
 
-/// Larger files are not ours: four full tables fit several times.
-const MOST_BYTES: u64 = 1 << 20;
+/// Larger files are not ours: four full tables and all that can be kept fit.
+const MOST_BYTES: u64 = 1 << 24;
 /// The layout that this program writes and reads.
 const LAYOUT: u8 = 1;
 /// Numbers of more digits are told to nobody.
@@ -40,7 +42,7 @@ const CONTACTS: &[u8] = b"contacts";
 const SUM: &[u8] = b"sum";
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 /// The fields beside the contacts that this program knows.
-const KNOWN: [&[u8]; 2] = [b"ids", b"state"];
+const KNOWN: [&[u8]; 3] = [b"ids", b"kept", b"state"];
 const KNOWN_OF_CONTACT: [&[u8]; 4] = [b"id", b"ip", b"link", b"port"];
 /// A contact on any link: what a later program has told of it stays with it.
 const OF_WHOM: [&[u8]; 3] = [b"id", b"ip", b"port"];
@@ -51,6 +53,9 @@ pub struct State {
     pub contacts: Vec<StateContact>,
     /// In the order of the links.
     ids: Vec<ByteArray<20>>,
+    /// What is kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<StateKept>,
     /// The layout.
     state: u8,
 }
@@ -119,7 +124,12 @@ impl StateContact {
 
 impl State {
     pub fn new(ids: impl Iterator<Item = Id>, contacts: Vec<StateContact>) -> State {
-        State { contacts, ids: ids.map(|id| ByteArray::new(id.0)).collect(), state: LAYOUT }
+        State { contacts, ids: ids.map(|id| ByteArray::new(id.0)).collect(), kept: Vec::new(), state: LAYOUT }
+    }
+
+    /// The same, and this is kept.
+    pub fn keeping(self, kept: Vec<StateKept>) -> State {
+        State { kept, ..self }
     }
 
     /// The same with its links in the order of these families: each takes the id and the contacts of a link of its own,
@@ -154,7 +164,7 @@ impl State {
             .contacts
             .iter()
             .filter_map(|contact| Some(StateContact { link: to(contact.link)? as u8, ..contact.clone() }));
-        State { contacts: moved.collect(), ids, state: self.state }
+        State { contacts: moved.collect(), ids, kept: self.kept, state: self.state }
     }
 
     /// In the order of the links.
@@ -269,7 +279,7 @@ impl Fields {
                 contact.entry(key.clone()).or_insert_with(|| value.clone());
             }
         }
-        for (key, value) in &other.all {
+        for (key, value) in other.all.iter().filter(|(key, _)| !KNOWN.contains(&key.as_slice())) {
             self.all.entry(key.clone()).or_insert_with(|| value.clone());
         }
         self
@@ -424,7 +434,7 @@ mod tests {
         assert!(!saved(&file("1235")).contains("seenat"), "it is another's");
         // As long as the file may be, and one byte more.
         let own = saved("d8:contactsle3:idsle5:statei1ee").len();
-        for (len, stays) in [(MOST_BYTES as usize - own - 11, true), (MOST_BYTES as usize - own - 10, false)] {
+        for (len, stays) in [(MOST_BYTES as usize - own - 12, true), (MOST_BYTES as usize - own - 11, false)] {
             let file = saved(&format!("d8:contactsle3:idsle5:statei1e1:z{len}:{}e", "z".repeat(len)));
             assert_eq!((file.len() as u64 == MOST_BYTES, file.len() == own), (stays, !stays));
             assert_eq!(State::decode(file.as_bytes()), Ok(state()));
