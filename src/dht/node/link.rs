@@ -455,7 +455,10 @@ impl<'s> Link<'s> {
 
     /// The node to check now: one that an earlier run saved, or any.
     pub(super) fn next_check(&mut self, now: Instant, of_saved: bool) -> Option<(Id, Endpoint)> {
-        let next = if of_saved { self.table.next_saved(now) } else { self.table.next_check(now) };
+        let next = match of_saved {
+            true => self.table.next_saved(now),
+            false => self.table.next_check_in_doubt(now, self.outage.is_suspected()),
+        };
         self.check_due = next.is_some();
         next
     }

@@ -386,3 +386,33 @@ fn a_contact_that_has_taken_the_place_of_one_remembered_is_remembered_instead_wi
     }
     assert_eq!(t.remembered().collect::<Vec<_>>(), [(id(9, 1), here(1)), (id(1, 1), here(3))]);
 }
+
+/// T39.
+#[test]
+fn a_table_is_poor_until_half_of_what_it_expects_has_answered_of_late() {
+    let mut t = Table::new(Config::default().table, Network::Public, OWN, memory_with(512, 256, 8));
+    t.set_network_size(400);
+    fill(&mut t, 0, 128);
+    fill(&mut t, 1, 64);
+    // An hour later nobody has failed, and 64 answer again: there should be 258.
+    t.on_link_back(at(3_600));
+    (0..64).for_each(|n| _ = add(&mut t, at(3_600), 1, n));
+    checks(&mut t, 3_600, 3_610);
+    assert!(t.is_poor());
+    (0..66).for_each(|n| _ = add(&mut t, at(3_610), 0, n));
+    checks(&mut t, 3_610, 3_620);
+    assert!(!t.is_poor());
+}
+
+/// T27.
+#[test]
+fn while_our_line_is_in_doubt_who_answered_last_is_asked_due_or_not() {
+    let mut t = poor(8);
+    fill(&mut t, 0, 40);
+    (0..3).for_each(|n| _ = add(&mut t, at(1_000 + u64::from(n)), 0, n));
+    let mut asked = |now| t.next_check_in_doubt(at(now), true).map(|(id, _)| id);
+    assert_eq!([1_010, 1_025, 1_039].map(&mut asked), [2, 1, 0].map(|n| Some(id(0, n))));
+    assert_eq!(asked(1_054), Some(id(0, 2)), "half a minute later once more");
+    let long_silent = asked(1_123);
+    assert!(long_silent.is_some_and(|asked| (3..40).any(|n| asked == id(0, n))), "and then whoever is due");
+}

@@ -494,8 +494,13 @@ impl<'s> Table<'s> {
     /// One node to be asked whether it is alive, if one is due. It is not returned again for a while; its answer or
     /// failure is told by [`on_response`](Self::on_response) and [`on_failure`](Self::on_failure).
     pub fn next_check(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
+        self.next_check_in_doubt(now, false)
+    }
+
+    /// The same; while our own line is in doubt, one that answered a moment ago, if there is one.
+    pub fn next_check_in_doubt(&mut self, now: Instant, in_doubt: bool) -> Option<(Id, Endpoint)> {
         let Table { members, newcomers, remembered, callers, schedule, .. } = self;
-        schedule.next_check(now, &mut TableParts::new(members, newcomers, remembered, callers))
+        schedule.next_check(now, in_doubt, &mut TableParts::new(members, newcomers, remembered, callers))
     }
 
     /// One that an earlier run saved, if one was not asked yet and it is time for a check.

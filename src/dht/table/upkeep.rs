@@ -33,6 +33,9 @@ const FASTER: u32 = 2 * FAST;
 /// .. but none sooner after another, where `check_every` is not shorter itself.
 const FASTEST: Duration = Duration::from_millis(20);
 
+/// Who answered within this time tells whether our line is down.
+const WITNESS: Duration = Duration::from_secs(120);
+
 /// Everybody who is remembered is asked at once only so often.
 const SELDOM: Duration = Duration::from_secs(900);
 
@@ -142,14 +145,20 @@ impl Schedule {
         self.due.map(|due| due.max(self.paced))
     }
 
-    /// One node to be asked whether it is alive, if one is due.
-    pub(super) fn next_check(&mut self, now: Instant, known: &mut TableParts<'_, '_>) -> Option<(Id, Endpoint)> {
+    /// One node to be asked whether it is alive, if one is due; whoever is likeliest to, while our line is in doubt.
+    pub(super) fn next_check(
+        &mut self,
+        now: Instant,
+        in_doubt: bool,
+        known: &mut TableParts<'_, '_>,
+    ) -> Option<(Id, Endpoint)> {
         if self.check_at().is_none_or(|at| now < at) || self.last == Some(now) {
             return None;
         }
         self.judge(now, known.members);
-        let mut chosen = None;
-        for _ in 0..3 {
+        let mut chosen = if in_doubt { check_witness(now, known.members) } else { None };
+        self.last = if chosen.is_some() { Some(now) } else { self.last };
+        for _ in 0..if chosen.is_some() { 0 } else { 3 } {
             let turn = self.turn;
             self.turn = turn.next();
             chosen = match turn {
@@ -196,12 +205,9 @@ impl Schedule {
 /// Whether a table needs others (T39).
 fn is_poor(now: Instant, members: &Members<'_>) -> bool {
     let config = members.config();
-    let (mut fresh, mut good) = (0, 0);
-    for history in members.all().iter().map(Contact::history) {
-        fresh += usize::from(history.answered_within(now, config.stale_after));
-        good += usize::from(history.health() == Health::Good);
-    }
-    members.capacity() > 0 && (fresh < config.enough.into() || good < members.expected() / 2)
+    let is_fresh = |contact: &&Contact| contact.history().answered_within(now, config.stale_after);
+    let fresh = members.all().iter().filter(is_fresh).count();
+    members.capacity() > 0 && fresh < usize::from(config.enough).max(members.expected() / 2)
 }
 
 /// Of a table whose contacts may all be gone, asks the one that is due and answered last.
@@ -209,6 +215,17 @@ fn check_freshest(now: Instant, members: &mut Members<'_>) -> Option<(Id, Endpoi
     let due = members.all().iter().enumerate().filter(|(_, contact)| members.due(contact) <= now);
     let rank = |contact: &Contact| (contact.health() == Health::Good, contact.history().last_answer());
     let (index, _) = due.max_by_key(|(_, contact)| rank(contact))?;
+    ask_contact(now, members, index)
+}
+
+/// Of those that answered a moment ago, asks the one that did so last, due or not: while all that were asked since are
+/// dead, only that one tells whether our line is.
+fn check_witness(now: Instant, members: &mut Members<'_>) -> Option<(Id, Endpoint)> {
+    let is_witness = |contact: &Contact| {
+        contact.history().answered_within(now, WITNESS) && Instant::from_secs(contact.checked_until().into()) <= now
+    };
+    let all = members.all().iter().enumerate().filter(|(_, contact)| is_witness(contact));
+    let (index, _) = all.max_by_key(|(_, contact)| contact.history().last_answer())?;
     ask_contact(now, members, index)
 }
 
