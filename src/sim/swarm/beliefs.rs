@@ -52,6 +52,9 @@ pub(super) struct Beliefs {
     /// Contacts that are there, by who has them; and those of them that have answered their last query.
     kept: Vec<(HostId, Id, Endpoint)>,
     good: Vec<(HostId, Id, Endpoint)>,
+    /// Who is there, under which id, and the ids of those whose contacts these are.
+    here: BTreeSet<(Id, Endpoint)>,
+    own: BTreeSet<(HostId, Id)>,
     /// How many nodes there are as each of them has it.
     sizes: Vec<u64>,
 }
@@ -95,9 +98,11 @@ impl Beliefs {
                 }
             }
             beliefs.lonely += usize::from(many == 0);
+            beliefs.own.extend(node.id(LinkId(0)).map(|id| (*host, id)));
             beliefs.sizes.extend(node.size_estimate(LinkId(0)).map(|estimate| estimate.n));
         }
         beliefs.sizes.sort_unstable();
+        beliefs.here = here;
         beliefs
     }
 
@@ -136,9 +141,15 @@ impl Beliefs {
         self.sizes.get(self.sizes.len() / 2).copied().unwrap_or(0)
     }
 
-    /// Contacts that answered before and are there still, and that are contacts no more.
+    /// Contacts that answered before and are there still, under the same id, and that are contacts no more, though
+    /// whose contacts they were has its own id still: a new one has other buckets, and not a place for all of them.
     pub(super) fn lost_until(&self, now: &Beliefs) -> usize {
         let kept: BTreeSet<_> = now.kept.iter().collect();
-        self.good.iter().filter(|contact| !kept.contains(contact)).count()
+        let kept_id: BTreeSet<_> = self.own.intersection(&now.own).map(|(host, _)| *host).collect();
+        let is_lost = |contact: &&(HostId, Id, Endpoint)| {
+            let (host, id, endpoint) = **contact;
+            !kept.contains(contact) && kept_id.contains(&host) && now.here.contains(&(id, endpoint.with_port(0)))
+        };
+        self.good.iter().filter(is_lost).count()
     }
 }
