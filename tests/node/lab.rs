@@ -334,7 +334,10 @@ impl Lab {
     }
 
     pub fn belongings(&self) -> Belongings {
-        let contacts = self.node.contacts().map(|(link, contact)| (link, contact.id, contact.endpoint)).collect();
+        let contacts = self.node.contacts().map(|(link, contact)| (link, contact.id, contact.endpoint));
+        // What they are worth changes with time.
+        let mut contacts: Vec<_> = contacts.collect();
+        contacts.sort_unstable();
         Belongings { contacts, held: self.held() }
     }
 

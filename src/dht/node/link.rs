@@ -583,8 +583,7 @@ impl<'s> Links<'s> {
     pub(super) fn check_invariants(&self) {
         for link in self.0.iter() {
             link.table.check_invariants();
-            // The table looks whether all others are of the same.
-            assert!(link.table.contacts().next().is_none_or(|contact| contact.endpoint.family() == link.family));
+            assert!(link.table.contacts().all(|contact| contact.endpoint.family() == link.family));
         }
     }
 }

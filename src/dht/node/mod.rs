@@ -538,9 +538,8 @@ impl<'s> Node<'s> {
         self.cx.config()
     }
 
-    /// All verified contacts, link by link, of each those first that are best to save: who answered our last query and
-    /// has answered for an hour, then the others who answered it, then whoever failed once, last the bad; however many
-    /// of one kind are taken, their ids are spread. It costs four walks through the table.
+    /// All verified contacts, link by link, of each those first that are best to save, and among these from every part
+    /// of the ids (T47). It costs four walks through the table.
     pub fn contacts(&self) -> impl Iterator<Item = (LinkId, ContactView)> {
         self.links.contacts(self.cx.now()).map(|(link, contact)| {
             let last_answer = contact.last_answer.map(|at| self.cx.as_read(at));

@@ -483,9 +483,6 @@ impl<'s> Members<'s> {
     pub(super) fn check_names(&self) {
         let contacts = self.contacts.all();
         assert!(contacts.is_sorted_by(|a, b| a.id() < b.id()), "ids are distinct and in order");
-        let mut families = contacts.iter().map(|c| c.endpoint().family());
-        let first = families.next();
-        assert!(families.all(|family| Some(family) == first), "a table is of one family");
         assert!(contacts.iter().map(|c| c.id().prefix()).eq(self.contacts.prefixes().iter().copied()), "prefixes fit");
         self.buckets.assert_counts(contacts.iter().map(|c| (self.bucket_of(c.id()), c.is_caller())));
         for bucket in 0..BUCKETS {

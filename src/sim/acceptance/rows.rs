@@ -329,7 +329,7 @@ pub(super) const ROWS: &[RowSpec] = &[
     },
     RowSpec {
         number: 32,
-        metric: "an hour of one IPv6 /48, one IPv4 /24, ten of those: largest share of the table, losses of honest ones, our id",
+        metric: "an hour of one IPv6 /48, one IPv4 /24, ten of those: most of our table, of honest ones' items, our id",
         figures: &[
             figure("table_v6_48", "table_v6_48", Statistic::Most, Threshold::most(0.1)),
             figure("table_v4_24", "table_v4_24", Statistic::Most, Threshold::most(0.1)),

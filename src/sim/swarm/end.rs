@@ -233,9 +233,9 @@ impl SmallWorld {
         self.expect(refusals == 0 || is_disturbed, format!("{refusals} refused what they hold"));
     }
 
-    /// Whether two of the six nearest that a host can reach hold this version of an item: then it is found. In the half
-    /// where it was stored those may have been nearest of whom the whole world has eight that are nearer, and the answer
-    /// of one may be lost.
+    /// Whether two of the six nearest that a host can reach hold this version of an item: then it is found. Of the half
+    /// where it was stored those may have been nearest of whom the whole world has eight that are nearer, and what one
+    /// answers may be lost.
     fn is_held_near(&self, host: HostId, secret: &[u8; 32], value: &str, seq: i64) -> bool {
         let Ok(item) = Item::mutable(secret, value.as_bytes()).seq(seq).sign() else { return false };
         let near = self.nearest(host, &item.target());

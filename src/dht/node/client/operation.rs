@@ -30,7 +30,7 @@ pub struct OperationState {
     started: Option<Instant>,
     /// How long it may take from then on.
     time: TimeLimit,
-    /// Since when nothing but a budget of ours, or the limit of an endpoint (L42), holds it up: its deadline stands still.
+    /// Since when nothing but a budget, or the limit of an endpoint (L42), holds it up: its deadline stands still.
     held: Option<Instant>,
     /// It is the budget of a frugal node that does, and however long that takes, it is not its time.
     is_paused: bool,
