@@ -22,6 +22,8 @@ use crate::krpc::id::Id;
 pub const MAX_BOOTSTRAP_NODES: usize = 16;
 /// Nodes of one family in a reply (BEP 5), and of the list that a lookup ends with.
 pub const K: usize = 8;
+/// Contacts of a bucket, at most.
+pub const LARGEST_BUCKET: u16 = 8_191;
 /// Most info-hashes in one sample (BEP 51): with the nodes of IPv4 beside them they still fit into one datagram.
 pub const MAX_SAMPLES: u8 = 50;
 /// Info-hashes in one sample that fit, with the nodes of a family, into what BEP 32 trims a reply to.
@@ -81,7 +83,7 @@ pub struct Bounds {
 /// Exhaustive: it is written as a literal over that of a stock configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TableConfig {
-    /// Contacts of the buckets 0, 1, 2, ..; the last number holds for all deeper buckets.
+    /// Contacts of the buckets 0, 1, 2, .., 8,191 at most; the last number holds for all deeper buckets.
     pub bucket_sizes: [u16; 5],
     /// Contacts of one /24 in one bucket, and of one /64; of a /56 a quarter more, of a /48 half as many more. So it is
     /// with all that is counted by network.
@@ -404,6 +406,7 @@ impl Config {
         lasts("lookup.deadline", l.deadline, Duration::from_millis(1))?;
         for (field, size) in BUCKET_SIZES.into_iter().zip(t.bucket_sizes) {
             at_least(field, size.into(), 1)?;
+            at_most(field, size.into(), LARGEST_BUCKET.into())?;
         }
         at_least("table.per_network_in_bucket", t.per_network_in_bucket.into(), 1)?;
         at_least("table.per_network", t.per_network.into(), 1)?;

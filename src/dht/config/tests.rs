@@ -48,6 +48,7 @@ fn the_first_rule_that_is_broken_is_named_with_its_value() {
         (|c| c.table.per_network = 0, "table.per_network is 0; at least 1"),
         (|c| c.table.bucket_sizes[2] = 0, "table.bucket_sizes[2] is 0; at least 1"),
         (|c| c.table.bucket_sizes = [9, 9, 9, 9, 0], "table.bucket_sizes[4] is 0; at least 1"),
+        (|c| c.table.bucket_sizes[0] = 8_192, "table.bucket_sizes[0] is 8192; at most 8191"),
         (|c| c.server.samples = MAX_SAMPLES + 1, "server.samples is 51; at most 50"),
         (|c| c.capacity.peers = 10_000_001, "capacity.peers is 10000001; at most 10000000"),
         (|c| c.capacity.items = 10_000_001, "capacity.items is 10000001; at most 10000000"),

@@ -11,7 +11,7 @@ use crate::base::list::List;
 #[cfg(any(test, debug_assertions))]
 use crate::base::recount::Imprint;
 use crate::base::time::{Duration, Instant, seconds_up};
-use crate::dht::config::{K, TableConfig};
+use crate::dht::config::{K, LARGEST_BUCKET, TableConfig};
 use crate::krpc::id::Id;
 
 /// Buckets of a table. The last one holds all contacts that share more leading bits with us.
@@ -19,7 +19,7 @@ pub const BUCKETS: usize = 32;
 /// Waits of a thin bucket, in units of `check_every` (30 s, 2 min and 10 min at 3 s); then `refresh_after`.
 const COOLDOWNS: [u32; 3] = [10, 40, 200];
 /// Futile refreshes after which a thin bucket is no longer special.
-const SETTLED: u8 = COOLDOWNS.len() as u8 + 1;
+const SETTLED: u16 = COOLDOWNS.len() as u16 + 1;
 /// Time between two refreshes, in units of `check_every` (15 s at 3 s).
 const SPACING: u32 = 5;
 
@@ -29,16 +29,35 @@ pub struct Bucket {
     /// The second from which a refresh is wanted.
     due: u32,
     contacts: u16,
-    /// Those of them that asked us before we knew them.
-    callers: u16,
-    futile: u8,
+    /// Those of them that asked us before we knew them, times eight, and how many refreshes were futile: so a bucket
+    /// takes eight bytes.
+    callers_and_futile: u16,
 }
 
 impl Bucket {
+    const FUTILE: u16 = 7;
+
+    fn callers(&self) -> u16 {
+        self.callers_and_futile / (Self::FUTILE + 1)
+    }
+
+    fn set_callers(&mut self, callers: u16) {
+        self.callers_and_futile = (callers.min(LARGEST_BUCKET) * (Self::FUTILE + 1)) | self.futile();
+    }
+
+    /// Futile refreshes in a row, seven at the most.
+    fn futile(&self) -> u16 {
+        self.callers_and_futile & Self::FUTILE
+    }
+
+    fn set_futile(&mut self, futile: u16) {
+        self.callers_and_futile = (self.callers_and_futile & !Self::FUTILE) | futile.min(Self::FUTILE);
+    }
+
     /// One more.
     fn count(&mut self, is_caller: bool) {
         self.contacts += 1;
-        self.callers += u16::from(is_caller);
+        self.set_callers(self.callers() + u16::from(is_caller));
     }
 }
 
@@ -89,7 +108,7 @@ impl<'s> Buckets<'s> {
 
     /// How many of them asked us before we knew them.
     pub(super) fn callers(&self, bucket: usize) -> usize {
-        self.list.get(bucket).map_or(0, |b| b.callers.into())
+        self.list.get(bucket).map_or(0, |b| b.callers().into())
     }
 
     pub(super) fn is_full(&self, bucket: usize) -> bool {
@@ -114,7 +133,7 @@ impl<'s> Buckets<'s> {
     pub(super) fn on_added(&mut self, now: Instant, bucket: usize, is_caller: bool) {
         self.list[bucket].count(is_caller);
         if !self.is_thin(bucket) {
-            self.list[bucket].futile = 0;
+            self.list[bucket].set_futile(0);
         }
         self.on_news(now, bucket);
         self.update();
@@ -123,10 +142,11 @@ impl<'s> Buckets<'s> {
     /// A contact was removed.
     pub(super) fn on_removed(&mut self, now: Instant, bucket: usize, is_caller: bool) {
         let was_thin = self.is_thin(bucket);
-        self.list[bucket].callers = self.list[bucket].callers.saturating_sub(is_caller.into());
+        let callers = self.list[bucket].callers().saturating_sub(is_caller.into());
+        self.list[bucket].set_callers(callers);
         self.list[bucket].contacts = self.list[bucket].contacts.saturating_sub(1);
         if self.is_thin(bucket) && !was_thin {
-            self.list[bucket].futile = 0;
+            self.list[bucket].set_futile(0);
             self.list[bucket].due = seconds_up(now + self.cooldown(0));
         }
         self.update();
@@ -134,7 +154,7 @@ impl<'s> Buckets<'s> {
 
     /// A contact of the bucket answered. Later, the refresh is only put off, so `next_due` may stay as it is.
     pub(super) fn on_news(&mut self, now: Instant, bucket: usize) {
-        if !self.is_thin(bucket) || self.list[bucket].futile >= SETTLED {
+        if !self.is_thin(bucket) || self.list[bucket].futile() >= SETTLED {
             self.list[bucket].due = seconds_up(now + self.refresh_after);
         }
     }
@@ -151,7 +171,7 @@ impl<'s> Buckets<'s> {
         self.next_due = due.map(|secs| Instant::from_secs(secs.into()));
     }
 
-    fn cooldown(&self, futile: u8) -> Duration {
+    fn cooldown(&self, futile: u16) -> Duration {
         match COOLDOWNS.get(usize::from(futile)) {
             Some(&units) => self.check_every.saturating_mul(units).min(self.refresh_after),
             None => self.refresh_after,
@@ -189,9 +209,9 @@ impl<'s> Buckets<'s> {
 
     /// A bucket is refreshed.
     fn on_refresh(&mut self, now: Instant, bucket: usize) {
-        let wait = if self.is_thin(bucket) { self.cooldown(self.list[bucket].futile) } else { self.refresh_after };
+        let wait = if self.is_thin(bucket) { self.cooldown(self.list[bucket].futile()) } else { self.refresh_after };
         let entry = &mut self.list[bucket];
-        entry.futile = entry.futile.saturating_add(1);
+        entry.set_futile(entry.futile() + 1);
         entry.due = seconds_up(now + wait);
     }
 
@@ -208,7 +228,7 @@ impl<'s> Buckets<'s> {
             let (all, callers) = &mut counts[bucket];
             (*all, *callers) = (*all + 1_u16, *callers + u16::from(is_caller));
         }
-        assert!(self.list.iter().map(|b| (b.contacts, b.callers)).eq(counts), "bucket counts");
+        assert!(self.list.iter().map(|b| (b.contacts, b.callers())).eq(counts), "bucket counts");
         for (bucket, &(count, _)) in counts.iter().enumerate() {
             assert!(usize::from(count) <= self.size(bucket), "bucket {bucket} holds {count}");
         }
@@ -217,7 +237,7 @@ impl<'s> Buckets<'s> {
     /// What [`assert_counts`](Self::assert_counts) reads.
     #[cfg(any(test, debug_assertions))]
     pub(super) fn add_counts(&self, imprint: &mut Imprint) {
-        let count = |bucket: &Bucket| u64::from(bucket.contacts) << 8 | u64::from(bucket.callers);
+        let count = |bucket: &Bucket| u64::from(bucket.contacts) << 16 | u64::from(bucket.callers());
         for buckets in self.list.chunks_exact(8) {
             let pair = |i: usize| (count(&buckets[i]), count(&buckets[i + 1]));
             imprint.add([pair(0), pair(2), pair(4), pair(6)]);

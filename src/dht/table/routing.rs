@@ -493,6 +493,7 @@ impl<'s> Table<'s> {
 
     /// One node to be asked whether it is alive, if one is due. It is not returned again for a while; its answer or
     /// failure is told by [`on_response`](Self::on_response) and [`on_failure`](Self::on_failure).
+    #[allow(dead_code, reason = "asked by tests only")]
     pub fn next_check(&mut self, now: Instant) -> Option<(Id, Endpoint)> {
         self.next_check_in_doubt(now, false)
     }
