@@ -443,7 +443,7 @@ fn a_state_file_that_no_node_wrote_is_refused_with_the_reason() {
         (format!("d8:contactsle3:idsl20:{zeros}e5:statei1ee"), "all zeros"),
         ("d8:contactsle3:idsl3:abce5:statei1ee".into(), "damaged"),
         (format!("d8:contactsld2:id20:{id}2:ip4:12344:linki1e4:porti5eee3:idsl20:{id}e5:statei1ee"), "is of link 1"),
-        ("x".repeat((1 << 20) + 1), "so large"),
+        ("x".repeat((16 << 20) + 1), "so large"),
     ] {
         fs::write(&state, &text).unwrap();
         honeyguide(&["node", "--state", &state, "--timeout", "5"]).ended(1, &[&state, why, "left as it is"]);
