@@ -33,7 +33,7 @@ use crate::krpc::networks::{Networks, SIZES, quotas};
 
 pub use layout::Meter;
 
-use layout::{BYTES, CREDITS, PACKETS, SET, WAYS};
+use layout::{Kind, WAYS};
 
 /// Seconds after which an answer is expected no longer.
 const CREDIT_LIFETIME: u32 = 15;
@@ -44,13 +44,13 @@ const NOBODY: u64 = u64::MAX;
 const ENDPOINT: u64 = 1 << 32;
 
 fn credits(meters: &[u64], at: usize) -> (u32, u8) {
-    let credits = meters[at + CREDITS];
+    let credits = meters[Kind::Credits.of(meters.len(), at)];
     ((credits >> 8) as u32, credits as u8)
 }
 
 fn set_credits(meters: &mut [u64], at: usize, until: u32, count: u8) {
-    let counts = meters[at + CREDITS] & burdens::BITS;
-    meters[at + CREDITS] = counts | u64::from(until) << 8 | u64::from(count);
+    let credits = &mut meters[Kind::Credits.of(meters.len(), at)];
+    *credits = *credits & burdens::BITS | u64::from(until) << 8 | u64::from(count);
 }
 
 fn has_credit(meters: &[u64], at: usize, second: u32) -> bool {
@@ -60,7 +60,8 @@ fn has_credit(meters: &[u64], at: usize, second: u32) -> bool {
 
 /// How much would be lost with it: credits above all, else the time until which its buckets say something.
 fn worth(meters: &[u64], at: usize, second: u32) -> u64 {
-    if has_credit(meters, at, second) { u64::MAX } else { meters[at + PACKETS].max(meters[at + BYTES]) }
+    let of = |kind: Kind| meters[kind.of(meters.len(), at)];
+    if has_credit(meters, at, second) { u64::MAX } else { of(Kind::Packets).max(of(Kind::Bytes)) }
 }
 
 /// What is to be done with a datagram before it is read.
@@ -161,22 +162,22 @@ impl<'s> Limiter<'s> {
         let everybody = self.everybody.minus_one(now, &self.per_node)?;
         let networks = (self.network == Network::Public).then(|| self.network_places(from));
         let meters = self.meters.as_flattened_mut();
-        let of_endpoint = bucket(meters, known, PACKETS).minus_one(now, &self.per_endpoint)?;
+        let of_endpoint = bucket(meters, known, Kind::Packets).minus_one(now, &self.per_endpoint)?;
         if let Some(networks) = networks {
             let (mut found, mut left) = ([None; SIZES], [TokenBucket::default(); SIZES]);
             for (size, place) in networks.iter() {
                 found[size] = find(meters, place);
-                left[size] = bucket(meters, found[size], PACKETS).minus_one(now, &self.per_network[size])?;
+                left[size] = bucket(meters, found[size], Kind::Packets).minus_one(now, &self.per_network[size])?;
             }
             for (size, place) in networks.iter() {
                 let at = meter(meters, now, place, found[size]);
-                meters[at + PACKETS] = left[size].full_at();
+                set_bucket(meters, at, Kind::Packets, left[size]);
                 self.network_at[size] = at;
             }
         }
         // Its place may have been taken by the meter of a network.
         let at = meter(meters, now, place, known);
-        meters[at + PACKETS] = of_endpoint.full_at();
+        set_bucket(meters, at, Kind::Packets, of_endpoint);
         self.everybody = everybody;
         Some(())
     }
@@ -211,13 +212,13 @@ impl<'s> Limiter<'s> {
         let (mut found, mut left) = ([None; SIZES], [TokenBucket::default(); SIZES]);
         for (size, place) in networks.iter() {
             found[size] = find_network(meters, place, self.network_at[size]);
-            let budget = bucket(meters, found[size], BYTES);
+            let budget = bucket(meters, found[size], Kind::Bytes);
             let Some(rest) = budget.minus(now, bytes as u64, &self.reply_bytes[size]) else { return false };
             left[size] = rest;
         }
         for (size, place) in networks.iter() {
             let at = meter(meters, now, place, found[size]);
-            meters[at + BYTES] = left[size].full_at();
+            set_bucket(meters, at, Kind::Bytes, left[size]);
         }
         true
     }
@@ -230,7 +231,7 @@ impl<'s> Limiter<'s> {
         let networks = self.network_places(to);
         let meters = self.meters.as_flattened();
         networks.iter().all(|(size, place)| {
-            let budget = bucket(meters, find_network(meters, place, self.network_at[size]), BYTES);
+            let budget = bucket(meters, find_network(meters, place, self.network_at[size]), Kind::Bytes);
             budget.minus(now, LARGEST_REPLY as u64, &self.reply_bytes[size]).is_some()
         })
     }
@@ -312,8 +313,16 @@ fn tag(hash: u64) -> u64 {
 }
 
 /// A bucket of a meter, or the full one where there is no meter.
-fn bucket(meters: &[u64], known: Option<usize>, which: usize) -> TokenBucket {
-    known.map_or(TokenBucket::default(), |at| TokenBucket::until(meters[at + which]))
+fn bucket(meters: &[u64], known: Option<usize>, kind: Kind) -> TokenBucket {
+    known.map_or(TokenBucket::default(), |at| TokenBucket::until(meters[kind.of(meters.len(), at)]))
+}
+
+/// What is so already is not written: it may never have been touched.
+fn set_bucket(meters: &mut [u64], at: usize, kind: Kind, bucket: TokenBucket) {
+    let number = &mut meters[kind.of(meters.len(), at)];
+    if *number != bucket.full_at() {
+        *number = bucket.full_at();
+    }
 }
 
 /// The meter of `place`: where it was found, or in the place of the one in its set that is worth least.
@@ -323,8 +332,8 @@ fn meter(meters: &mut [u64], now: Instant, place: MeterPlace, known: Option<usiz
     }
     let at = least(meters, start_of(meters.len(), place), seconds(now));
     meters[at] = place.tag;
-    for which in [PACKETS, BYTES] {
-        meters[at + which] = 0;
+    for kind in [Kind::Packets, Kind::Bytes] {
+        set_bucket(meters, at, kind, TokenBucket::default());
     }
     set_credits(meters, at, 0, 0);
     at
@@ -332,19 +341,20 @@ fn meter(meters: &mut [u64], now: Instant, place: MeterPlace, known: Option<usiz
 
 /// The meter of a set that is worth least.
 fn least(meters: &[u64], start: usize, second: u32) -> usize {
-    let Some(set) = meters[start..].first_chunk::<SET>() else { return start };
+    let of_set = |kind: Kind| meters[kind.of(meters.len(), start)..].first_chunk::<WAYS>();
+    let (Some(packets), Some(bytes)) = (of_set(Kind::Packets), of_set(Kind::Bytes)) else { return start };
     // Credits are looked at only where they decide.
-    let (mut least, mut until) = (0, u64::MAX);
-    for way in 0..WAYS {
-        let says = set[way + PACKETS].max(set[way + BYTES]);
+    let (mut least, mut until) = (start, u64::MAX);
+    for (way, (packets, bytes)) in packets.iter().zip(bytes).enumerate() {
+        let says = *packets.max(bytes);
         if says < until {
-            (least, until) = (way, says);
+            (least, until) = (start + way, says);
         }
     }
-    if has_credit(set, least, second) {
-        least = (0..WAYS).min_by_key(|&way| worth(set, way, second)).unwrap_or(0);
+    if has_credit(meters, least, second) {
+        least = (start..start + WAYS).min_by_key(|&at| worth(meters, at, second)).unwrap_or(start);
     }
-    start + least
+    least
 }
 
 fn find(meters: &[u64], place: MeterPlace) -> Option<usize> {
@@ -359,9 +369,9 @@ fn find_network(meters: &[u64], place: MeterPlace, at: usize) -> Option<usize> {
 }
 
 /// Where the set begins in which `place` is.
-fn start_of(meters: usize, place: MeterPlace) -> usize {
-    let sets = (meters / SET) as u64;
-    (((place.set >> 32) * sets) >> 32) as usize * SET
+fn start_of(numbers: usize, place: MeterPlace) -> usize {
+    let sets = (layout::count(numbers) / WAYS) as u64;
+    (((place.set >> 32) * sets) >> 32) as usize * WAYS
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //!
 //! The counts need no memory. They lie in bits of the meters that those have no use for, whichever meter that is.
 
-use super::layout::{CREDITS, SET, WAYS};
+use super::layout::{self, Kind};
 use crate::base::time::Instant;
 
 /// Queries to one endpoint: three a second, and ten at once. So there are 40 at most in any ten seconds, of which
@@ -70,13 +70,12 @@ impl Cell {
 const MASK: u64 = (1 << COUNT_BITS) - 1;
 
 /// The counts of a hash: one among the upper ones of all meters, and one among the lower ones.
-fn cells(meters: usize, hash: u64) -> [Cell; ROWS] {
-    let all = (meters / SET * WAYS) as u64;
+fn cells(numbers: usize, hash: u64) -> [Cell; ROWS] {
+    let all = layout::count(numbers) as u64;
     let halves = [hash >> 32, hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32];
     core::array::from_fn(|row| {
         let place = ((halves[row] * all) >> 32) as usize;
-        let at = place / WAYS * SET + CREDITS + place % WAYS;
-        Cell { at, shift: 64 - (row as u32 + 1) * COUNT_BITS }
+        Cell { at: Kind::Credits.of(numbers, place), shift: 64 - (row as u32 + 1) * COUNT_BITS }
     })
 }
 
@@ -147,7 +146,8 @@ mod tests {
         assert_ne!(meters, before);
         assert!(meters.iter().zip(&before).all(|(is, was)| is & !BITS == was & !BITS));
         let touched = meters.iter().zip(&before).enumerate().filter(|(_, (is, was))| is != was);
-        assert!(touched.map(|(at, _)| at % SET).all(|at| (CREDITS..SET).contains(&at)));
+        let credits = Kind::Credits.of(meters.len(), 0);
+        assert!(touched.map(|(at, _)| at).all(|at| (credits..meters.len()).contains(&at)));
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! How meters lie in memory: the numbers of a set by kind, so that its tags are side by side.
+//! How meters lie in memory: their numbers by kind, so that the tags of a set are side by side, and memory is touched
+//! only for the kinds that are used. A node that nobody asks has meters of those that it asks itself: of these there
+//! are tags and credits, and no buckets.
 //!
 //! ```text
-//! set:   [8 tags | 8 buckets of packets | 8 buckets of bytes | 8 credits, and counts of what others were sent]
+//! [all tags | all buckets of packets | all buckets of bytes | all credits, and counts of what others were sent]
 //! ```
 
 /// Meters that compete with each other.
@@ -9,15 +11,31 @@ pub(super) const WAYS: usize = 8;
 
 /// Memory for the meter of one endpoint or of one network: four plain numbers, see
 /// [`List::zeroed`](crate::base::list::List::zeroed).
-pub type Meter = [u64; 4];
+pub type Meter = [u64; KINDS];
 
-/// Numbers of a set.
-pub(super) const SET: usize = WAYS * size_of::<Meter>() / size_of::<u64>();
-/// A meter is known by the place of its tag, the keyed hash of whom it is for; 0 while it is free. So far behind it is
-/// the bucket of its packets, ..
-pub(super) const PACKETS: usize = WAYS;
-/// .. that of the bytes of replies to it, ..
-pub(super) const BYTES: usize = 2 * WAYS;
-/// .. and how many answers it has credit for, in the lowest byte, below the second from which they are void. Above that
-/// are two counts that are not the meter's, see [`burdens`](super::burdens).
-pub(super) const CREDITS: usize = 3 * WAYS;
+const KINDS: usize = 4;
+
+/// One of the numbers of a meter. A meter is known by its place among the tags; the tag is the keyed hash of whom it is
+/// for, and 0 while it is free.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// The bucket of its packets.
+    Packets = 1,
+    /// The bucket of the bytes of replies to it.
+    Bytes = 2,
+    /// How many answers it has credit for, in the lowest byte, below the second from which they are void. Above that
+    /// are two counts that are not the meter's, see [`burdens`](super::burdens).
+    Credits = 3,
+}
+
+/// How many meters so many numbers are.
+pub(super) fn count(numbers: usize) -> usize {
+    numbers / KINDS
+}
+
+impl Kind {
+    /// Where the number of this kind is, of the meter at this place and so many numbers in all.
+    pub(super) fn of(self, numbers: usize, at: usize) -> usize {
+        self as usize * count(numbers) + at
+    }
+}
