@@ -33,7 +33,7 @@ use crate::krpc::networks::{Networks, SIZES, quotas};
 
 pub use layout::Meter;
 
-use layout::{Kind, WAYS};
+use layout::{MeterKind, WAYS};
 
 /// Seconds after which an answer is expected no longer.
 const CREDIT_LIFETIME: u32 = 15;
@@ -44,12 +44,12 @@ const NOBODY: u64 = u64::MAX;
 const ENDPOINT: u64 = 1 << 32;
 
 fn credits(meters: &[u64], at: usize) -> (u32, u8) {
-    let credits = meters[Kind::Credits.of(meters.len(), at)];
+    let credits = meters[MeterKind::Credits.of(meters.len(), at)];
     ((credits >> 8) as u32, credits as u8)
 }
 
 fn set_credits(meters: &mut [u64], at: usize, until: u32, count: u8) {
-    let credits = &mut meters[Kind::Credits.of(meters.len(), at)];
+    let credits = &mut meters[MeterKind::Credits.of(meters.len(), at)];
     *credits = *credits & burdens::BITS | u64::from(until) << 8 | u64::from(count);
 }
 
@@ -60,8 +60,8 @@ fn has_credit(meters: &[u64], at: usize, second: u32) -> bool {
 
 /// How much would be lost with it: credits above all, else the time until which its buckets say something.
 fn worth(meters: &[u64], at: usize, second: u32) -> u64 {
-    let of = |kind: Kind| meters[kind.of(meters.len(), at)];
-    if has_credit(meters, at, second) { u64::MAX } else { of(Kind::Packets).max(of(Kind::Bytes)) }
+    let of = |kind: MeterKind| meters[kind.of(meters.len(), at)];
+    if has_credit(meters, at, second) { u64::MAX } else { of(MeterKind::Packets).max(of(MeterKind::Bytes)) }
 }
 
 /// What is to be done with a datagram before it is read.
@@ -162,22 +162,22 @@ impl<'s> Limiter<'s> {
         let everybody = self.everybody.minus_one(now, &self.per_node)?;
         let networks = (self.network == Network::Public).then(|| self.network_places(from));
         let meters = self.meters.as_flattened_mut();
-        let of_endpoint = bucket(meters, known, Kind::Packets).minus_one(now, &self.per_endpoint)?;
+        let of_endpoint = bucket(meters, known, MeterKind::Packets).minus_one(now, &self.per_endpoint)?;
         if let Some(networks) = networks {
             let (mut found, mut left) = ([None; SIZES], [TokenBucket::default(); SIZES]);
             for (size, place) in networks.iter() {
                 found[size] = find(meters, place);
-                left[size] = bucket(meters, found[size], Kind::Packets).minus_one(now, &self.per_network[size])?;
+                left[size] = bucket(meters, found[size], MeterKind::Packets).minus_one(now, &self.per_network[size])?;
             }
             for (size, place) in networks.iter() {
                 let at = meter(meters, now, place, found[size]);
-                set_bucket(meters, at, Kind::Packets, left[size]);
+                set_bucket(meters, at, MeterKind::Packets, left[size]);
                 self.network_at[size] = at;
             }
         }
         // Its place may have been taken by the meter of a network.
         let at = meter(meters, now, place, known);
-        set_bucket(meters, at, Kind::Packets, of_endpoint);
+        set_bucket(meters, at, MeterKind::Packets, of_endpoint);
         self.everybody = everybody;
         Some(())
     }
@@ -212,13 +212,13 @@ impl<'s> Limiter<'s> {
         let (mut found, mut left) = ([None; SIZES], [TokenBucket::default(); SIZES]);
         for (size, place) in networks.iter() {
             found[size] = find_network(meters, place, self.network_at[size]);
-            let budget = bucket(meters, found[size], Kind::Bytes);
+            let budget = bucket(meters, found[size], MeterKind::Bytes);
             let Some(rest) = budget.minus(now, bytes as u64, &self.reply_bytes[size]) else { return false };
             left[size] = rest;
         }
         for (size, place) in networks.iter() {
             let at = meter(meters, now, place, found[size]);
-            set_bucket(meters, at, Kind::Bytes, left[size]);
+            set_bucket(meters, at, MeterKind::Bytes, left[size]);
         }
         true
     }
@@ -231,7 +231,7 @@ impl<'s> Limiter<'s> {
         let networks = self.network_places(to);
         let meters = self.meters.as_flattened();
         networks.iter().all(|(size, place)| {
-            let budget = bucket(meters, find_network(meters, place, self.network_at[size]), Kind::Bytes);
+            let budget = bucket(meters, find_network(meters, place, self.network_at[size]), MeterKind::Bytes);
             budget.minus(now, LARGEST_REPLY as u64, &self.reply_bytes[size]).is_some()
         })
     }
@@ -313,12 +313,12 @@ fn tag(hash: u64) -> u64 {
 }
 
 /// A bucket of a meter, or the full one where there is no meter.
-fn bucket(meters: &[u64], known: Option<usize>, kind: Kind) -> TokenBucket {
+fn bucket(meters: &[u64], known: Option<usize>, kind: MeterKind) -> TokenBucket {
     known.map_or(TokenBucket::default(), |at| TokenBucket::until(meters[kind.of(meters.len(), at)]))
 }
 
 /// What is so already is not written: it may never have been touched.
-fn set_bucket(meters: &mut [u64], at: usize, kind: Kind, bucket: TokenBucket) {
+fn set_bucket(meters: &mut [u64], at: usize, kind: MeterKind, bucket: TokenBucket) {
     let number = &mut meters[kind.of(meters.len(), at)];
     if *number != bucket.full_at() {
         *number = bucket.full_at();
@@ -332,7 +332,7 @@ fn meter(meters: &mut [u64], now: Instant, place: MeterPlace, known: Option<usiz
     }
     let at = least(meters, start_of(meters.len(), place), seconds(now));
     meters[at] = place.tag;
-    for kind in [Kind::Packets, Kind::Bytes] {
+    for kind in [MeterKind::Packets, MeterKind::Bytes] {
         set_bucket(meters, at, kind, TokenBucket::default());
     }
     set_credits(meters, at, 0, 0);
@@ -341,8 +341,8 @@ fn meter(meters: &mut [u64], now: Instant, place: MeterPlace, known: Option<usiz
 
 /// The meter of a set that is worth least.
 fn least(meters: &[u64], start: usize, second: u32) -> usize {
-    let of_set = |kind: Kind| meters[kind.of(meters.len(), start)..].first_chunk::<WAYS>();
-    let (Some(packets), Some(bytes)) = (of_set(Kind::Packets), of_set(Kind::Bytes)) else { return start };
+    let of_set = |kind: MeterKind| meters[kind.of(meters.len(), start)..].first_chunk::<WAYS>();
+    let (Some(packets), Some(bytes)) = (of_set(MeterKind::Packets), of_set(MeterKind::Bytes)) else { return start };
     // Credits are looked at only where they decide.
     let (mut least, mut until) = (start, u64::MAX);
     for (way, (packets, bytes)) in packets.iter().zip(bytes).enumerate() {

@@ -1,12 +1,13 @@
 //! Bootstrap nodes and the operations that ask them. Rules L2 and L5.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use honeyguide::base::Rng;
 use honeyguide::dht::{LinkId, Reason};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::Method;
-use honeyguide::{Config, Endpoint, Id, Input};
+use honeyguide::{Config, Endpoint, Id, Input, Instant, Outcome};
 
 use crate::lab::{LATENCY, Lab, config, error, honest_answer, nodes, pair, raw, reply};
 use crate::world::News;
@@ -214,4 +215,64 @@ fn a_call_keeps_every_bootstrap_node_that_it_names_and_those_go_that_were_named_
     // However often others are named.
     let often: Vec<_> = (0..300).map(|_| Vec::from_iter(1..16)).chain([vec![16, 17]]).collect();
     assert_eq!(kept(&often), Vec::from_iter(2..18));
+}
+
+/// Sixty gets at once of a node that knows one bootstrap node, which knows 200 others or is silent: when that was asked,
+/// and how they end.
+fn sixty_gets(is_there: bool) -> (Vec<Instant>, Vec<Outcome>) {
+    let mut config = Config::default();
+    config.capacity.operations = 60;
+    let (mut lab, routers) = told_of(config, 1);
+    let mut rng = Rng::from_seed([3; 32]);
+    let others = (0..200).map(|n| lab.addr(2, n)).chain(routers.iter().copied());
+    lab.friends = Rc::new(others.map(|endpoint| (Id::secure(endpoint.ip(), &mut rng), endpoint)).collect());
+    for &(id, endpoint) in lab.friends.clone().iter().filter(|_| is_there) {
+        let mind = lab.honest(id, endpoint);
+        lab.minds.insert(endpoint, mind);
+    }
+    let mut asked = Vec::new();
+    for tag in 100..160 {
+        lab.node.get_immutable(lab.now, tag, Id(rng.bytes()), 2).unwrap();
+    }
+    lab.drain();
+    let ended = |lab: &Lab| -> Vec<_> {
+        let outcome = |news: &News| match news {
+            News::Finished { tag: 100.., outcome } => Some(*outcome),
+            _ => None,
+        };
+        lab.news.iter().filter_map(outcome).collect()
+    };
+    let end = lab.now + Duration::from_secs(60);
+    while lab.now < end && ended(&lab).len() < 60 {
+        let to_it = lab.sent.drain(..).filter(|packet| packet.to == routers[0]).count();
+        asked.extend(std::iter::repeat_n(lab.now, to_it));
+        lab.run(Duration::from_millis(10));
+    }
+    (asked, ended(&lab))
+}
+
+fn most_in_ten_seconds(times: &[Instant]) -> usize {
+    let since = |from: Instant| times.iter().filter(|at| (from..from + Duration::from_secs(10)).contains(at)).count();
+    times.iter().map(|&from| since(from)).max().unwrap_or(0)
+}
+
+/// Rule L42. The others hear of whom it names from those that were answered.
+#[test]
+fn a_bootstrap_node_is_sent_no_more_than_it_bears_and_nobody_waits_for_it_who_knows_others() {
+    let (asked, ended) = sixty_gets(true);
+    assert_eq!(ended.len(), 60);
+    assert!(ended.iter().all(|outcome| outcome.answered >= 8), "{ended:?}");
+    let longest = ended.iter().map(|outcome| outcome.elapsed).max().unwrap();
+    assert!(longest < Duration::from_secs(3), "{longest:?}");
+    assert!((10..=40).contains(&most_in_ten_seconds(&asked)), "{asked:?}");
+}
+
+/// Nobody else is known, so each has to ask it before it may give up.
+#[test]
+fn a_bootstrap_node_that_is_silent_is_asked_by_each_operation_in_its_turn() {
+    let (asked, ended) = sixty_gets(false);
+    assert!(asked.len() >= 60, "{}", asked.len());
+    assert!(most_in_ten_seconds(&asked) <= 40, "{asked:?}");
+    assert_eq!(ended.len(), 60);
+    assert!(ended.iter().all(|outcome| outcome.reason == Reason::Exhausted), "{ended:?}");
 }

@@ -8,7 +8,7 @@
 //!
 //! The counts need no memory. They lie in bits of the meters that those have no use for, whichever meter that is.
 
-use super::layout::{self, Kind};
+use super::layout::{self, MeterKind};
 use crate::base::time::Instant;
 
 /// Queries to one endpoint: three a second, and ten at once. So there are 40 at most in any ten seconds, of which
@@ -75,7 +75,7 @@ fn cells(numbers: usize, hash: u64) -> [Cell; ROWS] {
     let halves = [hash >> 32, hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32];
     core::array::from_fn(|row| {
         let place = ((halves[row] * all) >> 32) as usize;
-        Cell { at: Kind::Credits.of(numbers, place), shift: 64 - (row as u32 + 1) * COUNT_BITS }
+        Cell { at: MeterKind::Credits.of(numbers, place), shift: 64 - (row as u32 + 1) * COUNT_BITS }
     })
 }
 
@@ -146,7 +146,7 @@ mod tests {
         assert_ne!(meters, before);
         assert!(meters.iter().zip(&before).all(|(is, was)| is & !BITS == was & !BITS));
         let touched = meters.iter().zip(&before).enumerate().filter(|(_, (is, was))| is != was);
-        let credits = Kind::Credits.of(meters.len(), 0);
+        let credits = MeterKind::Credits.of(meters.len(), 0);
         assert!(touched.map(|(at, _)| at).all(|at| (credits..meters.len()).contains(&at)));
     }
 

@@ -18,7 +18,7 @@ const KINDS: usize = 4;
 /// One of the numbers of a meter. A meter is known by its place among the tags; the tag is the keyed hash of whom it is
 /// for, and 0 while it is free.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(super) enum MeterKind {
     /// The bucket of its packets.
     Packets = 1,
     /// The bucket of the bytes of replies to it.
@@ -33,7 +33,7 @@ pub(super) fn count(numbers: usize) -> usize {
     numbers / KINDS
 }
 
-impl Kind {
+impl MeterKind {
     /// Where the number of this kind is, of the meter at this place and so many numbers in all.
     pub(super) fn of(self, numbers: usize, at: usize) -> usize {
         self as usize * count(numbers) + at

@@ -25,7 +25,7 @@ impl Lookup {
             return None;
         }
         let is_on_its_way = self.asking() > 0;
-        let place = match self.behind(w, rules) {
+        let place = match self.behind(now, w, rules) {
             Some(place) if self.further < FURTHER => place,
             _ => return is_on_its_way.then_some(Next::Wait(None)),
         };
@@ -47,7 +47,7 @@ impl Lookup {
     }
 
     /// The nearest of those that may be asked now and were come upon by the path that was asked least.
-    fn behind(&self, w: &LookupWindow<'_>, rules: &Rules<'_>) -> Option<usize> {
+    fn behind(&self, now: Instant, w: &LookupWindow<'_>, rules: &Rules<'_>) -> Option<usize> {
         let known = &w.candidates[..usize::from(self.len)];
         let mut asked = [0_u8; PATHS];
         let path = |c: &Candidate| usize::from(c.path) % PATHS;
@@ -58,6 +58,7 @@ impl Lookup {
             c.state == CandidateState::Fresh
                 && c.class != Class::Bad
                 && self.in_flight[c.class as usize] < rules.slots(c.class)
+                && rules.burdens.bears_more_at(now, &c.endpoint).is_none()
         };
         let places = (0..known.len()).filter(|&place| may_be_asked(&known[place]));
         places.min_by_key(|&place| asked[path(&known[place])])

@@ -239,13 +239,19 @@ impl<'a> Active<'a> {
                 false => Todo::Ask { to, id: None, stage: Stage::Direct, unverified: false },
             };
         }
+        // One that has been sent enough is asked when it bears more, if that is needed then.
+        let mut burdened = None;
         if let Some(&to) = bootstrap_nodes.get(usize::from(operation.next_bootstrap)) {
-            operation.next_bootstrap += 1;
-            if family != Some(to.family()) || operation.lookup.knows(&self.window, &to) {
-                return Todo::Again;
+            let is_other = family != Some(to.family()) || operation.lookup.knows(&self.window, &to);
+            burdened = rules.burdens.bears_more_at(now, &to).filter(|_| !is_other);
+            if burdened.is_none() {
+                operation.next_bootstrap += 1;
+                if is_other {
+                    return Todo::Again;
+                }
+                operation.lookup.on_bootstrap_sent();
+                return Todo::Ask { to, id: None, stage: Stage::Bootstrap, unverified: false };
             }
-            operation.lookup.on_bootstrap_sent();
-            return Todo::Ask { to, id: None, stage: Stage::Bootstrap, unverified: false };
         }
         match operation.lookup.next(now, &mut self.window, rules, unverified_allowed) {
             Next::Ask { id, endpoint, unverified } => {
@@ -257,16 +263,22 @@ impl<'a> Active<'a> {
             Next::Store { id, endpoint } => Todo::Store { to: endpoint, id },
             Next::Alarm => Todo::LookAside,
             Next::Report => Todo::Report,
-            Next::Done { converged } => {
-                operation.finish = Some(if converged { Reason::Converged } else { Reason::Exhausted });
-                Todo::Again
-            }
-            Next::Wait(at) => Todo::Wait(at),
+            Next::Done { converged } => match burdened.filter(|_| !converged) {
+                Some(until) => {
+                    operation.on_held(now);
+                    Todo::Unanswered { until }
+                }
+                None => {
+                    operation.finish = Some(if converged { Reason::Converged } else { Reason::Exhausted });
+                    Todo::Again
+                }
+            },
+            Next::Wait(at) => Todo::Wait(Instant::earliest(at, burdened)),
             Next::Burdened { until, alone } => {
                 if alone {
                     operation.on_held(now);
                 }
-                Todo::Wait(Some(until))
+                Todo::Wait(Instant::earliest(Some(until), burdened))
             }
             Next::Held { alone } => {
                 if alone {
