@@ -1,4 +1,5 @@
-//! What can be kept or sent on by means of serde: ids, endpoints, saved contacts, counters and outcomes.
+//! What can be kept or sent on by means of serde: ids, endpoints, saved contacts, how it goes with what is kept, counters
+//! and outcomes.
 //!
 //! Ids and endpoints are texts where people read (JSON) and bytes elsewhere. Of counters, those that are missing are 0
 //! and those that nobody knows are ignored, so that an older version's are read and a newer one's too.
@@ -11,6 +12,7 @@ use ::serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, 
 use ::serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
 use crate::dht::contact::SavedContact;
+use crate::dht::keep::{KeepSchedule, KeepState, NextAction};
 use crate::dht::outcome::{LinkOutcome, Outcome, Reason, Refusals, Stored};
 use crate::dht::stats::{DropReason, Dropped, Stats};
 use crate::krpc::endpoint::Endpoint;
@@ -102,6 +104,24 @@ impl<'de> Deserialize<'de> for Reason {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let reason = Known(|name| Reason::ALL.into_iter().find(|reason| reason.name() == name));
         reason.deserialize(deserializer)?.ok_or_else(|| de::Error::custom("nothing ends an operation for this reason"))
+    }
+}
+
+/// By their names.
+const NEXT_ACTIONS: [(NextAction, &str); 3] =
+    [(NextAction::Look, "look"), (NextAction::Want, "want"), (NextAction::Busy, "busy")];
+
+impl Serialize for NextAction {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let named = NEXT_ACTIONS.into_iter().find(|(next, _)| next == self);
+        serializer.serialize_str(named.map(|(_, name)| name).unwrap_or_default())
+    }
+}
+
+impl<'de> Deserialize<'de> for NextAction {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let next = Known(|name| NEXT_ACTIONS.into_iter().find_map(|(next, of)| (of == name).then_some(next)));
+        next.deserialize(deserializer)?.ok_or_else(|| de::Error::custom("nothing that is kept waits for this"))
     }
 }
 
@@ -221,6 +241,8 @@ fields!(
     density_alarm unconfirmed refused held_seq elapsed links
 );
 fields!(Stored, zero, all counted secure networks);
+fields!(KeepSchedule, required, least refill check_every);
+fields!(KeepState, zero, copies seq newest every futile renewals refused next due_in);
 fields!(LinkOutcome, zero, queried answered stored);
 fields!(
     Stats, zero,
@@ -280,6 +302,20 @@ mod tests {
         assert_eq!(json(&saved), std::format!(r#"{{"id":"{ID_TEXT}","endpoint":"1.2.3.4:5"}}"#));
         let error = serde_json::from_str::<SavedContact>(r#"{"endpoint":"1.2.3.4:5"}"#).unwrap_err();
         assert!(std::format!("{error}").starts_with("missing field `id`"), "{error}");
+    }
+
+    #[test]
+    fn how_it_goes_with_what_is_kept_is_read_as_it_was_written() {
+        let schedule = KeepSchedule::default();
+        assert!(json(&schedule).starts_with(r#"{"least":8,"refill":12,"check_every":"#));
+        assert!(serde_json::from_str::<KeepSchedule>("{}").is_err());
+        for (next, name) in NEXT_ACTIONS {
+            let due_in = Duration::from_millis(1500);
+            let state = KeepState { copies: Some(12), seq: Some(-1), next, due_in, ..KeepState::default() };
+            assert!(json(&state).contains(&std::format!(r#""next":"{name}""#)));
+        }
+        assert_eq!(serde_json::from_str::<KeepState>("{}").unwrap(), KeepState::default());
+        assert!(serde_json::from_str::<KeepState>(r#"{"next":"new"}"#).is_err());
     }
 
     #[test]

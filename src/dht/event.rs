@@ -268,7 +268,8 @@ pub enum Event<'b> {
         /// The caller's tag.
         tag: u64,
     },
-    /// The item that was supplied is older than one met on the network, and is not put.
+    /// The item that was supplied is older than one met on the network, and is not put. Also said, once, when a look at
+    /// what was supplied before meets a newer one.
     Superseded {
         /// Its handle.
         keep: KeepId,

@@ -118,7 +118,9 @@ pub enum NextAction {
     Busy,
 }
 
-/// How it goes with what is kept: what a later run goes on from.
+/// How it goes with what is kept: what a later run goes on from. What passes between two runs is to be taken off
+/// [`due_in`](KeepState::due_in) by whoever keeps it; with `next: NextAction::Want` an item is wanted without a look
+/// before, as is best where it was never put.
 ///
 /// Exhaustive: plain data, which users write down and read back.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -139,7 +141,7 @@ pub struct KeepState {
     pub refused: Option<u16>,
     /// What is to happen next.
     pub next: NextAction,
-    /// How much later.
+    /// How much later than now, where this was asked for.
     pub due_in: Duration,
 }
 

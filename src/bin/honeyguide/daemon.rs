@@ -23,9 +23,9 @@ use crate::count::count;
 use crate::ending::Ending;
 use crate::failed::Failed;
 use crate::joining::{Joining, Step};
-use crate::kept_items::KeptItems;
+use crate::kept_items::{CopiesSaid, KeptItems};
 use crate::notices;
-use crate::print::{outcome_json, outcome_text, say, say_step};
+use crate::print::{Volume, is_said, outcome_json, outcome_text, say, say_step};
 use crate::recorded::Recorded;
 use crate::renewal::Renewal;
 use crate::saving::Store;
@@ -48,6 +48,7 @@ pub struct Daemon<'a> {
     /// How each link was told of last.
     links: Vec<LinkNews>,
     kept: KeptItems,
+    copies: CopiesSaid,
 }
 
 /// What was said of a link.
@@ -69,7 +70,7 @@ impl<'a> Daemon<'a> {
     ) -> Self {
         let (joining, renewal) = (Joining::new(node, start), Renewal::new(Instant::now()));
         let links = vec![LinkNews::default(); node.addrs().len()];
-        Daemon { told, node, start, known_links, joining, renewal, links, kept }
+        Daemon { told, node, start, known_links, joining, renewal, links, kept, copies: CopiesSaid::default() }
     }
 
     /// Runs to the end. A journal that cannot be written any more is told, is none from then on, and is a failure then.
@@ -104,6 +105,8 @@ impl<'a> Daemon<'a> {
     async fn tell_all(&mut self) -> Failed {
         let told: Result<Infallible, Failed> = async {
             let (mut notices, mut look_at) = (self.node.notices(), interval(LOOK_EVERY));
+            let mut copies_at = interval(LOOK_EVERY);
+            let says_copies = is_said(Volume::Verbose) && self.kept.len() > 0;
             self.say_alone();
             self.joining.begin();
             self.kept.begin(self.told, self.node).await?;
@@ -120,6 +123,7 @@ impl<'a> Daemon<'a> {
                         is_joining = step.is_some();
                         self.take(step).await?;
                     }
+                    _ = copies_at.tick(), if says_copies => self.copies.say(self.node).await,
                     _ = look_at.tick(), if !is_joining => is_joining = self.look().await?,
                 }
             }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use honeyguide::Id;
 use honeyguide::adapters::{Handle, Notice};
-use honeyguide::dht::{KeepSchedule, KeepState, Kept};
+use honeyguide::dht::{KeepSchedule, KeepState, KeepView, Kept, NextAction};
 use honeyguide::krpc::SignedItem;
 use serde_json::json;
 
@@ -15,6 +15,7 @@ use crate::cause::cause;
 use crate::count::count;
 use crate::failed::Failed;
 use crate::lines::{self, Line};
+use crate::print::say_step;
 use crate::signed_item::Owned;
 use crate::small_file::{open, shown};
 use crate::state::State;
@@ -89,12 +90,12 @@ impl KeptItems {
         self
     }
 
-    /// How it goes with this version of an item. Of one that is newer than the last one there is no copy yet: only what
-    /// is as new is looked for.
+    /// How it goes with this version of an item. One that is new, or newer than what an earlier run kept, is put without
+    /// a look before.
     fn before(&self, item: &SignedItem<'_>) -> KeepState {
         let seq = Some(item.mutable().seq);
         let before = self.before.get(&item.target()).copied().filter(|before| before.seq >= seq);
-        before.unwrap_or(KeepState { seq, ..KeepState::default() })
+        before.unwrap_or(KeepState { seq, next: NextAction::Want, ..KeepState::default() })
     }
 
     /// The node begins to keep them; the tag of each is its place.
@@ -128,13 +129,41 @@ impl KeptItems {
             return Ok(true);
         }
         let target = signed.target();
-        let (seq, why) = (signed.mutable().seq, "the network has a newer version, so that this one is not put");
+        let (seq, why) =
+            (signed.mutable().seq, "the network has a newer version, so that this one is not put any more");
         told.line(
             format_args!("item {target} seq {seq}: {why}"),
             json!({ "superseded": target.to_string(), "seq": seq }),
         )?;
         Ok(true)
     }
+}
+
+/// What was said last of each item: how many copies there are, and why no more.
+#[derive(Default)]
+pub struct CopiesSaid(Vec<Option<Copies>>);
+
+type Copies = (u8, Option<u16>);
+
+impl CopiesSaid {
+    /// Says, step by step, of which items that has changed.
+    pub async fn say(&mut self, node: &Handle) {
+        let known = |view: KeepView<'_>| Some((view.tag, view.kept.target(), view.state, view.state.copies?));
+        let views = node.observe(move |node| node.all_kept().filter_map(known).collect::<Vec<_>>()).await;
+        for (tag, target, state, copies) in views.unwrap_or_default() {
+            let Ok(place) = usize::try_from(tag) else { continue };
+            self.0.resize(self.0.len().max(place + 1), None);
+            let news = (copies, state.refused);
+            if self.0[place].replace(news) != Some(news) {
+                say_step(copies_text(&target, news));
+            }
+        }
+    }
+}
+
+fn copies_text(target: &Id, (copies, refused): Copies) -> String {
+    let refused = refused.map(|code| format!(", and others refused with {code}")).unwrap_or_default();
+    format!("item {target} has {}{refused}", count(copies, "copy"))
 }
 
 #[cfg(test)]

@@ -111,6 +111,8 @@ pub struct KeptEntry {
     renewals: u8,
     /// The last look found too few, and is repeated.
     doubted: bool,
+    /// The user was told that there is a newer version than his.
+    told: bool,
     /// Links on which nobody took it at the last put, though others did: a bit for each (P4).
     refusing: u8,
 }
@@ -141,6 +143,7 @@ impl KeptEntry {
             futile: before.futile,
             renewals: before.renewals.min(RENEWALS),
             doubted: false,
+            told: false,
             refusing: 0,
         }
     }
@@ -285,13 +288,23 @@ impl KeptEntry {
         Then::Look(wait)
     }
 
+    /// Whether the user is to be told, once, that there is a newer version than the one that he has supplied (P9). What
+    /// is wanted tells him when he supplies it.
+    pub(super) fn is_to_be_told(&self) -> bool {
+        let is_superseded = (0..self.newest).contains(&self.seq);
+        is_superseded && !self.told && !self.doubted && self.futile == 0
+    }
+
     /// The user was told that there is a newer version.
     pub(super) fn on_superseded(&mut self, rng: &mut Rng) -> Then {
+        self.told = true;
         Then::Look(spread(rng, self.check_every))
     }
 
     fn meet(&mut self, newest: Option<i64>) {
-        self.newest = self.newest.max(newest.unwrap_or(-1));
+        let newest = newest.unwrap_or(-1);
+        self.told &= newest <= self.newest;
+        self.newest = self.newest.max(newest);
     }
 }
 

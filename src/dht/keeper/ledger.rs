@@ -128,12 +128,7 @@ impl<'s> Keeper<'s> {
                 self.looks.clear(keep.index);
                 self.wants.clear(keep.index);
             }
-            // It comes before whoever is wanted, at once.
-            Supplied::Superseded => {
-                entry.set_phase(Phase::Superseded);
-                self.looks.clear(keep.index);
-                self.wants.set(keep.index, Instant::ZERO);
-            }
+            Supplied::Superseded => self.supersede(keep),
         }
         self.said.take_if(|(said, _)| *said == keep.index);
         Some((supplied, ran))
@@ -206,12 +201,24 @@ impl<'s> Keeper<'s> {
         match then {
             None => {}
             Some(Then::Want(seconds)) => self.want(keep.index, later(seconds)),
+            Some(Then::Look(_)) if self.entries.get(keep.into()).is_some_and(KeptEntry::is_to_be_told) => {
+                self.supersede(keep);
+            }
             Some(Then::Look(seconds)) => {
                 if let Some(entry) = self.entries.get_mut(keep.into()) {
                     entry.set_phase(Phase::Waiting);
                     self.looks.set(keep.index, later(seconds));
                 }
             }
+        }
+    }
+
+    /// The user is told that there is a newer version. That comes before whoever is wanted, at once.
+    fn supersede(&mut self, keep: KeepId) {
+        if let Some(entry) = self.entries.get_mut(keep.into()) {
+            entry.set_phase(Phase::Superseded);
+            self.looks.clear(keep.index);
+            self.wants.set(keep.index, Instant::ZERO);
         }
     }
 

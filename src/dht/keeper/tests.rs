@@ -312,6 +312,32 @@ fn a_newer_version_that_was_met_supersedes_what_is_supplied() {
     assert_eq!((run.view(keep).state.next, run.view(keep).state.newest), (NextAction::Busy, Some(7)));
 }
 
+// P9
+#[test]
+fn whoever_has_supplied_a_version_is_told_once_of_each_newer_one_that_a_look_meets() {
+    let kept = Kept::Mutable { key: &[3; 32], salt: b"" };
+    let mut run = Run::new(1);
+    let before = KeepState { seq: Some(1), newest: Some(5), ..KeepState::default() };
+    let keep = run.keeper.insert(run.now, 5, &kept, &KeepSchedule::default(), &before).unwrap();
+    let told = |run: &mut Run| {
+        let said = run.keeper.next_news(run.now, &mut run.rng, false);
+        matches!(said, Some(Event::Superseded { keep: of, tag: 5 }) if of == keep)
+    };
+    for (copies, newest, is_told) in [(12, Some(5), true), (12, Some(5), false), (4, Some(6), false), (12, None, true)]
+    {
+        run.look(keep, ALL, copies, newest);
+        assert_eq!(told(&mut run), is_told, "{copies} {newest:?}");
+        run.keeper.check_invariants();
+    }
+    run.look(keep, ALL, 0, None);
+    assert_eq!(run.view(keep).state.next, NextAction::Want, "he is told when he supplies it");
+    let nobody = KeepState { newest: Some(5), ..KeepState::default() };
+    let mut run = Run::new(1);
+    let keep = run.keeper.insert(run.now, 5, &kept, &KeepSchedule::default(), &nobody).unwrap();
+    run.look(keep, ALL, 12, Some(7));
+    assert_eq!(run.view(keep).state.next, NextAction::Look, "nothing was supplied");
+}
+
 // P9, P10
 #[test]
 fn a_newer_version_is_put_on_as_many_nodes_as_the_first_and_an_older_one_never() {

@@ -256,7 +256,8 @@ impl<'s> Node<'s> {
         self.client.supply(&mut self.cx, &self.links, keep, &item)
     }
 
-    /// The item that is wanted cannot be supplied now: it will be wanted again so much later.
+    /// The item that is wanted cannot be supplied now: it will be wanted again so much later. What is not wanted at this
+    /// moment stays as it is.
     ///
     /// # Errors
     /// [`CallError::NotKept`].
