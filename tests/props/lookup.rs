@@ -377,3 +377,42 @@ fn unverified_nodes_of_one_network_gets_one_place_in_public_and_every_place_in_a
         assert_eq!(taken, admitted, "L3");
     }
 }
+
+/// Whoever is asked has another id than the one by which it was named, far away, and leaves a full window soon: then it
+/// is named again.
+#[test]
+fn a_lookup_that_is_led_in_circles_hears_of_four_for_each_place_and_ends() {
+    for (places, most) in [(20, 80), (40, 160), (63, 252), (100, 255)] {
+        let mut h = Harness::new(1, false);
+        h.candidates = vec![Candidate::default(); places];
+        let target = *h.lookup.target();
+        let (mut rng, mut asked, mut names) = (Rng::from_seed([4; 32]), 0, 0_u16);
+        let offer = |h: &mut Harness, n: u16, hops, rng: &mut Rng| {
+            let id = target.random_in_bucket(20 + rng.below(100), rng);
+            let endpoint = Endpoint::v4([9, (n % 200) as u8, 1, 1], 6881);
+            let offer = Offer { id, endpoint, class: Class::Good, hops, path: None, secure: true };
+            let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
+            h.lookup.offer(&mut window, Network::Public, offer)
+        };
+        assert!(offer(&mut h, 0, 0, &mut rng));
+        loop {
+            let config = h.config;
+            let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
+            match h.lookup.next(h.now, &mut window, &impatient(&config), true) {
+                Next::Wait(Some(at)) => h.now = at,
+                Next::Ask { id, endpoint, .. } => {
+                    asked += 1;
+                    // Those that it has are asked still, and once more under the id that they answer with.
+                    assert!(asked <= most + 2 * places, "{asked} of {places} places");
+                    h.lookup.on_wrong_id(&mut window, &id, &endpoint, &Id::random(&mut rng));
+                    for _ in 0..8 {
+                        names += 1;
+                        assert!(!offer(&mut h, names, 1, &mut rng) || asked < most, "{asked} of {places} places");
+                    }
+                }
+                _ => break,
+            }
+        }
+        assert!(asked >= most, "{asked} of {places} places");
+    }
+}

@@ -117,8 +117,8 @@ pub struct Lookup {
     /// Those that count towards enough.
     counted: u16,
     hops: u8,
-    /// Queries sent in the first burst.
-    burst: u8,
+    /// Queries sent, as far as they are counted.
+    queries: u8,
     /// Queries that hold a slot, by class.
     in_flight: [u8; 3],
     /// Queries to addresses whose id is not known yet.
@@ -169,7 +169,7 @@ impl Lookup {
             stored: 0,
             counted: 0,
             hops: 0,
-            burst: 0,
+            queries: 0,
             in_flight: [0; 3],
             unidentified: 0,
             lists: false,
@@ -459,12 +459,12 @@ impl Lookup {
     fn stagger(&self, step: Duration) -> Option<Instant> {
         match &self.sounding {
             Some(sounding) if sounding.counts() => Some(self.asked + step.saturating_mul(UNHURRIED)),
-            _ => (self.answers == 0).then(|| self.started + step.saturating_mul(u32::from(self.burst))),
+            _ => (self.answers == 0).then(|| self.started + step.saturating_mul(u32::from(self.queries))),
         }
     }
 
     fn ask(&mut self, now: Instant, candidate: &mut Candidate) -> Next {
-        if self.burst == 0 {
+        if self.queries == 0 {
             self.started = now;
         }
         self.asked = now;
@@ -474,7 +474,7 @@ impl Lookup {
         } else {
             candidate.state = CandidateState::Asked;
         }
-        self.burst = self.burst.saturating_add(1);
+        self.queries = self.queries.saturating_add(1);
         let slots = &mut self.in_flight[candidate.class as usize];
         *slots = slots.saturating_add(1);
         self.sounding.iter_mut().for_each(|sounding| sounding.on_asked(is_again));

@@ -17,7 +17,7 @@ impl Lookup {
                 CandidateState::Asked => {
                     self.free_slot(w.candidates[place].class);
                     w.candidates[place].state = CandidateState::Fresh;
-                    self.burst = self.burst.saturating_sub(1);
+                    self.queries = self.queries.saturating_sub(1);
                 }
                 CandidateState::Storing => w.candidates[place].state = CandidateState::Answered,
                 CandidateState::AskedAgain => self.end_again(w, place),

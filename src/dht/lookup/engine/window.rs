@@ -13,9 +13,15 @@ use crate::krpc::id::{Distance, Id};
 /// So many places of a full window, and no more than a quarter, are for those where nobody is to be expected.
 const LEAST_IN_EMPTY: usize = 8;
 
+/// A lookup asks so many for each place of its window, and hears of nobody else after that.
+const ASKED_FOR_EACH_PLACE: usize = 4;
+
 impl Lookup {
     /// Offers a node; whether it was taken as a candidate.
     pub fn offer(&mut self, w: &mut LookupWindow<'_>, network: Network, offer: Offer) -> bool {
+        if offer.hops > 0 && self.has_asked_enough(w) {
+            return false;
+        }
         let distance = offer.id.distance(&self.target);
         let len = usize::from(self.len);
         let known = &w.candidates[..len];
@@ -44,6 +50,12 @@ impl Lookup {
         };
         self.paths = self.paths.wrapping_add(u8::from(offer.path.is_none()));
         true
+    }
+
+    /// Whether it has asked so many that it is led in circles: who has left a full window may be named again, by another
+    /// id too, and is asked again then.
+    fn has_asked_enough(&self, w: &LookupWindow<'_>) -> bool {
+        usize::from(self.queries) >= (ASKED_FOR_EACH_PLACE * w.candidates.len()).min(usize::from(u8::MAX))
     }
 
     /// Opens a gap at `place`. A full window gives up its farthest candidate that no answer is expected of: those that
