@@ -106,14 +106,35 @@ fn whoever_is_remembered_is_asked_by_no_operation_of_a_node_that_knows_enough() 
     assert_eq!((outcome.queried, outcome.answered), (8, 8), "{before}");
 }
 
+/// One that an earlier run saved, and that is dead now.
+fn dead(n: u32) -> SavedContact {
+    let id = n.wrapping_add(1).wrapping_mul(0x9e37_79b9).to_be_bytes();
+    let [.., b, c] = n.to_be_bytes();
+    SavedContact { id: Id(std::array::from_fn(|at| id[at % 4])), endpoint: Endpoint::v4([60, b, c, 9], 6881) }
+}
+
+/// Rules L5 and T48: more than a lookup has places for, of which one lives, the last that is named.
+#[test]
+fn an_operation_that_begins_right_after_an_import_succeeds_if_any_of_those_who_were_imported_lives() {
+    for count in [100, 101, 200, 320] {
+        let before = Lab::public();
+        let mut lab = Lab::new(honeyguide::Config::default());
+        for &(id, endpoint) in &*before.friends {
+            lab.minds.insert(endpoint, before.honest(id, endpoint));
+        }
+        let mut contacts: Vec<_> = (1..count).map(|n| (LinkId(0), dead(n))).collect();
+        contacts.push(saved(&before)[0]);
+        import(&mut lab, &contacts);
+        let outcome = lab.operate(EACH[1].1);
+        // Places are taken by those who are dead and nearer.
+        assert!(outcome.reason == Reason::Converged && outcome.answered >= 5, "{count}: {outcome:?}");
+        assert!(outcome.elapsed <= Duration::from_secs(45), "{count}: {outcome:?}");
+    }
+}
+
 /// How many of so many saved contacts, all of them dead, are asked within a minute, and within ten minutes.
 fn asked_of_dead(count: u32, start: Option<Start>) -> (usize, usize, Lab) {
     let mut lab = Lab::new(honeyguide::Config::default());
-    let dead = |n: u32| {
-        let id = n.wrapping_add(1).wrapping_mul(0x9e37_79b9).to_be_bytes();
-        let [.., b, c] = n.to_be_bytes();
-        SavedContact { id: Id(std::array::from_fn(|at| id[at % 4])), endpoint: Endpoint::v4([60, b, c, 9], 6881) }
-    };
     import(&mut lab, &(0..count).map(|n| (LinkId(0), dead(n))).collect::<Vec<_>>());
     start.into_iter().for_each(|start| start(&mut lab.node, lab.now));
     let asked = |lab: &Lab| lab.sent.iter().map(|packet| packet.to).collect::<BTreeSet<_>>().len();

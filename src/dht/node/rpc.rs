@@ -169,6 +169,11 @@ impl<'s> Rpc<'s> {
             && self.soft.len() < window - left_to_upkeep(window, *self.upkeep_in_flight)
     }
 
+    /// Whether somebody was asked for what nobody waits for, and may answer yet.
+    pub(super) fn awaits_checks(&self) -> bool {
+        *self.upkeep_in_flight > 0
+    }
+
     /// Whether an operation may send its first query: a quarter is left to those that began before.
     pub(super) fn has_one_for_new(&self, cx: &Context<'_>) -> bool {
         let (window, all) = (self.window(cx), self.transactions.capacity());

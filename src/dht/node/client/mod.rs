@@ -18,6 +18,7 @@ mod payload;
 mod queues;
 mod results;
 mod route;
+mod unanswered;
 mod upkeep;
 
 pub use operation::OperationState;
@@ -417,14 +418,7 @@ impl<'s> Client<'s> {
                 self.report_if_settled(out.cx, key, buf)
             }
             Todo::Again => None,
-            Todo::Unanswered { until } => {
-                // Others have asked the bootstrap nodes: who answered them is known by now, or will be.
-                let part = active.operation();
-                let (knew_nobody, target) = (part.lookup_mut().knows_nobody(), *part.target());
-                let table = out.links.get(link)?.table();
-                let (offered, _) = named_nodes::offer_contacts(out.cx, table, &mut active, &target, START_FROM);
-                if offered > 0 && knew_nobody { None } else { self.wait(key, Some(until), None) }
-            }
+            Todo::Unanswered { until } => self.ask_others(out, key, until),
             Todo::Wait(at) => self.wait(key, at, None),
             Todo::Held => self.wait(key, None, Some(Queue::Held)),
         }

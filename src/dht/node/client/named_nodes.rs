@@ -4,8 +4,9 @@ use arrayvec::ArrayVec;
 
 #[cfg(planted)]
 use crate::base::planted::{Bug, planted};
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::dht::lookup::{Class, Offer, SHARE};
+use crate::dht::node::client::START_FROM;
 use crate::dht::node::client::operation::active::Active;
 use crate::dht::node::context::Context;
 use crate::dht::node::link::{Link, Links, class_at, class_of};
@@ -78,6 +79,21 @@ pub(super) fn offer_contacts(
         fresh += u8::from(contact.history().answered_within(now, cx.config().table.stale_after));
     });
     (offered, fresh)
+}
+
+/// Offers those of our contacts that have answered so lately, the nearest of them; how many were taken.
+pub(super) fn offer_lately(cx: &Context<'_>, table: &Table<'_>, active: &mut Active<'_>, within: Duration) -> u8 {
+    let (now, network, mut offered) = (cx.now(), cx.config().network, 0);
+    let target = *active.operation().target();
+    table.closest(&target, None, START_FROM, |contact| {
+        if contact.history().answered_within(now, within) {
+            let (id, endpoint, secure) = (*contact.id(), contact.endpoint(), contact.is_secure());
+            offered += u8::from(
+                active.offer(network, Offer { id, endpoint, class: Class::Good, hops: 0, path: None, secure }),
+            );
+        }
+    });
+    offered
 }
 
 /// Offers contacts that are near the parts beside the target: next to the target there are too many.

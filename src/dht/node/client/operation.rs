@@ -78,8 +78,8 @@ pub(super) enum Todo {
     Again,
     /// Nothing before an answer or this time.
     Wait(Option<Instant>),
-    /// Nobody whom it could ask has answered, and the bootstrap node that is next bears no more before this time.
-    Unanswered { until: Instant },
+    /// Nobody whom it could ask has answered; the bootstrap node that is next, if one is, bears no more before this time.
+    Unanswered { until: Option<Instant> },
     /// Nothing before the budget for unverified nodes has something left, or an answer.
     Held,
 }

@@ -263,16 +263,11 @@ impl<'a> Active<'a> {
             Next::Store { id, endpoint } => Todo::Store { to: endpoint, id },
             Next::Alarm => Todo::LookAside,
             Next::Report => Todo::Report,
-            Next::Done { converged } => match burdened.filter(|_| !converged) {
-                Some(until) => {
-                    operation.on_held(now);
-                    Todo::Unanswered { until }
-                }
-                None => {
-                    operation.finish = Some(if converged { Reason::Converged } else { Reason::Exhausted });
-                    Todo::Again
-                }
-            },
+            Next::Done { converged: true } => {
+                operation.finish = Some(Reason::Converged);
+                Todo::Again
+            }
+            Next::Done { converged: false } => Todo::Unanswered { until: burdened },
             Next::Wait(at) => Todo::Wait(Instant::earliest(at, burdened)),
             Next::Burdened { until, alone } => {
                 if alone {

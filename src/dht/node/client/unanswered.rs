@@ -1,0 +1,45 @@
+//! Operations of which nobody has answered whom they knew. Others may be known by now, since the bootstrap nodes were
+//! asked by other operations (L42), and since upkeep asks whoever an earlier run saved (T48), also those for whom a
+//! window has no place.
+
+use super::named_nodes;
+use super::{Client, Outlet};
+use crate::base::slab::SlabKey;
+use crate::base::time::{Duration, Instant};
+use crate::dht::node::plan::Plan;
+use crate::dht::outcome::Reason;
+
+/// So often it is looked whether somebody is known now.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Whoever has answered since then is asked: an answer for each question, so that nobody is asked without end.
+const LATELY: Duration = Duration::from_secs(5);
+
+impl Client<'_> {
+    /// The operation goes on with others, waits for them, or ends. The bootstrap node that is next, if one is, bears no
+    /// more before `until`.
+    pub(super) fn ask_others(
+        &mut self,
+        out: &mut Outlet<'_, '_>,
+        key: SlabKey,
+        until: Option<Instant>,
+    ) -> Option<Plan> {
+        let (now, mut active) = (out.cx.now(), self.operations.active(key)?);
+        let part = *active.operation();
+        let table = out.links.get(part.link())?.table();
+        if named_nodes::offer_lately(out.cx, table, &mut active, LATELY) > 0 {
+            return None;
+        }
+        let is_asked_for = part.is_for_user() && (table.awaits_saved() || table.is_poor() && out.rpc.awaits_checks());
+        match until.or(is_asked_for.then(|| now + LOOK_AGAIN)) {
+            Some(at) => {
+                active.operation().on_held(now);
+                self.wait(key, Some(at), None)
+            }
+            None => {
+                active.operation().end_unless_ended(Reason::Exhausted);
+                None
+            }
+        }
+    }
+}
