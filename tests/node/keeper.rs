@@ -88,6 +88,24 @@ fn what_is_kept_is_wanted_while_it_is_not_there_and_again_when_its_holders_are_g
     assert_eq!(state(&world, keep).next, NextAction::Look);
 }
 
+// P7
+#[test]
+fn while_nobody_at_all_answers_the_keeper_rests_and_it_goes_on_when_somebody_does() {
+    let (mut world, keep) = keeping();
+    supply(&mut world, keep, Duration::from_secs(10));
+    world.run_for(Duration::from_secs(3600));
+    let looks = |world: &World| world.hosts[KEEPER].node.stats().keep_looks;
+    world.lose_every = 1;
+    let before = looks(&world);
+    world.run_for(Duration::from_secs(8 * 3600));
+    assert!(looks(&world) - before <= 2, "{}", looks(&world) - before);
+    assert!(state(&world, keep).futile <= 2, "{:?}", state(&world, keep));
+    world.lose_every = 0;
+    let before = looks(&world);
+    world.run_for(Duration::from_secs(180));
+    assert!(looks(&world) > before && state(&world, keep).futile == 0, "{:?}", state(&world, keep));
+}
+
 // P9
 #[test]
 fn an_item_that_is_older_than_what_there_is_is_not_put() {

@@ -439,7 +439,7 @@ impl<'s> Node<'s> {
         if let Some(plan) = self.next_check(buf) {
             return plan;
         }
-        let news = self.client.next_keep_news(&mut self.cx);
+        let news = self.client.next_keep_news(&mut self.cx, &self.links);
         news.or_else(|| self.links.next_news().map(Note::Plain)).map_or(Plan::Rest, Plan::Note)
     }
 

@@ -105,14 +105,19 @@ impl Client<'_> {
         let now = cx.now();
         let look = self.keeper.look_at().filter(|_| self.may_look(now, links));
         let free = look.and_then(|at| Some(at.max(self.flows.held_until(now, cx.config().keeper.flows)?)));
-        let say = self.keeper.say_at().filter(|_| self.operations.has_place_for_keeper(0));
+        let say = self.keeper.say_at().filter(|_| self.may_be_put(links));
         Instant::earliest(free.or(look), say)
     }
 
     /// Whether there is somebody to ask, and a place to look: one is left for what is wanted.
     fn may_look(&self, now: Instant, links: &Links<'_>) -> bool {
-        links.iter().any(|(_, link)| !link.table().is_empty())
+        links.iter().any(|(_, link)| link.reaches_somebody())
             && self.operations.has_place_for_keeper(usize::from(self.keeper.is_one_wanted(now)))
+    }
+
+    /// Whether what is wanted could be put now.
+    fn may_be_put(&self, links: &Links<'_>) -> bool {
+        links.iter().any(|(_, link)| link.reaches_somebody()) && self.operations.has_place_for_keeper(0)
     }
 
     /// Looks at what is due.
@@ -195,14 +200,13 @@ impl Client<'_> {
 
     /// What the user is to be told of what is kept.
     #[inline]
-    pub(in crate::dht::node) fn next_keep_news(&mut self, cx: &mut Context<'_>) -> Option<Note> {
-        if self.keeper.is_empty() { None } else { self.keep_news(cx) }
+    pub(in crate::dht::node) fn next_keep_news(&mut self, cx: &mut Context<'_>, links: &Links<'_>) -> Option<Note> {
+        if self.keeper.is_empty() { None } else { self.keep_news(cx, links) }
     }
 
-    fn keep_news(&mut self, cx: &mut Context<'_>) -> Option<Note> {
+    fn keep_news(&mut self, cx: &mut Context<'_>, links: &Links<'_>) -> Option<Note> {
         self.keeper.say_at()?;
-        let now = cx.now();
-        let may_be_put = self.operations.has_place_for_keeper(0);
+        let (now, may_be_put) = (cx.now(), self.may_be_put(links));
         self.keeper.next_news(now, cx.rng(), may_be_put).map(Note::Plain)
     }
 
