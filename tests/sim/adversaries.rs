@@ -1,6 +1,11 @@
 //! Rows of the report among those who harm, on small worlds: what held of a larger one has to hold of these.
 
+use std::time::Duration;
+
+use honeyguide::krpc::{Family, Item};
 use honeyguide::sim::acceptance::{Report, Tally, jobs};
+use honeyguide::sim::{Adversary, Faults, Knowledge, Malice, Population, Site, Told, World, random_endpoint};
+use honeyguide::{Config, Id};
 
 fn report(row: u8, nodes: usize) -> Report {
     let mut tally = Tally::default();
@@ -31,4 +36,55 @@ fn those_who_come_next_to_a_key_keep_nobody_from_storing_and_finding() {
     // P3: nor the keeper, and nothing that they confirm is a copy.
     let [honest, false_ones] = ["kept_honest_copies", "kept_false_copies"].map(|name| figure(&report, 16, name));
     assert!(honest >= 8.0 && false_ones == 0.0, "{honest} {false_ones}");
+}
+
+/// Puts of one node, of which each has so many around its key who confirm and keep nothing: the honest copies of each.
+fn copies_among(config: &Config, many: usize, puts: u64) -> Vec<usize> {
+    let mut world = World::new(1);
+    let remote = Population { nodes: 300, ..Population::CALM }.settle(&mut world);
+    world.set_faults(Faults::NONE);
+    let site = |world: &mut World| {
+        let endpoint = random_endpoint(Family::V4, world.rng());
+        Site::at(endpoint, world.rng())
+    };
+    let via: Vec<_> = remote[..4].iter().map(|host| world.endpoint(*host)).collect();
+    let at = site(&mut world);
+    let host = world.add_node(config, at).unwrap();
+    world.call(host, |node, now| node.bootstrap(now, u64::MAX, &via).is_ok());
+    world.run_for(Duration::from_secs(3600));
+    let mut copies = Vec::new();
+    for tag in 0..puts {
+        let value = format!("16:{:016x}", world.rng().next_u64());
+        let target = Item::immutable_target(value.as_bytes());
+        let beset = |world: &mut World| {
+            let (near, at) = (24 + world.rng().below(60), site(world));
+            let id: Id = target.random_in_bucket(near, world.rng());
+            world.add(Adversary::new(id, Knowledge::WORLD, Malice::Withhold), at, Some(id), true)
+        };
+        let sybils: Vec<_> = (0..many).map(|_| beset(&mut world)).collect();
+        world.call(host, |node, now| node.put_immutable(now, tag, value.as_bytes()).is_ok());
+        world.run_for(Duration::from_secs(60));
+        let ended = world.take_news(host).into_iter().find_map(|news| match news.what {
+            Told::Finished(outcome) if news.tag == tag => Some(outcome),
+            _ => None,
+        });
+        let outcome = ended.expect("it has ended");
+        assert!(outcome.queried < 150, "{outcome:?}");
+        copies.push(world.holders(target).filter(|host| !sybils.contains(host)).count());
+        sybils.into_iter().for_each(|host| world.stop(host));
+    }
+    copies
+}
+
+/// Rule L38: also where a put has no more tokens than the crowd has taken.
+#[test]
+fn those_who_come_next_to_a_key_keep_nobody_from_storing_on_few() {
+    let mut twelve = Config::default();
+    twelve.lookup.replicas = 12;
+    for (name, config) in [("tiny", Config::tiny()), ("small", Config::small()), ("12 replicas", twelve)] {
+        for many in [8, 20, 100] {
+            let copies = copies_among(&config, many, 5);
+            assert!(copies.iter().all(|copies| *copies >= 3), "{name}, {many}: {copies:?}");
+        }
+    }
 }

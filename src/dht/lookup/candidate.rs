@@ -68,6 +68,8 @@ pub struct Candidate {
     pub(super) version: Version,
     /// It was asked before, under an id that it does not have.
     pub(super) renamed: bool,
+    /// It has answered, and was asked once more.
+    pub(super) asked_again: bool,
 }
 
 /// What a candidate holds under the key of a put.

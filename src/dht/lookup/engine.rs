@@ -273,7 +273,7 @@ impl Lookup {
             candidate.state = CandidateState::Storing;
             return Next::Store { id: self.id_of(candidate.distance), endpoint: candidate.endpoint };
         }
-        if let Some(place) = self.next_again(w, rules) {
+        if let Some(place) = self.next_again(w, rules).or_else(|| self.next_without_token(w, rules)) {
             return self.ask_in_time(now, w, rules, place);
         }
         if !self.is_storing() && view.closed == width && matches!(aside, Aside::Done) {
@@ -471,6 +471,7 @@ impl Lookup {
         let is_again = candidate.state == CandidateState::Answered;
         if is_again {
             (candidate.state, candidate.class) = (CandidateState::AskedAgain, Class::Good);
+            candidate.asked_again = true;
         } else {
             candidate.state = CandidateState::Asked;
         }

@@ -1,7 +1,7 @@
 //! The density alarm: more nodes next to a target than chance puts there.
 
 use super::Lookup;
-use crate::dht::lookup::candidate::{Candidate, CandidateState, LookupWindow};
+use crate::dht::lookup::candidate::{Candidate, CandidateState, Class, LookupWindow, NO_TOKEN};
 use crate::dht::lookup::rules::Rules;
 use crate::dht::lookup::spacing::{EMPTY, share};
 use crate::krpc::endpoint::Endpoint;
@@ -52,6 +52,19 @@ impl Lookup {
             }
         }
         self.stretch = Some(stretch);
+    }
+
+    /// Of those that a put is to be stored on instead of the crowd: one whose token is not kept, since there are no more
+    /// tokens than copies, and the crowd was nearer. It is asked once more, if there is a slot.
+    pub(super) fn next_without_token(&self, w: &LookupWindow<'_>, rules: &Rules<'_>) -> Option<usize> {
+        if !self.stores || !self.is_alarmed() || self.in_flight[Class::Good as usize] >= rules.slots(Class::Good) {
+            return None;
+        }
+        let known = w.candidates[..usize::from(self.len)].iter().enumerate();
+        let others = known.filter(|(_, c)| c.state.has_answered() && rules.counts(c) && !self.is_crowded(c));
+        let mut nearest = others.take(rules.config.replicas.into());
+        let lacks = |c: &Candidate| c.state == CandidateState::Answered && c.token == NO_TOKEN && !c.asked_again;
+        nearest.find(|(_, c)| lacks(c)).map(|(place, _)| place)
     }
 
     /// The distances of those that answered, nearest first.

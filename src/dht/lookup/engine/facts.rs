@@ -66,7 +66,10 @@ impl Lookup {
     pub(super) fn settle(&mut self, w: &mut LookupWindow<'_>, place: usize, token: Option<&[u8]>) {
         let candidate = &mut w.candidates[place];
         match candidate.state {
-            CandidateState::AskedAgain => return self.end_again(w, place),
+            CandidateState::AskedAgain => {
+                self.end_again(w, place);
+                return self.take_token(w, place, token);
+            }
             CandidateState::Asked => self.free_slot(candidate.class),
             CandidateState::Fresh | CandidateState::Late => {}
             _ => return,
@@ -74,6 +77,10 @@ impl Lookup {
         candidate.state = CandidateState::Answered;
         self.hops = self.hops.max(candidate.hops);
         self.answers = self.answers.saturating_add(1);
+        self.take_token(w, place, token);
+    }
+
+    fn take_token(&self, w: &mut LookupWindow<'_>, place: usize, token: Option<&[u8]>) {
         if let Some(token) = token.filter(|t| t.len() <= MAX_TOKEN && self.stores) {
             self.keep_token(w, place, token);
         }

@@ -47,6 +47,7 @@ impl Lookup {
             secure: offer.secure,
             version: Version::None,
             renamed: false,
+            asked_again: false,
         };
         self.paths = self.paths.wrapping_add(u8::from(offer.path.is_none()));
         true
@@ -100,7 +101,8 @@ impl Lookup {
         }
     }
 
-    /// Keeps the token of the candidate at `place`, at the cost of the farthest candidate that has one.
+    /// Keeps the token of the candidate at `place`, at the cost of one that crowds around the target, or of the farthest
+    /// candidate that has one.
     pub(super) fn keep_token(&self, w: &mut LookupWindow<'_>, place: usize, token: &[u8]) {
         let len = usize::from(self.len);
         let holders = || w.candidates[..len].iter().filter(|c| c.token != NO_TOKEN);
@@ -109,8 +111,11 @@ impl Lookup {
         let cell = match free {
             Some(cell) => cell,
             None => {
+                let may_lose_it = |c: &Candidate| c.token != NO_TOKEN && c.state == CandidateState::Answered;
+                let crowded = w.candidates[..len].iter().rposition(|c| may_lose_it(c) && self.is_crowded(c));
                 let farthest = w.candidates[..len].iter().rposition(|c| c.token != NO_TOKEN);
-                match farthest.filter(|&f| f > place && w.candidates[f].state == CandidateState::Answered) {
+                let farthest = farthest.filter(|&f| f > place && may_lose_it(&w.candidates[f]));
+                match crowded.filter(|_| !self.is_crowded(&w.candidates[place])).or(farthest) {
                     Some(f) => usize::from(core::mem::replace(&mut w.candidates[f].token, NO_TOKEN)),
                     None => return,
                 }
