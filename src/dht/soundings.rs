@@ -29,7 +29,7 @@ pub struct Soundings<'s> {
 impl<'s> Soundings<'s> {
     /// None was made yet.
     pub fn new(config: &TableConfig, memory: List<'s, Surroundings>) -> Self {
-        let (soon, later) = (config.check_every.saturating_mul(SOON), 2 * config.refresh_after / LATER);
+        let (soon, later) = (config.check_every.saturating_mul(SOON), config.refresh_after.saturating_mul(2) / LATER);
         Soundings { density: LookupDensity::new(memory), soon, later, begun: 0, due: None }
     }
 

@@ -85,6 +85,11 @@ impl Faults {
     }
 }
 
+/// No state of a line is shorter.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// A line that carried nothing for so many times its good and its bad time together begins anew.
+const FORGOTTEN: u32 = 16;
+
 /// The state of one line while there are bursts.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct BurstState {
@@ -95,11 +100,15 @@ pub(super) struct BurstState {
 impl BurstState {
     /// Whether it loses the datagram that it carries now.
     pub(super) fn loses(&mut self, now: Instant, rng: &mut Rng, bursts: &Bursts) -> bool {
+        let [good, bad] = [bursts.good, bursts.bad].map(|mean| mean.max(SHORTEST));
+        if now.since(self.until) > good.saturating_add(bad).saturating_mul(FORGOTTEN) {
+            // What it was so long ago says nothing: whatever it is, it is for the usual time from now on.
+            self.is_bad = happens(rng, bad.as_secs_f64() / (good.as_secs_f64() + bad.as_secs_f64()));
+            self.until = now + exponential(rng, if self.is_bad { bad } else { good }).max(SHORTEST);
+        }
         while self.until <= now {
             self.is_bad = !self.is_bad;
-            let mean = if self.is_bad { bursts.bad } else { bursts.good };
-            // At least a microsecond, so that this ends.
-            self.until += exponential(rng, mean).max(Duration::from_millis(1));
+            self.until += exponential(rng, if self.is_bad { bad } else { good }).max(SHORTEST);
         }
         self.is_bad && happens(rng, bursts.loss)
     }

@@ -58,7 +58,8 @@ impl Population {
 
     /// Adds them to a world.
     pub fn settle(&self, world: &mut World) -> Vec<HostId> {
-        let share_up = self.churn.map_or(1.0 - self.knowledge.dead, |churn| churn.share_up());
+        // Of all that there are one in twenty is alive at least: worlds would have no end.
+        let share_up = self.churn.map_or(1.0 - self.knowledge.dead, |churn| churn.share_up()).clamp(0.05, 1.0);
         let all = (self.nodes as f64 / share_up) as usize;
         let mut hosts = Vec::with_capacity(all);
         for _ in 0..all {

@@ -24,7 +24,7 @@ const LOOKS: u64 = 48;
 /// Exhaustive: it is written as a literal over [`Knowledge::WORLD`].
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Knowledge {
-    /// How many it names.
+    /// How many it names, up to 100.
     pub names: usize,
     /// Which part of those is dead.
     pub dead: f64,
@@ -37,12 +37,17 @@ impl Knowledge {
     /// of their 20 nearest (probe-lab, RFM-19), so that each is missed by 2.4 %.
     pub const WORLD: Knowledge = Knowledge { names: 8, dead: 0.4, missed: 0.024 };
 
+    /// More have no place in a datagram.
+    fn most(&self) -> usize {
+        self.names.min(100)
+    }
+
     /// Whom a node names to one that asks for a target.
     pub(super) fn named(&self, oracle: &Oracle, own: &Id, target: &Id, now: Instant) -> Vec<HostId> {
         let bits = own.shared_prefix_len(target);
         let epoch = now.as_micros() / EPOCH.as_micros() as u64;
         let beyond = oracle.sharing(target, (bits + 1).min(160));
-        match beyond.len() > 2 * self.names {
+        match beyond.len() > 2 * self.most() {
             true => self.some(oracle, beyond, (own, bits, epoch)),
             false => self.nearest(oracle, target, (own, epoch)),
         }
@@ -50,8 +55,8 @@ impl Knowledge {
 
     /// Some of those that are many.
     fn some(&self, oracle: &Oracle, beyond: &[(Id, HostId)], (own, bits, epoch): (&Id, u32, u64)) -> Vec<HostId> {
-        let mut named = Vec::with_capacity(self.names);
-        for place in 0..self.names as u64 {
+        let mut named = Vec::with_capacity(self.most());
+        for place in 0..self.most() as u64 {
             let is_dead = is_in(self.dead, draw(own, &[epoch, u64::from(bits), place, u64::MAX]));
             let looks = (0..LOOKS).map(|look| {
                 let at = draw(own, &[epoch, u64::from(bits), place, look]) % beyond.len() as u64;
@@ -65,12 +70,12 @@ impl Knowledge {
 
     /// The nearest to the target. Of the dead ones among them as many are left out as there are too many.
     fn nearest(&self, oracle: &Oracle, target: &Id, (own, epoch): (&Id, u64)) -> Vec<HostId> {
-        let near = oracle.closest_named(target, 8 * self.names);
+        let near = oracle.closest_named(target, 8 * self.most());
         let (living, dead): (Vec<_>, Vec<_>) = near.into_iter().partition(|host| oracle.is_reachable(*host));
         let is_known = |host: &HostId| !is_in(self.missed, draw(own, &[host.index() as u64]));
         let (mut living, mut dead) = (living.into_iter().filter(is_known), dead.into_iter());
-        let mut named = Vec::with_capacity(self.names);
-        for place in 0..self.names as u64 {
+        let mut named = Vec::with_capacity(self.most());
+        for place in 0..self.most() as u64 {
             let is_dead = is_in(self.dead, draw(own, &[epoch, place, u64::MAX]));
             named.extend(if is_dead { dead.next().or_else(|| living.next()) } else { living.next() });
         }

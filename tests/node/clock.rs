@@ -5,7 +5,7 @@ use std::time::Duration;
 use honeyguide::dht::{Buffer, LinkId};
 use honeyguide::{Config, Endpoint, Id, Input, Instant, Node, Output, Storage};
 
-use crate::lab::query_of;
+use crate::lab::{self, Lab, query_of};
 
 const TICK: u64 = 100_000;
 const RUN: u64 = 120_000_000;
@@ -94,5 +94,19 @@ fn one_absurd_reading_forward_costs_no_more_than_a_long_sleep() {
         assert_eq!(answers_after(&leaps, after), ((RUN - after) / TICK / 2) as usize, "{absurd}");
         let waits = leaps.iter().filter(|(at, what)| *at > after && what.starts_with("wait Some"));
         assert_eq!(waits.count() as u64, (RUN - after) / TICK - 1, "there is always a deadline");
+    }
+}
+
+/// The longest times that can be named are added to others, and multiplied for a frugal node.
+#[test]
+fn a_table_whose_times_are_the_longest_there_are_lives_like_any_other() {
+    for frugal in [false, true] {
+        let mut config = lab::config();
+        config.frugal = frugal;
+        (config.table.refresh_after, config.table.stale_after) = (Duration::MAX, Duration::MAX);
+        let mut lab = Lab::new(config);
+        lab.befriend(8);
+        lab.run(Duration::from_secs(3_600));
+        assert_eq!(lab.node.contacts().count(), 8);
     }
 }

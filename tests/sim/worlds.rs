@@ -6,7 +6,8 @@ use honeyguide::adapters::{Replay, replay};
 use honeyguide::dht::{KeepSchedule, Kept, LinkId, SavedContact};
 use honeyguide::krpc::{Family, Item};
 use honeyguide::sim::{
-    Churn, Faults, HostId, Journals, Knowledge, LineFault, Remote, Site, Told, World, random_endpoint,
+    Bursts, Churn, Faults, HostId, Journals, Knowledge, LineFault, NatKind, Population, Remote, Site, Told, World,
+    random_endpoint,
 };
 use honeyguide::{Config, Endpoint, Id, Node, Storage};
 
@@ -181,6 +182,7 @@ fn a_host_of_another_world_is_none_here() {
     world.set_line_fault(foreign, Some(LineFault::Silent));
     world.set_part(foreign, 1);
     world.set_bans(foreign);
+    world.set_router(foreign, Some(NatKind::PORT_RESTRICTED));
     world.set_clock(foreign, true, Duration::from_secs(1));
     world.move_to(foreign, Endpoint::v4([1, 2, 3, 4], 5));
     world.watch_flows(foreign);
@@ -190,4 +192,44 @@ fn a_host_of_another_world_is_none_here() {
     world.run_for(Duration::from_secs(3_600));
     assert!(world.host_at(&Endpoint::v4([1, 2, 3, 4], 5)).is_none() && world.most_flows() == 0);
     assert!(world.oracle().known(foreign).is_none() && hosts.iter().all(|host| world.node(*host).is_some()));
+}
+
+/// Each of these has no end, or needs memory without bound, if it is taken at its word.
+#[test]
+fn numbers_that_make_no_sense_end_like_any_other() {
+    for (good, bad) in [(0, 0), (1, 0), (20, 100), (u64::MAX, 1), (0, u64::MAX)] {
+        let [good, bad] = [good, bad].map(Duration::from_millis);
+        let bursts = Some(Bursts { good, bad, loss: 0.5 });
+        let (mut world, hosts) = joined(1, 4, Faults { bursts, ..Faults::NONE });
+        world.call(hosts[0], |node, now| node.lookup(now, 5, Id([5; 20])).unwrap());
+        world.run_for(Duration::from_secs(60));
+    }
+    for knowledge in [Knowledge { dead: 1.0, ..Knowledge::WORLD }, Knowledge { names: usize::MAX, ..Knowledge::WORLD }]
+    {
+        let mut world = World::new(1);
+        let hosts = Population { nodes: 20, knowledge, ..Population::CALM }.settle(&mut world);
+        assert!((20..=400).contains(&hosts.len()), "{}", hosts.len());
+        assert!(world.named_by(hosts[0], &Id([7; 20])).len() <= 100);
+    }
+}
+
+/// So many of its queries are late a millisecond after one another that it seems to wake up for nothing.
+#[test]
+fn a_node_with_hundreds_of_queries_that_are_late_is_not_taken_for_a_restless_one() {
+    let mut config = Config::default();
+    (config.capacity.operations, config.capacity.transactions) = (1_000, 512);
+    let mut world = World::new(1);
+    let remote = Population { nodes: 1_500, ..Population::CALM }.settle(&mut world);
+    let endpoint = random_endpoint(Family::V4, world.rng());
+    let site = Site::at(endpoint, world.rng());
+    let host = world.add_node(&config, site).unwrap();
+    let via: Vec<_> = remote[..4].iter().map(|host| world.endpoint(*host)).collect();
+    world.call(host, |node, now| node.bootstrap(now, 1, &via).unwrap());
+    world.run_for(Duration::from_secs(900));
+    for n in 0..1_000_u64 {
+        let value = format!("16:{:016x}", world.rng().next_u64());
+        world.call(host, |node, now| node.put_immutable(now, n, value.as_bytes()).unwrap());
+    }
+    world.run_for(Duration::from_secs(30));
+    assert!(world.news(host).len() > 500);
 }
