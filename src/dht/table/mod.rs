@@ -17,7 +17,7 @@
 //! of its bucket to the front.
 //!
 //! **Prefixes.** Outside local networks one address has one contact, one /24 (/64) has two in a bucket and ten in all.
-//! An endpoint that answers under another id than before loses its contact, and waits longer each time.
+//! An endpoint that answers under another id than before loses its contact, and waits for a while.
 //!
 //! **Callers.** Who asks us before we know it competes for a part of the free places only: those who want to be in our
 //! table come by themselves, again and again, and never leave. All others are for those whom we find.

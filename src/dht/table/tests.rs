@@ -357,7 +357,7 @@ fn a_local_network_has_no_prefix_rules() {
 
 /// T9.
 #[test]
-fn an_endpoint_that_changes_its_id_loses_its_contact_and_waits_longer_each_time() {
+fn an_endpoint_that_changes_its_id_loses_its_contact_and_waits_longer_at_first() {
     let mut t = table();
     let from = endpoint(1);
     assert_eq!(t.on_response(at(0), &id(0, 1), from, RTT), Admission::Added);
@@ -365,7 +365,7 @@ fn an_endpoint_that_changes_its_id_loses_its_contact_and_waits_longer_each_time(
     assert!(t.is_empty());
     let mut now = 1;
     for n in 0..13 {
-        let wait = (9 << n).min(86_400);
+        let wait = (9 << n).min(36);
         let too_soon = t.on_response(at(now + wait - 1), &id(0, 2 + n), from, RTT);
         assert_eq!(too_soon, Admission::Refused(AdmissionRefusal::IdChanged), "change {n}");
         now += wait;
