@@ -142,15 +142,51 @@ fn a_full_memory_keeps_those_that_were_contacts_longest_and_some_of_every_bucket
 
 /// T37.
 #[test]
-fn two_of_a_network_are_remembered_and_in_a_local_network_all() {
-    for (network, kept) in [(Network::Public, 2), (Network::Local, 5)] {
+fn what_there_is_of_one_network_has_every_free_place_and_goes_first_when_others_come() {
+    let here = |n: u8| Endpoint::v4([30, 1, 1, n], 1000);
+    for (network, left) in [(Network::Public, 2), (Network::Local, 8)] {
         let mut t = Table::new(rules(), network, OWN, memory_with(64, 64, 8));
-        for n in 0..5u8 {
-            t.remember(at(0), &id(usize::from(n), 1), Endpoint::v4([30, 1, 1, n], 1000));
+        // In a bucket each, while all the others are in one.
+        (0..8).for_each(|n| t.remember(at(0), &id(n, 1), here(n as u8)));
+        assert_eq!(remembered(&t).len(), 8);
+        for n in 0..6 {
+            t.remember(at(0), &id(9, n), endpoint(n));
+            t.check_invariants();
         }
-        assert_eq!(remembered(&t).len(), kept);
-        t.check_invariants();
+        let of_network = t.remembered().filter(|(_, at)| (0..8).any(|n| *at == here(n))).count();
+        assert_eq!((of_network, t.remembered().count()), (left, 8));
+        t.remember(at(0), &id(20, 1), here(99));
+        assert!(t.find(&id(20, 1)).is_none() && !remembered(&t).contains(&id(20, 1)), "the third of its network");
     }
+}
+
+/// T37, T47.
+#[test]
+fn whoever_is_told_to_be_saved_is_remembered_by_the_next_run_though_all_are_of_one_network() {
+    let mut before = rich(8);
+    for n in 0..10 {
+        before.on_response(at(0), &id(n, 1), Endpoint::v4([30, 1, 1, n as u8], 1000), RTT);
+    }
+    assert_eq!(before.len(), 10);
+    let mut after = poor(16);
+    before.best_to_save(at(1)).for_each(|saved| after.remember(at(0), &saved.id, saved.endpoint));
+    assert_eq!(after.remembered().count(), 10);
+    assert_eq!(checks(&mut after, 0, 5).len(), 10, "and asked");
+}
+
+/// T37.
+#[test]
+fn of_those_who_only_answered_two_of_a_network_are_remembered() {
+    let narrow = TableConfig { bucket_sizes: [4; 5], ..rules() };
+    let mut t = Table::new(narrow, Network::Public, OWN, memory_with(512, 256, 32));
+    fill(&mut t, 0, 4);
+    for n in 0..9 {
+        assert_eq!(
+            t.on_response(at(2), &id(0, 9 + u32::from(n)), Endpoint::v4([30, 1, 1, n], 1000), RTT),
+            Admission::Full
+        );
+    }
+    assert_eq!(remembered(&t), [id(0, 9), id(0, 10)]);
 }
 
 /// T39, T40, T41.
@@ -402,7 +438,7 @@ fn who_answers_under_the_ids_of_those_that_are_remembered_takes_nothing_from_the
 
 /// T37.
 #[test]
-fn a_contact_that_has_taken_the_place_of_one_remembered_is_remembered_instead_within_the_quota() {
+fn a_contact_that_has_taken_the_place_of_one_remembered_is_remembered_instead() {
     let mut t = rich(32);
     let here = |n: u8| Endpoint::v4([66, 6, 6, n], 1_000);
     (1..=2).for_each(|n| t.remember(at(1), &id(9, n.into()), here(n)));
@@ -415,7 +451,8 @@ fn a_contact_that_has_taken_the_place_of_one_remembered_is_remembered_instead_wi
     for (n, endpoint) in [(1, here(3)), (2, here(2)), (3, here(4))] {
         [10, 50].iter().for_each(|secs| _ = t.on_failure(at(*secs), &id(n as usize, n), endpoint, QueryKind::Check));
     }
-    assert_eq!(t.remembered().collect::<Vec<_>>(), [(id(9, 1), here(1)), (id(1, 1), here(3))]);
+    let lost = [(id(9, 1), here(1)), (id(1, 1), here(3)), (id(2, 2), here(2)), (id(3, 3), here(4))];
+    assert_eq!(t.remembered().collect::<Vec<_>>(), lost);
 }
 
 /// T39.

@@ -14,7 +14,7 @@ use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 use crate::krpc::networks::Networks;
 
-/// Most of one network (/24, /48), outside local ones.
+/// So many of one network (/24, /48) keep their places as others do, outside local networks.
 const OF_NETWORK: usize = 2;
 /// A rich table asks one of them in so many `check_every` (3 min at 3 s), a poor one more often (30 s).
 const RICH: u32 = 60;
@@ -120,9 +120,16 @@ impl<'s> Remembered<'s> {
         Some((node.id, node.endpoint))
     }
 
-    /// Whether one more has a place without another's going.
-    pub(super) fn has_space(&self) -> bool {
-        !self.places.is_full()
+    /// Whether one that never was a contact has a place: without another's going, and not as a third of its network.
+    pub(super) fn has_space(&self, endpoint: &Endpoint) -> bool {
+        !self.places.is_full() && self.of_network(endpoint) < OF_NETWORK
+    }
+
+    /// How many are of the network of an endpoint; in a local network none.
+    fn of_network(&self, endpoint: &Endpoint) -> usize {
+        let network = Networks::of(endpoint).largest();
+        let is_neighbour = |known: &&RememberedContact| Networks::of(&known.endpoint).largest() == network;
+        if self.network == Network::Local { 0 } else { self.places.iter().filter(is_neighbour).count() }
     }
 
     /// Whether a node is remembered there under this id.
@@ -135,22 +142,15 @@ impl<'s> Remembered<'s> {
         self.places.iter().any(|known| known.id == *id || known.endpoint == *endpoint)
     }
 
-    /// Remembers a node, if there is a place for it or it is worth more than another in the bucket of the most. Whoever
-    /// had its id or its endpoint is remembered no more, if there is.
+    /// Remembers a node, if there is a place for it or it is worth more than another in the network or the bucket of the
+    /// most. Whoever had its id or its endpoint is remembered no more.
     pub(super) fn remember(&mut self, own: &Id, mut node: RememberedContact) {
         if self.places.capacity() == 0 {
             return;
         }
-        let (network, mut of_network) = (Networks::of(&node.endpoint).largest(), 0);
-        for known in self.places.iter() {
-            match (known.id == node.id, known.endpoint == node.endpoint) {
-                (true, true) => node.tenure = node.tenure.max(known.tenure),
-                (false, false) => of_network += usize::from(Networks::of(&known.endpoint).largest() == network),
-                _ => {}
-            }
-        }
-        if self.network == Network::Public && of_network >= OF_NETWORK {
-            return;
+        let same = |known: &&RememberedContact| known.id == node.id && known.endpoint == node.endpoint;
+        if let Some(known) = self.places.iter().find(same) {
+            node.tenure = node.tenure.max(known.tenure);
         }
         self.forget(&node.id, &node.endpoint);
         if self.places.is_full() {
@@ -173,16 +173,36 @@ impl<'s> Remembered<'s> {
         }
     }
 
-    /// Whose place a new one gets: the worst of the bucket of which most are remembered, the new one among them.
-    /// Nobody's, if that is the new one.
+    /// Whose place a new one gets: the worst of the network of which most are remembered, the new one among them, and
+    /// where no network has too many, of the bucket of which most are. Nobody's, if that is the new one.
     fn worst(&self, own: &Id, new: &RememberedContact) -> Option<usize> {
-        let mut counts = [0u16; BUCKETS];
-        let bucket = |node: &RememberedContact| Buckets::index(own, &node.id);
-        self.places.iter().chain([new]).for_each(|node| counts[bucket(node)] += 1);
-        let most = (0..BUCKETS).max_by_key(|&bucket| counts[bucket])?;
-        let of_most = self.places.iter().enumerate().filter(|(_, node)| bucket(node) == most);
-        let (place, worst) = of_most.min_by_key(|(place, node)| (node.worth(), Reverse(*place)))?;
-        (bucket(new) != most || worst.worth() < new.worth()).then_some(place)
+        self.most_of_network(new).map_or_else(
+            || {
+                let bucket = |node: &RememberedContact| Buckets::index(own, &node.id);
+                let mut counts = [0u16; BUCKETS];
+                self.places.iter().chain([new]).for_each(|node| counts[bucket(node)] += 1);
+                let most = (0..BUCKETS).max_by_key(|&bucket| counts[bucket])?;
+                self.worst_of(new, |node| bucket(node) == most)
+            },
+            |network| self.worst_of(new, |node| Networks::of(&node.endpoint).largest() == network),
+        )
+    }
+
+    /// The network of which most are remembered, the new one among them, if these are too many.
+    fn most_of_network(&self, new: &RememberedContact) -> Option<u64> {
+        let count = |node: &RememberedContact| {
+            let network = Networks::of(&node.endpoint).largest();
+            self.of_network(&node.endpoint) + usize::from(Networks::of(&new.endpoint).largest() == network)
+        };
+        let most = self.places.iter().chain([new]).max_by_key(|node| count(node))?;
+        (self.network == Network::Public && count(most) > OF_NETWORK).then(|| Networks::of(&most.endpoint).largest())
+    }
+
+    /// The worst of some of them; nobody, if that is the new one.
+    fn worst_of(&self, new: &RememberedContact, among: impl Fn(&RememberedContact) -> bool) -> Option<usize> {
+        let all = self.places.iter().enumerate().filter(|(_, node)| among(node));
+        let (place, worst) = all.min_by_key(|(place, node)| (node.worth(), Reverse(*place)))?;
+        (!among(new) || worst.worth() < new.worth()).then_some(place)
     }
 
     /// A node is a contact now, or its id or endpoint is another's.

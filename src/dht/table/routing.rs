@@ -383,7 +383,7 @@ impl<'s> Table<'s> {
             Place::None => {
                 self.wait(now, id, from, Duration::ZERO);
                 // Those that were contacts do not give way to it, nor to one that says to be one of them.
-                let has_place = self.remembered.has_space() && !self.remembered.knows(id, &from);
+                let has_place = self.remembered.has_space(&from) && !self.remembered.knows(id, &from);
                 let has_place = has_place || self.remembered.contains(id, &from);
                 if has_place && self.members.capacity() > 0 {
                     let node = RememberedContact::answering(*id, from, now);
