@@ -178,3 +178,30 @@ fn a_run_that_was_stopped_goes_on_where_it_was() {
     run(&["sim", "swarm", "--resume", &file], b"").failed(2, &["--resume"]);
     run(&["sim", "bootstrap", "--sweeps"], b"").failed(2, &["--sweeps"]);
 }
+
+/// Rule U33. Worlds end in another order than they begin in: each is in the file once it has ended.
+#[test]
+fn whoever_stops_it_finds_as_many_worlds_in_the_file_as_he_is_told_of() {
+    let folder = Folder::new();
+    let file = folder.file("partial");
+    let args = ["sim", "bootstrap", "--nodes", "100", "--seeds", "1..3", "--resume", &file];
+    let mut running = Running::start(&[&args[..], &["-v"]].concat());
+    (0..3).for_each(|_| drop(running.word_with("took")));
+    let stopped = running.end_by("INT").ended(1, &["interrupted; ", "worlds had been run"]);
+    let told = stopped.err.lines().last().unwrap().split(' ').nth(2).unwrap().to_owned();
+    let kept = fs::read_to_string(&file).unwrap().matches("\nend\n").count();
+    assert!(kept >= 3 && kept.to_string() == told, "{kept} worlds are kept: {stopped:?}");
+    let rest = run(&args, b"").done();
+    assert!(rest.err.contains(&format!("has {kept} worlds already")), "{rest:?}");
+    assert_eq!(rest.out, run(&args[..6], b"").done().out, "the same as of one run");
+}
+
+/// Rule U34.
+#[test]
+fn a_log_is_told_now_and_then_how_far_the_worlds_are_and_nothing_when_it_is_to_be_quiet() {
+    let args = ["sim", "bootstrap", "--nodes", "200", "--seeds", "1..2"];
+    let told = run(&args, b"").done().err;
+    let line = told.lines().next().unwrap_or_default();
+    assert!(line.contains(" worlds after ") && line.contains(" s; now: seed "), "{told}");
+    assert_eq!(run(&[&args[..], &["-q"]].concat(), b"").done().err, "");
+}

@@ -79,6 +79,7 @@ mod sim_scenario;
 mod sim_seeds;
 mod sim_swarm;
 mod sim_sweeps;
+mod sim_watch;
 mod small_file;
 mod sockets;
 mod standard;

@@ -78,7 +78,7 @@ impl Options {
     pub fn progress_of(&self, what: &'static str, many: usize) -> ProgressBar {
         let bar = self.progress(what);
         if !bar.is_hidden() {
-            counted(&bar, many);
+            counted(&bar, what, many);
         }
         bar
     }

@@ -23,11 +23,14 @@ pub fn spinner(what: &'static str) -> ProgressBar {
     bar
 }
 
-/// Has it tell how many of so many things are done, as a number and as a bar.
-pub fn counted(bar: &ProgressBar, many: usize) {
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} of {len} {msg} {wide_bar}") {
+/// Has it tell for how long it has been, how many of so many things are done, and behind that its message.
+pub fn counted(bar: &ProgressBar, what: &'static str, many: usize) {
+    let template = "{spinner} {elapsed_precise} {bar:10} {pos} of {len} {prefix} {wide_msg}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
+    bar.set_prefix(what);
+    bar.set_message("");
     bar.set_length(many as u64);
 }
 

@@ -10,7 +10,7 @@ use crate::failed::Failed;
 use crate::options::Options;
 use crate::sim_charts;
 use crate::sim_folder::Folder;
-use crate::sim_jobs;
+use crate::sim_jobs::{self, Came};
 use crate::sim_page::{Cell, Page};
 use crate::sim_partial::Partial;
 use crate::sim_rows;
@@ -59,30 +59,27 @@ impl Course {
 
 pub async fn run(options: &Options, course: Course, folder: Folder, partial: Option<&Path>) -> Result<(), Failed> {
     let all = course.jobs.clone();
-    let name = |number: usize| told(&course.jobs[number]);
+    let name = |number: usize| course.jobs.get(number).map(told).unwrap_or_default();
     let mut partial = Partial::open(partial, &course.command(course.seeds), name)?;
     let mut tallies = partial.take_done();
     let left: Vec<usize> = (0..all.len()).filter(|number| !tallies.contains_key(number)).collect();
     let numbers = left.clone();
     let work = move |number: usize| all[numbers[number]].run();
-    sim_jobs::run(
-        options,
-        left.len(),
-        |number| name(left[number]),
-        work,
-        |number, came| {
-            let number = left[number];
-            let (job, seed) = (&course.jobs[number], course.jobs[number].seed());
-            let tally = came.map_err(|panic| {
-                let again = course.command(Seeds { first: seed, last: seed });
-                format!("{} has come to a panic: {panic}; `{again}` shows it again", told(job))
-            })?;
-            partial.add(number, &told(job), &tally)?;
-            tallies.insert(number, tally);
-            Ok(())
-        },
-    )
-    .await?;
+    let ended = |number: usize, came: &Came<Tally>| match came {
+        Ok(tally) => partial.add(left[number], &name(left[number]), tally),
+        Err(_) => Ok(()),
+    };
+    let in_order = |number: usize, came: Came<Tally>| {
+        let job = &course.jobs[left[number]];
+        let tally = came.map_err(|panic| {
+            let again = course.command(Seeds { first: job.seed(), last: job.seed() });
+            format!("{} has come to a panic: {panic}; `{again}` shows it again", told(job))
+        })?;
+        tallies.insert(left[number], tally);
+        Ok(())
+    };
+    let name_of_left = |number: usize| name(left[number]);
+    sim_jobs::run_keeping(options, left.len(), name_of_left, work, ended, in_order).await?;
     let mut tally = Tally::default();
     tallies.into_values().for_each(|other| tally.merge(other));
     let mut report = tally.report(course.nodes, course.seeds.all().collect());

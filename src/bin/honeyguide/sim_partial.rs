@@ -6,7 +6,7 @@
 //! lines of samples
 //! end
 //! ```
-//! What stands behind the last `end` was cut, and is dropped.
+//! Worlds stand in the order in which they ended. What stands behind the last `end` was cut, and is dropped.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
