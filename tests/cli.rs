@@ -68,13 +68,13 @@ fn the_demo_does_its_steps_in_order_and_says_so() {
     let run = honeyguide(&["demo", "--nodes", "16", "--json"]).done();
     let steps = run.objects();
     let names: Vec<_> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
-    assert_eq!(names, ["start", "publish", "resolve", "update", "peers", "done"]);
+    assert_eq!(names, ["start", "publish", "resolve", "update", "peers", "keep", "done"]);
     assert!(steps.iter().all(|step| step["ok"] == true));
-    for step in &steps[..5] {
+    for step in &steps[..6] {
         assert_eq!(keys(step), ["acks", "hops", "ms", "ok", "queries", "step"]);
         assert!(step["ms"].is_f64() && step["queries"].as_u64() > Some(0) && step["acks"].as_u64() > Some(0));
     }
-    assert_eq!(run.lines()[5], r#"{"step":"done","ok":true}"#);
+    assert_eq!(run.lines()[6], r#"{"step":"done","ok":true}"#);
 }
 
 /// The demo's last lines are commands that work as they are printed.
@@ -126,7 +126,7 @@ fn the_demo_fails_when_nobody_is_left_who_holds_the_list() {
 fn the_demo_works_on_a_foreign_network_too() {
     let (_network, addr) = network(12);
     let run = honeyguide(&["demo", "--bootstrap", &addr, "--json"]).done();
-    assert_eq!(run.objects().len(), 6);
+    assert_eq!(run.objects().len(), 7);
     let (_socket, nobody) = silent();
     honeyguide(&["demo", "--bootstrap", &nobody, "--timeout", "0.5"]).failed(1, &["start", &nobody]);
 }

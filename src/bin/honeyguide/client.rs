@@ -30,12 +30,25 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the links that still ask are waited for when one has joined.
 const OTHER_LINKS: Duration = Duration::from_millis(500);
 
+/// One in so many of a keeper's flows may be opened at once (P15) ..
+const AT_ONCE: u16 = 4;
+/// .. and no put opens more.
+const FLOWS_OF_A_PUT: u16 = 100;
+
 /// A node on ports of the system's choice that can talk to these addresses and serves nobody (BEP 43).
 pub fn node(options: &Options, start: &Start, rng_seed: [u8; 32]) -> Result<Handle, Failed> {
     start_node(config(options.deadline(), start), start, rng_seed, None::<io::Sink>)
 }
 
-/// The same, and what it hears is kept.
+/// The same, and it keeps something, for which there is no time to lose: a put at once, instead of as many queries as a
+/// daemon's keeper has for all that it keeps.
+pub fn keeper(options: &Options, start: &Start, rng_seed: [u8; 32]) -> Result<Handle, Failed> {
+    let mut config = config(options.deadline(), start);
+    config.keeper.flows = AT_ONCE * FLOWS_OF_A_PUT;
+    start_node(config, start, rng_seed, None::<io::Sink>)
+}
+
+/// The same as the first, and what it hears is kept.
 pub fn listening(options: &Options, start: &Start, rng_seed: [u8; 32], heard: Heard) -> Result<Handle, Failed> {
     listening_with(config(options.deadline(), start), start, rng_seed, heard)
 }

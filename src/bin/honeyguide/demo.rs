@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use honeyguide::Id;
 use honeyguide::Outcome;
-use honeyguide::adapters::Handle;
 use honeyguide::adapters::testnet::Testnet;
+use honeyguide::adapters::{Found, Handle};
 use honeyguide::base::Rng;
 use honeyguide::dht::Network;
 use honeyguide::dht::{Freshness, PeerKind};
-use honeyguide::krpc::Item;
-use honeyguide::krpc::SignedItem;
+use honeyguide::krpc::{Item, Mutable, SignedItem};
 use serde_json::json;
 
 use crate::bencoded;
 use crate::client;
 use crate::count::count;
+use crate::demo_keeper::{self, Confirmed};
 use crate::failed::Failed;
 use crate::joining_options::{Joins, NetworkName};
 use crate::options::Options;
@@ -29,7 +29,7 @@ use crate::under_way::UnderWay;
 /// Tells relay lists from other items of the same key.
 const SALT: &[u8] = b"relays";
 
-/// Publish, resolve and update a signed relay list, and find a peer, on a network of real nodes
+/// Publish, resolve, update and keep a signed relay list, and find a peer, on a network of real nodes
 #[derive(clap::Args)]
 pub struct Args {
     /// Nodes of the embedded network; with --bootstrap there is none
@@ -53,22 +53,28 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
 
     let mut step = Step::default();
     let published = demo.publish(&mut step, &first, 1, None).await;
-    step.report(out, "publish", published.map(|()| format!("the author signed {}", count(first.len(), "relay"))))?;
+    step.report(out, "publish", published, |_| format!("the author signed {}", count(first.len(), "relay")))?;
 
     if args.stop_holders {
         demo.stop_holders().await;
     }
     let mut step = Step::default();
     let resolved = demo.resolve(&mut step, &first, 1).await;
-    step.report(out, "resolve", resolved.map(|()| format!("the stranger found {}", first.join(" "))))?;
+    step.report(out, "resolve", resolved, |_| format!("the stranger found {}", first.join(" ")))?;
 
     let mut step = Step::default();
     let updated = demo.update(&mut step, &second).await;
-    step.report(out, "update", updated.map(|()| format!("the stranger now finds {}", second.join(" "))))?;
+    let list = step.report(out, "update", updated, |_| format!("the stranger now finds {}", second.join(" ")))?;
 
     let mut step = Step::default();
     let met = demo.meet(&mut step, Id::random(&mut rng), 1 + rng.below(65_535) as u16).await;
-    step.report(out, "peers", met.map(|peer| format!("the stranger found the author's peer {peer}")))?;
+    step.report(out, "peers", met, |peer| format!("the stranger found the author's peer {peer}"))?;
+
+    let mut step = Step::default();
+    let kept = demo.keep(&mut step, &list).await;
+    step.report(out, "keep", kept, |copies| {
+        format!("the stranger, without the secret, keeps the list: {}", count(*copies, "copy"))
+    })?;
 
     demo.stop().await;
     out.line(format_args!("done     {:6.1} ms", millis(begin.elapsed())), json!({ "step": "done", "ok": true }))?;
@@ -96,7 +102,7 @@ impl Demo {
             (None, Start::of(&args.joins)?)
         };
         let author = client::node(options, &start, rng.bytes())?;
-        let stranger = client::node(options, &start, rng.bytes())?;
+        let stranger = client::keeper(options, &start, rng.bytes())?;
         progress.finish_and_clear();
 
         let mut step = Step::default();
@@ -110,7 +116,7 @@ impl Demo {
             }
             None => "an author and a stranger joined".into(),
         };
-        step.report(options.out(), "start", joined.map(|()| done))?;
+        step.report(options.out(), "start", joined, |_| done)?;
         Ok(Demo { testnet, author, stranger, secret_key: rng.bytes(), under_way: options.under_way.clone() })
     }
 
@@ -124,23 +130,23 @@ impl Demo {
     }
 
     /// The stranger has to find these relays, in this version.
-    async fn resolve(&self, step: &mut Step, relays: &[String], seq: i64) -> Result<(), Failed> {
+    async fn resolve(&self, step: &mut Step, relays: &[String], seq: i64) -> Result<Found, Failed> {
         let key = SignedItem::public_key(&self.secret_key);
         let got = self.stranger.get_mutable(&key, SALT, None, Freshness::Newest);
         let got = self.under_way.wait(got).await?;
         step.count(&got.outcome, got.outcome.answered);
         let none = || Failed::from(format!("no node returned the list ({})", outcome_text(&got.outcome)));
         let none = || none().with(&got.outcome);
-        let found = got.results.last().ok_or_else(none)?;
+        let found = got.results.last().cloned().ok_or_else(none)?;
         match found.mutable.as_ref().map(|signed| signed.seq) {
             Some(found) if found == seq => {}
             other => return Err(format!("version {other:?} was found instead of {seq}").into()),
         }
         let list: Vec<String> = bencoded::read(&found.value).ok_or("what was found is no list of relays")?;
-        if list == relays { Ok(()) } else { Err("the list that was found is not the one that was published".into()) }
+        if list == relays { Ok(found) } else { Err("the list that was found is not the one that was published".into()) }
     }
 
-    async fn update(&self, step: &mut Step, relays: &[String]) -> Result<(), Failed> {
+    async fn update(&self, step: &mut Step, relays: &[String]) -> Result<Found, Failed> {
         self.publish(step, relays, 2, Some(1)).await?;
         self.resolve(step, relays, 2).await
     }
@@ -155,6 +161,17 @@ impl Demo {
         let none = || Failed::from(format!("the announced peer was not found ({})", outcome_text(&found.outcome)));
         let none = || none().with(&found.outcome);
         peers.find(|peer| peer.port() == port).copied().ok_or_else(none)
+    }
+
+    async fn keep(&self, step: &mut Step, list: &Found) -> Result<u8, Failed> {
+        let signed = list.mutable.as_ref().ok_or("what was found is not signed")?;
+        let mutable = Mutable { key: &signed.key, salt: &signed.salt, seq: signed.seq, signature: &signed.signature };
+        let item = Item { value: &list.value, mutable: Some(mutable) };
+        let Confirmed { copies, queries, elapsed } = demo_keeper::keep(&self.stranger, item).await?;
+        step.elapsed += elapsed;
+        step.queries += u32::try_from(queries).unwrap_or(u32::MAX);
+        step.acks += u32::from(copies);
+        Ok(copies)
     }
 
     async fn stop_holders(&self) {
@@ -191,17 +208,22 @@ impl Step {
         self.hops = self.hops.max(outcome.hops);
     }
 
-    fn report(&self, out: Out, name: &str, result: Result<String, Failed>) -> Result<(), Failed> {
+    /// Prints it, with a sentence about what came of it.
+    fn report<T>(
+        &self,
+        out: Out,
+        name: &str,
+        result: Result<T, Failed>,
+        done: impl FnOnce(&T) -> String,
+    ) -> Result<T, Failed> {
         let Step { queries, acks, hops, .. } = self;
         let (ms, ok) = (millis(self.elapsed), result.is_ok());
-        let text = result.as_deref().unwrap_or("failed");
+        let text = result.as_ref().map_or("failed".into(), done);
         out.line(
             format_args!("{name:8} {ms:6.1} ms  {queries:7}  {acks:4}  {hops:4}  {text}"),
             json!({ "step": name, "ok": ok, "ms": ms, "queries": queries, "acks": acks, "hops": hops }),
         )?;
-        result
-            .map(drop)
-            .map_err(|why| Failed { sentence: format!("the step \"{name}\" failed: {}", why.sentence), ..why })
+        result.map_err(|why| Failed { sentence: format!("the step \"{name}\" failed: {}", why.sentence), ..why })
     }
 }
 

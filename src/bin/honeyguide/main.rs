@@ -16,6 +16,7 @@ mod count;
 mod daemon;
 mod datagrams;
 mod demo;
+mod demo_keeper;
 mod ending;
 mod escape;
 mod examples;
