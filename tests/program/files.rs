@@ -121,6 +121,17 @@ fn on_a_full_file_system_nothing_is_half_written_and_the_reason_is_told() {
     }
 }
 
+/// Rule U32. The worlds would take minutes.
+#[test]
+fn a_full_disk_is_found_out_before_worlds_are_run() {
+    let disk = Disk::new(64);
+    disk.fill();
+    let dir = disk.0.file("report");
+    let args = ["sim", "acceptance", "--nodes", "20000", "--timeout", "20", "--report", &dir];
+    run(&args, b"").failed(1, &["report.html", "the disk is full"]);
+    assert_eq!(disk.0.names(), ["filling"]);
+}
+
 /// Rule U14.
 #[test]
 fn on_a_read_only_file_system_the_reason_is_told_and_what_is_there_is_read() {

@@ -16,6 +16,8 @@ use crate::sim_page::Page;
 use crate::worker;
 
 const NAMES: [&str; 2] = ["report.html", "rows.json"];
+/// Bytes for which there has to be room before worlds are run; a report has about as many.
+const ROOM: usize = 256 * 1024;
 
 /// Where a report goes, or nowhere.
 pub struct Folder(Option<Place>);
@@ -55,8 +57,8 @@ impl Place {
         for name in NAMES {
             let path = place.folder.join(name);
             file::can_be_new(&path)?;
-            // A file without a name, which is gone at once.
-            file::beside(&path, b"").map_err(|error| not_written(&path, &error))?;
+            // It has a name of its own, and is gone at once.
+            file::beside(&path, &[0; ROOM]).map_err(|error| not_written(&path, &error))?;
         }
         Ok(place)
     }
