@@ -42,6 +42,12 @@ fn each_row_that_is_wanted_stands_once_beside_its_goals_and_in_the_report() {
         let input = &object["world"][input];
         assert!(number(&input["measured"]) > 0.0 && number(&input["source"]) > 0.0, "{object}");
     }
+    // In so few nodes it comes by chance, and is no failure.
+    for (name, input) in object["world"].as_object().unwrap() {
+        let is_off = (number(&input["measured"]) / number(&input["source"]) - 1.0).abs() > 0.05;
+        assert_eq!(is_off, once.err.contains(&format!("{name} is ")), "{once:?}");
+    }
+    assert!(once.err.contains("by chance in fewer than 20000 nodes"), "{once:?}");
     let rows = object["rows"].as_array().unwrap();
     let numbers: Vec<_> = rows.iter().map(|row| row["row"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [2, 3, 4, 12, 24]);
