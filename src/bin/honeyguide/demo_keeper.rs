@@ -1,4 +1,4 @@
-//! A step of the demo: who found a signed item keeps it on the network, and needs no secret for that (`spec/keeper.md`).
+//! A step of the demo: who found a signed item keeps it on the network, without the secret (`spec/keeper.md`).
 
 use std::time::Duration;
 

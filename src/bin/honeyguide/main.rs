@@ -81,6 +81,7 @@ mod sim_seeds;
 mod sim_swarm;
 mod sim_sweeps;
 mod sim_watch;
+mod simulated_copy;
 mod small_file;
 mod sockets;
 mod standard;

@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long, requires = "scenario", value_parser = options::whole::<usize>(100..=20_000))]
     nodes: Option<usize>,
     /// Seeds of the worlds, from A to B, both with them, 100,000 at most [default: 1..4; 0..99 for swarm]
-    #[arg(long, requires = "scenario", value_name = "A..B")]
+    #[arg(long, requires = "scenario", value_name = "A..B", allow_hyphen_values = true)]
     seeds: Option<Seeds>,
     /// Folder for report.html and rows.json, made if it is not there; nothing in it is replaced
     #[arg(long, requires = "scenario", value_name = "DIR", value_parser = options::named_file())]
@@ -57,7 +57,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let Some(scenario) = args.scenario else { return list(options) };
     let name = scenario.name();
     if !scenario.is_built() {
-        return Err(Failed::usage(format!("sim {name} is not built yet: `honeyguide sim` lists what can be run")));
+        // It has its name already, so that who asks for it has not typed anything wrong.
+        return Err(format!("sim {name} is not built yet: `honeyguide sim` lists what can be run").into());
     }
     if let Some(path) = args.journal {
         let seeds = args.seeds.filter(|seeds| scenario == Scenario::Swarm && seeds.first == seeds.last);

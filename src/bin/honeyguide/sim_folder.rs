@@ -16,8 +16,8 @@ use crate::sim_page::Page;
 use crate::worker;
 
 const NAMES: [&str; 2] = ["report.html", "rows.json"];
-/// Bytes for which there has to be room before worlds are run; a report has about as many.
-const ROOM: usize = 256 * 1024;
+/// What there has to be before worlds are run; a report has about as many.
+const FREE_BYTES: usize = 256 * 1024;
 
 /// Where a report goes, or nowhere.
 pub struct Folder(Option<Place>);
@@ -58,7 +58,7 @@ impl Place {
             let path = place.folder.join(name);
             file::can_be_new(&path)?;
             // It has a name of its own, and is gone at once.
-            file::beside(&path, &[0; ROOM]).map_err(|error| not_written(&path, &error))?;
+            file::beside(&path, &[0; FREE_BYTES]).map_err(|error| not_written(&path, &error))?;
         }
         Ok(place)
     }

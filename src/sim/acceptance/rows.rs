@@ -117,7 +117,7 @@ pub(super) const ROWS: &[RowSpec] = &[
     },
     RowSpec {
         number: 6,
-        metric: "hops to the closest nodes beyond ln(N/8)/H8 rounded up, calm, N = 1,000 to 100,000",
+        metric: "hops to the closest nodes beyond ln(N/8)/H8 rounded up, calm, N a tenth, once and ten times the size",
         figures: &[figure("p50", "hops", P50, Threshold::most(0.0)), figure("p95", "hops", P95, Threshold::most(1.0))],
     },
     RowSpec {
