@@ -131,7 +131,7 @@ fn an_adaptive_node_has_memory_of_whom_it_sends_to_or_is_not_made() {
     config.role = Role::Adaptive;
     let refusal = |config: &Config, storage| Node::new(config.clone(), [1; 32], storage).err().map(|e| e.to_string());
     let allocated = |config: &Config| refusal(config, Storage::allocate(config));
-    let words = "capacity.sent_to is 0; at least an adaptive role, 64";
+    let words = "capacity.sent_to is 0; at least 64 (an adaptive role needs as many)";
     assert_eq!(allocated(&config).unwrap(), words);
     config.capacity.sent_to = 63;
     assert_eq!(allocated(&config).unwrap(), words.replace("is 0", "is 63"));

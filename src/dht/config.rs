@@ -200,7 +200,7 @@ pub struct Config {
     /// Whether it answers others.
     pub role: Role,
     /// Spares the tables of the routers on its way, and the battery: all that the node and its user ask together opens
-    /// at most 96 flows in any 10 s; it checks and refreshes less, and is a client, whatever its role is.
+    /// at most 96 flows in any 10 s; it checks and refreshes less, and is a client, whatever its role is, adaptive too.
     pub frugal: bool,
     /// Looks buckets up that have no news, and the network for its size. Without it a table lives on checks, on what
     /// operations bring, and on bootstraps while it is poor.
@@ -371,7 +371,8 @@ impl Config {
     /// Whether what the role needs is there.
     pub(crate) fn check_role(&self, capacity: &Capacity) -> Result<(), ConfigError> {
         let least = if self.role() == Role::Adaptive { LEAST_SENT_TO } else { 0 };
-        at_least("capacity.sent_to", capacity.sent_to as u64, least).map_err(|error| error.against("an adaptive role"))
+        at_least("capacity.sent_to", capacity.sent_to as u64, least)
+            .map_err(|error| error.mended_by("an adaptive role needs as many"))
     }
 
     /// Whether the rules make sense together.

@@ -94,6 +94,7 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
         (&["reconcile", "a", "b", "--frame", "-1"], &["'-1'", "--frame"]),
         (&["sim", "dance"], &["'dance'", "acceptance", "circuit"]),
         (&["sim", "bootstrap", "--seeds", "-1..3"], &["'-1..3'", "--seeds", "in 1..4"]),
+        (&["node", "--frugal", "--adaptive"], &["--frugal", "--adaptive", "cannot be used with"]),
         (&["sim", "swarm", "--nodes", "200"], &["--nodes", "swarm"]),
         (&["sim", "acceptance", "--nodes", "99"], &["'99'", "--nodes", "from 100 to 20000"]),
         (&["sim", "acceptance", "--seeds", "4..1"], &["'4..1'", "--seeds", "1..4"]),

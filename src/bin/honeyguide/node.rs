@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "read_only")]
     adaptive: bool,
     /// Open at most 96 flows in any 10 s, check less, and do not answer: for phones, and for small routers
-    #[arg(long)]
+    #[arg(long, conflicts_with = "adaptive")]
     frugal: bool,
     /// Ids and contacts are loaded from this file and saved to it; two nodes that run on copies of one have one id, and
     /// disturb each other

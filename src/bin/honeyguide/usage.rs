@@ -25,7 +25,7 @@ pub const USAGE: &[(&str, &[&str])] = &[
             "[OPTIONS] [--at <ADDR> | --bootstrap <ADDR>] [--cas <N>] (--item <FILE> | --pkarr <FILE>)",
         ],
     ),
-    ("node", &["[OPTIONS] [--read-only | --adaptive]"]),
+    ("node", &["[OPTIONS] [--adaptive | [--read-only] [--frugal]]"]),
     (
         "sim",
         &[
