@@ -100,8 +100,8 @@ impl Bootstraps {
         self.most_contacts = self.most_contacts.max(contacts);
     }
 
-    /// Somebody answers again after nobody had.
-    pub(super) fn on_link_back(&mut self, now: Instant, is_poor: bool) {
+    /// Whoever was known may be gone, and others may be there.
+    pub(super) fn begin_anew(&mut self, now: Instant, is_poor: bool) {
         (self.futile, self.most_contacts) = (0, 0);
         self.looked_for_ourselves = false;
         self.at = if is_poor && !self.is_under_way { Some(now) } else { None };
@@ -159,7 +159,7 @@ mod tests {
         let [first, second, third, empty] = [3, 3, 3, 0].map(&mut target);
         assert_eq!((first, empty), (OWN, OWN));
         assert!(second != OWN && third != OWN && second != third);
-        plan.on_link_back(at(9), true);
+        plan.begin_anew(at(9), true);
         assert_eq!((plan.at(), plan.take(at(9), 3, &OWN, &mut rng)), (Some(at(9)), Some(OWN)));
     }
 }

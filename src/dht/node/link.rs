@@ -192,6 +192,11 @@ impl<'s> Link<'s> {
         class_at(network, self.external(), endpoint, class_of(contact, now))
     }
 
+    /// Whether contacts that answered a while ago are no help: most do not any more, or nobody does.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.outage.is_suspected() || self.table.is_deserted()
+    }
+
     /// How many nodes the network seems to have.
     pub(super) fn size_estimate(&self) -> SizeEstimate {
         let density = self.table.density();
@@ -246,7 +251,7 @@ impl<'s> Link<'s> {
         self.table.on_link_back(now);
         self.role.on_link_back(now);
         self.hold = now;
-        self.bootstraps.on_link_back(now, self.table.is_poor());
+        self.bootstraps.begin_anew(now, self.table.is_poor());
     }
 
     /// Somebody answered us. If nobody had for long, everything may be different now.
@@ -291,14 +296,16 @@ impl<'s> Link<'s> {
             return contact.is_some();
         }
         // One more failure costs it its place, and nothing shows that the line is not to blame for both.
-        if failed_before.is_some_and(|at| !self.outage.has_heard_since(at)) && !planted(Bug::OutageCharged) {
-            return false;
-        }
-        if failure == QueryFailure::Ours {
+        let is_in_doubt = failed_before.is_some_and(|at| !self.outage.has_heard_since(at));
+        if failure == QueryFailure::Ours || is_in_doubt && !planted(Bug::OutageCharged) {
             return false;
         }
         let kind = if open.purpose == Purpose::Check { QueryKind::Check } else { QueryKind::Data };
+        let was_poor = self.table.is_poor();
         self.table.on_failure(now, &id, open.to, kind);
+        if !was_poor && self.table.is_poor() {
+            self.bootstraps.begin_anew(now, true);
+        }
         false
     }
 
@@ -391,7 +398,7 @@ impl<'s> Link<'s> {
     /// Whether the table is to be filled again and nothing is planned for it.
     pub(super) fn lacks_bootstrap(&self, has_bootstrap_nodes: bool) -> bool {
         let knows_somebody = has_bootstrap_nodes || self.table.knows_somebody();
-        self.table.is_poor() && knows_somebody && !self.bootstraps.is_planned()
+        (self.table.is_poor() || self.outage.is_suspected()) && knows_somebody && !self.bootstraps.is_planned()
     }
 
     /// Plans it, if it is.

@@ -1,10 +1,11 @@
 //! Endpoints that answered under more than one id.
 //!
 //! A node that was restarted has a new id once in a while; one that changes it to be everywhere in the table does so
-//! again and again. A change costs an endpoint its contact and a short wait, the second and the third within a day twice
-//! as long a wait each. Nobody is out for longer than that: whoever restarts often is a neighbour all the same, and who
-//! changes his id on purpose has one place at most, loses it each time that he is asked, and has to earn the next one
-//! by an answer. The list has a fixed length: when it is full, the endpoint that would be free again first is forgotten.
+//! again and again. A change costs an endpoint its contact and a short wait, the second and the third within a day
+//! twice as long a wait each. Nobody is out for longer than that: whoever restarts often is a neighbour all the same,
+//! and who changes his id on purpose has one place at most, loses it each time that he is asked, and has to earn the
+//! next one by an answer. The list has a fixed length: when it is full, the endpoint that would be free again first is
+//! forgotten.
 
 use crate::base::list::List;
 use crate::base::time::{Duration, Instant, seconds, seconds_up};

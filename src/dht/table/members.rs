@@ -413,12 +413,13 @@ impl<'s> Members<'s> {
     }
 
     /// A contact whose place a new one of `bucket` may have, where it needs one. A full bucket gives up only a bad
-    /// contact, or one that failed after it had been silent for so long that it was due for a check. When the memory of
-    /// the whole table is used up, a far bucket with at least two more contacts gives up its worst.
-    pub(super) fn place_for(&self, now: Instant, bucket: usize) -> Place {
+    /// contact, or one that failed after it had been silent for so long that it was due for a check, or while most of
+    /// those that are asked do (`is_deserted`). When the memory of the whole table is used up, a far bucket with at
+    /// least two more contacts gives up its worst.
+    pub(super) fn place_for(&self, now: Instant, bucket: usize, is_deserted: bool) -> Place {
         let given_up = if self.buckets.is_full(bucket) {
             let gives_up = |c: &Contact| {
-                let is_stale = !c.history().answered_within(now, self.config.stale_after);
+                let is_stale = is_deserted || !c.history().answered_within(now, self.config.stale_after);
                 c.history().is_bad() || c.health() == Health::Suspect && is_stale
             };
             let gives_up = |index: &usize| self.contacts.all().get(*index).is_some_and(gives_up);

@@ -472,6 +472,29 @@ fn a_table_is_poor_until_half_of_what_it_expects_has_answered_of_late() {
     assert!(!t.is_poor());
 }
 
+/// T39, T6.
+#[test]
+fn a_table_of_which_ten_of_the_last_twelve_fell_silent_is_poor_until_most_answer_again() {
+    let mut t = rich(8);
+    fill(&mut t, 0, 128);
+    fill(&mut t, 1, 20);
+    let fail = |t: &mut Table<'_>, n| {
+        t.on_failure(at(60), &id(0, n), endpoint(n), QueryKind::Check);
+        t.check_invariants();
+    };
+    (0..9).for_each(|n| fail(&mut t, n));
+    fail(&mut t, 0);
+    assert!(!t.is_poor() && !t.is_deserted(), "who fails again does not count again");
+    assert_eq!(add(&mut t, at(61), 0, 200), Admission::Added, "in the place of the one that lost it");
+    assert_eq!(add(&mut t, at(61), 0, 201), Admission::Full, "who failed once has answered not long ago");
+    fail(&mut t, 20);
+    assert!(t.is_poor() && t.is_deserted(), "they answered a minute ago, and have gone");
+    assert_eq!(add(&mut t, at(62), 0, 202), Admission::Added, "whoever failed gives way");
+    (0..10).for_each(|n| _ = add(&mut t, at(63), 1, n));
+    checks(&mut t, 64, 66);
+    assert!(!t.is_poor() && !t.is_deserted());
+}
+
 /// T27.
 #[test]
 fn while_our_line_is_in_doubt_who_answered_last_is_asked_due_or_not() {

@@ -43,6 +43,7 @@ mod memory_tests;
 mod newcomers;
 mod remembered;
 mod routing;
+mod silences;
 #[cfg(test)]
 mod tests;
 mod upkeep;

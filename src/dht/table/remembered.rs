@@ -142,8 +142,8 @@ impl<'s> Remembered<'s> {
         self.places.iter().any(|known| known.id == *id || known.endpoint == *endpoint)
     }
 
-    /// Remembers a node, if there is a place for it or it is worth more than another in the network or the bucket of the
-    /// most. Whoever had its id or its endpoint is remembered no more.
+    /// Remembers a node, if there is a place for it or it is worth more than another in the network or the bucket of
+    /// the most. Whoever had its id or its endpoint is remembered no more.
     pub(super) fn remember(&mut self, own: &Id, mut node: RememberedContact) {
         if self.places.capacity() == 0 {
             return;

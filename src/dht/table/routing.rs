@@ -151,6 +151,11 @@ impl<'s> Table<'s> {
         self.schedule.poor().is_some() || self.is_empty() && self.members.capacity() > 0
     }
 
+    /// Whether most of the contacts that were asked of late did not answer, while others did.
+    pub fn is_deserted(&self) -> bool {
+        self.schedule.is_deserted()
+    }
+
     /// Whether there is anybody to ask.
     pub fn knows_somebody(&self) -> bool {
         !self.is_empty() || !self.remembered.is_empty()
@@ -325,6 +330,7 @@ impl<'s> Table<'s> {
         if let Some(contact) = self.members.find_mut(id, from) {
             contact.history_mut().on_answer(now, rtt);
             self.members.on_news(now, id);
+            self.schedule.on_answer();
             return Admission::Updated;
         }
         match self.members.search(id) {
@@ -338,6 +344,7 @@ impl<'s> Table<'s> {
         if let Some(contact) = self.members.find_mut(id, from) {
             contact.history_mut().on_answer(now, Some(rtt));
             self.members.on_news(now, id);
+            self.schedule.on_answer();
         }
     }
 
@@ -370,7 +377,7 @@ impl<'s> Table<'s> {
             self.remove(now, index);
         }
         let is_caller = self.callers.contains(now, &from);
-        let place = self.members.place_for(now, bucket);
+        let place = self.members.place_for(now, bucket, self.is_deserted());
         let is_rival = is_caller && !matches!(place, Place::None) && self.schedule.poor().is_none();
         if is_rival && !self.members.takes_caller(bucket) {
             self.forget(bucket, id);
@@ -417,8 +424,12 @@ impl<'s> Table<'s> {
         let Some(contact) = self.members.get_mut(index).filter(|c| c.endpoint() == endpoint) else {
             return Failed::Stranger;
         };
+        let is_first = contact.history().health() == Health::Good;
         contact.history_mut().on_failure(now, kind);
         let contact = *contact;
+        if is_first {
+            self.schedule.on_silence(now, &self.members);
+        }
         if contact.history().is_bad() && self.members.is_last_resort() {
             self.schedule.wake_at_once();
         } else if contact.history().is_bad() {

@@ -9,6 +9,7 @@ use super::callers::Callers;
 use super::members::{Members, NewcomerStanding};
 use super::newcomers::Newcomers;
 use super::remembered::Remembered;
+use super::silences::Silences;
 use crate::base::time::{Duration, Instant, seconds, seconds_up};
 use crate::dht::config::MAX_HARD_TIMEOUT;
 use crate::dht::contact::{Contact, Health};
@@ -89,14 +90,17 @@ pub(super) struct Schedule {
     /// Since when the table has been poor (T39), if it is, and the last time at which it became so.
     poor: Option<Instant>,
     poor_since: Instant,
+    /// What the contacts did that were asked last.
+    silences: Silences,
 }
 
 impl Schedule {
     /// Of a table without contacts.
     pub(super) fn of(members: &Members<'_>) -> Self {
-        let poor = is_poor(Instant::ZERO, members).then_some(Instant::ZERO);
+        let poor = has_few(Instant::ZERO, members).then_some(Instant::ZERO);
         let (paced, poor_since) = (Instant::ZERO, Instant::ZERO);
-        Schedule { due: None, paced, last: None, turn: NextKind::Contact, poor, poor_since }
+        let silences = Silences::default();
+        Schedule { due: None, paced, last: None, turn: NextKind::Contact, poor, poor_since, silences }
     }
 
     /// Since when the table has been poor, if it is.
@@ -106,7 +110,7 @@ impl Schedule {
 
     /// Looks whether the table is poor.
     pub(super) fn judge(&mut self, now: Instant, members: &Members<'_>) {
-        if !is_poor(now, members) {
+        if !self.silences.are_most() && !has_few(now, members) {
             self.poor = None;
         } else if self.poor.is_none() {
             // One that is poor every few minutes does not ask everybody every few minutes.
@@ -117,10 +121,30 @@ impl Schedule {
         }
     }
 
+    /// A contact answered.
+    pub(super) fn on_answer(&mut self) {
+        self.silences.on_answer();
+    }
+
+    /// A contact did not answer that had the time before: maybe most have gone.
+    pub(super) fn on_silence(&mut self, now: Instant, members: &Members<'_>) {
+        self.silences.on_silence();
+        if self.silences.are_most() && self.poor.is_none() {
+            self.judge(now, members);
+            self.wake_at_once();
+        }
+    }
+
+    /// Whether most of the contacts that were asked of late are gone.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.silences.are_most()
+    }
+
     /// Everything that was known before may be different now: all that may help is due at once.
     pub(super) fn begin_anew(&mut self, now: Instant, members: &Members<'_>) {
         self.poor_since = now;
-        self.poor = is_poor(now, members).then_some(now);
+        self.silences = Silences::default();
+        self.poor = has_few(now, members).then_some(now);
         self.paced = self.paced.min(now);
         self.wake_at_once();
     }
@@ -202,8 +226,8 @@ impl Schedule {
     }
 }
 
-/// Whether a table needs others (T39).
-fn is_poor(now: Instant, members: &Members<'_>) -> bool {
+/// Whether so few contacts have answered of late that a table needs others (T39).
+fn has_few(now: Instant, members: &Members<'_>) -> bool {
     let config = members.config();
     let is_fresh = |contact: &&Contact| contact.history().answered_within(now, config.stale_after);
     let fresh = members.all().iter().filter(is_fresh).count();

@@ -221,7 +221,8 @@ impl<'s> Client<'s> {
         if offered < k && !planted(Bug::ImportUnused) {
             named_nodes::offer_others(network, table, cx.now(), &mut active);
         }
-        if fresh < k && offered < k || *part.goal() == Goal::Bootstrap && (part.is_for_user() || fresh < k) {
+        let is_in_need = part.is_for_user() || fresh < k || link.is_deserted();
+        if fresh < k && offered < k || *part.goal() == Goal::Bootstrap && is_in_need {
             active.operation().ask_bootstrap_nodes();
         }
     }
