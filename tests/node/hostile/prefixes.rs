@@ -122,7 +122,7 @@ fn r77_a_flood_with_a_forged_source_is_cut_off_before_it_is_read() {
 }
 
 #[test]
-fn r78_an_endpoint_that_changes_its_id_loses_its_place_and_waits_longer_each_time() {
+fn r78_an_endpoint_that_changes_its_id_loses_its_place_and_has_it_again_for_one_answer_in_36_s() {
     for mut lab in Lab::each() {
         let from = lab.stranger();
         let mut rng = Rng::from_seed([2; 32]);
@@ -138,20 +138,19 @@ fn r78_an_endpoint_that_changes_its_id_loses_its_place_and_waits_longer_each_tim
         for _ in 0..20 {
             assert!(!ping(&mut lab));
         }
-        // Asked again and again, it is a contact now and then, and ever more seldom.
+        // Asked again and again, it is a contact now and then, more seldom at first.
         let first = lab.node.config().table.check_every * 3;
         let (mut now, mut stays) = (Duration::ZERO, Vec::new());
-        while now < 1000 * first {
+        while now < 100 * first {
             lab.now += first / 2;
             now += first / 2;
             if ping(&mut lab) {
                 stays.push(now);
             }
         }
-        assert!((8..=12).contains(&stays.len()), "{stays:?}");
         let waits: Vec<_> = stays.windows(2).map(|w| w[1] - w[0]).collect();
-        // Times are whole seconds, and in a local network short.
-        assert!(waits.is_sorted() && waits[waits.len() - 1] >= 16 * waits[0], "{waits:?}");
+        assert!(waits.len() > 8 && waits[0] >= 2 * first, "{waits:?}");
+        assert!(waits[1..].iter().all(|wait| *wait >= 4 * first), "{waits:?}");
         lab.run(Duration::from_secs(60));
         lab.serves();
     }
