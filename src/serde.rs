@@ -1,5 +1,5 @@
-//! What can be kept or sent on by means of serde: ids, endpoints, saved contacts, how it goes with what is kept, counters
-//! and outcomes.
+//! What can be kept or sent on by means of serde: ids, endpoints, saved contacts, how it goes with what is kept,
+//! counters and outcomes.
 //!
 //! Ids and endpoints are texts where people read (JSON) and bytes elsewhere. Of counters, those that are missing are 0
 //! and those that nobody knows are ignored, so that an older version's are read and a newer one's too.

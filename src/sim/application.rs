@@ -20,8 +20,9 @@ pub struct SimSocket<'w> {
 }
 
 impl World {
-    /// Runs a program of the user's at this place, beside all else there is in the world, until it returns. What it tells
-    /// its node before it waits for the first time happens at the time of the world ([`now`](World::now)), not at zero.
+    /// Runs a program of the user's at this place, beside all else there is in the world, until it returns. What it
+    /// tells its node before it waits for the first time happens at the time of the world ([`now`](World::now)), not
+    /// at zero.
     pub fn with<R>(&mut self, place: Site, app: impl FnOnce(&mut SimSocket<'_>) -> R) -> R {
         let host = self.add_application(place);
         let result = app(&mut SimSocket { world: self, host });

@@ -90,8 +90,8 @@ impl KeptItems {
         self
     }
 
-    /// How it goes with this version of an item. One that is new, or newer than what an earlier run kept, is put without
-    /// a look before.
+    /// How it goes with this version of an item. One that is new, or newer than what an earlier run kept, is put
+    /// without a look before.
     fn before(&self, item: &SignedItem<'_>) -> KeepState {
         let seq = Some(item.mutable().seq);
         let before = self.before.get(&item.target()).copied().filter(|before| before.seq >= seq);

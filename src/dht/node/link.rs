@@ -460,11 +460,6 @@ impl<'s> Link<'s> {
         }
     }
 
-    /// Whether it has contacts, and is not thought to be down.
-    pub(super) fn reaches_somebody(&self) -> bool {
-        !self.table.is_empty() && !self.outage.is_suspected()
-    }
-
     /// The node to check now: one that an earlier run saved, or any.
     pub(super) fn next_check(&mut self, now: Instant, of_saved: bool) -> Option<(Id, Endpoint)> {
         let next = match of_saved {

@@ -256,8 +256,7 @@ impl<'s> Node<'s> {
         self.client.supply(&mut self.cx, &self.links, keep, &item)
     }
 
-    /// The item that is wanted cannot be supplied now: it will be wanted again so much later. What is not wanted at this
-    /// moment stays as it is.
+    /// The item that is wanted cannot be supplied now: it is wanted again so much later. Any other stays as it is.
     ///
     /// # Errors
     /// [`CallError::NotKept`].

@@ -25,8 +25,8 @@ macro_rules! named_calls {
         }
 
         /// Begins to keep an item or an announcement: see `spec/keeper.md`. Of an item the node will say when it is
-        /// [`Wanted`](crate::Event::Wanted); it keeps no value. A key that is kept twice has two handles and is looked at
-        /// twice as often.
+        /// [`Wanted`](crate::Event::Wanted); it keeps no value. A key that is kept twice has two handles and is looked
+        /// at twice as often.
         ///
         /// It is looked at first. Whoever has the item at hand may [`supply`](crate::Node::supply) it at once, which
         /// stores it within seconds; of many new keys the first looks alone take 10 s each by the default budget.

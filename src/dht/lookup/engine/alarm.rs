@@ -54,8 +54,8 @@ impl Lookup {
         self.stretch = Some(stretch);
     }
 
-    /// Of those that a put is to be stored on instead of the crowd: one whose token is not kept, since there are no more
-    /// tokens than copies, and the crowd was nearer. It is asked once more, if there is a slot.
+    /// Of those that a put is to be stored on: one whose token is not kept, since there are no more tokens than copies,
+    /// and those who do not count were nearer. It is asked once more, if there is a slot.
     pub(super) fn next_without_token(&self, w: &LookupWindow<'_>, rules: &Rules<'_>) -> Option<usize> {
         if !self.stores || !self.is_alarmed() || self.in_flight[Class::Good as usize] >= rules.slots(Class::Good) {
             return None;

@@ -53,8 +53,8 @@ impl Lookup {
         true
     }
 
-    /// Whether it has asked so many that it is led in circles: who has left a full window may be named again, by another
-    /// id too, and is asked again then.
+    /// Whether it has asked so many that it is led in circles: who has left a full window may be named again, by
+    /// another id too, and is asked again then.
     fn has_asked_enough(&self, w: &LookupWindow<'_>) -> bool {
         usize::from(self.queries) >= (ASKED_FOR_EACH_PLACE * w.candidates.len()).min(usize::from(u8::MAX))
     }
@@ -101,8 +101,8 @@ impl Lookup {
         }
     }
 
-    /// Keeps the token of the candidate at `place`, at the cost of one that crowds around the target, or of the farthest
-    /// candidate that has one.
+    /// Keeps the token of the candidate at `place`, at the cost of one for whom the density alarm is raised, or of the
+    /// farthest candidate that has one.
     pub(super) fn keep_token(&self, w: &mut LookupWindow<'_>, place: usize, token: &[u8]) {
         let len = usize::from(self.len);
         let holders = || w.candidates[..len].iter().filter(|c| c.token != NO_TOKEN);

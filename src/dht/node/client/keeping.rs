@@ -5,7 +5,7 @@ use crate::base::time::{Duration, Instant};
 use crate::dht::capacity::KEEPING;
 use crate::dht::command::{Command, Freshness};
 use crate::dht::error::CallError;
-use crate::dht::event::KeepId;
+use crate::dht::event::{KeepId, LinkId};
 use crate::dht::keep::{KeepSchedule, KeepState, KeepView, Kept};
 use crate::dht::keeper::{KeptPut, Looked, Supplied, Work};
 use crate::dht::node::client::Client;
@@ -13,7 +13,7 @@ use crate::dht::node::client::goal::{CheckedCommand, Goal};
 use crate::dht::node::client::operation::OperationState;
 use crate::dht::node::client::payload::Carried;
 use crate::dht::node::context::Context;
-use crate::dht::node::link::Links;
+use crate::dht::node::link::{Link, Links};
 use crate::dht::node::plan::Note;
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
@@ -111,13 +111,13 @@ impl Client<'_> {
 
     /// Whether there is somebody to ask, and a place to look: one is left for what is wanted.
     fn may_look(&self, now: Instant, links: &Links<'_>) -> bool {
-        links.iter().any(|(_, link)| link.reaches_somebody())
+        links.iter().any(reaches_somebody)
             && self.operations.has_place_for_keeper(usize::from(self.keeper.is_one_wanted(now)))
     }
 
     /// Whether what is wanted could be put now.
     fn may_be_put(&self, links: &Links<'_>) -> bool {
-        links.iter().any(|(_, link)| link.reaches_somebody()) && self.operations.has_place_for_keeper(0)
+        links.iter().any(reaches_somebody) && self.operations.has_place_for_keeper(0)
     }
 
     /// Looks at what is due.
@@ -228,4 +228,9 @@ impl Client<'_> {
             assert!(is_known, "operation {} of the keeper is one that it waits for", key.index);
         }
     }
+}
+
+/// Whether a link has contacts, of which most are there as far as is known.
+fn reaches_somebody((_, link): (LinkId, &Link<'_>)) -> bool {
+    !link.table().is_empty() && !link.is_deserted()
 }

@@ -59,8 +59,6 @@ use queues::Queue;
 use results::Results;
 use route::route;
 
-/// Contacts of the table that a lookup starts from.
-const START_FROM: usize = 20;
 /// Wait of the node's own upkeep for a transaction.
 const UPKEEP_WAIT: Duration = Duration::from_millis(250);
 
@@ -217,7 +215,8 @@ impl<'s> Client<'s> {
         if let Some(spacing) = link.spacing().filter(|_| !part.is_of_upkeep() && network == Network::Public) {
             active.operation().lookup_mut().expect(spacing);
         }
-        let (offered, fresh) = named_nodes::offer_contacts(cx, table, &mut active, part.target(), START_FROM);
+        let (offered, fresh) =
+            named_nodes::offer_contacts(cx, table, &mut active, part.target(), named_nodes::START_FROM);
         if offered < k && !planted(Bug::ImportUnused) {
             named_nodes::offer_others(network, table, cx.now(), &mut active);
         }

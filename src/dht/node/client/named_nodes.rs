@@ -6,7 +6,6 @@ use arrayvec::ArrayVec;
 use crate::base::planted::{Bug, planted};
 use crate::base::time::{Duration, Instant};
 use crate::dht::lookup::{Class, Offer, SHARE};
-use crate::dht::node::client::START_FROM;
 use crate::dht::node::client::operation::active::Active;
 use crate::dht::node::context::Context;
 use crate::dht::node::link::{Link, Links, class_at, class_of};
@@ -19,6 +18,8 @@ use crate::krpc::endpoint::{Endpoint, Family, Network};
 use crate::krpc::id::Id;
 use crate::krpc::message::Response;
 
+/// Contacts of the table that a lookup starts from.
+pub(super) const START_FROM: usize = 20;
 /// Contacts that are offered for each part beside a target.
 const ASIDE: usize = 4;
 

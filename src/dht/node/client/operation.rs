@@ -78,7 +78,7 @@ pub(super) enum Todo {
     Again,
     /// Nothing before an answer or this time.
     Wait(Option<Instant>),
-    /// Nobody whom it could ask has answered; the bootstrap node that is next, if one is, bears no more before this time.
+    /// Nobody whom it could ask has answered; the bootstrap node that is next, if one is, bears no more before this.
     Unanswered { until: Option<Instant> },
     /// Nothing before the budget for unverified nodes has something left, or an answer.
     Held,
