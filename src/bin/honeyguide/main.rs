@@ -69,6 +69,7 @@ mod shrink;
 mod signed_item;
 mod sim;
 mod sim_acceptance;
+mod sim_bars;
 mod sim_charts;
 mod sim_folder;
 mod sim_jobs;

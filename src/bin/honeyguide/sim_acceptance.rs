@@ -9,6 +9,7 @@ use crate::count::count;
 use crate::failed::Failed;
 use crate::options::Options;
 use crate::print::say;
+use crate::sim_bars;
 use crate::sim_charts;
 use crate::sim_folder::Folder;
 use crate::sim_jobs::{self, Came};
@@ -23,6 +24,21 @@ use crate::sim_sweeps;
 const TOLERANCE: f64 = 0.05;
 /// With fewer nodes in all worlds together, which have a session and a line each, chance alone puts one so far off.
 const ENOUGH_NODES: usize = 20_000;
+
+/// What stands on the page before its rows ..
+const HOW_TO_READ: &str = "\
+    Ours is a node as it is by default. The reference is one of our own in the same worlds, with the lookups and the \
+    table of Kademlia's paper: three queries in flight to contacts and three to strangers, a fixed timeout of 2 s, \
+    buckets of eight, one check a minute. Charts show each figure that has a goal: the line across both bars is the \
+    goal, which ours is not to pass where it says \u{201c}at most\u{201d}, and has to reach where it says \u{201c}at \
+    least\u{201d}; \u{201c}of it\u{201d} is of the reference. Where the two are more than 20 times apart the axis goes by \
+    powers of ten. Names of figures: p50, p95 and p99 are quantiles, ms and s units; a number behind a name is how many \
+    of something there are, as in which percentage of nodes colludes.";
+/// .. and before its sweeps.
+const HOW_TO_READ_SWEEPS: &str = "\
+    One parameter at a time is varied, with all others as they are, in the same worlds. Each chart has a figure over \
+    the values of the parameter, to scale; the point of another colour is the default. Where all figures are much the \
+    same the axis does not begin at naught.";
 
 /// What is run.
 pub struct Course {
@@ -104,11 +120,11 @@ fn page(course: &Course, report: &Report, sweeps: &[Sweep]) -> Result<Page, Fail
     page.fact("seeds", course.seeds);
     let met = report.rows.iter().filter(|row| row.is_met()).count();
     page.fact("met", format_args!("{met} of {}", count(report.rows.len(), "row")));
+    page.paragraph(HOW_TO_READ);
+    page.drawing(&sim_charts::legend()?);
     for row in &report.rows {
         page.heading(format_args!("{}. {}", row.number, row.metric));
-        if let Some(chart) = sim_charts::times(row)? {
-            page.drawing(&chart);
-        }
+        sim_bars::charts(row)?.iter().for_each(|chart| page.drawing(chart));
         let lines = sim_rows::lines(row);
         let lines = lines.into_iter().map(|line| {
             [
@@ -119,7 +135,7 @@ fn page(course: &Course, report: &Report, sweeps: &[Sweep]) -> Result<Page, Fail
                 met_cell(line.met),
             ]
         });
-        page.table(["figure", "ours", "reference", "goal", "met"], lines);
+        page.table(&["figure", "ours", "reference", "goal", "met"], lines);
     }
     if !report.world.is_empty() {
         page.heading("What the worlds were like");
@@ -129,7 +145,11 @@ fn page(course: &Course, report: &Report, sweeps: &[Sweep]) -> Result<Page, Fail
             let [measured, source, off] = numbers;
             [Cell::Word(figure.name.into()), measured, source, off]
         });
-        page.table(["input", "measured", "source", "off"], lines);
+        page.table(&["input", "measured", "source", "off"], lines);
+    }
+    if !sweeps.is_empty() {
+        page.heading("Sweeps");
+        page.paragraph(HOW_TO_READ_SWEEPS);
     }
     sweeps.iter().try_for_each(|sweep| sim_sweeps::show(&mut page, sweep))?;
     Ok(page)

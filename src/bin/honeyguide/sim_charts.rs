@@ -2,103 +2,36 @@
 //! light or dark; bars and points have colours that can be told on both.
 
 use std::error::Error;
+use std::ops::Range;
 
-use honeyguide::sim::acceptance::{Figure, Row, RowGoal, Threshold};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use crate::failed::Failed;
-use crate::sim_rows::shown;
 
 /// Of every drawing, on a screen that is wide enough.
 const WIDTH: u32 = 480;
-/// Pixels of a bar, from one to the next, and of a figure with its two bars.
-const BAR: f64 = 14.0;
-const STEP: f64 = 18.0;
-const GROUP: f64 = 66.0;
-/// Behind the longest bar there is place for its number.
-const BEYOND: f64 = 1.5;
+/// Figures that differ by less, in parts of the largest, are flat: an axis that begins at naught would hide what they do.
+const FLAT: f64 = 0.5;
 
-const OURS: RGBColor = RGBColor(0x2f, 0x6f, 0xde);
-const REFERENCE: RGBColor = RGBColor(0x8a, 0x8f, 0x99);
-const GOAL: RGBColor = RGBColor(0xd9, 0x82, 0x2b);
+pub const OURS: RGBColor = RGBColor(0x2f, 0x6f, 0xde);
+pub const REFERENCE: RGBColor = RGBColor(0x8a, 0x8f, 0x99);
+pub const GOAL: RGBColor = RGBColor(0xd9, 0x82, 0x2b);
 const BAD: RGBColor = RGBColor(0xd9, 0x3f, 0x3f);
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn = Result<(), Box<dyn Error>>;
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub type Drawn = Result<(), Box<dyn Error>>;
 
-/// A time of a row and what it is held against.
-struct Time {
-    name: &'static str,
-    ours: f64,
-    reference: Option<f64>,
-    goal: Option<f64>,
-}
-
-/// The times of a row as bars: ours, the reference's, and the goal across both. `None` for a row without any.
-pub fn times(row: &Row) -> Result<Option<String>, Failed> {
-    let value = |figures: &[Figure], name| figures.iter().find(|figure| figure.name == name).map(|figure| figure.value);
-    let goal = |goal: &&RowGoal| matches!(goal.bound, Threshold::AtMost(_));
-    let time = |figure: &Figure| Time {
-        name: figure.name,
-        ours: figure.value,
-        reference: value(&row.reference, figure.name),
-        goal: row.goals.iter().filter(goal).find(|goal| goal.name == figure.name).map(|goal| most(goal.bound)),
-    };
-    // Those of one axis.
-    let Some(unit) = row.ours.iter().find_map(|figure| unit(figure.name)) else { return Ok(None) };
-    let times: Vec<_> = row.ours.iter().filter(|figure| self::unit(figure.name) == Some(unit)).map(time).collect();
-    let height = 36 + GROUP as u32 * times.len() as u32;
-    drawing(&format!("times of row {}", row.number), height, |area| bars(area, &times, unit)).map(Some)
-}
-
-/// Of a time, as its name tells: `p99_ms_64` is one, and `packets_s` none.
-fn unit(name: &str) -> Option<&'static str> {
-    let has = |word: &str| name.split('_').any(|part| part == word);
-    let is_time = ["p50", "p95", "p99", "longest"].into_iter().any(has);
-    ["ms", "s"].into_iter().find(|unit| is_time && has(unit))
-}
-
-fn most(bound: Threshold) -> f64 {
-    match bound {
-        Threshold::AtMost(value) | Threshold::AtLeast(value) | Threshold::AtMostOfReference(value) => value,
-    }
-}
-
-fn bars(area: &Area<'_>, times: &[Time], unit: &str) -> Drawn {
-    let all = times.iter().flat_map(|time| [Some(time.ours), time.reference, time.goal]).flatten();
-    let longest = all.filter(|time| time.is_finite()).fold(1.0, f64::max);
-    let height = GROUP * times.len() as f64;
-    let mut chart = ChartBuilder::on(area)
-        .margin(4)
-        .margin_left(16)
-        .margin_right(24)
-        .x_label_area_size(28)
-        .build_cartesian_2d(0.0..longest * BEYOND, 0.0..height)?;
-    let mesh = &mut chart.configure_mesh();
-    let mesh = mesh.disable_y_mesh().disable_y_axis().x_labels(4).x_max_light_lines(0);
-    mesh.label_style(("sans-serif", 15)).x_label_formatter(&|time| format!("{time:.0} {unit}")).draw()?;
-    for (number, time) in times.iter().enumerate() {
-        let top = height - GROUP * number as f64;
-        let (ours, reference) = (top - 24.0, top - 24.0 - STEP);
-        let bar = |at: f64, value: f64| [(0.0, at), (value, at - BAR)];
-        chart.draw_series([Rectangle::new(bar(ours, time.ours), OURS.filled())])?;
-        chart.draw_series(time.reference.map(|value| Rectangle::new(bar(reference, value), REFERENCE.filled())))?;
-        let width = longest * 0.004;
-        let across = |goal| [(goal - width, ours + 3.0), (goal + width, reference - BAR - 3.0)];
-        chart.draw_series(time.goal.map(|goal| Rectangle::new(across(goal), GOAL.filled())))?;
-        // Above all bars, whichever is in the way.
-        let text = |text: String, x, y| Text::new(text, (x, y), ("sans-serif", 17).into_font());
-        let beside =
-            |whose: &str, value: f64, at| text(format!("{whose} {}", shown(value)), value + longest * 0.02, at);
-        let goal = time.goal.map(|goal| format!(", goal: at most {goal}")).unwrap_or_default();
-        chart.draw_series([
-            text(format!("{}{goal}", time.name), 0.0, top - 6.0),
-            beside("ours", time.ours, ours - 1.0),
-        ])?;
-        chart.draw_series(time.reference.map(|value| beside("reference", value, reference - 1.0)))?;
-    }
-    Ok(())
+/// What the colours mean, for the top of a page.
+pub fn legend() -> Result<String, Failed> {
+    let words = [(OURS, "ours"), (REFERENCE, "reference"), (GOAL, "goal, or the default of a sweep")];
+    drawing("colours", 30, |area| {
+        for ((colour, word), x) in words.into_iter().zip([4, 74, 184]) {
+            area.draw(&Rectangle::new([(x, 8), (x + 14, 22)], colour.filled()))?;
+            area.draw(&Text::new(word, (x + 20, 8), ("sans-serif", 15).into_font()))?;
+        }
+        Ok(())
+    })
 }
 
 /// How much of what is nearest was found in the end, by the seeds of worlds; bad ones in another colour.
@@ -125,36 +58,62 @@ pub fn recalls(first: u64, worlds: &[(u64, f64, bool)]) -> Result<String, Failed
     })
 }
 
-/// A figure over the values of a parameter, which stand side by side however far apart they are; the default is marked.
-pub fn curve((name, unit): (&str, &str), default: f64, points: &[(f64, f64)]) -> Result<String, Failed> {
-    let finite = points.iter().map(|(_, y)| *y).filter(|y| y.is_finite());
-    let highest = finite.fold(0.0, f64::max).max(1e-9) * 1.15;
-    drawing(&format!("{name} over {unit}"), 200, |area| {
-        let last = points.len().saturating_sub(1) as f64;
+/// A figure over the values of a parameter; the default is marked.
+pub fn curve(name: &str, parameter: &str, default: f64, points: &[(f64, f64)]) -> Result<String, Failed> {
+    let [across, up] = [across(points.iter().map(|(x, _)| *x)), up(points.iter().map(|(_, y)| *y))];
+    drawing(&format!("{name} over {parameter}"), 220, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(8)
             .margin_right(24)
             .caption(name, ("sans-serif", 17))
-            .x_label_area_size(28)
-            .y_label_area_size(56)
-            .build_cartesian_2d(-0.5..last + 0.5, 0.0..highest)?;
+            .x_label_area_size(44)
+            .y_label_area_size(64)
+            .build_cartesian_2d(across, up)?;
         let mesh = &mut chart.configure_mesh();
-        let mesh = mesh.disable_x_mesh().x_labels(points.len().max(1)).y_labels(5).y_max_light_lines(0);
-        let at = |x: &f64| points.get(x.round().max(0.0) as usize).filter(|_| (x - x.round()).abs() < 0.01);
-        let value = |x: &f64| at(x).map(|(value, _)| format!("{value}")).unwrap_or_default();
-        mesh.label_style(("sans-serif", 15)).x_label_formatter(&value).y_label_formatter(&|y| shown(*y)).draw()?;
-        let places = || points.iter().enumerate().map(|(place, (_, y))| (place as f64, *y));
-        chart.draw_series([PathElement::new(places().collect::<Vec<_>>(), REFERENCE)])?;
-        let point = |((x, y), (value, _)): ((f64, f64), &(f64, f64))| {
-            Circle::new((x, y), 4, if *value == default { GOAL } else { OURS }.filled())
-        };
-        chart.draw_series(places().zip(points).map(point))?;
+        let mesh = mesh.disable_x_mesh().x_labels(8).y_labels(5).y_max_light_lines(0).x_desc(parameter);
+        let short = |value: &f64| short(*value);
+        mesh.label_style(("sans-serif", 15)).x_label_formatter(&short).y_label_formatter(&short).draw()?;
+        chart.draw_series([PathElement::new(points, REFERENCE)])?;
+        let point = |(x, y): &(f64, f64)| Circle::new((*x, *y), 4, if *x == default { GOAL } else { OURS }.filled());
+        chart.draw_series(points.iter().map(point))?;
         Ok(())
     })
 }
 
+/// All values, and a little on both sides.
+fn across(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let (least, most) = bounds(values);
+    let beside = if most > least { (most - least) * 0.04 } else { 1.0 };
+    least - beside..most + beside
+}
+
+/// From naught, or, where all are much the same, from a little below the least.
+fn up(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let (least, most) = bounds(values);
+    let (size, span) = (least.abs().max(most.abs()).max(1e-9), most - least);
+    if span > FLAT * size {
+        return least.min(0.0) - 0.15 * (-least).max(0.0)..most.max(0.0) + 0.15 * size;
+    }
+    let beside = (0.25 * span).max(0.02 * size);
+    least - beside..most + beside
+}
+
+fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let bounds = values.filter(|value| value.is_finite()).fold(None, |bounds: Option<(f64, f64)>, value| {
+        bounds.map_or(Some((value, value)), |(least, most)| Some((least.min(value), most.max(value))))
+    });
+    bounds.unwrap_or((0.0, 0.0))
+}
+
+/// A number beside an axis, without naughts at its end.
+pub fn short(value: f64) -> String {
+    let text = format!("{value:.4}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".into() } else { text.into() }
+}
+
 /// Draws into a text. The name space of drawings is not needed within a page.
-fn drawing(about: &str, height: u32, draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<String, Failed> {
+pub fn drawing(about: &str, height: u32, draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<String, Failed> {
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
@@ -170,29 +129,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_known_by_its_name() {
-        for (name, wanted) in [
-            ("p50_ms", Some("ms")),
-            ("p99_ms_64", Some("ms")),
-            ("half_moved_no_router_p95_s", Some("s")),
-            ("rich_longest_s", Some("s")),
-            ("packets_s", None),
-            ("most_flows_in_10_s", None),
-            ("one_p50", None),
-            ("found", None),
-        ] {
-            assert_eq!(unit(name), wanted, "{name}");
-        }
-    }
-
-    #[test]
     fn a_curve_has_a_point_for_each_value_and_marks_the_default() {
         for points in [&[][..], &[(5.0, 0.0)], &[(1.0, 700.0), (5.0, 500.0), (20.0, 650.5)]] {
-            let drawn = curve(("put_p50_ms", "queries"), 5.0, points).unwrap();
+            let drawn = curve("put_p50_ms", "slots (queries)", 5.0, points).unwrap();
             assert_eq!(drawn.matches("<circle").count(), points.len(), "{drawn}");
             assert_eq!(drawn.matches("#D9822B").count(), usize::from(!points.is_empty()), "{drawn}");
             assert!(!drawn.contains("http") && drawn.trim_end().ends_with("</svg>"));
         }
+    }
+
+    #[test]
+    fn an_axis_begins_at_naught_unless_all_figures_are_much_the_same() {
+        let up = |values: &[f64]| up(values.iter().copied());
+        for values in [&[700.0, 500.0, 650.5][..], &[0.99, 0.991], &[-3.0, -2.9], &[5.0]] {
+            let (least, most) = bounds(values.iter().copied());
+            let range = up(values);
+            let (below, above) = (least - range.start, range.end - most);
+            assert!(below > 0.0 && above > 0.0 && below + above < most.abs() * 0.2, "{values:?}: {range:?}");
+        }
+        for values in [&[700.0, 100.0][..], &[0.0, 0.1]] {
+            assert_eq!(up(values).start, 0.0, "{values:?}");
+        }
+        assert!(up(&[-1.0, 1.0]).contains(&-1.0) && up(&[]).contains(&0.0) && up(&[f64::NAN, 1.0]).contains(&1.0));
+        assert_eq!([0.1 + 0.2, 10.0, -0.0, 1e6].map(short), ["0.3", "10", "0", "1000000"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ body { color: var(--ink); background: var(--paper); font: 16px/1.45 system-ui, s
   max-width: 60rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
 p { color: var(--soft); margin: .2rem 0; } code { overflow-wrap: anywhere; color: var(--ink); }
+.prose { max-width: 44rem; margin: .8rem 0; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; }
 th, td { border-bottom: 1px solid var(--rule); padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top; }
@@ -69,6 +70,10 @@ impl Page {
         self.body += &format!("<p>{}: {}</p>\n", escaped(name), escaped(value));
     }
 
+    pub fn paragraph(&mut self, text: &str) {
+        self.body += &format!("<p class=\"prose\">{}</p>\n", escaped(text));
+    }
+
     pub fn heading(&mut self, text: impl Display) {
         self.body += &format!("<h2>{}</h2>\n", escaped(text));
     }
@@ -79,11 +84,11 @@ impl Page {
     }
 
     /// A column is on the right where its first place has a number.
-    pub fn table<const N: usize>(&mut self, heads: [&str; N], lines: impl Iterator<Item = [Cell; N]>) {
+    pub fn table(&mut self, heads: &[&str], lines: impl Iterator<Item = impl AsRef<[Cell]>>) {
         let lines: Vec<_> = lines.collect();
         self.body += "<div class=\"wide\"><table>\n<tr>";
         for (column, head) in heads.iter().enumerate() {
-            let class = match lines.first().map(|line| &line[column]) {
+            let class = match lines.first().and_then(|line| line.as_ref().get(column)) {
                 Some(number @ Cell::Number(_)) => number.class(),
                 _ => "",
             };
@@ -92,7 +97,9 @@ impl Page {
         self.body += "</tr>\n";
         for line in &lines {
             self.body += "<tr>";
-            line.iter().for_each(|cell| self.body += &format!("<td{}>{}</td>", cell.class(), escaped(cell.text())));
+            line.as_ref()
+                .iter()
+                .for_each(|cell| self.body += &format!("<td{}>{}</td>", cell.class(), escaped(cell.text())));
             self.body += "</tr>\n";
         }
         self.body += "</table></div>\n";
@@ -132,11 +139,12 @@ mod tests {
         let mut page = Page::new(hostile, hostile);
         page.fact(hostile, hostile);
         page.heading(hostile);
+        page.paragraph(hostile);
         let word = |cell: fn(String) -> Cell| cell(hostile.into());
-        page.table([hostile, hostile, hostile], [[word(Cell::Word), word(Cell::Number), word(Cell::Bad)]].into_iter());
+        page.table(&[hostile, hostile, hostile], [[word(Cell::Word), word(Cell::Number), word(Cell::Bad)]].into_iter());
         let html = page.html();
         assert!(!html.contains("<script") && !html.contains('\u{202e}'), "{html}");
-        assert_eq!(html.matches("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot;&amp;").count(), 12, "{html}");
+        assert_eq!(html.matches("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot;&amp;").count(), 13, "{html}");
         assert_eq!((html.matches("</td>").count(), html.matches("</th>").count()), (3, 3));
         assert_eq!(html.matches(" class=\"number\"").count(), 2, "the head of a column of numbers stands as they do");
     }

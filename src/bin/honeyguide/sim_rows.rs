@@ -86,7 +86,8 @@ pub fn lines(row: &Row) -> Vec<Line> {
     names.into_iter().map(line).collect()
 }
 
-fn bound_text(bound: Threshold) -> String {
+/// A goal in words; `it` is the reference.
+pub fn bound_text(bound: Threshold) -> String {
     match bound {
         Threshold::AtMost(most) => format!("at most {most}"),
         Threshold::AtLeast(least) => format!("at least {least}"),

@@ -153,7 +153,7 @@ fn page(seeds: Seeds, worlds: &[Small], sum: &Sum) -> Result<Page, Failed> {
             Cell::Bad(world.complaints.join("; ")),
         ]
     });
-    page.table(["seed", "nodes", "operations", "datagrams", "recall", "ordeals", "hash", "complaints"], lines);
+    page.table(&["seed", "nodes", "operations", "datagrams", "recall", "ordeals", "hash", "complaints"], lines);
     Ok(page)
 }
 

@@ -86,20 +86,22 @@ pub fn table(sweep: &Sweep) -> String {
     text
 }
 
-/// A chart of each figure, and all of them as numbers.
+/// A chart of each figure, and all of them as numbers: a line for each value of the parameter.
 pub fn show(page: &mut Page, sweep: &Sweep) -> Result<(), Failed> {
     page.heading(format_args!("Sweep of {}", sweep.name));
     page.fact("by default", format_args!("{} {}", shown(sweep.default), sweep.unit));
     let Some(first) = sweep.points.first() else { return Ok(()) };
+    let parameter = format!("{} ({})", sweep.name, sweep.unit);
     for (place, figure) in first.figures.iter().enumerate() {
         let values = sweep.points.iter().filter_map(|point| Some((point.value, point.figures.get(place)?.value)));
-        page.drawing(&sim_charts::curve((figure.name, sweep.unit), sweep.default, &values.collect::<Vec<_>>())?);
+        let values = values.collect::<Vec<_>>();
+        page.drawing(&sim_charts::curve(figure.name, &parameter, sweep.default, &values)?);
     }
-    let lines = sweep.points.iter().flat_map(|point| {
-        point.figures.iter().map(|figure| {
-            [Cell::Number(shown(point.value)), Cell::Word(figure.name.into()), Cell::Number(shown(figure.value))]
-        })
+    let heads: Vec<_> = [&*parameter].into_iter().chain(first.figures.iter().map(|figure| figure.name)).collect();
+    let lines = sweep.points.iter().map(|point| {
+        let figures = point.figures.iter().map(|figure| figure.value);
+        [point.value].into_iter().chain(figures).map(|value| Cell::Number(shown(value))).collect::<Vec<_>>()
     });
-    page.table([sweep.unit, "figure", "measured"], lines);
+    page.table(&heads, lines);
     Ok(())
 }
