@@ -210,9 +210,10 @@ fn whoever_stops_it_finds_as_many_worlds_in_the_file_as_he_is_told_of() {
 /// Rule U34.
 #[test]
 fn a_log_is_told_now_and_then_how_far_the_worlds_are_and_nothing_when_it_is_to_be_quiet() {
-    let args = ["sim", "bootstrap", "--nodes", "200", "--seeds", "1..2"];
-    let told = run(&args, b"").done().err;
-    let line = told.lines().next().unwrap_or_default();
-    assert!(line.contains(" worlds after ") && line.contains(" s; now: seed "), "{told}");
-    assert_eq!(run(&[&args[..], &["-q"]].concat(), b"").done().err, "");
+    let mut running = Running::start(&["sim", "acceptance", "--nodes", "1000"]);
+    let line = running.word_with(" worlds after ");
+    assert!(line.contains(" s; now: seed 1: "), "{line}");
+    running.end_by("INT").ended(1, &["worlds had been run"]);
+    let quiet = run(&["sim", "bootstrap", "--nodes", "100", "--seeds", "1..2", "-q"], b"");
+    assert_eq!(quiet.done().err, "");
 }
