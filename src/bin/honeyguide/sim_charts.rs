@@ -11,7 +11,7 @@ use crate::failed::Failed;
 
 /// Of every drawing, on a screen that is wide enough.
 const WIDTH: u32 = 480;
-/// Figures that differ by less, in parts of the largest, are flat: an axis that begins at naught would hide what they do.
+/// Figures that differ by less, in parts of the largest, are flat: an axis from naught would hide what they do.
 const FLAT: f64 = 0.5;
 
 pub const OURS: RGBColor = RGBColor(0x2f, 0x6f, 0xde);
