@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use honeyguide::adapters::{Handle, Notice};
-use honeyguide::dht::{KeepSchedule, KeepState, Kept, NextAction};
+use honeyguide::adapters::Handle;
+use honeyguide::dht::{KeepSchedule, Kept, NextAction};
 use honeyguide::krpc::{Item, Mutable};
 use tokio::time::{Instant, sleep};
 
@@ -23,15 +23,13 @@ pub struct Confirmed {
 /// Keeps a signed item, until it is known how many copies there are.
 pub async fn keep(node: &Handle, item: Item<'_>) -> Result<Confirmed, Failed> {
     let Mutable { key, salt, .. } = item.mutable.ok_or("the item is not signed")?;
-    let (begun, mut notices) = (Instant::now(), node.notices());
+    let begun = Instant::now();
     let gone = || Failed::from("the node has ended");
     let sent = async || node.observe(|node| node.stats().rpc_sent).await.ok_or_else(gone);
     let before = sent().await?;
-    // It was just found, so that nobody has to look for it first.
-    let wanted = KeepState { next: NextAction::Want, ..KeepState::default() };
-    let keep = node.keep_on(0, Kept::Mutable { key, salt }, KeepSchedule::default(), wanted).await.ok_or_else(gone)?;
+    let keep = node.keep(0, Kept::Mutable { key, salt }, KeepSchedule::default()).await.ok_or_else(gone)?;
     let keep = keep.map_err(|error| error.to_string())?;
-    while !matches!(notices.next().await.ok_or_else(gone)?, Notice::Wanted { keep: of, .. } if of == keep) {}
+    // It was just found, so that nobody has to look for it first, nor to want it.
     node.supply(keep, item).await.ok_or_else(gone)?.map_err(|error| error.to_string())?;
     let state = loop {
         let state = node.observe(move |node| node.kept(keep).map(|view| view.state)).await;

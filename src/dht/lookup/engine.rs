@@ -496,11 +496,6 @@ impl Lookup {
         self.phase = LookupPhase::Store;
     }
 
-    /// Whether there are no candidates at all.
-    pub fn knows_nobody(&self) -> bool {
-        self.len == 0
-    }
-
     /// How many candidates are being asked, late ones not counted.
     pub fn asking(&self) -> usize {
         self.in_flight.iter().map(|&slots| usize::from(slots)).sum()
