@@ -66,10 +66,8 @@ pub struct Candidate {
     pub(super) secure: bool,
     /// What it holds under the key that is to be stored.
     pub(super) version: Version,
-    /// It was asked before, under an id that it does not have.
-    pub(super) renamed: bool,
-    /// It has answered, and was asked once more.
-    pub(super) asked_again: bool,
+    /// It was asked before, under an id that it does not have, or though it has answered.
+    pub(super) asked_before: bool,
 }
 
 /// What a candidate holds under the key of a put.

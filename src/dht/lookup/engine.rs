@@ -471,7 +471,7 @@ impl Lookup {
         let is_again = candidate.state == CandidateState::Answered;
         if is_again {
             (candidate.state, candidate.class) = (CandidateState::AskedAgain, Class::Good);
-            candidate.asked_again = true;
+            candidate.asked_before = true;
         } else {
             candidate.state = CandidateState::Asked;
         }

@@ -63,7 +63,7 @@ impl Lookup {
         let known = w.candidates[..usize::from(self.len)].iter().enumerate();
         let others = known.filter(|(_, c)| c.state.has_answered() && rules.counts(c) && !self.is_crowded(c));
         let mut nearest = others.take(rules.config.replicas.into());
-        let lacks = |c: &Candidate| c.state == CandidateState::Answered && c.token == NO_TOKEN && !c.asked_again;
+        let lacks = |c: &Candidate| c.state == CandidateState::Answered && c.token == NO_TOKEN && !c.asked_before;
         nearest.find(|(_, c)| lacks(c)).map(|(place, _)| place)
     }
 

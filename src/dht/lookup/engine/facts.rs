@@ -157,7 +157,7 @@ impl Lookup {
         self.on_failure(w, id, endpoint);
         let Some(place) = self.find(w, id, endpoint) else { return };
         let candidate = w.candidates[place];
-        if candidate.renamed || candidate.state != CandidateState::Failed {
+        if candidate.asked_before || candidate.state != CandidateState::Failed {
             return;
         }
         let secure = own.is_secure_for(endpoint.ip());
@@ -169,7 +169,7 @@ impl Lookup {
                 state: CandidateState::Fresh,
                 class: Class::Unverified,
                 secure,
-                renamed: true,
+                asked_before: true,
                 ..candidate
             },
         );

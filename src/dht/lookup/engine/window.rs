@@ -46,8 +46,7 @@ impl Lookup {
             token: NO_TOKEN,
             secure: offer.secure,
             version: Version::None,
-            renamed: false,
-            asked_again: false,
+            asked_before: false,
         };
         self.paths = self.paths.wrapping_add(u8::from(offer.path.is_none()));
         true
