@@ -30,10 +30,14 @@ impl Client<'_> {
         if named_nodes::offer_lately(out.cx, table, &mut active, LATELY) > 0 {
             return None;
         }
-        let is_asked_for = part.is_for_user() && (table.awaits_saved() || table.is_poor() && out.rpc.awaits_checks());
+        // Its deadline goes on; whoever has asked nobody has none.
+        let may_wait = part.is_for_user() && part.deadline().is_some();
+        let is_asked_for = may_wait && (table.awaits_saved() || table.is_poor() && out.rpc.awaits_checks());
         match until.or(is_asked_for.then(|| now + LOOK_AGAIN)) {
             Some(at) => {
-                active.operation().on_held(now);
+                if until.is_some() {
+                    active.operation().on_held(now);
+                }
                 self.wait(key, Some(at), None)
             }
             None => {
