@@ -271,10 +271,21 @@ fn a_contact_that_failed_gives_way_only_if_it_was_silent_for_long() {
 /// T43.
 #[test]
 fn a_contact_that_asks_from_elsewhere_is_back_when_its_old_address_is_silent() {
+    is_back(|t, it, new| assert_eq!(t.on_query(at(100), it, new), Seen::Waiting));
+}
+
+/// T43. It was named to a lookup, and asked there.
+#[test]
+fn a_contact_that_answers_from_elsewhere_is_back_when_its_old_address_is_silent() {
+    let id_taken = Admission::Refused(AdmissionRefusal::IdTaken);
+    is_back(|t, it, new| assert_eq!(t.on_response(at(100), it, new, RTT), id_taken));
+}
+
+fn is_back(seen_at: impl FnOnce(&mut Table<'_>, &Id, Endpoint)) {
     let mut t = rich(8);
     add(&mut t, at(0), 3, 1);
     let (it, old, new) = (id(3, 1), endpoint(3001), endpoint(77));
-    assert_eq!(t.on_query(at(100), &it, new), Seen::Waiting);
+    seen_at(&mut t, &it, new);
     assert_eq!(t.next_check(at(100)), Some((it, old)), "whether it is still there");
     t.on_failure(at(102), &it, old, QueryKind::Check);
     assert_eq!(t.find(&it).map(|c| (c.endpoint(), c.health())), Some((old, Health::Suspect)));

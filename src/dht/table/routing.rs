@@ -229,13 +229,10 @@ impl<'s> Table<'s> {
                 }
                 #[cfg(planted)]
                 _ if planted(Bug::QueryRebinds) => self.rebind(now, id, from),
-                Some(contact) => {
-                    contact.history_mut().on_doubt();
-                    let contact = *contact;
-                    self.schedule.wake(self.members.due(&contact));
+                Some(_) => {
                     // It takes that place, or none.
                     self.callers.on_query(now, &from);
-                    self.wait(now, id, from, self.stranger_delay())
+                    self.on_elsewhere(now, index, id, from)
                 }
                 None => Seen::Ignored,
             },
@@ -243,6 +240,16 @@ impl<'s> Table<'s> {
             None if planted(Bug::QueryVerifies) => self.rebind(now, id, from),
             None => self.on_caller(now, id, from),
         }
+    }
+
+    /// Somebody elsewhere has the id of this contact (T43): whoever is there is asked when the contact is silent.
+    fn on_elsewhere(&mut self, now: Instant, index: usize, id: &Id, endpoint: Endpoint) -> Seen {
+        if let Some(contact) = self.members.get_mut(index) {
+            contact.history_mut().on_doubt();
+            let contact = *contact;
+            self.schedule.wake(self.members.due(&contact));
+        }
+        self.wait(now, id, endpoint, self.stranger_delay())
     }
 
     /// A stranger sent a query: it may wait to be checked, if its bucket takes more of those who do so (T45).
@@ -334,7 +341,10 @@ impl<'s> Table<'s> {
             return Admission::Updated;
         }
         match self.members.search(id) {
-            Some(index) if !self.members.gives_way(index, id, &from) => Admission::Refused(AdmissionRefusal::IdTaken),
+            Some(index) if !self.members.gives_way(index, id, &from) => {
+                self.on_elsewhere(now, index, id, from);
+                Admission::Refused(AdmissionRefusal::IdTaken)
+            }
             same_id => self.admit(now, id, from, rtt, same_id),
         }
     }
