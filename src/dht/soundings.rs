@@ -10,14 +10,12 @@ use crate::krpc::id::Id;
 const FIRST: u8 = 2;
 /// Wait for each of those, in units of `check_every` (1 min at 3 s).
 const SOON: u32 = 20;
-/// Later ones are made so often in twice the time in which a bucket is to have news: one in 10 min of 30.
-const LATER: u32 = 3;
 
 /// What they found, and when the next one is due.
 #[derive(Debug)]
 pub struct Soundings<'s> {
     density: LookupDensity<'s>,
-    /// Waits before each of the first ones, and before a later one.
+    /// Waits before each of the first ones, and before a later one: as long as a bucket may be without news.
     soon: Duration,
     later: Duration,
     /// How many were begun, up to [`FIRST`].
@@ -29,7 +27,7 @@ pub struct Soundings<'s> {
 impl<'s> Soundings<'s> {
     /// None was made yet.
     pub fn new(config: &TableConfig, memory: List<'s, Surroundings>) -> Self {
-        let (soon, later) = (config.check_every.saturating_mul(SOON), config.refresh_after.saturating_mul(2) / LATER);
+        let (soon, later) = (config.check_every.saturating_mul(SOON), config.refresh_after);
         Soundings { density: LookupDensity::new(memory), soon, later, begun: 0, due: None }
     }
 
@@ -106,7 +104,7 @@ mod tests {
         let at = Instant::from_secs;
         assert_eq!((soundings.due(), soundings.take(at(1_000), false)), (None, false), "nobody can be asked");
         soundings.on_contact(at(10), 1);
-        assert_eq!(soundings.due(), Some(at(610)), "few can be asked");
+        assert_eq!(soundings.due(), Some(at(910)), "few can be asked");
         soundings.on_contact(at(100), 8);
         soundings.on_contact(at(120), 9);
         let mut due = [0; 5];
@@ -115,8 +113,8 @@ mod tests {
             assert!(!soundings.take(Instant::from_micros(next.as_micros() - 1), false) && soundings.take(next, false));
             *time = next.as_secs();
         }
-        assert_eq!(due, [160, 220, 820, 1_420, 2_020]);
-        assert!(!soundings.take(at(2_620), true), "nobody answers");
-        assert_eq!(soundings.due(), Some(at(2_680)));
+        assert_eq!(due, [160, 220, 1_120, 2_020, 2_920]);
+        assert!(!soundings.take(at(3_820), true), "nobody answers");
+        assert_eq!(soundings.due(), Some(at(3_880)));
     }
 }
