@@ -336,6 +336,8 @@ impl<'s> Table<'s> {
     pub fn on_response(&mut self, now: Instant, id: &Id, from: Endpoint, rtt: Option<Duration>) -> Admission {
         if let Some(contact) = self.members.find_mut(id, from) {
             contact.history_mut().on_answer(now, rtt);
+            let contact = *contact;
+            self.schedule.wake(self.members.due(&contact));
             self.members.on_news(now, id);
             self.schedule.on_answer();
             return Admission::Updated;

@@ -578,3 +578,17 @@ fn a_bucket_that_loses_contacts_is_refreshed_soon_and_the_deepest_comes_first() 
     let later: Vec<_> = (100..200).filter_map(|s| Some((s, refreshed(&mut t, s)?))).collect();
     assert_eq!(later, [(130, 0), (150, 3), (165, 0)]);
 }
+
+/// Rule T22, where the time that is taken for silence is shorter than the wait after a failure.
+#[test]
+fn a_contact_that_answers_after_a_failure_is_due_as_soon_as_it_has_been_silent_again() {
+    let (rules, memory) = (TableConfig { stale_after: Duration::from_secs(5), ..rules() }, memory(8, 8));
+    let mut t = Table::new(rules, Network::Public, OWN, memory);
+    add(&mut t, at(0), 0, 1);
+    assert_eq!(t.next_check(at(5)), Some((id(0, 1), endpoint(1))));
+    assert_eq!(t.on_failure(at(40), &id(0, 1), endpoint(1), QueryKind::Check), Failed::Kept);
+    assert_eq!(t.next_check(at(41)), None, "it rests for half a minute");
+    add(&mut t, at(42), 0, 1);
+    assert!(t.check_at().is_some_and(|due| due <= at(47)));
+    assert_eq!(t.next_check(at(47)), Some((id(0, 1), endpoint(1))));
+}
