@@ -167,7 +167,7 @@ pub(super) const ROWS: &[RowSpec] = &[
     },
     RowSpec {
         number: 12,
-        metric: "as many keys put as there are nodes, which ban who sends 50 datagrams in ten seconds; 64 at a time",
+        metric: "as many keys put as there are nodes, which ban who sends 50 datagrams in ten seconds; 128 at a time",
         figures: &[
             figure("bans", "bans", Statistic::Mean, Threshold::most(0.0)),
             figure("eight_acks", "eight", Statistic::Mean, Threshold::least(0.999)),
