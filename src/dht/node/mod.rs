@@ -28,7 +28,7 @@ mod context;
 mod flow_window;
 pub(crate) mod inspect;
 pub(crate) mod journal;
-mod least_rtt;
+mod near_rtt;
 pub(crate) mod lend;
 mod link;
 pub(crate) mod named;

@@ -17,7 +17,7 @@ use crate::dht::limiter::Limiter;
 use crate::dht::lookup::{Burdens, Rules};
 use crate::dht::node::context::Context;
 use crate::dht::node::flow_window::FlowWindow;
-use crate::dht::node::least_rtt::LeastRtt;
+use crate::dht::node::near_rtt::NearRtt;
 use crate::dht::node::link::{Link, Links, QueryFailure};
 use crate::dht::node::referrals::Referrals;
 use crate::dht::trace::TraceEvent;
@@ -33,7 +33,7 @@ const PATIENCE: u32 = 4;
 /// .. and the least: a busy machine is late more often than it is dead.
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Queries that may be in flight besides, for each millisecond of the shortest round trip.
+/// Queries that may be in flight besides, for each millisecond of the round trip to the nearest nodes.
 const PACE: usize = 16;
 /// Of so many places users leave one to upkeep that has none.
 const MANY: usize = 16;
@@ -71,7 +71,7 @@ pub(super) struct Rpc<'s> {
     /// How many of those are for what nobody waits for.
     upkeep_in_flight: Tracked<usize>,
     referrals: Referrals,
-    least_rtt: LeastRtt,
+    near_rtt: NearRtt,
     /// What is left for those that the node starts by itself.
     by_itself: TokenBucket,
     /// What a frugal one has opened.
@@ -86,10 +86,10 @@ impl Burdens for Limiter<'_> {
 
 impl<'s> Rpc<'s> {
     pub(super) fn new(transactions: Transactions<'s>, soft: Deadlines<'s>) -> Self {
-        let (referrals, least_rtt) = (Referrals::new(), LeastRtt::new());
+        let (referrals, near_rtt) = (Referrals::new(), NearRtt::new());
         let (by_itself, window_of_flows) = (TokenBucket::default(), FlowWindow::default());
         let (transactions, soft) = (Tracked::new(transactions), Tracked::new(soft));
-        Rpc { transactions, soft, upkeep_in_flight: Tracked::new(0), referrals, least_rtt, by_itself, window_of_flows }
+        Rpc { transactions, soft, upkeep_in_flight: Tracked::new(0), referrals, near_rtt, by_itself, window_of_flows }
     }
 
     // ---- sending ----
@@ -162,7 +162,7 @@ impl<'s> Rpc<'s> {
     }
 
     /// Whether there is a transaction for a user's operation. So many answers at once have room in the buffer of any
-    /// socket, and the longer the shortest round trip, the more are under way without harm.
+    /// socket, and the farther away the nearest nodes are, the more are under way without harm.
     pub(super) fn has_one_for_users(&self, cx: &Context<'_>) -> bool {
         let (window, all) = (self.window(cx), self.transactions.capacity());
         self.transactions.len() < all - left_to_upkeep(all, self.transactions.of_upkeep())
@@ -187,7 +187,7 @@ impl<'s> Rpc<'s> {
         if cx.is_suspended() {
             return 0;
         }
-        let millis = self.least_rtt.get(cx.now()) as usize / 1000;
+        let millis = self.near_rtt.get(cx.now()) as usize / 1000;
         usize::from(cx.config().lookup.in_flight).saturating_add(millis.saturating_mul(PACE))
     }
 
@@ -262,7 +262,7 @@ impl<'s> Rpc<'s> {
             self.referrals.on_end(true);
         }
         let rtt_micros = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX);
-        self.least_rtt.on_answer(now, rtt_micros);
+        self.near_rtt.on_answer(now, rtt_micros);
         cx.trace(TraceEvent::Answered { op: operation_of(open.purpose), rtt_micros });
         let link = links.get_mut(open.link)?;
         if link.on_answer(now, &response.id, open.to, rtt) {
