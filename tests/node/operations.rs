@@ -432,7 +432,7 @@ fn no_more_queries_are_in_flight_than_the_buffer_of_a_socket_has_room_for_answer
 
 /// Rule L34: sixteen more for each millisecond, of which upkeep is left one (L27), and nothing for what is long ago.
 #[test]
-fn the_longer_the_shortest_round_trip_of_late_the_more_queries_are_in_flight() {
+fn the_farther_away_the_nearest_nodes_are_the_more_queries_are_in_flight() {
     for (micros, pause, expected) in [(999, 0, 8), (1_000, 0, 23), (1_999, 119, 23), (1_999, 121, 8)] {
         let mut narrow = lab::config().local();
         (narrow.lookup.in_flight, narrow.capacity.operations, narrow.capacity.transactions) = (8, 8, 128);
@@ -720,7 +720,7 @@ fn lookups_of_its_own_tell_a_node_the_size_of_the_network() {
     let estimate = |lab: &Lab| lab.node.size_estimate(LinkId(0)).unwrap();
     assert_eq!((estimate(&lab).n, estimate(&lab).samples), (17, 16), "from the table");
     assert_eq!(estimate(&lab).rel_std_err_permille, 1000, "nothing says that this is all");
-    lab.run(Duration::from_secs(3_600));
+    lab.run(Duration::from_secs(5_400));
     let sounded = estimate(&lab);
     // 18 and 13 %: of the 17 that there are, not further off than it says.
     assert!(sounded.samples > 70 && sounded.rel_std_err_permille < 140, "{sounded:?}");
@@ -736,6 +736,6 @@ fn the_size_of_the_network_is_sounded_at_a_slow_rhythm() {
         packet.query().is_some_and(|query| matches!(query.method, honeyguide::krpc::Method::FindNode { .. }))
     };
     let sent = lab.sent.iter().filter(finds).count();
-    // 472: a dozen lookups of all 16 nodes, and as much again for the buckets and for a table that is poor.
-    assert!((400..550).contains(&sent), "{sent} for a dozen lookups and a few refreshes of 16 nodes");
+    // 448: nine lookups of all 16 nodes, and twice as much for the buckets and for a table that is poor.
+    assert!((400..500).contains(&sent), "{sent} for nine lookups and a few refreshes of 16 nodes");
 }

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod adversaries;
+mod busy;
 mod frugal;
 mod own_loop;
 #[cfg(planted)]

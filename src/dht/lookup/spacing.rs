@@ -43,12 +43,12 @@ impl Spacing {
     }
 
     /// What it says, if it is no guess.
-    pub(super) fn known(self) -> Option<Self> {
+    pub fn known(self) -> Option<Self> {
         (!self.is_guess).then_some(self)
     }
 
     /// How many nodes there are.
-    pub(super) fn nodes(&self) -> u64 {
+    pub fn nodes(&self) -> u64 {
         self.nodes
     }
 

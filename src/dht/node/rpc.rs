@@ -17,8 +17,8 @@ use crate::dht::limiter::Limiter;
 use crate::dht::lookup::{Burdens, Rules};
 use crate::dht::node::context::Context;
 use crate::dht::node::flow_window::FlowWindow;
-use crate::dht::node::near_rtt::NearRtt;
 use crate::dht::node::link::{Link, Links, QueryFailure};
+use crate::dht::node::near_rtt::NearRtt;
 use crate::dht::node::referrals::Referrals;
 use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Transactions};
@@ -35,6 +35,9 @@ const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Queries that may be in flight besides, for each millisecond of the round trip to the nearest nodes.
 const PACE: usize = 16;
+/// One query in flight for so many nodes of the network is what it bears: each answers four a second (L42) after 0.2 s,
+/// so they are asked for two fifths of what they bear, and few operations wait for one who has had enough.
+const NODES_A_QUERY: u64 = 3;
 /// Of so many places users leave one to upkeep that has none.
 const MANY: usize = 16;
 /// Queries that the node may start by itself, outside a local network: at most 96 in any 10 s, so that the tables of
@@ -72,6 +75,8 @@ pub(super) struct Rpc<'s> {
     upkeep_in_flight: Tracked<usize>,
     referrals: Referrals,
     near_rtt: NearRtt,
+    /// Queries in flight that the network bears, as far as its size is known.
+    bearable: usize,
     /// What is left for those that the node starts by itself.
     by_itself: TokenBucket,
     /// What a frugal one has opened.
@@ -89,7 +94,8 @@ impl<'s> Rpc<'s> {
         let (referrals, near_rtt) = (Referrals::new(), NearRtt::new());
         let (by_itself, window_of_flows) = (TokenBucket::default(), FlowWindow::default());
         let (transactions, soft) = (Tracked::new(transactions), Tracked::new(soft));
-        Rpc { transactions, soft, upkeep_in_flight: Tracked::new(0), referrals, near_rtt, by_itself, window_of_flows }
+        let (upkeep_in_flight, bearable) = (Tracked::new(0), usize::MAX);
+        Rpc { transactions, soft, upkeep_in_flight, referrals, near_rtt, bearable, by_itself, window_of_flows }
     }
 
     // ---- sending ----
@@ -129,7 +135,8 @@ impl<'s> Rpc<'s> {
     pub(super) fn has_one_for_upkeep(&self, cx: &Context<'_>, users_wait: bool) -> bool {
         let (window, all, least) = (self.window(cx), self.transactions.capacity(), usize::from(!users_wait));
         let most = if left_to_upkeep(all, self.transactions.of_upkeep()) > 0 { all } else { (all / 2).max(least) };
-        self.transactions.len() < most && self.soft.len() < window && *self.upkeep_in_flight < (window / 2).max(least)
+        let within = if left_to_upkeep(window, *self.upkeep_in_flight) > 0 { window } else { (window / 2).max(least) };
+        self.transactions.len() < most && self.soft.len() < within
     }
 
     /// From when on the node may start a query by itself; `None` now. The keeper leaves some to the others.
@@ -188,7 +195,14 @@ impl<'s> Rpc<'s> {
             return 0;
         }
         let millis = self.near_rtt.get(cx.now()) as usize / 1000;
-        usize::from(cx.config().lookup.in_flight).saturating_add(millis.saturating_mul(PACE))
+        let least = usize::from(cx.config().lookup.in_flight);
+        let bearable = if cx.is_local() { usize::MAX } else { self.bearable.max(least) };
+        least.saturating_add(millis.saturating_mul(PACE)).min(bearable)
+    }
+
+    /// The largest network of all links has so many nodes.
+    pub(super) fn on_network_size(&mut self, nodes: u64) {
+        self.bearable = usize::try_from(nodes / NODES_A_QUERY).unwrap_or(usize::MAX);
     }
 
     /// The rules of lookups: those of the configuration, and how patient the round trips so far allow to be.

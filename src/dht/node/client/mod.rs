@@ -548,7 +548,7 @@ impl<'s> Client<'s> {
         self.operations.leave_line(key);
         self.wakes.clear(key.index);
         if part.ended().is_none() {
-            self.on_end(out.cx, out.links, key, reason);
+            self.on_end(out, key, reason);
             self.operations.get_mut(key)?.on_end(reason);
         }
         let first = part.leader();

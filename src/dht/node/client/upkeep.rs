@@ -1,9 +1,9 @@
 //! The lookups that a node makes for itself: bootstraps of poor tables, refreshes of buckets; what it learns when they
 //! end.
 
-use super::Client;
 use super::goal::Goal;
 use super::operation::OperationState;
+use super::{Client, Outlet};
 use crate::base::slab::SlabKey;
 use crate::base::time::Duration;
 use crate::dht::capacity::UPKEEP;
@@ -59,17 +59,23 @@ impl Client<'_> {
         }
     }
 
-    /// A part is about to end: its link learns what it is worth to the node's own upkeep.
-    pub(super) fn on_end(&mut self, cx: &Context<'_>, links: &mut Links<'_>, key: SlabKey, reason: Reason) {
+    /// A part is about to end: its link learns what it is worth to the node's own upkeep, and the node how large the
+    /// network is that it asks.
+    pub(super) fn on_end(&mut self, out: &mut Outlet<'_, '_>, key: SlabKey, reason: Reason) {
+        let Outlet { cx, links, rpc, .. } = out;
         let Some(mut active) = self.operations.active(key) else { return };
         let operation = *active.operation();
         let Some(link) = links.get_mut(operation.link()) else { return };
-        if operation.is_sounding() && reason == Reason::Converged {
-            link.on_sounding(operation.target(), active.answered().map(|(id, _)| id), cx.config().lookup.replicas);
-        }
         if *operation.goal() == Goal::Bootstrap && operation.is_of_upkeep() {
             link.on_bootstrap_ended();
         }
         link.plan_bootstrap(cx.now(), !self.bootstrap_nodes.is_empty());
+        if operation.is_sounding() && reason == Reason::Converged {
+            link.on_sounding(operation.target(), active.answered().map(|(id, _)| id), cx.config().lookup.replicas);
+            let sizes = links.iter().filter_map(|(_, link)| link.spacing()?.known());
+            if let Some(nodes) = sizes.map(|size| size.nodes()).max() {
+                rpc.on_network_size(nodes);
+            }
+        }
     }
 }

@@ -1,0 +1,72 @@
+//! A node with more to do than the network bears at once: rules L34 and L42.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use honeyguide::dht::Reason;
+use honeyguide::sim::{Faults, HostId, Population, Site, Told, World, random_endpoint};
+use honeyguide::{Config, krpc::Family};
+
+const NODES: usize = 300;
+
+/// A node that has been in a calm network for so long that it knows how large it is.
+fn at_home() -> (World, HostId) {
+    let mut world = World::new(1);
+    world.set_faults(Faults::NONE);
+    let remote = Population { nodes: NODES, ..Population::CALM }.settle(&mut world);
+    let through: Vec<_> = remote.iter().take(4).map(|host| world.site(*host).unwrap().endpoint).collect();
+    let endpoint = random_endpoint(Family::V4, world.rng());
+    let site = Site::at(endpoint, world.rng());
+    let mut config = Config::default();
+    config.capacity.operations = 254;
+    let host = world.add_node(&config, site).unwrap();
+    world.call(host, |node, now| node.bootstrap(now, 1, &through).unwrap());
+    world.run_for(Duration::from_secs(900));
+    world.take_news(host);
+    (world, host)
+}
+
+/// Rule L34.
+#[test]
+fn no_more_queries_are_in_flight_than_a_third_of_the_nodes_that_there_are() {
+    let (mut world, host) = at_home();
+    for tag in 0..64 {
+        let value = format!("i{tag}e");
+        world.call(host, |node, now| node.put_immutable(now, tag, value.as_bytes()).unwrap());
+    }
+    let mut most = 0;
+    for _ in 0..400 {
+        world.run_for(Duration::from_millis(5));
+        let stats = world.node(host).unwrap().stats();
+        most = most.max(stats.rpc_sent - stats.rpc_ok - stats.rpc_timeouts);
+    }
+    // As exact as the size is known.
+    assert!((NODES as u64 / 5..=NODES as u64 / 2).contains(&most), "{most} in flight");
+}
+
+/// Rules L33 and L34: of what is kept in flight for half a minute nothing waits long, and nothing for its deadline.
+#[test]
+fn who_keeps_many_puts_in_flight_waits_for_none_of_them() {
+    let (mut world, host) = at_home();
+    let end = world.now() + Duration::from_secs(30);
+    let (mut begun, mut took, mut tag) = (BTreeMap::new(), Vec::new(), 0);
+    while world.now() < end {
+        while begun.len() < 64 {
+            tag += 1;
+            let value = format!("i{tag}e");
+            world.call(host, |node, now| node.put_immutable(now, tag, value.as_bytes()).unwrap());
+            begun.insert(tag, world.now());
+        }
+        world.run_for(Duration::from_millis(10));
+        for news in world.take_news(host) {
+            if let Told::Finished(outcome) = news.what {
+                assert_eq!(outcome.reason, Reason::Converged);
+                took.push(news.at.since(begun.remove(&news.tag).unwrap()));
+            }
+        }
+    }
+    took.sort_unstable();
+    let (many, worst) = (took.len(), took[took.len() * 99 / 100]);
+    // With all in flight that a socket's buffer allows 15 s; with what goes on in the background served like them 312.
+    assert!(many >= 500 && worst < Duration::from_secs(5), "{many} puts, {worst:?}");
+}
