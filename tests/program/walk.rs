@@ -4,9 +4,11 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::commands::{ID, World};
+use crate::folder::Folder;
 use crate::program::PROGRAM;
 
 /// Where `FILE` stands for a name of a file, and `VALUE` for anything else; `NEW` is a file that can be made.
@@ -71,6 +73,8 @@ const FILES: [&[u8]; 9] =
     [b"", b"/", b"PIPE", b"/dev/zero", b"/proc/self/mem", b"/proc/kmsg", b"/none/a\nb", b"/none/\xff", &[b'y'; 300]];
 const VALUES: [&[u8]; 9] =
     [b"", b"-1", b"184467440737095516160", b"\xff", b"a\nb", "\u{202e}".as_bytes(), b"1e99", b"=", b":"];
+/// Places that are tried at a time.
+const AT_ONCE: usize = 6;
 
 struct Ended {
     code: Option<i32>,
@@ -86,34 +90,49 @@ fn run(args: &[OsString]) -> Ended {
     Ended { code: output.status.code(), said: String::from_utf8(output.stderr).unwrap(), took: begun.elapsed() }
 }
 
-/// Rules U1, U2 and U5.
+/// Rules U1, U2 and U5. Most wait until their time is up: several do at once.
 #[test]
 fn nothing_that_is_typed_in_any_place_hangs_panics_or_is_not_named() {
     let world = World::new();
-    let (pipe, long) = (world.folder.pipe("pipe"), [b'z'; 5000]);
-    let at = |name: &str| world.folder.file(name);
-    for place in PLACES {
-        let wrong = if place.contains("FILE") { FILES.to_vec() } else { [&VALUES[..], &[&long]].concat() };
-        for wrong in wrong {
-            let wrong = if wrong == b"PIPE" { pipe.as_bytes() } else { wrong };
-            let arg = |word: &str| match word {
-                "FILE" | "VALUE" => OsStr::from_bytes(wrong).to_owned(),
-                "NEW" => at("new").into(),
-                "JOURNAL" => at("journal").into(),
-                "SECRET" => at("secret").into(),
-                "A" => at("a").into(),
-                "NOBODY" => world.nobody.clone().into(),
-                "ID" => ID.into(),
-                "KEY" => "01".repeat(32).into(),
-                word => word.into(),
-            };
-            let args: Vec<_> = ["--timeout", "0.3"].into_iter().chain(place.split(' ')).map(arg).collect();
-            let Ended { code, said, took } = run(&args);
-            assert!(matches!(code, Some(1 | 2)) || place.contains("-- FILE"), "{args:?}: {code:?} {said}");
-            assert!(took < Duration::from_secs(3), "{args:?}: {took:?} {said}");
-            let option = place.split(' ').take_while(|word| !["FILE", "VALUE"].contains(word)).last();
-            is_named(wrong, option.unwrap_or_default(), &said);
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for number in 0..AT_ONCE {
+            let (folder, nobody, next) = (&world.folder, &world.nobody, &next);
+            // What one makes is not in the way of another, nor is one at the other end of another's pipe.
+            let (pipe, new) =
+                (world.folder.pipe(&format!("pipe-{number}")), world.folder.file(&format!("new-{number}")));
+            scope.spawn(move || {
+                while let Some(place) = PLACES.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    everything_wrong_at(place, folder, nobody, [&pipe, &new]);
+                }
+            });
         }
+    });
+}
+
+/// With names of a pipe and of a file that can be made.
+fn everything_wrong_at(place: &str, folder: &Folder, nobody: &str, [pipe, new]: [&str; 2]) {
+    let (long, at) = ([b'z'; 5000], |name: &str| folder.file(name));
+    let wrong = if place.contains("FILE") { FILES.to_vec() } else { [&VALUES[..], &[&long]].concat() };
+    for wrong in wrong {
+        let wrong = if wrong == b"PIPE" { pipe.as_bytes() } else { wrong };
+        let arg = |word: &str| match word {
+            "FILE" | "VALUE" => OsStr::from_bytes(wrong).to_owned(),
+            "NEW" => new.into(),
+            "JOURNAL" => at("journal").into(),
+            "SECRET" => at("secret").into(),
+            "A" => at("a").into(),
+            "NOBODY" => nobody.into(),
+            "ID" => ID.into(),
+            "KEY" => "01".repeat(32).into(),
+            word => word.into(),
+        };
+        let args: Vec<_> = ["--timeout", "0.3"].into_iter().chain(place.split(' ')).map(arg).collect();
+        let Ended { code, said, took } = run(&args);
+        assert!(matches!(code, Some(1 | 2)) || place.contains("-- FILE"), "{args:?}: {code:?} {said}");
+        assert!(took < Duration::from_secs(3), "{args:?}: {took:?} {said}");
+        let option = place.split(' ').take_while(|word| !["FILE", "VALUE"].contains(word)).last();
+        is_named(wrong, option.unwrap_or_default(), &said);
     }
 }
 
