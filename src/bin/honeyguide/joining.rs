@@ -287,8 +287,11 @@ impl Joining {
         }
         left.into_iter().for_each(|word| self.say(word));
         self.faults.remove(&name);
-        self.private.extend(private);
         self.knows_public |= !usable.is_empty();
+        self.private.extend(private);
+        if self.knows_public {
+            self.leave_out_private();
+        }
         let skipped = self.sort(&usable);
         self.name_skipped(skipped);
     }
@@ -303,13 +306,16 @@ impl Joining {
             let word = format!("none of the public routers' names gave an address ({fault}, and so on)");
             self.say(format!("{word}; they are asked for again"));
         }
+        for (_, addr) in std::mem::take(&mut self.private) {
+            let skipped = self.sort(&[addr]);
+            self.name_skipped(skipped);
+        }
+    }
+
+    /// As soon as a public address is known: who answers there may do so before the last name is answered, and ends it.
+    fn leave_out_private(&mut self) {
         for (name, addr) in std::mem::take(&mut self.private) {
-            if self.knows_public {
-                self.say(left_out(&name, addr, "a private address among public ones"));
-            } else {
-                let skipped = self.sort(&[addr]);
-                self.name_skipped(skipped);
-            }
+            self.say(left_out(&name, addr, "a private address among public ones"));
         }
     }
 
