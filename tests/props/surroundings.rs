@@ -245,6 +245,81 @@ fn a_put_passes_those_who_were_put_next_to_its_target() {
     }
 }
 
+/// Rules L1 and L38. A small window has no place for both.
+#[test]
+fn a_full_window_gives_up_those_first_for_whom_the_alarm_was_raised() {
+    let (mut peers, mut rng) = network(3, 13, |_| true);
+    peers.sort_by_key(|peer| peer.id.distance(&TARGET));
+    let farthest = peers.pop().unwrap();
+    let crowd = next_to_target(8, 24, false, &mut rng);
+    let mut h = Harness::new([peers.clone(), crowd.clone()].concat(), Lookup::new(Instant::from_secs(5), TARGET));
+    h.candidates.truncate(20);
+    h.lookup.expect(Spacing::of(300, 100));
+    for peer in h.peers.clone() {
+        h.offer(&peer, None);
+    }
+    h.lookup.widen();
+    assert!(h.run() && h.lookup.is_alarmed());
+    let honest = |h: &Harness| h.found().iter().filter(|found| peers.iter().any(|p| p.endpoint == **found)).count();
+    assert_eq!((h.found().len(), honest(&h)), (20, 12));
+    // One after the other, until there are nothing but those who count.
+    for n in 0..8 {
+        let endpoint = Endpoint::v4([13, 0, n, 1], 6881);
+        h.offer(&Peer { endpoint, ..farthest }, Some(0));
+        let window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
+        assert!(h.lookup.knows(&window, &endpoint));
+        assert_eq!((h.found().len(), honest(&h)), (19 - usize::from(n), 12));
+    }
+    h.offer(&Peer { endpoint: Endpoint::v4([14, 0, 1, 1], 6881), ..farthest }, Some(0));
+    assert_eq!(honest(&h), 12);
+}
+
+/// Rules L2 and L39. Seven stand next to the target, and whoever is asked beside it names one who is gone.
+#[test]
+fn queries_beside_a_target_count_among_the_four_for_each_place() {
+    let mut h = Harness::new(Vec::new(), Lookup::new(Instant::from_secs(5), TARGET).storing());
+    h.candidates.truncate(8);
+    (h.config.k, h.config.replicas) = (7, 8);
+    h.lookup.expect(Spacing::of(100_000, 100));
+    let (mut rng, mut queries) = (Rng::from_seed([6; 32]), 0_u8);
+    let mut name = |h: &mut Harness, n: u8, bits, path| {
+        let peer = Peer {
+            id: TARGET.random_in_bucket(bits, &mut rng),
+            endpoint: Endpoint::v4([11, 0, n, 1], 6881),
+            is_honest: true,
+            secure: true,
+        };
+        h.offer(&peer, path);
+    };
+    (0..7).for_each(|n| name(&mut h, n, 24, None));
+    loop {
+        let rules = impatient(&h.config);
+        let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
+        match h.lookup.next(h.now, &mut window, &rules, true) {
+            Next::Ask { id, endpoint, .. } => {
+                queries += 1;
+                match queries {
+                    0..=7 => _ = h.lookup.on_answer(&mut window, &id, &endpoint, Some(b"token")),
+                    _ => h.lookup.on_failure(&mut window, &id, &endpoint),
+                }
+            }
+            Next::AskAside { .. } => {
+                assert!(queries < 4 * 8, "one more than {queries}");
+                queries += 1;
+                h.lookup.on_aside_end();
+                name(&mut h, 100 + queries, 1 + u32::from(queries / 3), Some(0));
+            }
+            Next::Store { id, endpoint } => h.lookup.on_stored(&mut window, &id, &endpoint, true),
+            Next::Wait(Some(at)) => h.now = at,
+            Next::Alarm | Next::Report => {}
+            Next::Done { .. } => break,
+            other => panic!("nothing is awaited: {other:?}"),
+        }
+    }
+    // One that it has is asked still.
+    assert!((4 * 8..=4 * 8 + 1).contains(&queries), "{queries}");
+}
+
 /// Rule L38, P3. Who looks for all copies does not count those that two hundred next to the target return.
 #[test]
 fn a_look_for_copies_passes_those_who_were_put_next_to_its_target() {

@@ -117,7 +117,7 @@ pub struct Lookup {
     /// Those that count towards enough.
     counted: u16,
     hops: u8,
-    /// Queries sent, as far as they are counted.
+    /// Queries sent, also beside the target, as far as they are counted.
     queries: u8,
     /// Queries that hold a slot, by class.
     in_flight: [u8; 3],

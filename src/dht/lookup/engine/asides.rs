@@ -65,7 +65,7 @@ impl Lookup {
 
     /// What to do next beside the target.
     pub(super) fn next_aside(&self, now: Instant, w: &LookupWindow<'_>, rules: &Rules<'_>) -> Aside {
-        if self.asides < AT_ONCE {
+        if self.asides < AT_ONCE && !self.has_asked_enough(w) {
             for part in self.parts_aside() {
                 if self.live_before(w, rules, part) >= usize::from(rules.config.replicas) {
                     break;
@@ -129,11 +129,13 @@ impl Lookup {
     pub(super) fn ask_aside(&mut self, candidate: &mut Candidate, part: AsidePart) {
         candidate.asides |= self.aside_mask(part);
         self.asides = self.asides.saturating_add(1);
+        self.queries = self.queries.saturating_add(1);
     }
 
     /// It could not be asked after all.
     pub fn on_aside_not_sent(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, part: (u8, bool)) {
         self.on_aside_end();
+        self.take_query_back();
         let mask = self.aside_mask(part);
         if let Some(place) = self.find(w, id, endpoint) {
             w.candidates[place].asides &= !mask;

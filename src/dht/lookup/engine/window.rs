@@ -54,13 +54,19 @@ impl Lookup {
 
     /// Whether it has asked so many that it is led in circles: who has left a full window may be named again, by
     /// another id too, and is asked again then.
-    fn has_asked_enough(&self, w: &LookupWindow<'_>) -> bool {
+    pub(super) fn has_asked_enough(&self, w: &LookupWindow<'_>) -> bool {
         usize::from(self.queries) >= (ASKED_FOR_EACH_PLACE * w.candidates.len()).min(usize::from(u8::MAX))
     }
 
+    /// A query that was counted has not left. Where the count has come to its end, nobody knows how many there were.
+    pub(super) fn take_query_back(&mut self) {
+        self.queries -= u8::from((1..u8::MAX).contains(&self.queries));
+    }
+
     /// Opens a gap at `place`. A full window gives up its farthest candidate that no answer is expected of: those that
-    /// answered are useful for being near, so a nearer one is always welcome. Where more than a few
-    /// stand where nobody is to be expected, one of those goes instead: they would be all that is left.
+    /// answered are useful for being near, so a nearer one is always welcome. Under the density alarm those for whom it
+    /// was raised go first, and where more than a few stand where nobody is to be expected, one of those: they would be
+    /// all that is left.
     fn make_space(&mut self, w: &mut LookupWindow<'_>, place: usize) -> Option<usize> {
         let len = usize::from(self.len);
         let capacity = w.candidates.len().min(usize::from(u16::MAX));
@@ -74,13 +80,15 @@ impl Lookup {
         };
         let empty = self.known_spacing().map_or(0, |spacing| spacing.of_one() / EMPTY);
         let in_empty = w.candidates[..len].partition_point(|c| share(&c.distance) < empty);
-        let is_crowded = in_empty > (capacity / 4).max(LEAST_IN_EMPTY);
-        let evicted = w.candidates[..if is_crowded { in_empty } else { len }].iter().rposition(idle)?;
+        let is_full_there = in_empty > (capacity / 4).max(LEAST_IN_EMPTY);
+        let crowded = w.candidates[..len].iter().rposition(|c| idle(c) && self.is_crowded(c));
+        let others = if is_full_there { in_empty } else { len };
+        let evicted = crowded.or_else(|| w.candidates[..others].iter().rposition(idle))?;
         if evicted >= place {
             w.candidates.copy_within(place..evicted, place + 1);
             return Some(place);
         }
-        if !is_crowded || place <= in_empty {
+        if crowded.is_none() && (!is_full_there || place <= in_empty) {
             return None;
         }
         w.candidates.copy_within(evicted + 1..place, evicted);
