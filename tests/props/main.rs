@@ -19,5 +19,6 @@ mod size;
 mod stores;
 mod surroundings;
 mod table;
+mod tokens;
 mod tree;
 mod votes;

@@ -66,8 +66,33 @@ pub struct Candidate {
     pub(super) secure: bool,
     /// What it holds under the key that is to be stored.
     pub(super) version: Version,
-    /// It was asked before, under an id that it does not have, or though it has answered.
-    pub(super) asked_before: bool,
+    /// What is not done twice.
+    pub(super) once: Once,
+}
+
+/// What was done for a candidate that is done once, in the byte that its place has left.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Once {
+    bits: u8,
+}
+
+impl Once {
+    /// It was asked under an id that it does not have, and has its place under its own.
+    pub(super) const RENAMED: u8 = 1;
+    /// It has answered, and was asked for its token again.
+    pub(super) const ASKED_FOR_TOKEN: u8 = 2;
+
+    pub(super) fn is_done(self, what: u8) -> bool {
+        self.bits & what != 0
+    }
+
+    pub(super) fn with(self, what: u8) -> Self {
+        Once { bits: self.bits | what }
+    }
+
+    pub(super) fn without(self, what: u8) -> Self {
+        Once { bits: self.bits & !what }
+    }
 }
 
 /// What a candidate holds under the key of a put.

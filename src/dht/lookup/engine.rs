@@ -12,7 +12,7 @@ mod listing;
 mod recount;
 mod window;
 
-use super::candidate::{Candidate, CandidateState, Class, Conflict, LookupWindow, NO_TOKEN, Version};
+use super::candidate::{Candidate, CandidateState, Class, Conflict, LookupWindow, NO_TOKEN, Once, Version};
 use super::rules::{CERTAIN, Rules};
 use super::sounding::Sounding;
 use super::spacing::Spacing;
@@ -273,7 +273,8 @@ impl Lookup {
             candidate.state = CandidateState::Storing;
             return Next::Store { id: self.id_of(candidate.distance), endpoint: candidate.endpoint };
         }
-        if let Some(place) = self.next_again(w, rules).or_else(|| self.next_without_token(w, rules)) {
+        let (tokenless, token_at) = self.next_without_token(now, w, rules);
+        if let Some(place) = self.next_again(w, rules).or(tokenless) {
             return self.ask_in_time(now, w, rules, place);
         }
         if !self.is_storing() && view.closed == width && matches!(aside, Aside::Done) {
@@ -288,7 +289,8 @@ impl Lookup {
             let quarter = 2 * u8::from(far) + u8::from(other_end);
             return Next::AskAside { id: self.id_of(candidate.distance), endpoint: candidate.endpoint, bits, quarter };
         }
-        let burdened = Instant::earliest(view.burdened, if let Aside::Wait(at) = aside { at } else { None });
+        let aside_at = if let Aside::Wait(at) = aside { at } else { None };
+        let burdened = Instant::earliest(Instant::earliest(view.burdened, aside_at), token_at);
         let busy = view.busy || self.unidentified > 0 || matches!(aside, Aside::Wait(_));
         if view.throttled {
             return Next::Held { alone: !busy };
@@ -471,7 +473,7 @@ impl Lookup {
         let is_again = candidate.state == CandidateState::Answered;
         if is_again {
             (candidate.state, candidate.class) = (CandidateState::AskedAgain, Class::Good);
-            candidate.asked_before = true;
+            candidate.once = candidate.once.with(Once::ASKED_FOR_TOKEN);
         } else {
             candidate.state = CandidateState::Asked;
         }

@@ -1,7 +1,8 @@
 //! The density alarm: more nodes next to a target than chance puts there.
 
 use super::Lookup;
-use crate::dht::lookup::candidate::{Candidate, CandidateState, Class, LookupWindow, NO_TOKEN};
+use crate::base::time::Instant;
+use crate::dht::lookup::candidate::{Candidate, CandidateState, Class, LookupWindow, NO_TOKEN, Once};
 use crate::dht::lookup::rules::Rules;
 use crate::dht::lookup::spacing::{EMPTY, share};
 use crate::krpc::endpoint::Endpoint;
@@ -55,16 +56,31 @@ impl Lookup {
     }
 
     /// Of those that a put is to be stored on: one whose token is not kept, since there are no more tokens than copies,
-    /// and those who do not count were nearer. It is asked once more, if there is a slot.
-    pub(super) fn next_without_token(&self, w: &LookupWindow<'_>, rules: &Rules<'_>) -> Option<usize> {
+    /// and those who do not count were nearer. It is asked once more, if there is a slot: where it stands, or else when
+    /// the first of them bears more.
+    pub(super) fn next_without_token(
+        &self,
+        now: Instant,
+        w: &LookupWindow<'_>,
+        rules: &Rules<'_>,
+    ) -> (Option<usize>, Option<Instant>) {
         if !self.stores || !self.is_alarmed() || self.in_flight[Class::Good as usize] >= rules.slots(Class::Good) {
-            return None;
+            return (None, None);
         }
         let known = w.candidates[..usize::from(self.len)].iter().enumerate();
         let others = known.filter(|(_, c)| c.state.has_answered() && rules.counts(c) && !self.is_crowded(c));
-        let mut nearest = others.take(rules.config.replicas.into());
-        let lacks = |c: &Candidate| c.state == CandidateState::Answered && c.token == NO_TOKEN && !c.asked_before;
-        nearest.find(|(_, c)| lacks(c)).map(|(place, _)| place)
+        let mut until = None;
+        for (place, c) in others.take(rules.config.replicas.into()) {
+            let is_asked = c.token != NO_TOKEN || c.once.is_done(Once::ASKED_FOR_TOKEN);
+            if c.state != CandidateState::Answered || is_asked {
+                continue;
+            }
+            match rules.burdens.bears_more_at(now, &c.endpoint) {
+                None => return (Some(place), None),
+                later => until = Instant::earliest(until, later),
+            }
+        }
+        (None, until)
     }
 
     /// The distances of those that answered, nearest first.

@@ -3,7 +3,7 @@
 use super::Lookup;
 use crate::base::planted::{Bug, planted};
 use crate::dht::lookup::candidate::{
-    Candidate, CandidateState, Class, Conflict, LookupWindow, NO_TOKEN, Offer, Version, site_of,
+    Candidate, CandidateState, Class, Conflict, LookupWindow, NO_TOKEN, Offer, Once, Version, site_of,
 };
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
@@ -20,7 +20,10 @@ impl Lookup {
                     self.queries = self.queries.saturating_sub(1);
                 }
                 CandidateState::Storing => w.candidates[place].state = CandidateState::Answered,
-                CandidateState::AskedAgain => self.end_again(w, place),
+                CandidateState::AskedAgain => {
+                    self.end_again(w, place);
+                    w.candidates[place].once = w.candidates[place].once.without(Once::ASKED_FOR_TOKEN);
+                }
                 _ => {}
             }
         }
@@ -72,6 +75,8 @@ impl Lookup {
             }
             CandidateState::Asked => self.free_slot(candidate.class),
             CandidateState::Fresh | CandidateState::Late => {}
+            // It was asked again for its token, and its answer is late.
+            CandidateState::Answered if candidate.token == NO_TOKEN => return self.take_token(w, place, token),
             _ => return,
         }
         candidate.state = CandidateState::Answered;
@@ -157,7 +162,7 @@ impl Lookup {
         self.on_failure(w, id, endpoint);
         let Some(place) = self.find(w, id, endpoint) else { return };
         let candidate = w.candidates[place];
-        if candidate.asked_before || candidate.state != CandidateState::Failed {
+        if candidate.once.is_done(Once::RENAMED) || candidate.state != CandidateState::Failed {
             return;
         }
         let secure = own.is_secure_for(endpoint.ip());
@@ -169,7 +174,7 @@ impl Lookup {
                 state: CandidateState::Fresh,
                 class: Class::Unverified,
                 secure,
-                asked_before: true,
+                once: candidate.once.with(Once::RENAMED),
                 ..candidate
             },
         );

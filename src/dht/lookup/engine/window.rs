@@ -4,7 +4,7 @@ use super::Lookup;
 use crate::base::planted::{Bug, planted};
 use crate::dht::capacity::MAX_REPLICAS;
 use crate::dht::lookup::candidate::{
-    Candidate, CandidateState, LookupWindow, NO_TOKEN, Offer, TokenCell, Version, site_of,
+    Candidate, CandidateState, LookupWindow, NO_TOKEN, Offer, Once, TokenCell, Version, site_of,
 };
 use crate::dht::lookup::spacing::{EMPTY, share};
 use crate::krpc::endpoint::{Endpoint, Network};
@@ -46,7 +46,7 @@ impl Lookup {
             token: NO_TOKEN,
             secure: offer.secure,
             version: Version::None,
-            asked_before: false,
+            once: Once::default(),
         };
         self.paths = self.paths.wrapping_add(u8::from(offer.path.is_none()));
         true
