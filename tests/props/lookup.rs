@@ -416,3 +416,33 @@ fn a_lookup_that_is_led_in_circles_hears_of_four_for_each_place_and_ends() {
         assert!(asked >= most, "{asked} of {places} places");
     }
 }
+
+/// Rule L2. At 255 the count of queries ends.
+#[test]
+fn what_could_not_be_sent_does_not_open_a_lookup_again_that_has_asked_enough() {
+    let mut h = Harness::new(1, false);
+    let target = *h.lookup.target();
+    let mut rng = Rng::from_seed([5; 32]);
+    let mut offer = |h: &mut Harness, n: u16, hops| {
+        let id = target.random_in_bucket(20 + u32::from(n / 10), &mut rng);
+        let endpoint = Endpoint::v4([9, (n >> 8) as u8, n as u8, 1], 6881);
+        let offer = Offer { id, endpoint, class: Class::Good, hops, path: None, secure: true };
+        let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
+        h.lookup.offer(&mut window, Network::Public, offer)
+    };
+    for n in 0..300 {
+        assert!(offer(&mut h, n, 0));
+        let config = h.config;
+        let mut window = LookupWindow { candidates: &mut h.candidates, tokens: &mut h.tokens };
+        let next = h.lookup.next(h.now, &mut window, &impatient(&config), true);
+        let Next::Ask { id, endpoint, .. } = next else { panic!("{next:?}") };
+        match n {
+            // As many as are counted, and one more, which is not sent.
+            255.. => h.lookup.on_not_sent(&mut window, &id, &endpoint),
+            _ => h.lookup.on_failure(&mut window, &id, &endpoint),
+        }
+        if n >= 254 {
+            assert!(!offer(&mut h, 400 + n, 1), "after {n} queries");
+        }
+    }
+}

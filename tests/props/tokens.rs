@@ -168,7 +168,7 @@ fn is_honest(endpoint: &Endpoint) -> bool {
 #[test]
 fn a_token_that_a_crowd_has_taken_is_asked_for_whatever_comes_of_it_first() {
     use Again::{Answered, AnsweredLate, Burdened, NotSent, Renamed};
-    for again in [Answered, AnsweredLate, NotSent(1), Renamed, Burdened] {
+    for again in [Answered, AnsweredLate, NotSent(1), NotSent(60), Renamed, Burdened] {
         let mut h = Harness::new(again);
         h.run();
         assert!(h.lookup.is_alarmed());

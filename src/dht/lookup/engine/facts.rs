@@ -17,11 +17,12 @@ impl Lookup {
                 CandidateState::Asked => {
                     self.free_slot(w.candidates[place].class);
                     w.candidates[place].state = CandidateState::Fresh;
-                    self.queries = self.queries.saturating_sub(1);
+                    self.take_query_back();
                 }
                 CandidateState::Storing => w.candidates[place].state = CandidateState::Answered,
                 CandidateState::AskedAgain => {
                     self.end_again(w, place);
+                    self.take_query_back();
                     w.candidates[place].once = w.candidates[place].once.without(Once::ASKED_FOR_TOKEN);
                 }
                 _ => {}
