@@ -245,6 +245,26 @@ fn a_put_passes_those_who_were_put_next_to_its_target() {
     }
 }
 
+/// Rule L38. Four of them would be half of eight copies; a put on twenty can do without.
+#[test]
+fn four_next_to_a_target_raise_the_alarm_for_a_put_on_eight() {
+    for (many, replicas) in [(4, 8), (5, 8), (6, 8), (7, 8), (7, 15), (4, 16), (4, 20)] {
+        let (mut peers, mut rng) = network(2, 300, |_| true);
+        peers.extend(next_to_target(many, 24, false, &mut rng));
+        let mut h = Harness::new(peers, Lookup::new(Instant::from_secs(5), TARGET).storing());
+        h.config.replicas = replicas;
+        h.lookup.expect(Spacing::of(300, 100));
+        start(&mut h);
+        assert!(h.run());
+        let honest = |endpoint: &Endpoint| h.peers.iter().any(|peer| peer.endpoint == *endpoint && peer.is_honest);
+        let copies = h.stored.iter().filter(|endpoint| honest(endpoint)).count();
+        let is_raised = replicas < 16;
+        assert_eq!(h.lookup.is_alarmed(), is_raised, "{many} of {replicas}");
+        let lost = if is_raised { 0 } else { usize::from(many) };
+        assert_eq!(copies, usize::from(replicas) - lost, "{many} of {replicas}");
+    }
+}
+
 /// Rules L1 and L38. A small window has no place for both.
 #[test]
 fn a_full_window_gives_up_those_first_for_whom_the_alarm_was_raised() {

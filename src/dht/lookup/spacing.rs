@@ -2,7 +2,7 @@
 //!
 //! Ids are uniform, so in a network of N nodes a stretch of the id space has as many of them as its share of the space,
 //! and the distance to the nth nearest follows the gamma law of that number. Its quantiles are those of Wilson and
-//! Hilferty (1931), within 1 % from eight nodes on; how wrong the size may be is added to how the nodes scatter.
+//! Hilferty (1931), within 1 % from eight nodes on, and farther out for fewer; how wrong the size may be is added to how the nodes scatter.
 //! Everything is computed in integers that saturate.
 
 use crate::krpc::id::{Distance, Id};
@@ -11,6 +11,8 @@ use crate::krpc::id::{Distance, Id};
 const LEAST_ERROR: u64 = 150;
 /// Too near together: one lookup in two hundred of an honest network, in thousandths of a standard deviation.
 const CROWDED: i64 = -2_576;
+/// Half as many too near together: one lookup in a thousand.
+const CROWDED_BY_HALF: i64 = -3_090;
 /// Too far apart: one in a hundred.
 const THIN: i64 = 2_326;
 /// Too far apart for an answer that nothing is there: one in five.
@@ -57,6 +59,11 @@ impl Spacing {
         self.within(distance) < self.quantile(count, CROWDED)
     }
 
+    /// Whether the nearer half of `count` nodes within a distance are more than is credible.
+    pub(super) fn is_crowded_by_half(&self, count: usize, distance: u64) -> bool {
+        self.within(distance) < self.quantile(count / 2, CROWDED_BY_HALF)
+    }
+
     /// Whether so few nodes within a distance are fewer than there should be. That nobody has anything is believed
     /// less easily.
     pub(super) fn is_thin(&self, count: usize, distance: u64, found_nothing: bool) -> bool {
@@ -96,6 +103,7 @@ pub(super) fn share(distance: &Distance) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::rng::Rng;
 
     /// As tables of the law have it: of eight nodes 2.57 and 16.0, of twenty 10.35 and 31.8.
     #[test]
@@ -122,6 +130,32 @@ mod tests {
             let far = eighth.saturating_mul(3);
             assert!(!spacing.is_crowded(8, far) && spacing.is_thin(8, far, false));
         }
+    }
+
+    /// Lookups in honest networks, whose size is told with the least error that is believed: of eight nodes,
+    /// and of the nearer four of them, together.
+    #[test]
+    fn fewer_than_one_honest_lookup_in_two_hundred_is_crowded_in_one_way_or_the_other() {
+        let mut rng = Rng::from_seed([3; 32]);
+        let lookups = 200_000;
+        let (mut by_all, mut by_half, mut either) = (0, 0, 0);
+        for _ in 0..lookups {
+            let mut uniform = || (f64::from(rng.below(1 << 30)) + 0.5) / f64::from(1 << 30);
+            // A sum of twelve is nearly normal.
+            let error = (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
+            let spacing = Spacing::of((1e6 * (0.15 * error).exp()) as u64, 150);
+            let mut nodes = 0.0;
+            let nth: [u64; 8] = core::array::from_fn(|_| {
+                nodes -= uniform().ln();
+                (nodes / 1e6 * u64::MAX as f64) as u64
+            });
+            let (all, half) = (spacing.is_crowded(8, nth[7]), spacing.is_crowded_by_half(8, nth[3]));
+            by_all += u32::from(all);
+            by_half += u32::from(half);
+            either += u32::from(all || half);
+        }
+        let of_a_million = [by_all, by_half, either].map(|many| many * 1_000_000 / lookups);
+        assert!(of_a_million[0] > 2_500 && of_a_million[1] > 200 && of_a_million[2] < 5_000, "{of_a_million:?}");
     }
 
     #[test]
