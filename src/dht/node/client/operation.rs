@@ -42,6 +42,8 @@ pub struct OperationState {
     sent: bool,
     /// Next of the bootstrap nodes to ask; past the end when none is to be asked.
     next_bootstrap: u8,
+    /// It had enough when its turn came, and is asked when nobody else is left (L42).
+    puts_off: bool,
     /// Started by a command, not by upkeep: somebody waits for its `Finished`.
     for_user: bool,
     /// Enough nodes have confirmed what it stores, or have answered for a first list.
@@ -78,7 +80,7 @@ pub(super) enum Todo {
     Again,
     /// Nothing before an answer or this time.
     Wait(Option<Instant>),
-    /// Nobody whom it could ask has answered; the bootstrap node that is next, if one is, bears no more before this.
+    /// Nobody whom it could ask has answered. Whom it has put off bears more now, or nobody does before this.
     Unanswered { until: Option<Instant> },
     /// Nothing before the budget for unverified nodes has something left, or an answer.
     Held,
@@ -115,6 +117,7 @@ impl OperationState {
             ended: None,
             sent: false,
             next_bootstrap: u8::MAX,
+            puts_off: false,
             for_user: true,
             reported: false,
             summed_up: false,
@@ -300,6 +303,11 @@ impl OperationState {
     /// The bootstrap nodes are asked too.
     pub(super) fn ask_bootstrap_nodes(&mut self) {
         self.next_bootstrap = 0;
+    }
+
+    /// Whether it has put off a bootstrap node, which has its turn now.
+    pub(super) fn take_put_off(&mut self) -> bool {
+        core::mem::take(&mut self.puts_off)
     }
 
     /// Whether it awaits answers of bootstrap nodes.

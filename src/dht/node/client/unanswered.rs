@@ -16,8 +16,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const LATELY: Duration = Duration::from_secs(5);
 
 impl Client<'_> {
-    /// The operation goes on with others, waits for them, or ends. The bootstrap node that is next, if one is, bears no
-    /// more before `until`.
+    /// The operation goes on with others, or with the bootstrap node that it has put off, waits for them, or ends.
+    /// Nobody whom it knows bears more before `until`.
     pub(super) fn ask_others(
         &mut self,
         out: &mut Outlet<'_, '_>,
@@ -30,20 +30,17 @@ impl Client<'_> {
         if named_nodes::offer_lately(out.cx, table, &mut active, LATELY) > 0 {
             return None;
         }
+        if until.is_none() && active.operation().take_put_off() {
+            return None;
+        }
         // Its deadline goes on; whoever has asked nobody has none.
         let may_wait = part.is_for_user() && part.deadline().is_some();
         let is_asked_for = may_wait && (table.awaits_saved() || table.is_poor() && out.rpc.awaits_checks());
-        match until.or(is_asked_for.then(|| now + LOOK_AGAIN)) {
-            Some(at) => {
-                if until.is_some() {
-                    active.operation().on_held(now);
-                }
-                self.wait(key, Some(at), None)
-            }
-            None => {
-                active.operation().end_unless_ended(Reason::Exhausted);
-                None
-            }
+        if until.is_some() || is_asked_for {
+            let at = Instant::earliest(until, Some(now + LOOK_AGAIN));
+            return self.wait(key, at, None);
         }
+        active.operation().end_unless_ended(Reason::Exhausted);
+        None
     }
 }

@@ -1,5 +1,7 @@
 //! A part of an operation beside its memory: told of each answer, and asked what it wants next.
 
+use core::ops::ControlFlow;
+
 use super::{OperationState, Todo};
 use crate::base::planted::{Bug, planted};
 use crate::base::time::Instant;
@@ -239,21 +241,15 @@ impl<'a> Active<'a> {
                 false => Todo::Ask { to, id: None, stage: Stage::Direct, unverified: false },
             };
         }
-        // One that has been sent enough is asked when it bears more, if that is needed then.
-        let mut burdened = None;
-        if let Some(&to) = bootstrap_nodes.get(usize::from(operation.next_bootstrap)) {
-            let is_other = family != Some(to.family()) || operation.lookup.knows(&self.window, &to);
-            burdened = rules.burdens.bears_more_at(now, &to).filter(|_| !is_other);
-            if burdened.is_none() {
-                operation.next_bootstrap += 1;
-                if is_other {
-                    return Todo::Again;
-                }
-                operation.lookup.on_bootstrap_sent();
-                return Todo::Ask { to, id: None, stage: Stage::Bootstrap, unverified: false };
-            }
-        }
-        match operation.lookup.next(now, &mut self.window, rules, unverified_allowed) {
+        let later = match self.next_bootstrap_node(now, family, bootstrap_nodes, rules) {
+            ControlFlow::Break(todo) => return todo,
+            ControlFlow::Continue(later) => later,
+        };
+        let operation = &mut *self.operation;
+        let next = operation.lookup.next(now, &mut self.window, rules, unverified_allowed);
+        // Whoever is late may be gone: whom it has put off need not wait for that.
+        let is_in_need = operation.puts_off && operation.outcome.answered == 0 && operation.lookup.asking() == 0;
+        match next {
             Next::Ask { id, endpoint, unverified } => {
                 Todo::Ask { to: endpoint, id: Some(id), stage: Stage::Converge, unverified }
             }
@@ -267,13 +263,22 @@ impl<'a> Active<'a> {
                 operation.finish = Some(Reason::Converged);
                 Todo::Again
             }
-            Next::Done { converged: false } => Todo::Unanswered { until: burdened },
-            Next::Wait(at) => Todo::Wait(Instant::earliest(at, burdened)),
+            Next::Done { converged: false } => {
+                if later.is_some() {
+                    operation.on_held(now);
+                }
+                Todo::Unanswered { until: later }
+            }
+            Next::Wait(None) if is_in_need => Todo::Unanswered { until: later },
+            Next::Wait(at) => Todo::Wait(at),
             Next::Burdened { until, alone } => {
                 if alone {
                     operation.on_held(now);
                 }
-                Todo::Wait(Instant::earliest(Some(until), burdened))
+                match is_in_need {
+                    true => Todo::Unanswered { until: later.map(|later| later.min(until)) },
+                    false => Todo::Wait(Some(until)),
+                }
             }
             Next::Held { alone } => {
                 if alone {
@@ -282,6 +287,31 @@ impl<'a> Active<'a> {
                 Todo::Held
             }
         }
+    }
+
+    /// Asks the bootstrap node that is next, or passes it over; when it bears more, if it has had enough. Then it is
+    /// put off until others were asked (L42).
+    fn next_bootstrap_node(
+        &mut self,
+        now: Instant,
+        family: Option<Family>,
+        nodes: &[Endpoint],
+        rules: &Rules<'_>,
+    ) -> ControlFlow<Todo, Option<Instant>> {
+        let operation = &mut *self.operation;
+        let Some(&to) = nodes.get(usize::from(operation.next_bootstrap)) else { return ControlFlow::Continue(None) };
+        if family != Some(to.family()) || operation.lookup.knows(&self.window, &to) {
+            operation.next_bootstrap += 1;
+            return ControlFlow::Break(Todo::Again);
+        }
+        let later = rules.burdens.bears_more_at(now, &to);
+        operation.puts_off |= later.is_some();
+        if operation.puts_off {
+            return ControlFlow::Continue(later);
+        }
+        operation.next_bootstrap += 1;
+        operation.lookup.on_bootstrap_sent();
+        ControlFlow::Break(Todo::Ask { to, id: None, stage: Stage::Bootstrap, unverified: false })
     }
 
     /// The query that stores at a candidate. `port` is where others reach us.
