@@ -295,3 +295,32 @@ fn a_bootstrap_node_that_is_silent_is_asked_by_each_operation_in_its_turn() {
     assert_eq!(ended.len(), 60);
     assert!(ended.iter().all(|(outcome, ..)| outcome.reason == Reason::Exhausted), "{ended:?}");
 }
+
+/// Rules L42 and D4. Its bootstrap node has had enough; two others become contacts meanwhile.
+#[test]
+fn of_those_who_were_found_meanwhile_who_shares_our_address_is_asked_last() {
+    let mut config = Config::default();
+    config.capacity.operations = 20;
+    let (mut lab, _) = told_of(config, 1);
+    let mut rng = Rng::from_seed([3; 32]);
+    let [neighbour, other] =
+        [2, 3].map(|n| lab.addr(n, 0)).map(|endpoint| (Id::secure(endpoint.ip(), &mut rng), endpoint));
+    lab.node.set_external(lab.now, LinkId(0), neighbour.1.with_port(1)).unwrap();
+    lab.friends = Rc::new(vec![neighbour, other]);
+    for (id, endpoint) in [neighbour, other] {
+        let mind = lab.honest(id, endpoint);
+        lab.minds.insert(endpoint, mind);
+    }
+    for tag in 100..110 {
+        lab.node.get_immutable(lab.now, tag, Id([tag as u8; 20]), 2).unwrap();
+    }
+    lab.drain();
+    lab.node.get_immutable(lab.now, 110, neighbour.0, 2).unwrap();
+    lab.node.ping(lab.now, 111, neighbour.1).unwrap();
+    lab.node.ping(lab.now, 112, other.1).unwrap();
+    lab.run(Duration::from_millis(600));
+    assert!(lab.knows(neighbour.1) && lab.knows(other.1));
+    let is_of_last = |method| matches!(method, Method::Get { target, .. } if target == neighbour.0);
+    let of_last = lab.sent.iter().filter(|packet| packet.query().is_some_and(|query| is_of_last(query.method)));
+    assert_eq!(of_last.map(|packet| packet.to).collect::<Vec<_>>(), [other.1, neighbour.1]);
+}

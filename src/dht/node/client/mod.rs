@@ -216,7 +216,7 @@ impl<'s> Client<'s> {
             active.operation().lookup_mut().expect(spacing);
         }
         let (offered, fresh) =
-            named_nodes::offer_contacts(cx, table, &mut active, part.target(), named_nodes::START_FROM);
+            named_nodes::offer_contacts(cx, table, &mut active, (part.target(), named_nodes::START_FROM), None);
         if offered < k && !planted(Bug::ImportUnused) {
             named_nodes::offer_others(network, table, cx.now(), &mut active);
         }

@@ -63,17 +63,20 @@ fn is_awaited(rpc: &Rpc<'_>, open: &Open, node: &Endpoint) -> bool {
     rpc.open_for(Purpose::Operation { key, stage: Stage::Bootstrap }).any(|open| open.to == *node)
 }
 
-/// Offers so many of our contacts that are nearest to a target, to begin with; how many were taken, and how many of
-/// those have answered lately.
+/// Offers so many of our contacts that are nearest to a target, of those that have answered within a time, if one is
+/// given; how many were taken, and how many of those have answered lately.
 pub(super) fn offer_contacts(
     cx: &Context<'_>,
     table: &Table<'_>,
     active: &mut Active<'_>,
-    target: &Id,
-    many: usize,
+    (target, many): (&Id, usize),
+    within: Option<Duration>,
 ) -> (u8, u8) {
     let (now, network, mut offered, mut fresh) = (cx.now(), cx.config().network, 0, 0);
     table.closest(target, None, many, |contact| {
+        if within.is_some_and(|within| !contact.history().answered_within(now, within)) {
+            return;
+        }
         let (id, endpoint, secure) = (*contact.id(), contact.endpoint(), contact.is_secure());
         let class = class_at(network, table.addr(), &endpoint, class_of(Some(contact), now));
         offered += u8::from(active.offer(network, Offer { id, endpoint, class, hops: 0, path: None, secure }));
@@ -82,27 +85,12 @@ pub(super) fn offer_contacts(
     (offered, fresh)
 }
 
-/// Offers those of our contacts that have answered so lately, the nearest of them; how many were taken.
-pub(super) fn offer_lately(cx: &Context<'_>, table: &Table<'_>, active: &mut Active<'_>, within: Duration) -> u8 {
-    let (now, network, mut offered) = (cx.now(), cx.config().network, 0);
-    let target = *active.operation().target();
-    table.closest(&target, None, START_FROM, |contact| {
-        if contact.history().answered_within(now, within) {
-            let (id, endpoint, secure) = (*contact.id(), contact.endpoint(), contact.is_secure());
-            offered += u8::from(
-                active.offer(network, Offer { id, endpoint, class: Class::Good, hops: 0, path: None, secure }),
-            );
-        }
-    });
-    offered
-}
-
 /// Offers contacts that are near the parts beside the target: next to the target there are too many.
 pub(super) fn offer_aside(cx: &Context<'_>, link: Option<&Link<'_>>, active: &mut Active<'_>) -> Option<Plan> {
     let table = link?.table();
     for (bits, far) in active.operation().lookup_mut().parts_aside() {
         let target = active.operation().beside_target(bits, 2 * u8::from(far));
-        offer_contacts(cx, table, active, &target, ASIDE);
+        offer_contacts(cx, table, active, (&target, ASIDE), None);
     }
     None
 }

@@ -27,7 +27,9 @@ impl Client<'_> {
         let (now, mut active) = (out.cx.now(), self.operations.active(key)?);
         let part = *active.operation();
         let table = out.links.get(part.link())?.table();
-        if named_nodes::offer_lately(out.cx, table, &mut active, LATELY) > 0 {
+        let nearest = (part.target(), named_nodes::START_FROM);
+        let (offered, _) = named_nodes::offer_contacts(out.cx, table, &mut active, nearest, Some(LATELY));
+        if offered > 0 {
             return None;
         }
         if until.is_none() && active.operation().take_put_off() {
