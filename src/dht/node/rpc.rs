@@ -176,8 +176,8 @@ impl<'s> Rpc<'s> {
             && self.soft.len() < window - left_to_upkeep(window, *self.upkeep_in_flight)
     }
 
-    /// Whether somebody was asked for what nobody waits for, and may answer yet.
-    pub(super) fn awaits_checks(&self) -> bool {
+    /// Whether somebody was asked for upkeep, by a check or a lookup of whatever link, and may answer yet.
+    pub(super) fn awaits_upkeep(&self) -> bool {
         *self.upkeep_in_flight > 0
     }
 

@@ -1,6 +1,6 @@
 //! Operations of which nobody has answered whom they knew. Others may be known by now, since the bootstrap nodes were
 //! asked by other operations (L42), and since upkeep asks whoever an earlier run saved (T48), also those for whom a
-//! window has no place.
+//! window has no place. While a table is poor, whatever upkeep asks may bring somebody (L5).
 
 use super::named_nodes;
 use super::{Client, Outlet};
@@ -37,7 +37,7 @@ impl Client<'_> {
         }
         // Its deadline goes on; whoever has asked nobody has none.
         let may_wait = part.is_for_user() && part.deadline().is_some();
-        let is_asked_for = may_wait && (table.awaits_saved() || table.is_poor() && out.rpc.awaits_checks());
+        let is_asked_for = may_wait && (table.awaits_saved() || table.is_poor() && out.rpc.awaits_upkeep());
         if until.is_some() || is_asked_for {
             let at = Instant::earliest(until, Some(now + LOOK_AGAIN));
             return self.wait(key, at, None);
