@@ -26,6 +26,8 @@ pub enum Stop {
 pub struct NodePanic {
     /// Where the call begins in the records.
     pub at: usize,
+    /// Where it ends.
+    pub end: usize,
     /// How many calls there were, this one included.
     call: u64,
     /// From the first call on.
@@ -80,21 +82,23 @@ impl<'r> Guarded<'r> {
     }
 
     fn panic(&self, at: usize, is_in_call: bool, said: String) -> Stop {
-        let time = |at| {
+        let time = |at: usize| {
             let mut nodes = [Endpoint::UNSPECIFIED; Config::MAX_BOOTSTRAP_NODES];
             let record = Record::decode(self.records.get(at..).unwrap_or_default(), &mut nodes);
-            record.map_or((Instant::ZERO, String::new()), |(record, _)| (record.now, call_text(&record.call)))
+            let told =
+                record.map(|(record, after)| (record.now, call_text(&record.call), self.records.len() - after.len()));
+            told.unwrap_or((Instant::ZERO, String::new(), at))
         };
-        let (((begin, _), (now, what)), calls) = ((time(0), time(at)), self.replay.calls());
+        let (((begin, ..), (now, what, end)), calls) = ((time(0), time(at)), self.replay.calls());
         let (seconds, call) = (now.since(begin).as_secs_f64(), calls + u64::from(is_in_call));
-        Stop::Panic(NodePanic { at, call, seconds, what, is_in_call, said })
+        Stop::Panic(NodePanic { at, end, call, seconds, what, is_in_call, said })
     }
 }
 
 impl NodePanic {
     /// What happened, at this byte of the file.
     pub fn text(&self, at: usize) -> String {
-        let NodePanic { at: _, call, seconds, what, is_in_call, said } = self;
+        let NodePanic { at: _, end: _, call, seconds, what, is_in_call, said } = self;
         let place = if *is_in_call { "at" } else { "after" };
         format!("the node panics {place} call {call} ({what}, at byte {at}, {seconds:.3} s after the start): {said}")
     }
