@@ -77,13 +77,26 @@ pub async fn run_keeping<T: Send + 'static>(
     many: usize,
     name: impl Fn(usize) -> String,
     work: impl Fn(usize) -> T + Send + Sync + 'static,
+    ended: impl FnMut(usize, &Came<T>) -> Result<(), Failed>,
+    told: impl FnMut(usize, Came<T>) -> Result<(), Failed>,
+) -> Result<(), Failed> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    run_on(options, threads, many, name, work, ended, told).await
+}
+
+/// The same, by so many threads at most.
+async fn run_on<T: Send + 'static>(
+    options: &Options,
+    threads: usize,
+    many: usize,
+    name: impl Fn(usize) -> String,
+    work: impl Fn(usize) -> T + Send + Sync + 'static,
     mut ended: impl FnMut(usize, &Came<T>) -> Result<(), Failed>,
     mut told: impl FnMut(usize, Came<T>) -> Result<(), Failed>,
 ) -> Result<(), Failed> {
     let turns = Arc::new(Turns { next: AtomicUsize::new(0), many, is_over: AtomicBool::new(false), work });
     let (sender, mut results) = unbounded_channel();
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(many);
-    let workers: Vec<_> = (0..threads)
+    let workers: Vec<_> = (0..threads.min(many))
         .map(|_| {
             let (turns, sender) = (turns.clone(), sender.clone());
             worker::work(move || turns.take(&sender))
@@ -162,10 +175,6 @@ mod tests {
     /// Rules U30 and U33. The first world does not end before the second was kept.
     #[tokio::test]
     async fn a_world_is_kept_when_it_ends_and_told_in_its_order() {
-        if thread::available_parallelism().map_or(1, NonZero::get) == 1 {
-            // There the worlds come one after the other.
-            return;
-        }
         let (keep, kept) = mpsc::channel::<usize>();
         let kept = std::sync::Mutex::new(kept);
         let work = move |number: usize| match number {
@@ -173,8 +182,11 @@ mod tests {
             _ => None,
         };
         let (quiet, mut ended, mut told) = (options(), Vec::new(), Vec::new());
-        let run = run_keeping(
+        // One after the other they would wait for one another.
+        let threads = 2;
+        let run = run_on(
             &quiet,
+            threads,
             2,
             |number| number.to_string(),
             work,
