@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use crate::cause::cause;
 use crate::failed::Failed;
@@ -16,7 +17,7 @@ use crate::sim_page::Page;
 use crate::worker;
 
 const NAMES: [&str; 2] = ["report.html", "rows.json"];
-/// What there has to be before worlds are run; a report has about as many.
+/// What there has to be for each of them before worlds are run; a report has about as many.
 const FREE_BYTES: usize = 256 * 1024;
 
 /// Where a report goes, or nowhere.
@@ -54,13 +55,19 @@ impl Place {
     fn prepare(folder: PathBuf) -> Result<Place, Failed> {
         let mut place = Place { folder, made: Vec::new(), is_written: false };
         folder::make(&place.folder, &mut place.made)?;
-        for name in NAMES {
-            let path = place.folder.join(name);
-            file::can_be_new(&path)?;
-            // It has a name of its own, and is gone at once.
-            file::beside(&path, &[0; FREE_BYTES]).map_err(|error| not_written(&path, &error))?;
-        }
+        place.try_both().map(drop)?;
         Ok(place)
+    }
+
+    /// Files as large as those that will be written, at the same time as those: they have names of their own, and are
+    /// gone when they are dropped.
+    fn try_both(&self) -> Result<Vec<NamedTempFile>, Failed> {
+        let tried = NAMES.iter().map(|name| {
+            let path = self.folder.join(name);
+            file::can_be_new(&path)?;
+            file::beside(&path, &[0; FREE_BYTES]).map_err(|error| not_written(&path, &error))
+        });
+        tried.collect()
     }
 
     fn write(&mut self, contents: &[String; 2]) -> Result<(), Failed> {
@@ -124,5 +131,20 @@ mod tests {
         fs::remove_file(folder.join("rows.json")).unwrap();
         prepare().unwrap().write(&contents).unwrap();
         assert_eq!((names().len(), fs::read(folder.join("report.html")).unwrap()), (2, b"page".to_vec()));
+    }
+
+    /// Both are there at the end, so that room for one after the other is not enough.
+    #[test]
+    fn room_for_both_files_of_a_report_is_tried_at_the_same_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::prepare(folder.path().to_path_buf()).unwrap();
+        let sizes = || -> Vec<_> {
+            fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).collect()
+        };
+        assert!(sizes().is_empty());
+        let tried = place.try_both().unwrap();
+        assert_eq!(sizes(), [FREE_BYTES as u64; 2]);
+        drop(tried);
+        assert!(sizes().is_empty());
     }
 }
