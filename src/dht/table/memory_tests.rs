@@ -515,6 +515,22 @@ fn a_table_of_which_ten_of_the_last_twelve_fell_silent_is_poor_until_most_answer
     assert!(!t.is_poor() && !t.is_deserted());
 }
 
+/// T39: what it says of those who want a table to look deserted.
+#[test]
+fn ten_contacts_that_fail_one_check_each_make_a_table_poor_and_lose_nothing_if_they_answer_the_next() {
+    let mut t = rich(8);
+    fill(&mut t, 0, 128);
+    fill(&mut t, 1, 20);
+    for minute in 1..6 {
+        (0..10).for_each(|n| _ = t.on_failure(at(60 * minute), &id(0, n), endpoint(n), QueryKind::Check));
+        assert!(t.is_poor() && t.is_deserted());
+        (0..10).for_each(|n| assert_eq!(add(&mut t, at(60 * minute + 2), 0, n), Admission::Updated));
+        checks(&mut t, 60 * minute + 3, 60 * minute + 5);
+        assert!(!t.is_poor() && !t.is_deserted());
+    }
+    assert_eq!(t.len(), 148);
+}
+
 /// T27.
 #[test]
 fn while_our_line_is_in_doubt_who_answered_last_is_asked_due_or_not() {

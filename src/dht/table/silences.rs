@@ -1,8 +1,10 @@
 //! Whether the contacts that were asked of late are gone (rule T39 of `spec/table.md`).
 //!
-//! Who answered a quarter of an hour ago counts as fresh, and yet all may have moved since. So the last few that were
-//! asked are counted: one that answered, or one that failed for the first time in a row. Nobody counts by failing
-//! again, so whoever wants us to think that everybody has gone has to lose a place for each.
+//! Who answered a quarter of an hour ago counts as fresh, and yet all may have moved since. So the last few answers and
+//! silences are counted, each silence that is the first since its contact answered. Nobody counts by failing again, so
+//! whoever wants us to think that everybody has gone needs contacts that fail one check each. Answers are not told
+//! apart: they are as frequent as queries, and were silences counted more often, a line that loses some would look
+//! deserted.
 
 /// Of so many ..
 const LAST: u32 = 12;
@@ -11,7 +13,7 @@ const MOST: u32 = 10;
 /// Most were silent, and not most have answered since.
 const ARE_MOST: u16 = 1 << LAST;
 
-/// What the contacts did that were asked last, a bit each, the latest lowest: 1 is silence.
+/// What contacts did when they were asked the last few times, a bit each, the latest lowest: 1 is silence.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Silences(u16);
 
