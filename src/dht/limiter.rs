@@ -327,11 +327,11 @@ fn set_bucket(meters: &mut [u64], at: usize, kind: MeterKind, bucket: TokenBucke
 
 /// The meter of `place`: where it was found, or in the place of the one in its set that is worth least.
 fn meter(meters: &mut [u64], now: Instant, place: MeterPlace, known: Option<usize>) -> usize {
-    if let Some(at) = known.filter(|&at| meters[at] == place.tag) {
+    if let Some(at) = known.filter(|&at| is_of(meters, at, place)) {
         return at;
     }
     let at = least(meters, start_of(meters.len(), place), seconds(now));
-    meters[at] = place.tag;
+    meters[MeterKind::Tag.of(meters.len(), at)] = place.tag;
     for kind in [MeterKind::Packets, MeterKind::Bytes] {
         set_bucket(meters, at, kind, TokenBucket::default());
     }
@@ -357,15 +357,19 @@ fn least(meters: &[u64], start: usize, second: u32) -> usize {
     least
 }
 
+fn is_of(meters: &[u64], at: usize, place: MeterPlace) -> bool {
+    meters[MeterKind::Tag.of(meters.len(), at)] == place.tag
+}
+
 fn find(meters: &[u64], place: MeterPlace) -> Option<usize> {
     let start = start_of(meters.len(), place);
-    let tags = meters[start..].first_chunk::<WAYS>()?;
+    let tags = meters[MeterKind::Tag.of(meters.len(), start)..].first_chunk::<WAYS>()?;
     tags.iter().position(|tag| *tag == place.tag).map(|way| start + way)
 }
 
 /// The meter of a network, which is probably there where one was found last.
 fn find_network(meters: &[u64], place: MeterPlace, at: usize) -> Option<usize> {
-    if meters[at] == place.tag { Some(at) } else { find(meters, place) }
+    if is_of(meters, at, place) { Some(at) } else { find(meters, place) }
 }
 
 /// Where the set begins in which `place` is.

@@ -9,16 +9,18 @@
 /// Meters that compete with each other.
 pub(super) const WAYS: usize = 8;
 
-/// Memory for the meter of one endpoint or of one network: four plain numbers, see
-/// [`List::zeroed`](crate::base::list::List::zeroed).
+/// As much memory as the meter of one endpoint or of one network takes: four plain numbers, see
+/// [`List::zeroed`](crate::base::list::List::zeroed). Numbers lie by kind, so that a list of so many has place for so
+/// many meters, and none of its entries is one of them.
 pub type Meter = [u64; KINDS];
 
 const KINDS: usize = 4;
 
-/// One of the numbers of a meter. A meter is known by its place among the tags; the tag is the keyed hash of whom it is
-/// for, and 0 while it is free.
+/// One of the numbers of a meter. A meter is known by its place among the tags.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum MeterKind {
+    /// The keyed hash of whom it is for, and 0 while it is free.
+    Tag = 0,
     /// The bucket of its packets.
     Packets = 1,
     /// The bucket of the bytes of replies to it.
