@@ -61,7 +61,7 @@ mod tests {
     fn after(near: &mut NearRtt, answers: usize, mut next: impl FnMut() -> u32) -> u32 {
         let mut now = near.last.max(Instant::from_secs(1_000));
         for _ in 0..answers {
-            now = now + Duration::from_millis(1);
+            now += Duration::from_millis(1);
             near.on_answer(now, next());
         }
         near.get(now)
