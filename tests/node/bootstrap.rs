@@ -6,7 +6,7 @@ use std::time::Duration;
 use honeyguide::base::Rng;
 use honeyguide::dht::{LinkId, Reason};
 use honeyguide::internals::krpc::item;
-use honeyguide::krpc::Method;
+use honeyguide::krpc::{Method, Query};
 use honeyguide::{Config, Endpoint, Id, Input, Instant, Outcome};
 
 use crate::lab::{LATENCY, Lab, config, error, honest_answer, nodes, pair, raw, reply};
@@ -323,4 +323,37 @@ fn of_those_who_were_found_meanwhile_who_shares_our_address_is_asked_last() {
     let is_of_last = |method| matches!(method, Method::Get { target, .. } if target == neighbour.0);
     let of_last = lab.sent.iter().filter(|packet| packet.query().is_some_and(|query| is_of_last(query.method)));
     assert_eq!(of_last.map(|packet| packet.to).collect::<Vec<_>>(), [other.1, neighbour.1]);
+}
+
+/// Rule L42. Those who are known have gone: their last word need not be waited for.
+#[test]
+fn a_bootstrap_node_that_was_put_off_is_asked_when_it_bears_more_and_others_are_late() {
+    let mut config = Config::default();
+    config.capacity.operations = 20;
+    let (mut lab, routers) = told_of(config, 1);
+    let mut rng = Rng::from_seed([3; 32]);
+    let gone = [2, 3, 4].map(|n| lab.addr(n, 0)).map(|endpoint| (Id::secure(endpoint.ip(), &mut rng), endpoint));
+    lab.friends = Rc::new(gone.to_vec());
+    for (tag, (id, endpoint)) in (200..).zip(gone) {
+        let mind = lab.honest(id, endpoint);
+        lab.minds.insert(endpoint, mind);
+        lab.node.ping(lab.now, tag, endpoint).unwrap();
+    }
+    lab.drain();
+    lab.run(Duration::from_millis(600));
+    assert!(gone.iter().all(|(_, endpoint)| lab.knows(*endpoint)));
+    lab.minds.clear();
+    (100..110).for_each(|tag| _ = lab.node.ping(lab.now, tag, routers[0]).unwrap());
+    lab.drain();
+    let called = lab.now;
+    lab.node.get_immutable(lab.now, 110, TARGET, 2).unwrap();
+    lab.drain();
+    let is_last = |query: Query<'_>| matches!(query.method, Method::Get { target: TARGET, .. });
+    let has_asked =
+        |lab: &Lab, to| lab.sent.iter().any(|packet| packet.to == to && packet.query().is_some_and(is_last));
+    while !has_asked(&lab, routers[0]) {
+        lab.run(Duration::from_millis(10));
+        assert!(lab.now.since(called) < Duration::from_millis(1_500));
+    }
+    assert!(gone.iter().all(|(_, endpoint)| has_asked(&lab, *endpoint)));
 }
