@@ -271,8 +271,8 @@ fn a_full_window_gives_up_those_first_for_whom_the_alarm_was_raised() {
     let (mut peers, mut rng) = network(3, 13, |_| true);
     peers.sort_by_key(|peer| peer.id.distance(&TARGET));
     let farthest = peers.pop().unwrap();
-    let crowd = next_to_target(8, 24, false, &mut rng);
-    let mut h = Harness::new([peers.clone(), crowd.clone()].concat(), Lookup::new(Instant::from_secs(5), TARGET));
+    let near = next_to_target(8, 24, false, &mut rng);
+    let mut h = Harness::new([peers.clone(), near.clone()].concat(), Lookup::new(Instant::from_secs(5), TARGET));
     h.candidates.truncate(20);
     h.lookup.expect(Spacing::of(300, 100));
     for peer in h.peers.clone() {

@@ -1,4 +1,4 @@
-//! Tokens that a crowd next to a target has taken: whoever has lost its own to one of them is asked for it once more.
+//! Tokens that those next to a target have taken: whoever has lost its own to one of them is asked for it once more.
 //! Rule L38 of `spec/lookup.md`.
 
 use std::collections::BTreeMap;
@@ -166,7 +166,7 @@ fn is_honest(endpoint: &Endpoint) -> bool {
 }
 
 #[test]
-fn a_token_that_a_crowd_has_taken_is_asked_for_whatever_comes_of_it_first() {
+fn a_token_that_those_next_to_a_target_took_is_asked_for_whatever_comes_of_it_first() {
     use Again::{Answered, AnsweredLate, Burdened, NotSent, Renamed};
     for again in [Answered, AnsweredLate, NotSent(1), NotSent(60), Renamed, Burdened] {
         let mut h = Harness::new(again);

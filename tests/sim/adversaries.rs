@@ -40,7 +40,7 @@ fn those_who_come_next_to_a_key_keep_nobody_from_storing_and_finding() {
 
 /// Puts of one node in one world, so many for each number of those around a key who confirm and keep nothing: how many
 /// there were, and the honest copies.
-fn copies_among(config: &Config, crowds: &[usize], puts: u64) -> Vec<(usize, usize)> {
+fn copies_among(config: &Config, numbers: &[usize], puts: u64) -> Vec<(usize, usize)> {
     let mut world = World::new(1);
     let remote = Population { nodes: 300, ..Population::CALM }.settle(&mut world);
     world.set_faults(Faults::NONE);
@@ -54,7 +54,7 @@ fn copies_among(config: &Config, crowds: &[usize], puts: u64) -> Vec<(usize, usi
     world.call(host, |node, now| node.bootstrap(now, u64::MAX, &via).is_ok());
     world.run_for(Duration::from_secs(3600));
     let mut copies = Vec::new();
-    for (tag, &many) in (0..).zip(crowds.iter().flat_map(|many| (0..puts).map(move |_| many))) {
+    for (tag, &many) in (0..).zip(numbers.iter().flat_map(|many| (0..puts).map(move |_| many))) {
         let value = format!("16:{:016x}", world.rng().next_u64());
         let target = Item::immutable_target(value.as_bytes());
         let beset = |world: &mut World| {
@@ -77,7 +77,7 @@ fn copies_among(config: &Config, crowds: &[usize], puts: u64) -> Vec<(usize, usi
     copies
 }
 
-/// Rule L38: also where a put has no more tokens than the crowd has taken, and where it is small.
+/// Rule L38: also where a put has no more tokens than those have taken, and where it is small.
 #[test]
 fn those_who_come_next_to_a_key_keep_nobody_from_storing_on_few() {
     let mut twelve = Config::default();

@@ -2,8 +2,8 @@
 //!
 //! Ids are uniform, so in a network of N nodes a stretch of the id space has as many of them as its share of the space,
 //! and the distance to the nth nearest follows the gamma law of that number. Its quantiles are those of Wilson and
-//! Hilferty (1931), within 1 % from eight nodes on, and farther out for fewer; how wrong the size may be is added to how the nodes scatter.
-//! Everything is computed in integers that saturate.
+//! Hilferty (1931), within 1 % from eight nodes on, and farther out for fewer; how wrong the size may be is added to
+//! how the nodes scatter. Everything is computed in integers that saturate.
 
 use crate::krpc::id::{Distance, Id};
 

@@ -24,8 +24,9 @@ impl Lookup {
         self.find(w, id, endpoint).is_some_and(|place| self.is_crowded(&w.candidates[place]))
     }
 
-    /// Raises the alarm if the k nearest that answered are too near together, or, for few copies, half of them. Whether it then converges on as many as a
-    /// put stores on, without those that do not count, and looks for them beside the target.
+    /// Raises the alarm if the k nearest that answered are too near together, or, for few copies, half of them. Whether
+    /// it then converges on as many as a put stores on, without those that do not count, and looks for them beside the
+    /// target.
     pub(super) fn raise_alarm(&mut self, w: &LookupWindow<'_>, rules: &Rules<'_>) -> bool {
         let k = usize::from(rules.config.k);
         let Some(spacing) = self.known_spacing().filter(|_| !self.is_alarmed()) else { return false };
@@ -33,12 +34,12 @@ impl Lookup {
         let Some(kth) = nth(k) else { return false };
         // Where fewer than half of the copies would be on others.
         let half = nth(k / 2).filter(|_| usize::from(rules.config.replicas) < 2 * k);
-        let crowd = match half.filter(|half| spacing.is_crowded_by_half(k, *half)) {
+        let stretch = match half.filter(|half| spacing.is_crowded_by_half(k, *half)) {
             _ if spacing.is_crowded(k, kth) => kth,
             Some(half) => half,
             None => return false,
         };
-        self.stretch = Some(crowd.max(spacing.of_one() / EMPTY));
+        self.stretch = Some(stretch.max(spacing.of_one() / EMPTY));
         let goes_on = self.seeks || self.stores;
         if goes_on {
             self.wide = true;
