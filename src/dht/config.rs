@@ -131,9 +131,10 @@ pub struct LookupConfig {
     pub slots_bad: u8,
     /// Spacing of the first burst of queries.
     pub initial_stagger: Duration,
-    /// Queries in flight at most when a user's operation sends one, and sixteen more for each millisecond of the round
-    /// trip within which one answer in ten comes: so many answers at once have room in the buffer of any socket. An
-    /// operation begins only while there are fewer than three quarters of that.
+    /// Queries in flight at most when a user's operation sends one, and sixteen more for each millisecond past ten
+    /// of the round trip within which one answer in ten comes: so many answers at once have room in the buffer of any
+    /// socket. Outside a local network not more than a third of the nodes that there are, either. An operation begins
+    /// only while there are fewer than three quarters of that.
     pub in_flight: u16,
     /// Bounds of the soft timeout, after which a slot is freed and the late reply is still taken.
     pub soft_timeout: Bounds,

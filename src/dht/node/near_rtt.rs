@@ -4,9 +4,12 @@
 //! The very nearest says little of it: one neighbour, or one who wants us to be slow, would hold up all others.
 //!
 //! The value is followed, not counted: an answer that was quicker lowers it by nine steps, another raises it by one, so
-//! it rests where there are nine of these for one of those. A step is a part of the value itself, so both the microseconds
-//! of one machine and the seconds of satellites are found within a few lookups, the short ones sooner. It is one for all
-//! links. What nobody has answered for two minutes says nothing any more.
+//! it rests where there are nine of these for one of those. A step is a part of the value itself, so both the
+//! microseconds of one machine and the seconds of satellites are found within a few lookups, the short ones sooner. It
+//! is one for all links. What nobody has answered for two minutes says nothing any more.
+//!
+//! The first ten milliseconds do not count: on one machine, or in one house, they are not the way but the waiting for a
+//! turn, and who has more in flight the longer answers wait lets them wait longer still.
 
 use crate::base::time::{Duration, Instant};
 
@@ -14,6 +17,8 @@ use crate::base::time::{Duration, Instant};
 const LASTING: Duration = Duration::from_secs(120);
 /// A step is this part of the value.
 const PART: u32 = 128;
+/// What may be waiting.
+const WAITING: u32 = 10_000;
 /// For each that is quicker there are so many that are not.
 const OTHERS: u32 = 9;
 
@@ -46,8 +51,12 @@ impl NearRtt {
         self.last = now;
     }
 
-    /// In microseconds; zero when none is known.
-    pub(super) fn get(&self, now: Instant) -> u32 {
+    /// What of it is the way, in microseconds; zero when none is known.
+    pub(super) fn way(&self, now: Instant) -> u32 {
+        self.get(now).saturating_sub(WAITING)
+    }
+
+    fn get(&self, now: Instant) -> u32 {
         if now.since(self.last) < LASTING { self.micros } else { 0 }
     }
 }
@@ -113,5 +122,15 @@ mod tests {
         assert_eq!([0, 119, 120, 3_600].map(|second| get(&near, second)), [70, 70, 0, 0]);
         near.on_answer(start + Duration::from_secs(500), 9);
         assert_eq!(get(&near, 501), 9, "after a long pause");
+    }
+
+    #[test]
+    fn ten_milliseconds_may_be_waiting() {
+        let now = Instant::from_secs(1_000);
+        for (micros, way) in [(1, 0), (10_000, 0), (10_001, 1), (90_000, 80_000)] {
+            let mut near = NearRtt::new();
+            near.on_answer(now, micros);
+            assert_eq!(near.way(now), way);
+        }
     }
 }

@@ -33,7 +33,7 @@ const PATIENCE: u32 = 4;
 /// .. and the least: a busy machine is late more often than it is dead.
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Queries that may be in flight besides, for each millisecond of the round trip to the nearest nodes.
+/// Queries that may be in flight besides, for each millisecond of the way to the nearest nodes and back.
 const PACE: usize = 16;
 /// One query in flight for so many nodes of the network is what it bears: each answers four a second (L42) after 0.2 s,
 /// so they are asked for two fifths of what they bear, and few operations wait for one who has had enough.
@@ -194,7 +194,7 @@ impl<'s> Rpc<'s> {
         if cx.is_suspended() {
             return 0;
         }
-        let millis = self.near_rtt.get(cx.now()) as usize / 1000;
+        let millis = self.near_rtt.way(cx.now()) as usize / 1000;
         let least = usize::from(cx.config().lookup.in_flight);
         let bearable = if cx.is_local() { usize::MAX } else { self.bearable.max(least) };
         least.saturating_add(millis.saturating_mul(PACE)).min(bearable)
