@@ -4,6 +4,7 @@ mod acceptance;
 mod adversaries;
 mod busy;
 mod frugal;
+mod links;
 mod own_loop;
 #[cfg(planted)]
 mod planted;
