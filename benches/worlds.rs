@@ -67,8 +67,7 @@ impl Measured {
 
 fn real(nodes: usize) -> Measured {
     let (begun, resident) = (processor_time(), resident());
-    let mut world = World::new(1);
-    world.set_faults(Faults::WORLD);
+    let mut world = world();
     let mut hosts: Vec<HostId> = Vec::new();
     for i in 0..nodes {
         let host = add(&mut world, &Config::small());
@@ -90,6 +89,14 @@ fn real(nodes: usize) -> Measured {
     measured
 }
 
+/// A world on an ordinary day, in which nothing is recounted, whatever it was built with.
+fn world() -> World {
+    let mut world = World::new(1);
+    world.set_faults(Faults::WORLD);
+    world.recount_every(0);
+    world
+}
+
 /// As the powers that fit two sizes have it.
 fn extrapolate(a: Measured, b: Measured, nodes: usize) {
     let steps = (nodes as f64 / b.nodes as f64).ln() / (b.nodes as f64 / a.nodes as f64).ln();
@@ -101,8 +108,7 @@ fn extrapolate(a: Measured, b: Measured, nodes: usize) {
 
 fn remote(nodes: usize) {
     let begun = processor_time();
-    let mut world = World::new(1);
-    world.set_faults(Faults::WORLD);
+    let mut world = world();
     let remote = Population { nodes, ..Population::WORLD }.settle(&mut world);
     let up = remote.iter().filter(|host| world.oracle().is_reachable(**host)).take(4);
     let through: Vec<_> = up.map(|host| world.endpoint(*host)).collect();

@@ -35,6 +35,8 @@ const ENDLESS: usize = 100_000;
 /// Wakes in a row, a millisecond apart at most and with nothing to do, that are too many: what was served is not due. A
 /// query may be waited for twice, until it is late and until it has failed.
 const RESTLESS: usize = 200;
+/// Every so many drains all that has to hold in a node is recounted, unless somebody wants it otherwise.
+const RECOUNT_EVERY: u64 = 1_000;
 
 /// What happens next.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +67,7 @@ pub struct World {
     drains: u64,
     /// Every so many drains all that has to hold in a node is recounted; 0: never.
     recount_every: u64,
+    recounts: u64,
 }
 
 impl fmt::Debug for World {
@@ -94,7 +97,8 @@ impl World {
             outputs: None,
             journals: None,
             drains: 0,
-            recount_every: 0,
+            recount_every: RECOUNT_EVERY,
+            recounts: 0,
         }
     }
 
@@ -432,9 +436,10 @@ impl World {
     }
 
     #[cfg(debug_assertions)]
-    fn recount(&self, host: HostId) {
+    fn recount(&mut self, host: HostId) {
         if let Mind::Node(node) = self.hosts[host.index()].mind() {
             node.check_invariants();
+            self.recounts += 1;
         }
     }
 

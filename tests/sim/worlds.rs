@@ -54,6 +54,29 @@ fn two_runs_of_a_seed_have_the_same_outputs_and_another_seed_has_others() {
     assert_ne!(hash(1), hash(2));
 }
 
+/// Rule W23.
+#[test]
+fn every_thousandth_drain_is_recounted_unless_somebody_wants_it_otherwise() {
+    let recounts = |every: Option<u64>| {
+        let (mut world, hosts) = (World::new(9), 20);
+        every.into_iter().for_each(|every| world.recount_every(every));
+        let mut add = |_| {
+            let endpoint = random_endpoint(Family::V4, world.rng());
+            let site = Site::at(endpoint, world.rng());
+            world.add_node(&Config::small(), site).unwrap()
+        };
+        let hosts: Vec<_> = (0..hosts).map(&mut add).collect();
+        let mut many = hosts.len() as u64;
+        for i in 0..3_000 {
+            many += u64::from(world.call(hosts[i % hosts.len()], |_, _| ()).is_some());
+        }
+        (world.recounts(), many)
+    };
+    let (by_default, drains) = recounts(None);
+    assert_eq!((by_default, drains / 1_000), (3, 3));
+    assert_eq!((recounts(Some(1)), recounts(Some(0))), ((drains, drains), (0, drains)));
+}
+
 /// Rule W15. In a calm world nodes find most of what the oracle knows; how much, `sim acceptance` tells.
 #[test]
 fn lookups_find_most_nodes_that_are_truly_closest() {

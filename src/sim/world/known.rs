@@ -175,9 +175,15 @@ impl World {
         self.journals = Some(journals.clone());
     }
 
-    /// All that has to hold in a node is recounted after every so many drains; 0: never. Only in builds with debug
-    /// assertions.
+    /// All that has to hold in a node is recounted after every so many drains of all nodes together, 1,000 unless
+    /// something else is said here; 0: never. Only in builds with debug assertions.
     pub fn recount_every(&mut self, drains: u64) {
         self.recount_every = drains;
+    }
+
+    /// How often that was done.
+    #[must_use]
+    pub fn recounts(&self) -> u64 {
+        self.recounts
     }
 }
