@@ -129,6 +129,10 @@ impl Participant for Intruder {
         }
     }
 
+    fn holds(&self, now: Instant, target: &Id) -> Option<i64> {
+        self.remote.holds(now, target)
+    }
+
     fn deadline(&self) -> Option<Instant> {
         (!self.targets.is_empty()).then_some(self.next)
     }

@@ -4,6 +4,7 @@ mod acceptance;
 mod adversaries;
 mod busy;
 mod frugal;
+mod intruders;
 mod links;
 mod own_loop;
 #[cfg(planted)]

@@ -1,4 +1,4 @@
-//! Rows 15, 16, 18 and 33: among those who harm.
+//! Rows 15, 16 and 18: among those who harm.
 
 use alloc::format;
 use alloc::rc::Rc;
@@ -9,24 +9,22 @@ use super::home::Home;
 use super::lasting::supply_what_is_wanted;
 use super::tally::{Tally, Whose};
 use crate::base::time::Duration;
-use crate::dht::command::Freshness;
 use crate::dht::keep::{KeepSchedule, Kept};
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
-use crate::krpc::item::{Item, SignedItem};
+use crate::krpc::item::Item;
 use crate::sim::addresses::random_endpoint;
 use crate::sim::adversary::{Adversary, Malice};
 use crate::sim::faults::Faults;
 use crate::sim::paths::{HostId, Site};
 use crate::sim::population::Population;
 use crate::sim::referrals::Knowledge;
-use crate::sim::remote::Remote;
 
-const BOTH: [Whose; 2] = [Whose::Ours, Whose::Reference];
+pub(super) const BOTH: [Whose; 2] = [Whose::Ours, Whose::Reference];
 /// Honest nodes that hold what is looked for.
 const HOLDERS: usize = 20;
 /// Between two operations.
-const PAUSE: Duration = Duration::from_secs(2);
+pub(super) const PAUSE: Duration = Duration::from_secs(2);
 /// A look of the keeper, or a put, has ended by then.
 const PUT: Duration = Duration::from_secs(60);
 
@@ -195,78 +193,15 @@ pub(super) fn reflectors(seed: u64, population: &Population, times: usize, tally
     }
 }
 
-/// Row 33: each kind of malice at each of the twenty places around a key.
-pub(super) fn at_each_place(seed: u64, population: &Population, tally: &mut Tally) {
-    let mut home = Home::new(seed, population, Faults::NONE);
-    let named = Rc::new(home.remote.iter().take(20).filter_map(|host| named(&home, *host)).collect::<Vec<_>>());
-    for malice in [
-        Malice::Silent,
-        Malice::Slow(Duration::from_millis(1_900)),
-        Malice::Echo,
-        Malice::ReflectId,
-        Malice::HopId,
-        Malice::Collude(named),
-        Malice::WrongIds,
-        Malice::Withhold,
-        Malice::Stale,
-        Malice::Claim(i64::MAX),
-        Malice::WrongToken,
-        Malice::Huge,
-        Malice::Vote(Endpoint::v4([77, 7, 7, 7], 7)),
-    ] {
-        for place in 0..20 {
-            one_place(&mut home, &malice, place, tally);
-        }
-    }
-}
-
-fn one_place(home: &mut Home, malice: &Malice, place: usize, tally: &mut Tally) {
-    for whose in BOTH {
-        let secret_key: [u8; 32] = home.world.rng().bytes();
-        let key = SignedItem::public_key(&secret_key);
-        let versions = [1, 2].map(|seq| Item::mutable(&secret_key, b"5:value").seq(seq).sign());
-        let [Ok(old), Ok(new)] = &versions else { return };
-        let target = new.target();
-        let Some(bad) = home.world.oracle().closest(&target, place + 1).last().copied() else { return };
-        // Nobody but remote nodes may be made one.
-        if !home.remote.contains(&bad) {
-            continue;
-        }
-        corrupt(home, bad, malice.clone());
-        for (of, item, cas) in [("put", old, None), ("cas", new, Some(1))] {
-            let put = home.operate(whose, |node, now, tag| node.put_mutable(now, tag, item, cas).is_ok());
-            home.world.run_for(Duration::from_secs(10));
-            let seq = item.mutable().seq;
-            let near = home.world.oracle().closest(&target, 20 + BOTH.len());
-            let near: Vec<_> = near.into_iter().filter(|host| home.remote.contains(host)).take(20).collect();
-            let held =
-                near.iter().filter(|host| **host != bad && home.world.holds(**host, &target) == Some(seq)).count();
-            tally.add(33, whose, of, (near.len() - 1).saturating_sub(held) as f64);
-            tally.count(33, whose, "failed", put.is_none_or(|(.., outcome)| outcome.stored.counted == 0));
-        }
-        let get = home
-            .operate(whose, |node, now, tag| node.get_mutable(now, tag, &key, b"", None, Freshness::Newest).is_ok());
-        tally.count(33, whose, "not_found", get.is_none_or(|(.., outcome)| outcome.results == 0));
-        mend(home, bad);
-        home.world.run_for(PAUSE);
-    }
-}
-
-fn named(home: &Home, host: HostId) -> Option<(Id, Endpoint)> {
+/// Under which id and where a host is.
+pub(super) fn named(home: &Home, host: HostId) -> Option<(Id, Endpoint)> {
     let known = home.world.oracle().known(host)?;
     Some((known.id?, known.endpoint))
 }
 
 /// A remote node does this wrong from now on.
-fn corrupt(home: &mut Home, host: HostId, malice: Malice) {
+pub(super) fn corrupt(home: &mut Home, host: HostId, malice: Malice) {
     if let Some((id, _)) = named(home, host) {
         home.world.replace(host, Adversary::new(id, Knowledge::WORLD, malice), true);
-    }
-}
-
-/// It is honest again.
-fn mend(home: &mut Home, host: HostId) {
-    if let Some((id, _)) = named(home, host) {
-        home.world.replace(host, Remote::new(id, Knowledge { dead: 0.0, missed: 0.0, ..Knowledge::WORLD }), false);
     }
 }

@@ -7,7 +7,7 @@ use super::rows::SMALLER;
 use super::tally::Tally;
 use super::{
     amplification, busy, gone, hostile, idle, joining, lasting, lookups, neighbours, networks, ordeals, partitions,
-    silence, world_inputs,
+    places, silence, world_inputs,
 };
 use crate::sim::faults::Faults;
 use crate::sim::population::Population;
@@ -191,7 +191,7 @@ impl Job {
                 hostile::nobody_there(seed, [&calm, &world], 4 * times, &mut tally);
             }
             What::Reflectors => hostile::reflectors(seed, &calm, times / 2, &mut tally),
-            What::EachPlace => hostile::at_each_place(seed, &calm, &mut tally),
+            What::EachPlace => places::at_each_place(seed, &calm, &mut tally),
             What::Silence => silence::silent(seed, &calm, times / 2, &mut tally),
             What::Poisoners => networks::poisoners(seed, &world, &mut tally),
             What::Buyers => networks::buyers(seed, &world, &mut tally),

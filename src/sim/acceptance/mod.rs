@@ -19,6 +19,7 @@ mod neighbours;
 mod networks;
 mod ordeals;
 mod partitions;
+mod places;
 mod rows;
 mod silence;
 mod statistic;

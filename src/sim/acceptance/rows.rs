@@ -341,7 +341,7 @@ pub(super) const ROWS: &[RowSpec] = &[
     },
     RowSpec {
         number: 33,
-        metric: "each kind of malice at each of the 20 places around a key: copies lost, and operations that failed",
+        metric: "each kind of harm at each of the 20 places around a key: copies lost, and operations that failed",
         figures: &[
             figure("most_lost_put", "put", Statistic::Most, Threshold::most(1.0)),
             figure("most_lost_cas", "cas", Statistic::Most, Threshold::most(1.0)),

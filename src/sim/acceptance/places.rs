@@ -1,0 +1,165 @@
+//! Row 33: each kind of those who harm, one at a time, at each of the twenty places around a key.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use super::home::Home;
+use super::hostile::{BOTH, PAUSE, corrupt, named};
+use super::tally::{Tally, Whose};
+use crate::base::time::Duration;
+use crate::dht::command::Freshness;
+use crate::krpc::endpoint::{Endpoint, Family};
+use crate::krpc::id::Id;
+use crate::krpc::item::{Item, SignedItem};
+use crate::sim::addresses::random_endpoint;
+use crate::sim::adversary::{Adversary, Malice};
+use crate::sim::faults::Faults;
+use crate::sim::intruder::{Errand, Intruder};
+use crate::sim::paths::{HostId, Site};
+use crate::sim::population::Population;
+use crate::sim::referrals::Knowledge;
+use crate::sim::remote::Remote;
+
+/// Copies of an item, and as many places around its key.
+const PLACES: usize = 20;
+/// Those whom a colluder names.
+const ACCOMPLICES: usize = 8;
+/// How often somebody comes to one of those around a key, and to us.
+const EVERY: Duration = Duration::from_millis(200);
+/// Until a store has arrived everywhere.
+const STORED: Duration = Duration::from_secs(10);
+
+/// Who harms at a place.
+enum Harm {
+    /// The node that is there does one thing wrong when it is asked.
+    Does(Malice),
+    /// It comes by itself to all others around the key, and to us.
+    Comes(fn(Id) -> Errand),
+    /// Somebody has come in between, under an id that was chosen for it: he confirms what he is given, and drops it.
+    Squeezes,
+}
+
+pub(super) fn at_each_place(seed: u64, population: &Population, tally: &mut Tally) {
+    let mut home = Home::new(seed, population, Faults::NONE);
+    let accomplices = accomplices(&mut home);
+    for harm in all(accomplices.clone()) {
+        for place in 0..PLACES {
+            for whose in BOTH {
+                one_place(&mut home, &harm, place, (whose, tally));
+            }
+        }
+        if matches!(harm, Harm::Does(Malice::Collude(_))) {
+            let hosts: Vec<_> = accomplices.iter().filter_map(|(_, at)| home.world.host_at(at)).collect();
+            hosts.into_iter().for_each(|host| home.world.stop(host));
+        }
+    }
+}
+
+/// Every kind; colluders first, whose accomplices go when they are done.
+fn all(accomplices: Rc<Vec<(Id, Endpoint)>>) -> Vec<Harm> {
+    let malice = [
+        Malice::Collude(accomplices),
+        Malice::Silent,
+        Malice::Slow(Duration::from_millis(1_900)),
+        Malice::Echo,
+        Malice::ReflectId,
+        Malice::HopId,
+        Malice::WrongIds,
+        Malice::Withhold,
+        Malice::Stale,
+        Malice::Claim(i64::MAX),
+        Malice::WrongToken,
+        Malice::Huge,
+        Malice::Vote(Endpoint::v4([77, 7, 7, 7], 7)),
+    ];
+    let errands: [fn(Id) -> Errand; 5] = [
+        |_| Errand::Poison,
+        |_| Errand::FlushItems,
+        |_| Errand::FlushPeers(None),
+        |key| Errand::FlushPeers(Some(key)),
+        |_| Errand::Spoof,
+    ];
+    let squeezes = core::iter::once(Harm::Squeezes);
+    malice.into_iter().map(Harm::Does).chain(errands.map(Harm::Comes)).chain(squeezes).collect()
+}
+
+/// Colluders anywhere in the world, who name none but one another.
+fn accomplices(home: &mut Home) -> Rc<Vec<(Id, Endpoint)>> {
+    let rng = home.world.rng();
+    let sites: Vec<_> = (0..ACCOMPLICES).map(|_| Site::at(random_endpoint(Family::V4, rng), rng)).collect();
+    let ids: Vec<_> = sites.iter().map(|site| Id::secure(site.endpoint.ip(), home.world.rng())).collect();
+    let all: Rc<Vec<_>> = Rc::new(ids.iter().zip(&sites).map(|(id, site)| (*id, site.endpoint)).collect());
+    for (id, site) in ids.iter().zip(sites) {
+        home.world.add(Adversary::new(*id, Knowledge::WORLD, Malice::Collude(all.clone())), site, Some(*id), true);
+    }
+    all
+}
+
+fn one_place(home: &mut Home, harm: &Harm, place: usize, (whose, tally): (Whose, &mut Tally)) {
+    let secret_key: [u8; 32] = home.world.rng().bytes();
+    let key = SignedItem::public_key(&secret_key);
+    let versions = [1, 2].map(|seq| Item::mutable(&secret_key, b"5:value").seq(seq).sign());
+    let [Ok(old), Ok(new)] = &versions else { return };
+    let target = new.target();
+    let Some(at) = home.world.oracle().closest(&target, place + 1).last().copied() else { return };
+    // Nobody but remote nodes may be made one.
+    if !home.remote.contains(&at) {
+        return;
+    }
+    let Some(bad) = install(home, harm, (at, &target)) else { return };
+    for (of, item, cas) in [("put", old, None), ("cas", new, Some(1))] {
+        let put = home.operate(whose, |node, now, tag| node.put_mutable(now, tag, item, cas).is_ok());
+        home.world.run_for(STORED);
+        let (all, held) = copies(home, bad, &target, item.mutable().seq);
+        tally.add(33, whose, of, all.saturating_sub(held) as f64);
+        tally.count(33, whose, "failed", put.is_none_or(|(.., outcome)| outcome.stored.counted == 0));
+    }
+    let get =
+        home.operate(whose, |node, now, tag| node.get_mutable(now, tag, &key, b"", None, Freshness::Newest).is_ok());
+    tally.count(33, whose, "not_found", get.is_none_or(|(.., outcome)| outcome.results == 0));
+    mend(home, harm, bad);
+    home.world.run_for(PAUSE);
+}
+
+/// Of the others among the nearest how many there are, and how many of them hold this version.
+fn copies(home: &Home, bad: HostId, target: &Id, seq: i64) -> (usize, usize) {
+    let near = home.world.oracle().closest(target, PLACES + BOTH.len());
+    let is_one = |host: &HostId| home.remote.contains(host) || *host == bad;
+    let others: Vec<_> = near.into_iter().filter(is_one).take(PLACES).filter(|host| *host != bad).collect();
+    let held = others.iter().filter(|host| home.world.holds(**host, target) == Some(seq)).count();
+    (others.len(), held)
+}
+
+/// From now on there is harm at the place of a host near a key: who does it.
+fn install(home: &mut Home, harm: &Harm, (at, key): (HostId, &Id)) -> Option<HostId> {
+    let (id, _) = named(home, at)?;
+    match harm {
+        Harm::Does(malice) => corrupt(home, at, malice.clone()),
+        Harm::Comes(errand) => {
+            let near = home.world.oracle().closest(key, PLACES + BOTH.len());
+            let targets = near.iter().copied().chain(BOTH.map(|whose| home.node(whose))).filter(|host| *host != at);
+            let targets: Vec<_> = targets.map(|host| home.world.endpoint(host)).collect();
+            let intruder = Intruder::new(id, errand(*key), targets, EVERY, home.world.now());
+            home.world.replace(at, intruder, true);
+        }
+        Harm::Squeezes => {
+            let endpoint = random_endpoint(Family::V4, home.world.rng());
+            let site = Site::at(endpoint, home.world.rng());
+            // Nearer than whoever is there by its last bits alone, so that nobody else is in between.
+            let mut id = id;
+            id.0[12..].copy_from_slice(&key.0[12..]);
+            return Some(home.world.add(Adversary::new(id, Knowledge::WORLD, Malice::Withhold), site, Some(id), true));
+        }
+    }
+    Some(at)
+}
+
+/// It is honest again, or has gone.
+fn mend(home: &mut Home, harm: &Harm, bad: HostId) {
+    if matches!(harm, Harm::Squeezes) {
+        return home.world.stop(bad);
+    }
+    if let Some((id, _)) = named(home, bad) {
+        home.world.replace(bad, Remote::new(id, Knowledge { dead: 0.0, missed: 0.0, ..Knowledge::WORLD }), false);
+    }
+}
