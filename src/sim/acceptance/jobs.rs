@@ -14,6 +14,8 @@ use crate::sim::population::Population;
 
 /// Sizes of calm worlds in which hops are counted, in parts of the size that is asked for.
 const SIZES: [(usize, usize); 3] = [(1, 10), (1, 1), (10, 1)];
+/// The smallest world in which the network's size is estimated, whatever is asked for.
+const FEWEST: usize = 100;
 /// Rows 27 to 34 have worlds of 1,500 where others have 10,000.
 const SETTLED: (usize, usize) = (15, 100);
 
@@ -146,7 +148,8 @@ pub fn jobs(nodes: usize, seeds: &[u64]) -> Vec<Job> {
         let sizes = SIZES.map(|(times, part)| nodes * times / part);
         let job = move |what, nodes| Job { what, seed, nodes, is_beside: false };
         let calm = sizes.map(|nodes| job(What::Calm, nodes));
-        let estimates = sizes.map(|nodes| job(What::Sizes, nodes));
+        let estimates = [FEWEST].into_iter().filter(move |few| !sizes.contains(few)).chain(sizes);
+        let estimates = estimates.map(move |nodes| job(What::Sizes, nodes));
         let large = What::LARGE.map(|what| job(what, nodes));
         let small = What::SMALL.map(|what| job(what, settled));
         let smaller = SMALLER.into_iter().filter(move |smaller| *smaller < nodes);

@@ -352,7 +352,7 @@ pub(super) const ROWS: &[RowSpec] = &[
     },
     RowSpec {
         number: 34,
-        metric: "size estimate in calm worlds of a tenth, once and ten times the size: log of estimate over truth",
+        metric: "size estimate in calm worlds of 100, N/10, N and 10 N nodes: log of estimate over truth",
         figures: &[
             figure("rms_log", "log", Statistic::RootMeanSquare, Threshold::most(0.15)),
             figure("rms_in_claimed", "in_claimed", Statistic::RootMeanSquare, Threshold::most(1.3)),
