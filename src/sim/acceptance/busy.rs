@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::home::{at_home, both};
+use super::home::{SETTLED, WARM, at_home, both};
 use super::tally::Tally;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Config;
@@ -52,7 +52,7 @@ pub(super) fn kept_in_flight(seed: u64, nodes: usize, tally: &mut Tally) {
 fn in_flight(seed: u64, nodes: usize, config: &Config, many: usize) -> Vec<PutEnd> {
     let mut world = World::new(seed);
     let remote = Population { nodes, ..Population::CALM }.settle(&mut world);
-    let host = at_home(&mut world, config, &remote);
+    let host = at_home(&mut world, config, &remote, SETTLED);
     keep(&mut world, host, (many, u64::MAX), MINUTE)
 }
 
@@ -92,7 +92,7 @@ pub(super) fn many_keys(seed: u64, nodes: usize, tally: &mut Tally) {
         let mut world = World::new(seed);
         let population = Population { nodes, bans: true, ..Population::CALM };
         let remote = population.settle(&mut world);
-        let host = at_home(&mut world, &config, &remote);
+        let host = at_home(&mut world, &config, &remote, WARM);
         let begun = world.now();
         let ends = keep(&mut world, host, (KEYS_AT_A_TIME, nodes as u64), Duration::from_secs(4 * 3_600));
         let took = world.now().since(begun).as_secs_f64();

@@ -18,7 +18,9 @@ use crate::sim::world::World;
 use super::tally::Whose;
 
 /// How long a node is in the world before anything is measured.
-const WARM: Duration = Duration::from_secs(15 * 60);
+pub(super) const WARM: Duration = Duration::from_secs(15 * 60);
+/// The same where a row wants it settled.
+pub(super) const SETTLED: Duration = Duration::from_secs(3_600);
 /// Nodes that are told to whoever joins, as routers are.
 const ROUTERS: usize = 4;
 /// No operation is waited for longer than this.
@@ -61,7 +63,14 @@ impl Home {
         Home::of((seed, population), faults, &Config::default())
     }
 
-    /// The same, where our node has another configuration.
+    /// The same, an hour after they joined.
+    pub(super) fn settled(seed: u64, population: &Population, faults: Faults) -> Self {
+        let mut home = Home::new(seed, population, faults);
+        home.world.run_for(SETTLED.saturating_sub(WARM));
+        home
+    }
+
+    /// The world of a seed, where our node has another configuration.
     pub(super) fn of((seed, population): (u64, &Population), faults: Faults, config: &Config) -> Self {
         let mut world = World::new(seed);
         world.set_faults(faults);
@@ -108,11 +117,11 @@ pub(super) fn routers(world: &World, remote: &[HostId]) -> Vec<Endpoint> {
     up.map(|host| world.endpoint(*host)).collect()
 }
 
-/// A node that has been among these for a quarter of an hour, and has told nothing yet.
-pub(super) fn at_home(world: &mut World, config: &Config, remote: &[HostId]) -> HostId {
+/// A node that has been among these for so long, and has told nothing yet.
+pub(super) fn at_home(world: &mut World, config: &Config, remote: &[HostId], time: Duration) -> HostId {
     let through = routers(world, remote);
     let host = join(world, config, &through);
-    world.run_for(WARM);
+    world.run_for(time);
     world.take_news(host);
     host
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::home::{both, join, routers};
+use super::home::{SETTLED, both, join, routers};
 use super::tally::Tally;
 use crate::base::time::Duration;
 use crate::dht::config::Config;
@@ -55,7 +55,7 @@ fn one(seed: u64, population: &Population, (config, is_poor): (&Config, bool), d
         through = routers(&world, &remote);
     }
     let us = join(&mut world, config, &through);
-    world.run_for(Duration::from_secs(900));
+    world.run_for(SETTLED);
     let our = world.endpoint(us);
     let other = join(&mut world, config, &[our]);
     let every = if let Does::Talk(every) = does { every } else { Duration::from_secs(120) };

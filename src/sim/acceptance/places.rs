@@ -40,7 +40,7 @@ enum Harm {
 }
 
 pub(super) fn at_each_place(seed: u64, population: &Population, tally: &mut Tally) {
-    let mut home = Home::new(seed, population, Faults::NONE);
+    let mut home = Home::settled(seed, population, Faults::NONE);
     let accomplices = accomplices(&mut home);
     for harm in all(accomplices.clone()) {
         for place in 0..PLACES {
@@ -110,8 +110,8 @@ fn one_place(home: &mut Home, harm: &Harm, place: usize, (whose, tally): (Whose,
     for (of, item, cas) in [("put", old, None), ("cas", new, Some(1))] {
         let put = home.operate(whose, |node, now, tag| node.put_mutable(now, tag, item, cas).is_ok());
         home.world.run_for(STORED);
-        let (all, held) = copies(home, bad, &target, item.mutable().seq);
-        tally.add(33, whose, of, all.saturating_sub(held) as f64);
+        let lost = lost(home, [bad, home.node(whose)], &target, item.mutable().seq);
+        tally.add(33, whose, of, lost as f64);
         tally.count(33, whose, "failed", put.is_none_or(|(.., outcome)| outcome.stored.counted == 0));
     }
     let get =
@@ -121,13 +121,11 @@ fn one_place(home: &mut Home, harm: &Harm, place: usize, (whose, tally): (Whose,
     home.world.run_for(PAUSE);
 }
 
-/// Of the others among the nearest how many there are, and how many of them hold this version.
-fn copies(home: &Home, bad: HostId, target: &Id, seq: i64) -> (usize, usize) {
-    let near = home.world.oracle().closest(target, PLACES + BOTH.len());
-    let is_one = |host: &HostId| home.remote.contains(host) || *host == bad;
-    let others: Vec<_> = near.into_iter().filter(is_one).take(PLACES).filter(|host| *host != bad).collect();
-    let held = others.iter().filter(|host| home.world.holds(**host, target) == Some(seq)).count();
-    (others.len(), held)
+/// How many of the twenty nearest do not hold this version, but for the one who harms. Who puts it is none of them.
+fn lost(home: &Home, [bad, putter]: [HostId; 2], target: &Id, seq: i64) -> usize {
+    let near = home.world.oracle().closest(target, PLACES + 1).into_iter();
+    let others = near.filter(|host| *host != putter).take(PLACES).filter(|host| *host != bad);
+    others.filter(|host| home.world.holds(*host, target) != Some(seq)).count()
 }
 
 /// From now on there is harm at the place of a host near a key: who does it.
