@@ -24,6 +24,7 @@ use crate::sim::course::Course;
 use crate::sim::faults::Faults;
 use crate::sim::host::{Host, Mind};
 use crate::sim::journals::Journals;
+use crate::sim::lifetimes::Lifetimes;
 use crate::sim::nat::NatKind;
 use crate::sim::news::News;
 use crate::sim::oracle::{Facts, Oracle};
@@ -64,6 +65,7 @@ pub struct World {
     sends: Sends,
     outputs: Option<OutputHash>,
     journals: Option<Journals>,
+    lifetimes: Lifetimes,
     drains: u64,
     /// Every so many drains all that has to hold in a node is recounted; 0: never.
     recount_every: u64,
@@ -96,6 +98,7 @@ impl World {
             sends: Sends::default(),
             outputs: None,
             journals: None,
+            lifetimes: Lifetimes::default(),
             drains: 0,
             recount_every: RECOUNT_EVERY,
             recounts: 0,
@@ -119,6 +122,7 @@ impl World {
     pub fn add(&mut self, mind: impl Participant + 'static, place: Site, id: Option<Id>, adversary: bool) -> HostId {
         let deadline = mind.deadline();
         let host = self.add_mind(Mind::Participant(Box::new(mind)), place, id, adversary);
+        self.lifetimes.begin(self.now, host, false);
         self.wait_until(host, deadline);
         host
     }
@@ -161,6 +165,7 @@ impl World {
         if matches!(self.host(host).mind(), Mind::Node(_)) {
             self.host(host).set_mind(Mind::Absent);
         }
+        self.lifetimes.end(self.now, host);
         self.wait_until(host, None);
         self.tell_oracle(host, |known| known.is_reachable = false);
     }
@@ -185,6 +190,7 @@ impl World {
         self.paths.set_up(host, true);
         if let Mind::Participant(mind) = self.host(host).mind_mut() {
             mind.on_start();
+            self.lifetimes.begin(self.now, host, false);
         }
         let is_open = self.is_open(host);
         self.tell_oracle(host, |known| known.is_reachable = is_open);
@@ -211,6 +217,7 @@ impl World {
         }
         let (id, is_open) = (node.id(LinkId(0)), self.is_open(host));
         self.host(host).set_mind(Mind::Node(Box::new(node)));
+        self.lifetimes.begin(self.now, host, true);
         self.tell_oracle(host, |known| (known.id, known.is_reachable) = (id, is_open));
         // It has no time before this.
         self.input(host, Input::Timeout);

@@ -45,6 +45,9 @@ fn each_row_that_is_wanted_stands_once_beside_its_goals_and_in_the_report() {
         let input = &object["world"][input];
         assert!(number(&input["measured"]) > 0.0 && number(&input["source"]) > 0.0, "{object}");
     }
+    for whose in ["ours", "others"] {
+        assert!(number(&object["node_years"][whose]) > 0.0, "{object}");
+    }
     // In so few nodes it comes by chance, and is no failure.
     for (name, input) in object["world"].as_object().unwrap() {
         let is_off = (number(&input["measured"]) / number(&input["source"]) - 1.0).abs() > 0.05;
@@ -111,6 +114,8 @@ fn small_worlds_are_run_twice_and_told_in_their_order_with_what_they_came_to() {
         assert_eq!((world["hash"].as_str().unwrap().len(), &world["complaints"]), (32, &serde_json::json!([])));
     }
     assert_eq!((&sum["worlds"], &sum["failed"], &sum["replay"]), (&2.into(), &serde_json::json!([]), &Value::Null));
+    // Two worlds, twice, of 24 nodes at least, for a third of an hour at least.
+    assert!(number(&sum["node_years"]["ours"]) > 4.0 * 24.0 / 3.0 / 8_766.0, "{sum}");
     let rows: Value = serde_json::from_str(&fs::read_to_string(format!("{dir}/rows.json")).unwrap()).unwrap();
     assert_eq!((&rows["rows"], &rows["sum"]), (&serde_json::json!([first, second]), sum));
     is_a_page_of_its_own(&fs::read_to_string(format!("{dir}/report.html")).unwrap(), first["hash"].as_str().unwrap());

@@ -77,6 +77,33 @@ fn every_thousandth_drain_is_recounted_unless_somebody_wants_it_otherwise() {
     assert_eq!((recounts(Some(1)), recounts(Some(0))), ((drains, drains), (0, drains)));
 }
 
+/// Rule W24.
+#[test]
+fn the_times_for_which_nodes_are_up_are_added_up() {
+    let mut world = World::new(1);
+    let mut site = || {
+        let endpoint = random_endpoint(Family::V4, world.rng());
+        Site::at(endpoint, world.rng())
+    };
+    let sites = [0; 3].map(|_| site());
+    let ours = [0, 1].map(|i: usize| world.add_node(&Config::small(), sites[i]).unwrap());
+    let other = world.add(Remote::new(Id([7; 20]), Knowledge::WORLD), sites[2], Some(Id([7; 20])), false);
+    let minute = Duration::from_secs(60);
+    let times = |world: &World| {
+        let time = world.node_time();
+        [time.ours, time.others].map(|time| time.as_secs() / 60)
+    };
+    world.run_for(10 * minute);
+    assert_eq!(times(&world), [20, 10]);
+    [ours[0], other].into_iter().for_each(|host| world.stop(host));
+    world.run_for(10 * minute);
+    assert_eq!(times(&world), [30, 10]);
+    world.start(other);
+    world.start_node(ours[0], &Config::small(), None).unwrap();
+    world.run_for(10 * minute);
+    assert_eq!(times(&world), [50, 20]);
+}
+
 /// Rule W15. In a calm world nodes find most of what the oracle knows; how much, `sim acceptance` tells.
 #[test]
 fn lookups_find_most_nodes_that_are_truly_closest() {

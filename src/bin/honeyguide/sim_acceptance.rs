@@ -120,6 +120,7 @@ fn page(course: &Course, report: &Report, sweeps: &[Sweep]) -> Result<Page, Fail
     page.fact("seeds", course.seeds);
     let met = report.rows.iter().filter(|row| row.is_met()).count();
     page.fact("met", format_args!("{met} of {}", count(report.rows.len(), "row")));
+    page.fact("node-time", sim_rows::node_years_text(report.node_time).trim_start_matches("node-time: "));
     page.paragraph(HOW_TO_READ);
     page.drawing(&sim_charts::legend()?);
     for row in &report.rows {

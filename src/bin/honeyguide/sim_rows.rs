@@ -1,7 +1,9 @@
 //! The report as an object, and as a table for people.
 
 use std::fmt::Write;
+use std::time::Duration;
 
+use honeyguide::sim::NodeTime;
 use honeyguide::sim::acceptance::{Figure, Report, Row, RowGoal, Threshold};
 use serde_json::{Value, json};
 
@@ -14,8 +16,24 @@ pub fn object(report: &Report) -> Value {
         "nodes": report.nodes,
         "seeds": report.seeds,
         "world": Value::Object(world.collect()),
+        "node_years": node_years(report.node_time),
         "rows": report.rows.iter().map(row_object).collect::<Vec<_>>(),
     })
+}
+
+/// How long nodes were up, as an object in years.
+pub fn node_years(time: NodeTime) -> Value {
+    json!({ "ours": rounded(years(time.ours)), "others": rounded(years(time.others)) })
+}
+
+/// The same in words.
+pub fn node_years_text(time: NodeTime) -> String {
+    let [ours, others] = [time.ours, time.others].map(years);
+    format!("node-time: {} years, {} of them of nodes of ours", shown(ours + others), shown(ours))
+}
+
+fn years(time: Duration) -> f64 {
+    time.as_secs_f64() / (365.25 * 86_400.0)
 }
 
 fn row_object(row: &Row) -> Value {
@@ -139,6 +157,7 @@ fn write_table(text: &mut String, report: &Report) -> std::fmt::Result {
     }
     let met = report.rows.iter().filter(|row| row.is_met()).count();
     writeln!(text, "{met} of {} rows met", report.rows.len())?;
+    writeln!(text, "{}", node_years_text(report.node_time))?;
     if !report.world.is_empty() {
         writeln!(text, "\n{:<31} {:>9} {:>9}  off", "the worlds", "measured", "source")?;
     }

@@ -1,5 +1,6 @@
 //! Small worlds with ordeals, each run twice.
 
+use honeyguide::sim::NodeTime;
 use honeyguide::sim::swarm::{Ordeal, SwarmRun};
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use crate::sim_charts;
 use crate::sim_folder::Folder;
 use crate::sim_jobs::{self, Came};
 use crate::sim_page::{Cell, Page};
-use crate::sim_rows::{rounded, shown};
+use crate::sim_rows::{node_years, node_years_text, rounded, shown};
 use crate::sim_seeds::Seeds;
 
 /// A world of a seed and what is held against it.
@@ -164,6 +165,8 @@ pub struct Sum {
     pub failed: Vec<u64>,
     /// From the least to the most.
     recalls: Vec<f64>,
+    /// Of both runs of each.
+    node_time: NodeTime,
 }
 
 impl Sum {
@@ -171,7 +174,12 @@ impl Sum {
         let failed = worlds.iter().filter(|world| !world.complaints.is_empty()).map(|world| world.seed).collect();
         let mut recalls: Vec<_> = worlds.iter().filter_map(|world| Some(world.run.as_ref()?.recall)).collect();
         recalls.sort_by(f64::total_cmp);
-        Sum { worlds: worlds.len(), failed, recalls }
+        let times = worlds.iter().filter_map(|world| Some(world.run.as_ref()?.node_time));
+        let node_time = times.fold(NodeTime::default(), |sum, time| NodeTime {
+            ours: sum.ours + 2 * time.ours,
+            others: sum.others + 2 * time.others,
+        });
+        Sum { worlds: worlds.len(), failed, recalls, node_time }
     }
 
     /// The least and the median.
@@ -185,6 +193,7 @@ impl Sum {
             "worlds": self.worlds,
             "failed": self.failed,
             "recall": { "least": least, "median": median },
+            "node_years": node_years(self.node_time),
             "replay": self.failed.first().map(|seed| replay(*seed)),
         })
     }
@@ -195,6 +204,7 @@ impl Sum {
         if let [Some(least), Some(median)] = self.recall() {
             text += &format!("; recall at the end: {} at the median, {} at least", shown(median), shown(least));
         }
+        text += &format!("; {}", node_years_text(self.node_time));
         text
     }
 }

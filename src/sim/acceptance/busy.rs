@@ -29,7 +29,7 @@ pub(super) fn kept_in_flight(seed: u64, nodes: usize, tally: &mut Tally) {
     for (whose, mut config) in both() {
         for many in [1, 8, 64, 254] {
             config.capacity.operations = OPERATIONS;
-            let ends = in_flight(seed, nodes, &config, many);
+            let ends = in_flight((seed, nodes), &config, many, tally);
             let done = ends.iter().filter(|end| end.is_in_time).count() as f64 / MINUTE.as_secs_f64();
             let names = names(many);
             tally.add(31, whose, names.rate, done);
@@ -41,7 +41,7 @@ pub(super) fn kept_in_flight(seed: u64, nodes: usize, tally: &mut Tally) {
             if many == 1 {
                 let mut unbounded = config.clone();
                 unbounded.lookup.in_flight = u16::MAX;
-                let without = in_flight(seed, nodes, &unbounded, many);
+                let without = in_flight((seed, nodes), &unbounded, many, tally);
                 tally.add(31, whose, "alone", median(&ends) / median(&without));
             }
         }
@@ -49,11 +49,13 @@ pub(super) fn kept_in_flight(seed: u64, nodes: usize, tally: &mut Tally) {
 }
 
 /// So many puts kept in flight by a node that is at home.
-fn in_flight(seed: u64, nodes: usize, config: &Config, many: usize) -> Vec<PutEnd> {
+fn in_flight((seed, nodes): (u64, usize), config: &Config, many: usize, tally: &mut Tally) -> Vec<PutEnd> {
     let mut world = World::new(seed);
     let remote = Population { nodes, ..Population::CALM }.settle(&mut world);
     let host = at_home(&mut world, config, &remote, SETTLED);
-    keep(&mut world, host, (many, u64::MAX), MINUTE)
+    let ends = keep(&mut world, host, (many, u64::MAX), MINUTE);
+    tally.lived(&world);
+    ends
 }
 
 /// How evenly operations are served (Jain's index, 1 at best), by the queries that each starts in a second in flight.
@@ -105,6 +107,7 @@ pub(super) fn many_keys(seed: u64, nodes: usize, tally: &mut Tally) {
         for end in ends {
             tally.count(12, whose, "eight", end.counted >= 8);
         }
+        tally.lived(&world);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use crate::sim::lifetimes::NodeTime;
+
 /// What a figure has to be.
 ///
 /// Exhaustive: whoever judges a figure has an answer to each.
@@ -63,6 +65,8 @@ pub struct Report {
     pub seeds: Vec<u64>,
     /// What the worlds were like: what was measured of them, beside what it should be.
     pub world: Vec<(Figure, f64)>,
+    /// For how long their nodes were up, all together.
+    pub node_time: NodeTime,
     /// The rows, each once.
     pub rows: Vec<Row>,
 }

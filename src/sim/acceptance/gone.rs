@@ -60,6 +60,7 @@ pub(super) fn without_keepers(seed: u64, population: &Population, times: usize, 
         home.world.run_until(gone + HOUR * hours, |_| false);
         look_at(&mut home, &published, of, None, tally);
     }
+    tally.lived(&home.world);
 }
 
 /// Every fifth node colludes, and two nodes of ours keep what they were given once.
@@ -73,6 +74,7 @@ pub(super) fn with_keepers(seed: u64, population: &Population, times: usize, tal
     let end = home.world.now() + HOUR * AWAY;
     keep_until(&mut home, &keepers, &published, end);
     look_at(&mut home, &published, "kept_48_h", Some("ms"), tally);
+    tally.lived(&home.world);
 }
 
 /// A publisher puts so many items and goes; the keepers are asked to keep them.

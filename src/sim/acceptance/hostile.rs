@@ -52,6 +52,7 @@ pub(super) fn colluders(seed: u64, population: &Population, times: usize, tally:
                 home.world.run_for(PAUSE);
             }
         }
+        tally.lived(&home.world);
     }
 }
 
@@ -70,6 +71,7 @@ pub(super) fn sybils(seed: u64, population: &Population, times: usize, tally: &m
                 one_key(&mut home, (many, withholds), tally);
                 one_kept(&mut home, (many, withholds), tally);
             }
+            tally.lived(&home.world);
         }
     }
 }
@@ -144,6 +146,7 @@ pub(super) fn nobody_there(seed: u64, populations: [&Population; 2], times: usiz
             }
             home.world.run_for(PAUSE);
         }
+        tally.lived(&home.world);
     }
 }
 
@@ -187,6 +190,7 @@ pub(super) fn reflectors(seed: u64, population: &Population, times: usize, tally
                 home.world.run_for(PAUSE);
             }
         }
+        tally.lived(&home.world);
     }
     for (whose, [silent, bad]) in BOTH.into_iter().zip(queries) {
         tally.add(18, whose, "cost", f64::from(bad) / f64::from(silent));

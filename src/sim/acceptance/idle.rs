@@ -32,6 +32,7 @@ pub(super) fn an_hour(home: &mut Home, tally: &mut Tally) {
         size(home, tally, 14, whose, host);
     }
     tally.add(11, Whose::Ours, "flows", home.world.most_flows() as f64);
+    tally.lived(&home.world);
 }
 
 /// Row 34: the estimate of worlds of other sizes, calm.
@@ -41,6 +42,7 @@ pub(super) fn sizes(seed: u64, population: &Population, tally: &mut Tally) {
     for whose in [Whose::Ours, Whose::Reference] {
         size(&home, tally, 34, whose, home.node(whose));
     }
+    tally.lived(&home.world);
 }
 
 /// Which part of the table is dead, and of what it hands out: the nearest that are not bad.

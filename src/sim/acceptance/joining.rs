@@ -58,6 +58,7 @@ pub(super) fn cold(seed: u64, population: &Population, tally: &mut Tally) {
             for took in until_enough(&mut world, &[host]) {
                 tally.add(10, whose, if is_down { "back" } else { "cold" }, took.as_secs_f64());
             }
+            tally.lived(&world);
         }
     }
 }
@@ -82,6 +83,7 @@ pub(super) fn outages(seed: u64, population: &Population, tally: &mut Tally) {
                     tally.add(27, whose, of, took.as_secs_f64());
                     tally.count(27, whose, "never", took >= LONGEST);
                 }
+                tally.lived(&home.world);
             }
         }
         let mut home = Home::new(seed, population, Faults::WORLD);
@@ -89,6 +91,7 @@ pub(super) fn outages(seed: u64, population: &Population, tally: &mut Tally) {
         home.world.run_for(Duration::from_secs(HOUR));
         let took = outage(&mut home, (hours, Meanwhile::Moved, LineFault::Silent));
         tally.add(27, Whose::Ours, "kept", took[0].1.as_secs_f64());
+        tally.lived(&home.world);
     }
 }
 
@@ -151,6 +154,7 @@ pub(super) fn restarts(seed: u64, population: &Population, tally: &mut Tally) {
             // One that never comes takes as long as one may wait for it.
             let took = found.map_or(Duration::from_secs(121), |news| news.at.since(begun));
             tally.add(29, whose, of, took.as_secs_f64());
+            tally.lived(&world);
         }
     }
 }

@@ -55,6 +55,7 @@ pub(super) fn a_month(seed: u64, population: &Population, tally: &mut Tally) {
         }
         tally.add(13, whose, "cost", stored as f64 / (ITEMS as f64 * MONTH as f64));
     }
+    tally.lived(&home.world);
 }
 
 /// The first hour is that in which all of them are put.

@@ -33,6 +33,7 @@ pub(super) fn in_the_world(home: &mut Home, tally: &mut Tally, times: usize) {
         put(home, tally);
         closest(home, tally, "world");
     }
+    tally.lived(&home.world);
 }
 
 /// Rows 6 and 7, where nothing happens to anything.
@@ -45,6 +46,7 @@ pub(super) fn calm(seed: u64, nodes: usize, times: usize, tally: &mut Tally) {
             tally.add(6, whose, "hops", f64::from(hops) - floor);
         }
     }
+    tally.lived(&home.world);
 }
 
 fn first_peer(home: &mut Home, tally: &mut Tally) {

@@ -39,14 +39,19 @@ pub(super) fn neighbours(seed: u64, population: &Population, tally: &mut Tally) 
     for (whose, config) in both() {
         for is_poor in [true, false] {
             for does in moves.into_iter().chain(talks) {
-                let took = one(seed, population, (&config, is_poor), does);
+                let took = one((seed, population), (&config, is_poor), does, tally);
                 tally.add(30, whose, if is_poor { "poor" } else { "rich" }, took.as_secs_f64());
             }
         }
     }
 }
 
-fn one(seed: u64, population: &Population, (config, is_poor): (&Config, bool), does: Does) -> Duration {
+fn one(
+    (seed, population): (u64, &Population),
+    (config, is_poor): (&Config, bool),
+    does: Does,
+    tally: &mut Tally,
+) -> Duration {
     let mut world = World::new(seed);
     world.set_faults(Faults::WORLD);
     let mut through = Vec::new();
@@ -86,7 +91,9 @@ fn one(seed: u64, population: &Population, (config, is_poor): (&Config, bool), d
         }
         Does::Talk(_) => {}
     }
-    until_known(&mut world, (us, other), (every, our))
+    let took = until_known(&mut world, (us, other), (every, our));
+    tally.lived(&world);
+    took
 }
 
 /// Until the other one is a contact of ours, where it is now and as what it is now; it asks us every so often. Time in

@@ -45,6 +45,7 @@ pub(super) fn poisoners(seed: u64, population: &Population, tally: &mut Tally) {
         let of_all = many as f64 / (many + population.nodes) as f64;
         tally.add(17, whose, "share", share);
         tally.add(17, whose, "times", share / of_all);
+        tally.lived(&world);
     }
 }
 
@@ -72,6 +73,7 @@ pub(super) fn buyers(seed: u64, population: &Population, tally: &mut Tally) {
             let lost = honest.iter().filter(|target| world.holds(us, target).is_none()).count();
             tally.add(32, whose, "items", lost as f64 / honest.len().max(1) as f64);
             voters(&mut world, us, &prefixes, tally, whose);
+            tally.lived(&world);
         }
     }
 }

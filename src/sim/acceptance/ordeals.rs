@@ -11,5 +11,6 @@ pub(super) fn small_worlds(seed: u64, tally: &mut Tally) {
         let run = swarm::run(seed * 1_000 + i);
         tally.count(26, Whose::Ours, "broken", !run.complaints.is_empty());
         tally.add(26, Whose::Ours, "recall", run.recall);
+        tally.add_lived(run.node_time);
     }
 }

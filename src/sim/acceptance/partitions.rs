@@ -37,6 +37,7 @@ pub(super) fn cuts(seed: u64, nodes: usize, tally: &mut Tally) {
             for try_ in 0..TRIES {
                 tally.count(28, whose, of, is_across(&mut world, &hosts, try_));
             }
+            tally.lived(&world);
         }
     }
 }

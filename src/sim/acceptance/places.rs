@@ -53,6 +53,7 @@ pub(super) fn at_each_place(seed: u64, population: &Population, tally: &mut Tall
             hosts.into_iter().for_each(|host| home.world.stop(host));
         }
     }
+    tally.lived(&home.world);
 }
 
 /// Every kind; colluders first, whose accomplices go when they are done.

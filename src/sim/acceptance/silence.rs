@@ -42,6 +42,7 @@ pub(super) fn silent(seed: u64, population: &Population, times: usize, tally: &m
         // Back-offs of those that were silent end.
         home.world.run_for(Duration::from_secs(3_600));
     }
+    tally.lived(&home.world);
 }
 
 /// How long it takes until a lookup tells of the nearest, in seconds.

@@ -8,6 +8,12 @@ use alloc::vec::Vec;
 use super::figures::{Figure, Report, Row, RowGoal, Threshold};
 use super::rows::{ROWS, WORLD};
 use super::statistic::Statistic;
+use crate::base::time::Duration;
+use crate::sim::lifetimes::NodeTime;
+use crate::sim::world::World;
+
+/// Seconds for which our nodes, and others, were up in a world.
+const LIVED: [&str; 2] = ["lived_ours", "lived_others"];
 
 /// Whose sample it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -44,6 +50,27 @@ impl Tally {
         self.add(row, whose, of, f64::from(u8::from(is_so)));
     }
 
+    /// A world has come to its end: how long its nodes were up.
+    pub(super) fn lived(&mut self, world: &World) {
+        self.add_lived(world.node_time());
+    }
+
+    /// The same of what is known of a world that is gone.
+    pub(super) fn add_lived(&mut self, time: NodeTime) {
+        for (of, time) in LIVED.into_iter().zip([time.ours, time.others]) {
+            self.samples.entry((0, Whose::World, of, 0)).or_default().push(time.as_secs_f64());
+        }
+    }
+
+    /// How long nodes were up in all worlds together.
+    fn node_time(&self) -> NodeTime {
+        let [ours, others] = LIVED.map(|of| {
+            let all = self.samples.get(&(0, Whose::World, of, 0)).into_iter().flatten().sum();
+            Duration::try_from_secs_f64(all).unwrap_or_default()
+        });
+        NodeTime { ours, others }
+    }
+
     /// All samples of another one.
     pub fn merge(&mut self, other: Tally) {
         for (key, samples) in other.samples {
@@ -77,7 +104,7 @@ impl Tally {
             let (of, size) = (words.next()?, words.next()?.parse().ok()?);
             let samples = words.map(str::parse).collect::<Result<Vec<f64>, _>>().ok()?;
             let figures = ROWS.iter().filter(|spec| spec.number == row).flat_map(|spec| spec.figures);
-            let mut known = figures.map(|figure| figure.of).chain(WORLD.iter().map(|input| input.of));
+            let mut known = figures.map(|figure| figure.of).chain(WORLD.iter().map(|input| input.of)).chain(LIVED);
             if let Some(of) = known.find(|known| *known == of) {
                 tally.samples.entry((row, whose, of, size)).or_default().extend(samples);
             }
@@ -112,7 +139,8 @@ impl Tally {
             let value = self.value((0, Whose::World, input.of, 0), input.statistic)?;
             Some((Figure { name: input.name, value }, input.wanted))
         });
-        Report { nodes, seeds, world: world.collect(), rows: rows.collect() }
+        let (world, rows) = (world.collect(), rows.collect());
+        Report { nodes, seeds, world, node_time: self.node_time(), rows }
     }
 
     fn has(&self, row: u8) -> bool {
@@ -147,6 +175,8 @@ mod tests {
         let samples = [0.1 + 0.2, -0.0, 1e300, f64::NAN, f64::INFINITY, 7.0];
         samples.iter().for_each(|sample| tally.add(15, Whose::Reference, "20", *sample));
         tally.add(0, Whose::World, "rtt", 159.0);
+        tally.add_lived(NodeTime { ours: Duration::from_secs(90), others: Duration::from_millis(500) });
+        tally.add_lived(NodeTime { ours: Duration::from_secs(10), others: Duration::ZERO });
         tally.add(31, Whose::Ours, "of which no figure is made", 1.0);
         let lines = tally.to_lines();
         assert!(Tally::from_lines(&lines).is_none(), "no word has a blank in it");
@@ -156,7 +186,9 @@ mod tests {
             |tally: &Tally, key| tally.samples[&key].iter().map(|sample: &f64| sample.to_bits()).collect::<Vec<_>>();
         let key = (15, Whose::Reference, "20", 600);
         assert_eq!(bits(&back, key), bits(&tally, key));
-        assert_eq!((back.samples.len(), back.to_lines()), (2, lines.replace("31 Ours unknown 600 1.0\n", "")));
+        assert_eq!((back.samples.len(), back.to_lines()), (4, lines.replace("31 Ours unknown 600 1.0\n", "")));
+        let lived = NodeTime { ours: Duration::from_secs(100), others: Duration::from_millis(500) };
+        assert_eq!((back.node_time(), back.report(600, Vec::new()).node_time), (lived, lived));
         for wrong in ["x", "15", "15 Theirs 20 0 1", "15 Ours 20 x 1", "15 Ours 20 0 x", "256 Ours 20 0 1"] {
             assert!(Tally::from_lines(wrong).is_none(), "{wrong}");
         }

@@ -95,6 +95,7 @@ impl SmallWorld {
             ordeals: self.ordeals,
             operations,
             sent: self.world.traffic().sent,
+            node_time: self.world.node_time(),
             recall: self.recall,
             queries: self.queries,
             hash: self.world.outputs_hash().unwrap_or_default(),

@@ -33,6 +33,7 @@ use crate::sim::addresses::{Prefix, random_endpoint};
 use crate::sim::adversary::{Adversary, Malice};
 use crate::sim::calls::NodeCalls;
 use crate::sim::journals::Journals;
+use crate::sim::lifetimes::NodeTime;
 use crate::sim::nat::NatKind;
 use crate::sim::paths::{HostId, Site};
 use crate::sim::referrals::Knowledge;
@@ -61,6 +62,8 @@ pub struct SwarmRun {
     pub operations: u32,
     /// Datagrams that were sent.
     pub sent: u64,
+    /// For how long nodes were up, all together.
+    pub node_time: NodeTime,
     /// Which part of the nearest nodes was found in the end, by lookups of eight nodes.
     pub recall: f64,
     /// Queries that each of these lookups took.

@@ -12,6 +12,7 @@ use crate::krpc::id::Id;
 use crate::krpc::item::Item;
 use crate::sim::host::{Host, Mind};
 use crate::sim::journals::Journals;
+use crate::sim::lifetimes::NodeTime;
 use crate::sim::news::News;
 use crate::sim::oracle::Oracle;
 use crate::sim::paths::{HostId, Site, Traffic};
@@ -21,6 +22,12 @@ impl World {
     #[must_use]
     pub fn now(&self) -> Instant {
         self.now
+    }
+
+    /// How long there were nodes, all of them together.
+    #[must_use]
+    pub fn node_time(&self) -> NodeTime {
+        self.lifetimes.so_far(self.now)
     }
 
     /// The world's randomness, for whoever builds it.
