@@ -68,7 +68,7 @@ pub struct Facts {
     pub id: Option<Id>,
     /// Where others reach it.
     pub endpoint: Endpoint,
-    /// It is up, it answers, and others may start a conversation with it.
+    /// It takes part, it is up, it answers, and others may start a conversation with it.
     pub is_reachable: bool,
     /// It is an adversary.
     pub is_adversary: bool,

@@ -2,15 +2,20 @@
 
 use alloc::vec::Vec;
 
+use crate::base::time::Duration;
 use crate::krpc::endpoint::Family;
 use crate::krpc::id::Id;
 use crate::sim::addresses::random_endpoint;
 use crate::sim::churn::Churn;
-use crate::sim::distribution::{Weibull, happens};
+use crate::sim::distribution::{Weibull, happens, uniform};
+use crate::sim::nat::NatKind;
 use crate::sim::paths::{HostId, Site};
 use crate::sim::referrals::Knowledge;
 use crate::sim::remote::Remote;
 use crate::sim::world::World;
+
+/// How often those ask whom nobody can begin to ask.
+const ASKS_EVERY: Duration = Duration::from_secs(60);
 
 /// A network of remote nodes.
 ///
@@ -31,6 +36,10 @@ pub struct Population {
     pub churn: Option<Churn>,
     /// They ban who sends too much.
     pub bans: bool,
+    /// Which part asks somebody each minute, answers nobody, and says so (BEP 43).
+    pub read_only: f64,
+    /// Which part is behind a router that lets in nobody but those who were asked; these ask somebody each minute too.
+    pub natted: f64,
     /// How long they keep items, where that is not for two hours.
     pub keeps: Option<Weibull>,
 }
@@ -45,6 +54,8 @@ impl Population {
         secure: 0.8,
         churn: Some(Churn::WORLD),
         bans: true,
+        read_only: 0.0,
+        natted: 0.0,
         keeps: None,
     };
 
@@ -75,17 +86,27 @@ impl Population {
     }
 
     fn add_one(&self, world: &mut World) -> HostId {
+        let now = world.now();
         let rng = world.rng();
         let endpoint = random_endpoint(self.family, rng);
         let id = if happens(rng, self.secure) { Id::secure(endpoint.ip(), rng) } else { Id::random(rng) };
         let names = if happens(rng, self.wide) { 20 } else { self.knowledge.names };
-        let place = Site::at(endpoint, rng);
-        let remote = Remote::new(id, Knowledge { names, ..self.knowledge });
+        let mut place = Site::at(endpoint, rng);
+        let is_read_only = happens(rng, self.read_only);
+        place.nat = happens(rng, self.natted).then_some(NatKind::PORT_RESTRICTED);
+        let mut remote = Remote::new(id, Knowledge { names, ..self.knowledge });
+        if is_read_only || place.nat.is_some() {
+            remote = remote.asking(ASKS_EVERY, now + ASKS_EVERY.mul_f64(uniform(rng)));
+        }
+        if is_read_only {
+            remote = remote.read_only();
+        }
         let remote = match self.keeps {
             Some(law) => remote.keeping(law),
             None => remote,
         };
-        let host = world.add(remote, place, Some(id), false);
+        // Who answers nobody is no part of the network.
+        let host = world.add(remote, place, (!is_read_only).then_some(id), false);
         if self.bans {
             world.set_bans(host);
         }

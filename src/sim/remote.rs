@@ -1,4 +1,5 @@
-//! A remote node of another make: it answers as such nodes do, holds what it is given, and does nothing by itself.
+//! A remote node of another make: it answers as such nodes do, holds what it is given, and does nothing by itself, but
+//! for those that ask somebody from time to time.
 //!
 //! It has no table ([`Knowledge`] says whom it names), so ten thousand of them cost no more than the questions that are
 //! put to them. What it does is what libtorrent and the mainline crate do: eight or twenty nodes, write tokens that are
@@ -14,7 +15,7 @@ use crate::krpc::compact::{NODE6, PEER6, Values, put_node, put_peer};
 use crate::krpc::endpoint::{Endpoint, Family};
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
-use crate::krpc::message::{Decoded, ErrorCode, ErrorMessage, Method, Query, Response, decode};
+use crate::krpc::message::{Decoded, ErrorCode, ErrorMessage, Method, Query, Response, Want, decode};
 use crate::sim::distribution::Weibull;
 use crate::sim::holdings::Holdings;
 use crate::sim::oracle::Oracle;
@@ -40,19 +41,36 @@ pub struct Remote {
     version: [u8; 4],
     /// How long it keeps items, where that is not for two hours.
     keeps: Option<Weibull>,
+    /// How often it asks somebody, and when next.
+    asks: Option<(Duration, Instant)>,
+    /// It answers nobody, and says so.
+    is_read_only: bool,
 }
 
 impl Remote {
     /// A node with this id that knows so much of the world.
     #[must_use]
     pub fn new(id: Id, knowledge: Knowledge) -> Self {
-        Remote { id, knowledge, holdings: Holdings::default(), version: *b"LT\x02\x00", keeps: None }
+        let (holdings, version) = (Holdings::default(), *b"LT\x02\x00");
+        Remote { id, knowledge, holdings, version, keeps: None, asks: None, is_read_only: false }
     }
 
     /// The same, and it keeps items for times of this law.
     #[must_use]
     pub fn keeping(self, law: Weibull) -> Self {
         Remote { keeps: Some(law), ..self }
+    }
+
+    /// The same, and it asks somebody who can be reached, another one each time: so often, and then for the first time.
+    #[must_use]
+    pub fn asking(self, every: Duration, first: Instant) -> Self {
+        Remote { asks: Some((every.max(Duration::from_millis(1)), first)), ..self }
+    }
+
+    /// The same, and it answers nobody, and says so to those that it asks (BEP 43).
+    #[must_use]
+    pub fn read_only(self) -> Self {
+        Remote { is_read_only: true, ..self }
     }
 
     /// Until when it keeps an item that it is given now.
@@ -256,8 +274,29 @@ fn name<'a>(
 impl Participant for Remote {
     fn on_datagram(&mut self, moment: &mut Moment<'_>, from: Endpoint, payload: &[u8]) {
         let Ok(Decoded::Query(query)) = decode(payload) else { return };
+        if self.is_read_only {
+            return;
+        }
         let answer = self.serve(moment, from, &query, &Changes::default());
         moment.send(from, &answer);
+    }
+
+    fn on_timer(&mut self, moment: &mut Moment<'_>) {
+        let Some((every, next)) = &mut self.asks else { return };
+        *next = moment.now + *every;
+        let target = Id::random(moment.rng);
+        let Some(known) = moment.oracle.closest(&target, 1).first().and_then(|host| moment.oracle.known(*host)) else {
+            return;
+        };
+        let (mut out, to) = ([0; 1500], known.endpoint);
+        let method = Method::FindNode { target, want: Want::default() };
+        let (version, read_only) = (Some(&self.version[..]), self.is_read_only);
+        let len = Query { tid: b"rm", version, read_only, id: self.id, method }.encode(&mut out).unwrap_or(0);
+        moment.send(to, &out[..len]);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.asks.map(|(_, next)| next)
     }
 
     fn hold_item(&mut self, now: Instant, item: &Item<'_>) {

@@ -151,7 +151,8 @@ impl World {
     fn add_mind(&mut self, mind: Mind, place: Site, id: Option<Id>, is_adversary: bool) -> HostId {
         let host = self.paths.add(place);
         self.hosts.push(Host::new(mind));
-        let known = Facts { id, endpoint: place.endpoint, is_reachable: place.is_open(), is_adversary };
+        let is_reachable = place.is_open() && id.is_some();
+        let known = Facts { id, endpoint: place.endpoint, is_reachable, is_adversary };
         self.oracle.set(host, known);
         host
     }
@@ -190,10 +191,12 @@ impl World {
         self.paths.set_up(host, true);
         if let Mind::Participant(mind) = self.host(host).mind_mut() {
             mind.on_start();
+            let deadline = mind.deadline();
             self.lifetimes.begin(self.now, host, false);
+            self.wait_until(host, deadline);
         }
         let is_open = self.is_open(host);
-        self.tell_oracle(host, |known| known.is_reachable = is_open);
+        self.tell_oracle(host, |known| known.is_reachable = is_open && known.id.is_some());
     }
 
     /// A node, and the seed that it was made of.
@@ -270,7 +273,7 @@ impl World {
         }
         self.paths.set_router(host, nat);
         let is_open = self.paths.site(host).is_some_and(Site::is_open);
-        self.tell_oracle(host, |known| known.is_reachable = is_open);
+        self.tell_oracle(host, |known| known.is_reachable = is_open && known.id.is_some());
     }
 
     /// A host's clock is set forward, or back.

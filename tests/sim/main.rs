@@ -9,6 +9,7 @@ mod links;
 mod own_loop;
 #[cfg(planted)]
 mod planted;
+mod population;
 mod remotes;
 mod roles;
 mod small;
