@@ -37,7 +37,7 @@ pub(super) struct Home {
     tag: u64,
 }
 
-/// The reference: our own node, with the lookups and the table of Kademlia's paper.
+/// The reference: our own node, with the slots, the timeout and the table of Kademlia's paper.
 pub(super) fn reference() -> Config {
     let mut config = Config::default();
     let hard = config.lookup.hard_timeout;
