@@ -9,6 +9,10 @@ const FIRST: [u8; 16] = [5, 24, 31, 46, 62, 77, 80, 91, 109, 126, 151, 176, 186,
 /// Lowest port that a host has.
 const LEAST_PORT: u16 = 1024;
 
+/// Networks of which parts are sold: each a /48.
+const PROVIDERS: u32 = 4_096;
+const DATA_CENTRES: u32 = 1_024;
+
 /// A network that somebody has bought.
 ///
 /// Exhaustive: a prefix is bits and how many of them count.
@@ -28,6 +32,25 @@ pub fn random_endpoint(family: Family, rng: &mut Rng) -> Endpoint {
         Family::V6 => 48,
     };
     Prefix::random(family, bits, rng).endpoint(rng)
+}
+
+/// An address of somebody who has what is sold to most: of IPv6 half have a /56, which lies in one of so many /48 of
+/// their providers, a quarter a /64 in one of so many data centres, and a quarter a /48 of their own.
+pub(super) fn sold_endpoint(family: Family, rng: &mut Rng) -> Endpoint {
+    if family == Family::V4 {
+        return random_endpoint(family, rng);
+    }
+    let (kind, many, bits) = match rng.below(4) {
+        0 => return random_endpoint(family, rng),
+        1 => (1, DATA_CENTRES, 64),
+        _ => (2, PROVIDERS, 56),
+    };
+    let mut seed = [kind; 32];
+    seed[..4].copy_from_slice(&rng.below(many).to_le_bytes());
+    // The same /48 each time.
+    let shared = Prefix::random(family, 48, &mut Rng::from_seed(seed));
+    let sold = Prefix { first: shared.endpoint(rng), bits };
+    sold.endpoint(rng)
 }
 
 impl Prefix {
@@ -124,6 +147,26 @@ mod tests {
                 assert!(shared >= bits.min(if family == Family::V4 { 24 } else { 128 }), "{one} {first} {bits}");
             }
         }
+    }
+
+    #[test]
+    fn of_ipv6_some_share_a_48_with_others_and_few_a_smaller_one() {
+        let mut rng = Rng::from_seed([7; 32]);
+        let all: alloc::vec::Vec<_> = (0..20_000).map(|_| sold_endpoint(Family::V6, &mut rng)).collect();
+        assert!(all.iter().all(|one| one.is_usable(Network::Public) && one.port() >= LEAST_PORT));
+        let networks = |bytes: usize| {
+            let first = all.iter().map(|one| one.ip_bytes()[..bytes].to_vec());
+            first.collect::<alloc::collections::BTreeSet<_>>().len()
+        };
+        // A quarter have one each, and 10,000 and 5,000 are dealt out among those that are shared.
+        let [of_48, of_56, of_64] = [6, 7, 8].map(networks);
+        assert!((9_300..9_900).contains(&of_48), "{of_48}");
+        assert!(of_56 > 19_000 && of_56 < of_64 && of_64 > 19_900, "{of_56} {of_64}");
+        let same = |family| {
+            let mut rngs = [8, 8].map(|seed| Rng::from_seed([seed; 32]));
+            sold_endpoint(family, &mut rngs[0]) == random_endpoint(family, &mut rngs[1])
+        };
+        assert!(same(Family::V4), "of IPv4 all have a /24 of their own");
     }
 
     fn shared(a: &[u8], b: &[u8]) -> u32 {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::base::time::Duration;
 use crate::krpc::endpoint::Family;
 use crate::krpc::id::Id;
-use crate::sim::addresses::random_endpoint;
+use crate::sim::addresses::sold_endpoint;
 use crate::sim::churn::Churn;
 use crate::sim::distribution::{Weibull, happens, uniform};
 use crate::sim::nat::NatKind;
@@ -88,7 +88,7 @@ impl Population {
     fn add_one(&self, world: &mut World) -> HostId {
         let now = world.now();
         let rng = world.rng();
-        let endpoint = random_endpoint(self.family, rng);
+        let endpoint = sold_endpoint(self.family, rng);
         let id = if happens(rng, self.secure) { Id::secure(endpoint.ip(), rng) } else { Id::random(rng) };
         let names = if happens(rng, self.wide) { 20 } else { self.knowledge.names };
         let mut place = Site::at(endpoint, rng);
