@@ -29,11 +29,11 @@ const ENOUGH_NODES: usize = 20_000;
 const HOW_TO_READ: &str = "\
     Ours is a node as it is by default. The reference is one of our own in the same worlds, with the slots, the \
     timeout and the table of Kademlia's paper: three queries in flight to contacts and three to strangers, a fixed \
-    timeout of 2 s, buckets of eight, one check a minute. Charts show each figure that has a goal: the line across both bars is the \
-    goal, which ours is not to pass where it says \u{201c}at most\u{201d}, and has to reach where it says \
-    \u{201c}at least\u{201d}; \u{201c}of it\u{201d} is of the reference. Where the two are more than 20 times apart \
-    the axis goes by powers of ten. Names of figures: p50, p95 and p99 are quantiles, ms and s units; a number behind \
-    a name is how many of something there are, as in which percentage of nodes colludes.";
+    timeout of 2 s, buckets of eight, one check a minute. Charts show each figure that has a goal: the line across \
+    both bars is the goal, which ours is not to pass where it says \u{201c}at most\u{201d}, and has to reach where \
+    it says \u{201c}at least\u{201d}; \u{201c}of it\u{201d} is of the reference. Where the two are more than 20 \
+    times apart the axis goes by powers of ten. Names of figures: p50, p95 and p99 are quantiles, ms and s units; a \
+    number behind a name is how many of something there are, as in which percentage of nodes colludes.";
 /// .. and before its sweeps.
 const HOW_TO_READ_SWEEPS: &str = "\
     One parameter at a time is varied, with all others as they are, in the same worlds. Each chart has a figure over \
