@@ -97,9 +97,12 @@ fn one(
 }
 
 /// Until the other one is a contact of ours, where it is now and as what it is now; it asks us every so often. Time in
-/// which its bucket is full is not counted: there is no place for it then, and those that answer keep theirs.
+/// which its bucket is full is not counted: there is no place for it then, and those that answer keep theirs. Nor is
+/// time before anything has arrived of it.
 fn until_known(world: &mut World, (us, other): (HostId, HostId), (every, our): (Duration, Endpoint)) -> Duration {
     let (begun, mut asked, mut waited) = (world.now(), None, Duration::ZERO);
+    let heard = |world: &World| world.node(us).map_or(0, |node| node.stats().queries);
+    let before = heard(world);
     loop {
         let now = world.now();
         let known = world.oracle().known(other).copied();
@@ -111,7 +114,8 @@ fn until_known(world: &mut World, (us, other): (HostId, HostId), (every, our): (
             return waited;
         }
         let id = known.and_then(|known| known.id);
-        if id.is_none_or(|id| world.node(us).is_some_and(|node| has_place(node, &id))) {
+        let is_heard = heard(world) > before;
+        if is_heard && id.is_none_or(|id| world.node(us).is_some_and(|node| has_place(node, &id))) {
             waited += STEP;
         }
         if asked.is_none_or(|at| now.since(at) >= every) {
