@@ -272,11 +272,18 @@ fn not_created(path: &Path, error: &io::Error) -> Failed {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
+    use std::sync::RwLock;
+
     use super::*;
+
+    /// Written by tests that start a child, read by those that take a file again: until a child runs its program it has
+    /// all files of this process, and so holds what was given back a moment ago.
+    pub static CHILDREN: RwLock<()> = RwLock::new(());
 
     #[test]
     fn a_new_file_overwrites_nothing() {
+        let _quiet = CHILDREN.read();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         write_new(&path, b"one").unwrap();
@@ -331,6 +338,7 @@ mod tests {
 
     #[test]
     fn an_owned_file_is_nobody_elses_however_often_it_is_replaced() {
+        let _quiet = CHILDREN.read();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let mut owned = Owned::take(&path, b"first", 100).unwrap();
@@ -352,6 +360,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn an_owned_file_is_nobody_elses_under_its_other_names() {
+        let _quiet = CHILDREN.read();
         let folder = tempfile::tempdir().unwrap();
         let (path, other) = (folder.path().join("file"), folder.path().join("other"));
         fs::write(&path, b"zero").unwrap();
@@ -367,6 +376,7 @@ mod tests {
 
     #[test]
     fn a_place_that_was_held_and_never_used_is_free_again() {
+        let _quiet = CHILDREN.read();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         drop(Owned::take(&path, b"first", 100).unwrap());
@@ -376,6 +386,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn what_another_put_in_the_place_of_an_owned_file_is_left_alone() {
+        let _quiet = CHILDREN.read();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let mut owned = Owned::take(&path, b"first", 100).unwrap();

@@ -365,6 +365,7 @@ mod tests {
     /// Rule J12.
     #[test]
     fn a_shrinking_that_ran_out_of_checks_says_so() {
+        let _alone = file::tests::CHILDREN.write();
         let out = std::env::temp_dir().join(format!("honeyguide-shrink-{}", std::process::id()));
         let (records, _) = guarded::tests::records();
         let shrunk = |most_checks| {

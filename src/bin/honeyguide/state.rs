@@ -403,6 +403,7 @@ mod tests {
     /// Rule J25.
     #[test]
     fn what_a_later_program_adds_is_passed_over_and_stays() {
+        let _quiet = file::tests::CHILDREN.read();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let saved = |file: &str| {
@@ -444,6 +445,7 @@ mod tests {
     /// Rule J14.
     #[test]
     fn no_changed_bit_makes_another_state_of_a_file_with_contacts() {
+        let _quiet = file::tests::CHILDREN.read();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let plain = "d1:a4:more8:contactsle3:idsl20:zzzzzzzzzzzzzzzzzzzze5:statei1e1:zi0ee";
@@ -470,6 +472,7 @@ mod tests {
     /// contact, and writes something else.
     #[test]
     fn a_file_without_a_checksum_is_read_and_saved_with_one() {
+        let _quiet = file::tests::CHILDREN.read();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let has_one = || std::fs::read(&path).unwrap().windows(5).any(|window| window == b"3:sum");
