@@ -258,6 +258,20 @@ mod tests {
         assert_eq!(told, [false, false, true]);
     }
 
+    /// Rule V2.
+    #[test]
+    fn whoever_has_a_48_has_one_vote_however_many_64_are_in_it() {
+        let reporter = |network: u8, subnet: u8| {
+            Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, network, subnet, subnet, 0, 0, 0, 0, 0, 0, 0, 1], 6881)
+        };
+        let home = Endpoint::v6([0x20, 1, 0xd, 0xb8, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 5);
+        let mut v = votes(Network::Public);
+        (0..16).for_each(|subnet| assert_eq!(vote(&mut v, at(0), reporter(1, subnet), home), None));
+        assert_eq!(v.votes.len(), 1);
+        assert_eq!(vote(&mut v, at(0), reporter(2, 0), home), None);
+        assert_eq!(vote(&mut v, at(0), reporter(3, 0), home), Some((home, 3)));
+    }
+
     /// Rule V3.
     #[test]
     fn a_tie_keeps_the_old_address() {

@@ -105,6 +105,27 @@ mod tests {
         }
     }
 
+    /// T44.
+    #[test]
+    fn whoever_asks_from_a_64_is_known_in_the_whole_48_and_nowhere_else() {
+        let endpoint = |text: &str| text.parse::<Endpoint>().unwrap();
+        let mut callers = Callers::new(List::zeroed(64));
+        callers.on_query(at(0), &endpoint("[2001:db8:7:1234::1]:5"));
+        for (text, expected) in [
+            ("[2001:db8:7:1234::9]:6", true),
+            ("[2001:db8:7:12ff::1]:5", true),
+            ("[2001:db8:7:ff34::1]:5", true),
+            ("[2001:db8:8:1234::1]:5", false),
+        ] {
+            assert_eq!(callers.contains(at(0), &endpoint(text)), expected, "{text}");
+        }
+        // However many of them ask, they push nobody out of his place.
+        let mut callers = Callers::new(List::zeroed(4));
+        callers.on_query(at(0), &endpoint("[2001:db8:8:1234::1]:5"));
+        (0..99).for_each(|n| callers.on_query(at(31), &endpoint(&std::format!("[2001:db8:7:{n}::1]:5"))));
+        assert!(callers.contains(at(31), &endpoint("[2001:db8:8:1234::1]:5")));
+    }
+
     #[test]
     fn as_many_networks_have_places_as_there_is_room_for_and_those_that_asked_last_stay() {
         let mut callers = Callers::new(List::zeroed(4));

@@ -160,6 +160,43 @@ fn what_there_is_of_one_network_has_every_free_place_and_goes_first_when_others_
     }
 }
 
+/// One of the /64 of a /48.
+fn subnet(n: u8) -> Endpoint {
+    Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, 7, n, n, 0, 0, 0, 0, 0, 0, 0, 1], 1000)
+}
+
+/// T37, T38.
+#[test]
+fn of_those_in_the_64s_of_one_48_two_are_remembered_when_others_come() {
+    let elsewhere = |n: u8| Endpoint::v6([0x20, 1, 0xd, 0xb8, 1, n, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 1000);
+    for (network, left) in [(Network::Public, 2), (Network::Local, 8)] {
+        let mut t = Table::new(rules(), network, OWN, memory_with(64, 64, 8));
+        // In a bucket each, while all the others are in one.
+        (0..8).for_each(|n| t.remember(at(0), &id(n, 1), subnet(n as u8)));
+        assert_eq!(remembered(&t).len(), 8);
+        (0..6).for_each(|n| t.remember(at(0), &id(9, n), elsewhere(n as u8)));
+        t.check_invariants();
+        assert_eq!(t.remembered().filter(|(_, at)| (0..8).any(|n| *at == subnet(n))).count(), left);
+    }
+    let narrow = TableConfig { bucket_sizes: [4; 5], ..rules() };
+    let mut t = Table::new(narrow, Network::Public, OWN, memory_with(512, 256, 32));
+    fill(&mut t, 0, 4);
+    for n in 0..9 {
+        assert_eq!(t.on_response(at(2), &id(0, 9 + u32::from(n)), subnet(n), RTT), Admission::Full);
+    }
+    assert_eq!(remembered(&t), [id(0, 9), id(0, 10)], "nor more of those who only answered");
+}
+
+/// T15.
+#[test]
+fn of_those_in_the_64s_of_one_48_one_waits_for_a_bucket() {
+    for (network, waiting) in [(Network::Public, 1), (Network::Local, 4)] {
+        let mut t = Table::new(rules(), network, OWN, memory_with(64, 64, 8));
+        let seen = (0..4).filter(|n| t.on_query(at(0), &id(3, u32::from(*n)), subnet(*n)) == Seen::Waiting);
+        assert_eq!(seen.count(), waiting);
+    }
+}
+
 /// T37, T47.
 #[test]
 fn whoever_is_told_to_be_saved_is_remembered_by_the_next_run_though_all_are_of_one_network() {

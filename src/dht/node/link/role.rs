@@ -99,3 +99,29 @@ impl<'s> LinkRole<'s> {
         (core::mem::replace(&mut self.told, role) != role).then_some(role)
     }
 }
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+
+    /// Rule D9. The first sixteen are all in one /48, in a /64 each.
+    #[test]
+    fn whoever_has_a_48_is_one_of_the_three_networks_of_the_proof_however_many_64_are_in_it() {
+        let mut config = Config::small();
+        config.role = Role::Adaptive;
+        let asker = |network: u8, subnet: u8| {
+            Endpoint::v6([0x20, 1, 0xd, 0xb8, 0, network, subnet, subnet, 0, 0, 0, 0, 0, 0, 0, 1], 6881)
+        };
+        let mut role = LinkRole::new(&config, List::zeroed(64));
+        for secs in [0, 900] {
+            role.reachability.on_timeout(Instant::from_secs(secs), 20, |_| 0);
+        }
+        assert_eq!(role.now(), Role::Adaptive, "it tries");
+        let now = Instant::from_secs(901);
+        (0..16).for_each(|subnet| role.on_asked(now, &asker(1, subnet)));
+        role.on_asked(now, &asker(2, 0));
+        assert_eq!(role.now(), Role::Adaptive);
+        role.on_asked(now, &asker(3, 0));
+        assert_eq!(role.now(), Role::Server);
+    }
+}
