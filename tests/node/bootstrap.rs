@@ -357,3 +357,25 @@ fn a_bootstrap_node_that_was_put_off_is_asked_when_it_bears_more_and_others_are_
     }
     assert!(gone.iter().all(|(_, endpoint)| has_asked(&lab, *endpoint)));
 }
+
+/// Rule T42. Three contacts that know nobody else are no network; its bootstrap nodes are asked again and again.
+#[test]
+fn a_table_with_few_contacts_is_bootstrapped_like_an_empty_one() {
+    let mut lab = Lab::new(config());
+    lab.befriend(3);
+    let router = lab.addr(1, 0);
+    lab.node.bootstrap(lab.now, 9, &[router]).unwrap();
+    lab.run(Duration::from_secs(3_600));
+    assert_eq!(lab.node.contacts().count(), 3);
+    let tries = lab.sent_to(router);
+    assert!((10..40).contains(&tries), "{tries} tries in an hour");
+    let mut rng = Rng::from_seed([5; 32]);
+    let others: Vec<_> = (0..40).map(|n| lab.addr(1, n)).map(|at| (Id::secure(at.ip(), &mut rng), at)).collect();
+    lab.friends = Rc::new(others);
+    for &(id, endpoint) in lab.friends.clone().iter() {
+        let mind = lab.honest(id, endpoint);
+        lab.minds.insert(endpoint, mind);
+    }
+    lab.run(Duration::from_secs(300));
+    assert!(lab.node.contacts().count() >= 30, "{} contacts", lab.node.contacts().count());
+}
