@@ -13,4 +13,5 @@ mod population;
 mod remotes;
 mod roles;
 mod small;
+mod together;
 mod worlds;
