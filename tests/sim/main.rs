@@ -12,6 +12,7 @@ mod planted;
 mod population;
 mod remotes;
 mod roles;
+mod searches;
 mod small;
 mod together;
 mod worlds;
