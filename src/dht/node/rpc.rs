@@ -76,7 +76,7 @@ pub(super) struct Rpc<'s> {
     referrals: Referrals,
     near_rtt: NearRtt,
     /// Queries in flight that the network bears, as far as its size is known.
-    bearable: usize,
+    bearable: u16,
     /// What is left for those that the node starts by itself.
     by_itself: TokenBucket,
     /// What a frugal one has opened.
@@ -94,7 +94,7 @@ impl<'s> Rpc<'s> {
         let (referrals, near_rtt) = (Referrals::new(), NearRtt::new());
         let (by_itself, window_of_flows) = (TokenBucket::default(), FlowWindow::default());
         let (transactions, soft) = (Tracked::new(transactions), Tracked::new(soft));
-        let (upkeep_in_flight, bearable) = (Tracked::new(0), usize::MAX);
+        let (upkeep_in_flight, bearable) = (Tracked::new(0), u16::MAX);
         Rpc { transactions, soft, upkeep_in_flight, referrals, near_rtt, bearable, by_itself, window_of_flows }
     }
 
@@ -196,13 +196,13 @@ impl<'s> Rpc<'s> {
         }
         let millis = self.near_rtt.way(cx.now()) as usize / 1000;
         let least = usize::from(cx.config().lookup.in_flight);
-        let bearable = if cx.is_local() { usize::MAX } else { self.bearable.max(least) };
+        let bearable = if cx.is_local() { usize::MAX } else { usize::from(self.bearable).max(least) };
         least.saturating_add(millis.saturating_mul(PACE)).min(bearable)
     }
 
     /// The largest network of all links has so many nodes.
     pub(super) fn on_network_size(&mut self, nodes: u64) {
-        self.bearable = usize::try_from(nodes / NODES_A_QUERY).unwrap_or(usize::MAX);
+        self.bearable = u16::try_from(nodes / NODES_A_QUERY).unwrap_or(u16::MAX);
     }
 
     /// The rules of lookups: those of the configuration, and how patient the round trips so far allow to be.

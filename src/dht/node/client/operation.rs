@@ -44,8 +44,7 @@ pub struct OperationState {
     next_bootstrap: u8,
     /// It had enough when its turn came, and is asked when nobody else is left (L42).
     puts_off: bool,
-    /// Started by a command, not by upkeep: somebody waits for its `Finished`.
-    for_user: bool,
+    for_whom: ForWhom,
     /// Enough nodes have confirmed what it stores, or have answered for a first list.
     reported: bool,
     /// The closing list or estimate was delivered.
@@ -54,14 +53,23 @@ pub struct OperationState {
     listed: bool,
     /// Place of what it carries; operations of the node's own upkeep carry nothing.
     payload: u16,
-    /// It is the keeper's, of the handle that its tag is made of.
-    for_keeper: bool,
     /// The version whose copies a look of the keeper has met.
     copied: i64,
     /// The first part of its operation, and the part after this one.
     leader: SlabKey,
     next_part: Option<SlabKey>,
     places: QueuePlaces,
+}
+
+/// Whom an operation is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum ForWhom {
+    /// Whoever gave the command, and waits for its `Finished`.
+    User,
+    /// The keeper: its tag is made of the handle.
+    Keeper,
+    /// Nobody who waits: it is one of upkeep, or goes on in the background.
+    Nobody,
 }
 
 /// What an operation wants.
@@ -118,12 +126,11 @@ impl OperationState {
             sent: false,
             next_bootstrap: u8::MAX,
             puts_off: false,
-            for_user: true,
+            for_whom: ForWhom::User,
             reported: false,
             summed_up: false,
             listed: false,
             payload: NO_PAYLOAD,
-            for_keeper: false,
             copied: i64::MIN,
             leader: SlabKey { index: 0, generation: 0 },
             next_part: None,
@@ -133,7 +140,7 @@ impl OperationState {
 
     /// The same, for the node's own upkeep: nobody waits for it.
     pub(super) fn of_upkeep(self) -> Self {
-        OperationState { for_user: false, ..self }
+        OperationState { for_whom: ForWhom::Nobody, ..self }
     }
 
     /// The same, to know how many nodes there are around its target.
@@ -198,11 +205,13 @@ impl OperationState {
     // ---- its place among the parts of its operation ----
 
     pub(super) fn is_for_user(&self) -> bool {
-        self.for_user
+        self.for_whom == ForWhom::User
     }
 
     pub(super) fn stop_waiting(&mut self) {
-        self.for_user = false;
+        if self.is_for_user() {
+            self.for_whom = ForWhom::Nobody;
+        }
     }
 
     pub(super) fn payload(&self) -> u16 {

@@ -1,6 +1,6 @@
 //! Operations of the keeper.
 
-use super::OperationState;
+use super::{ForWhom, OperationState};
 use crate::dht::event::KeepId;
 use crate::dht::keeper::LinkCopies;
 use crate::dht::lookup::{Candidate, LookupWindow};
@@ -16,13 +16,13 @@ impl OperationState {
         if !self.goal.stores() {
             lookup.widen();
         }
-        OperationState { tag, lookup, for_user: false, for_keeper: true, ..self }
+        OperationState { tag, lookup, for_whom: ForWhom::Keeper, ..self }
     }
 
     /// Whether it is the keeper's, and of which handle.
     pub(in crate::dht::node::client) fn keep(&self) -> Option<KeepId> {
         let keep = KeepId { index: self.tag as u16, generation: (self.tag >> 16) as u32 };
-        Some(keep).filter(|_| self.for_keeper)
+        Some(keep).filter(|_| self.for_whom == ForWhom::Keeper)
     }
 
     /// A node returned the version that is the best so far: a look of the keeper remembers who has copies.
@@ -33,7 +33,7 @@ impl OperationState {
         id: &Id,
         from: &Endpoint,
     ) {
-        if self.for_keeper {
+        if self.for_whom == ForWhom::Keeper {
             let before = core::mem::replace(&mut self.copied, seq);
             self.lookup.on_copy(w, id, from, before != seq);
         }
