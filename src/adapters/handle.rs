@@ -155,6 +155,14 @@ impl Handle {
         observation
     }
 
+    /// Tells of an id that an earlier run had; see [`Node::import_id`].
+    ///
+    /// # Errors
+    /// Those of [`Node::import_id`].
+    pub fn import_id(&self, link: LinkId, id: &Id) -> Observation<Result<(), CallError>> {
+        self.tell(Call::ImportId { link, id: *id })
+    }
+
     /// Begins to keep an item or an announcement; see [`Node::keep`]. That it is wanted is one of the
     /// [`notices`](Handle::notices), for which somebody has to wait.
     ///
@@ -318,6 +326,11 @@ impl Handle {
     /// The address that others see a link at, where enough of them agree.
     pub fn external_addr(&self, link: LinkId) -> Observation<Option<Endpoint>> {
         self.observe(move |node| node.external_addr(link))
+    }
+
+    /// The ids that a link had at other addresses, the one that it had longest ago first.
+    pub fn former_ids(&self, link: LinkId) -> Observation<Vec<Id>> {
+        self.observe(move |node| node.former_ids(link).collect())
     }
 
     /// What a link is at the moment; [`Role::Adaptive`] while it tries whether others reach it.
@@ -502,6 +515,7 @@ mod tests {
             Call::UnkeepKey { key } => drop(handle.unkeep_key(key)),
             Call::SetPassive { is_passive } => drop(handle.set_passive(is_passive)),
             Call::SetExternal { link, addr } => drop(handle.set_external(link, addr)),
+            Call::ImportId { link, id } => drop(handle.import_id(link, &id)),
             Call::Cancel { .. } | Call::Input(_) | Call::Mark { .. } | Call::End => {}
         }
     }

@@ -20,13 +20,27 @@ impl FormerIds {
     /// The link has this id, and is at this address no more. The one that it had longest ago goes for it.
     pub fn on_left(&mut self, id: &Id, address: &Endpoint) {
         self.0.retain(|former| former != id);
-        if !id.is_secure_for(address.ip()) {
-            return;
+        if id.is_secure_for(address.ip()) {
+            self.push(*id);
         }
+    }
+
+    /// An earlier run of the link had this id at another address, later than those that were told of before.
+    pub fn on_saved(&mut self, id: &Id) {
+        self.0.retain(|former| former != id);
+        self.push(*id);
+    }
+
+    fn push(&mut self, id: Id) {
         if self.0.is_full() {
             self.0.remove(0);
         }
-        self.0.push(*id);
+        self.0.push(id);
+    }
+
+    /// All of them, the one that it had longest ago first.
+    pub fn iter(&self) -> impl Iterator<Item = Id> {
+        self.0.iter().copied()
     }
 
     /// The id that the link had at this address.
@@ -55,5 +69,9 @@ mod tests {
         assert_eq!(known(&former), [true, false, true, true]);
         former.on_left(&ids[1], &address(0));
         assert_eq!(former.0.len(), FORMER_IDS, "an id that was not that of its address comes back with none");
+        let mut saved = FormerIds::default();
+        former.iter().for_each(|id| saved.on_saved(&id));
+        assert_eq!(saved.0, former.0, "they are given back as they were told");
+        assert_eq!(known(&saved), [true, false, true, true]);
     }
 }

@@ -147,6 +147,15 @@ impl<'w> NodeCalls<'w> {
         self.note(now, Call::SetExternal { link, addr });
         self.node.set_external(now, link, addr)
     }
+
+    /// [`Node::import_id`].
+    ///
+    /// # Errors
+    /// Those of the node's.
+    pub fn import_id(&mut self, now: Instant, link: LinkId, id: &Id) -> Result<(), CallError> {
+        self.note(now, Call::ImportId { link, id: *id });
+        self.node.import_id(now, link, id)
+    }
 }
 
 impl NodeCalls<'_> {
@@ -200,6 +209,7 @@ mod tests {
             Call::UnkeepKey { key } => _ = node.unkeep_key(now, key),
             Call::SetPassive { is_passive } => node.set_passive(now, is_passive),
             Call::SetExternal { link, addr } => node.set_external(now, link, addr)?,
+            Call::ImportId { link, ref id } => node.import_id(now, link, id)?,
             Call::Mark { .. } | Call::End => {}
         }
         Ok(())

@@ -75,6 +75,31 @@ fn an_address_that_the_user_knows_gives_an_id_that_fits_it_and_holds() {
     }
 }
 
+/// Rule V7: two addresses, in two runs, and in a third one that begins at the other.
+#[test]
+fn the_ids_of_an_earlier_run_come_back_with_their_addresses() {
+    let mut before = Lab::public();
+    let (now, home, away) = (before.now, before.addr(70, 7), before.addr(71, 7));
+    before.node.set_external(now, LINK, home).unwrap();
+    let at_home = before.own();
+    before.node.set_external(now, LINK, away).unwrap();
+    let at_away = before.own();
+    assert_eq!(before.node.former_ids(LINK).collect::<Vec<_>>(), [at_home]);
+    for first in [away, home] {
+        let mut lab = Lab::public();
+        for id in [at_home, at_away] {
+            lab.node.import_id(now, LINK, &id).unwrap();
+        }
+        for addr in [first, home, away, first] {
+            lab.node.set_external(now, LINK, addr).unwrap();
+            assert_eq!(lab.own(), if addr == home { at_home } else { at_away });
+        }
+        let other = if first == home { at_away } else { at_home };
+        assert_eq!(lab.node.former_ids(LINK).collect::<Vec<_>>(), [other]);
+        assert_eq!(lab.node.import_id(now, LinkId(1), &at_home), Err(CallError::NoLink(LinkId(1))));
+    }
+}
+
 /// Rule D3.
 #[test]
 fn an_address_that_nobody_can_send_to_is_refused() {

@@ -132,6 +132,7 @@ fn call_text(call: &Call<'_>) -> String {
         Call::Unkeep { .. } | Call::UnkeepKey { .. } => "the order to keep something no more".into(),
         Call::SetPassive { .. } => "the order to answer or not to".into(),
         Call::SetExternal { addr, .. } => format!("the word that others see us at {addr}"),
+        Call::ImportId { id, .. } => format!("the id {id} that an earlier run had"),
         _ => "no call".into(),
     }
 }

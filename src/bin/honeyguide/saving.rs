@@ -62,20 +62,23 @@ impl Store {
         let state = node.observe(move |node| {
             let contacts = node.contacts().map(|(link, view)| StateContact::new(link.0, view.id, view.endpoint));
             let (ids, now) = ((0..links).filter_map(|i| node.id(LinkId(i))), SystemTime::now());
+            let former: Vec<Vec<_>> = (0..links).map(|i| node.former_ids(LinkId(i)).collect()).collect();
             let kept = node.all_kept().map(|view| StateKept::new(&view, now));
-            (ids.collect::<Vec<_>>(), contacts.collect::<Vec<_>>(), kept.collect::<Vec<_>>())
+            (ids.collect::<Vec<_>>(), former, contacts.collect::<Vec<_>>(), kept.collect::<Vec<_>>())
         });
-        let (mut ids, mut contacts, mut kept) = state.await.ok_or("the node has ended before its state was saved")?;
+        let (mut ids, mut former, mut contacts, mut kept) =
+            state.await.ok_or("the node has ended before its state was saved")?;
         if let Some(before) = &self.before {
             // Of a link that is not there this time.
             ids.extend(before.ids().skip(ids.len()));
+            former.extend(before.former().skip(former.len()));
             contacts = merged(contacts, &before.contacts, self.began.elapsed());
             if kept.is_empty() {
                 // It has not begun to keep anything, or does not this time.
                 kept.clone_from(&before.kept);
             }
         }
-        let state = State::new(ids.into_iter(), contacts).keeping(kept);
+        let state = State::new(ids.into_iter(), contacts).formerly(&former).keeping(kept);
         let file = self.file.clone();
         // A disk can take long, and the node and its signals must not wait for it.
         self.saving = Some(worker::work(move || {

@@ -306,6 +306,7 @@ impl Scrubbed {
             Call::SetExternal { link, addr } => Some(Call::SetExternal { link, addr: map(addr) }),
             Call::Input(Input::Timeout | Input::Suspend | Input::Resume)
             | Call::SetPassive { is_passive: _ }
+            | Call::ImportId { link: _, id: _ }
             | Call::Cancel { tag: _ }
             | Call::Later { keep: _, by: _ }
             | Call::Unkeep { keep: _ }

@@ -1,10 +1,12 @@
 //! The state file of a node: ids and contacts, bencoded.
 //!
 //! ```text
-//! { "contacts": [ { "id": 20 bytes, "ip": 4 or 16 bytes, "link": n, "port": n } .. ], "ids": [ 20 bytes a link .. ],
+//! { "contacts": [ { "id": 20 bytes, "ip": 4 or 16 bytes, "link": n, "port": n } .. ],
+//!   "former": [ [ 20 bytes .. ] a link .. ], "ids": [ 20 bytes a link .. ],
 //!   "kept": [ { "id": 20 bytes, "due": seconds since 1970, .. } .. ], "state": 1 }
 //! ```
-//! Where nothing is kept there is no "kept".
+//! "former" are the ids that a link had at other addresses. Where no link had any there is no "former", and where
+//! nothing is kept there is no "kept".
 //! The first contact has the checksum of all the rest, "sum", as well. The file is replaced as a whole, and belongs to
 //! one process at a time. A file that cannot be read or understood is reported and left alone, as is one that no node
 //! wrote: with an id of zeros, which every table refuses, with an id or a contact twice, with a contact of a link that
@@ -42,7 +44,7 @@ const CONTACTS: &[u8] = b"contacts";
 const SUM: &[u8] = b"sum";
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 /// The fields beside the contacts that this program knows.
-const KNOWN: [&[u8]; 3] = [b"ids", b"kept", b"state"];
+const KNOWN: [&[u8]; 4] = [b"former", b"ids", b"kept", b"state"];
 const KNOWN_OF_CONTACT: [&[u8]; 4] = [b"id", b"ip", b"link", b"port"];
 /// A contact on any link: what a later program has told of it stays with it.
 const OF_WHOM: [&[u8]; 3] = [b"id", b"ip", b"port"];
@@ -51,6 +53,9 @@ const OF_WHOM: [&[u8]; 3] = [b"id", b"ip", b"port"];
 pub struct State {
     /// The link of each contact is a number.
     pub contacts: Vec<StateContact>,
+    /// What each link had at other addresses, the one that it had longest ago first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former: Vec<Vec<ByteArray<20>>>,
     /// In the order of the links.
     ids: Vec<ByteArray<20>>,
     /// What is kept.
@@ -124,7 +129,14 @@ impl StateContact {
 
 impl State {
     pub fn new(ids: impl Iterator<Item = Id>, contacts: Vec<StateContact>) -> State {
-        State { contacts, ids: ids.map(|id| ByteArray::new(id.0)).collect(), kept: Vec::new(), state: LAYOUT }
+        let ids = ids.map(|id| ByteArray::new(id.0)).collect();
+        State { contacts, former: Vec::new(), ids, kept: Vec::new(), state: LAYOUT }
+    }
+
+    /// The same, and each link had these ids at other addresses.
+    pub fn formerly(self, former: &[Vec<Id>]) -> State {
+        let of_link = |ids: &Vec<Id>| ids.iter().map(|id| ByteArray::new(id.0)).collect();
+        State { former: or_none(former.iter().map(of_link).collect()), ..self }
     }
 
     /// The same, and this is kept.
@@ -164,7 +176,14 @@ impl State {
             .contacts
             .iter()
             .filter_map(|contact| Some(StateContact { link: to(contact.link)? as u8, ..contact.clone() }));
-        State { contacts: moved.collect(), ids, kept: self.kept, state: self.state }
+        let former = |link: &Option<usize>| link.and_then(|link| self.former.get(link)).cloned().unwrap_or_default();
+        let former = or_none(order.iter().map(former).collect());
+        State { contacts: moved.collect(), former, ids, kept: self.kept, state: self.state }
+    }
+
+    /// What each link had at other addresses, in the order of the links; nothing of the last ones may be told.
+    pub fn former(&self) -> impl Iterator<Item = Vec<Id>> {
+        self.former.iter().map(|ids| ids.iter().map(|id| Id(**id)).collect())
     }
 
     /// In the order of the links.
@@ -199,7 +218,7 @@ impl State {
     }
 
     fn fault(&self) -> Option<String> {
-        if self.ids().any(|id| id == Id::default()) {
+        if self.ids().chain(self.former().flatten()).any(|id| id == Id::default()) {
             return Some("its id is all zeros, which no other node takes for one".into());
         }
         let most = Config::MAX_LINKS;
@@ -222,6 +241,11 @@ impl State {
             Some(format!("the contact {id} is of link {link}, and it has {ids}, one for each link from 0 on"))
         })
     }
+}
+
+/// Nothing, if no link has any.
+fn or_none(former: Vec<Vec<ByteArray<20>>>) -> Vec<Vec<ByteArray<20>>> {
+    if former.iter().all(Vec::is_empty) { Vec::new() } else { former }
 }
 
 /// A number of a few digits, as it is written.
@@ -371,6 +395,16 @@ mod tests {
         let ids = "20:xxxxxxxxxxxxxxxxxxxx20:yyyyyyyyyyyyyyyyyyyy";
         let text = format!("d8:contactsl{first}{second}e3:idsl{ids}e5:statei1ee");
         assert_eq!(bytes.escape_ascii().to_string(), text.as_bytes().escape_ascii().to_string());
+        let former = state().formerly(&[vec![], vec![Id([b'z'; 20]), Id([b'w'; 20])]]);
+        let bytes = bendy::serde::to_bytes(&former).unwrap();
+        assert_eq!(State::decode(&bytes).as_ref(), Ok(&former));
+        let text = format!(
+            "d8:contactsl{first}{second}e6:formerllel20:{z}20:{w}ee3:idsl{ids}e5:statei1ee",
+            z = "z".repeat(20),
+            w = "w".repeat(20)
+        );
+        assert_eq!(bytes.escape_ascii().to_string(), text.as_bytes().escape_ascii().to_string());
+        assert_eq!(state().formerly(&[vec![], vec![]]), state(), "as it was written before");
     }
 
     /// Rule J24. Where links stood: their ids and who was known of them, by family.
@@ -396,6 +430,9 @@ mod tests {
         assert_eq!(ids(&unknown().arranged(&[true])), [y, x]);
         assert_eq!(ids(&unknown().arranged(&[false, true])), [x, y]);
         assert_eq!(ids(&State::new([x, y].into_iter(), vec![]).arranged(&[true, false])), [x, y]);
+        // What a link had before goes with it.
+        let former = state().formerly(&[vec![], vec![none, y]]).arranged(&[true, false]);
+        assert_eq!(former.former().collect::<Vec<_>>(), [vec![none, y], vec![]]);
         // There are no more than a node can have.
         assert_eq!(ids(&state().arranged(&[true; 4])).len(), Config::MAX_LINKS);
     }
@@ -521,6 +558,8 @@ mod tests {
         };
         refused(&[Id([1; 20]), Id::default()], vec![], "all zeros");
         refused(&[Id([1; 20]), Id([2; 20]), Id([1; 20])], vec![], "two links");
+        let had_zeros = State::new([Id([1; 20])].into_iter(), vec![]).formerly(&[vec![Id::default()]]);
+        assert!(State::decode(&had_zeros.encode().unwrap()).unwrap_err().contains("all zeros"));
         refused(&[1, 2, 3, 4, 5].map(|n| Id([n; 20])), vec![], "5 ids");
         for addr in ["0.0.0.0:1", "1.2.3.4:0", "224.0.0.1:1", "[::]:1", "[ff02::1]:1"] {
             refused(&[], vec![sound(addr, 0)], addr);

@@ -3,6 +3,7 @@
 //! A link is told what came of the queries that left by it, and says when its table wants a check, a refresh or a
 //! bootstrap. It sends nothing itself.
 
+mod former;
 mod role;
 
 use crate::base::list::{List, SmallList};

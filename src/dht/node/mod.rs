@@ -23,6 +23,7 @@
 #[cfg(feature = "alloc")]
 mod allocate;
 mod bootstraps;
+mod checks;
 mod client;
 mod context;
 mod flow_window;
@@ -65,22 +66,19 @@ use crate::dht::size::SizeEstimate;
 use crate::dht::stats::{DropReason, Stats};
 use crate::dht::tokens::Tokens;
 use crate::dht::trace::TraceSink;
-use crate::dht::transactions::{Purpose, Transactions};
+use crate::dht::transactions::Transactions;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 use crate::krpc::item::Item;
-use crate::krpc::message::{self, Decoded, ErrorMessage, Method, Response};
+use crate::krpc::message::{self, Decoded, ErrorMessage, Response};
 
 use client::{Client, Operations, Outlet};
 use context::{Context, streams};
 use link::{Link, Links, QueryFailure};
 use plan::{Note, Plan};
-use rpc::{Addressee, Rpc, encode_query};
+use rpc::Rpc;
 use server::{Requester, Server};
 use timer::Earliest;
-
-/// Checks wait this long while every transaction for upkeep is taken.
-const CHECK_LATER: Duration = Duration::from_millis(250);
 
 /// A participant of the DHT: a pure state machine.
 ///
@@ -206,6 +204,17 @@ impl<'s> Node<'s> {
         for saved in contacts.iter().filter(|saved| saved.endpoint.family() == family) {
             link.remember(now, &saved.id, saved.endpoint);
         }
+        Ok(())
+    }
+
+    /// Tells of an id that an earlier run had: of several the one that it had longest ago first, and the one that it
+    /// had last behind all others. It comes back with the address that it fits (BEP 42).
+    ///
+    /// # Errors
+    /// [`CallError::NoLink`] when there is no such link.
+    pub fn import_id(&mut self, now: Instant, link: LinkId, id: &Id) -> Result<(), CallError> {
+        self.cx.advance(now);
+        self.links.get_mut(link).ok_or(CallError::NoLink(link))?.import_id(id);
         Ok(())
     }
 
@@ -432,37 +441,12 @@ impl<'s> Node<'s> {
         if let Some(note) = client.next_result(cx.config().network, buf) {
             return Plan::Note(note);
         }
-        if let Some(plan) = client.next(&mut Outlet { cx, links, rpc, limiter }, buf) {
-            return plan;
-        }
-        if let Some(plan) = self.next_check(buf) {
+        let out = &mut Outlet { cx, links, rpc, limiter };
+        if let Some(plan) = client.next(out, buf).or_else(|| checks::next(out, client.has_users(), buf)) {
             return plan;
         }
         let news = self.client.next_keep_news(&mut self.cx, &self.links);
         news.or_else(|| self.links.next_news().map(Note::Plain)).map_or(Plan::Rest, Plan::Note)
-    }
-
-    /// The next check of a table.
-    fn next_check(&mut self, buf: &mut Buffer) -> Option<Plan> {
-        let Node { cx, links, rpc, limiter, client, .. } = self;
-        let (now, users_wait) = (cx.now(), client.has_users());
-        while let Some((id, link)) = links.next_with_check() {
-            // While a user waits for them, those that an earlier run saved are asked for him, and first.
-            let for_user = users_wait && link.table().awaits_saved();
-            let held = if for_user { rpc.has_flow_at(cx) } else { rpc.may_start_at(cx, false) };
-            let later = held.or((!rpc.has_one_for_upkeep(cx, false)).then_some(now + CHECK_LATER));
-            if let Some(later) = later {
-                link.hold_checks(later);
-                continue;
-            }
-            let Some((contact, to)) = link.next_check(now, for_user) else { continue };
-            let addressee = Addressee { link: id, to, id: Some(contact) };
-            let tid = rpc.open(cx, links, limiter, addressee, Purpose::Check, true)?;
-            rpc.on_flow(cx, !for_user, !for_user);
-            let len = encode_query(cx, links.get(id)?, &tid, Method::Ping, buf)?;
-            return Some(Plan::Transmit { link: id, to, len });
-        }
-        None
     }
 
     /// The next deadline. After a timeout was served, it lies later than that timeout.
@@ -512,6 +496,12 @@ impl<'s> Node<'s> {
     #[must_use]
     pub fn id(&self, link: LinkId) -> Option<Id> {
         self.links.get(link).map(|link| *link.own())
+    }
+
+    /// The ids that a link had at other addresses, at most three, the one that it had longest ago first (rule V7 of
+    /// `spec/table.md`): to be saved with its id, and given back by [`import_id`](Self::import_id).
+    pub fn former_ids(&self, link: LinkId) -> impl Iterator<Item = Id> {
+        self.links.get(link).into_iter().flat_map(|link| link.former_ids())
     }
 
     /// The address that others see a link at, where enough of them agree.

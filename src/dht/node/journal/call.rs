@@ -8,6 +8,7 @@ use crate::dht::event::{Input, KeepId, LinkId};
 use crate::dht::keep::{KeepSchedule, KeepState, Kept};
 use crate::dht::node::Node;
 use crate::krpc::endpoint::Endpoint;
+use crate::krpc::id::Id;
 use crate::krpc::item::Item;
 
 /// A call that changes a node.
@@ -85,6 +86,13 @@ pub enum Call<'a> {
         /// Where others see it.
         addr: Endpoint,
     },
+    /// [`Node::import_id`].
+    ImportId {
+        /// The link.
+        link: LinkId,
+        /// An id that it had.
+        id: Id,
+    },
     /// No call, only polls: what they and all before them put out has this
     /// [hash](crate::dht::journal::OutputHash::finish).
     Mark {
@@ -120,6 +128,7 @@ impl Call<'_> {
             Call::UnkeepKey { key } => _ = node.unkeep_key(now, key),
             Call::SetPassive { is_passive } => node.set_passive(now, is_passive),
             Call::SetExternal { link, addr } => node.set_external(now, link, addr)?,
+            Call::ImportId { link, ref id } => node.import_id(now, link, id)?,
             Call::Mark { .. } | Call::End => {}
         }
         Ok(None)
@@ -132,7 +141,6 @@ pub(crate) mod examples {
 
     use super::*;
     use crate::dht::command::{DirectQuery, Freshness, PeerKind};
-    use crate::krpc::id::Id;
     use crate::krpc::item::{Mutable, SignedItem};
 
     const TO: Endpoint = Endpoint::v4([10, 0, 0, 1], 6881);
@@ -161,7 +169,7 @@ pub(crate) mod examples {
     }
 
     /// Those but for commands on all links.
-    pub(crate) fn others<'a>(item: &'a SignedItem<'_>) -> [Call<'a>; 13] {
+    pub(crate) fn others<'a>(item: &'a SignedItem<'_>) -> [Call<'a>; 14] {
         let (tag, keep, link) = (9, KeepId { index: 1, generation: 2 }, LinkId(0));
         let (schedule, before) = (KeepSchedule::default(), KeepState { seq: Some(3), ..KeepState::default() });
         let Mutable { key, salt, .. } = item.mutable();
@@ -179,6 +187,7 @@ pub(crate) mod examples {
             Call::UnkeepKey { key },
             Call::SetPassive { is_passive: true },
             Call::SetExternal { link, addr: TO },
+            Call::ImportId { link, id: ID },
         ]
     }
 }

@@ -151,6 +151,10 @@ enum StoredCall<'a> {
         link: u8,
         addr: Address,
     },
+    ImportId {
+        link: u8,
+        id: [u8; 20],
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -230,6 +234,7 @@ impl<'a> StoredCall<'a> {
             Call::Input(Input::Resume) => StoredCall::Resume,
             Call::SetPassive { is_passive } => StoredCall::SetPassive { is_passive },
             Call::SetExternal { link: LinkId(link), addr } => StoredCall::SetExternal { link, addr: addr.to_bytes() },
+            Call::ImportId { link: LinkId(link), id } => StoredCall::ImportId { link, id: id.0 },
             Call::Cancel { tag } => StoredCall::Cancel { tag },
             Call::Import { link: LinkId(link), contact: SavedContact { id, endpoint } } => {
                 StoredCall::Import { link, id: id.0, endpoint: endpoint.to_bytes() }
@@ -270,6 +275,7 @@ impl<'a> StoredCall<'a> {
             StoredCall::Resume => Call::Input(Input::Resume),
             StoredCall::SetPassive { is_passive } => Call::SetPassive { is_passive },
             StoredCall::SetExternal { link, addr } => Call::SetExternal { link: LinkId(link), addr: endpoint(addr) },
+            StoredCall::ImportId { link, id } => Call::ImportId { link: LinkId(link), id: Id(id) },
             StoredCall::Cancel { tag } => Call::Cancel { tag },
             StoredCall::Import { link, id, endpoint: addr } => {
                 Call::Import { link: LinkId(link), contact: SavedContact { id: Id(id), endpoint: endpoint(addr) } }

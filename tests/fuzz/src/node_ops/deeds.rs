@@ -248,6 +248,7 @@ fn tell(world: &mut World, u: &mut Unstructured<'_>) -> Result<()> {
         0 => Call::SetPassive { is_passive: which & 1 != 0 },
         1..4 => Call::SetExternal { link: LinkId(which >> 6), addr: world.neighbour(which).endpoint.with_port(77) },
         4 => Call::Input(Input::Suspend),
+        5 => Call::ImportId { link: LinkId(which >> 6), id: world.neighbour(which).id },
         _ => Call::Input(Input::Resume),
     });
     Ok(())

@@ -1,0 +1,36 @@
+//! Checks of tables: which contact of which link is asked next, when there is a transaction for it.
+
+use super::client::Outlet;
+use super::plan::Plan;
+use super::rpc::{Addressee, encode_query};
+
+use crate::base::time::Duration;
+use crate::dht::event::Buffer;
+use crate::dht::transactions::Purpose;
+use crate::krpc::message::Method;
+
+/// Checks wait this long while every transaction for upkeep is taken.
+const CHECK_LATER: Duration = Duration::from_millis(250);
+
+/// The next check of a table.
+pub(super) fn next(out: &mut Outlet<'_, '_>, users_wait: bool, buf: &mut Buffer) -> Option<Plan> {
+    let Outlet { cx, links, rpc, limiter } = out;
+    let now = cx.now();
+    while let Some((id, link)) = links.next_with_check() {
+        // While a user waits for them, those that an earlier run saved are asked for him, and first.
+        let for_user = users_wait && link.table().awaits_saved();
+        let held = if for_user { rpc.has_flow_at(cx) } else { rpc.may_start_at(cx, false) };
+        let later = held.or((!rpc.has_one_for_upkeep(cx, false)).then_some(now + CHECK_LATER));
+        if let Some(later) = later {
+            link.hold_checks(later);
+            continue;
+        }
+        let Some((contact, to)) = link.next_check(now, for_user) else { continue };
+        let addressee = Addressee { link: id, to, id: Some(contact) };
+        let tid = rpc.open(cx, links, limiter, addressee, Purpose::Check, true)?;
+        rpc.on_flow(cx, !for_user, !for_user);
+        let len = encode_query(cx, links.get(id)?, &tid, Method::Ping, buf)?;
+        return Some(Plan::Transmit { link: id, to, len });
+    }
+    None
+}
