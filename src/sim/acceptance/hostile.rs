@@ -28,31 +28,54 @@ pub(super) const PAUSE: Duration = Duration::from_secs(2);
 /// A look of the keeper, or a put, has ended by then.
 const PUT: Duration = Duration::from_secs(60);
 
-/// Row 15: a part of all nodes, drawn at random, names none but its own, and returns nothing.
-pub(super) fn colluders(seed: u64, population: &Population, times: usize, tally: &mut Tally) {
-    for (percent, of, queries) in [(20, "20", "queries_20"), (30, "30", "queries_30"), (50, "50", "queries_50")] {
-        let mut home = Home::new(seed, population, Faults::NONE);
-        let many = home.remote.len() * percent / 100;
-        let bad: Vec<_> = home.remote.iter().rev().take(many).copied().collect();
-        collude(&mut home, &bad);
-        for _ in 0..times {
-            let value = format!("16:{:016x}", home.world.rng().next_u64());
-            let item = Item { value: value.as_bytes(), mutable: None };
-            let target = item.target();
-            home.world
-                .oracle()
-                .closest(&target, HOLDERS)
-                .into_iter()
-                .for_each(|host| home.world.give_item(host, &item));
-            for whose in BOTH {
-                let told = home.operate(whose, |node, now, tag| node.get_immutable(now, tag, target, 1).is_ok());
-                let Some((.., outcome)) = told else { continue };
-                tally.count(15, whose, of, outcome.results > 0);
-                tally.add(15, whose, queries, f64::from(outcome.queried));
-                home.world.run_for(PAUSE);
-            }
+/// What is counted of row 15 where so many of a hundred collude.
+struct Colluding {
+    percent: usize,
+    found: &'static str,
+    queries: &'static str,
+}
+
+const CALM: [Colluding; 3] = [
+    Colluding { percent: 20, found: "20", queries: "queries_20" },
+    Colluding { percent: 30, found: "30", queries: "queries_30" },
+    Colluding { percent: 50, found: "50", queries: "queries_50" },
+];
+const IN_THE_WORLD: [Colluding; 3] = [
+    Colluding { percent: 20, found: "20_world", queries: "queries_20_world" },
+    Colluding { percent: 30, found: "30_world", queries: "queries_30_world" },
+    Colluding { percent: 50, found: "50_world", queries: "queries_50_world" },
+];
+
+/// Row 15: a part of all nodes, drawn at random, names none but its own, and returns nothing; calm, and in the world.
+pub(super) fn colluders(seed: u64, [calm, world]: [&Population; 2], times: usize, tally: &mut Tally) {
+    for (population, faults, parts) in [(calm, Faults::NONE, &CALM), (world, Faults::WORLD, &IN_THE_WORLD)] {
+        for part in parts {
+            let mut home = Home::new(seed, population, faults);
+            among(&mut home, part, times, tally);
+            tally.lived(&home.world);
         }
-        tally.lived(&home.world);
+    }
+}
+
+/// Gets of items that their nearest nodes have, colluders among them.
+fn among(home: &mut Home, part: &Colluding, times: usize, tally: &mut Tally) {
+    let up: Vec<_> = home.remote.iter().copied().filter(|host| home.world.oracle().is_reachable(*host)).collect();
+    let bad: Vec<_> = up.iter().rev().take(up.len() * part.percent / 100).copied().collect();
+    collude(home, &bad);
+    for _ in 0..times {
+        let value = format!("16:{:016x}", home.world.rng().next_u64());
+        let item = Item { value: value.as_bytes(), mutable: None };
+        let target = item.target();
+        for host in home.world.oracle().closest(&target, HOLDERS) {
+            home.world.give_item(host, &item);
+        }
+        for whose in BOTH {
+            let told = home.operate(whose, |node, now, tag| node.get_immutable(now, tag, target, 1).is_ok());
+            let Some((.., outcome)) = told else { continue };
+            tally.count(15, whose, part.found, outcome.results > 0);
+            tally.add(15, whose, part.queries, f64::from(outcome.queried));
+            home.world.run_for(PAUSE);
+        }
     }
 }
 

@@ -188,7 +188,7 @@ impl Job {
             What::Restarts => joining::restarts(seed, &world, &mut tally),
             What::ManyKeys => busy::many_keys(seed, nodes, &mut tally),
             What::InFlight => busy::kept_in_flight(seed, nodes, &mut tally),
-            What::Colluders => hostile::colluders(seed, &calm, times / 2, &mut tally),
+            What::Colluders => hostile::colluders(seed, [&calm, &world], times / 2, &mut tally),
             What::Sybils => {
                 hostile::sybils(seed, &calm, times / 10, &mut tally);
                 hostile::nobody_there(seed, [&calm, &world], 4 * times, &mut tally);

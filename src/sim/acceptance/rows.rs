@@ -201,9 +201,15 @@ pub(super) const ROWS: &[RowSpec] = &[
             "found_20", "20", Threshold::least(0.999);
             "found_30", "30", Threshold::least(0.99);
             "found_50", "50", Threshold::least(0.9);
+            "found_20_world", "20_world", Threshold::least(0.999);
+            "found_30_world", "30_world", Threshold::least(0.99);
+            "found_50_world", "50_world", Threshold::least(0.9);
             "queries_20", "queries_20", Threshold::most(40.0);
             "queries_30", "queries_30", Threshold::most(40.0);
             "queries_50", "queries_50", Threshold::most(40.0);
+            "queries_20_world", "queries_20_world", None;
+            "queries_30_world", "queries_30_world", None;
+            "queries_50_world", "queries_50_world", None;
         },
     },
     RowSpec {
