@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use honeyguide::dht::DropReason::{ReadOnly, Suspended};
-use honeyguide::dht::{CallError, LinkId, Reason, Role};
+use honeyguide::dht::{CallError, LinkConfig, LinkId, Reason, Role};
 use honeyguide::{Endpoint, Id, Input};
 
 use crate::lab::{Lab, config, query};
@@ -182,6 +182,27 @@ fn a_node_that_sleeps_sends_nothing_and_goes_on_when_it_is_awake() {
         lab.serves();
         let friends: Vec<_> = lab.friends.iter().map(|(_, friend)| *friend).collect();
         assert!(friends.iter().all(|friend| lab.knows(*friend)), "nobody is to blame");
+    }
+}
+
+/// Rule D6.
+#[test]
+fn a_node_that_falls_asleep_in_the_middle_of_something_sends_nothing_more() {
+    let alone = [config(), config().with_links(&[LinkConfig::V6, LinkConfig::V4]).unwrap()].map(|config| {
+        let mut lab = Lab::new(config);
+        let nodes: Vec<_> = (0..7).map(|_| lab.stranger()).collect();
+        lab.node.bootstrap(lab.now, 1, &nodes).unwrap();
+        lab.drain();
+        lab
+    });
+    for mut lab in alone.into_iter().chain(Lab::each()) {
+        for moment in 0..1_800 {
+            lab.run(Duration::from_millis(100));
+            lab.sent.clear();
+            lab.input(Input::Suspend);
+            assert_eq!(lab.sent.len(), 0, "queries of a node that fell asleep at moment {moment}");
+            lab.input(Input::Resume);
+        }
     }
 }
 

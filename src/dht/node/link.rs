@@ -290,7 +290,7 @@ impl<'s> Link<'s> {
             return false;
         }
         let is_charged = match contact {
-            Some(_) => self.outage.on_failure(now, &open.to),
+            Some(_) => self.outage.on_failure(now, &open.to, open.sent),
             None => !self.outage.is_suspected(),
         };
         if !is_charged {

@@ -585,6 +585,7 @@ impl<'s> Node<'s> {
         self.links.check_invariants();
         self.rpc.check_invariants();
         self.client.check_invariants(&self.cx, &self.rpc);
+        assert!(self.rpc.is_idle() || !self.cx.is_suspended(), "a node that sleeps waits for no answer");
         self.server.check_invariants();
     }
 }

@@ -133,9 +133,10 @@ impl<'s> Rpc<'s> {
     /// be in flight: dead contacts keep theirs until the hard timeout, and what the node asks for itself must not hold
     /// up what it was asked for. Where there is only one, it goes to users who wait; of many, users leave it one.
     pub(super) fn has_one_for_upkeep(&self, cx: &Context<'_>, users_wait: bool) -> bool {
-        let (window, all, least) = (self.window(cx), self.transactions.capacity(), usize::from(!users_wait));
-        let most = if left_to_upkeep(all, self.transactions.of_upkeep()) > 0 { all } else { (all / 2).max(least) };
-        let within = if left_to_upkeep(window, *self.upkeep_in_flight) > 0 { window } else { (window / 2).max(least) };
+        let (window, all) = (self.window(cx), self.transactions.capacity());
+        let half = |of: usize| (of / 2).max(of.min(usize::from(!users_wait)));
+        let most = if left_to_upkeep(all, self.transactions.of_upkeep()) > 0 { all } else { half(all) };
+        let within = if left_to_upkeep(window, *self.upkeep_in_flight) > 0 { window } else { half(window) };
         self.transactions.len() < most && self.soft.len() < within
     }
 

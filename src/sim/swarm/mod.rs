@@ -48,6 +48,9 @@ const LONGEST_OPERATION: Duration = Duration::from_secs(121);
 /// The longest that a clock is set back.
 const LONGEST_JUMP: Duration = Duration::from_secs(3_600);
 
+/// The longest that something lasts which befalls a host.
+const LONGEST_TROUBLE: Duration = Duration::from_secs(180);
+
 /// How a small world went.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
@@ -113,7 +116,7 @@ struct SmallWorld {
     stops: Vec<Instant>,
     /// Until when hosts are gone.
     absent: Vec<(Instant, HostId)>,
-    /// Until when a host cannot send, and how many contacts it had before.
+    /// Until when a host cannot send, or sleeps, and how many contacts it had before.
     outages: Vec<(Instant, HostId, usize)>,
     /// When the latest put of an item was begun.
     puts: BTreeMap<Id, Instant>,
@@ -380,7 +383,9 @@ impl SmallWorld {
         if self.world.holders(Item::immutable_target(FORGED)).next().is_some() {
             self.complaints.push("somebody holds what no token was given for".into());
         }
-        let (now, lasts) = (self.world.now(), self.config.server.item_lifetime + LONGEST_OPERATION);
+        // Whoever sleeps puts nothing and drops nothing.
+        let asleep = if self.has(Ordeal::Sleep) { LONGEST_TROUBLE } else { Duration::ZERO };
+        let (now, lasts) = (self.world.now(), self.config.server.item_lifetime + LONGEST_OPERATION + asleep);
         for (target, _) in self.puts.iter().filter(|(_, put)| now.since(**put) > lasts) {
             let is_ours = |host: &HostId| self.world.node(*host).is_some();
             if self.world.holders(*target).any(|host| is_ours(&host)) {

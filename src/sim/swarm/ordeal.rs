@@ -26,6 +26,8 @@ pub enum Ordeal {
     Restart,
     /// Nodes are gone, for a while.
     Absence,
+    /// Machines sleep, for a while.
+    Sleep,
     /// Hosts get another address.
     Move,
     /// A quarter of the hosts is behind routers.
@@ -44,7 +46,7 @@ pub enum Ordeal {
 
 impl Ordeal {
     /// All of them.
-    pub const ALL: [Ordeal; 18] = [
+    pub const ALL: [Ordeal; 19] = [
         Ordeal::Loss,
         Ordeal::Bursts,
         Ordeal::Duplication,
@@ -56,6 +58,7 @@ impl Ordeal {
         Ordeal::ClockJump,
         Ordeal::Restart,
         Ordeal::Absence,
+        Ordeal::Sleep,
         Ordeal::Move,
         Ordeal::Nat,
         Ordeal::Bans,

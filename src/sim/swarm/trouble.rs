@@ -5,11 +5,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::begun::{Aim, Begun};
-use super::{LONGEST_JUMP, Ordeal, SmallWorld};
+use super::{LONGEST_JUMP, LONGEST_TROUBLE, Ordeal, SmallWorld};
 use crate::base::time::Duration;
 use crate::dht::command::{Freshness, PeerKind};
 use crate::dht::contact::SavedContact;
-use crate::dht::event::LinkId;
+use crate::dht::event::{Input, LinkId};
 use crate::dht::node::Node;
 use crate::dht::role::Role;
 use crate::krpc::id::Id;
@@ -58,7 +58,7 @@ impl SmallWorld {
         }
         let what = self.ordeals[self.rng.below(self.ordeals.len() as u32) as usize];
         let host = self.hosts[self.rng.below(self.hosts.len() as u32) as usize];
-        let time = Duration::from_secs(10 + u64::from(self.rng.below(170)));
+        let time = Duration::from_secs(10 + u64::from(self.rng.below(LONGEST_TROUBLE.as_secs() as u32 - 10)));
         match what {
             // It is nowhere, or everybody looks for it where it is.
             _ if self.world.node(host).is_none() => {}
@@ -77,6 +77,13 @@ impl SmallWorld {
                 if what == Ordeal::FailingLine {
                     self.outages.push((self.world.now() + time, host, self.contacts_of(host)));
                 }
+            }
+            Ordeal::Sleep => {
+                self.outages.push((self.world.now() + time, host, self.contacts_of(host)));
+                self.world.call(host, |node, now| node.handle_input(now, Input::Suspend));
+                self.world.after(time, move |world| {
+                    world.call(host, |node, now| node.handle_input(now, Input::Resume));
+                });
             }
             Ordeal::ClockJump => {
                 let by = Duration::from_secs(u64::from(self.rng.below(LONGEST_JUMP.as_secs() as u32)));
