@@ -72,7 +72,7 @@ pub struct Open {
     /// Whether its soft timeout has passed.
     pub late: bool,
     /// Nobody waits for what it is part of.
-    pub of_upkeep: bool,
+    pub in_background: bool,
     /// Others named it, and it was no contact of ours.
     pub is_named: bool,
 }
@@ -107,7 +107,7 @@ pub struct TransactionsMemory<'s> {
 pub struct Transactions<'s> {
     entries: List<'s, TransactionEntry>,
     ages: Lru<'s>,
-    of_upkeep: usize,
+    in_background: usize,
     key: [u64; 2],
     hard_timeout: Duration,
 }
@@ -115,11 +115,11 @@ pub struct Transactions<'s> {
 impl fmt::Debug for Transactions<'_> {
     /// The open queries; not the key, which says their ids.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Transactions { entries, ages, of_upkeep, hard_timeout, key: _ } = self;
+        let Transactions { entries, ages, in_background, hard_timeout, key: _ } = self;
         f.debug_struct("Transactions")
             .field("entries", entries)
             .field("ages", ages)
-            .field("of_upkeep", of_upkeep)
+            .field("in_background", in_background)
             .field("hard_timeout", hard_timeout)
             .finish_non_exhaustive()
     }
@@ -131,7 +131,7 @@ impl<'s> Transactions<'s> {
         let TransactionsMemory { mut entries, ages } = memory;
         debug_assert!(entries.capacity() >= ages.capacity(), "a place for every age");
         entries.clear();
-        Transactions { entries, ages: Lru::new(ages), of_upkeep: 0, key, hard_timeout }
+        Transactions { entries, ages: Lru::new(ages), in_background: 0, key, hard_timeout }
     }
 
     /// Open queries.
@@ -140,8 +140,8 @@ impl<'s> Transactions<'s> {
     }
 
     /// Those of them that nobody waits for.
-    pub fn of_upkeep(&self) -> usize {
-        self.of_upkeep
+    pub fn in_background(&self) -> usize {
+        self.in_background
     }
 
     /// Whether no query is open.
@@ -158,7 +158,7 @@ impl<'s> Transactions<'s> {
         let entry = self.entries.get_mut(usize::from(index))?;
         entry.turn = entry.turn.wrapping_add(1);
         entry.open = Some(open);
-        self.of_upkeep += usize::from(open.of_upkeep);
+        self.in_background += usize::from(open.in_background);
         let turn = entry.turn;
         Some((index, self.seal(index, turn)))
     }
@@ -199,7 +199,7 @@ impl<'s> Transactions<'s> {
     pub fn take(&mut self, index: u16) -> Option<Open> {
         let open = self.entries.get_mut(usize::from(index))?.open.take()?;
         self.ages.release(index.into());
-        self.of_upkeep -= usize::from(open.of_upkeep);
+        self.in_background -= usize::from(open.in_background);
         Some(open)
     }
 
@@ -225,7 +225,7 @@ impl<'s> Transactions<'s> {
         assert_eq!(self.iter().count(), self.len(), "only open queries have an age");
         let all = self.entries.iter().filter(|entry| entry.open.is_some()).count();
         assert_eq!(all, self.len(), "and all of them");
-        assert_eq!(self.iter().filter(|open| open.of_upkeep).count(), self.of_upkeep);
+        assert_eq!(self.iter().filter(|open| open.in_background).count(), self.in_background);
     }
 
     /// The open queries, in the order of sending.
@@ -277,7 +277,7 @@ mod tests {
             purpose: Purpose::Check,
             sent,
             late: false,
-            of_upkeep: false,
+            in_background: false,
             is_named: false,
         }
     }

@@ -81,6 +81,8 @@ impl Once {
     pub(super) const RENAMED: u8 = 1;
     /// It has answered, and was asked for its token again.
     pub(super) const ASKED_FOR_TOKEN: u8 = 2;
+    /// It was asked since too few were found (L37).
+    pub(super) const FURTHER: u8 = 4;
 
     pub(super) fn is_done(self, what: u8) -> bool {
         self.bits & what != 0

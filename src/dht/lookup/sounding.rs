@@ -78,6 +78,14 @@ impl Sounding {
             self.again = self.again.saturating_add(u8::from(again));
         }
     }
+
+    /// It was not asked after all: its part has its turn again.
+    pub(super) fn on_not_asked(&mut self, again: bool) {
+        if self.counts() {
+            self.part = (self.part + self.parts - 1) % self.parts;
+            self.again = self.again.saturating_sub(u8::from(again));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -132,5 +140,18 @@ mod tests {
             sounding.on_asked(false);
         }
         assert_eq!(sounding.again(), None);
+    }
+
+    #[test]
+    fn what_could_not_be_asked_has_its_turn_again() {
+        let mut sounding = Sounding::new();
+        sounding.begin_to_count(&Distance([1; 20]));
+        for again in [false, true].repeat(20) {
+            let before = (sounding.about(&Id([0; 20])), sounding.again());
+            sounding.on_asked(again);
+            sounding.on_not_asked(again);
+            assert_eq!((sounding.about(&Id([0; 20])), sounding.again()), before);
+            sounding.on_asked(again);
+        }
     }
 }

@@ -2,15 +2,11 @@
 
 use super::client::Outlet;
 use super::plan::Plan;
-use super::rpc::{Addressee, encode_query};
+use super::rpc::{Addressee, BACKGROUND_WAIT, encode_query};
 
-use crate::base::time::Duration;
 use crate::dht::event::Buffer;
 use crate::dht::transactions::Purpose;
 use crate::krpc::message::Method;
-
-/// Checks wait this long while every transaction for upkeep is taken.
-const CHECK_LATER: Duration = Duration::from_millis(250);
 
 /// The next check of a table.
 pub(super) fn next(out: &mut Outlet<'_, '_>, users_wait: bool, buf: &mut Buffer) -> Option<Plan> {
@@ -20,7 +16,7 @@ pub(super) fn next(out: &mut Outlet<'_, '_>, users_wait: bool, buf: &mut Buffer)
         // While a user waits for them, those that an earlier run saved are asked for him, and first.
         let for_user = users_wait && link.table().awaits_saved();
         let held = if for_user { rpc.has_flow_at(cx) } else { rpc.may_start_at(cx, false) };
-        let later = held.or((!rpc.has_one_for_upkeep(cx, false)).then_some(now + CHECK_LATER));
+        let later = held.or((!rpc.has_one_for_background(cx, false)).then_some(now + BACKGROUND_WAIT));
         if let Some(later) = later {
             link.hold_checks(later);
             continue;

@@ -21,7 +21,7 @@ use crate::dht::node::link::{Link, Links, QueryFailure};
 use crate::dht::node::near_rtt::NearRtt;
 use crate::dht::node::referrals::Referrals;
 use crate::dht::trace::TraceEvent;
-use crate::dht::transactions::{Open, Purpose, Transactions};
+use crate::dht::transactions::{Open, Purpose, Stage, Transactions};
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 use crate::krpc::message::{Decoded, ErrorMessage, Method, Query, Response};
@@ -35,11 +35,15 @@ const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Queries that may be in flight besides, for each millisecond of the way to the nearest nodes and back.
 const PACE: usize = 16;
-/// One query in flight for so many nodes of the network is what it bears: each answers four a second (L42) after 0.2 s,
-/// so they are asked for two fifths of what they bear, and few operations wait for one who has had enough.
+/// One query in flight for so many nodes of the network is what it bears: each answers three a second (L42), and after
+/// 0.2 s, so that they are asked for five ninths of that, and few operations wait for one who has had enough.
 const NODES_A_QUERY: u64 = 3;
-/// Of so many places users leave one to upkeep that has none.
+/// However few nodes there are, so many may be: what two lookups have in flight.
+const LEAST_IN_FLIGHT: usize = 16;
+/// Of so many places users leave one to the background where that has none.
 const MANY: usize = 16;
+/// Wait of what goes on in the background for a transaction.
+pub(super) const BACKGROUND_WAIT: Duration = Duration::from_millis(250);
 /// Queries that the node may start by itself, outside a local network: at most 96 in any 10 s, so that the tables of
 /// NATs and firewalls on the way have room for them.
 const BY_ITSELF: Rate = Rate { per_second: 4, burst: 56 };
@@ -72,7 +76,7 @@ pub(super) struct Rpc<'s> {
     /// Soft timeouts, by transaction, and until when those that are late count as in flight.
     soft: Tracked<Deadlines<'s>>,
     /// How many of those are for what nobody waits for.
-    upkeep_in_flight: Tracked<usize>,
+    background_in_flight: Tracked<usize>,
     referrals: Referrals,
     near_rtt: NearRtt,
     /// Queries in flight that the network bears, as far as its size is known.
@@ -94,8 +98,8 @@ impl<'s> Rpc<'s> {
         let (referrals, near_rtt) = (Referrals::new(), NearRtt::new());
         let (by_itself, window_of_flows) = (TokenBucket::default(), FlowWindow::default());
         let (transactions, soft) = (Tracked::new(transactions), Tracked::new(soft));
-        let (upkeep_in_flight, bearable) = (Tracked::new(0), u16::MAX);
-        Rpc { transactions, soft, upkeep_in_flight, referrals, near_rtt, bearable, by_itself, window_of_flows }
+        let (background_in_flight, bearable) = (Tracked::new(0), u16::MAX);
+        Rpc { transactions, soft, background_in_flight, referrals, near_rtt, bearable, by_itself, window_of_flows }
     }
 
     // ---- sending ----
@@ -108,7 +112,7 @@ impl<'s> Rpc<'s> {
         limiter: &mut Limiter<'_>,
         addressee: Addressee,
         purpose: Purpose,
-        of_upkeep: bool,
+        in_background: bool,
     ) -> Option<[u8; 4]> {
         let Addressee { link, to, id } = addressee;
         let now = cx.now();
@@ -119,10 +123,10 @@ impl<'s> Rpc<'s> {
             None => self.referrals.soft_timeout(bounds),
         };
         let is_named = id.is_some() && contact.is_none() && purpose != Purpose::Check;
-        let open = Open { to, link, id, purpose, sent: now, late: false, of_upkeep, is_named };
+        let open = Open { to, link, id, purpose, sent: now, late: false, in_background, is_named };
         let (index, tid) = self.transactions.open(open)?;
         self.soft.set(index, now + soft);
-        *self.upkeep_in_flight += usize::from(of_upkeep);
+        *self.background_in_flight += usize::from(in_background);
         limiter.expect(now, &to);
         cx.stats_mut().rpc_sent += 1;
         cx.trace(TraceEvent::QuerySent { op: operation_of(purpose) });
@@ -132,11 +136,11 @@ impl<'s> Rpc<'s> {
     /// Whether there is a transaction for what nobody waits for. It leaves half of them to users, and half of what may
     /// be in flight: dead contacts keep theirs until the hard timeout, and what the node asks for itself must not hold
     /// up what it was asked for. Where there is only one, it goes to users who wait; of many, users leave it one.
-    pub(super) fn has_one_for_upkeep(&self, cx: &Context<'_>, users_wait: bool) -> bool {
+    pub(super) fn has_one_for_background(&self, cx: &Context<'_>, users_wait: bool) -> bool {
         let (window, all) = (self.window(cx), self.transactions.capacity());
         let half = |of: usize| (of / 2).max(of.min(usize::from(!users_wait)));
-        let most = if left_to_upkeep(all, self.transactions.of_upkeep()) > 0 { all } else { half(all) };
-        let within = if left_to_upkeep(window, *self.upkeep_in_flight) > 0 { window } else { half(window) };
+        let most = if left_to_background(all, self.transactions.in_background()) > 0 { all } else { half(all) };
+        let within = if left_to_background(window, *self.background_in_flight) > 0 { window } else { half(window) };
         self.transactions.len() < most && self.soft.len() < within
     }
 
@@ -173,20 +177,21 @@ impl<'s> Rpc<'s> {
     /// socket, and the farther away the nearest nodes are, the more are under way without harm.
     pub(super) fn has_one_for_users(&self, cx: &Context<'_>) -> bool {
         let (window, all) = (self.window(cx), self.transactions.capacity());
-        self.transactions.len() < all - left_to_upkeep(all, self.transactions.of_upkeep())
-            && self.soft.len() < window - left_to_upkeep(window, *self.upkeep_in_flight)
+        self.transactions.len() < all - left_to_background(all, self.transactions.in_background())
+            && self.soft.len() < window - left_to_background(window, *self.background_in_flight)
     }
 
-    /// Whether somebody was asked for upkeep, by a check or a lookup of whatever link, and may answer yet.
-    pub(super) fn awaits_upkeep(&self) -> bool {
-        *self.upkeep_in_flight > 0
+    /// Whether somebody was asked in the background who may bring others: by a check or a lookup of whatever link.
+    pub(super) fn awaits_others(&self) -> bool {
+        let stores = |open: &Open| matches!(open.purpose, Purpose::Operation { stage: Stage::Store, .. });
+        self.transactions.iter().any(|open| open.in_background && !open.late && !stores(open))
     }
 
     /// Whether an operation may send its first query: a quarter is left to those that began before.
     pub(super) fn has_one_for_new(&self, cx: &Context<'_>) -> bool {
         let (window, all) = (self.window(cx), self.transactions.capacity());
         let is_soon =
-            !cx.config().frugal || self.soft.len() - *self.upkeep_in_flight < FEW && self.has_flow_at(cx).is_none();
+            !cx.config().frugal || self.soft.len() - *self.background_in_flight < FEW && self.has_flow_at(cx).is_none();
         is_soon && self.soft.len() < window - window / 4 && self.transactions.len() < all - all / 4
     }
 
@@ -197,7 +202,8 @@ impl<'s> Rpc<'s> {
         }
         let millis = self.near_rtt.way(cx.now()) as usize / 1000;
         let least = usize::from(cx.config().lookup.in_flight);
-        let bearable = if cx.is_local() { usize::MAX } else { usize::from(self.bearable).max(least) };
+        let bearable =
+            if cx.is_local() { usize::MAX } else { usize::from(self.bearable).max(least.min(LEAST_IN_FLIGHT)) };
         least.saturating_add(millis.saturating_mul(PACE)).min(bearable)
     }
 
@@ -335,7 +341,7 @@ impl<'s> Rpc<'s> {
         let open = self.transactions.take(index)?;
         if self.soft.at(index).is_some() {
             self.soft.clear(index);
-            *self.upkeep_in_flight -= usize::from(open.of_upkeep);
+            *self.background_in_flight -= usize::from(open.in_background);
         }
         Some(open)
     }
@@ -358,8 +364,8 @@ impl<'s> Rpc<'s> {
             match late.map(|open| open.sent + LEAST_PATIENCE).filter(|gone| *gone > now) {
                 Some(gone) => self.soft.set(index, gone),
                 None => {
-                    let of_upkeep = self.transactions.at(index).is_some_and(|open| open.of_upkeep);
-                    *self.upkeep_in_flight -= usize::from(of_upkeep);
+                    let in_background = self.transactions.at(index).is_some_and(|open| open.in_background);
+                    *self.background_in_flight -= usize::from(in_background);
                 }
             }
             if late.is_some() {
@@ -382,7 +388,7 @@ impl<'s> Rpc<'s> {
     /// A query has a soft timeout until it is late, and what is not open has none.
     #[cfg(any(test, debug_assertions))]
     pub(super) fn check_invariants(&self) {
-        let marks = [self.transactions.mark(), self.soft.mark(), self.upkeep_in_flight.mark()];
+        let marks = [self.transactions.mark(), self.soft.mark(), self.background_in_flight.mark()];
         recount_together(marks, || self.check_open());
     }
 
@@ -390,16 +396,16 @@ impl<'s> Rpc<'s> {
     fn check_open(&self) {
         self.transactions.check_invariants();
         self.soft.check_invariants();
-        let mut of_upkeep = 0;
+        let mut in_background = 0;
         for index in 0..self.transactions.capacity() as u16 {
             let (open, soft) = (self.transactions.at(index), self.soft.at(index).is_some());
-            of_upkeep += usize::from(soft && open.is_some_and(|open| open.of_upkeep));
+            in_background += usize::from(soft && open.is_some_and(|open| open.in_background));
             assert!(
                 if soft { open.is_some() } else { open.is_none_or(|open| open.late) },
                 "soft timeout of query {index}"
             );
         }
-        assert_eq!(*self.upkeep_in_flight, of_upkeep);
+        assert_eq!(*self.background_in_flight, in_background);
     }
 
     /// Whether no query is open.
@@ -430,8 +436,8 @@ pub(super) fn encode_query(
     Some(len)
 }
 
-/// How many of these places users leave to upkeep that has so many.
-fn left_to_upkeep(places: usize, taken: usize) -> usize {
+/// How many of these places users leave to the background where that has so many.
+fn left_to_background(places: usize, taken: usize) -> usize {
     usize::from(places >= MANY && taken == 0)
 }
 

@@ -334,12 +334,7 @@ impl<'s> Table<'s> {
 
     /// A node answered a query that was sent to `from`, under the id that was expected there, if one was.
     pub fn on_response(&mut self, now: Instant, id: &Id, from: Endpoint, rtt: Option<Duration>) -> Admission {
-        if let Some(contact) = self.members.find_mut(id, from) {
-            contact.history_mut().on_answer(now, rtt);
-            let contact = *contact;
-            self.schedule.wake(self.members.due(&contact));
-            self.members.on_news(now, id);
-            self.schedule.on_answer();
+        if self.on_contact_alive(now, id, from, rtt) {
             return Admission::Updated;
         }
         match self.members.search(id) {
@@ -353,11 +348,18 @@ impl<'s> Table<'s> {
 
     /// A node answered with an error: a contact that does so is alive, a stranger proves nothing by it.
     pub fn on_alive(&mut self, now: Instant, id: &Id, from: Endpoint, rtt: Duration) {
-        if let Some(contact) = self.members.find_mut(id, from) {
-            contact.history_mut().on_answer(now, Some(rtt));
-            self.members.on_news(now, id);
-            self.schedule.on_answer();
-        }
+        self.on_contact_alive(now, id, from, Some(rtt));
+    }
+
+    /// Whether it is a contact that answered: then it is due when it has been silent for long again.
+    fn on_contact_alive(&mut self, now: Instant, id: &Id, from: Endpoint, rtt: Option<Duration>) -> bool {
+        let Some(contact) = self.members.find_mut(id, from) else { return false };
+        contact.history_mut().on_answer(now, rtt);
+        let contact = *contact;
+        self.schedule.wake(self.members.due(&contact));
+        self.members.on_news(now, id);
+        self.schedule.on_answer();
+        true
     }
 
     /// A node that is no contact answered; the contact `same_id` would give its id to it.

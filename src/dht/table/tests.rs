@@ -582,13 +582,18 @@ fn a_bucket_that_loses_contacts_is_refreshed_soon_and_the_deepest_comes_first() 
 /// Rule T22, where the time that is taken for silence is shorter than the wait after a failure.
 #[test]
 fn a_contact_that_answers_after_a_failure_is_due_as_soon_as_it_has_been_silent_again() {
-    let (rules, memory) = (TableConfig { stale_after: Duration::from_secs(5), ..rules() }, memory(8, 8));
-    let mut t = Table::new(rules, Network::Public, OWN, memory);
-    add(&mut t, at(0), 0, 1);
-    assert_eq!(t.next_check(at(5)), Some((id(0, 1), endpoint(1))));
-    assert_eq!(t.on_failure(at(40), &id(0, 1), endpoint(1), QueryKind::Check), Failed::Kept);
-    assert_eq!(t.next_check(at(41)), None, "it rests for half a minute");
-    add(&mut t, at(42), 0, 1);
-    assert!(t.check_at().is_some_and(|due| due <= at(47)));
-    assert_eq!(t.next_check(at(47)), Some((id(0, 1), endpoint(1))));
+    for is_error in [false, true] {
+        let rules = TableConfig { stale_after: Duration::from_secs(5), ..rules() };
+        let mut t = Table::new(rules, Network::Public, OWN, memory(8, 8));
+        add(&mut t, at(0), 0, 1);
+        assert_eq!(t.next_check(at(5)), Some((id(0, 1), endpoint(1))));
+        assert_eq!(t.on_failure(at(40), &id(0, 1), endpoint(1), QueryKind::Check), Failed::Kept);
+        assert_eq!(t.next_check(at(41)), None, "it rests for half a minute");
+        match is_error {
+            true => t.on_alive(at(42), &id(0, 1), endpoint(1), Duration::from_millis(50)),
+            false => _ = add(&mut t, at(42), 0, 1),
+        }
+        assert!(t.check_at().is_some_and(|due| due <= at(47)));
+        assert_eq!(t.next_check(at(47)), Some((id(0, 1), endpoint(1))));
+    }
 }

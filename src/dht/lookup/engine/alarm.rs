@@ -27,7 +27,7 @@ impl Lookup {
     /// Raises the alarm if the k nearest that answered are too near together, or, for few copies, half of them. Whether
     /// it then converges on as many as a put stores on, without those that do not count, and looks for them beside the
     /// target.
-    pub(super) fn raise_alarm(&mut self, w: &LookupWindow<'_>, rules: &Rules<'_>) -> bool {
+    pub(super) fn raise_alarm(&mut self, w: &mut LookupWindow<'_>, rules: &Rules<'_>) -> bool {
         let k = usize::from(rules.config.k);
         let Some(spacing) = self.known_spacing().filter(|_| !self.is_alarmed()) else { return false };
         let nth = |n: usize| self.answered_within(w).nth(n.checked_sub(1)?);
@@ -43,7 +43,7 @@ impl Lookup {
         let goes_on = self.seeks || self.stores;
         if goes_on {
             self.wide = true;
-            self.look_aside(spacing.of_one() / 2);
+            self.look_aside(w, spacing.of_one() / 2);
         }
         goes_on
     }

@@ -32,14 +32,16 @@ type AsidePart = (u8, bool);
 
 impl Lookup {
     /// It looks beside its target from now on, outward from this distance.
-    pub(super) fn look_aside(&mut self, from: u64) {
+    pub(super) fn look_aside(&mut self, w: &mut LookupWindow<'_>, from: u64) {
         // Nobody is told apart behind 64 bits.
         self.aside_from = Some(from.leading_zeros().min(63) as u8);
+        // Who was asked for which part is told by its place from there.
+        w.candidates.iter_mut().for_each(|candidate| candidate.asides = 0);
     }
 
     /// The same, from among the k nearest that answered on, for a put: as many are alive as it stores on, and not all
     /// of them were named.
-    pub(super) fn look_aside_of(&mut self, w: &LookupWindow<'_>, rules: &Rules<'_>) {
+    pub(super) fn look_aside_of(&mut self, w: &mut LookupWindow<'_>, rules: &Rules<'_>) {
         let nodes = self.spacing.map_or(0, |spacing| spacing.nodes());
         if nodes <= 2 * u64::from(rules.config.replicas) {
             // So few are all named.
@@ -48,7 +50,8 @@ impl Lookup {
         let known = &w.candidates[..usize::from(self.len)];
         let mut answered = known.iter().filter(|c| c.state == CandidateState::Answered);
         if let Some(middle) = answered.nth(usize::from(rules.config.k / 2)) {
-            self.look_aside(share(&middle.distance));
+            let from = share(&middle.distance);
+            self.look_aside(w, from);
         }
     }
 
@@ -150,5 +153,35 @@ impl Lookup {
     fn aside_mask(&self, (bits, far): AsidePart) -> u16 {
         let level = self.aside_from.unwrap_or(0).saturating_sub(bits);
         1_u16.checked_shl(2 * u32::from(level) + u32::from(far)).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dht::lookup::candidate::{Class, Offer, TokenCell};
+    use crate::krpc::endpoint::{Endpoint, Network};
+    use crate::krpc::id::Id;
+
+    /// Rule L39, after L44.
+    #[test]
+    fn a_lookup_that_begins_to_look_aside_from_elsewhere_has_asked_nobody_there_yet() {
+        let (mut candidates, mut tokens) = ([Candidate::default(); 20], [TokenCell::default()]);
+        let mut w = LookupWindow { candidates: &mut candidates, tokens: &mut tokens };
+        let mut lookup = Lookup::new(Instant::ZERO, Id([0; 20]));
+        for n in 1..=8 {
+            let (id, endpoint) = (Id([n; 20]), Endpoint::v4([20, n, 1, 1], 1));
+            let offer = Offer { id, endpoint, class: Class::Good, hops: 0, path: None, secure: true };
+            assert!(lookup.offer(&mut w, Network::Public, offer));
+            w.candidates[usize::from(n) - 1].state = CandidateState::Answered;
+        }
+        for from in [1_u64 << 60, 1 << 59] {
+            lookup.look_aside(&mut w, from);
+            for bits in 0..=from.leading_zeros() as u8 {
+                let Some((place, 0)) = lookup.witness(&w, (bits, false)) else { panic!("nobody was asked for {bits}") };
+                lookup.ask_aside(&mut w.candidates[place], (bits, false));
+                assert!(matches!(lookup.witness(&w, (bits, false)), Some((other, 1)) if other != place));
+            }
+        }
     }
 }

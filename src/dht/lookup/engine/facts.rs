@@ -18,12 +18,15 @@ impl Lookup {
                     self.free_slot(w.candidates[place].class);
                     w.candidates[place].state = CandidateState::Fresh;
                     self.take_query_back();
+                    self.take_further_back(&mut w.candidates[place]);
+                    self.sounding.iter_mut().for_each(|sounding| sounding.on_not_asked(false));
                 }
                 CandidateState::Storing => w.candidates[place].state = CandidateState::Answered,
                 CandidateState::AskedAgain => {
                     self.end_again(w, place);
                     self.take_query_back();
                     w.candidates[place].once = w.candidates[place].once.without(Once::ASKED_FOR_TOKEN);
+                    self.sounding.iter_mut().for_each(|sounding| sounding.on_not_asked(true));
                 }
                 _ => {}
             }

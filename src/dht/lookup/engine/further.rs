@@ -2,7 +2,7 @@
 
 use super::Lookup;
 use crate::base::time::Instant;
-use crate::dht::lookup::candidate::{Candidate, CandidateState, Class, LookupWindow};
+use crate::dht::lookup::candidate::{Candidate, CandidateState, Class, LookupWindow, Once};
 use crate::dht::lookup::engine::Next;
 use crate::dht::lookup::rules::Rules;
 use crate::dht::lookup::spacing::share;
@@ -33,7 +33,17 @@ impl Lookup {
             return Some(Next::Held { alone: !is_on_its_way });
         }
         self.further += 1;
-        Some(self.ask(now, &mut w.candidates[place]))
+        let candidate = &mut w.candidates[place];
+        candidate.once = candidate.once.with(Once::FURTHER);
+        Some(self.ask(now, candidate))
+    }
+
+    /// A candidate was not asked after all.
+    pub(super) fn take_further_back(&mut self, candidate: &mut Candidate) {
+        if candidate.once.is_done(Once::FURTHER) {
+            candidate.once = candidate.once.without(Once::FURTHER);
+            self.further = self.further.saturating_sub(1);
+        }
     }
 
     /// Whether the nearest that answered are so far apart that there must be others.

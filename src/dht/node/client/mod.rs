@@ -43,7 +43,7 @@ use crate::dht::limiter::Limiter;
 use crate::dht::node::context::Context;
 use crate::dht::node::link::{Links, QueryFailure};
 use crate::dht::node::plan::{Note, Plan};
-use crate::dht::node::rpc::{Addressee, Rpc, encode_query};
+use crate::dht::node::rpc::{Addressee, BACKGROUND_WAIT, Rpc, encode_query};
 use crate::dht::outcome::{Outcome, Reason};
 use crate::dht::trace::TraceEvent;
 use crate::dht::transactions::{Open, Purpose, Stage};
@@ -58,9 +58,6 @@ use operation::Todo;
 use queues::Queue;
 use results::Results;
 use route::route;
-
-/// Wait of the node's own upkeep for a transaction.
-const UPKEEP_WAIT: Duration = Duration::from_millis(250);
 
 /// The operations of a node, and what they share.
 #[derive(Debug)]
@@ -489,7 +486,7 @@ impl<'s> Client<'s> {
         let needs_none = stage == Stage::Store && frugal;
         let is_its_turn = self.operations.is_its_turn(key) || needs_none;
         let mut active = self.operations.active(key)?;
-        let of_upkeep = !active.operation().is_for_user();
+        let in_background = !active.operation().is_for_user();
         let opens_flow = active.operation().keep().is_some() && stage != Stage::Store;
         let flows = cx.config().keeper.flows;
         // The keeper's part is one of what the node may start by itself, unless its owner has raised it.
@@ -510,13 +507,13 @@ impl<'s> Client<'s> {
         }
         // While others wait with their first query, whoever asks somebody leaves the rest to them.
         let leaves_it = some_new && stage == Stage::Converge && active.operation().asking() > 1;
-        let has_one = match of_upkeep {
+        let has_one = match in_background {
             _ if later.is_some() => false,
-            true => rpc.has_one_for_upkeep(cx, some_blocked || some_new),
+            true => rpc.has_one_for_background(cx, some_blocked || some_new),
             false => is_its_turn && !leaves_it && rpc.has_one_for_users(cx),
         };
         let purpose = Purpose::Operation { key, stage };
-        let tid = if has_one { rpc.open(cx, links, limiter, addressee, purpose, of_upkeep) } else { None };
+        let tid = if has_one { rpc.open(cx, links, limiter, addressee, purpose, in_background) } else { None };
         if tid.is_some() {
             if by_itself || !is_for_store {
                 rpc.on_flow(cx, by_itself, is_bounded);
@@ -531,8 +528,8 @@ impl<'s> Client<'s> {
         if frugal && !by_itself && active.operation().asking() == 0 {
             active.operation().on_paused(now);
         }
-        match of_upkeep {
-            true => self.wait(key, later.or(Some(now + UPKEEP_WAIT)), None),
+        match in_background {
+            true => self.wait(key, later.or(Some(now + BACKGROUND_WAIT)), None),
             false if leaves_it => self.wait(key, None, Some(Queue::Narrow)),
             false => self.wait(key, None, Some(Queue::Blocked)),
         };

@@ -37,7 +37,7 @@ impl Client<'_> {
         }
         // Its deadline goes on; whoever has asked nobody has none.
         let may_wait = part.is_for_user() && part.deadline().is_some();
-        let is_asked_for = may_wait && (table.awaits_saved() || table.is_poor() && out.rpc.awaits_upkeep());
+        let is_asked_for = may_wait && (table.awaits_saved() || table.is_poor() && out.rpc.awaits_others());
         if until.is_some() || is_asked_for {
             let at = Instant::earliest(until, Some(now + LOOK_AGAIN));
             return self.wait(key, at, None);
