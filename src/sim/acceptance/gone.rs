@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::home::{Home, join};
+use super::home::{Home, WARM, join};
 use super::hostile::collude;
 use super::tally::{Tally, Whose};
 use crate::base::time::{Duration, Instant};
@@ -22,8 +22,6 @@ use crate::sim::world::World;
 const HOUR: Duration = Duration::from_secs(3_600);
 /// A put and what is stored behind its report.
 const PUT: Duration = Duration::from_secs(10);
-/// How long a node is in the world before it does anything.
-const WARM: Duration = Duration::from_secs(900);
 /// When it is looked for, in hours.
 const LOOKS: [(&str, u32); 5] =
     [("left_1_h", 1), ("left_6_h", 6), ("left_12_h", 12), ("left_24_h", 24), ("left_48_h", 48)];
@@ -120,7 +118,7 @@ fn keep_until(home: &mut Home, keepers: &[HostId], published: &[Published], end:
 fn look_at(home: &mut Home, published: &[Published], of: &'static str, ms: Option<&'static str>, tally: &mut Tally) {
     for one in published {
         let key = SignedItem::public_key(&one.secret_key);
-        for whose in [Whose::Ours, Whose::Reference] {
+        for whose in Whose::BOTH {
             let told = home
                 .operate(whose, |node, now, tag| node.get_mutable(now, tag, &key, b"", None, Freshness::First).is_ok());
             let Some((begun, news, _)) = told else { continue };

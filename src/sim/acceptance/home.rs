@@ -21,6 +21,8 @@ use super::tally::Whose;
 pub(super) const WARM: Duration = Duration::from_secs(15 * 60);
 /// The same where a row wants it settled.
 pub(super) const SETTLED: Duration = Duration::from_secs(3_600);
+/// Between two operations, so that none is in the other's way.
+pub(super) const PAUSE: Duration = Duration::from_secs(2);
 /// Nodes that are told to whoever joins, as routers are.
 const ROUTERS: usize = 4;
 /// No operation is waited for longer than this.

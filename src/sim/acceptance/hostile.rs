@@ -5,7 +5,7 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::home::Home;
+use super::home::{Home, PAUSE};
 use super::lasting::supply_what_is_wanted;
 use super::tally::{Tally, Whose};
 use crate::base::time::Duration;
@@ -20,11 +20,8 @@ use crate::sim::paths::{HostId, Site};
 use crate::sim::population::Population;
 use crate::sim::referrals::Knowledge;
 
-pub(super) const BOTH: [Whose; 2] = [Whose::Ours, Whose::Reference];
 /// Honest nodes that hold what is looked for.
 const HOLDERS: usize = 20;
-/// Between two operations.
-pub(super) const PAUSE: Duration = Duration::from_secs(2);
 /// A look of the keeper, or a put, has ended by then.
 const PUT: Duration = Duration::from_secs(60);
 
@@ -69,7 +66,7 @@ fn among(home: &mut Home, part: &Colluding, times: usize, tally: &mut Tally) {
         for host in home.world.oracle().closest(&target, HOLDERS) {
             home.world.give_item(host, &item);
         }
-        for whose in BOTH {
+        for whose in Whose::BOTH {
             let told = home.operate(whose, |node, now, tag| node.get_immutable(now, tag, target, 1).is_ok());
             let Some((.., outcome)) = told else { continue };
             tally.count(15, whose, part.found, outcome.results > 0);
@@ -116,7 +113,7 @@ fn beset(home: &mut Home, (many, withholds): (usize, bool)) -> (String, Vec<Host
 fn one_key(home: &mut Home, by: (usize, bool), tally: &mut Tally) {
     let (value, sybils) = beset(home, by);
     let target = Item::immutable_target(value.as_bytes());
-    for whose in BOTH {
+    for whose in Whose::BOTH {
         let put = home.operate(whose, |node, now, tag| node.put_immutable(now, tag, value.as_bytes()).is_ok());
         home.world.run_for(Duration::from_secs(10));
         let honest = home.world.holders(target).filter(|host| !sybils.contains(host)).count();
@@ -162,7 +159,7 @@ pub(super) fn nobody_there(seed: u64, populations: [&Population; 2], times: usiz
         let mut home = Home::new(seed, population, faults);
         for _ in 0..times {
             let target = Id::random(home.world.rng());
-            for whose in BOTH {
+            for whose in Whose::BOTH {
                 let told = home.operate(whose, |node, now, tag| node.lookup(now, tag, target).is_ok());
                 let Some((.., outcome)) = told else { continue };
                 tally.count(16, whose, of, outcome.density_alarm);
@@ -193,7 +190,7 @@ pub(super) fn reflectors(seed: u64, population: &Population, times: usize, tally
             corrupt(&mut home, *host, if is_bad { malice[i % 3].clone() } else { Malice::Silent });
         }
         home.world.run_for(Duration::from_secs(3_600));
-        for whose in BOTH {
+        for whose in Whose::BOTH {
             let node = home.world.node(home.node(whose));
             let contacts: Vec<_> =
                 node.into_iter().flat_map(|node| node.contacts().map(|(_, contact)| contact)).collect();
@@ -205,7 +202,7 @@ pub(super) fn reflectors(seed: u64, population: &Population, times: usize, tally
         }
         for _ in 0..times {
             let target = Id::random(home.world.rng());
-            for whose in BOTH {
+            for whose in Whose::BOTH {
                 let told = home.operate(whose, |node, now, tag| node.lookup(now, tag, target).is_ok());
                 let Some((.., outcome)) = told else { continue };
                 tally.add(18, whose, if is_bad { "queries" } else { "queries_silent" }, f64::from(outcome.queried));
@@ -215,7 +212,7 @@ pub(super) fn reflectors(seed: u64, population: &Population, times: usize, tally
         }
         tally.lived(&home.world);
     }
-    for (whose, [silent, bad]) in BOTH.into_iter().zip(queries) {
+    for (whose, [silent, bad]) in Whose::BOTH.into_iter().zip(queries) {
         tally.add(18, whose, "cost", f64::from(bad) / f64::from(silent));
     }
 }

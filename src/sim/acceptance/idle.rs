@@ -17,7 +17,7 @@ const LISTS: usize = 50;
 
 /// An hour in the world, without a user.
 pub(super) fn an_hour(home: &mut Home, tally: &mut Tally) {
-    let nodes = [Whose::Ours, Whose::Reference].map(|whose| (whose, home.node(whose)));
+    let nodes = Whose::BOTH.map(|whose| (whose, home.node(whose)));
     home.world.watch_flows(home.node(Whose::Ours));
     let traffic = |world: &World, host: HostId| {
         world.node(host).map(|node| node.stats()).map_or((0, 0), |s| (s.rx + s.tx, s.rx_bytes + s.tx_bytes))
@@ -39,7 +39,7 @@ pub(super) fn an_hour(home: &mut Home, tally: &mut Tally) {
 pub(super) fn sizes(seed: u64, population: &Population, tally: &mut Tally) {
     let mut home = Home::new(seed, population, Faults::NONE);
     home.world.run_for(HOUR);
-    for whose in [Whose::Ours, Whose::Reference] {
+    for whose in Whose::BOTH {
         size(&home, tally, 34, whose, home.node(whose));
     }
     tally.lived(&home.world);

@@ -106,7 +106,7 @@ fn keep_many(home: &mut Home) {
 
 /// How long it takes each node until it is back.
 fn outage(home: &mut Home, (hours, meanwhile, fault): (u64, Meanwhile, LineFault)) -> [(Whose, Duration); 2] {
-    let nodes = [Whose::Ours, Whose::Reference].map(|whose| (whose, home.node(whose)));
+    let nodes = Whose::BOTH.map(|whose| (whose, home.node(whose)));
     nodes.iter().for_each(|(_, host)| home.world.set_line_fault(*host, Some(fault)));
     home.world.run_for(Duration::from_secs(hours * HOUR));
     let routers: Vec<_> = home.routers.iter().filter_map(|router| home.world.host_at(router)).collect();

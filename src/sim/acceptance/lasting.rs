@@ -25,7 +25,7 @@ const ITEMS: usize = 10;
 pub(super) fn a_month(seed: u64, population: &Population, tally: &mut Tally) {
     let population = Population { keeps: Some(Weibull::COPY), ..*population };
     let mut home = Home::new(seed, &population, Faults::WORLD);
-    for whose in [Whose::Ours, Whose::Reference] {
+    for whose in Whose::BOTH {
         let values: Vec<_> = (0..ITEMS).map(|_| format!("16:{:016x}", home.world.rng().next_u64())).collect();
         let mut stored = 0;
         if whose == Whose::Ours {

@@ -14,15 +14,11 @@ use crate::sim::news::{News, Told};
 use crate::sim::paths::HostId;
 use crate::sim::population::Population;
 
-use super::home::Home;
+use super::home::{Home, PAUSE};
 use super::tally::{Tally, Whose};
 
 /// Nodes near a topic that hold peers of it.
 const HOLDERS: usize = 120;
-/// Between two operations, so that none is in the other's way.
-const PAUSE: Duration = Duration::from_secs(2);
-
-const BOTH: [Whose; 2] = [Whose::Ours, Whose::Reference];
 
 /// Rows 1 to 5, 7, in the world.
 pub(super) fn in_the_world(home: &mut Home, tally: &mut Tally, times: usize) {
@@ -55,7 +51,7 @@ fn first_peer(home: &mut Home, tally: &mut Tally) {
         let peer = random_endpoint(Family::V4, home.world.rng());
         home.world.give_peer(host, topic, peer);
     }
-    for whose in BOTH {
+    for whose in Whose::BOTH {
         let told = home.operate(whose, |node, now, tag| node.get_peers(now, tag, topic).is_ok());
         let first =
             told.as_ref().and_then(|(begun, news, _)| first(*begun, news, |told| matches!(told, Told::Peers(_))));
@@ -72,7 +68,7 @@ fn first_copy(home: &mut Home, tally: &mut Tally) {
     for host in holders(home, &target, many) {
         home.world.give_item(host, &item);
     }
-    for whose in BOTH {
+    for whose in Whose::BOTH {
         let told = home.operate(whose, |node, now, tag| node.get_immutable(now, tag, target, 1).is_ok());
         let first =
             told.as_ref().and_then(|(begun, news, _)| first(*begun, news, |told| matches!(told, Told::Value { .. })));
@@ -92,7 +88,7 @@ fn newest(home: &mut Home, tally: &mut Tally) {
         home.world.give_item(host, &Item { value: item.value(), mutable: Some(item.mutable()) });
     }
     let key = SignedItem::public_key(&secret_key);
-    for whose in BOTH {
+    for whose in Whose::BOTH {
         let Some((_, news, outcome)) = home
             .operate(whose, |node, now, tag| node.get_mutable(now, tag, &key, b"", None, Freshness::Newest).is_ok())
         else {
@@ -110,7 +106,7 @@ fn newest(home: &mut Home, tally: &mut Tally) {
 }
 
 fn put(home: &mut Home, tally: &mut Tally) {
-    for whose in BOTH {
+    for whose in Whose::BOTH {
         let value = format!("16:{:016x}", home.world.rng().next_u64());
         let told = home.operate(whose, |node, now, tag| node.put_immutable(now, tag, value.as_bytes()).is_ok());
         let Some((.., outcome)) = told else { continue };
@@ -127,7 +123,7 @@ fn put(home: &mut Home, tally: &mut Tally) {
 fn closest(home: &mut Home, tally: &mut Tally, of: &'static str) -> Vec<(Whose, u8)> {
     let target = Id::random(home.world.rng());
     let mut hops = Vec::new();
-    for whose in BOTH {
+    for whose in Whose::BOTH {
         let begun = home.world.now();
         let near = nearest(home, &target, 8);
         let Some((_, news, outcome)) = home.operate(whose, |node, now, tag| node.lookup(now, tag, target).is_ok())
@@ -163,7 +159,7 @@ fn nearest(home: &Home, target: &Id, many: usize) -> Vec<Endpoint> {
 
 /// The same, as hosts: our two nodes are none of them.
 fn holders(home: &Home, target: &Id, many: usize) -> Vec<HostId> {
-    let own = BOTH.map(|whose| home.node(whose));
+    let own = Whose::BOTH.map(|whose| home.node(whose));
     let near = home.world.oracle().closest(target, many + own.len());
     near.into_iter().filter(|host| !own.contains(host)).take(many).collect()
 }

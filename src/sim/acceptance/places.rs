@@ -3,8 +3,8 @@
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
-use super::home::Home;
-use super::hostile::{BOTH, PAUSE, corrupt, named};
+use super::home::{Home, PAUSE};
+use super::hostile::{corrupt, named};
 use super::tally::{Tally, Whose};
 use crate::base::time::Duration;
 use crate::dht::command::Freshness;
@@ -44,7 +44,7 @@ pub(super) fn at_each_place(seed: u64, population: &Population, tally: &mut Tall
     let accomplices = accomplices(&mut home);
     for harm in all(accomplices.clone()) {
         for place in 0..PLACES {
-            for whose in BOTH {
+            for whose in Whose::BOTH {
                 one_place(&mut home, &harm, place, (whose, tally));
             }
         }
@@ -135,8 +135,9 @@ fn install(home: &mut Home, harm: &Harm, (at, key): (HostId, &Id)) -> Option<Hos
     match harm {
         Harm::Does(malice) => corrupt(home, at, malice.clone()),
         Harm::Comes(errand) => {
-            let near = home.world.oracle().closest(key, PLACES + BOTH.len());
-            let targets = near.iter().copied().chain(BOTH.map(|whose| home.node(whose))).filter(|host| *host != at);
+            let near = home.world.oracle().closest(key, PLACES + Whose::BOTH.len());
+            let targets =
+                near.iter().copied().chain(Whose::BOTH.map(|whose| home.node(whose))).filter(|host| *host != at);
             let targets: Vec<_> = targets.map(|host| home.world.endpoint(host)).collect();
             let intruder = Intruder::new(id, errand(*key), targets, EVERY, home.world.now());
             home.world.replace(at, intruder, true);

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::home::Home;
+use super::home::{Home, PAUSE};
 use super::tally::{Tally, Whose};
 use crate::base::time::Duration;
 use crate::krpc::id::Id;
@@ -21,7 +21,7 @@ const ROUND_TRIP: f64 = 0.159;
 pub(super) fn silent(seed: u64, population: &Population, times: usize, tally: &mut Tally) {
     let mut home = Home::new(seed, population, Faults::NONE);
     let targets: Vec<Id> = (0..times).map(|_| Id::random(home.world.rng())).collect();
-    for whose in [Whose::Ours, Whose::Reference] {
+    for whose in Whose::BOTH {
         let calm: Vec<_> = targets.iter().map(|target| time(&mut home, whose, target)).collect();
         for (target, calm) in targets.iter().zip(&calm) {
             let near = home.world.oracle().closest(target, 8);
@@ -48,7 +48,7 @@ pub(super) fn silent(seed: u64, population: &Population, times: usize, tally: &m
 /// How long it takes until a lookup tells of the nearest, in seconds.
 fn time(home: &mut Home, whose: Whose, target: &Id) -> f64 {
     let told = home.operate(whose, |node, now, tag| node.lookup(now, tag, *target).is_ok());
-    home.world.run_for(Duration::from_secs(2));
+    home.world.run_for(PAUSE);
     let Some((begun, news, outcome)) = told else { return f64::NAN };
     let list = news.iter().find(|news| matches!(news.what, Told::Nodes(_)));
     list.map_or(outcome.elapsed, |list| list.at.since(begun)).as_secs_f64()

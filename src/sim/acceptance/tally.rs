@@ -23,6 +23,11 @@ pub(super) enum Whose {
     World,
 }
 
+impl Whose {
+    /// Who is compared.
+    pub(super) const BOTH: [Whose; 2] = [Whose::Ours, Whose::Reference];
+}
+
 /// Samples of some rows.
 #[derive(Clone, Default, Debug)]
 pub struct Tally {
