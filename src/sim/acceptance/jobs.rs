@@ -16,8 +16,8 @@ use crate::sim::population::Population;
 const SIZES: [(usize, usize); 3] = [(1, 10), (1, 1), (10, 1)];
 /// The smallest world in which the network's size is estimated, whatever is asked for.
 const FEWEST: usize = 100;
-/// Rows 27 to 34 have worlds of 1,500 where others have 10,000.
-const SETTLED: (usize, usize) = (15, 100);
+/// Rows 13, 18 and 27 to 33 have 0.15 times as many nodes as are asked for.
+const SMALL_PART: (usize, usize) = (15, 100);
 
 /// A world, or a few, and the rows that are measured there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,7 +69,7 @@ impl What {
         What::Silence,
         What::Poisoners,
     ];
-    /// Those of settled worlds.
+    /// Those of smaller worlds.
     const SMALL: [What; 11] = [
         What::Amplification,
         What::Month,
@@ -142,7 +142,7 @@ impl What {
 /// All that is run for these seeds.
 #[must_use]
 pub fn jobs(nodes: usize, seeds: &[u64]) -> Vec<Job> {
-    let settled = nodes * SETTLED.0 / SETTLED.1;
+    let fewer = nodes * SMALL_PART.0 / SMALL_PART.1;
     let each = |seed: &u64| {
         let seed = *seed;
         let sizes = SIZES.map(|(times, part)| nodes * times / part);
@@ -151,7 +151,7 @@ pub fn jobs(nodes: usize, seeds: &[u64]) -> Vec<Job> {
         let estimates = [FEWEST].into_iter().filter(move |few| !sizes.contains(few)).chain(sizes);
         let estimates = estimates.map(move |nodes| job(What::Sizes, nodes));
         let large = What::LARGE.map(|what| job(what, nodes));
-        let small = What::SMALL.map(|what| job(what, settled));
+        let small = What::SMALL.map(|what| job(what, fewer));
         let smaller = SMALLER.into_iter().filter(move |smaller| *smaller < nodes);
         let beside = smaller.flat_map(move |nodes| {
             [What::Colluders, What::Sybils].map(|what| Job { is_beside: true, ..job(what, nodes) })
