@@ -65,7 +65,7 @@ pub(super) fn without_keepers(seed: u64, population: &Population, times: usize, 
 pub(super) fn with_keepers(seed: u64, population: &Population, times: usize, tally: &mut Tally) {
     let mut home = Home::new(seed, &network(population), Faults::WORLD);
     let bad: Vec<_> = home.remote.iter().step_by(BAD).copied().collect();
-    collude(&mut home, &bad);
+    collude(&mut home, &bad, &bad);
     let through = home.routers.clone();
     let keepers: Vec<_> = (0..KEEPERS).map(|_| join(&mut home.world, &Config::default(), &through)).collect();
     let published = publish(&mut home, times, &keepers);

@@ -20,8 +20,10 @@ use crate::sim::paths::{HostId, Site};
 use crate::sim::population::Population;
 use crate::sim::referrals::Knowledge;
 
-/// Honest nodes that hold what is looked for.
+/// The nearest nodes, honest or not, are given what is looked for.
 const HOLDERS: usize = 20;
+/// So often colluders hear who of them is up: others name the same ones for as long (W11).
+const ANEW: Duration = Duration::from_secs(15 * 60);
 /// A look of the keeper, or a put, has ended by then.
 const PUT: Duration = Duration::from_secs(60);
 
@@ -56,10 +58,14 @@ pub(super) fn colluders(seed: u64, [calm, world]: [&Population; 2], times: usize
 
 /// Gets of items that their nearest nodes have, colluders among them.
 fn among(home: &mut Home, part: &Colluding, times: usize, tally: &mut Tally) {
-    let up: Vec<_> = home.remote.iter().copied().filter(|host| home.world.oracle().is_reachable(*host)).collect();
-    let bad: Vec<_> = up.iter().rev().take(up.len() * part.percent / 100).copied().collect();
-    collude(home, &bad);
+    let bad = drawn(home, part.percent);
+    let mut next = home.world.now();
     for _ in 0..times {
+        if home.world.now() >= next {
+            let up: Vec<_> = bad.iter().copied().filter(|host| home.world.oracle().is_reachable(*host)).collect();
+            collude(home, &bad, &up);
+            next = home.world.now() + ANEW;
+        }
         let value = format!("16:{:016x}", home.world.rng().next_u64());
         let item = Item { value: value.as_bytes(), mutable: None };
         let target = item.target();
@@ -76,9 +82,14 @@ fn among(home: &mut Home, part: &Colluding, times: usize, tally: &mut Tally) {
     }
 }
 
-/// These name none but one another from now on.
-pub(super) fn collude(home: &mut Home, bad: &[HostId]) {
-    let named: Rc<Vec<_>> = Rc::new(bad.iter().filter_map(|host| named(home, *host)).collect());
+/// So many of a hundred remote nodes, up or away: as many of those that are up at any time, whoever comes and goes.
+fn drawn(home: &Home, percent: usize) -> Vec<HostId> {
+    home.remote.iter().rev().take(home.remote.len() * percent / 100).copied().collect()
+}
+
+/// These name none but those from now on; who is away does when it is back.
+pub(super) fn collude(home: &mut Home, bad: &[HostId], those: &[HostId]) {
+    let named: Rc<Vec<_>> = Rc::new(those.iter().filter_map(|host| named(home, *host)).collect());
     bad.iter().for_each(|host| corrupt(home, *host, Malice::Collude(named.clone())));
 }
 
@@ -183,7 +194,7 @@ pub(super) fn reflectors(seed: u64, population: &Population, times: usize, tally
     let mut queries = [[0_u32; 2]; 2];
     for is_bad in [false, true] {
         let mut home = Home::new(seed, population, Faults::NONE);
-        let bad: Vec<_> = home.remote.iter().rev().take(home.remote.len() * 3 / 10).copied().collect();
+        let bad = drawn(&home, 30);
         for (i, host) in bad.iter().enumerate() {
             let malice = [Malice::Echo, Malice::ReflectId, Malice::HopId];
             // The same nodes are silent where the cost is compared.
@@ -227,5 +238,25 @@ pub(super) fn named(home: &Home, host: HostId) -> Option<(Id, Endpoint)> {
 pub(super) fn corrupt(home: &mut Home, host: HostId, malice: Malice) {
     if let Some((id, _)) = named(home, host) {
         home.world.replace(host, Adversary::new(id, Knowledge::WORLD, malice), true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_of_those_that_are_up_collude_after_an_hour_of_coming_and_going() {
+        let population = Population { nodes: 4_000, ..Population::WORLD };
+        let mut home = Home::new(1, &population, Faults::WORLD);
+        let bad = drawn(&home, 30);
+        collude(&mut home, &bad, &bad);
+        for minutes in [0, 10, 20, 30, 40, 50, 60] {
+            let up: Vec<_> = home.world.oracle().hosts().filter(|(_, known)| known.is_reachable).collect();
+            let bad = up.iter().filter(|(_, known)| known.is_adversary).count();
+            let share = bad as f64 / up.len() as f64;
+            assert!((share - 0.3).abs() < 0.03, "after {minutes} minutes: {share}");
+            home.world.run_for(Duration::from_secs(600));
+        }
     }
 }
