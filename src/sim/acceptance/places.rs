@@ -24,8 +24,10 @@ use crate::sim::remote::Remote;
 const PLACES: usize = 20;
 /// Those whom a colluder names.
 const ACCOMPLICES: usize = 8;
-/// How often somebody comes to one of those around a key, and to us.
+/// How often somebody comes to one of those around a key or of us.
 const EVERY: Duration = Duration::from_millis(200);
+/// Keys that are tried for one where somebody remote is at the place: in the smallest world three of five serve.
+const TRIES: usize = 100;
 /// Until a store has arrived everywhere.
 const STORED: Duration = Duration::from_secs(10);
 
@@ -33,7 +35,7 @@ const STORED: Duration = Duration::from_secs(10);
 enum Harm {
     /// The node that is there does one thing wrong when it is asked.
     Does(Malice),
-    /// It comes by itself to all others around the key, and to us.
+    /// It comes by itself to all others around the key and to us, one after the other.
     Comes(fn(Id) -> Errand),
     /// Somebody has come in between, under an id that was chosen for it: he confirms what he is given, and drops it.
     Squeezes,
@@ -97,21 +99,16 @@ fn accomplices(home: &mut Home) -> Rc<Vec<(Id, Endpoint)>> {
 }
 
 fn one_place(home: &mut Home, harm: &Harm, place: usize, (whose, tally): (Whose, &mut Tally)) {
-    let secret_key: [u8; 32] = home.world.rng().bytes();
+    let Some((secret_key, at)) = key_with(home, place) else { return };
     let key = SignedItem::public_key(&secret_key);
     let versions = [1, 2].map(|seq| Item::mutable(&secret_key, b"5:value").seq(seq).sign());
     let [Ok(old), Ok(new)] = &versions else { return };
     let target = new.target();
-    let Some(at) = home.world.oracle().closest(&target, place + 1).last().copied() else { return };
-    // Nobody but remote nodes may be made one.
-    if !home.remote.contains(&at) {
-        return;
-    }
     let Some(bad) = install(home, harm, (at, &target)) else { return };
     for (of, item, cas) in [("put", old, None), ("cas", new, Some(1))] {
         let put = home.operate(whose, |node, now, tag| node.put_mutable(now, tag, item, cas).is_ok());
         home.world.run_for(STORED);
-        let lost = lost(home, [bad, home.node(whose)], &target, item.mutable().seq);
+        let lost = lost(home, home.node(whose), &target, item.mutable().seq);
         tally.add(33, whose, of, lost as f64);
         tally.count(33, whose, "failed", put.is_none_or(|(.., outcome)| outcome.stored.counted == 0));
     }
@@ -122,11 +119,23 @@ fn one_place(home: &mut Home, harm: &Harm, place: usize, (whose, tally): (Whose,
     home.world.run_for(PAUSE);
 }
 
-/// How many of the twenty nearest do not hold this version, but for the one who harms. Who puts it is none of them.
-fn lost(home: &Home, [bad, putter]: [HostId; 2], target: &Id, seq: i64) -> usize {
-    let near = home.world.oracle().closest(target, PLACES + 1).into_iter();
-    let others = near.filter(|host| *host != putter).take(PLACES).filter(|host| *host != bad);
-    others.filter(|host| home.world.holds(*host, target) != Some(seq)).count()
+/// A secret key, and the remote node at this place around its key: nobody else may be made one who harms.
+fn key_with(home: &mut Home, place: usize) -> Option<([u8; 32], HostId)> {
+    (0..TRIES).find_map(|_| {
+        let secret_key: [u8; 32] = home.world.rng().bytes();
+        let target = Item::mutable_target(&SignedItem::public_key(&secret_key), b"");
+        let at = home.world.oracle().closest(&target, place + 1).last().copied()?;
+        home.remote.contains(&at).then_some((secret_key, at))
+    })
+}
+
+/// How many of the twenty nearest do not hold this version, but for those who harm: an accomplice may be one of them.
+/// Who puts it is none of them.
+fn lost(home: &Home, putter: HostId, target: &Id, seq: i64) -> usize {
+    let oracle = home.world.oracle();
+    let near = oracle.closest(target, PLACES + 1).into_iter().filter(|host| *host != putter).take(PLACES);
+    let honest = near.filter(|host| oracle.known(*host).is_some_and(|known| !known.is_adversary));
+    honest.filter(|host| home.world.holds(*host, target) != Some(seq)).count()
 }
 
 /// From now on there is harm at the place of a host near a key: who does it.
@@ -135,9 +144,9 @@ fn install(home: &mut Home, harm: &Harm, (at, key): (HostId, &Id)) -> Option<Hos
     match harm {
         Harm::Does(malice) => corrupt(home, at, malice.clone()),
         Harm::Comes(errand) => {
-            let near = home.world.oracle().closest(key, PLACES + Whose::BOTH.len());
-            let targets =
-                near.iter().copied().chain(Whose::BOTH.map(|whose| home.node(whose))).filter(|host| *host != at);
+            let near = home.world.oracle().closest(key, PLACES);
+            let own = Whose::BOTH.map(|whose| home.node(whose)).into_iter().filter(|own| !near.contains(own));
+            let targets = near.iter().copied().filter(|host| *host != at).chain(own);
             let targets: Vec<_> = targets.map(|host| home.world.endpoint(host)).collect();
             let intruder = Intruder::new(id, errand(*key), targets, EVERY, home.world.now());
             home.world.replace(at, intruder, true);
