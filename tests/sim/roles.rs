@@ -131,19 +131,48 @@ fn count(roles: &[Role], role: Role) -> usize {
     roles.iter().filter(|r| **r == role).count()
 }
 
+/// Eight to whom the node has never sent anything ask it once, each from a network of its own, and go.
+fn strangers_ask(world: &mut World, node: HostId) {
+    let to = world.node(node).unwrap().external_addr(LinkId(0)).unwrap();
+    let ask = |_| {
+        let endpoint = random_endpoint(Family::V4, world.rng());
+        let site = Site::at(endpoint, world.rng());
+        let stranger = world.add_node(&Config::small(), site).unwrap();
+        world.call(stranger, |node, now| node.ping(now, 1, to).unwrap());
+        stranger
+    };
+    let strangers: Vec<_> = (0..8).map(ask).collect();
+    world.run_for(Duration::from_secs(10));
+    strangers.into_iter().for_each(|stranger| world.stop(stranger));
+}
+
 /// Rules D8 and D9.
 #[test]
-fn a_node_that_anybody_reaches_is_a_server_after_its_first_or_second_probation() {
-    // Of eight seeds seven; in one nobody asks it by chance until the third.
-    for (seed, nat) in [(1, None), (4, Some(NatKind::FULL_CONE))] {
-        let (mut world, node, _) = network(seed, 400, nat, 0);
-        let roles = roles(&mut world, node, 100, Some(Role::Server));
-        assert_eq!(count(&roles[..14], Role::Client), 14, "it tries after a quarter of an hour");
-        assert_eq!((roles[14], roles.last()), (Role::Adaptive, Some(&Role::Server)));
-        let told: Vec<_> = world.news(node).iter().filter(|n| matches!(n.what, Told::RoleChanged(_))).collect();
-        assert_eq!(told.first().unwrap().what, Told::RoleChanged(Role::Adaptive));
-        assert_eq!(told.last().unwrap().what, Told::RoleChanged(Role::Server));
+fn a_node_that_strangers_reach_while_it_tries_is_a_server() {
+    for nat in [None, Some(NatKind::FULL_CONE)] {
+        let (mut world, node, _) = network(1, 30, nat, 0);
+        assert_eq!(count(&roles(&mut world, node, 10, None), Role::Client), 10);
+        strangers_ask(&mut world, node);
+        let next = roles(&mut world, node, 5, None);
+        assert_eq!(next.split_last(), Some((&Role::Adaptive, &[Role::Client; 4][..])), "after a quarter of an hour");
+        strangers_ask(&mut world, node);
+        let told = world.news(node).iter().filter_map(|n| match n.what {
+            Told::RoleChanged(role) => Some(role),
+            _ => None,
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [Role::Adaptive, Role::Server], "{nat:?}");
     }
+}
+
+/// Rule D9. Whether three networks ask in time is chance: about five of six nodes are servers after their first
+/// probation (`spec/role.md`), so that one of four is not in one run of a thousand.
+#[test]
+fn in_one_of_four_networks_at_least_a_node_that_tries_is_asked_by_those_who_are_there() {
+    let is_server = |seed| {
+        let (mut world, node, _) = network(seed, 400, None, 0);
+        roles(&mut world, node, 26, Some(Role::Server)).last() == Some(&Role::Server)
+    };
+    assert!((1..=4).any(is_server));
 }
 
 /// Rule D9. It is alone in a network of others, each of which it asks: nothing shows whether they would reach it.
@@ -173,12 +202,14 @@ fn nobody_makes_a_node_a_server_that_only_those_reach_whom_it_asks() {
 /// Rules D8, D10 and D11.
 #[test]
 fn a_server_that_a_router_hides_is_a_client_within_the_hour_and_tries_where_it_has_moved() {
-    let (mut world, node, hosts) = network(1, 400, None, 0);
-    assert_eq!(roles(&mut world, node, 100, Some(Role::Server)).last(), Some(&Role::Server));
-    // Those who are left can answer, and that is enough.
-    hosts[60..].iter().for_each(|host| world.stop(*host));
+    let (mut world, node, _) = network(1, 60, None, 0);
+    world.run_for(15 * MINUTE);
+    strangers_ask(&mut world, node);
+    assert_eq!(role(&mut world, node), Role::Server);
     world.set_router(node, Some(NatKind::PORT_RESTRICTED));
-    let hidden = roles(&mut world, node, 100, Some(Role::Client)).len();
+    let mut hidden = roles(&mut world, node, 45, None).len();
+    strangers_ask(&mut world, node);
+    hidden += roles(&mut world, node, 100, Some(Role::Client)).len();
     assert!((59..=61).contains(&hidden), "half an hour of silence, and an hour after it became one: {hidden}");
     world.set_router(node, None);
     let endpoint = random_endpoint(Family::V4, world.rng());

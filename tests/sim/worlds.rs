@@ -72,9 +72,11 @@ fn every_thousandth_drain_is_recounted_unless_somebody_wants_it_otherwise() {
         }
         (world.recounts(), many)
     };
+    // Builds without debug assertions recount nothing.
+    let done = |recounts| if cfg!(debug_assertions) { recounts } else { 0 };
     let (by_default, drains) = recounts(None);
-    assert_eq!((by_default, drains / 1_000), (3, 3));
-    assert_eq!((recounts(Some(1)), recounts(Some(0))), ((drains, drains), (0, drains)));
+    assert_eq!((by_default, drains / 1_000), (done(3), 3));
+    assert_eq!((recounts(Some(1)), recounts(Some(0))), ((done(drains), drains), (0, drains)));
 }
 
 /// Rule W24.
