@@ -80,3 +80,21 @@ fn a_link_of_which_the_state_names_nobody_is_not_told_to_ask_those_that_it_knew(
         assert!(told.unwrap().contains(how), "{run:?}");
     }
 }
+
+/// Rules J14 and J24. Of a link that an earlier run did not have nothing is saved that no node would write.
+#[test]
+fn a_state_file_outlasts_runs_with_one_link_and_with_two() {
+    let folder = Folder::new();
+    let file = folder.file("state");
+    let mut ids = Vec::new();
+    for binds in [&["127.0.0.1:0"][..], &["127.0.0.1:0", "[::1]:0"], &["127.0.0.1:0"], &["127.0.0.1:0", "[::1]:0"]] {
+        let mut node = Running::start(&[&["node", "--state", &file, "--bind"], binds].concat());
+        for link in 0..binds.len() {
+            let line = node.line_with(&format!("link {link} "));
+            ids.push(line.rsplit_once("id ").unwrap().1.to_owned());
+        }
+        node.end_by("INT").ended(0, &[]);
+    }
+    let [first, v4, v6, third, v4_again, v6_again] = &ids[..] else { panic!("{ids:?}") };
+    assert_eq!(([v4, third, v4_again], v6), ([first; 3], v6_again));
+}

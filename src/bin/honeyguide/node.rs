@@ -142,9 +142,14 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
 
 /// Each link with the id that it had in the run before.
 fn head_links(addrs: &[SocketAddr], saved: Option<&State>) -> Vec<HeadLink> {
-    let mut ids = saved.into_iter().flat_map(State::ids).map(|id| (id != Id::default()).then_some(id.0));
-    let link = |addr: &SocketAddr| HeadLink { id: ids.next().flatten(), v6: addr.is_ipv6(), port: addr.port() };
-    addrs.iter().map(link).collect()
+    let id = |link| id_before(saved, link).map(|id| id.0);
+    let link = |(i, addr): (usize, &SocketAddr)| HeadLink { id: id(i), v6: addr.is_ipv6(), port: addr.port() };
+    addrs.iter().enumerate().map(link).collect()
+}
+
+/// The id that a link had in the run before, if it was there.
+fn id_before(saved: Option<&State>, link: usize) -> Option<Id> {
+    saved?.ids().nth(link).filter(|id| *id != Id::default())
 }
 
 fn begin_journal(path: PathBuf, head: &Head) -> Result<(File, Unused), Failed> {
@@ -184,7 +189,7 @@ async fn begin(told: &Told, node: &Handle, saved: Option<&State>, buffers: Vec<u
         node.import(LinkId(i), &contacts).await.transpose().map_err(|error| error.to_string())?;
         // The one that it has behind all others: at the address of one of those it is one of those.
         let former = saved.and_then(|saved| saved.former().nth(i.into())).unwrap_or_default();
-        for id in former.into_iter().chain(saved.and_then(|saved| saved.ids().nth(i.into()))) {
+        for id in former.into_iter().chain(id_before(saved, i.into())) {
             node.import_id(LinkId(i), &id).await.transpose().map_err(|error| error.to_string())?;
         }
     }

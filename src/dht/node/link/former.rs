@@ -10,6 +10,8 @@ impl Link<'_> {
 
     /// An earlier run had this id. Maybe it is the one that the link has: it may lose that where it is seen first.
     pub(in crate::dht::node) fn import_id(&mut self, id: &Id) {
-        self.former.on_saved(id);
+        if *id != Id::default() {
+            self.former.on_saved(id);
+        }
     }
 }
