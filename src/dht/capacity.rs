@@ -11,6 +11,8 @@ use crate::krpc::item::MAX_ENCODED;
 
 /// Most local sockets of one node.
 pub const MAX_LINKS: usize = 4;
+/// Ids that a link remembers besides the one that it has.
+pub const FORMER_IDS: usize = 3;
 
 /// Most operations of users at the same time: each may have a part on every link, and upkeep has parts of its own.
 pub const MAX_OPERATIONS: usize = (MAX_ENTRIES - UPKEEP) / MAX_LINKS - KEEPING;

@@ -6,32 +6,18 @@
 
 use arrayvec::ArrayVec;
 
+use crate::dht::capacity::FORMER_IDS;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
-
-/// Ids that are remembered besides the one that the link has.
-pub const FORMER_IDS: usize = 3;
 
 /// The ids of a link at other addresses than its own, the one that it had last at the end.
 #[derive(Clone, Default, Debug)]
 pub struct FormerIds(ArrayVec<Id, FORMER_IDS>);
 
 impl FormerIds {
-    /// The link has this id, and is at this address no more. The one that it had longest ago goes for it.
-    pub fn on_left(&mut self, id: &Id, address: &Endpoint) {
-        self.0.retain(|former| former != id);
-        if id.is_secure_for(address.ip()) {
-            self.push(*id);
-        }
-    }
-
-    /// An earlier run of the link had this id at another address, later than those that were told of before.
-    pub fn on_saved(&mut self, id: &Id) {
-        self.0.retain(|former| former != id);
-        self.push(*id);
-    }
-
-    fn push(&mut self, id: Id) {
+    /// The link had this id later than all others. The one that it had longest ago goes for it.
+    pub fn push(&mut self, id: Id) {
+        self.0.retain(|former| *former != id);
         if self.0.is_full() {
             self.0.remove(0);
         }
@@ -43,9 +29,10 @@ impl FormerIds {
         self.0.iter().copied()
     }
 
-    /// The id that the link had at this address.
-    pub fn of_address(&self, address: &Endpoint) -> Option<Id> {
-        self.0.iter().rfind(|id| id.is_secure_for(address.ip())).copied()
+    /// The id that the link had at this address, for it to have again: its place is free then.
+    pub fn take(&mut self, address: &Endpoint) -> Option<Id> {
+        let place = self.0.iter().rposition(|id| id.is_secure_for(address.ip()))?;
+        Some(self.0.remove(place))
     }
 }
 
@@ -58,20 +45,21 @@ mod tests {
     #[test]
     fn three_ids_come_back_with_their_addresses_and_a_fourth_takes_the_place_of_the_oldest() {
         let mut rng = Rng::from_seed([3; 32]);
-        let address = |n: u8| Endpoint::v4([80 + n, n, n, n], 1);
-        let ids: [Id; 4] = core::array::from_fn(|n| Id::secure(address(n as u8).ip(), &mut rng));
+        let address = |n: usize| Endpoint::v4([80 + n as u8; 4], 1);
+        let ids: [Id; 5] = core::array::from_fn(|n| Id::secure(address(n).ip(), &mut rng));
         let mut former = FormerIds::default();
-        let known = |former: &FormerIds| core::array::from_fn(|n| former.of_address(&address(n as u8)) == Some(ids[n]));
-        (0..3).for_each(|n| former.on_left(&ids[n], &address(n as u8)));
-        assert_eq!(known(&former), [true, true, true, false]);
-        former.on_left(&ids[0], &address(0));
-        former.on_left(&ids[3], &address(3));
-        assert_eq!(known(&former), [true, false, true, true]);
-        former.on_left(&ids[1], &address(0));
-        assert_eq!(former.0.len(), FORMER_IDS, "an id that was not that of its address comes back with none");
-        let mut saved = FormerIds::default();
-        former.iter().for_each(|id| saved.on_saved(&id));
-        assert_eq!(saved.0, former.0, "they are given back as they were told");
-        assert_eq!(known(&saved), [true, false, true, true]);
+        ids[..4].iter().for_each(|id| former.push(*id));
+        assert!(former.iter().eq([ids[1], ids[2], ids[3]]));
+        // One comes back, and the one that goes for it has its place.
+        assert_eq!((former.take(&address(1)), former.take(&address(1))), (Some(ids[1]), None));
+        former.push(ids[4]);
+        assert!(former.iter().eq([ids[2], ids[3], ids[4]]));
+        // One that is told of again was had later than was known.
+        former.push(ids[2]);
+        assert!(former.iter().eq([ids[3], ids[4], ids[2]]));
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|n| former.take(&address(n))),
+            [None, None, Some(ids[2]), Some(ids[3]), Some(ids[4])]
+        );
     }
 }

@@ -100,6 +100,29 @@ fn the_ids_of_an_earlier_run_come_back_with_their_addresses() {
     }
 }
 
+/// The id that the node has at an address.
+fn id_at(lab: &mut Lab, addr: Endpoint) -> Id {
+    lab.node.set_external(lab.now, LINK, addr).unwrap();
+    lab.own()
+}
+
+fn former(lab: &Lab) -> Vec<Id> {
+    lab.node.former_ids(LINK).collect()
+}
+
+/// Rule V7.
+#[test]
+fn four_addresses_have_ids_of_their_own_however_an_uplink_goes_round_among_them() {
+    let mut lab = Lab::public();
+    let addrs = [70, 71, 72, 73].map(|group| lab.addr(group, 7));
+    let ids = addrs.map(|addr| id_at(&mut lab, addr));
+    for n in [0, 1, 2, 3, 0, 1, 2, 3, 2, 1, 0, 3, 1, 3, 0, 2, 2, 0] {
+        assert_eq!(id_at(&mut lab, addrs[n]), ids[n], "at the address {n}");
+        assert_eq!(former(&lab).len(), 3);
+        assert!(!former(&lab).contains(&ids[n]));
+    }
+}
+
 /// Rule D3.
 #[test]
 fn an_address_that_nobody_can_send_to_is_refused() {

@@ -330,16 +330,14 @@ impl<'s> Link<'s> {
 
     /// This is our address from now on.
     fn on_address(&mut self, now: Instant, rng: &mut Rng, addr: Endpoint) {
-        let moved = self.external().is_none_or(|old| !old.same_ip(&addr));
-        let own = *self.table.own();
-        if let Some(old) = self.external().filter(|_| moved) {
-            self.former.on_left(&own, &old);
+        let left = self.external();
+        let moved = left.is_none_or(|left| !left.same_ip(&addr));
+        if moved && left.is_some() {
             self.role.on_moved(now);
         }
         self.table.set_addr(now, Some(addr));
-        if moved && !own.is_secure_for(addr.ip()) {
-            self.table.set_own(now, self.former.of_address(&addr).unwrap_or_else(|| Id::secure(addr.ip(), rng)));
-            self.news_id = Some(IdLoss::Moved);
+        if moved && !self.own().is_secure_for(addr.ip()) {
+            self.change_id(now, rng, left, addr);
         }
     }
 
@@ -352,8 +350,7 @@ impl<'s> Link<'s> {
     /// believed once.
     pub(super) fn on_own_id(&mut self, now: Instant, rng: &mut Rng) {
         if !core::mem::replace(&mut self.keeps_id, true) {
-            self.table.set_own(now, id_at(self.external(), rng));
-            self.news_id = Some(IdLoss::Taken);
+            self.lose_id(now, rng);
         }
     }
 
