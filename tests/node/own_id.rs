@@ -1,8 +1,10 @@
 //! Rule T35: whoever answers with our own id began with the same state, or lies.
 
-use honeyguide::Endpoint;
+use honeyguide::base::Rng;
+use honeyguide::dht::{LinkConfig, LinkId};
+use honeyguide::{Endpoint, Id};
 
-use crate::lab::{Lab, query_of, reply};
+use crate::lab::{Lab, config, query_of, reply};
 use crate::world::News;
 
 /// Asks a node, which answers with the id that we have now.
@@ -99,5 +101,29 @@ fn a_node_that_meets_itself_keeps_its_id() {
         answered_with_our_id(&mut lab, ourselves);
         assert_eq!(lab.own(), old);
         assert_eq!(told(&lab).len(), 0);
+    }
+}
+
+/// A copied state file behind the same router: the id fits the first address that is agreed on.
+#[test]
+fn an_id_that_another_node_has_does_not_come_back_with_the_address_that_it_fits() {
+    const LINK: LinkId = LinkId(0);
+    let (home, away) = (Endpoint::v4([90, 7, 7, 7], 6881), Endpoint::v4([91, 7, 7, 7], 6881));
+    let own = Id::secure(home.ip(), &mut Rng::from_seed([5; 32]));
+    for learns_home in [false, true] {
+        let link = LinkConfig { id: Some(own), ..LinkConfig::V4 };
+        let mut lab = Lab::new(config().with_links(&[link]).unwrap());
+        lab.befriend(16);
+        lab.node.import_id(lab.now, LINK, &own).unwrap();
+        if learns_home {
+            lab.node.set_external(lab.now, LINK, home).unwrap();
+        }
+        let other = lab.stranger();
+        answered_with_our_id(&mut lab, other);
+        for at in [home, away, home] {
+            lab.node.set_external(lab.now, LINK, at).unwrap();
+            assert!(lab.own() != own && lab.own().is_secure_for(at.ip()));
+            assert!(lab.node.former_ids(LINK).all(|id| id != own), "nor is it saved");
+        }
     }
 }

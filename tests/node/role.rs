@@ -100,6 +100,17 @@ fn the_ids_of_an_earlier_run_come_back_with_their_addresses() {
     }
 }
 
+/// A node that begins with this id, and is told of it and of those that it had before.
+fn restarted(own: Id, former: &[Id]) -> Lab {
+    let link = LinkConfig { id: Some(own), ..LinkConfig::V4 };
+    let mut lab = Lab::new(config().with_links(&[link]).unwrap());
+    lab.befriend(16);
+    for id in former.iter().chain([&own]) {
+        lab.node.import_id(lab.now, LINK, id).unwrap();
+    }
+    lab
+}
+
 /// The id that the node has at an address.
 fn id_at(lab: &mut Lab, addr: Endpoint) -> Id {
     lab.node.set_external(lab.now, LINK, addr).unwrap();
@@ -121,6 +132,55 @@ fn four_addresses_have_ids_of_their_own_however_an_uplink_goes_round_among_them(
         assert_eq!(former(&lab).len(), 3);
         assert!(!former(&lab).contains(&ids[n]));
     }
+}
+
+/// Rule V7.
+#[test]
+fn four_ids_outlast_restarts_wherever_the_next_runs_begin() {
+    let mut before = Lab::public();
+    let addrs: [_; 5] = core::array::from_fn(|n| before.addr(70, 7 + n as u16));
+    let ids = [0, 1, 2, 3].map(|n| id_at(&mut before, addrs[n]));
+    // Nowhere, for a run that ended before it was told where it is.
+    for begins in [&[][..], &[0], &[1], &[2], &[3], &[3, 0], &[0, 1, 2, 3]] {
+        let (mut own, mut had) = (before.own(), former(&before));
+        for begin in begins.iter().map(Some).chain([None]) {
+            let mut lab = restarted(own, &had);
+            assert_eq!(former(&lab), had, "as it was told");
+            if let Some(n) = begin {
+                assert_eq!(id_at(&mut lab, addrs[*n]), ids[*n], "{begins:?}");
+            }
+            (own, had) = (lab.own(), former(&lab));
+        }
+        let mut lab = restarted(own, &had);
+        for n in 0..4 {
+            assert_eq!(id_at(&mut lab, addrs[n]), ids[n], "{begins:?}");
+        }
+    }
+    // At a fifth address the oldest goes, and no other.
+    let mut lab = restarted(before.own(), &former(&before));
+    assert!(!ids.contains(&id_at(&mut lab, addrs[4])));
+    assert_eq!(former(&lab), ids[1..]);
+}
+
+/// Rule V7.
+#[test]
+fn an_id_that_the_link_drew_for_no_address_takes_the_place_of_none_that_it_had_at_one() {
+    let mut before = Lab::public();
+    let addrs = [70, 71, 72].map(|group| before.addr(group, 7));
+    let ids = addrs.map(|addr| id_at(&mut before, addr));
+    let mut lab = Lab::public();
+    // Zeros are no id.
+    for id in [&ids[..], &[Id::default()]].concat() {
+        lab.node.import_id(lab.now, LINK, &id).unwrap();
+    }
+    assert_eq!(former(&lab), ids);
+    assert_eq!(id_at(&mut lab, addrs[1]), ids[1]);
+    assert_eq!(former(&lab), [ids[0], ids[2]]);
+    // Nor is one remembered that was said to be that of an address which it does not fit.
+    let link = LinkConfig { id: Some(ids[0]), external: Some(addrs[1].into()), ..LinkConfig::V4 };
+    let mut lab = Lab::new(config().with_links(&[link]).unwrap());
+    assert!(id_at(&mut lab, addrs[2]).is_secure_for(addrs[2].ip()));
+    assert_eq!(former(&lab), []);
 }
 
 /// Rule D3.

@@ -187,7 +187,7 @@ async fn begin(told: &Told, node: &Handle, saved: Option<&State>, buffers: Vec<u
         let contacts = saved.into_iter().flat_map(|saved| &saved.contacts).filter(|contact| contact.link == i);
         let contacts: Vec<_> = contacts.filter_map(StateContact::contact).collect();
         node.import(LinkId(i), &contacts).await.transpose().map_err(|error| error.to_string())?;
-        // The one that it has behind all others: at the address of one of those it is one of those.
+        // The one that it has behind all others: where that fits no more it is one of those.
         let former = saved.and_then(|saved| saved.former().nth(i.into())).unwrap_or_default();
         for id in former.into_iter().chain(id_before(saved, i.into())) {
             node.import_id(LinkId(i), &id).await.transpose().map_err(|error| error.to_string())?;

@@ -89,6 +89,8 @@ pub(super) struct Link<'s> {
     votes: Votes<'s>,
     /// Ids that we had at other addresses.
     former: FormerIds,
+    /// The id is that of an earlier run.
+    had_id_before: bool,
     outage: Outage,
     /// How large the network is.
     soundings: Soundings<'s>,
@@ -122,6 +124,7 @@ impl<'s> Link<'s> {
             table,
             votes: Votes::new(config.network, external, memory.votes),
             former: FormerIds::default(),
+            had_id_before: false,
             outage: Outage::default(),
             soundings: Soundings::new(&config.table(), memory.soundings),
             news_address: None,
