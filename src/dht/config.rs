@@ -11,7 +11,7 @@ use arrayvec::ArrayVec;
 use crate::base::error::{ConfigError, at_least, at_most};
 use crate::base::rate::Rate;
 use crate::base::time::Duration;
-use crate::dht::capacity::{Capacity, MAX_LINKS, MAX_REPLICAS};
+use crate::dht::capacity::{Capacity, FORMER_IDS, MAX_LINKS, MAX_REPLICAS};
 use crate::dht::keep::KeeperConfig;
 use crate::dht::role::Role;
 use crate::krpc::compact::MAX_PEERS;
@@ -291,6 +291,8 @@ impl Default for Config {
 impl Config {
     /// Most links of one node.
     pub const MAX_LINKS: usize = MAX_LINKS;
+    /// Most ids that a link remembers besides the one that it has.
+    pub const MAX_FORMER_IDS: usize = FORMER_IDS;
     /// Most bootstrap nodes that a node remembers.
     pub const MAX_BOOTSTRAP_NODES: usize = MAX_BOOTSTRAP_NODES;
     /// Most nodes that a put or an announce is stored on.

@@ -26,6 +26,7 @@ mod file;
 mod find_node;
 mod first_answer;
 mod folder;
+mod former_state;
 mod get;
 mod guarded;
 mod heard;

@@ -9,9 +9,9 @@
 //! nothing is kept there is no "kept".
 //! The first contact has the checksum of all the rest, "sum", as well. The file is replaced as a whole, and belongs to
 //! one process at a time. A file that cannot be read or understood is reported and left alone, as is one that no node
-//! wrote: with an id of zeros, which every table refuses, with an id or a contact twice, with a contact of a link that
-//! has no id, or with an address that nobody can have. What a later program has put into it besides stays there, in a
-//! contact as well.
+//! wrote: with an id of zeros, which every table refuses, with an id or a contact twice, with a contact or a former id
+//! of a link that has no id, with more former ids than a link remembers, or with an address that nobody can have. What
+//! a later program has put into it besides stays there, in a contact as well.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -29,6 +29,7 @@ use crate::cause::cause;
 use crate::count::count;
 use crate::failed::Failed;
 use crate::file::{self, Owned};
+use crate::former_state::StateFormer;
 use crate::kept_state::StateKept;
 
 /// Larger files are not ours: four full tables and all that can be kept fit.
@@ -53,9 +54,9 @@ const OF_WHOM: [&[u8]; 3] = [b"id", b"ip", b"port"];
 pub struct State {
     /// The link of each contact is a number.
     pub contacts: Vec<StateContact>,
-    /// What each link had at other addresses, the one that it had longest ago first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    former: Vec<Vec<ByteArray<20>>>,
+    /// What each link had at other addresses.
+    #[serde(default, skip_serializing_if = "StateFormer::is_empty")]
+    former: StateFormer,
     /// In the order of the links.
     ids: Vec<ByteArray<20>>,
     /// What is kept.
@@ -130,13 +131,12 @@ impl StateContact {
 impl State {
     pub fn new(ids: impl Iterator<Item = Id>, contacts: Vec<StateContact>) -> State {
         let ids = ids.map(|id| ByteArray::new(id.0)).collect();
-        State { contacts, former: Vec::new(), ids, kept: Vec::new(), state: LAYOUT }
+        State { contacts, former: StateFormer::default(), ids, kept: Vec::new(), state: LAYOUT }
     }
 
     /// The same, and each link had these ids at other addresses.
     pub fn formerly(self, former: &[Vec<Id>]) -> State {
-        let of_link = |ids: &Vec<Id>| ids.iter().map(|id| ByteArray::new(id.0)).collect();
-        State { former: or_none(former.iter().map(of_link).collect()), ..self }
+        State { former: StateFormer::new(former.iter().cloned()), ..self }
     }
 
     /// The same, and this is kept.
@@ -176,14 +176,14 @@ impl State {
             .contacts
             .iter()
             .filter_map(|contact| Some(StateContact { link: to(contact.link)? as u8, ..contact.clone() }));
-        let former = |link: &Option<usize>| link.and_then(|link| self.former.get(link)).cloned().unwrap_or_default();
-        let former = or_none(order.iter().map(former).collect());
+        let former = |link: &Option<usize>| link.and_then(|link| self.former().nth(link)).unwrap_or_default();
+        let former = StateFormer::new(order.iter().map(former));
         State { contacts: moved.collect(), former, ids, kept: self.kept, state: self.state }
     }
 
     /// What each link had at other addresses, in the order of the links; nothing of the last ones may be told.
     pub fn former(&self) -> impl Iterator<Item = Vec<Id>> {
-        self.former.iter().map(|ids| ids.iter().map(|id| Id(**id)).collect())
+        self.former.iter()
     }
 
     /// In the order of the links.
@@ -229,6 +229,9 @@ impl State {
         if let Some(id) = self.ids().find(|id| !seen.insert(*id)) {
             return Some(format!("two links have the id {id}, and each has one of its own"));
         }
+        if let Some(fault) = self.former.fault(self.ids()) {
+            return Some(fault);
+        }
         let mut seen = HashSet::new();
         let twice = self.contacts.iter().find(|contact| !seen.insert((contact.link, contact.id)));
         let twice =
@@ -241,11 +244,6 @@ impl State {
             Some(format!("the contact {id} is of link {link}, and it has {ids}, one for each link from 0 on"))
         })
     }
-}
-
-/// Nothing, if no link has any.
-fn or_none(former: Vec<Vec<ByteArray<20>>>) -> Vec<Vec<ByteArray<20>>> {
-    if former.iter().all(Vec::is_empty) { Vec::new() } else { former }
 }
 
 /// A number of a few digits, as it is written.
@@ -558,8 +556,10 @@ mod tests {
         };
         refused(&[Id([1; 20]), Id::default()], vec![], "all zeros");
         refused(&[Id([1; 20]), Id([2; 20]), Id([1; 20])], vec![], "two links");
-        let had_zeros = State::new([Id([1; 20])].into_iter(), vec![]).formerly(&[vec![Id::default()]]);
-        assert!(State::decode(&had_zeros.encode().unwrap()).unwrap_err().contains("all zeros"));
+        for (had, why) in [([0; 20], "all zeros"), ([1; 20], "twice")] {
+            let had = State::new([Id([1; 20])].into_iter(), vec![]).formerly(&[vec![Id(had)]]);
+            assert!(State::decode(&had.encode().unwrap()).unwrap_err().contains(why));
+        }
         refused(&[1, 2, 3, 4, 5].map(|n| Id([n; 20])), vec![], "5 ids");
         for addr in ["0.0.0.0:1", "1.2.3.4:0", "224.0.0.1:1", "[::]:1", "[ff02::1]:1"] {
             refused(&[], vec![sound(addr, 0)], addr);
