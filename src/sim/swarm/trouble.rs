@@ -69,6 +69,8 @@ impl SmallWorld {
                     self.world.set_part(*host, *part);
                 }
                 self.world.after(time, move |world| parts.iter().for_each(|(host, _)| world.set_part(*host, 0)));
+                // Contacts on the other side do fail.
+                self.outages.clear();
             }
             Ordeal::SilentLine | Ordeal::FailingLine => {
                 let fault = if what == Ordeal::SilentLine { LineFault::Silent } else { LineFault::Failing };
