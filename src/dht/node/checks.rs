@@ -9,6 +9,7 @@ use crate::dht::transactions::Purpose;
 use crate::krpc::message::Method;
 
 /// The next check of a table.
+#[inline]
 pub(super) fn next(out: &mut Outlet<'_, '_>, users_wait: bool, buf: &mut Buffer) -> Option<Plan> {
     let Outlet { cx, links, rpc, limiter } = out;
     let now = cx.now();

@@ -49,11 +49,14 @@ impl<'s> Contacts<'s> {
         let (contacts, prefix) = (self.all(), id.prefix());
         let mut index = self.prefixes().partition_point(|&p| p < prefix);
         while let Some(contact) = contacts.get(index) {
-            match contact.id().cmp(id) {
-                core::cmp::Ordering::Less => index += 1,
-                core::cmp::Ordering::Equal => return Ok(index),
-                core::cmp::Ordering::Greater => break,
+            // Mostly it is there; whether two are the same takes less than which of them comes first.
+            if contact.id() == id {
+                return Ok(index);
             }
+            if contact.id() > id {
+                break;
+            }
+            index += 1;
         }
         Err(index)
     }
