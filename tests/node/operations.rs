@@ -332,7 +332,7 @@ fn a_trace_names_the_operation_of_a_query_and_none_for_a_check() {
 
 /// The fuzzer found that a lookup of the node's own kept the only transaction to its end, two minutes later.
 #[test]
-fn the_only_transaction_goes_to_a_user_who_waits_and_not_to_upkeep() {
+fn the_only_transaction_goes_to_a_user_who_waits_and_not_to_the_background() {
     let wanted = Id([0x42; 20]);
     let mut few = lab::config();
     few.capacity.transactions = 1;
@@ -430,7 +430,7 @@ fn no_more_queries_are_in_flight_than_the_buffer_of_a_socket_has_room_for_answer
     assert!((9..=16).contains(&lab.sent.len()), "{}", lab.sent.len());
 }
 
-/// Rule L34: sixteen more for each millisecond past ten, of which upkeep is left one (L27), and nothing for what is
+/// Rule L34: sixteen more for each millisecond past ten, of which the background is left one (L27), and nothing for what is
 /// long ago.
 #[test]
 fn the_farther_away_the_nearest_nodes_are_the_more_queries_are_in_flight() {

@@ -75,7 +75,7 @@ fn adaptive() -> Config {
 }
 
 /// A network of so many servers and insiders with a node that adapts, behind this router.
-fn network(seed: u64, servers: usize, nat: Option<NatKind>, insiders: usize) -> (World, HostId, Vec<HostId>) {
+fn network(seed: u64, servers: usize, nat: Option<NatKind>, insiders: usize) -> (World, HostId) {
     let mut world = World::new(seed);
     world.set_faults(Faults { loss: 0.02, ..Faults::NONE });
     let place = |world: &mut World| {
@@ -110,7 +110,7 @@ fn network(seed: u64, servers: usize, nat: Option<NatKind>, insiders: usize) -> 
     world.run_for(10 * MINUTE);
     let node = world.add_node(&adaptive(), site).unwrap();
     join(&mut world, node);
-    (world, node, hosts)
+    (world, node)
 }
 
 fn role(world: &mut World, node: HostId) -> Role {
@@ -152,7 +152,7 @@ fn a_node_that_strangers_reach_while_it_tries_is_a_server() {
     // A mapping that ends while a few contacts need no check would lead strangers nowhere.
     let full_cone = NatKind { expiry: 60 * MINUTE, ..NatKind::FULL_CONE };
     for nat in [None, Some(full_cone)] {
-        let (mut world, node, _) = network(1, 60, nat, 0);
+        let (mut world, node) = network(1, 60, nat, 0);
         assert_eq!(count(&roles(&mut world, node, 10, None), Role::Client), 10);
         strangers_ask(&mut world, node);
         let next = roles(&mut world, node, 5, None);
@@ -171,7 +171,7 @@ fn a_node_that_strangers_reach_while_it_tries_is_a_server() {
 #[test]
 fn in_one_of_four_networks_at_least_a_node_that_tries_is_asked_by_those_who_are_there() {
     let is_server = |seed| {
-        let (mut world, node, _) = network(seed, 400, None, 0);
+        let (mut world, node) = network(seed, 400, None, 0);
         roles(&mut world, node, 26, Some(Role::Server)).last() == Some(&Role::Server)
     };
     assert!((1..=4).any(is_server));
@@ -180,7 +180,7 @@ fn in_one_of_four_networks_at_least_a_node_that_tries_is_asked_by_those_who_are_
 /// Rule D9. It is alone in a network of others, each of which it asks: nothing shows whether they would reach it.
 #[test]
 fn a_node_that_has_asked_everybody_stays_a_client() {
-    let (mut world, node, _) = network(1, 30, None, 0);
+    let (mut world, node) = network(1, 30, None, 0);
     let roles = roles(&mut world, node, 240, None);
     assert_eq!(
         [Role::Server, Role::Adaptive].map(|role| count(&roles, role)),
@@ -193,7 +193,7 @@ fn a_node_that_has_asked_everybody_stays_a_client() {
 #[test]
 fn nobody_makes_a_node_a_server_that_only_those_reach_whom_it_asks() {
     for nat in [NatKind::ADDRESS_RESTRICTED, NatKind::PORT_RESTRICTED, NatKind::SYMMETRIC] {
-        let (mut world, node, _) = network(1, 40, Some(nat), 10);
+        let (mut world, node) = network(1, 40, Some(nat), 10);
         let roles = roles(&mut world, node, 100, None);
         assert_eq!([Role::Server, Role::Adaptive].map(|role| count(&roles, role)), [0, 20], "{nat:?}");
         let asked = world.call(node, |node, _| node.stats().queries).unwrap();
@@ -204,7 +204,7 @@ fn nobody_makes_a_node_a_server_that_only_those_reach_whom_it_asks() {
 /// Rules D8, D10 and D11.
 #[test]
 fn a_server_that_a_router_hides_is_a_client_within_the_hour_and_tries_where_it_has_moved() {
-    let (mut world, node, _) = network(1, 60, None, 0);
+    let (mut world, node) = network(1, 60, None, 0);
     world.run_for(15 * MINUTE);
     strangers_ask(&mut world, node);
     assert_eq!(role(&mut world, node), Role::Server);

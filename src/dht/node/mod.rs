@@ -209,8 +209,8 @@ impl<'s> Node<'s> {
 
     /// Tells of an id that an earlier run had: of several the one that it had longest ago first, and the one that it
     /// had last behind all others. It comes back with the address that it fits (BEP 42). The one that the link has,
-    /// from its [`LinkConfig`](crate::dht::LinkConfig), takes a place among the last three when the link loses it. An
-    /// id of zeros is passed over.
+    /// from its [`LinkConfig`](crate::dht::LinkConfig), takes a place among the last three when the link moves, and
+    /// none when another node has it. An id of zeros is passed over.
     ///
     /// # Errors
     /// [`CallError::NoLink`] when there is no such link.

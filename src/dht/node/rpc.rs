@@ -184,7 +184,7 @@ impl<'s> Rpc<'s> {
     /// Whether somebody was asked in the background who may bring others: by a check or a lookup of whatever link.
     pub(super) fn awaits_others(&self) -> bool {
         let stores = |open: &Open| matches!(open.purpose, Purpose::Operation { stage: Stage::Store, .. });
-        self.transactions.iter().any(|open| open.in_background && !open.late && !stores(open))
+        self.transactions.iter().any(|open| open.in_background && !stores(open))
     }
 
     /// Whether an operation may send its first query: a quarter is left to those that began before.

@@ -118,6 +118,8 @@ struct SmallWorld {
     absent: Vec<(Instant, HostId)>,
     /// Until when a host cannot send, or sleeps, and how many contacts it had before.
     outages: Vec<(Instant, HostId, usize)>,
+    /// Until when half of the hosts do not reach the other half.
+    divided_until: Instant,
     /// When the latest put of an item was begun.
     puts: BTreeMap<Id, Instant>,
     complaints: Vec<String>,
@@ -154,6 +156,7 @@ impl SmallWorld {
             stops: Vec::new(),
             absent: Vec::new(),
             outages: Vec::new(),
+            divided_until: Instant::ZERO,
             puts: BTreeMap::new(),
             complaints: Vec::new(),
             blamed: None,
@@ -383,8 +386,8 @@ impl SmallWorld {
         if self.world.holders(Item::immutable_target(FORGED)).next().is_some() {
             self.complaints.push("somebody holds what no token was given for".into());
         }
-        // Whoever sleeps puts nothing and drops nothing.
-        let asleep = if self.has(Ordeal::Sleep) { LONGEST_TROUBLE } else { Duration::ZERO };
+        // Whoever sleeps puts nothing, and whoever holds it and sleeps drops nothing.
+        let asleep = if self.has(Ordeal::Sleep) { 2 * LONGEST_TROUBLE } else { Duration::ZERO };
         let (now, lasts) = (self.world.now(), self.config.server.item_lifetime + LONGEST_OPERATION + asleep);
         for (target, _) in self.puts.iter().filter(|(_, put)| now.since(**put) > lasts) {
             let is_ours = |host: &HostId| self.world.node(*host).is_some();

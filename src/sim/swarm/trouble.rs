@@ -71,17 +71,18 @@ impl SmallWorld {
                 self.world.after(time, move |world| parts.iter().for_each(|(host, _)| world.set_part(*host, 0)));
                 // Contacts on the other side do fail.
                 self.outages.clear();
+                self.divided_until = self.world.now() + time;
             }
             Ordeal::SilentLine | Ordeal::FailingLine => {
                 let fault = if what == Ordeal::SilentLine { LineFault::Silent } else { LineFault::Failing };
                 self.world.set_line_fault(host, Some(fault));
                 self.world.after(time, move |world| world.set_line_fault(host, None));
                 if what == Ordeal::FailingLine {
-                    self.outages.push((self.world.now() + time, host, self.contacts_of(host)));
+                    self.expect_contacts_to_outlast(host, time);
                 }
             }
             Ordeal::Sleep => {
-                self.outages.push((self.world.now() + time, host, self.contacts_of(host)));
+                self.expect_contacts_to_outlast(host, time);
                 self.world.call(host, |node, now| node.handle_input(now, Input::Suspend));
                 self.world.after(time, move |world| {
                     world.call(host, |node, now| node.handle_input(now, Input::Resume));
@@ -110,6 +111,14 @@ impl SmallWorld {
             _ => {}
         }
         self.places.note(&self.world);
+    }
+
+    /// What a host cannot send, or sleeps through, costs it few contacts, unless the world is divided as well.
+    fn expect_contacts_to_outlast(&mut self, host: HostId, time: Duration) {
+        let now = self.world.now();
+        if self.divided_until <= now {
+            self.outages.push((now + time, host, self.contacts_of(host)));
+        }
     }
 
     fn stop(&mut self, host: HostId) {

@@ -178,7 +178,7 @@ impl Lookup {
                 state: CandidateState::Fresh,
                 class: Class::Unverified,
                 secure,
-                once: candidate.once.with(Once::RENAMED),
+                once: candidate.once.without(Once::FURTHER).with(Once::RENAMED),
                 ..candidate
             },
         );

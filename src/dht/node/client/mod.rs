@@ -144,7 +144,7 @@ impl<'s> Client<'s> {
             }
             let part = OperationState::new(cx.now(), tag, link, request.goal, target, cx.config().lookup.deadline);
             let part = at.map_or(part, |node| part.at(node));
-            // The first has a place for certain, now that those in the background give theirs up.
+            // The first has a place for certain, now that those that were reported give theirs up.
             let started = self.start(cx, links, part, first);
             first = first.or(started);
         }
@@ -184,7 +184,7 @@ impl<'s> Client<'s> {
         let key = match insert(&mut self.operations) {
             Some(key) => key,
             None => {
-                self.end_background();
+                self.end_reported();
                 insert(&mut self.operations)?
             }
         };
@@ -224,7 +224,7 @@ impl<'s> Client<'s> {
     }
 
     /// Gives up a put or an announce that was reported already, so that a user's operation finds a place.
-    fn end_background(&mut self) {
+    fn end_reported(&mut self) {
         let mut operations = self.operations.iter();
         if let Some((key, _)) = operations.find(|(_, o)| !o.is_for_user() && o.keep().is_none() && o.goal().stores()) {
             drop(operations);

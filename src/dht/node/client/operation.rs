@@ -68,7 +68,7 @@ enum ForWhom {
     User,
     /// The keeper: its tag is made of the handle.
     Keeper,
-    /// Nobody who waits: it is one of upkeep, or goes on in the background.
+    /// Nobody who waits: it is one of upkeep, or was reported and goes on.
     Nobody,
 }
 

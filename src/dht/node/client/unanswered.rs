@@ -1,6 +1,6 @@
 //! Operations of which nobody has answered whom they knew. Others may be known by now, since the bootstrap nodes were
-//! asked by other operations (L42), and since upkeep asks whoever an earlier run saved (T48), also those for whom a
-//! window has no place. While a table is poor, whatever upkeep asks may bring somebody (L5).
+//! asked by other operations (L42), and since checks ask whoever an earlier run saved (T48), also those for whom a
+//! window has no place. While a table is poor, whatever is asked in the background may bring somebody (L5).
 
 use super::named_nodes;
 use super::{Client, Outlet};

@@ -4,6 +4,7 @@ use super::{Link, id_at};
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
 use crate::dht::event::IdLoss;
+use crate::dht::former_ids::FormerIds;
 use crate::krpc::endpoint::Endpoint;
 use crate::krpc::id::Id;
 
@@ -35,8 +36,9 @@ impl Link<'_> {
         self.set_id(now, back.unwrap_or_else(|| Id::secure(addr.ip(), rng)), IdLoss::Moved);
     }
 
-    /// Another node has our id: it does not come back.
+    /// Another node has our id: it does not come back, nor do those that it may have besides, from the same state.
     pub(super) fn lose_id(&mut self, now: Instant, rng: &mut Rng) {
+        self.former = FormerIds::default();
         self.set_id(now, id_at(self.external(), rng), IdLoss::Taken);
     }
 
