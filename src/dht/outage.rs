@@ -70,9 +70,9 @@ impl Outage {
         self.last_answer.is_some_and(|at| now.since(at) < OF_LATE)
     }
 
-    /// Whether anybody has answered since then. Whoever is asked at the moment of an answer is asked after it.
+    /// Whether anybody has answered since then.
     pub fn has_heard_since(&self, then: Instant) -> bool {
-        self.last_answer.is_some_and(|at| at > then)
+        self.last_answer.is_some_and(|at| at >= then)
     }
 
     /// Whether the link is thought to be down. It is until somebody answers: while nobody at all does, nothing that

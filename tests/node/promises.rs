@@ -506,44 +506,6 @@ fn a_short_outage_costs_no_contact() {
     }
 }
 
-/// Rule T28.
-#[test]
-fn whoever_failed_once_is_there_still_after_the_first_seconds_of_an_outage() {
-    for config in [config(), config().local()] {
-        let mut lab = Lab::new({
-            // It asks nobody by itself.
-            let mut config = config;
-            (config.refresh, config.table.enough) = (false, 0);
-            config.table.check_every = Duration::from_secs(60);
-            config
-        });
-        lab.befriend(16);
-        let (all, before) = (lab.friends.to_vec(), lab.node.contacts().count());
-        let look = |lab: &mut Lab| {
-            let _ = lab.node.lookup(lab.now, 1, TARGET);
-            lab.drain();
-            lab.run(Duration::from_secs(8));
-        };
-        // Half of them are out of reach for a while.
-        let mut away: Vec<_> =
-            all[8..].iter().map(|(_, friend)| (*friend, lab.minds.remove(friend).unwrap())).collect();
-        look(&mut lab);
-        let failed = lab.node.contacts().filter(|(_, contact)| contact.health == Health::Suspect).count();
-        assert!(failed >= 4, "{failed}");
-        lab.run(Duration::from_secs(40));
-        lab.node.ping(lab.now, 2, all[0].1).unwrap();
-        lab.drain();
-        lab.run(Duration::from_secs(1));
-        // And now our own line is down.
-        away.extend(all[..8].iter().map(|(_, friend)| (*friend, lab.minds.remove(friend).unwrap())));
-        look(&mut lab);
-        assert_eq!(lab.node.contacts().count(), before);
-        lab.minds.extend(away);
-        lab.run(Duration::from_secs(300));
-        assert!(lab.node.contacts().all(|(_, contact)| contact.health == Health::Good));
-    }
-}
-
 // Bootstrap.
 
 /// Rule L28.

@@ -273,7 +273,8 @@ impl<'s> Link<'s> {
         }
     }
 
-    /// A query failed. It is charged to the contact, unless that was our own trouble; true when our link is suspected.
+    /// A query failed. It is charged to the contact, unless that was our own trouble; true when our own link is
+    /// suspected instead.
     pub(super) fn on_failure(&mut self, now: Instant, open: &Open, failure: QueryFailure) -> bool {
         if let (QueryFailure::WrongId(_), Some(expected)) = (failure, open.id) {
             self.table.on_wrong_id(now, &expected, open.to);
@@ -298,9 +299,8 @@ impl<'s> Link<'s> {
         if !is_charged {
             return contact.is_some();
         }
-        // One more failure costs it its place, and nothing shows that the line is not to blame for this one.
-        let since = failed_before.map(|at| if failure == QueryFailure::Refused { at } else { at.max(open.sent) });
-        let is_in_doubt = since.is_some_and(|at| !self.outage.has_heard_since(at));
+        // One more failure costs it its place, and nothing shows that the line is not to blame for both.
+        let is_in_doubt = failed_before.is_some_and(|at| !self.outage.has_heard_since(at));
         if failure == QueryFailure::Ours || is_in_doubt && !planted(Bug::OutageCharged) {
             return false;
         }

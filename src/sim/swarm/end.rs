@@ -280,8 +280,8 @@ impl SmallWorld {
         self.world.run_for(STEP);
         self.hear();
         let answered = tags.map(|(host, tag)| self.outcome(host, tag).answered);
-        // 0.86 of them at least.
-        let is_kept = 5 * left.iter().sum::<usize>() >= 4 * before.iter().sum::<usize>();
+        // 0.78 of them at least: those that a divided world has cost an answer just before go.
+        let is_kept = 4 * left.iter().sum::<usize>() >= 3 * before.iter().sum::<usize>();
         self.expect(is_kept, format!("of {before:?} contacts {left:?} outlast an outage"));
         let heard = answered.iter().filter(|answered| **answered > 0).count();
         self.expect(heard == 4, format!("{answered:?} have answered after an outage"));
