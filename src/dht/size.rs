@@ -103,8 +103,9 @@ impl<'s> LookupDensity<'s> {
     }
 
     /// A lookup of a random target ended with these nodes, nearest first, of which `most` were wanted. A lookup of a
-    /// target that somebody chose for its neighbours would tell nothing.
-    pub fn on_lookup(&mut self, target: &Id, nearest: impl IntoIterator<Item = Id>, most: u8) {
+    /// target that somebody chose for its neighbours would tell nothing, nor does one that was cut short: it found
+    /// fewer than were wanted, and than half of those that are known.
+    pub fn on_lookup(&mut self, target: &Id, nearest: impl IntoIterator<Item = Id>, most: u8, known: usize) {
         let (mut nodes, mut farthest) = (0u8, Distance::default());
         for id in nearest.into_iter().take(most.into()) {
             nodes = nodes.saturating_add(1);
@@ -114,6 +115,7 @@ impl<'s> LookupDensity<'s> {
         }
         let found = match nodes {
             0 => return,
+            _ if nodes < most && usize::from(nodes) < known / 2 => return,
             // Everybody was named, and we are there too.
             _ if nodes < most => Surroundings { reach: u64::MAX, nodes: nodes + 1 },
             _ => Surroundings { reach: Id(farthest.0).prefix(), nodes },
@@ -128,6 +130,15 @@ impl<'s> LookupDensity<'s> {
     /// How many lookups count, since they found about as many nodes as most of the others.
     pub fn agreeing(&self) -> usize {
         self.region().1 as usize
+    }
+
+    /// Whether the latest found something quite different from what they found together: then the network is not any
+    /// more what it was, or this was chance.
+    pub fn is_latest_odd(&self) -> bool {
+        let place = (usize::from(self.next) + LOOKUPS - 1) % LOOKUPS;
+        let Some(latest) = self.surroundings.get(place).filter(|lookup| lookup.nodes > 0) else { return false };
+        let (latest, all) = (latest.region().density(), self.region().0.density());
+        latest > all.saturating_mul(ODD - 1) || latest.saturating_mul(ODD - 1) < all
     }
 
     /// How many lookups were made, up to [`LOOKUPS`].
@@ -223,8 +234,8 @@ mod tests {
         let target = Id([7; 20]);
         let (mut near, mut far) = (none(), none());
         for _ in 0..100 {
-            near.on_lookup(&target, core::iter::repeat_n(target, 100), 100);
-            far.on_lookup(&target, [Id([!7; 20]); 2], 2);
+            near.on_lookup(&target, core::iter::repeat_n(target, 100), 100, 0);
+            far.on_lookup(&target, [Id([!7; 20]); 2], 2, 0);
         }
         for depth in [0, 31, 32, 63, 64, 160, 248, u32::MAX] {
             for contacts in [0, 1, u32::MAX] {
@@ -242,7 +253,7 @@ mod tests {
     fn without_a_lookup_the_table_tells() {
         let mut d = none();
         assert_eq!(d.estimate(10, 24), SizeEstimate::of_table(10, 24));
-        d.on_lookup(&Id([7; 20]), [], 20);
+        d.on_lookup(&Id([7; 20]), [], 20, 0);
         assert_eq!((d.lookups(), d.estimate(10, 24)), (0, SizeEstimate::of_table(10, 24)), "nobody has no density");
     }
 
@@ -252,7 +263,7 @@ mod tests {
         let mut d = none();
         for lookups in 1..40 {
             let target = Id::random(&mut rng);
-            d.on_lookup(&target, around(&target, 0, 11, &mut rng), 20);
+            d.on_lookup(&target, around(&target, 0, 11, &mut rng), 20, 11);
             assert_eq!(d.estimate(0, 11).n, 12);
             assert_eq!(d.lookups(), lookups.min(LOOKUPS));
         }
@@ -266,7 +277,7 @@ mod tests {
         let mut look = |d: &mut LookupDensity<'_>, bits: u32, lookups: usize| {
             for _ in 0..lookups {
                 let target = Id::random(&mut rng);
-                d.on_lookup(&target, around(&target, bits, 20, &mut rng), 20);
+                d.on_lookup(&target, around(&target, bits, 20, &mut rng), 20, 0);
             }
         };
         look(&mut d, 10, LOOKUPS);
@@ -285,11 +296,11 @@ mod tests {
         let mut d = none();
         for _ in 0..LOOKUPS - 2 {
             let target = Id::random(&mut rng);
-            d.on_lookup(&target, around(&target, 10, 20, &mut rng), 20);
+            d.on_lookup(&target, around(&target, 10, 20, &mut rng), 20, 0);
         }
         let before = d.estimate(0, 0).n;
-        d.on_lookup(&Id([7; 20]), around(&Id([7; 20]), 60, 20, &mut rng), 20);
-        d.on_lookup(&Id([7; 20]), around(&Id([7; 20]), 0, 3, &mut rng), 20);
+        d.on_lookup(&Id([7; 20]), around(&Id([7; 20]), 60, 20, &mut rng), 20, 0);
+        d.on_lookup(&Id([7; 20]), around(&Id([7; 20]), 0, 3, &mut rng), 20, 0);
         assert_eq!(d.estimate(0, 0).n, before, "many in one place, and a line that went down");
     }
 
@@ -299,12 +310,43 @@ mod tests {
         let mut d = none();
         for _ in 0..LOOKUPS {
             let target = Id::random(&mut rng);
-            d.on_lookup(&target, around(&target, 10, 20, &mut rng), 20);
+            d.on_lookup(&target, around(&target, 10, 20, &mut rng), 20, 0);
         }
         let alone = d.estimate(0, 30);
         assert_eq!(alone.samples, 320, "thirty of twenty thousand nodes");
         assert_eq!(d.estimate(9, 400), alone, "ten times as many as lookups let expect");
         let both = d.estimate(9, (alone.n >> 9) as u32);
         assert!(both.samples > 320 && both.n.abs_diff(alone.n) < alone.n / 20, "{both:?} {alone:?}");
+    }
+
+    /// Rule Z3.
+    #[test]
+    fn a_lookup_that_was_cut_short_does_not_count_as_one_that_found_everybody() {
+        let mut rng = Rng::from_seed([5; 32]);
+        let mut d = none();
+        for (found, known, counts) in [(9, 20, false), (10, 20, true), (19, 40, false), (20, 500, true)] {
+            let (target, before) = (Id::random(&mut rng), d.lookups());
+            d.on_lookup(&target, around(&target, 0, found, &mut rng), 20, known);
+            assert_eq!(d.lookups() - before, usize::from(counts), "{found} of {known}");
+        }
+    }
+
+    /// Rule Z5.
+    #[test]
+    fn the_latest_is_odd_where_it_found_three_times_more_or_fewer_until_most_found_so() {
+        let mut rng = Rng::from_seed([6; 32]);
+        let mut look = |d: &mut LookupDensity<'_>, bits: u32| {
+            let target = Id::random(&mut rng);
+            d.on_lookup(&target, around(&target, bits, 20, &mut rng), 20, 0);
+            d.is_latest_odd()
+        };
+        for (bits, is_odd) in [(8, true), (9, false), (10, false), (11, false), (12, true)] {
+            let mut d = none();
+            assert!(!d.is_latest_odd());
+            (0..LOOKUPS).for_each(|_| assert!(!look(&mut d, 10)));
+            assert_eq!(look(&mut d, bits), is_odd, "{bits}");
+            (1..LOOKUPS).for_each(|_| _ = look(&mut d, bits));
+            assert!(!look(&mut d, bits));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use crate::base::list::List;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{K, TableConfig};
-use crate::dht::size::{LookupDensity, SizeEstimate, Surroundings};
+use crate::dht::size::{LOOKUPS, LookupDensity, SizeEstimate, Surroundings};
 use crate::krpc::id::Id;
 
 /// Lookups that are made soon, whatever they find, so that there is an estimate at all.
@@ -20,6 +20,10 @@ pub struct Soundings<'s> {
     later: Duration,
     /// How many were begun, up to [`FIRST`].
     begun: u8,
+    /// How many of the latest came soon since the one before was odd, up to [`LOOKUPS`].
+    soon_again: u8,
+    /// Nobody has answered for long since the latest: the network may be another one.
+    in_doubt: bool,
     /// `None` while there was nobody to ask yet.
     due: Option<Instant>,
 }
@@ -28,7 +32,15 @@ impl<'s> Soundings<'s> {
     /// None was made yet.
     pub fn new(config: &TableConfig, memory: List<'s, Surroundings>) -> Self {
         let (soon, later) = (config.check_every.saturating_mul(SOON), config.refresh_after);
-        Soundings { density: LookupDensity::new(memory), soon, later, begun: 0, due: None }
+        Soundings {
+            density: LookupDensity::new(memory),
+            soon,
+            later,
+            begun: 0,
+            soon_again: 0,
+            in_doubt: false,
+            due: None,
+        }
     }
 
     /// There is one contact more, and so many in all. A node with few of them waits: whoever asks them again and again
@@ -55,14 +67,29 @@ impl<'s> Soundings<'s> {
         is_due && !in_vain
     }
 
-    /// One has converged, on these nodes, of which `most` were wanted.
-    pub fn on_end(&mut self, target: &Id, nearest: impl Iterator<Item = Id>, most: u8) {
-        self.density.on_lookup(target, nearest, most);
+    /// One has converged, on these nodes, of which `most` were wanted, and `known` were known before. If it has found
+    /// quite another network the next one comes soon, so often as it takes for all that was found before to be
+    /// forgotten.
+    pub fn on_end(&mut self, target: &Id, nearest: impl Iterator<Item = Id>, most: u8, known: usize) {
+        self.density.on_lookup(target, nearest, most, known);
+        if !self.density.is_latest_odd() {
+            (self.soon_again, self.in_doubt) = (0, false);
+        } else if usize::from(self.soon_again) < LOOKUPS {
+            self.soon_again += 1;
+            self.due = self.due.map(|at| at.before(self.later.saturating_sub(self.soon)));
+        }
+    }
+
+    /// Somebody answers again after nobody has for long: the next one comes soon, and until one agrees with those
+    /// before what they found is a guess.
+    pub fn on_link_back(&mut self, now: Instant) {
+        self.in_doubt = true;
+        self.due = self.due.map(|at| at.min(now + self.soon));
     }
 
     /// Whether at least two lookups have found as many nodes as each other, roughly: what one says may be chance.
     pub fn agree(&self) -> bool {
-        self.density.agreeing() >= usize::from(FIRST)
+        !self.in_doubt && self.density.agreeing() >= usize::from(FIRST)
     }
 
     /// How many nodes there seem to be, also by a table of which `contacts` lie in the buckets from `depth` on.
@@ -85,22 +112,22 @@ mod tests {
             let mut rng = Rng::from_seed([bits as u8; 32]);
             core::iter::repeat_with(move || target.random_in_bucket(bits, &mut rng)).take(20)
         };
-        let none = || Soundings::new(&Config::default().table, List::with_capacity(crate::dht::size::LOOKUPS));
+        let none = || Soundings::new(&Config::default().table, List::with_capacity(LOOKUPS));
         for (second, agree) in [(10, true), (11, true), (14, false), (6, false)] {
             let mut soundings = none();
             assert!(!soundings.agree());
-            soundings.on_end(&target, around(10), 20);
+            soundings.on_end(&target, around(10), 20, 0);
             assert!(!soundings.agree());
-            soundings.on_end(&target, around(second), 20);
+            soundings.on_end(&target, around(second), 20, 0);
             assert_eq!(soundings.agree(), agree, "{second} bits");
-            soundings.on_end(&target, around(second), 20);
+            soundings.on_end(&target, around(second), 20, 0);
             assert!(soundings.agree());
         }
     }
 
     #[test]
     fn the_first_ones_are_made_soon_and_later_ones_at_a_slow_rhythm() {
-        let mut soundings = Soundings::new(&Config::default().table, List::with_capacity(crate::dht::size::LOOKUPS));
+        let mut soundings = Soundings::new(&Config::default().table, List::with_capacity(LOOKUPS));
         let at = Instant::from_secs;
         assert_eq!((soundings.due(), soundings.take(at(1_000), false)), (None, false), "nobody can be asked");
         soundings.on_contact(at(10), 1);
@@ -116,5 +143,51 @@ mod tests {
         assert_eq!(due, [160, 220, 1_120, 2_020, 2_920]);
         assert!(!soundings.take(at(3_820), true), "nobody answers");
         assert_eq!(soundings.due(), Some(at(3_880)));
+    }
+
+    /// Rule Z5.
+    #[test]
+    fn one_that_finds_quite_another_network_is_followed_by_others_until_most_have_found_it() {
+        let mut soundings = Soundings::new(&Config::default().table, List::with_capacity(LOOKUPS));
+        let mut rng = Rng::from_seed([9; 32]);
+        let mut look = |soundings: &mut Soundings<'_>, bits: u32| {
+            let (due, target) = (soundings.due().unwrap(), Id::random(&mut rng));
+            assert!(soundings.take(due, false));
+            let nearest: std::vec::Vec<_> = (0..20).map(|_| target.random_in_bucket(bits, &mut rng)).collect();
+            soundings.on_end(&target, nearest.into_iter(), 20, 0);
+            soundings.due().unwrap().since(due).as_secs()
+        };
+        soundings.on_contact(Instant::from_secs(10), 8);
+        let before: std::vec::Vec<_> = (0..20).map(|_| look(&mut soundings, 4)).collect();
+        assert!(before[1..].iter().all(|wait| *wait == 900), "{before:?}");
+        let after: std::vec::Vec<_> = (0..20).map(|_| look(&mut soundings, 10)).collect();
+        let soon = after.iter().take_while(|wait| **wait == 60).count();
+        assert!((LOOKUPS / 2 - 1..=LOOKUPS).contains(&soon), "{after:?}");
+        assert!(after[soon..].iter().all(|wait| *wait == 900), "{after:?}");
+        // Whoever makes each one different gains no more than that.
+        let torn: std::vec::Vec<_> = (0..60).map(|n| look(&mut soundings, 4 + 12 * (n % 2))).collect();
+        assert!(torn.iter().filter(|wait| **wait == 60).count() < 60, "{torn:?}");
+    }
+
+    /// Rule Z7.
+    #[test]
+    fn after_an_outage_what_was_found_before_is_a_guess_until_one_agrees_with_it() {
+        let target = Id([7; 20]);
+        let mut rng = Rng::from_seed([10; 32]);
+        let mut look = |soundings: &mut Soundings<'_>, bits: u32| {
+            let nearest: std::vec::Vec<_> = (0..20).map(|_| target.random_in_bucket(bits, &mut rng)).collect();
+            soundings.on_end(&target, nearest.into_iter(), 20, 0);
+            soundings.agree()
+        };
+        let mut soundings = Soundings::new(&Config::default().table, List::with_capacity(LOOKUPS));
+        soundings.on_contact(Instant::from_secs(10), 8);
+        (0..8).for_each(|_| _ = look(&mut soundings, 10));
+        assert!(soundings.agree());
+        assert!([1_000, 1_060].iter().all(|at| soundings.take(Instant::from_secs(*at), false)));
+        soundings.on_link_back(Instant::from_secs(1_100));
+        assert_eq!((soundings.agree(), soundings.due()), (false, Some(Instant::from_secs(1_160))));
+        assert!(!look(&mut soundings, 4), "another network");
+        assert!(look(&mut soundings, 10), "the same one");
+        assert!(look(&mut soundings, 4), "chance");
     }
 }

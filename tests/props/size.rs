@@ -88,7 +88,7 @@ fn of_lookups(n: usize, k: usize, lookups: usize, missed: f64) -> Vec<f64> {
             let target = Id::random(&mut rng);
             let mut found = nearest(&target, n, (2 * k).min(n), &mut rng);
             found.retain(|_| rng.below(1_000) >= (1_000.0 * missed) as u32);
-            density.on_lookup(&target, found, k as u8);
+            density.on_lookup(&target, found, k as u8, 0);
         }
         density.estimate(0, 0).n as f64 / n as f64
     };
@@ -144,7 +144,7 @@ fn no_id_makes_the_estimate_overflow() {
         let mut density = LookupDensity::new(List::with_capacity(LOOKUPS));
         let mut ids: Vec<Id> = table.contacts().map(|c| c.id).collect();
         ids.sort_unstable_by_key(|id| id.distance(&own));
-        density.on_lookup(&own, ids, 20);
+        density.on_lookup(&own, ids, 20, 0);
         estimate.n > table.len() as u64 / 2 && density.estimate(0, 0).n > 0
     }
     quickcheck(property as fn(Vec<u8>) -> bool);

@@ -70,3 +70,29 @@ fn who_keeps_many_puts_in_flight_waits_for_none_of_them() {
     // With all in flight that a socket's buffer allows 15 s; with what goes on in the background served like them 312.
     assert!(many >= 500 && worst < Duration::from_secs(5), "{many} puts, {worst:?}");
 }
+
+/// Rule L42, of whoever is asked last, since he shares our address (D4), and there is nobody else.
+#[test]
+fn who_is_asked_last_of_all_is_asked_no_more_often_than_he_bears() {
+    let mut world = World::new(2);
+    world.set_faults(Faults::NONE);
+    let endpoint = random_endpoint(Family::V4, world.rng());
+    let mut config = Config::default();
+    config.capacity.operations = 64;
+    let [other, host] = [endpoint, endpoint.with_port(endpoint.port() ^ 1)].map(|endpoint| {
+        let site = Site { is_told: true, ..Site::at(endpoint, world.rng()) };
+        world.add_node(&config, site).unwrap()
+    });
+    let through = [world.endpoint(other)];
+    world.call(host, |node, now| node.bootstrap(now, 1, &through).unwrap());
+    world.run_for(Duration::from_secs(60));
+    let asked = |world: &World| world.node(other).unwrap().stats().queries;
+    let before = asked(&world);
+    for tag in 2..66 {
+        let target = honeyguide::Id([tag as u8; 20]);
+        world.call(host, |node, now| node.get_immutable(now, tag, target, 1).unwrap());
+    }
+    world.run_for(Duration::from_secs(10));
+    let many = asked(&world) - before;
+    assert!((20..=40).contains(&many), "{many} queries in ten seconds");
+}

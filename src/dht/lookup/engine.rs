@@ -406,7 +406,10 @@ impl Lookup {
         }
         let nothing_else = view.askable.is_none() && !view.busy && !view.throttled && view.burdened.is_none();
         if nothing_else && live < width && self.in_flight[Class::Bad as usize] < rules.slots(Class::Bad) {
-            view.askable = spare;
+            match spare.and_then(|place| rules.burdens.bears_more_at(now, &w.candidates[place].endpoint)) {
+                None => view.askable = spare,
+                later => view.burdened = later,
+            }
         }
         view
     }

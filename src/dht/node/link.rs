@@ -253,6 +253,7 @@ impl<'s> Link<'s> {
     /// Whoever was known may be gone, and whoever was gone may be there: all that may help is due at once.
     fn on_link_back(&mut self, now: Instant) {
         self.table.on_link_back(now);
+        self.soundings.on_link_back(now);
         self.role.on_link_back(now);
         self.hold = now;
         self.bootstraps.begin_anew(now, self.table.is_poor());
@@ -273,8 +274,7 @@ impl<'s> Link<'s> {
         }
     }
 
-    /// A query failed. It is charged to the contact, unless that was our own trouble; true when our own link is
-    /// suspected instead.
+    /// A query failed. It is charged to the contact, unless that was our own trouble; true when our link is suspected.
     pub(super) fn on_failure(&mut self, now: Instant, open: &Open, failure: QueryFailure) -> bool {
         if let (QueryFailure::WrongId(_), Some(expected)) = (failure, open.id) {
             self.table.on_wrong_id(now, &expected, open.to);
@@ -370,7 +370,7 @@ impl<'s> Link<'s> {
     /// A lookup of a random target ended with these nodes, nearest first, of which `most` were wanted: how near they
     /// are tells how many there are.
     pub(super) fn on_sounding(&mut self, target: &Id, nearest: impl Iterator<Item = Id>, most: u8) {
-        self.soundings.on_end(target, nearest, most);
+        self.soundings.on_end(target, nearest, most, self.table.len());
         let size = self.size_estimate();
         if size.samples > 0 {
             self.table.set_network_size(size.n);
