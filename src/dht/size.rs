@@ -132,6 +132,12 @@ impl<'s> LookupDensity<'s> {
         self.region().1 as usize
     }
 
+    /// Whether so many have answered that there are twice as many as lookups found, at least.
+    pub fn is_refuted_by(&self, contacts: usize) -> bool {
+        let (all, lookups) = self.region();
+        lookups > 0 && contacts as u64 / 2 > all.density()
+    }
+
     /// Whether the latest found something quite different from what they found together: then the network is not any
     /// more what it was, or this was chance.
     pub fn is_latest_odd(&self) -> bool {

@@ -22,7 +22,8 @@ pub struct Soundings<'s> {
     begun: u8,
     /// How many of the latest came soon since the one before was odd, up to [`LOOKUPS`].
     soon_again: u8,
-    /// Nobody has answered for long since the latest: the network may be another one.
+    /// Nobody has answered for long since the latest, or more are known by now than it lets there be: the network may be
+    /// another one.
     in_doubt: bool,
     /// `None` while there was nobody to ask yet.
     due: Option<Instant>,
@@ -49,6 +50,9 @@ impl<'s> Soundings<'s> {
         let due = self.due.get_or_insert(now + self.later);
         if contacts >= K && self.begun == 0 {
             *due = (*due).min(now + self.soon);
+        }
+        if self.density.is_refuted_by(contacts) {
+            self.doubt(now);
         }
     }
 
@@ -83,6 +87,10 @@ impl<'s> Soundings<'s> {
     /// Somebody answers again after nobody has for long: the next one comes soon, and until one agrees with those
     /// before what they found is a guess.
     pub fn on_link_back(&mut self, now: Instant) {
+        self.doubt(now);
+    }
+
+    fn doubt(&mut self, now: Instant) {
         self.in_doubt = true;
         self.due = self.due.map(|at| at.min(now + self.soon));
     }
@@ -189,5 +197,21 @@ mod tests {
         assert!(!look(&mut soundings, 4), "another network");
         assert!(look(&mut soundings, 10), "the same one");
         assert!(look(&mut soundings, 4), "chance");
+    }
+
+    /// Rule Z7.
+    #[test]
+    fn more_contacts_than_there_can_be_refute_what_was_found() {
+        let target = Id([7; 20]);
+        let mut soundings = Soundings::new(&Config::default().table, List::with_capacity(LOOKUPS));
+        let at = Instant::from_secs;
+        soundings.on_contact(at(10), 8);
+        for n in 0..4_u8 {
+            soundings.on_end(&target, (1..=15).map(|m| Id([n * 16 + m; 20])), 20, 15);
+        }
+        soundings.on_contact(at(20), 33);
+        assert!(soundings.agree());
+        soundings.on_contact(at(20), 34);
+        assert_eq!((soundings.agree(), soundings.due()), (false, Some(at(70))));
     }
 }
