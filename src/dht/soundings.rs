@@ -22,8 +22,8 @@ pub struct Soundings<'s> {
     begun: u8,
     /// How many of the latest came soon since the one before was odd, up to [`LOOKUPS`].
     soon_again: u8,
-    /// Nobody has answered for long since the latest, or more are known by now than it lets there be: the network may be
-    /// another one.
+    /// Nobody has answered for long since the latest, or more are known by now than it lets there be: the network may
+    /// be another one.
     in_doubt: bool,
     /// `None` while there was nobody to ask yet.
     due: Option<Instant>,
