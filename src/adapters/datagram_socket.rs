@@ -26,6 +26,12 @@ impl DatagramSocket {
     pub fn new(socket: UdpSocket) -> Self {
         DatagramSocket { socket, clock: Clock::start() }
     }
+
+    /// What time it is, as a wait tells it.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
 }
 
 impl Transport for DatagramSocket {

@@ -22,7 +22,8 @@ pub struct SimSocket<'w> {
 impl World {
     /// Runs a program of the user's at this place, beside all else there is in the world, until it returns. What it
     /// tells its node before it waits for the first time happens at the time of the world ([`now`](World::now)), not
-    /// at zero.
+    /// at zero. It has one socket, link 0, of the family of the place. The [oracle](World::oracle) does not know its id,
+    /// and counts it among nobody's nearest.
     pub fn with<R>(&mut self, place: Site, app: impl FnOnce(&mut SimSocket<'_>) -> R) -> R {
         let host = self.add_application(place);
         let result = app(&mut SimSocket { world: self, host });
@@ -32,6 +33,12 @@ impl World {
 }
 
 impl SimSocket<'_> {
+    /// Where it runs: for [`World::set_line_fault`] and the like.
+    #[must_use]
+    pub fn host(&self) -> HostId {
+        self.host
+    }
+
     /// The world around it.
     pub fn world(&mut self) -> &mut World {
         self.world
@@ -45,8 +52,8 @@ impl fmt::Debug for SimSocket<'_> {
 }
 
 impl Transport for SimSocket<'_> {
-    fn send(&mut self, _: LinkId, to: Endpoint, payload: &[u8]) -> bool {
-        self.world.send(self.host, to, payload)
+    fn send(&mut self, link: LinkId, to: Endpoint, payload: &[u8]) -> bool {
+        link == LinkId(0) && self.world.send(self.host, to, payload)
     }
 
     fn wait(&mut self, until: Option<Instant>, packet: &mut Buffer) -> Woken {

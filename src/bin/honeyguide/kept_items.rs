@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::cause::cause;
 use crate::count::count;
 use crate::failed::Failed;
+use crate::kept_state::StateKept;
 use crate::lines::{self, Line};
 use crate::print::say_step;
 use crate::signed_item::Owned;
@@ -82,11 +83,13 @@ impl KeptItems {
         self.items.len()
     }
 
-    /// The same, kept as an earlier run kept them.
-    pub fn after(mut self, saved: Option<&State>) -> KeptItems {
+    /// The same, kept as an earlier run kept them. What that knew of copies says nothing of a network that it was not
+    /// in: with a link that is new they are looked for at once.
+    pub fn after(mut self, saved: Option<&State>, has_new_link: bool) -> KeptItems {
         let now = SystemTime::now();
+        let state = |kept: &StateKept| if has_new_link { kept.state_elsewhere(now) } else { kept.state(now) };
         let kept = saved.into_iter().flat_map(|saved| &saved.kept);
-        self.before = kept.map(|kept| (kept.target(), kept.state(now))).collect();
+        self.before = kept.map(|kept| (kept.target(), state(kept))).collect();
         self
     }
 

@@ -64,6 +64,11 @@ impl StateKept {
         let every = Duration::from_secs(self.every);
         KeepState { copies, seq, newest, every, futile, renewals, refused, next, due_in }
     }
+
+    /// The same in a network of which nothing is known: it is looked for at once.
+    pub fn state_elsewhere(&self, now: SystemTime) -> KeepState {
+        KeepState { copies: None, due_in: Duration::ZERO, next: NextAction::Look, ..self.state(now) }
+    }
 }
 
 fn seconds(time: SystemTime) -> u64 {
@@ -93,6 +98,9 @@ mod tests {
         let due_in = |after: u64| saved.state(now + Duration::from_secs(after)).due_in.as_secs();
         assert_eq!([due_in(0), due_in(1_000), due_in(9_000)], [5_000, 4_000, 0]);
         assert_eq!(saved.state(SystemTime::UNIX_EPOCH).due_in.as_secs(), 23_760, "by a clock that was set");
+        let elsewhere = saved.state_elsewhere(now);
+        assert_eq!((elsewhere.copies, elsewhere.due_in, elsewhere.next), (None, Duration::ZERO, NextAction::Look));
+        assert_eq!((elsewhere.seq, elsewhere.newest), (Some(4), Some(4)));
         let KeepState { copies, seq, newest, futile, renewals, next, .. } = saved.state(now);
         assert_eq!((copies, seq, newest), (Some(12), Some(4), Some(4)));
         assert_eq!((futile, renewals, next), (1, 2, NextAction::Want));

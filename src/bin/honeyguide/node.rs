@@ -78,7 +78,7 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
         opened(ending.as_mut(), open).await?.map_or((None, None), |(state_file, saved)| (Some(state_file), saved));
     let path = args.keep.clone();
     let read = move || path.as_deref().map(KeptItems::read).transpose();
-    let kept = opened(ending.as_mut(), read).await?.unwrap_or_default().after(saved.as_ref());
+    let kept = opened(ending.as_mut(), read).await?.unwrap_or_default();
     let start = start(&args.joins, args.bind.iter().any(Place::is_loopback))?;
     if let Some(refused) = args.bind.iter().find_map(|place| place.refused(start.network)) {
         return Err(refused);
@@ -95,6 +95,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     let addrs = sockets.iter().map(UdpSocket::local_addr).collect::<Result<Vec<_>, _>>();
     let addrs = addrs.map_err(|error| format!("the sockets cannot be used: {}", cause(&error)))?;
     let saved = saved.map(|saved| saved.arranged(&addrs.iter().map(SocketAddr::is_ipv6).collect::<Vec<_>>()));
+    let has_new_link = (0..addrs.len()).any(|link| id_before(saved.as_ref(), link).is_none());
+    let kept = kept.after(saved.as_ref(), has_new_link);
     let head = Head {
         links: head_links(&addrs, saved.as_ref()),
         local: start.network == Network::Local,

@@ -257,8 +257,9 @@ impl<'s> Node<'s> {
         self.client.keep(now, tag, &kept, &schedule, &before)
     }
 
-    /// The item of something that is kept, as it is wanted, or since there is a newer version. It is put at once,
-    /// unless a newer one was met: then the node says [`Superseded`](crate::Event::Superseded).
+    /// The item of something that is kept, as it is wanted, or since there is a newer version (of one that was signed
+    /// here, [`as_item`](crate::krpc::SignedItem::as_item)). It is put at once, unless a newer one was met: then the
+    /// node says [`Superseded`](crate::Event::Superseded).
     ///
     /// # Errors
     /// [`CallError`] says why it is not put; a wanted item stays wanted then.
