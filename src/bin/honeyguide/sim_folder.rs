@@ -13,6 +13,7 @@ use crate::failed::Failed;
 use crate::file;
 use crate::folder;
 use crate::options::Options;
+use crate::print::say;
 use crate::sim_page::Page;
 use crate::worker;
 
@@ -46,8 +47,11 @@ impl Folder {
         let Some(mut place) = self.0 else { return Ok(()) };
         let rows = serde_json::to_string_pretty(rows).unwrap_or_default() + "\n";
         let contents = [page()?.html(), rows];
+        let page = place.folder.join(NAMES[0]);
         // It is waited for in any case, so that there are not half of them.
-        worker::work(move || place.write(&contents)).await?
+        worker::work(move || place.write(&contents)).await??;
+        say(format_args!("the report is {}", page.display()));
+        Ok(())
     }
 }
 
