@@ -6,13 +6,12 @@
 mod former;
 mod role;
 
-use crate::base::list::{List, SmallList};
+use crate::base::list::List;
 use crate::base::planted::{Bug, planted};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
-use crate::dht::capacity::MAX_LINKS;
 use crate::dht::config::{Config, LinkConfig};
-use crate::dht::contact::{Contact, ContactView, Health, QueryKind};
+use crate::dht::contact::{Contact, Health, QueryKind};
 use crate::dht::event::{Event, IdLoss, LinkId};
 use crate::dht::former_ids::FormerIds;
 use crate::dht::lookup::{Class, Spacing};
@@ -113,7 +112,7 @@ pub(super) struct Link<'s> {
 }
 
 impl<'s> Link<'s> {
-    fn new(config: &Config, link: &LinkConfig, now: Instant, rng: &mut Rng, memory: LinkMemory<'s>) -> Self {
+    pub(super) fn new(config: &Config, link: &LinkConfig, now: Instant, rng: &mut Rng, memory: LinkMemory<'s>) -> Self {
         let external = link.external.map(Endpoint::from);
         let id = link.id.unwrap_or_else(|| id_at(external, rng));
         let mut table = Table::new(config.table(), config.network, id, memory.table);
@@ -494,8 +493,13 @@ impl<'s> Link<'s> {
         self.bootstraps.at()
     }
 
+    /// Whether its table has a check to send.
+    pub(super) fn has_check_due(&self) -> bool {
+        self.check_due
+    }
+
     /// What the user was not told of yet: our id first, then our address, then our role.
-    fn take_news(&mut self, link: LinkId) -> Option<Event<'static>> {
+    pub(super) fn take_news(&mut self, link: LinkId) -> Option<Event<'static>> {
         if let Some(why) = self.news_id.take() {
             return Some(Event::IdChanged { link, id: *self.table.own(), why });
         }
@@ -511,88 +515,6 @@ fn id_at(external: Option<Endpoint>, rng: &mut Rng) -> Id {
     match external {
         Some(addr) => Id::secure(addr.ip(), rng),
         None => Id::random(rng),
-    }
-}
-
-/// All links of a node, in the order of their ids.
-#[derive(Debug)]
-pub(super) struct Links<'s>(SmallList<Link<'s>, MAX_LINKS>);
-
-impl<'s> Links<'s> {
-    /// One link for each of the configuration, each with its memory.
-    pub(super) fn new(
-        config: &Config,
-        now: Instant,
-        rng: &mut Rng,
-        memory: impl IntoIterator<Item = LinkMemory<'s>>,
-    ) -> Self {
-        let links = config.links().iter().zip(memory);
-        Links(links.map(|(link, memory)| Link::new(config, link, now, rng, memory)).collect())
-    }
-
-    pub(super) fn get(&self, link: LinkId) -> Option<&Link<'s>> {
-        self.0.get(usize::from(link.0))
-    }
-
-    pub(super) fn get_mut(&mut self, link: LinkId) -> Option<&mut Link<'s>> {
-        self.0.get_mut(usize::from(link.0))
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link<'s>)> {
-        (0..).map(LinkId).zip(self.0.iter())
-    }
-
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (LinkId, &mut Link<'s>)> {
-        (0..).map(LinkId).zip(self.0.iter_mut())
-    }
-
-    /// Every link's id, without a borrow of the links.
-    pub(super) fn ids(&self) -> impl Iterator<Item = LinkId> + use<> {
-        (0..self.0.len() as u8).map(LinkId)
-    }
-
-    pub(super) fn has_family(&self, family: Family) -> bool {
-        self.0.iter().any(|link| link.family == family)
-    }
-
-    /// The first link of a family.
-    pub(super) fn of_family(&self, family: Family) -> Option<LinkId> {
-        self.iter().find(|(_, link)| link.family == family).map(|(id, _)| id)
-    }
-
-    /// The table whose contacts of `family` are handed out to who asked by `link`: its own, if it is of that family.
-    pub(super) fn table_of(&self, link: LinkId, family: Family) -> Option<&Table<'s>> {
-        let first = self.get(link).into_iter();
-        first.chain(self.0.iter()).find(|link| link.family == family).map(Link::table)
-    }
-
-    /// A contact that answers at an endpoint.
-    pub(super) fn contact(&self, link: LinkId, id: &Id, endpoint: &Endpoint) -> Option<&Contact> {
-        self.get(link)?.table.find(id).filter(|contact| contact.endpoint() == *endpoint)
-    }
-
-    /// All verified contacts, link by link, of each the best to save first.
-    pub(super) fn contacts(&self, now: Instant) -> impl Iterator<Item = (LinkId, ContactView)> {
-        self.iter().flat_map(move |(id, link)| link.table.best_to_save(now).map(move |view| (id, view)))
-    }
-
-    /// The first link whose table has a check to send.
-    pub(super) fn next_with_check(&mut self) -> Option<(LinkId, &mut Link<'s>)> {
-        self.iter_mut().find(|(_, link)| link.check_due)
-    }
-
-    /// What the user was not told of yet, of the first link that has something.
-    pub(super) fn next_news(&mut self) -> Option<Event<'static>> {
-        self.iter_mut().find_map(|(id, link)| link.take_news(id))
-    }
-
-    /// Recounts every table. Its contacts are of its link's family, as what is handed out of it has to be.
-    #[cfg(any(test, debug_assertions))]
-    pub(super) fn check_invariants(&self) {
-        for link in self.0.iter() {
-            link.table.check_invariants();
-            assert!(link.table.contacts().all(|contact| contact.endpoint.family() == link.family));
-        }
     }
 }
 

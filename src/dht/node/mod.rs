@@ -31,6 +31,7 @@ pub(crate) mod inspect;
 pub(crate) mod journal;
 pub(crate) mod lend;
 mod link;
+mod links;
 pub(crate) mod named;
 mod near_rtt;
 pub(crate) mod output_hash;
@@ -74,7 +75,8 @@ use crate::krpc::message::{self, Decoded, ErrorMessage, Response};
 
 use client::{Client, Operations, Outlet};
 use context::{Context, streams};
-use link::{Link, Links, QueryFailure};
+use link::{Link, QueryFailure};
+use links::Links;
 use plan::{Note, Plan};
 use rpc::Rpc;
 use server::{Requester, Server};

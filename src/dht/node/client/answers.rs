@@ -10,7 +10,7 @@ use crate::dht::node::client::operation::{OperationState, active::Active};
 use crate::dht::node::client::payload::Payload;
 use crate::dht::node::client::results::{MAX_FOUND, ResultHead, ResultKind, Results};
 use crate::dht::node::context::Context;
-use crate::dht::node::link::Links;
+use crate::dht::node::links::Links;
 use crate::dht::outcome::Reason;
 use crate::dht::stats::DropReason;
 use crate::krpc::compact::Values;

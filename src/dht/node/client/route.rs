@@ -7,7 +7,7 @@ use crate::dht::command::{Command, Scope};
 use crate::dht::config::MAX_BOOTSTRAP_NODES;
 use crate::dht::error::CallError;
 use crate::dht::event::LinkId;
-use crate::dht::node::link::Links;
+use crate::dht::node::links::Links;
 use crate::krpc::endpoint::{Endpoint, Network};
 
 /// The links that an operation runs on, and the node that is asked alone.

@@ -8,7 +8,7 @@ use crate::base::slab::SlabKey;
 use crate::base::time::Duration;
 use crate::dht::capacity::UPKEEP;
 use crate::dht::node::context::Context;
-use crate::dht::node::link::Links;
+use crate::dht::node::links::Links;
 use crate::dht::outcome::Reason;
 use crate::dht::trace::TraceEvent;
 

@@ -11,7 +11,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Instant;
 use crate::dht::config::{Config, K, LARGEST_REPLY, MAX_SAMPLES, SAMPLES};
 use crate::dht::items::{ItemKey, Items};
-use crate::dht::node::link::Links;
+use crate::dht::node::links::Links;
 use crate::dht::node::server::reply::{HeldItem, Reply, ReplyBody};
 use crate::dht::peers::PeerStore;
 use crate::dht::tokens::WriteToken;
