@@ -243,6 +243,35 @@ fn a_family_without_contacts_costs_nothing() {
     assert_eq!((outcome.reason, outcome.queried, ends(&none)), (Reason::Exhausted, 0, 1));
 }
 
+/// Rule L31.
+#[test]
+fn a_link_on_which_nobody_answers_any_more_holds_nobody_up() {
+    let mut lab = dual(12, 12, NOTHING);
+    let minds = std::mem::take(&mut lab.minds);
+    let (fours, sixes): (Vec<_>, Vec<_>) = minds.into_iter().partition(|(endpoint, _)| endpoint.family() == Family::V4);
+    lab.minds.extend(fours);
+    let look = |lab: &mut Lab| {
+        lab.news.clear();
+        lab.operate(|node, now| {
+            node.lookup(now, 1, TARGET).unwrap();
+        })
+    };
+    lab.run(Duration::from_secs(60));
+    look(&mut lab);
+    let outcome = look(&mut lab);
+    assert_eq!((outcome.reason, outcome.links[1]), (Reason::Converged, Default::default()));
+    assert!(outcome.elapsed < Duration::from_secs(1), "{outcome:?}");
+    // They are back, and found by the checks.
+    lab.minds.extend(sixes);
+    lab.run(Duration::from_secs(60));
+    assert!(look(&mut lab).links[1].answered >= 8);
+    // Nobody answers: all are asked.
+    lab.minds.clear();
+    lab.run(Duration::from_secs(60));
+    look(&mut lab);
+    assert!(look(&mut lab).links.iter().take(2).all(|link| link.queried > 0));
+}
+
 #[test]
 fn a_link_can_be_named() {
     for link in [FOUR, SIX] {

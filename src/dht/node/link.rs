@@ -200,6 +200,11 @@ impl<'s> Link<'s> {
         self.outage.is_suspected() || self.table.is_deserted()
     }
 
+    /// Whether nobody answers: our own line seems to be down.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.outage.is_suspected()
+    }
+
     /// How many nodes the network seems to have.
     pub(super) fn size_estimate(&self) -> SizeEstimate {
         let density = self.table.density();

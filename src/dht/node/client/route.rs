@@ -54,7 +54,12 @@ pub(super) fn route(
     } else if let Some(link) = only {
         on.push(link);
     } else {
-        on.extend(links.iter().filter(|(_, link)| !link.table().is_empty()).map(|(id, _)| id));
+        let with_contacts = || links.iter().filter(|(_, link)| !link.table().is_empty());
+        // One on which nobody answers would hold the others up.
+        on.extend(with_contacts().filter(|(_, link)| !link.is_cut_off()).map(|(id, _)| id));
+        if on.is_empty() {
+            on.extend(with_contacts().map(|(id, _)| id));
+        }
         if on.is_empty() {
             // Bootstrap nodes are asked, and those who wait to be checked (L5): a part that has none of either ends.
             on.extend(links.ids());
