@@ -44,6 +44,7 @@ mod newcomers;
 mod remembered;
 mod routing;
 mod silences;
+mod table_memory;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -56,4 +57,5 @@ pub use buckets::{BUCKETS, Bucket};
 pub use id_changes::{ID_CHANGES, IdChange};
 pub use newcomers::Newcomer;
 pub use remembered::RememberedContact;
-pub use routing::{Table, TableMemory};
+pub use routing::Table;
+pub use table_memory::TableMemory;

@@ -1,16 +1,14 @@
 //! The table itself: what it is told, and what becomes of it.
 
 use super::admission::{Admission, AdmissionRefusal, Density, Failed, Seen};
-use super::buckets::Bucket;
 use super::callers::Callers;
 use super::contacts::Contacts;
-use super::id_changes::IdChange;
 use super::members::{Members, Place};
 use super::newcomers::{Newcomer, Newcomers};
 use super::remembered::{Remembered, RememberedContact};
+use super::table_memory::TableMemory;
 use super::upkeep::{Schedule, TableParts};
 use super::worth;
-use crate::base::list::List;
 use crate::base::planted::{Bug, planted};
 #[cfg(any(test, debug_assertions))]
 use crate::base::recount::{Imprint, Recounted};
@@ -21,25 +19,6 @@ use crate::dht::contact::{Contact, ContactView, Health, QueryKind};
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 use crate::krpc::networks::Networks;
-
-/// The memory of a table. The two capacities for contacts should be equal.
-#[derive(Debug)]
-pub struct TableMemory<'s> {
-    /// Verified contacts.
-    pub contacts: List<'s, Contact>,
-    /// The first 64 bits of their ids.
-    pub prefixes: List<'s, u64>,
-    /// Nodes that wait to be checked.
-    pub newcomers: List<'s, Newcomer>,
-    /// [`BUCKETS`](super::BUCKETS) of them.
-    pub buckets: List<'s, Bucket>,
-    /// Endpoints that changed their ids; [`ID_CHANGES`](super::ID_CHANGES) are enough.
-    pub id_changes: List<'s, IdChange>,
-    /// Nodes that answered once and are no contacts; there may be none.
-    pub remembered: List<'s, RememberedContact>,
-    /// Networks from which strangers asked us something, 16 bits of each; there may be none.
-    pub callers: List<'s, u16>,
-}
 
 /// The routing table of one link.
 #[derive(Debug)]
