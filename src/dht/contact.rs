@@ -246,6 +246,14 @@ impl AnswerHistory {
         self.retry_at = seconds_up(now).saturating_add(wait);
     }
 
+    /// What went wrong since then was our own trouble: its only failure is taken back, if it is no older.
+    pub fn take_back_failure(&mut self, since: Instant) {
+        if self.failed_at().is_some_and(|at| at >= since) {
+            self.failures = 0;
+            self.retry_at = 0;
+        }
+    }
+
     /// It did something that proves nothing (a query that carries its id): worth a query at once, if it had failed
     /// before.
     pub fn on_activity(&mut self) {
@@ -373,6 +381,21 @@ mod tests {
         assert!(r.is_bad());
         r.on_answer(at(4), None);
         assert_eq!((r.health(), r.last_answer()), (Health::Good, Some(at(4))));
+    }
+
+    /// Rule T28.
+    #[test]
+    fn an_only_failure_is_taken_back_if_it_is_no_older() {
+        let mut r = AnswerHistory::default();
+        r.on_answer(at(1), None);
+        r.on_failure(at(10), QueryKind::Check);
+        r.take_back_failure(at(11));
+        assert_eq!((r.health(), r.retry_at()), (Health::Suspect, at(40)));
+        r.take_back_failure(at(10));
+        assert_eq!((r.health(), r.retry_at()), (Health::Good, at(0)));
+        (0..2).for_each(|_| r.on_failure(at(20), QueryKind::Data));
+        r.take_back_failure(at(20));
+        assert!(r.is_bad(), "two are not one");
     }
 
     #[test]

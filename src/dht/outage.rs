@@ -70,6 +70,11 @@ impl Outage {
         self.last_answer.is_some_and(|at| now.since(at) < OF_LATE)
     }
 
+    /// When anybody answered last.
+    pub fn last_answer(&self) -> Option<Instant> {
+        self.last_answer
+    }
+
     /// Whether anybody has answered since then.
     pub fn has_heard_since(&self, then: Instant) -> bool {
         self.last_answer.is_some_and(|at| at >= then)

@@ -506,6 +506,26 @@ fn a_short_outage_costs_no_contact() {
     }
 }
 
+/// Rule T28.
+#[test]
+fn a_line_that_is_down_twice_in_a_minute_costs_no_contact() {
+    for mut lab in [Lab::public(), Lab::local()] {
+        let before = lab.belongings();
+        for _ in 0..3 {
+            // They have just answered, so that the line is not suspected for 15 s.
+            let outcome = lab.operate(|node, now| node.lookup(now, 1, TARGET).map(drop).unwrap());
+            assert!(outcome.answered > 0);
+            let minds = std::mem::take(&mut lab.minds);
+            for _ in 0..2 {
+                lab.operate(|node, now| node.lookup(now, 1, TARGET).map(drop).unwrap());
+                lab.run(Duration::from_secs(20));
+            }
+            lab.minds = minds;
+        }
+        assert_eq!(lab.belongings(), before);
+    }
+}
+
 // Bootstrap.
 
 /// Rule L28.

@@ -296,12 +296,17 @@ impl<'s> Link<'s> {
             self.table.on_failure(now, &id, open.to, QueryKind::Data);
             return false;
         }
+        let (is_contact, was_suspected) = (contact.is_some(), self.outage.is_suspected());
         let is_charged = match contact {
             Some(_) => self.outage.on_failure(now, &open.to),
             None => !self.outage.is_suspected(),
         };
         if !is_charged {
-            return contact.is_some();
+            if !was_suspected {
+                // Nor are the witnesses charged.
+                self.table.on_link_down(self.outage.last_answer().unwrap_or_default());
+            }
+            return is_contact;
         }
         // One more failure costs it its place, and nothing shows that the line is not to blame for both.
         let is_in_doubt = failed_before.is_some_and(|at| !self.outage.has_heard_since(at));

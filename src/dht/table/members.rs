@@ -273,6 +273,15 @@ impl<'s> Members<'s> {
         self.buckets.refresh_at()
     }
 
+    /// What went wrong since then was our own trouble.
+    pub(super) fn take_back_failures(&mut self, since: Instant) {
+        for index in 0..self.len() {
+            if let Some(contact) = self.get_mut(index) {
+                contact.history_mut().take_back_failure(since);
+            }
+        }
+    }
+
     /// When a contact is to be asked.
     pub(super) fn due(&self, contact: &Contact) -> Instant {
         let rule = match (contact.history().health(), contact.history().last_answer()) {
