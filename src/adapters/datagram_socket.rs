@@ -35,8 +35,8 @@ impl DatagramSocket {
 }
 
 impl Transport for DatagramSocket {
-    fn send(&mut self, _: LinkId, to: Endpoint, payload: &[u8]) -> bool {
-        self.socket.send_to(payload, SocketAddr::from(to)).is_ok()
+    fn send(&mut self, link: LinkId, to: Endpoint, payload: &[u8]) -> bool {
+        link == LinkId(0) && self.socket.send_to(payload, SocketAddr::from(to)).is_ok()
     }
 
     fn wait(&mut self, until: Option<Instant>, packet: &mut Buffer) -> Woken {

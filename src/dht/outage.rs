@@ -17,6 +17,8 @@ const WITNESSES: usize = 4;
 const WITHIN: Duration = Duration::from_secs(15);
 /// A link that nobody answered on for so long may be in another place, among others.
 const LONG: Duration = Duration::from_secs(120);
+/// The first check, sent at once, is answered within this time, if the line is not down.
+const CHECKED: Duration = Duration::from_secs(5);
 /// How often one check is let through from then on, until somebody answers.
 const CHECK_EVERY: Duration = Duration::from_secs(15);
 
@@ -25,8 +27,22 @@ const CHECK_EVERY: Duration = Duration::from_secs(15);
 pub struct Outage {
     witnesses: [Option<(Endpoint, Instant)>; WITNESSES],
     last_answer: Option<Instant>,
-    /// While the link is suspected: when the next check may be sent.
-    check_at: Option<Instant>,
+    /// While the link is suspected: since when, and when the next check may be sent.
+    suspected: Option<(Instant, Instant)>,
+}
+
+/// Somebody answers on a link that was suspected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OutageOver {
+    /// The first check was answered: there was none, and those that failed are gone.
+    Never,
+    /// Nobody had since then, which is not long: all is as it was.
+    Short {
+        /// The last answer before.
+        since: Instant,
+    },
+    /// Nobody had for long: everything may be different now.
+    Long,
 }
 
 impl Outage {
@@ -43,7 +59,7 @@ impl Outage {
         let silent = !self.last_answer.is_some_and(recent);
         if silent && self.witnesses.iter().all(|w| w.is_some_and(|(_, at)| recent(at))) {
             self.witnesses = Default::default();
-            self.check_at = Some(now);
+            self.suspected = Some((now, now));
         }
         !self.is_suspected()
     }
@@ -57,22 +73,21 @@ impl Outage {
         }
     }
 
-    /// Somebody answered on this link: if it was suspected, it no longer is. Whether it was, for long.
-    pub fn on_success(&mut self, now: Instant) -> bool {
-        let was_long = self.last_answer.is_none_or(|at| now.since(at) >= LONG);
-        self.last_answer = Some(now);
+    /// Somebody answered on this link: if it was suspected, it no longer is.
+    pub fn on_success(&mut self, now: Instant) -> Option<OutageOver> {
+        let before = self.last_answer.replace(now);
         self.witnesses = Default::default();
-        self.check_at.take().is_some() && was_long
+        let (suspected, _) = self.suspected.take()?;
+        match before {
+            Some(_) if now.since(suspected) < CHECKED => Some(OutageOver::Never),
+            Some(since) if now.since(since) < LONG => Some(OutageOver::Short { since }),
+            _ => Some(OutageOver::Long),
+        }
     }
 
     /// Whether anybody answered in the last minute.
     pub fn has_answer_of_late(&self, now: Instant) -> bool {
         self.last_answer.is_some_and(|at| now.since(at) < OF_LATE)
-    }
-
-    /// When anybody answered last.
-    pub fn last_answer(&self) -> Option<Instant> {
-        self.last_answer
     }
 
     /// Whether anybody has answered since then.
@@ -83,13 +98,13 @@ impl Outage {
     /// Whether the link is thought to be down. It is until somebody answers: while nobody at all does, nothing that
     /// others do not do says anything of them.
     pub fn is_suspected(&self) -> bool {
-        self.check_at.is_some()
+        self.suspected.is_some()
     }
 
     /// When a check may be sent: `None`, at once. On a link that seems to be down one check in 15 s is let through, and
     /// `None` is the permission for that one.
     pub fn ask_at(&mut self, now: Instant) -> Option<Instant> {
-        let check_at = self.check_at.as_mut()?;
+        let (_, check_at) = self.suspected.as_mut()?;
         if now >= *check_at {
             *check_at = now + CHECK_EVERY;
             return None;
@@ -125,9 +140,12 @@ mod tests {
         assert_eq!((o.ask_at(at(20)), o.ask_at(at(21))), (None, Some(at(35))), "one check");
         assert!(!o.on_failure(at(22), &endpoint(5)), "and nothing is charged");
         assert!(o.is_suspected());
-        o.on_success(at(23));
+        assert_eq!(o.clone().on_success(at(24)), Some(OutageOver::Never), "that check was answered");
+        assert_eq!(o.on_success(at(119)), Some(OutageOver::Short { since: at(0) }));
         assert!(!o.is_suspected(), "an answer ends it");
-        assert_eq!((o.ask_at(at(23)), o.ask_at(at(23))), (None, None));
+        assert_eq!((o.ask_at(at(119)), o.ask_at(at(119))), (None, None));
+        assert!((1..=4).map(|n| o.on_failure(at(200), &endpoint(n))).eq([true, true, true, false]));
+        assert_eq!(o.on_success(at(239)), Some(OutageOver::Long), "nobody answered for two minutes");
     }
 
     #[test]
@@ -163,8 +181,8 @@ mod tests {
             assert!(!o.on_failure(at(second), &endpoint(second as u8)));
         }
         assert_eq!(asked, 86_400 / 15);
-        assert!(o.on_success(at(86_400)), "it was suspected, for long");
-        assert!(!o.on_success(at(86_401)) && !o.is_suspected());
+        assert_eq!(o.on_success(at(86_400)), Some(OutageOver::Long), "it was suspected, for long");
+        assert!(o.on_success(at(86_401)).is_none() && !o.is_suspected());
         assert!(o.on_failure(at(86_500), &endpoint(1)), "and new witnesses are needed");
     }
 }

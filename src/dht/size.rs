@@ -21,7 +21,7 @@ use crate::krpc::id::{Distance, Id};
 pub const LOOKUPS: usize = 16;
 /// A lookup that finds so many times more or fewer nodes than most of the others does not count.
 const ODD: u64 = 4;
-/// One that finds so many times more or fewer than all together is news: by chance one in a hundred does.
+/// One that finds so many times more or fewer than all together is news: by chance one in some hundred does.
 const NEWS: u64 = 2;
 /// The error of what is counted itself, in thousandths: nodes that come and go, and answers that are lost.
 const LEAST_ERROR: u64 = 60;
@@ -341,20 +341,26 @@ mod tests {
 
     /// Rule Z5.
     #[test]
-    fn the_latest_is_odd_where_it_found_twice_as_many_or_half_until_most_found_so() {
-        let mut rng = Rng::from_seed([6; 32]);
-        let mut look = |d: &mut LookupDensity<'_>, bits: u32| {
-            let target = Id::random(&mut rng);
-            d.on_lookup(&target, around(&target, bits, 20, &mut rng), 20, 0);
+    fn the_latest_is_odd_where_it_found_other_numbers_than_most_until_most_found_so() {
+        // Twenty within so much of the space.
+        let look = |d: &mut LookupDensity<'_>, reach: u64| {
+            let nodes = (1..=20).map(|n| {
+                let mut id = Id::default();
+                id.0[..8].copy_from_slice(&(reach / 20 * n).to_be_bytes());
+                id
+            });
+            d.on_lookup(&Id::default(), nodes, 20, 0);
             d.is_latest_odd()
         };
-        for (bits, is_odd) in [(8, true), (10, false), (12, true)] {
+        let usual = 1 << 50;
+        let others = [(usual / 25 * 10, true), (usual / 17 * 10, false), (usual, false)];
+        for (reach, is_odd) in others.into_iter().chain([(usual / 10 * 17, false), (usual / 10 * 25, true)]) {
             let mut d = none();
             assert!(!d.is_latest_odd());
-            (0..LOOKUPS).for_each(|_| assert!(!look(&mut d, 10)));
-            assert_eq!(look(&mut d, bits), is_odd, "{bits}");
-            (1..LOOKUPS).for_each(|_| _ = look(&mut d, bits));
-            assert!(!look(&mut d, bits));
+            (0..LOOKUPS).for_each(|_| assert!(!look(&mut d, usual)));
+            assert_eq!(look(&mut d, reach), is_odd, "{reach}");
+            (1..LOOKUPS).for_each(|_| _ = look(&mut d, reach));
+            assert!(!look(&mut d, reach));
         }
     }
 }

@@ -22,8 +22,8 @@ pub struct SimSocket<'w> {
 impl World {
     /// Runs a program of the user's at this place, beside all else there is in the world, until it returns. What it
     /// tells its node before it waits for the first time happens at the time of the world ([`now`](World::now)), not
-    /// at zero. It has one socket, link 0, of the family of the place. The [oracle](World::oracle) does not know its id,
-    /// and counts it among nobody's nearest.
+    /// at zero. It has one socket, link 0, of the family of the place. The [oracle](World::oracle) does not know its
+    /// id, and counts it among nobody's nearest.
     pub fn with<R>(&mut self, place: Site, app: impl FnOnce(&mut SimSocket<'_>) -> R) -> R {
         let host = self.add_application(place);
         let result = app(&mut SimSocket { world: self, host });

@@ -508,7 +508,7 @@ fn a_short_outage_costs_no_contact() {
 
 /// Rule T28.
 #[test]
-fn a_line_that_is_down_twice_in_a_minute_costs_no_contact() {
+fn a_line_that_is_down_again_and_again_costs_no_contact() {
     for mut lab in [Lab::public(), Lab::local()] {
         let before = lab.belongings();
         for _ in 0..3 {
@@ -522,7 +522,9 @@ fn a_line_that_is_down_twice_in_a_minute_costs_no_contact() {
             }
             lab.minds = minds;
         }
+        lab.run(Duration::from_secs(60));
         assert_eq!(lab.belongings(), before);
+        assert!(lab.node.contacts().all(|(_, contact)| contact.health == Health::Good));
     }
 }
 

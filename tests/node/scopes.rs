@@ -261,6 +261,12 @@ fn a_link_on_which_nobody_answers_any_more_holds_nobody_up() {
     let outcome = look(&mut lab);
     assert_eq!((outcome.reason, outcome.links[1]), (Reason::Converged, Default::default()));
     assert!(outcome.elapsed < Duration::from_secs(1), "{outcome:?}");
+    // A bootstrap may help there.
+    lab.news.clear();
+    let outcome = lab.operate(|node, now| {
+        node.bootstrap(now, 1, &[]).unwrap();
+    });
+    assert!(outcome.links[1].queried > 0, "{outcome:?}");
     // They are back, and found by the checks.
     lab.minds.extend(sixes);
     lab.run(Duration::from_secs(60));

@@ -90,10 +90,8 @@ pub async fn run(options: &Options, args: Args) -> Result<(), Failed> {
     if bound.len() > Config::MAX_LINKS {
         return Err(Failed::usage(format!("a node has at most {} links, not {}", Config::MAX_LINKS, bound.len())));
     }
-    let buffers: Vec<_> = bound.iter().map(|bound| bound.receive_buffer).collect();
-    let sockets: Vec<_> = bound.into_iter().map(|bound| bound.socket).collect();
-    let addrs = sockets.iter().map(UdpSocket::local_addr).collect::<Result<Vec<_>, _>>();
-    let addrs = addrs.map_err(|error| format!("the sockets cannot be used: {}", cause(&error)))?;
+    let (sockets, buffers): (Vec<_>, Vec<_>) = bound.into_iter().map(|at| (at.socket, at.receive_buffer)).unzip();
+    let addrs = addresses(&sockets)?;
     let saved = saved.map(|saved| saved.arranged(&addrs.iter().map(SocketAddr::is_ipv6).collect::<Vec<_>>()));
     let has_new_link = (0..addrs.len()).any(|link| id_before(saved.as_ref(), link).is_none());
     let kept = kept.after(saved.as_ref(), has_new_link);
@@ -147,6 +145,11 @@ fn head_links(addrs: &[SocketAddr], saved: Option<&State>) -> Vec<HeadLink> {
     let id = |link| id_before(saved, link).map(|id| id.0);
     let link = |(i, addr): (usize, &SocketAddr)| HeadLink { id: id(i), v6: addr.is_ipv6(), port: addr.port() };
     addrs.iter().enumerate().map(link).collect()
+}
+
+fn addresses(sockets: &[UdpSocket]) -> Result<Vec<SocketAddr>, Failed> {
+    let addrs = sockets.iter().map(UdpSocket::local_addr).collect::<Result<_, _>>();
+    Ok(addrs.map_err(|error| format!("the sockets cannot be used: {}", cause(&error)))?)
 }
 
 /// The id that a link had in the run before, if it was there.

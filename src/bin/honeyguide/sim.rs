@@ -29,8 +29,8 @@ pub struct Args {
     /// What is looked at; without it, all of them are listed
     #[arg(value_enum)]
     scenario: Option<Scenario>,
-    /// Nodes of a world, from 100 to 20,000, of which rows that take long have 0.15 times as many; the goals are those
-    /// of 10,000 [default: 2000]
+    /// Nodes of a world, from 100 to 20,000, where its row says nothing else; rows that take long have 0.15 times as
+    /// many; the goals are those of 10,000 [default: 2000]
     #[arg(long, requires = "scenario", value_parser = options::whole::<usize>(100..=20_000))]
     nodes: Option<usize>,
     /// Seeds of the worlds, from A to B, both with them, 100,000 at most [default: 1..4; 0..99 for swarm]

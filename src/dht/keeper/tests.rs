@@ -101,11 +101,27 @@ fn a_new_key_is_looked_for_then_wanted_then_put_and_looked_at_ever_less() {
     assert_eq!(run.view(keep).state.next, NextAction::Want);
     assert_eq!(run.put(keep, ALL, 19), Supplied::Put { copies: 20, anew: false }, "all of it is missing");
     assert_eq!((run.view(keep).state.copies, run.view(keep).state.refused), (Some(19), Some(205)));
-    for minutes in [60, 70, 240, 360, 360] {
+    for minutes in [60, 75, 240, 360, 360] {
         run.is_looked_at_in(keep, minutes * 60);
         run.look(keep, ALL, 8, None);
     }
     assert_eq!(run.view(keep).state.copies, Some(8));
+}
+
+// P11
+#[test]
+fn the_second_look_comes_two_hours_after_the_put_at_least() {
+    let mut run = Run::new(1);
+    for _ in 0..200 {
+        let keep = run.keep_value();
+        run.look(keep, ALL, 0, None);
+        run.put(keep, ALL, 20);
+        let first = run.view(keep).state.due_in;
+        run.look(keep, ALL, 20, None);
+        let both = first + run.view(keep).state.due_in;
+        assert!((2 * HOUR..2 * HOUR + HOUR / 2).contains(&both.as_secs()), "{both:?}");
+        assert!(run.keeper.remove(keep).is_some());
+    }
 }
 
 // P6, P10
@@ -206,7 +222,7 @@ fn where_copies_do_not_last_they_are_put_again_without_a_look() {
     run.look(keep, ALL, 0, None);
     run.put(keep, ALL, 20);
     run.look(keep, ALL, 20, None);
-    run.is_looked_at_in(keep, 70 * 60);
+    run.is_looked_at_in(keep, 75 * 60);
     run.look(keep, ALL, 1, None);
     for _ in 0..24 {
         assert_eq!(run.put(keep, ALL, 20), Supplied::Put { copies: 20, anew: true });

@@ -16,7 +16,7 @@ use crate::dht::event::{Event, IdLoss, LinkId};
 use crate::dht::former_ids::FormerIds;
 use crate::dht::lookup::{Class, Spacing};
 use crate::dht::node::bootstraps::Bootstraps;
-use crate::dht::outage::Outage;
+use crate::dht::outage::{Outage, OutageOver};
 use crate::dht::role::Role;
 use crate::dht::size::{SizeEstimate, Surroundings};
 use crate::dht::soundings::Soundings;
@@ -205,6 +205,11 @@ impl<'s> Link<'s> {
         self.outage.is_suspected()
     }
 
+    /// Whether anybody answered in the last minute.
+    pub(super) fn has_answer_of_late(&self, now: Instant) -> bool {
+        self.outage.has_answer_of_late(now)
+    }
+
     /// How many nodes the network seems to have.
     pub(super) fn size_estimate(&self) -> SizeEstimate {
         let density = self.table.density();
@@ -263,10 +268,12 @@ impl<'s> Link<'s> {
         self.bootstraps.begin_anew(now, self.table.is_poor());
     }
 
-    /// Somebody answered us. If nobody had for long, everything may be different now.
+    /// Somebody answered us, after an outage perhaps.
     fn on_any_answer(&mut self, now: Instant) {
-        if self.outage.on_success(now) {
-            self.on_link_back(now);
+        match self.outage.on_success(now) {
+            Some(OutageOver::Short { since }) => self.table.on_short_outage(now, since),
+            Some(OutageOver::Long) => self.on_link_back(now),
+            Some(OutageOver::Never) | None => {}
         }
     }
 
@@ -296,17 +303,12 @@ impl<'s> Link<'s> {
             self.table.on_failure(now, &id, open.to, QueryKind::Data);
             return false;
         }
-        let (is_contact, was_suspected) = (contact.is_some(), self.outage.is_suspected());
         let is_charged = match contact {
             Some(_) => self.outage.on_failure(now, &open.to),
             None => !self.outage.is_suspected(),
         };
         if !is_charged {
-            if !was_suspected {
-                // Nor are the witnesses charged.
-                self.table.on_link_down(self.outage.last_answer().unwrap_or_default());
-            }
-            return is_contact;
+            return contact.is_some();
         }
         // One more failure costs it its place, and nothing shows that the line is not to blame for both.
         let is_in_doubt = failed_before.is_some_and(|at| !self.outage.has_heard_since(at));

@@ -53,6 +53,14 @@ impl<'s> Links<'s> {
         self.0.iter().any(|link| link.family() == family)
     }
 
+    /// Those that an operation runs on (L31): all that have contacts. One on which nobody answers would hold the others
+    /// up, where somebody has just answered on one of them.
+    pub(super) fn to_run_on(&self, now: Instant) -> impl Iterator<Item = (LinkId, &Link<'s>)> {
+        let with_contacts = || self.iter().filter(|(_, link)| !link.table().is_empty());
+        let somebody_answers = with_contacts().any(|(_, link)| !link.is_cut_off() && link.has_answer_of_late(now));
+        with_contacts().filter(move |(_, link)| !(somebody_answers && link.is_cut_off()))
+    }
+
     /// The first link of a family.
     pub(super) fn of_family(&self, family: Family) -> Option<LinkId> {
         self.iter().find(|(_, link)| link.family() == family).map(|(id, _)| id)

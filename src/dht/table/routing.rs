@@ -170,13 +170,13 @@ impl<'s> Table<'s> {
         }
     }
 
-    /// Our line seems to be down, and to have been since then: nobody is charged with what went wrong meanwhile.
-    pub fn on_link_down(&mut self, since: Instant) {
+    /// Our line was down, from then until a moment ago: nobody is charged with what went wrong meanwhile.
+    pub fn on_short_outage(&mut self, now: Instant, since: Instant) {
         self.members.take_back_failures(since);
-        self.schedule.wake_at_once();
+        self.schedule.take_back_silences(now, &self.members);
     }
 
-    /// Somebody answers again after nobody had: whatever was known may have changed meanwhile.
+    /// Somebody answers again after nobody had for long: whatever was known may have changed meanwhile.
     pub fn on_link_back(&mut self, now: Instant) {
         self.schedule.begin_anew(now, &self.members);
     }

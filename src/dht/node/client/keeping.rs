@@ -146,7 +146,7 @@ impl Client<'_> {
         }
     }
 
-    /// Starts an operation on all links that have contacts.
+    /// Starts an operation on all links that operations run on.
     fn start_kept(
         &mut self,
         cx: &Context<'_>,
@@ -157,8 +157,8 @@ impl Client<'_> {
     ) {
         let needs_port = matches!(goal, Goal::Announce { port: None, .. });
         let mut first: Option<SlabKey> = None;
-        for (link, at) in links.iter() {
-            if at.table().is_empty() || needs_port && at.port() == 0 {
+        for (link, at) in links.to_run_on(cx.now()) {
+            if needs_port && at.port() == 0 {
                 continue;
             }
             let part = OperationState::new(cx.now(), 0, link, goal, target, cx.config().lookup.deadline);

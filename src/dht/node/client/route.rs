@@ -2,6 +2,7 @@
 
 use arrayvec::ArrayVec;
 
+use crate::base::time::Instant;
 use crate::dht::capacity::MAX_LINKS;
 use crate::dht::command::{Command, Scope};
 use crate::dht::config::MAX_BOOTSTRAP_NODES;
@@ -12,6 +13,7 @@ use crate::krpc::endpoint::{Endpoint, Network};
 
 /// The links that an operation runs on, and the node that is asked alone.
 pub(super) fn route(
+    now: Instant,
     network: Network,
     links: &Links<'_>,
     scope: Scope,
@@ -54,11 +56,12 @@ pub(super) fn route(
     } else if let Some(link) = only {
         on.push(link);
     } else {
-        let with_contacts = || links.iter().filter(|(_, link)| !link.table().is_empty());
-        // One on which nobody answers would hold the others up.
-        on.extend(with_contacts().filter(|(_, link)| !link.is_cut_off()).map(|(id, _)| id));
-        if on.is_empty() {
-            on.extend(with_contacts().map(|(id, _)| id));
+        match command {
+            // It may help where nobody answers.
+            Command::Bootstrap { .. } => {
+                on.extend(links.iter().filter(|(_, at)| !at.table().is_empty()).map(|(id, _)| id))
+            }
+            _ => on.extend(links.to_run_on(now).map(|(id, _)| id)),
         }
         if on.is_empty() {
             // Bootstrap nodes are asked, and those who wait to be checked (L5): a part that has none of either ends.
