@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use honeyguide::base::Rng;
-use honeyguide::dht::{LinkId, Reason};
+use honeyguide::dht::{LinkId, Reason, SavedContact};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Method, Query};
 use honeyguide::{Config, Endpoint, Id, Input, Instant, Outcome};
@@ -30,6 +30,28 @@ fn asked(lab: &Lab, node: Endpoint) -> Vec<Vec<u8>> {
     let is_get = |method| matches!(method, Method::Get { .. } | Method::GetPeers { .. });
     let gets = lab.sent.iter().filter(|p| p.to == node && p.query().is_some_and(|query| is_get(query.method)));
     gets.map(|packet| packet.tid()).collect()
+}
+
+/// Rule L5. Seen in a small world: the put had an answer, stored nothing, and said that nobody was left to ask.
+#[test]
+fn the_only_node_that_answers_has_a_place_however_far_it_is() {
+    let mut config = config();
+    config.capacity.candidates = 20;
+    let (mut lab, routers) = told_of(config, 1);
+    let target = item::immutable_target(b"5:hello");
+    let mut opposite = target;
+    opposite.0.iter_mut().for_each(|byte| *byte = !*byte);
+    let router = routers[0];
+    lab.minds.insert(router, Box::new(move |query| Some(honest_answer(&[], opposite, router, query))));
+    // More of the dead than its window has places, and all are nearer.
+    let mut rng = Rng::from_seed([5; 32]);
+    let dead: Vec<_> =
+        (0..50).map(|n| SavedContact { id: target.random_in_bucket(1, &mut rng), endpoint: lab.addr(2, n) }).collect();
+    lab.node.import(lab.now, LinkId(0), &dead).unwrap();
+    let outcome = lab.operate(|node, now| {
+        node.put_immutable(now, 1, b"5:hello").unwrap();
+    });
+    assert_eq!((outcome.reason, outcome.answered, outcome.stored.all), (Reason::Converged, 2, 1), "{outcome:?}");
 }
 
 /// One bootstrap node names the second while that is being asked, and the third is silent.

@@ -48,7 +48,8 @@ impl Lookup {
         self.unidentified = self.unidentified.saturating_sub(1);
     }
 
-    /// A bootstrap node answered, and so told its id: it becomes a candidate that has answered.
+    /// A bootstrap node answered, and so told its id: it becomes a candidate that has answered. While it is the only
+    /// one, there is a place for it, however far it is.
     pub fn on_bootstrap_answer(
         &mut self,
         w: &mut LookupWindow<'_>,
@@ -57,7 +58,9 @@ impl Lookup {
         token: Option<&[u8]>,
     ) {
         self.unidentified = self.unidentified.saturating_sub(1);
-        self.offer(w, network, offer);
+        if !self.offer(w, network, offer) && self.answers == 0 {
+            self.take_in(w, offer);
+        }
         if let Some(place) = self.find(w, &offer.id, &offer.endpoint) {
             self.settle(w, place, token);
         }

@@ -35,21 +35,37 @@ impl Lookup {
         }
         let place = known.partition_point(|c| c.distance <= distance);
         let Some(place) = self.make_space(w, place) else { return false };
-        w.candidates[place] = Candidate {
-            distance,
+        w.candidates[place] = self.candidate(offer);
+        true
+    }
+
+    /// Takes a node in, however far, at the cost of the farthest candidate that no answer is expected of.
+    pub(super) fn take_in(&mut self, w: &mut LookupWindow<'_>, offer: Offer) {
+        if self.knows(w, &offer.endpoint) {
+            return;
+        }
+        if let Some(farthest) = w.candidates[..usize::from(self.len)].iter().rposition(is_idle) {
+            let candidate = self.candidate(offer);
+            self.rename(w, farthest, candidate);
+        }
+    }
+
+    fn candidate(&mut self, offer: Offer) -> Candidate {
+        let path = offer.path.unwrap_or(self.paths);
+        self.paths = self.paths.wrapping_add(u8::from(offer.path.is_none()));
+        Candidate {
+            distance: offer.id.distance(&self.target),
             endpoint: offer.endpoint,
             state: CandidateState::Fresh,
             class: offer.class,
             hops: offer.hops,
-            path: offer.path.unwrap_or(self.paths),
+            path,
             asides: 0,
             token: NO_TOKEN,
             secure: offer.secure,
             version: Version::None,
             once: Once::default(),
-        };
-        self.paths = self.paths.wrapping_add(u8::from(offer.path.is_none()));
-        true
+        }
     }
 
     /// Whether it has asked so many that it is led in circles: who has left a full window may be named again, by
@@ -75,15 +91,12 @@ impl Lookup {
             self.len += 1;
             return Some(place);
         }
-        let idle = |c: &Candidate| {
-            matches!(c.state, CandidateState::Fresh | CandidateState::Failed | CandidateState::Answered)
-        };
         let empty = self.known_spacing().map_or(0, |spacing| spacing.of_one() / EMPTY);
         let in_empty = w.candidates[..len].partition_point(|c| share(&c.distance) < empty);
         let is_full_there = in_empty > (capacity / 4).max(LEAST_IN_EMPTY);
-        let crowded = w.candidates[..len].iter().rposition(|c| idle(c) && self.is_crowded(c));
+        let crowded = w.candidates[..len].iter().rposition(|c| is_idle(c) && self.is_crowded(c));
         let others = if is_full_there { in_empty } else { len };
-        let evicted = crowded.or_else(|| w.candidates[..others].iter().rposition(idle))?;
+        let evicted = crowded.or_else(|| w.candidates[..others].iter().rposition(is_idle))?;
         if evicted >= place {
             w.candidates.copy_within(place..evicted, place + 1);
             return Some(place);
@@ -179,4 +192,9 @@ impl Lookup {
         let same = known[first..].iter().take_while(|c| c.distance == distance);
         same.clone().position(|c| c.endpoint == *endpoint).map(|i| first + i)
     }
+}
+
+/// Whether no answer is expected of a candidate.
+fn is_idle(c: &Candidate) -> bool {
+    matches!(c.state, CandidateState::Fresh | CandidateState::Failed | CandidateState::Answered)
 }
