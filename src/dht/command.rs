@@ -53,8 +53,8 @@ impl DirectQuery {
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub enum Scope {
-    /// On every link that has contacts and on which somebody answers, under one tag and with one `Finished`. A link
-    /// without contacts costs nothing.
+    /// On every link that has contacts, under one tag and with one `Finished`. A link without contacts costs nothing,
+    /// nor does one that is cut off, where another is not.
     #[default]
     All,
     /// On one link.

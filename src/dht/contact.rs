@@ -180,6 +180,8 @@ enum AnswerRecord {
     Once,
     /// The same, but since its last answer somebody else seems to have taken its place.
     Doubted,
+    /// The same, but since its only failure it has asked us something.
+    Active,
 }
 
 /// The memory of one node's answers and failures.
@@ -249,6 +251,7 @@ impl AnswerHistory {
     /// What went wrong after that was our own trouble: its only failure is taken back, if it was later.
     pub fn take_back_failure(&mut self, since: Instant) {
         if self.failed_at().is_some_and(|at| at > Instant::from_secs(seconds_up(since).into())) {
+            self.end_doubt();
             self.failures = 0;
             self.retry_at = 0;
         }
@@ -257,12 +260,17 @@ impl AnswerHistory {
     /// It did something that proves nothing (a query that carries its id): worth a query at once, if it had failed
     /// before.
     pub fn on_activity(&mut self) {
-        self.retry_at = 0;
+        if self.failures == 1 && self.has_answered() {
+            // When it failed is remembered (T28).
+            self.answered = AnswerRecord::Active;
+        } else {
+            self.retry_at = 0;
+        }
     }
 
     /// Somebody else says to be it, or to be where it is: worth a query at once.
     pub fn on_doubt(&mut self) {
-        if self.has_answered() {
+        if self.answered == AnswerRecord::Once {
             self.answered = AnswerRecord::Doubted;
         }
     }
@@ -310,7 +318,8 @@ impl AnswerHistory {
 
     /// When it may be asked again after its last failure; the origin when it did not fail.
     pub fn retry_at(&self) -> Instant {
-        Instant::from_secs(self.retry_at.into())
+        let at = if self.answered == AnswerRecord::Active { 0 } else { self.retry_at };
+        Instant::from_secs(at.into())
     }
 
     /// When it last answered, to the second.
@@ -391,6 +400,8 @@ mod tests {
         r.on_failure(at(10), QueryKind::Check);
         r.take_back_failure(at(10));
         assert_eq!((r.health(), r.retry_at()), (Health::Suspect, at(40)));
+        r.on_activity();
+        assert_eq!((r.failed_at(), r.retry_at()), (Some(at(10)), at(0)), "it may be asked, and has failed then");
         r.take_back_failure(at(9));
         assert_eq!((r.health(), r.retry_at()), (Health::Good, at(0)));
         (0..2).for_each(|_| r.on_failure(at(20), QueryKind::Data));

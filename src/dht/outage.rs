@@ -17,8 +17,8 @@ const WITNESSES: usize = 4;
 const WITHIN: Duration = Duration::from_secs(15);
 /// A link that nobody answered on for so long may be in another place, among others.
 const LONG: Duration = Duration::from_secs(120);
-/// The first check, sent at once, is answered within this time, if the line is not down.
-const CHECKED: Duration = Duration::from_secs(5);
+/// A query waits no longer for its answer.
+const AWAITED: Duration = Duration::from_secs(2);
 /// How often one check is let through from then on, until somebody answers.
 const CHECK_EVERY: Duration = Duration::from_secs(15);
 
@@ -27,14 +27,22 @@ const CHECK_EVERY: Duration = Duration::from_secs(15);
 pub struct Outage {
     witnesses: [Option<(Endpoint, Instant)>; WITNESSES],
     last_answer: Option<Instant>,
-    /// While the link is suspected: since when, and when the next check may be sent.
-    suspected: Option<(Instant, Instant)>,
+    suspicion: Option<Suspicion>,
+}
+
+/// The link is suspected.
+#[derive(Clone, Copy, Debug)]
+struct Suspicion {
+    /// When the first check was sent, if it was.
+    checked: Option<Instant>,
+    /// When the next one may be.
+    check_at: Instant,
 }
 
 /// Somebody answers on a link that was suspected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OutageOver {
-    /// The first check was answered: there was none, and those that failed are gone.
+    /// The first check was answered, or what was sent beside it: there was none, and those that failed are gone.
     Never,
     /// Nobody had since then, which is not long: all is as it was.
     Short {
@@ -59,7 +67,7 @@ impl Outage {
         let silent = !self.last_answer.is_some_and(recent);
         if silent && self.witnesses.iter().all(|w| w.is_some_and(|(_, at)| recent(at))) {
             self.witnesses = Default::default();
-            self.suspected = Some((now, now));
+            self.suspicion = Some(Suspicion { checked: None, check_at: now });
         }
         !self.is_suspected()
     }
@@ -73,21 +81,25 @@ impl Outage {
         }
     }
 
-    /// Somebody answered on this link: if it was suspected, it no longer is.
-    pub fn on_success(&mut self, now: Instant) -> Option<OutageOver> {
+    /// Somebody answered what was sent then: if the link was suspected, it no longer is.
+    pub fn on_success(&mut self, now: Instant, sent: Instant) -> Option<OutageOver> {
         let before = self.last_answer.replace(now);
         self.witnesses = Default::default();
-        let (suspected, _) = self.suspected.take()?;
-        match before {
-            Some(_) if now.since(suspected) < CHECKED => Some(OutageOver::Never),
-            Some(since) if now.since(since) < LONG => Some(OutageOver::Short { since }),
-            _ => Some(OutageOver::Long),
-        }
+        let suspicion = self.suspicion.take()?;
+        let Some(since) = before.filter(|before| now.since(*before) < LONG) else { return Some(OutageOver::Long) };
+        // What was sent while the first check was awaited could not have been answered on a line that was down.
+        let was_up = suspicion.checked.is_none_or(|at| sent < at + AWAITED);
+        Some(if was_up { OutageOver::Never } else { OutageOver::Short { since } })
     }
 
     /// Whether anybody answered in the last minute.
     pub fn has_answer_of_late(&self, now: Instant) -> bool {
         self.last_answer.is_some_and(|at| now.since(at) < OF_LATE)
+    }
+
+    /// When somebody answered last.
+    pub fn last_answer(&self) -> Option<Instant> {
+        self.last_answer
     }
 
     /// Whether anybody has answered since then.
@@ -98,18 +110,19 @@ impl Outage {
     /// Whether the link is thought to be down. It is until somebody answers: while nobody at all does, nothing that
     /// others do not do says anything of them.
     pub fn is_suspected(&self) -> bool {
-        self.suspected.is_some()
+        self.suspicion.is_some()
     }
 
     /// When a check may be sent: `None`, at once. On a link that seems to be down one check in 15 s is let through, and
     /// `None` is the permission for that one.
     pub fn ask_at(&mut self, now: Instant) -> Option<Instant> {
-        let (_, check_at) = self.suspected.as_mut()?;
-        if now >= *check_at {
-            *check_at = now + CHECK_EVERY;
-            return None;
+        let suspicion = self.suspicion.as_mut()?;
+        if now < suspicion.check_at {
+            return Some(suspicion.check_at);
         }
-        Some(*check_at)
+        suspicion.checked.get_or_insert(now);
+        suspicion.check_at = now + CHECK_EVERY;
+        None
     }
 }
 
@@ -129,7 +142,7 @@ mod tests {
     #[test]
     fn four_contacts_that_fail_together_are_not_charged_and_the_link_is_suspected() {
         let mut o = Outage::default();
-        o.on_success(at(0));
+        o.on_success(at(0), at(0));
         assert!(o.on_failure(at(16), &endpoint(1)));
         assert!(o.on_failure(at(17), &endpoint(1)), "one contact is one witness");
         assert!(o.on_failure(at(18), &endpoint(2)));
@@ -140,19 +153,22 @@ mod tests {
         assert_eq!((o.ask_at(at(20)), o.ask_at(at(21))), (None, Some(at(35))), "one check");
         assert!(!o.on_failure(at(22), &endpoint(5)), "and nothing is charged");
         assert!(o.is_suspected());
-        assert_eq!(o.clone().on_success(at(24)), Some(OutageOver::Never), "that check was answered");
-        assert_eq!(o.on_success(at(119)), Some(OutageOver::Short { since: at(0) }));
+        assert_eq!(o.clone().on_success(at(24), at(20)), Some(OutageOver::Never), "that check was answered");
+        let beside = Instant::from_micros(at(22).as_micros() - 1);
+        assert_eq!(o.clone().on_success(at(24), beside), Some(OutageOver::Never), "or another query beside it");
+        assert_eq!(o.clone().on_success(at(24), at(22)), Some(OutageOver::Short { since: at(0) }));
+        assert_eq!(o.on_success(at(119), at(119)), Some(OutageOver::Short { since: at(0) }));
         assert!(!o.is_suspected(), "an answer ends it");
         assert_eq!((o.ask_at(at(119)), o.ask_at(at(119))), (None, None));
         assert!((1..=4).map(|n| o.on_failure(at(200), &endpoint(n))).eq([true, true, true, false]));
-        assert_eq!(o.on_success(at(239)), Some(OutageOver::Long), "nobody answered for two minutes");
+        assert_eq!(o.on_success(at(239), at(239)), Some(OutageOver::Long), "nobody answered for two minutes");
     }
 
     #[test]
     fn failures_beside_answers_are_charged() {
         let mut o = Outage::default();
         for n in 0..20 {
-            o.on_success(at(n));
+            o.on_success(at(n), at(n));
             assert!(o.on_failure(at(n), &endpoint(n as u8)));
         }
         let mut o = Outage::default();
@@ -165,7 +181,7 @@ mod tests {
     #[test]
     fn an_answer_in_the_last_15_s_speaks_for_the_link() {
         let mut o = Outage::default();
-        o.on_success(at(0));
+        o.on_success(at(0), at(0));
         assert!((1..=8).all(|n| o.on_failure(at(n), &endpoint(n as u8))));
         assert!(!o.on_failure(at(16), &endpoint(9)));
     }
@@ -181,8 +197,8 @@ mod tests {
             assert!(!o.on_failure(at(second), &endpoint(second as u8)));
         }
         assert_eq!(asked, 86_400 / 15);
-        assert_eq!(o.on_success(at(86_400)), Some(OutageOver::Long), "it was suspected, for long");
-        assert!(o.on_success(at(86_401)).is_none() && !o.is_suspected());
+        assert_eq!(o.on_success(at(86_400), at(86_400)), Some(OutageOver::Long), "it was suspected, for long");
+        assert!(o.on_success(at(86_401), at(86_401)).is_none() && !o.is_suspected());
         assert!(o.on_failure(at(86_500), &endpoint(1)), "and new witnesses are needed");
     }
 }

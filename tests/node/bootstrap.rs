@@ -54,6 +54,32 @@ fn the_only_node_that_answers_has_a_place_however_far_it_is() {
     assert_eq!((outcome.reason, outcome.answered, outcome.stored.all), (Reason::Converged, 2, 1), "{outcome:?}");
 }
 
+/// Rule L5.
+#[test]
+fn of_two_that_answer_one_has_a_place_whomever_they_name() {
+    let mut config = config();
+    config.capacity.candidates = 20;
+    let (mut lab, routers) = told_of(config, 2);
+    let target = item::immutable_target(b"5:hello");
+    let mut rng = Rng::from_seed([5; 32]);
+    let mut dead =
+        |group: u8, n: u16| (target.random_in_bucket(1, &mut rng), Endpoint::v4([30 + group, 1, n as u8, 9], 1));
+    // Both are farther than all others, and name whom nobody else has named, and who does not answer.
+    for (i, router) in routers.into_iter().enumerate() {
+        let named: Vec<_> = (0..8).map(|n| dead(1 + i as u8, n)).collect();
+        let mut far = target;
+        far.0.iter_mut().for_each(|byte| *byte = !*byte);
+        far.0[19] = i as u8;
+        lab.minds.insert(router, Box::new(move |query| Some(honest_answer(&named, far, router, query))));
+    }
+    let saved: Vec<_> = (0..50).map(|n| dead(0, n)).map(|(id, endpoint)| SavedContact { id, endpoint }).collect();
+    lab.node.import(lab.now, LinkId(0), &saved).unwrap();
+    let outcome = lab.operate(|node, now| {
+        node.put_immutable(now, 1, b"5:hello").unwrap();
+    });
+    assert!(outcome.reason == Reason::Converged && outcome.stored.all > 0, "{outcome:?}");
+}
+
 /// One bootstrap node names the second while that is being asked, and the third is silent.
 fn named_while_asked(start: impl FnOnce(&mut Lab), found: &[u8]) -> Lab {
     let (mut lab, routers) = told_of(config(), 3);

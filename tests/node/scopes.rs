@@ -271,6 +271,15 @@ fn a_link_on_which_nobody_answers_any_more_holds_nobody_up() {
     lab.minds.extend(sixes);
     lab.run(Duration::from_secs(60));
     assert!(look(&mut lab).links[1].answered >= 8);
+    // Nobody answers on the other either, which has too few contacts to be suspected: all are asked.
+    let mut lab = dual(12, 3, NOTHING);
+    lab.minds.retain(|endpoint, _| endpoint.family() == Family::V4);
+    lab.run(Duration::from_secs(60));
+    look(&mut lab);
+    lab.minds.clear();
+    lab.run(Duration::from_secs(60));
+    look(&mut lab);
+    assert!(look(&mut lab).links.iter().take(2).all(|link| link.queried > 0));
     // Nobody answers: all are asked.
     lab.minds.clear();
     lab.run(Duration::from_secs(60));

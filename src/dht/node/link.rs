@@ -205,9 +205,9 @@ impl<'s> Link<'s> {
         self.outage.is_suspected()
     }
 
-    /// Whether anybody answered in the last minute.
-    pub(super) fn has_answer_of_late(&self, now: Instant) -> bool {
-        self.outage.has_answer_of_late(now)
+    /// When somebody answered last.
+    pub(super) fn last_answer(&self) -> Option<Instant> {
+        self.outage.last_answer()
     }
 
     /// How many nodes the network seems to have.
@@ -240,10 +240,10 @@ impl<'s> Link<'s> {
         open.id.is_none_or(|id| id == *answered || planted(Bug::AnyIdTaken)) && answered != self.table.own()
     }
 
-    /// A query was answered; whether that made a new contact.
-    pub(super) fn on_answer(&mut self, now: Instant, id: &Id, from: Endpoint, rtt: Duration) -> bool {
-        self.on_any_answer(now);
-        let is_added = self.table.on_response(now, id, from, Some(rtt)) == Admission::Added;
+    /// A query that was sent then was answered; whether that made a new contact.
+    pub(super) fn on_answer(&mut self, now: Instant, id: &Id, from: Endpoint, sent: Instant) -> bool {
+        self.on_any_answer(now, sent);
+        let is_added = self.table.on_response(now, id, from, Some(now.since(sent))) == Admission::Added;
         if is_added && self.table.len() == 1 && self.table.is_poor() {
             self.bootstraps.on_first_contact(now);
         }
@@ -269,17 +269,21 @@ impl<'s> Link<'s> {
     }
 
     /// Somebody answered us, after an outage perhaps.
-    fn on_any_answer(&mut self, now: Instant) {
-        match self.outage.on_success(now) {
-            Some(OutageOver::Short { since }) => self.table.on_short_outage(now, since),
+    fn on_any_answer(&mut self, now: Instant, sent: Instant) {
+        match self.outage.on_success(now, sent) {
+            Some(OutageOver::Short { since }) => {
+                self.table.on_short_outage(since);
+                self.hold = now;
+            }
             Some(OutageOver::Long) => self.on_link_back(now),
-            Some(OutageOver::Never) | None => {}
+            Some(OutageOver::Never) => self.hold = now,
+            None => {}
         }
     }
 
     /// A query was answered with an error: whoever refuses is alive.
     pub(super) fn on_error(&mut self, now: Instant, open: &Open) {
-        self.on_any_answer(now);
+        self.on_any_answer(now, open.sent);
         if let Some(id) = open.id {
             self.table.on_alive(now, &id, open.to, now.since(open.sent));
         }
@@ -292,7 +296,7 @@ impl<'s> Link<'s> {
         }
         if matches!(failure, QueryFailure::Broken | QueryFailure::WrongId(_)) {
             // Whatever it is worth, it came in by this link.
-            self.on_any_answer(now);
+            self.on_any_answer(now, open.sent);
         }
         let Some(id) = open.id else { return false };
         // Only who answered before can bear witness: a referral that leads nowhere says nothing about our link. What
@@ -303,12 +307,15 @@ impl<'s> Link<'s> {
             self.table.on_failure(now, &id, open.to, QueryKind::Data);
             return false;
         }
+        let is_contact = contact.is_some();
         let is_charged = match contact {
             Some(_) => self.outage.on_failure(now, &open.to),
             None => !self.outage.is_suspected(),
         };
         if !is_charged {
-            return contact.is_some();
+            // A check tells whether the line is down.
+            self.table.wake_at_once();
+            return is_contact;
         }
         // One more failure costs it its place, and nothing shows that the line is not to blame for both.
         let is_in_doubt = failed_before.is_some_and(|at| !self.outage.has_heard_since(at));

@@ -54,11 +54,13 @@ impl<'s> Links<'s> {
     }
 
     /// Those that an operation runs on (L31): all that have contacts. One on which nobody answers would hold the others
-    /// up, where somebody has just answered on one of them.
-    pub(super) fn to_run_on(&self, now: Instant) -> impl Iterator<Item = (LinkId, &Link<'s>)> {
+    /// up, where somebody has answered on one of them since.
+    pub(super) fn to_run_on(&self) -> impl Iterator<Item = (LinkId, &Link<'s>)> {
         let with_contacts = || self.iter().filter(|(_, link)| !link.table().is_empty());
-        let somebody_answers = with_contacts().any(|(_, link)| !link.is_cut_off() && link.has_answer_of_late(now));
-        with_contacts().filter(move |(_, link)| !(somebody_answers && link.is_cut_off()))
+        let answered =
+            with_contacts().filter(|(_, link)| !link.is_cut_off()).filter_map(|(_, link)| link.last_answer());
+        let latest = answered.max();
+        with_contacts().filter(move |(_, link)| !link.is_cut_off() || link.last_answer() >= latest)
     }
 
     /// The first link of a family.

@@ -344,7 +344,7 @@ impl<'s> Node<'s> {
         let Some(index) = self.rpc.find(response.tid, &from, link) else {
             #[cfg(planted)]
             if let (true, Some(at)) = (planted(Bug::UnaskedVerifies), self.links.get_mut(link)) {
-                at.on_answer(self.cx.now(), &response.id, from, Duration::ZERO);
+                at.on_answer(self.cx.now(), &response.id, from, self.cx.now());
             }
             return self.cx.drop(DropReason::Unsolicited);
         };

@@ -287,7 +287,7 @@ impl<'s> Rpc<'s> {
         self.near_rtt.on_answer(now, rtt_micros);
         cx.trace(TraceEvent::Answered { op: operation_of(open.purpose), rtt_micros });
         let link = links.get_mut(open.link)?;
-        if link.on_answer(now, &response.id, open.to, rtt) {
+        if link.on_answer(now, &response.id, open.to, open.sent) {
             cx.trace(TraceEvent::ContactAdded { link: open.link });
         }
         if let Some(addr) = response.ip {

@@ -171,9 +171,14 @@ impl<'s> Table<'s> {
     }
 
     /// Our line was down, from then until a moment ago: nobody is charged with what went wrong meanwhile.
-    pub fn on_short_outage(&mut self, now: Instant, since: Instant) {
+    pub fn on_short_outage(&mut self, since: Instant) {
         self.members.take_back_failures(since);
-        self.schedule.take_back_silences(now, &self.members);
+        self.schedule.wake_at_once();
+    }
+
+    /// Our line is in doubt: whoever is to be asked is asked at once.
+    pub fn wake_at_once(&mut self) {
+        self.schedule.wake_at_once();
     }
 
     /// Somebody answers again after nobody had for long: whatever was known may have changed meanwhile.

@@ -135,13 +135,6 @@ impl Schedule {
         }
     }
 
-    /// What was silent was our own line.
-    pub(super) fn take_back_silences(&mut self, now: Instant, members: &Members<'_>) {
-        self.silences = Silences::default();
-        self.judge(now, members);
-        self.wake_at_once();
-    }
-
     /// Whether most of the contacts that were asked of late are gone.
     pub(super) fn is_deserted(&self) -> bool {
         self.silences.are_most()

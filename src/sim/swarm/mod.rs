@@ -109,6 +109,8 @@ struct SmallWorld {
     adversaries: Vec<HostId>,
     /// Adversaries that confirm what they do not keep.
     withholders: usize,
+    /// Adversaries that name true addresses under wrong ids.
+    misleaders: usize,
     ordeals: Vec<Ordeal>,
     begun: Vec<Begun>,
     places: Whereabouts,
@@ -116,8 +118,8 @@ struct SmallWorld {
     stops: Vec<Instant>,
     /// Until when hosts are gone.
     absent: Vec<(Instant, HostId)>,
-    /// Until when a host cannot send, or sleeps, and how many contacts it had before.
-    outages: Vec<(Instant, HostId, usize)>,
+    /// Until when a host cannot send, or sleeps, how many contacts it had before, and which part of them it keeps.
+    outages: Vec<(Instant, HostId, usize, usize)>,
     /// Until when half of the hosts do not reach the other half.
     divided_until: Instant,
     /// When the latest put of an item was begun.
@@ -150,6 +152,7 @@ impl SmallWorld {
             mute: Vec::new(),
             adversaries: Vec::new(),
             withholders: 0,
+            misleaders: 0,
             ordeals,
             begun: Vec::new(),
             places: Whereabouts::default(),
@@ -262,6 +265,7 @@ impl SmallWorld {
                 )),
             };
             self.withholders += usize::from(malice == Malice::Withhold);
+            self.misleaders += usize::from(malice == Malice::WrongIds);
             let (site, id) = (Site::at(endpoint, &mut self.rng), Id::secure(endpoint.ip(), &mut self.rng));
             self.adversaries.push(self.world.add(Adversary::new(id, Knowledge::WORLD, malice), site, Some(id), true));
         }
@@ -357,13 +361,10 @@ impl SmallWorld {
         let (now, longest) = (self.world.now(), LONGEST_OPERATION + LONGEST_JUMP);
         self.complaints.extend(self.begun.iter().filter_map(|begun| begun.complaint(now, longest)));
         self.look();
-        for (_, host, before) in self.outages.extract_if(.., |(until, ..)| *until <= now).collect::<Vec<_>>() {
+        for (_, host, before, part) in self.outages.extract_if(.., |(until, ..)| *until <= now).collect::<Vec<_>>() {
             let left = self.contacts_of(host);
-            // What could not be sent is nobody's fault but our own. Where answers are lost, many have failed once
-            // before, and go with what was on its way (T28).
-            let is_lossy = self.has(Ordeal::Loss) || self.has(Ordeal::Bursts);
-            let least = if is_lossy { before / 3 } else { before / 2 };
-            if left < least && before >= 8 {
+            // What could not be sent is nobody's fault but our own.
+            if part * left < before && before >= 8 {
                 self.blame(host, format!("of {before} contacts {left} outlast a time in which nothing could be sent"));
             }
         }

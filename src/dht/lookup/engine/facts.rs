@@ -48,8 +48,8 @@ impl Lookup {
         self.unidentified = self.unidentified.saturating_sub(1);
     }
 
-    /// A bootstrap node answered, and so told its id: it becomes a candidate that has answered. While it is the only
-    /// one, there is a place for it, however far it is.
+    /// A bootstrap node answered, and so told its id: it becomes a candidate that has answered. While there is no
+    /// other, there is a place for it, however far it is.
     pub fn on_bootstrap_answer(
         &mut self,
         w: &mut LookupWindow<'_>,
@@ -58,7 +58,7 @@ impl Lookup {
         token: Option<&[u8]>,
     ) {
         self.unidentified = self.unidentified.saturating_sub(1);
-        if !self.offer(w, network, offer) && self.answers == 0 {
+        if !self.offer(w, network, offer) && self.answered(w.candidates).next().is_none() {
             self.take_in(w, offer);
         }
         if let Some(place) = self.find(w, &offer.id, &offer.endpoint) {

@@ -157,7 +157,7 @@ impl Client<'_> {
     ) {
         let needs_port = matches!(goal, Goal::Announce { port: None, .. });
         let mut first: Option<SlabKey> = None;
-        for (link, at) in links.to_run_on(cx.now()) {
+        for (link, at) in links.to_run_on() {
             if needs_port && at.port() == 0 {
                 continue;
             }

@@ -2,7 +2,6 @@
 
 use arrayvec::ArrayVec;
 
-use crate::base::time::Instant;
 use crate::dht::capacity::MAX_LINKS;
 use crate::dht::command::{Command, Scope};
 use crate::dht::config::MAX_BOOTSTRAP_NODES;
@@ -13,7 +12,6 @@ use crate::krpc::endpoint::{Endpoint, Network};
 
 /// The links that an operation runs on, and the node that is asked alone.
 pub(super) fn route(
-    now: Instant,
     network: Network,
     links: &Links<'_>,
     scope: Scope,
@@ -61,7 +59,7 @@ pub(super) fn route(
             Command::Bootstrap { .. } => {
                 on.extend(links.iter().filter(|(_, at)| !at.table().is_empty()).map(|(id, _)| id))
             }
-            _ => on.extend(links.to_run_on(now).map(|(id, _)| id)),
+            _ => on.extend(links.to_run_on().map(|(id, _)| id)),
         }
         if on.is_empty() {
             // Bootstrap nodes are asked, and those who wait to be checked (L5): a part that has none of either ends.
