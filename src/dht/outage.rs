@@ -19,7 +19,7 @@ const WITHIN: Duration = Duration::from_secs(15);
 const LONG: Duration = Duration::from_secs(120);
 /// A query waits no longer for its answer.
 const AWAITED: Duration = Duration::from_secs(2);
-/// How often one check is let through from then on, until somebody answers.
+/// How often one check is let through while it is suspected, until somebody answers.
 const CHECK_EVERY: Duration = Duration::from_secs(15);
 
 /// Suspicion that one of our own links is down.
@@ -33,10 +33,18 @@ pub struct Outage {
 /// The link is suspected.
 #[derive(Clone, Copy, Debug)]
 struct Suspicion {
-    /// When the first check was sent, if it was.
-    checked: Option<Instant>,
-    /// When the next one may be.
+    /// When the next check may be sent.
     check_at: Instant,
+    sent: ChecksSent,
+}
+
+/// Checks that were sent while a link was suspected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum ChecksSent {
+    None,
+    /// 15 s before the next one may be.
+    One,
+    More,
 }
 
 /// Somebody answers on a link that was suspected.
@@ -67,7 +75,7 @@ impl Outage {
         let silent = !self.last_answer.is_some_and(recent);
         if silent && self.witnesses.iter().all(|w| w.is_some_and(|(_, at)| recent(at))) {
             self.witnesses = Default::default();
-            self.suspicion = Some(Suspicion { checked: None, check_at: now });
+            self.suspicion = Some(Suspicion { check_at: now, sent: ChecksSent::None });
         }
         !self.is_suspected()
     }
@@ -88,7 +96,11 @@ impl Outage {
         let suspicion = self.suspicion.take()?;
         let Some(since) = before.filter(|before| now.since(*before) < LONG) else { return Some(OutageOver::Long) };
         // What was sent while the first check was awaited could not have been answered on a line that was down.
-        let was_up = suspicion.checked.is_none_or(|at| sent < at + AWAITED);
+        let was_up = match suspicion.sent {
+            ChecksSent::None => true,
+            ChecksSent::One => sent + CHECK_EVERY < suspicion.check_at + AWAITED,
+            ChecksSent::More => false,
+        };
         Some(if was_up { OutageOver::Never } else { OutageOver::Short { since } })
     }
 
@@ -120,8 +132,8 @@ impl Outage {
         if now < suspicion.check_at {
             return Some(suspicion.check_at);
         }
-        suspicion.checked.get_or_insert(now);
         suspicion.check_at = now + CHECK_EVERY;
+        suspicion.sent = if suspicion.sent == ChecksSent::None { ChecksSent::One } else { ChecksSent::More };
         None
     }
 }
