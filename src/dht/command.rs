@@ -54,7 +54,7 @@ impl DirectQuery {
 #[non_exhaustive]
 pub enum Scope {
     /// On every link that has contacts, under one tag and with one `Finished`. A link without contacts costs nothing,
-    /// nor does one that is cut off, where another is not.
+    /// nor does one on which nobody answers, where on another somebody has since.
     #[default]
     All,
     /// On one link.

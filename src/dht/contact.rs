@@ -251,7 +251,9 @@ impl AnswerHistory {
     /// What went wrong after that was our own trouble: its only failure is taken back, if it was later.
     pub fn take_back_failure(&mut self, since: Instant) {
         if self.failed_at().is_some_and(|at| at > Instant::from_secs(seconds_up(since).into())) {
-            self.end_doubt();
+            if self.answered == AnswerRecord::Active {
+                self.answered = AnswerRecord::Once;
+            }
             self.failures = 0;
             self.retry_at = 0;
         }
@@ -407,6 +409,11 @@ mod tests {
         (0..2).for_each(|_| r.on_failure(at(20), QueryKind::Data));
         r.take_back_failure(at(9));
         assert!(r.is_bad(), "two are not one");
+        r.on_answer(at(25), None);
+        r.on_failure(at(30), QueryKind::Check);
+        r.on_doubt();
+        r.take_back_failure(at(25));
+        assert_eq!((r.health(), r.is_doubted()), (Health::Good, true), "what others say of it stands");
     }
 
     #[test]

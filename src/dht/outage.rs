@@ -50,7 +50,8 @@ enum ChecksSent {
 /// Somebody answers on a link that was suspected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OutageOver {
-    /// The first check was answered, or what was sent beside it: there was none, and those that failed are gone.
+    /// The first check was answered, or what was sent beside it, and somebody had before, not long ago: there was none,
+    /// and those that failed are gone.
     Never,
     /// Nobody had since then, which is not long: all is as it was.
     Short {
@@ -95,7 +96,7 @@ impl Outage {
         self.witnesses = Default::default();
         let suspicion = self.suspicion.take()?;
         let Some(since) = before.filter(|before| now.since(*before) < LONG) else { return Some(OutageOver::Long) };
-        // What was sent while the first check was awaited could not have been answered on a line that was down.
+        // What was sent while the first check was awaited would hardly be answered on a line that was down.
         let was_up = match suspicion.sent {
             ChecksSent::None => true,
             ChecksSent::One => sent + CHECK_EVERY < suspicion.check_at + AWAITED,
@@ -125,16 +126,17 @@ impl Outage {
         self.suspicion.is_some()
     }
 
-    /// When a check may be sent: `None`, at once. On a link that seems to be down one check in 15 s is let through, and
-    /// `None` is the permission for that one.
-    pub fn ask_at(&mut self, now: Instant) -> Option<Instant> {
-        let suspicion = self.suspicion.as_mut()?;
-        if now < suspicion.check_at {
-            return Some(suspicion.check_at);
+    /// From when on a check may be sent: on a link that seems to be down one in 15 s is let through.
+    pub fn check_from(&self) -> Option<Instant> {
+        self.suspicion.map(|suspicion| suspicion.check_at)
+    }
+
+    /// A check was sent.
+    pub fn on_check(&mut self, now: Instant) {
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.check_at = now + CHECK_EVERY;
+            suspicion.sent = if suspicion.sent == ChecksSent::None { ChecksSent::One } else { ChecksSent::More };
         }
-        suspicion.check_at = now + CHECK_EVERY;
-        suspicion.sent = if suspicion.sent == ChecksSent::None { ChecksSent::One } else { ChecksSent::More };
-        None
     }
 }
 
@@ -162,7 +164,10 @@ mod tests {
         assert!(!o.is_suspected());
         assert!(!o.on_failure(at(20), &endpoint(4)));
         assert!(o.is_suspected());
-        assert_eq!((o.ask_at(at(20)), o.ask_at(at(21))), (None, Some(at(35))), "one check");
+        assert_eq!(o.check_from(), Some(at(20)), "a check, at once");
+        assert_eq!(o.clone().on_success(at(21), at(20)), Some(OutageOver::Never), "none was sent yet");
+        o.on_check(at(20));
+        assert_eq!(o.check_from(), Some(at(35)), "one");
         assert!(!o.on_failure(at(22), &endpoint(5)), "and nothing is charged");
         assert!(o.is_suspected());
         assert_eq!(o.clone().on_success(at(24), at(20)), Some(OutageOver::Never), "that check was answered");
@@ -171,9 +176,13 @@ mod tests {
         assert_eq!(o.clone().on_success(at(24), at(22)), Some(OutageOver::Short { since: at(0) }));
         assert_eq!(o.on_success(at(119), at(119)), Some(OutageOver::Short { since: at(0) }));
         assert!(!o.is_suspected(), "an answer ends it");
-        assert_eq!((o.ask_at(at(119)), o.ask_at(at(119))), (None, None));
+        o.on_check(at(119));
+        assert_eq!(o.check_from(), None);
         assert!((1..=4).map(|n| o.on_failure(at(200), &endpoint(n))).eq([true, true, true, false]));
-        assert_eq!(o.on_success(at(239), at(239)), Some(OutageOver::Long), "nobody answered for two minutes");
+        o.on_check(at(200));
+        let mut at_once = o.clone();
+        assert_eq!(at_once.on_success(at(239), at(200)), Some(OutageOver::Long), "nobody answered for two minutes,");
+        assert_eq!(o.on_success(at(238), at(200)), Some(OutageOver::Never), "or less");
     }
 
     #[test]
@@ -205,7 +214,10 @@ mod tests {
         assert!((1..=4).map(|n| o.on_failure(at(0), &endpoint(n))).eq([true, true, true, false]));
         let mut asked = 0;
         for second in 0..86_400 {
-            asked += u64::from(o.ask_at(at(second)).is_none());
+            if o.check_from().is_some_and(|from| from <= at(second)) {
+                o.on_check(at(second));
+                asked += 1;
+            }
             assert!(!o.on_failure(at(second), &endpoint(second as u8)));
         }
         assert_eq!(asked, 86_400 / 15);

@@ -1,6 +1,6 @@
 //! Where an operation runs: on all links, on one, at one node.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use honeyguide::base::Rng;
@@ -247,9 +247,13 @@ fn a_family_without_contacts_costs_nothing() {
 #[test]
 fn a_link_on_which_nobody_answers_any_more_holds_nobody_up() {
     let mut lab = dual(12, 12, NOTHING);
-    let minds = std::mem::take(&mut lab.minds);
-    let (fours, sixes): (Vec<_>, Vec<_>) = minds.into_iter().partition(|(endpoint, _)| endpoint.family() == Family::V4);
-    lab.minds.extend(fours);
+    let part = |lab: &mut Lab| {
+        let minds = std::mem::take(&mut lab.minds);
+        let (fours, sixes): (BTreeMap<_, _>, _) = minds.into_iter().partition(|(to, _)| to.family() == Family::V4);
+        lab.minds = fours;
+        sixes
+    };
+    let sixes = part(&mut lab);
     let look = |lab: &mut Lab| {
         lab.news.clear();
         lab.operate(|node, now| {
@@ -271,16 +275,24 @@ fn a_link_on_which_nobody_answers_any_more_holds_nobody_up() {
     lab.minds.extend(sixes);
     lab.run(Duration::from_secs(60));
     assert!(look(&mut lab).links[1].answered >= 8);
-    // Nobody answers on the other either, which has too few contacts to be suspected: all are asked.
-    let mut lab = dual(12, 3, NOTHING);
-    lab.minds.retain(|endpoint, _| endpoint.family() == Family::V4);
-    lab.run(Duration::from_secs(60));
-    look(&mut lab);
-    lab.minds.clear();
-    lab.run(Duration::from_secs(60));
-    look(&mut lab);
-    assert!(look(&mut lab).links.iter().take(2).all(|link| link.queried > 0));
-    // Nobody answers: all are asked.
+    // With too few contacts for a suspicion it is the same.
+    let mut few = dual(12, 3, NOTHING);
+    let sixes = part(&mut few);
+    look(&mut few);
+    assert_eq!(look(&mut few).links[1], Default::default());
+    // The other one is cut off, and nothing was heard here since it answered: all are asked.
+    few.minds.extend(sixes);
+    few.run(Duration::from_secs(60));
+    look(&mut few);
+    for is_up in [true, false, false] {
+        few.operate(|node, now| {
+            node.command_in(now, 1, Scope::Link(FOUR), Command::Lookup { target: TARGET }).unwrap();
+        });
+        few.minds.retain(|_, _| is_up);
+        few.run(Duration::from_secs(10));
+    }
+    assert!(look(&mut few).links.iter().take(2).all(|link| link.queried > 0));
+    // Nobody answers on two that are both suspected: all are asked.
     lab.minds.clear();
     lab.run(Duration::from_secs(60));
     look(&mut lab);

@@ -14,8 +14,9 @@ pub(super) fn next(out: &mut Outlet<'_, '_>, users_wait: bool, buf: &mut Buffer)
     let Outlet { cx, links, rpc, limiter } = out;
     let now = cx.now();
     while let Some((id, link)) = links.next_with_check() {
-        // While a user waits for them, those that an earlier run saved are asked for him, and first.
-        let for_user = users_wait && link.table().awaits_saved();
+        // While a user waits for them, those that an earlier run saved are asked for him, and first: not where our line
+        // is in doubt, of which they tell nothing.
+        let for_user = users_wait && link.table().awaits_saved() && !link.is_cut_off();
         let held = if for_user { rpc.has_flow_at(cx) } else { rpc.may_start_at(cx, false) };
         let later = held.or((!rpc.has_one_for_background(cx, false)).then_some(now + BACKGROUND_WAIT));
         if let Some(later) = later {
@@ -26,6 +27,7 @@ pub(super) fn next(out: &mut Outlet<'_, '_>, users_wait: bool, buf: &mut Buffer)
         let addressee = Addressee { link: id, to, id: Some(contact) };
         let tid = rpc.open(cx, links, limiter, addressee, Purpose::Check, true)?;
         rpc.on_flow(cx, !for_user, !for_user);
+        links.get_mut(id)?.on_check(now);
         let len = encode_query(cx, links.get(id)?, &tid, Method::Ping, buf)?;
         return Some(Plan::Transmit { link: id, to, len });
     }

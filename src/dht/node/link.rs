@@ -205,6 +205,11 @@ impl<'s> Link<'s> {
         self.outage.is_suspected()
     }
 
+    /// Whether nobody answers: it is cut off, or has too few contacts to tell, all of whom failed last.
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_cut_off() || !self.table.has_anybody_good()
+    }
+
     /// When somebody answered last.
     pub(super) fn last_answer(&self) -> Option<Instant> {
         self.outage.last_answer()
@@ -314,7 +319,7 @@ impl<'s> Link<'s> {
         };
         if !is_charged {
             // A check tells whether the line is down.
-            self.table.wake_at_once();
+            self.table.on_line_in_doubt(now);
             return is_contact;
         }
         // One more failure costs it its place, and nothing shows that the line is not to blame for both.
@@ -472,8 +477,8 @@ impl<'s> Link<'s> {
             self.bootstraps.show_ourselves(now);
         }
         if self.check_at().is_some_and(|at| at <= now) {
-            match self.outage.ask_at(now) {
-                Some(at) if at > now => self.hold_checks(at),
+            match self.outage.check_from() {
+                Some(from) if from > now => self.hold_checks(from),
                 _ => self.check_due = true,
             }
         }
@@ -487,6 +492,12 @@ impl<'s> Link<'s> {
         };
         self.check_due = next.is_some();
         next
+    }
+
+    /// A check was sent: while the line is in doubt, no other one is due.
+    pub(super) fn on_check(&mut self, now: Instant) {
+        self.check_due &= !self.outage.is_suspected();
+        self.outage.on_check(now);
     }
 
     /// Puts checks of the table off.

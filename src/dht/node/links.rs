@@ -57,10 +57,9 @@ impl<'s> Links<'s> {
     /// up, where somebody has answered on one of them since.
     pub(super) fn to_run_on(&self) -> impl Iterator<Item = (LinkId, &Link<'s>)> {
         let with_contacts = || self.iter().filter(|(_, link)| !link.table().is_empty());
-        let answered =
-            with_contacts().filter(|(_, link)| !link.is_cut_off()).filter_map(|(_, link)| link.last_answer());
+        let answered = with_contacts().filter(|(_, link)| !link.is_silent()).filter_map(|(_, link)| link.last_answer());
         let latest = answered.max();
-        with_contacts().filter(move |(_, link)| !link.is_cut_off() || link.last_answer() >= latest)
+        with_contacts().filter(move |(_, link)| !link.is_silent() || link.last_answer() >= latest)
     }
 
     /// The first link of a family.

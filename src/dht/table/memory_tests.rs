@@ -580,3 +580,17 @@ fn while_our_line_is_in_doubt_who_answered_last_is_asked_due_or_not() {
     let long_silent = asked(1_123);
     assert!(long_silent.is_some_and(|asked| (3..40).any(|n| asked == id(0, n))), "and then whoever is due");
 }
+
+/// T28.
+#[test]
+fn the_check_that_tells_of_our_line_does_not_wait_for_its_turn() {
+    let mut t = rich(8);
+    fill(&mut t, 0, 128);
+    fill(&mut t, 1, 20);
+    let last = checks(&mut t, 800, 1_000).last().map(|(last, ..)| *last);
+    let now = last.unwrap_or_default() + Duration::from_secs(1);
+    for is_asked in [false, true] {
+        assert_eq!(t.next_check_in_doubt(now, true).is_some(), is_asked);
+        t.on_line_in_doubt(now);
+    }
+}

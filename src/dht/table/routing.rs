@@ -130,7 +130,8 @@ impl<'s> Table<'s> {
         self.schedule.poor().is_some() || self.is_empty() && self.members.capacity() > 0
     }
 
-    /// Whether most of the contacts that were asked of late did not answer, while others did.
+    /// Whether most of the contacts that were asked of late did not answer, while others did, or before our line was
+    /// suspected.
     pub fn is_deserted(&self) -> bool {
         self.schedule.is_deserted()
     }
@@ -138,6 +139,11 @@ impl<'s> Table<'s> {
     /// Whether there is anybody to ask.
     pub fn knows_somebody(&self) -> bool {
         !self.is_empty() || !self.remembered.is_empty()
+    }
+
+    /// Whether any contact answered when it was asked last.
+    pub fn has_anybody_good(&self) -> bool {
+        self.members.all().iter().any(|contact| contact.health() == Health::Good)
     }
 
     /// How densely our own neighbourhood is populated.
@@ -170,15 +176,16 @@ impl<'s> Table<'s> {
         }
     }
 
-    /// Our line was down, from then until a moment ago: nobody is charged with what went wrong meanwhile.
+    /// Our line was down, from then until a moment ago: first failures of that time are taken back. That most were
+    /// silent is not: ten answers show that they are there.
     pub fn on_short_outage(&mut self, since: Instant) {
         self.members.take_back_failures(since);
         self.schedule.wake_at_once();
     }
 
     /// Our line is in doubt: whoever is to be asked is asked at once.
-    pub fn wake_at_once(&mut self) {
-        self.schedule.wake_at_once();
+    pub fn on_line_in_doubt(&mut self, now: Instant) {
+        self.schedule.on_line_in_doubt(now);
     }
 
     /// Somebody answers again after nobody had for long: whatever was known may have changed meanwhile.

@@ -149,6 +149,12 @@ impl Schedule {
         self.wake_at_once();
     }
 
+    /// Our line is in doubt: the check that tells does not wait for its turn.
+    pub(super) fn on_line_in_doubt(&mut self, now: Instant) {
+        self.paced = self.paced.min(now);
+        self.wake_at_once();
+    }
+
     /// A node is due at `at`.
     pub(super) fn wake(&mut self, at: Instant) {
         self.due = Instant::earliest(self.due, Some(at));

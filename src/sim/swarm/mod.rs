@@ -109,8 +109,6 @@ struct SmallWorld {
     adversaries: Vec<HostId>,
     /// Adversaries that confirm what they do not keep.
     withholders: usize,
-    /// Adversaries that name true addresses under wrong ids.
-    misleaders: usize,
     ordeals: Vec<Ordeal>,
     begun: Vec<Begun>,
     places: Whereabouts,
@@ -118,8 +116,8 @@ struct SmallWorld {
     stops: Vec<Instant>,
     /// Until when hosts are gone.
     absent: Vec<(Instant, HostId)>,
-    /// Until when a host cannot send, or sleeps, how many contacts it had before, and which part of them it keeps.
-    outages: Vec<(Instant, HostId, usize, usize)>,
+    /// Until when a host cannot send, or sleeps, and how many contacts it had before.
+    outages: Vec<(Instant, HostId, usize)>,
     /// Until when half of the hosts do not reach the other half.
     divided_until: Instant,
     /// When the latest put of an item was begun.
@@ -152,7 +150,6 @@ impl SmallWorld {
             mute: Vec::new(),
             adversaries: Vec::new(),
             withholders: 0,
-            misleaders: 0,
             ordeals,
             begun: Vec::new(),
             places: Whereabouts::default(),
@@ -265,7 +262,6 @@ impl SmallWorld {
                 )),
             };
             self.withholders += usize::from(malice == Malice::Withhold);
-            self.misleaders += usize::from(malice == Malice::WrongIds);
             let (site, id) = (Site::at(endpoint, &mut self.rng), Id::secure(endpoint.ip(), &mut self.rng));
             self.adversaries.push(self.world.add(Adversary::new(id, Knowledge::WORLD, malice), site, Some(id), true));
         }
@@ -361,10 +357,10 @@ impl SmallWorld {
         let (now, longest) = (self.world.now(), LONGEST_OPERATION + LONGEST_JUMP);
         self.complaints.extend(self.begun.iter().filter_map(|begun| begun.complaint(now, longest)));
         self.look();
-        for (_, host, before, part) in self.outages.extract_if(.., |(until, ..)| *until <= now).collect::<Vec<_>>() {
+        for (_, host, before) in self.outages.extract_if(.., |(until, ..)| *until <= now).collect::<Vec<_>>() {
             let left = self.contacts_of(host);
             // What could not be sent is nobody's fault but our own.
-            if part * left < before && before >= 8 {
+            if 2 * left < before && before >= 8 {
                 self.blame(host, format!("of {before} contacts {left} outlast a time in which nothing could be sent"));
             }
         }

@@ -78,13 +78,11 @@ impl SmallWorld {
                 self.world.set_line_fault(host, Some(fault));
                 self.world.after(time, move |world| world.set_line_fault(host, None));
                 if what == Ordeal::FailingLine {
-                    // Where answers are lost, many have failed once before, and go with what was on its way (T28).
-                    let is_lossy = self.has(Ordeal::Loss) || self.has(Ordeal::Bursts);
-                    self.expect_contacts_to_outlast(host, time, if is_lossy { 3 } else { 2 });
+                    self.expect_contacts_to_outlast(host, time);
                 }
             }
             Ordeal::Sleep => {
-                self.expect_contacts_to_outlast(host, time, 2);
+                self.expect_contacts_to_outlast(host, time);
                 self.world.call(host, |node, now| node.handle_input(now, Input::Suspend));
                 self.world.after(time, move |world| {
                     world.call(host, |node, now| node.handle_input(now, Input::Resume));
@@ -115,12 +113,11 @@ impl SmallWorld {
         self.places.note(&self.world);
     }
 
-    /// What a host cannot send, or sleeps through, leaves it one in `part` of its contacts, unless the world is divided
-    /// as well.
-    fn expect_contacts_to_outlast(&mut self, host: HostId, time: Duration, part: usize) {
+    /// What a host cannot send, or sleeps through, leaves it half of its contacts, unless the world is divided as well.
+    fn expect_contacts_to_outlast(&mut self, host: HostId, time: Duration) {
         let now = self.world.now();
         if self.divided_until <= now {
-            self.outages.push((now + time, host, self.contacts_of(host), part));
+            self.outages.push((now + time, host, self.contacts_of(host)));
         }
     }
 
