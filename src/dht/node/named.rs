@@ -14,8 +14,8 @@ use crate::krpc::item::{Mutable, SignedItem};
 /// The methods of a type that has `command_in` and `keep_on`. They name what is imported above.
 macro_rules! named_calls {
     () => {
-        /// Starts an operation on every link that has contacts, but for those that are cut off where others are not.
-        /// `tag` comes back in every event of the operation.
+        /// Starts an operation on every link that has contacts, but for those on which nobody answers where on another
+        /// somebody has since. `tag` comes back in every event of the operation.
         ///
         /// Legal at any time, also in the middle of a drain.
         ///
