@@ -96,13 +96,19 @@ impl Outage {
         self.witnesses = Default::default();
         let suspicion = self.suspicion.take()?;
         let Some(since) = before.filter(|before| now.since(*before) < LONG) else { return Some(OutageOver::Long) };
-        // What was sent while the first check was awaited would hardly be answered on a line that was down.
+        // What was sent while the first check was awaited, or could have been sent at once, would hardly be answered on
+        // a line that was down.
         let was_up = match suspicion.sent {
-            ChecksSent::None => true,
+            ChecksSent::None => sent < suspicion.check_at + AWAITED,
             ChecksSent::One => sent + CHECK_EVERY < suspicion.check_at + AWAITED,
             ChecksSent::More => false,
         };
         Some(if was_up { OutageOver::Never } else { OutageOver::Short { since } })
+    }
+
+    /// Whether it is suspected, and no check was sent yet that tells whether it is down.
+    pub fn awaits_check(&self) -> bool {
+        self.suspicion.is_some_and(|suspicion| suspicion.sent == ChecksSent::None)
     }
 
     /// Whether anybody answered in the last minute.
@@ -164,14 +170,17 @@ mod tests {
         assert!(!o.is_suspected());
         assert!(!o.on_failure(at(20), &endpoint(4)));
         assert!(o.is_suspected());
+        let beside = Instant::from_micros(at(22).as_micros() - 1);
         assert_eq!(o.check_from(), Some(at(20)), "a check, at once");
-        assert_eq!(o.clone().on_success(at(21), at(20)), Some(OutageOver::Never), "none was sent yet");
+        assert!(o.awaits_check());
+        assert_eq!(o.clone().on_success(at(24), beside), Some(OutageOver::Never), "none was sent yet");
+        assert_eq!(o.clone().on_success(at(24), at(22)), Some(OutageOver::Short { since: at(0) }), "nor for 2 s");
         o.on_check(at(20));
+        assert!(!o.awaits_check());
         assert_eq!(o.check_from(), Some(at(35)), "one");
         assert!(!o.on_failure(at(22), &endpoint(5)), "and nothing is charged");
         assert!(o.is_suspected());
         assert_eq!(o.clone().on_success(at(24), at(20)), Some(OutageOver::Never), "that check was answered");
-        let beside = Instant::from_micros(at(22).as_micros() - 1);
         assert_eq!(o.clone().on_success(at(24), beside), Some(OutageOver::Never), "or another query beside it");
         assert_eq!(o.clone().on_success(at(24), at(22)), Some(OutageOver::Short { since: at(0) }));
         assert_eq!(o.on_success(at(119), at(119)), Some(OutageOver::Short { since: at(0) }));

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use honeyguide::base::Rng;
-use honeyguide::dht::{CallError, DirectQuery, Freshness, LinkConfig, LinkId, Network, PeerKind, Reason, Scope};
+use honeyguide::dht::{
+    CallError, DirectQuery, Freshness, Health, LinkConfig, LinkId, Network, PeerKind, Reason, Scope,
+};
 use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Family, Item, Method, Query};
 use honeyguide::{Command, Config, Endpoint, Event, Id, Output};
@@ -278,6 +280,7 @@ fn a_link_on_which_nobody_answers_any_more_holds_nobody_up() {
     // With too few contacts for a suspicion it is the same.
     let mut few = dual(12, 3, NOTHING);
     let sixes = part(&mut few);
+    few.run(Duration::from_secs(60));
     look(&mut few);
     assert_eq!(look(&mut few).links[1], Default::default());
     // The other one is cut off, and nothing was heard here since it answered: all are asked.
@@ -291,6 +294,7 @@ fn a_link_on_which_nobody_answers_any_more_holds_nobody_up() {
         few.minds.retain(|_, _| is_up);
         few.run(Duration::from_secs(10));
     }
+    assert!(few.node.contacts().any(|(link, it)| link == FOUR && it.health != Health::Good));
     assert!(look(&mut few).links.iter().take(2).all(|link| link.queried > 0));
     // Nobody answers on two that are both suspected: all are asked.
     lab.minds.clear();

@@ -14,9 +14,9 @@ pub(super) fn next(out: &mut Outlet<'_, '_>, users_wait: bool, buf: &mut Buffer)
     let Outlet { cx, links, rpc, limiter } = out;
     let now = cx.now();
     while let Some((id, link)) = links.next_with_check() {
-        // While a user waits for them, those that an earlier run saved are asked for him, and first: not where our line
-        // is in doubt, of which they tell nothing.
-        let for_user = users_wait && link.table().awaits_saved() && !link.is_cut_off();
+        // While a user waits for them, those that an earlier run saved are asked for him, and first: but for the check
+        // that tells whether our line is down.
+        let for_user = users_wait && link.table().awaits_saved() && !link.awaits_check();
         let held = if for_user { rpc.has_flow_at(cx) } else { rpc.may_start_at(cx, false) };
         let later = held.or((!rpc.has_one_for_background(cx, false)).then_some(now + BACKGROUND_WAIT));
         if let Some(later) = later {

@@ -205,9 +205,14 @@ impl<'s> Link<'s> {
         self.outage.is_suspected()
     }
 
-    /// Whether nobody answers: it is cut off, or has too few contacts to tell, all of whom failed last.
-    pub(super) fn is_silent(&self) -> bool {
-        self.is_cut_off() || !self.table.has_anybody_good()
+    /// Whether no check was sent yet that tells whether it is cut off, though it seems to be.
+    pub(super) fn awaits_check(&self) -> bool {
+        self.outage.awaits_check()
+    }
+
+    /// Whether nobody answers: it is cut off, or has too few contacts to tell, all of whom failed last, and not just now.
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
+        self.is_cut_off() || !self.table.has_anybody_good() && !self.outage.has_answer_of_late(now)
     }
 
     /// When somebody answered last.

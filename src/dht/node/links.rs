@@ -55,11 +55,12 @@ impl<'s> Links<'s> {
 
     /// Those that an operation runs on (L31): all that have contacts. One on which nobody answers would hold the others
     /// up, where somebody has answered on one of them since.
-    pub(super) fn to_run_on(&self) -> impl Iterator<Item = (LinkId, &Link<'s>)> {
+    pub(super) fn to_run_on(&self, now: Instant) -> impl Iterator<Item = (LinkId, &Link<'s>)> {
         let with_contacts = || self.iter().filter(|(_, link)| !link.table().is_empty());
-        let answered = with_contacts().filter(|(_, link)| !link.is_silent()).filter_map(|(_, link)| link.last_answer());
+        let answered =
+            with_contacts().filter(|(_, link)| !link.is_silent(now)).filter_map(|(_, link)| link.last_answer());
         let latest = answered.max();
-        with_contacts().filter(move |(_, link)| !link.is_silent() || link.last_answer() >= latest)
+        with_contacts().filter(move |(_, link)| !link.is_silent(now) || link.last_answer() >= latest)
     }
 
     /// The first link of a family.

@@ -157,7 +157,7 @@ impl Client<'_> {
     ) {
         let needs_port = matches!(goal, Goal::Announce { port: None, .. });
         let mut first: Option<SlabKey> = None;
-        for (link, at) in links.to_run_on() {
+        for (link, at) in links.to_run_on(cx.now()) {
             if needs_port && at.port() == 0 {
                 continue;
             }
@@ -233,5 +233,5 @@ impl Client<'_> {
 
 /// Whether a link has contacts, of which most are there as far as is known.
 fn reaches_somebody((_, link): (LinkId, &Link<'_>)) -> bool {
-    !link.table().is_empty() && !link.is_deserted()
+    link.table().has_anybody_good() && !link.is_deserted()
 }

@@ -116,7 +116,7 @@ impl<'s> Client<'s> {
         command: &Command<'_>,
     ) -> Result<OpId, CallError> {
         let request = CheckedCommand::of(command, &mut cx.stats_mut().verifications)?;
-        let (on, at) = route(cx.config().network, links, scope, command)?;
+        let (on, at) = route(cx, links, scope, command)?;
         if let (Goal::Announce { port: None, .. }, Some(&link)) =
             (request.goal, on.iter().find(|&&link| links.get(link).is_none_or(|link| link.port() == 0)))
         {

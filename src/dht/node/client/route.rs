@@ -7,12 +7,13 @@ use crate::dht::command::{Command, Scope};
 use crate::dht::config::MAX_BOOTSTRAP_NODES;
 use crate::dht::error::CallError;
 use crate::dht::event::LinkId;
+use crate::dht::node::context::Context;
 use crate::dht::node::links::Links;
-use crate::krpc::endpoint::{Endpoint, Network};
+use crate::krpc::endpoint::Endpoint;
 
 /// The links that an operation runs on, and the node that is asked alone.
 pub(super) fn route(
-    network: Network,
+    cx: &Context<'_>,
     links: &Links<'_>,
     scope: Scope,
     command: &Command<'_>,
@@ -36,14 +37,14 @@ pub(super) fn route(
     if let Some(node) = at {
         let family = node.family();
         let link = only.or(links.of_family(family)).ok_or(CallError::NoFamily(family))?;
-        if links.get(link).is_none_or(|link| link.family() != family) || !node.is_usable(network) {
+        if links.get(link).is_none_or(|link| link.family() != family) || !node.is_usable(cx.config().network) {
             return Err(CallError::BadAddress(node));
         }
         on.push(link);
     } else if let Command::Bootstrap { nodes: nodes @ [first, ..] } = command {
         // No more are kept.
         let nodes = &nodes[..nodes.len().min(MAX_BOOTSTRAP_NODES)];
-        let reach = |family| nodes.iter().any(|node| node.family() == family && node.is_usable(network));
+        let reach = |family| nodes.iter().any(|node| node.family() == family && node.is_usable(cx.config().network));
         let is_in = |id| only.is_none_or(|only| only == id);
         on.extend(links.iter().filter(|(id, link)| is_in(*id) && reach(link.family())).map(|(id, _)| id));
         if on.is_empty() {
@@ -59,7 +60,7 @@ pub(super) fn route(
             Command::Bootstrap { .. } => {
                 on.extend(links.iter().filter(|(_, at)| !at.table().is_empty()).map(|(id, _)| id))
             }
-            _ => on.extend(links.to_run_on().map(|(id, _)| id)),
+            _ => on.extend(links.to_run_on(cx.now()).map(|(id, _)| id)),
         }
         if on.is_empty() {
             // Bootstrap nodes are asked, and those who wait to be checked (L5): a part that has none of either ends.
