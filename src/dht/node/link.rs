@@ -210,7 +210,8 @@ impl<'s> Link<'s> {
         self.outage.awaits_check()
     }
 
-    /// Whether nobody answers: it is cut off, or has too few contacts to tell, all of whom failed last, and not just now.
+    /// Whether nobody answers: it is cut off, or has too few contacts to tell, all of whom failed last, and nobody has
+    /// answered of late.
     pub(super) fn is_silent(&self, now: Instant) -> bool {
         self.is_cut_off() || !self.table.has_anybody_good() && !self.outage.has_answer_of_late(now)
     }
