@@ -6,6 +6,8 @@ mod busy;
 mod frugal;
 mod intruders;
 mod links;
+mod malice;
+mod outages;
 mod own_loop;
 #[cfg(planted)]
 mod planted;

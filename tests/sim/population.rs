@@ -98,3 +98,43 @@ fn whoever_asks_from_time_to_time_does_so_again_when_he_is_back() {
     world.run_for(48 * hour);
     assert!((200..2_900).contains(&queries(&world)), "{}", queries(&world));
 }
+
+/// Rule W12. Measured of hosts, who are looked at every ten seconds for four days: how many are up, and the medians of
+/// the sessions and absences that begin within the first two.
+#[test]
+fn whoever_comes_and_goes_stays_and_is_away_for_as_long_as_the_source_says() {
+    const STEP: Duration = Duration::from_secs(10);
+    let (looks, churn) = (4 * 8_640, Churn::WORLD);
+    let mut world = World::new(9);
+    let hosts = Population { nodes: 400, ..Population::WORLD }.settle(&mut world);
+    let mut since: Vec<_> = hosts.iter().map(|host| (world.oracle().is_reachable(*host), None)).collect();
+    let (mut up, mut times) = (0, [Vec::new(), Vec::new()]);
+    for look in 0..looks {
+        world.run_for(STEP);
+        for (host, (was_up, begun)) in hosts.iter().zip(&mut since) {
+            let is_up = world.oracle().is_reachable(*host);
+            up += usize::from(is_up);
+            if is_up != *was_up {
+                if let Some(begun) = begun.filter(|begun| *begun < looks / 2) {
+                    times[usize::from(*was_up)].push(look - begun);
+                }
+                (*was_up, *begun) = (is_up, Some(look));
+            }
+        }
+    }
+    // Those that last still are longer than half.
+    for (was_up, begun) in since {
+        times[usize::from(was_up)].extend(begun.filter(|begun| *begun < looks / 2).map(|_| looks));
+    }
+    let median = |times: &mut Vec<u32>| {
+        times.sort_unstable();
+        f64::from(times[times.len() / 2]) * STEP.as_secs_f64()
+    };
+    let share = up as f64 / (hosts.len() * looks as usize) as f64 / churn.share_up();
+    let [away, stays] = times.each_mut().map(median);
+    let away = away / churn.absence.quantile(0.5).as_secs_f64();
+    let stays = stays / churn.session.quantile(0.5).as_secs_f64();
+    for is in [share, away, stays] {
+        assert!((0.95..1.05).contains(&is), "{share:.3} up, sessions of {stays:.3}, absences of {away:.3}");
+    }
+}
