@@ -169,6 +169,9 @@ fn one_node_of_a_small_world_leaves_a_journal_that_is_replayed_and_shrunk() {
         &["sim", "swarm", "--seeds", "0..1", "--journal", &file][..],
         &["sim", "churn", "--seeds", "0..0", "--journal", &file],
         &["sim", "swarm", "--seeds", "0..0", "--host", "1"],
+        &["sim", "swarm", "--seeds", "0..0", "--journal", "other", "--nodes", "500"],
+        &["sim", "swarm", "--seeds", "0..0", "--journal", "other", "--sweeps"],
+        &["sim", "swarm", "--seeds", "0..0", "--journal", "other", "--resume", "partial"],
     ] {
         run(wrong, b"").failed(2, &["--journal"]);
     }
@@ -203,7 +206,7 @@ fn whoever_stops_it_finds_as_many_worlds_in_the_file_as_he_is_told_of() {
     let args = ["sim", "bootstrap", "--nodes", "100", "--seeds", "1..3", "--resume", &file];
     let mut running = Running::start(&[&args[..], &["-v"]].concat());
     (0..3).for_each(|_| drop(running.word_with("took")));
-    let stopped = running.end_by("INT").ended(1, &["interrupted; ", "worlds had been run"]);
+    let stopped = running.end_by("INT").ended(1, &["interrupted; ", "worlds had been run; the same command goes on"]);
     let told = stopped.err.lines().last().unwrap().split(' ').nth(2).unwrap().to_owned();
     let kept = fs::read_to_string(&file).unwrap().matches("\nend\n").count();
     assert!(kept >= 3 && kept.to_string() == told, "{kept} worlds are kept: {stopped:?}");

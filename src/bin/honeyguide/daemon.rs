@@ -123,7 +123,7 @@ impl<'a> Daemon<'a> {
                         is_joining = step.is_some();
                         self.take(step).await?;
                     }
-                    _ = copies_at.tick(), if says_copies => self.copies.say(self.node).await,
+                    _ = copies_at.tick(), if says_copies => self.copies.say(self.node, &self.kept).await,
                     _ = look_at.tick(), if !is_joining => is_joining = self.look().await?,
                 }
             }

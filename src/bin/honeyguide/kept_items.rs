@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::BufReader;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use honeyguide::Id;
 use honeyguide::adapters::{Handle, Notice};
@@ -101,6 +101,11 @@ impl KeptItems {
         before.unwrap_or(KeepState { seq, next: NextAction::Want, ..KeepState::default() })
     }
 
+    /// Whether an earlier run has found so many copies.
+    fn had(&self, target: &Id, copies: u8) -> bool {
+        self.before.get(target).is_some_and(|before| before.copies == Some(copies))
+    }
+
     /// The node begins to keep them; the tag of each is its place.
     pub async fn begin(&self, told: &Told, node: &Handle) -> Result<(), Failed> {
         if self.items.is_empty() {
@@ -150,18 +155,26 @@ type Copies = (u8, Option<u16>);
 
 impl CopiesSaid {
     /// Says, step by step, of which items that has changed.
-    pub async fn say(&mut self, node: &Handle) {
+    pub async fn say(&mut self, node: &Handle, kept: &KeptItems) {
         let known = |view: KeepView<'_>| Some((view.tag, view.kept.target(), view.state, view.state.copies?));
         let views = node.observe(move |node| node.all_kept().filter_map(known).collect::<Vec<_>>()).await;
         for (tag, target, state, copies) in views.unwrap_or_default() {
             let Ok(place) = usize::try_from(tag) else { continue };
             self.0.resize(self.0.len().max(place + 1), None);
             let news = (copies, state.refused);
-            if self.0[place].replace(news) != Some(news) {
-                say_step(copies_text(&target, news));
+            match self.0[place].replace(news) {
+                None if kept.had(&target, copies) => say_step(copies_before_text(&target, copies, state.due_in)),
+                former if former != Some(news) => say_step(copies_text(&target, news)),
+                _ => {}
             }
         }
     }
+}
+
+/// An earlier run has looked, and this one has not yet.
+fn copies_before_text(target: &Id, copies: u8, due_in: Duration) -> String {
+    let (copies, due_in) = (count(copies, "copy"), due_in.as_secs());
+    format!("item {target} had {copies} when an earlier run looked; the next look is due in {due_in} s")
 }
 
 fn copies_text(target: &Id, (copies, refused): Copies) -> String {
@@ -180,6 +193,17 @@ mod tests {
         let key = hex::encode(SignedItem::public_key(&secret));
         let signature = hex::encode(item.mutable().signature);
         json!({ "k": key, "salt": null, "seq": seq, "sig": signature, "v_hex": hex::encode(&value) }).to_string()
+    }
+
+    /// Rule P16. What an earlier run has found may be gone.
+    #[test]
+    fn copies_that_an_earlier_run_has_found_are_not_said_to_be_there() {
+        let text = copies_before_text(&Id([7; 20]), 15, Duration::from_secs(3_480));
+        assert!(text.contains("had 15 copies when an earlier run looked") && text.ends_with("in 3480 s"), "{text}");
+        let before = KeepState { copies: Some(15), ..KeepState::default() };
+        let items = KeptItems { items: Vec::new(), before: HashMap::from([(Id([7; 20]), before)]) };
+        let had = [(7, 15), (7, 14), (8, 15)].map(|(id, copies)| items.had(&Id([id; 20]), copies));
+        assert_eq!(had, [true, false, false]);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(value_enum)]
     scenario: Option<Scenario>,
     /// Nodes of a world, from 100 to 20,000, where its row says nothing else; rows that take long have 0.15 times as
-    /// many; the goals are those of 10,000 [default: 2000]
+    /// many; the goals are those of 10,000, and with fewer than 500 some cannot be reached [default: 2000]
     #[arg(long, requires = "scenario", value_parser = options::whole::<usize>(100..=20_000))]
     nodes: Option<usize>,
     /// Seeds of the worlds, from A to B, both with them, 100,000 at most [default: 1..4; 0..99 for swarm]
@@ -42,11 +42,13 @@ pub struct Args {
     /// Vary parameters too, one at a time, in worlds of 2,000 nodes and 4 seeds at most; only for acceptance
     #[arg(long, requires = "scenario")]
     sweeps: bool,
-    /// File with what was measured so far, made if it is not there: a run that was stopped goes on where it was
+    /// File with what was measured so far, made if it is not there: a run that was stopped goes on where it was; not for
+    /// swarm
     #[arg(long, requires = "scenario", value_name = "FILE", value_parser = options::named_file())]
     resume: Option<PathBuf>,
-    /// File to create with the journal of one node of the one small world that is run, up to the first complaint
-    #[arg(long, requires = "seeds", conflicts_with = "report", value_name = "FILE")]
+    /// File to create with the journal of one node of the one small world of swarm that is run, up to the first
+    /// complaint
+    #[arg(long, requires = "seeds", conflicts_with_all = ["report", "nodes", "sweeps", "resume"], value_name = "FILE")]
     #[arg(value_parser = options::named_file())]
     journal: Option<PathBuf>,
     /// The node whose journal it is [default: that of the complaint, or the one that was called last]

@@ -74,10 +74,10 @@ impl Course {
     }
 }
 
-pub async fn run(options: &Options, course: Course, folder: Folder, partial: Option<&Path>) -> Result<(), Failed> {
+pub async fn run(options: &Options, course: Course, folder: Folder, file: Option<&Path>) -> Result<(), Failed> {
     let all = course.jobs.clone();
     let name = |number: usize| course.jobs.get(number).map(told).unwrap_or_default();
-    let mut partial = Partial::open(partial, &course.command(course.seeds), name)?;
+    let mut partial = Partial::open(file, &course.command(course.seeds), name)?;
     let mut tallies = partial.take_done();
     let left: Vec<usize> = (0..all.len()).filter(|number| !tallies.contains_key(number)).collect();
     let numbers = left.clone();
@@ -96,7 +96,8 @@ pub async fn run(options: &Options, course: Course, folder: Folder, partial: Opt
         Ok(())
     };
     let name_of_left = |number: usize| name(left[number]);
-    sim_jobs::run_keeping(options, left.len(), name_of_left, work, ended, in_order).await?;
+    let came = sim_jobs::run_keeping(options, left.len(), name_of_left, work, ended, in_order).await;
+    came.map_err(|failed| if file.is_some() { goes_on(failed) } else { failed })?;
     let mut tally = Tally::default();
     tallies.into_values().for_each(|other| tally.merge(other));
     let mut report = tally.report(course.nodes, course.seeds.all().collect());
@@ -111,6 +112,11 @@ pub async fn run(options: &Options, course: Course, folder: Folder, partial: Opt
     folder.write(|| page(&course, &report, &sweeps), &object).await?;
     printed?;
     is_as_its_sources_say(report.nodes.saturating_mul(report.seeds.len()), &report.world)
+}
+
+/// What was measured is in the file.
+fn goes_on(failed: Failed) -> Failed {
+    Failed { sentence: format!("{}; the same command goes on from there", failed.sentence), ..failed }
 }
 
 /// The report as a page.
