@@ -133,8 +133,8 @@ pub struct LookupConfig {
     pub initial_stagger: Duration,
     /// Queries in flight at most when a user's operation sends one, and sixteen more for each millisecond past ten
     /// of the round trip within which one answer in ten comes: so many answers at once have room in the buffer of any
-    /// socket. Outside a local network no more than a third of the nodes that there are, or 16. An operation begins
-    /// only while there are fewer than three quarters of that.
+    /// socket. Outside a local network no more than a third of the nodes that there are, fewer where that way is
+    /// shorter than 135 ms, or 16. An operation begins only while there are fewer than three quarters of that.
     pub in_flight: u16,
     /// Bounds of the soft timeout, after which a slot is freed and the late reply is still taken.
     pub soft_timeout: Bounds,

@@ -37,8 +37,11 @@ const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 /// Queries that may be in flight besides, for each millisecond of the way to the nearest nodes and back.
 const PACE: usize = 16;
 /// One query in flight for so many nodes of the network is what it bears: each answers three a second (L42), and after
-/// 0.2 s, so that they are asked for five ninths of that, and few operations wait for one who has had enough.
+/// 0.22 s, so that they are asked for half of that, and few operations wait for one who has had enough.
 const NODES_A_QUERY: u64 = 3;
+/// Answers take so long where one in ten comes within so many milliseconds. Where they come sooner fewer may be in
+/// flight: it is how many leave in a second that the network bears.
+const FAR: usize = 135;
 /// However few nodes there are, so many may be: what two lookups have in flight.
 const LEAST_IN_FLIGHT: usize = 16;
 /// Of so many places users leave one to the background where that has none.
@@ -203,9 +206,14 @@ impl<'s> Rpc<'s> {
         }
         let millis = self.near_rtt.way(cx.now()) as usize / 1000;
         let least = usize::from(cx.config().lookup.in_flight);
-        let bearable =
-            if cx.is_local() { usize::MAX } else { usize::from(self.bearable).max(least.min(LEAST_IN_FLIGHT)) };
-        least.saturating_add(millis.saturating_mul(PACE)).min(bearable)
+        let pace = least.saturating_add(millis.saturating_mul(PACE));
+        if cx.is_local() {
+            return pace;
+        }
+        // It is not known, or so short that it is none.
+        let way = if millis > 0 { millis.min(FAR) } else { FAR };
+        let bearable = usize::from(self.bearable) * way / FAR;
+        pace.min(bearable.max(least.min(LEAST_IN_FLIGHT)))
     }
 
     /// The largest network of all links has so many nodes.
