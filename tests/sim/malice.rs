@@ -15,12 +15,15 @@ use honeyguide::{Command, Config, Endpoint, Id, Instant};
 
 const TARGET: Id = Id([0x5a; 20]);
 
-/// Asks one query, and keeps what comes, with when.
+/// Everything that arrived, with when.
+type Inbox = Rc<RefCell<Vec<(Instant, Vec<u8>)>>>;
+
+/// Asks one query, and keeps what comes.
 struct Asker {
     to: Endpoint,
     method: Method<'static>,
     is_asked: bool,
-    inbox: Rc<RefCell<Vec<(Instant, Vec<u8>)>>>,
+    inbox: Inbox,
 }
 
 impl Participant for Asker {
@@ -54,7 +57,7 @@ fn world(malice: Malice) -> (World, HostId, Endpoint) {
 
 /// What it answers, after how long.
 fn answer(world: &mut World, to: Endpoint, method: Method<'static>) -> (Duration, Vec<u8>) {
-    let inbox = Rc::default();
+    let inbox = Inbox::default();
     let endpoint = random_endpoint(Family::V4, world.rng());
     let (site, begun) = (Site::at(endpoint, world.rng()), world.now());
     world.add(Asker { to, method, is_asked: false, inbox: Rc::clone(&inbox) }, site, None, false);

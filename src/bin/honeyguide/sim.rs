@@ -42,8 +42,8 @@ pub struct Args {
     /// Vary parameters too, one at a time, in worlds of 2,000 nodes and 4 seeds at most; only for acceptance
     #[arg(long, requires = "scenario")]
     sweeps: bool,
-    /// File with what was measured so far, made if it is not there: a run that was stopped goes on where it was; not for
-    /// swarm
+    /// File with what was measured so far, made if it is not there: a run that was stopped goes on where it was; not
+    /// for swarm
     #[arg(long, requires = "scenario", value_name = "FILE", value_parser = options::named_file())]
     resume: Option<PathBuf>,
     /// File to create with the journal of one node of the one small world of swarm that is run, up to the first
