@@ -42,6 +42,9 @@ const NODES_A_QUERY: u64 = 3;
 /// Answers take so long where one in ten comes within so many milliseconds. Where they come sooner fewer may be in
 /// flight: it is how many leave in a second that the network bears.
 const FAR: usize = 135;
+/// However soon they come, so many may be in flight where there are nodes for them: of few nodes each operation asks so
+/// large a part that none is asked much more often than the others.
+const LEAST_WHERE_NEAR: usize = 32;
 /// However few nodes there are, so many may be: what two lookups have in flight.
 const LEAST_IN_FLIGHT: usize = 16;
 /// Of so many places users leave one to the background where that has none.
@@ -212,7 +215,8 @@ impl<'s> Rpc<'s> {
         }
         // It is not known, or so short that it is none.
         let way = if millis > 0 { millis.min(FAR) } else { FAR };
-        let bearable = usize::from(self.bearable) * way / FAR;
+        let far = usize::from(self.bearable);
+        let bearable = (far * way / FAR).max(far.min(LEAST_WHERE_NEAR));
         pace.min(bearable.max(least.min(LEAST_IN_FLIGHT)))
     }
 
