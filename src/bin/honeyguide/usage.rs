@@ -29,8 +29,8 @@ pub const USAGE: &[(&str, &[&str])] = &[
     (
         "sim",
         &[
-            "[OPTIONS] [<SCENARIO> [--report <DIR>]]",
-            "[OPTIONS] <SCENARIO> --seeds <A..B> --journal <FILE> [--host <NUMBER>]",
+            "[OPTIONS] [<SCENARIO> [--nodes <NODES>] [--seeds <A..B>] [--sweeps] [--resume <FILE>] [--report <DIR>]]",
+            "[OPTIONS] swarm --seeds <A..B> --journal <FILE> [--host <NUMBER>]",
         ],
     ),
     ("keygen", &["[OPTIONS] [--seed <N> --insecure] <FILE>"]),
@@ -82,7 +82,8 @@ mod tests {
             "<PUBKEY>" => "42".repeat(32),
             "<KEY>" => "y".repeat(52),
             "<ADDR>" => "127.0.0.1:1".into(),
-            "<N>" | "<SEQ>" | "<S>" | "<PORT>" | "<NODES>" | "<NUMBER>" => "1".into(),
+            "<N>" | "<SEQ>" | "<S>" | "<PORT>" | "<NUMBER>" => "1".into(),
+            "<NODES>" => "100".into(),
             "<A..B>" => "1..4".into(),
             "<SHELL>" => "bash".into(),
             "SCENARIO" | "<SCENARIO>" => "acceptance".into(),
