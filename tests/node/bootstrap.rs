@@ -25,6 +25,14 @@ fn told_of(config: Config, count: u16) -> (Lab, Vec<Endpoint>) {
     (lab, routers)
 }
 
+/// The same with a window of twenty places, and the target of what the tests put.
+fn about_to_put(routers: u16) -> (Lab, Vec<Endpoint>, Id) {
+    let mut config = config();
+    config.capacity.candidates = 20;
+    let (lab, routers) = told_of(config, routers);
+    (lab, routers, item::immutable_target(b"5:hello"))
+}
+
 /// The transactions in which a node was asked for a value or for peers.
 fn asked(lab: &Lab, node: Endpoint) -> Vec<Vec<u8>> {
     let is_get = |method| matches!(method, Method::Get { .. } | Method::GetPeers { .. });
@@ -35,12 +43,8 @@ fn asked(lab: &Lab, node: Endpoint) -> Vec<Vec<u8>> {
 /// Rule L5. Seen in a small world: the put had an answer, stored nothing, and said that nobody was left to ask.
 #[test]
 fn the_only_node_that_answers_has_a_place_however_far_it_is() {
-    let mut config = config();
-    config.capacity.candidates = 20;
-    let (mut lab, routers) = told_of(config, 1);
-    let target = item::immutable_target(b"5:hello");
-    let mut opposite = target;
-    opposite.0.iter_mut().for_each(|byte| *byte = !*byte);
+    let (mut lab, routers, target) = about_to_put(1);
+    let opposite = Id(target.0.map(|byte| !byte));
     let router = routers[0];
     lab.minds.insert(router, Box::new(move |query| Some(honest_answer(&[], opposite, router, query))));
     // More of the dead than its window has places, and all are nearer.
@@ -57,18 +61,14 @@ fn the_only_node_that_answers_has_a_place_however_far_it_is() {
 /// Rule L5.
 #[test]
 fn of_two_that_answer_one_has_a_place_whomever_they_name() {
-    let mut config = config();
-    config.capacity.candidates = 20;
-    let (mut lab, routers) = told_of(config, 2);
-    let target = item::immutable_target(b"5:hello");
+    let (mut lab, routers, target) = about_to_put(2);
     let mut rng = Rng::from_seed([5; 32]);
     let mut dead =
         |group: u8, n: u16| (target.random_in_bucket(1, &mut rng), Endpoint::v4([30 + group, 1, n as u8, 9], 1));
     // Both are farther than all others, and name whom nobody else has named, and who does not answer.
     for (i, router) in routers.into_iter().enumerate() {
         let named: Vec<_> = (0..8).map(|n| dead(1 + i as u8, n)).collect();
-        let mut far = target;
-        far.0.iter_mut().for_each(|byte| *byte = !*byte);
+        let mut far = Id(target.0.map(|byte| !byte));
         far.0[19] = i as u8;
         lab.minds.insert(router, Box::new(move |query| Some(honest_answer(&named, far, router, query))));
     }
