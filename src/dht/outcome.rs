@@ -118,6 +118,12 @@ impl Outcome {
         stored.counted = stored.counted.saturating_add(counts.into());
     }
 
+    /// So many confirmations that counted came from where the density alarm has been raised since.
+    pub(crate) fn take_back(&mut self, crowded: u16) {
+        self.stored.counted = self.stored.counted.saturating_sub(crowded);
+        self.crowded = self.crowded.saturating_add(crowded);
+    }
+
     /// A node refused a store.
     pub(crate) fn count_refusal(&mut self, code: i64) {
         self.unconfirmed = self.unconfirmed.saturating_sub(1);

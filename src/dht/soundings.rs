@@ -20,7 +20,7 @@ pub struct Soundings<'s> {
     later: Duration,
     /// How many were begun, up to [`FIRST`].
     begun: u8,
-    /// How many of the latest came soon since the one before was odd, up to [`LOOKUPS`].
+    /// How many of the latest came soon since the one before was odd or left the size unknown, up to [`LOOKUPS`].
     soon_again: u8,
     /// Nobody has answered for long since the latest, or more are known by now than it lets there be: the network may
     /// be another one.
@@ -76,8 +76,23 @@ impl<'s> Soundings<'s> {
     /// forgotten.
     pub fn on_end(&mut self, target: &Id, nearest: impl Iterator<Item = Id>, most: u8, known: usize) {
         self.density.on_lookup(target, nearest, most, known);
-        if !self.density.is_latest_odd() {
-            (self.soon_again, self.in_doubt) = (0, false);
+        let is_odd = self.density.is_latest_odd();
+        self.in_doubt &= is_odd;
+        self.follow(is_odd);
+    }
+
+    /// One has ended by its deadline, before it had converged. It says nothing.
+    pub fn on_deadline(&mut self) {
+        self.follow(false);
+    }
+
+    /// The next one comes soon while it is not known how large the network is, and if the latest was odd.
+    fn follow(&mut self, is_odd: bool) {
+        if self.begun < FIRST {
+            return;
+        }
+        if !is_odd && self.agree() {
+            self.soon_again = 0;
         } else if usize::from(self.soon_again) < LOOKUPS {
             self.soon_again += 1;
             self.due = self.due.map(|at| at.before(self.later.saturating_sub(self.soon)));
@@ -151,6 +166,32 @@ mod tests {
         assert_eq!(due, [160, 220, 1_120, 2_020, 2_920]);
         assert!(!soundings.take(at(3_820), true), "nobody answers");
         assert_eq!(soundings.due(), Some(at(3_880)));
+    }
+
+    /// Rule Z5.
+    #[test]
+    fn as_long_as_no_two_agree_the_next_one_comes_soon_so_often_as_it_takes_for_all_to_be_forgotten() {
+        let mut soundings = Soundings::new(&Config::default().table, List::with_capacity(LOOKUPS));
+        let target = Id([7; 20]);
+        let mut rng = Rng::from_seed([11; 32]);
+        let mut look = |soundings: &mut Soundings<'_>, is_whole: bool| {
+            let due = soundings.due().unwrap();
+            assert!(soundings.take(due, false));
+            let nearest = (0..20).map(|_| target.random_in_bucket(10, &mut rng));
+            if is_whole {
+                soundings.on_end(&target, nearest, 20, 0)
+            } else {
+                soundings.on_deadline()
+            }
+            soundings.due().unwrap().since(due).as_secs()
+        };
+        soundings.on_contact(Instant::from_secs(10), 8);
+        let waits = [false, true, false, true, false, true].map(|is_whole| look(&mut soundings, is_whole));
+        assert_eq!(waits, [60, 60, 60, 900, 900, 900], "the fourth is the second that says something");
+        let mut soundings = Soundings::new(&Config::default().table, List::with_capacity(LOOKUPS));
+        soundings.on_contact(Instant::from_secs(10), 8);
+        let in_vain: std::vec::Vec<_> = (0..60).map(|_| look(&mut soundings, false)).collect();
+        assert_eq!(in_vain.iter().filter(|wait| **wait == 60).count(), 1 + LOOKUPS);
     }
 
     /// Rule Z5.

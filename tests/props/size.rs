@@ -123,7 +123,7 @@ fn nearest_of_many(target: &Id, n: usize, k: usize, rng: &mut Rng) -> Vec<Id> {
 }
 
 /// Z3, of two million nodes: the curve of the mainline crate over the number of lookups (0.281 L^-0.529) is reached with
-/// each, within a tenth, and without its bias of 6 %.
+/// each, within a tenth, and without its bias of 6 %; with sixteen it is 6 % at most.
 #[test]
 fn in_a_network_of_two_million_the_error_falls_with_each_lookup_as_elsewhere() {
     let mut rng = Rng::from_seed([2; 32]);
@@ -141,7 +141,8 @@ fn in_a_network_of_two_million_the_error_falls_with_each_lookup_as_elsewhere() {
         let sd = (ratios.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / ratios.len() as f64).sqrt();
         let curve = 0.281 * f64::from(lookups).powf(-0.529);
         println!("{lookups} lookups: mean {mean:.3}, standard deviation {sd:.3}, the curve has {curve:.3}");
-        assert!(sd <= 1.1 * curve && (mean - 1.0).abs() <= 0.02, "{lookups} lookups: {mean}, {sd}");
+        let most = if lookups == 16 { 0.06 } else { 1.1 * curve };
+        assert!(sd <= most && (mean - 1.0).abs() <= 0.02, "{lookups} lookups: {mean}, {sd}");
     }
 }
 

@@ -29,11 +29,14 @@ struct Harness {
     candidates: Vec<Candidate>,
     tokens: Vec<TokenCell>,
     asked: BTreeSet<Endpoint>,
+    again: BTreeSet<Endpoint>,
     asides: usize,
     /// So often each query cannot be sent before it can.
     held_up: usize,
     tries: usize,
     stored: Vec<Endpoint>,
+    /// Who is come upon when so many have been stored on.
+    late: (usize, Vec<Peer>),
     now: Instant,
 }
 
@@ -47,10 +50,12 @@ impl Harness {
             tokens: vec![TokenCell::default(); usize::from(config.replicas)],
             config,
             asked: BTreeSet::new(),
+            again: BTreeSet::new(),
             asides: 0,
             held_up: 0,
             tries: 0,
             stored: Vec::new(),
+            late: (0, Vec::new()),
             now: Instant::from_secs(5),
         }
     }
@@ -89,7 +94,9 @@ impl Harness {
                 }
                 Next::Ask { id, endpoint, .. } => {
                     self.tries = 0;
-                    assert!(self.asked.insert(endpoint), "everybody is asked once");
+                    let is_first = self.asked.insert(endpoint);
+                    let for_token = !is_first && self.lookup.is_alarmed() && self.again.insert(endpoint);
+                    assert!(is_first || for_token, "everybody is asked once, and once more for a token that was lost");
                     self.lookup.on_answer(&mut window, &id, &endpoint, Some(b"token"));
                     self.answer(&id, &endpoint, TARGET);
                 }
@@ -103,6 +110,10 @@ impl Harness {
                     self.stored.push(endpoint);
                     let counts = !self.lookup.is_in_crowded_stretch(&window, &id, &endpoint);
                     self.lookup.on_stored(&mut window, &id, &endpoint, counts);
+                    if self.stored.len() > self.late.0 {
+                        let late = core::mem::take(&mut self.late.1);
+                        late.iter().for_each(|peer| self.offer(peer, Some(0)));
+                    }
                 }
                 Next::Report => {}
                 Next::Wait(Some(at)) => self.now = at,
@@ -280,6 +291,31 @@ fn four_next_to_a_target_raise_the_alarm_for_a_put_on_eight() {
         assert_eq!(h.lookup.is_alarmed(), is_raised, "{many} of {replicas}");
         let lost = if is_raised { 0 } else { usize::from(many) };
         assert_eq!(copies, usize::from(replicas) - lost, "{many} of {replicas}");
+    }
+}
+
+/// Rule L38. Those who answer when the put has turned to storing are passed like those who answered before, and what
+/// seven of them have confirmed until there are eight does not count any more.
+#[test]
+fn a_put_passes_those_who_come_late_next_to_its_target() {
+    for (seed, many) in (1..=20).flat_map(|seed| [8, 60].map(|many| (seed, many))) {
+        for stored_on in [0, 3, 11, 19] {
+            let (mut peers, mut rng) = network(seed, 600, |_| true);
+            let late = next_to_target(many, 24, false, &mut rng);
+            let mut h = Harness::new(peers.clone(), Lookup::new(Instant::from_secs(5), TARGET).storing());
+            h.lookup.expect(Spacing::of(600, 100));
+            start(&mut h);
+            peers.extend(&late);
+            (h.peers, h.late) = (peers, (stored_on, late.clone()));
+            assert!(h.run() && h.lookup.is_alarmed());
+            let is_late = |endpoint: &&Endpoint| late.iter().any(|peer| peer.endpoint == **endpoint);
+            let of_late = h.stored.iter().filter(is_late).count();
+            let honest = h.stored.len() - of_late;
+            let context =
+                format!("seed {seed}, {many} after {stored_on} stores: {honest} honest ones, {of_late} of them");
+            assert!(honest >= 20 && of_late < 8, "{context}");
+            assert_eq!(usize::from(h.lookup.counted()), honest, "{context}");
+        }
     }
 }
 

@@ -29,7 +29,7 @@ const ENOUGH_NODES: usize = 20_000;
 const HOW_TO_READ: &str = "\
     Ours is a node as it is by default. The reference is one of our own in the same worlds, with the slots, the \
     timeout and the table of Kademlia's paper: three queries in flight to contacts and three to strangers, a fixed \
-    timeout of 2 s, buckets of eight, one check a minute. Charts show each figure that has a goal: the line across \
+    timeout of 2 s, buckets of eight, one check in 40 s. Charts show each figure that has a goal: the line across \
     both bars is the goal, which ours is not to pass where it says \u{201c}at most\u{201d}, and has to reach where \
     it says \u{201c}at least\u{201d}; \u{201c}of it\u{201d} is of the reference. Where the two are more than 20 \
     times apart the axis goes by powers of ten. Names of figures: p50, p95 and p99 are quantiles, ms and s units; a \

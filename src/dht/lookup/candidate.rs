@@ -83,6 +83,8 @@ impl Once {
     pub(super) const ASKED_FOR_TOKEN: u8 = 2;
     /// It was asked since too few were found (L37).
     pub(super) const FURTHER: u8 = 4;
+    /// It has confirmed a store, which counts towards enough.
+    pub(super) const COUNTED: u8 = 8;
 
     pub(super) fn is_done(self, what: u8) -> bool {
         self.bits & what != 0

@@ -250,12 +250,12 @@ impl Lookup {
         rules: &Rules<'_>,
         unverified_allowed: bool,
     ) -> Next {
-        if self.phase == LookupPhase::Store && self.counted >= u16::from(rules.config.report_at) && !self.reported {
+        if self.heed_alarm(w, rules) {
+            return Next::Alarm;
+        }
+        if self.is_storing() && self.counted >= u16::from(rules.config.report_at) && !self.reported {
             self.reported = true;
             return Next::Report;
-        }
-        if self.is_alarmed() {
-            self.extend_alarm(w, rules);
         }
         let aside = self.next_aside(now, w, rules);
         let width = match self.phase {
@@ -418,15 +418,14 @@ impl Lookup {
     fn standing(&self, c: &Candidate) -> Standing {
         match (c.state, self.phase) {
             (CandidateState::Failed, _) => Standing::Gone,
-            (CandidateState::Fresh | CandidateState::Answered, _) if !self.last_resort && self.is_crowded(c) => {
-                Standing::Gone
-            }
+            (CandidateState::Asked | CandidateState::AskedAgain | CandidateState::Storing, _) => Standing::Awaited,
+            // Also one that has a copy: that is none of those that there should be.
+            (state, _) if state != CandidateState::Late && !self.last_resort && self.is_crowded(c) => Standing::Gone,
             // Nobody waits for it, and who is slow is there too.
             (CandidateState::Late, LookupPhase::Converge) if self.wide && self.is_sounding() => Standing::Awaited,
             (CandidateState::Late, _) => Standing::Late,
             (CandidateState::Fresh, _) if c.class == Class::Bad => Standing::Spare,
             (CandidateState::Fresh, _) => Standing::ToAsk,
-            (CandidateState::Asked | CandidateState::AskedAgain | CandidateState::Storing, _) => Standing::Awaited,
             (CandidateState::Answered, LookupPhase::Store) if self.is_to_be_stored_on(c) => Standing::ToStore,
             (CandidateState::Answered | CandidateState::Stored | CandidateState::Refused, _) => Standing::Closed,
         }

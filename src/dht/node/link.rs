@@ -406,6 +406,11 @@ impl<'s> Link<'s> {
         }
     }
 
+    /// Such a lookup ended by its deadline.
+    pub(super) fn on_sounding_deadline(&mut self) {
+        self.soundings.on_deadline();
+    }
+
     /// A bootstrap that the link had started ended.
     pub(super) fn on_bootstrap_ended(&mut self) {
         self.bootstraps.on_end(self.table.len());

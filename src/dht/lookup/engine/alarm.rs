@@ -24,6 +24,16 @@ impl Lookup {
         self.find(w, id, endpoint).is_some_and(|place| self.is_crowded(&w.candidates[place]))
     }
 
+    /// One that is raised reaches farther, as far as it has to. Whether one is raised now: while a put stores those are
+    /// judged who answer late, and so were not waited for.
+    pub(super) fn heed_alarm(&mut self, w: &mut LookupWindow<'_>, rules: &Rules<'_>) -> bool {
+        if self.is_alarmed() {
+            self.extend_alarm(w, rules);
+            return false;
+        }
+        self.is_storing() && self.raise_alarm(w, rules)
+    }
+
     /// Raises the alarm if the k nearest that answered are too near together, or, for few copies, half of them. Whether
     /// it then converges on as many as a put stores on, without those that do not count, and looks for them beside the
     /// target.
@@ -39,7 +49,7 @@ impl Lookup {
             Some(half) => half,
             None => return false,
         };
-        self.stretch = Some(stretch.max(spacing.of_one() / EMPTY));
+        self.reach(w, stretch.max(spacing.of_one() / EMPTY));
         let goes_on = self.seeks || self.stores;
         if goes_on {
             self.wide = true;
@@ -49,15 +59,29 @@ impl Lookup {
     }
 
     /// The alarm reaches as far as those that answered are too near together, k by k.
-    pub(super) fn extend_alarm(&mut self, w: &LookupWindow<'_>, rules: &Rules<'_>) {
-        let (Some(spacing), Some(mut stretch)) = (self.spacing, self.stretch) else { return };
+    fn extend_alarm(&mut self, w: &mut LookupWindow<'_>, rules: &Rules<'_>) {
+        let (Some(spacing), Some(before)) = (self.spacing, self.stretch) else { return };
+        let mut stretch = before;
         let k = usize::from(rules.config.k);
         for (first, last) in self.answered_within(w).zip(self.answered_within(w).skip(k)) {
             if spacing.is_crowded(k, last.saturating_sub(first)) && first <= stretch {
                 stretch = stretch.max(last);
             }
         }
+        if stretch > before {
+            self.reach(w, stretch);
+        }
+    }
+
+    /// The alarm is raised up to this distance: confirmations from there do not count any more.
+    fn reach(&mut self, w: &mut LookupWindow<'_>, stretch: u64) {
         self.stretch = Some(stretch);
+        for c in &mut w.candidates[..usize::from(self.len)] {
+            if self.is_crowded(c) && c.once.is_done(Once::COUNTED) {
+                c.once = c.once.without(Once::COUNTED);
+                self.counted = self.counted.saturating_sub(1);
+            }
+        }
     }
 
     /// Of those that a put is to be stored on: one whose token is not kept, since there are no more tokens than copies,

@@ -189,9 +189,16 @@ impl Lookup {
 
     /// A node confirmed that it stored; `counts`: towards enough.
     pub fn on_stored(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, counts: bool) {
-        let before = self.stored;
-        self.end_store(w, id, endpoint, CandidateState::Stored);
-        self.counted = self.counted.saturating_add(u16::from(counts && self.stored > before));
+        if let Some(place) = self.end_store(w, id, endpoint, CandidateState::Stored).filter(|_| counts) {
+            let candidate = &mut w.candidates[place];
+            candidate.once = candidate.once.with(Once::COUNTED);
+            self.counted = self.counted.saturating_add(1);
+        }
+    }
+
+    /// Confirmations that count. They become fewer only when the density alarm is raised for some of them.
+    pub fn counted(&self) -> u16 {
+        self.counted
     }
 
     /// Whether a node of the network of this one has confirmed that it stored.
@@ -211,14 +218,19 @@ impl Lookup {
         }
     }
 
-    fn end_store(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, end: CandidateState) {
-        if let Some(place) = self.find(w, id, endpoint)
-            && w.candidates[place].state == CandidateState::Storing
-        {
-            w.candidates[place].state = end;
-            w.candidates[place].token = NO_TOKEN;
-            self.stored = self.stored.saturating_add(u16::from(end == CandidateState::Stored));
-        }
+    /// The place of the candidate, if it was stored on.
+    fn end_store(
+        &mut self,
+        w: &mut LookupWindow<'_>,
+        id: &Id,
+        endpoint: &Endpoint,
+        end: CandidateState,
+    ) -> Option<usize> {
+        let place = self.find(w, id, endpoint).filter(|&place| w.candidates[place].state == CandidateState::Storing)?;
+        w.candidates[place].state = end;
+        w.candidates[place].token = NO_TOKEN;
+        self.stored = self.stored.saturating_add(u16::from(end == CandidateState::Stored));
+        Some(place)
     }
 
     pub(super) fn free_slot(&mut self, class: Class) {

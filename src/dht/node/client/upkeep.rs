@@ -70,6 +70,9 @@ impl Client<'_> {
             link.on_bootstrap_ended();
         }
         link.plan_bootstrap(cx.now(), !self.bootstrap_nodes.is_empty());
+        if operation.is_sounding() && reason == Reason::Deadline {
+            link.on_sounding_deadline();
+        }
         if operation.is_sounding() && reason == Reason::Converged {
             link.on_sounding(operation.target(), active.answered().map(|(id, _)| id), cx.config().lookup.replicas);
             let sizes = links.iter().filter_map(|(_, link)| link.spacing()?.known());

@@ -246,7 +246,9 @@ impl<'a> Active<'a> {
             ControlFlow::Continue(later) => later,
         };
         let operation = &mut *self.operation;
+        let counted = operation.lookup.counted();
         let next = operation.lookup.next(now, &mut self.window, rules, unverified_allowed);
+        operation.outcome.take_back(counted - operation.lookup.counted());
         // Whoever is late may be gone: whom it has put off need not wait for that.
         let is_in_need = operation.puts_off && operation.outcome.answered == 0 && operation.lookup.asking() == 0;
         match next {
