@@ -131,7 +131,8 @@ fn a_bootstrap_node_that_was_not_asked_is_found_like_any_other() {
     assert_eq!(asked(&lab, router).len(), 1);
 }
 
-/// Sixteen are kept. One more takes the place of the oldest, also while somebody is about to ask them.
+/// Sixteen are kept. One more takes the place of the oldest, also while somebody is about to ask them; and since nobody
+/// answers, those that are kept are asked once more.
 #[test]
 fn who_waits_for_a_place_asks_each_bootstrap_node_that_is_still_kept() {
     let mut config = config();
@@ -148,7 +149,7 @@ fn who_waits_for_a_place_asks_each_bootstrap_node_that_is_still_kept() {
     }
     lab.run(Duration::from_secs(20));
     let times: Vec<_> = routers.iter().map(|&router| asked(&lab, router).len()).collect();
-    assert_eq!(times, [1; 16]);
+    assert_eq!((&times[..2], &times[2..]), ([1; 2].as_slice(), [2; 14].as_slice()));
 }
 
 /// A bootstrap node names a node.
@@ -158,6 +159,32 @@ fn one_names(lab: &mut Lab, one: Endpoint, named: Endpoint) {
     let tid = asked(lab, one).remove(0);
     lab.give(one, &reply(&tid, &id, &nodes(&[(of_named, named)])));
     lab.run(Duration::from_secs(5));
+}
+
+/// Rule L5: one lost datagram fails no operation. Whoever answers is not asked again, and who answers twice is one.
+#[test]
+fn bootstrap_nodes_are_asked_once_more_while_nobody_answers() {
+    for (answers_first, delay, times) in [(false, 0, 2), (true, 500, 1), (true, 1_300, 2)] {
+        let (mut lab, routers) = told_of(config(), 1);
+        let router = routers[0];
+        let id = Id::secure(router.ip(), &mut Rng::from_seed([5; 32]));
+        lab.node.get_immutable(lab.now, 1, item::immutable_target(b"5:hello"), 2).unwrap();
+        lab.drain();
+        let body = b"5:token1:t1:v5:hello";
+        let first = asked(&lab, router).remove(0);
+        lab.run(Duration::from_millis(delay));
+        if answers_first {
+            lab.give(router, &reply(&first, &id, body));
+        }
+        lab.run(Duration::from_millis(1_300 - delay.min(1_300)));
+        let all = asked(&lab, router);
+        assert_eq!(all.len(), times, "after {delay} ms");
+        if times > 1 {
+            lab.give(router, &reply(&all[1], &id, body));
+        }
+        let outcome = lab.finish();
+        assert_eq!((outcome.reason, outcome.results, outcome.copies), (Reason::Converged, 1, 1), "after {delay} ms");
+    }
 }
 
 /// Nobody knows who is there, so it is no candidate that has failed.
@@ -181,7 +208,7 @@ fn a_bootstrap_node_that_failed_is_found_like_any_other() {
     }
 }
 
-/// The first is silent; it is named when its hard timeout has passed.
+/// The first is silent when it is asked and when it is asked again; it is named when the hard timeout of that has passed.
 #[test]
 fn a_bootstrap_node_that_was_silent_is_found_like_any_other() {
     let (mut lab, routers) = told_of(config(), 2);
@@ -191,13 +218,13 @@ fn a_bootstrap_node_that_was_silent_is_found_like_any_other() {
     lab.run(Duration::from_millis(1900));
     let tid = asked(&lab, routers[1]).remove(0);
     lab.give(routers[1], &reply(&tid, &Id::secure(routers[1].ip(), &mut Rng::from_seed([5; 32])), &nodes(&[third])));
-    lab.run(Duration::from_millis(200));
+    lab.run(Duration::from_millis(1200));
     let tid = asked(&lab, third.1).remove(0);
     let first = (Id::secure(routers[0].ip(), &mut Rng::from_seed([4; 32])), routers[0]);
-    assert_eq!(asked(&lab, routers[0]).len(), 1);
+    assert_eq!(asked(&lab, routers[0]).len(), 2);
     lab.give(third.1, &reply(&tid, &third.0, &nodes(&[first])));
     lab.run(Duration::from_secs(5));
-    assert_eq!(asked(&lab, routers[0]).len(), 2);
+    assert_eq!(asked(&lab, routers[0]).len(), 3);
 }
 
 /// A lookup has asked sixteen, as many as are kept; then one more is named, which takes the place of the first.

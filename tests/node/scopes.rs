@@ -409,7 +409,7 @@ fn of_more_nodes_than_a_bootstrap_keeps_the_rest_counts_for_nothing() {
         dht.command(now, 1, Command::Bootstrap { nodes: &nodes }).unwrap();
     });
     assert!(queried(&lab).iter().all(|node| node.is_v4()), "{:?}", queried(&lab));
-    assert_eq!((outcome.queried, outcome.reason), (16, Reason::Exhausted));
+    assert_eq!((outcome.queried, outcome.reason), (2 * 16, Reason::Exhausted), "each twice");
 }
 
 /// Rule L32.

@@ -1,7 +1,7 @@
 //! When a poor table is filled again (rule T42 of `spec/table.md`).
 //!
 //! One bootstrap at a time. After one that brought contacts the next comes at once; the waits after fruitless ones
-//! double: up to half a minute while nobody answers, since then the line may come back at any moment, and up to four
+//! double: up to 16 s while nobody answers, since then the line may come back at any moment, and up to four
 //! minutes where others do answer, since then the network may just be small.
 
 use crate::base::planted::{Bug, planted};
@@ -9,8 +9,8 @@ use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::krpc::id::Id;
 
-/// The first wait, of a second, doubles so often while nobody answers (32 s) ..
-const DOUBLINGS: u8 = 5;
+/// The first wait, of a second, doubles so often while nobody answers (16 s) ..
+const DOUBLINGS: u8 = 4;
 /// .. and so often where others do (256 s).
 const DOUBLINGS_WITH_OTHERS: u8 = 8;
 
@@ -139,7 +139,7 @@ mod tests {
     /// Rule T42.
     #[test]
     fn waits_double_while_they_are_fruitless() {
-        assert_eq!(waits(false, |_| 3), [0, 1, 2, 4, 8, 16, 32, 32, 32, 32, 32, 32]);
+        assert_eq!(waits(false, |_| 3), [0, 1, 2, 4, 8, 16, 16, 16, 16, 16, 16, 16]);
         assert_eq!(waits(true, |_| 3), [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 256, 256]);
         assert_eq!(waits(true, |n| n), [0; 12]);
         assert_eq!(waits(true, |n| n / 4), [0, 1, 2, 4, 0, 1, 2, 4, 0, 1, 2, 4]);

@@ -2,7 +2,8 @@
 //!
 //! In a calm network all do; of contacts that are handed out in the world, half are gone. So the share of the latest
 //! ones is learnt. Where nearly all answer, whoever is silent is probably slow and worth waiting for; where half of
-//! them do, whoever has not answered when most do is probably gone, and more are asked at once (rules L6, L7, L41).
+//! them do, whoever takes longer than others on average may well be gone, and more are asked at once (rules L6, L7,
+//! L41).
 
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::Bounds;
@@ -14,8 +15,10 @@ pub(super) const ALL: u32 = 1_000;
 const WEIGHT: u32 = 32;
 /// No more are believed to be gone, whatever the last ones were.
 const LEAST: u32 = 400;
-/// Deviations of the round trip, in tenths, that are waited where half of them answer, ..
-const FEWEST_DEVIATIONS: u64 = 10;
+/// Deviations of the round trip, in tenths, that are waited beyond it where half of them answer and somebody waits, ..
+const FEWEST_DEVIATIONS: u64 = 0;
+/// .. where half of them do and nobody waits, ..
+const BACKGROUND_DEVIATIONS: u64 = 25;
 /// .. and where all do.
 const MOST_DEVIATIONS: u64 = 50;
 
@@ -49,11 +52,12 @@ impl Referrals {
         (self.share / 64).clamp(LEAST, ALL)
     }
 
-    /// How long one of them is waited for.
-    pub(super) fn soft_timeout(&self, bounds: Bounds) -> Duration {
+    /// How long one of them is waited for: longer where nobody waits, since time is had there for nothing, and queries
+    /// are not.
+    pub(super) fn soft_timeout(&self, bounds: Bounds, in_background: bool) -> Duration {
+        let least = if in_background { BACKGROUND_DEVIATIONS } else { FEWEST_DEVIATIONS };
         let beyond_half = u64::from(self.answering().saturating_sub(ALL / 2));
-        let more = (MOST_DEVIATIONS - FEWEST_DEVIATIONS) * beyond_half / u64::from(ALL / 2);
-        self.rtt.timeout(FEWEST_DEVIATIONS + more, bounds)
+        self.rtt.timeout(least + (MOST_DEVIATIONS - least) * beyond_half / u64::from(ALL / 2), bounds)
     }
 }
 
@@ -70,22 +74,24 @@ mod tests {
         referrals
     }
 
-    /// Rule L7: 100 ms, and 50 ms of deviation, once or five times.
+    /// Rule L7: 100 ms, and 50 ms of deviation, not once or five times; 2.5 times at least where nobody waits.
     #[test]
     fn who_is_named_is_waited_for_as_long_as_those_that_are_named_use_to_answer() {
         let after = |answered: &[bool]| {
             let referrals = ended(answered);
-            (referrals.answering(), referrals.soft_timeout(BOUNDS).as_millis())
+            let [awaited, background] = [false, true].map(|it| referrals.soft_timeout(BOUNDS, it).as_millis());
+            (referrals.answering(), awaited, background)
         };
         let near = |found: u32, wanted: u32| assert!(found.abs_diff(wanted) <= 20, "{found} {wanted}");
         near(after(&[true]).0, ALL);
         near(after(&[true, false]).0, 500);
         assert_eq!(after(&[false]).0, LEAST);
-        assert_eq!([after(&[true]).1, after(&[true, false]).1, after(&[false]).1], [350, 150, 150]);
+        assert_eq!([after(&[true]).1, after(&[true, false]).1, after(&[false]).1], [350, 100, 100]);
+        assert_eq!([after(&[true]).2, after(&[true, false]).2, after(&[false]).2], [350, 225, 225]);
     }
 
     #[test]
     fn whoever_was_never_answered_waits_for_as_long_as_it_may() {
-        assert_eq!(Referrals::new().soft_timeout(BOUNDS), BOUNDS.most);
+        assert_eq!(Referrals::new().soft_timeout(BOUNDS, false), BOUNDS.most);
     }
 }

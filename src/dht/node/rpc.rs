@@ -127,7 +127,7 @@ impl<'s> Rpc<'s> {
         let contact = id.and_then(|id| links.contact(link, &id, &to));
         let soft = match contact {
             Some(contact) => contact.history().soft_timeout(bounds),
-            None => self.referrals.soft_timeout(bounds),
+            None => self.referrals.soft_timeout(bounds, in_background),
         };
         let is_named = id.is_some() && contact.is_none() && purpose != Purpose::Check;
         let open = Open { to, link, id, purpose, sent: now, late: false, in_background, is_named };
@@ -227,7 +227,7 @@ impl<'s> Rpc<'s> {
 
     /// The rules of lookups: those of the configuration, and how patient the round trips so far allow to be.
     pub(super) fn rules<'a>(&self, config: &'a Config, limiter: &'a Limiter<'_>) -> Rules<'a> {
-        let soft = self.referrals.soft_timeout(config.lookup.soft_timeout);
+        let soft = self.referrals.soft_timeout(config.lookup.soft_timeout, false);
         Rules {
             config: &config.lookup,
             answering: self.referrals.answering(),

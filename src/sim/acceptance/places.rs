@@ -108,8 +108,9 @@ fn one_place(home: &mut Home, harm: &Harm, place: usize, (whose, tally): (Whose,
     for (of, item, cas) in [("put", old, None), ("cas", new, Some(1))] {
         let put = home.operate(whose, |node, now, tag| node.put_mutable(now, tag, item, cas).is_ok());
         home.world.run_for(STORED);
-        let lost = lost(home, home.node(whose), &target, item.mutable().seq);
+        let (lost, missed) = lost(home, home.node(whose), &target, item.mutable().seq);
         tally.add(33, whose, of, lost as f64);
+        tally.add(33, whose, "missed", missed as f64);
         tally.count(33, whose, "failed", put.is_none_or(|(.., outcome)| outcome.stored.counted == 0));
     }
     let get =
@@ -129,13 +130,17 @@ fn key_with(home: &mut Home, place: usize) -> Option<([u8; 32], HostId)> {
     })
 }
 
-/// How many of the twenty nearest do not hold this version, but for those who harm: an accomplice may be one of them.
-/// Who puts it is none of them.
-fn lost(home: &Home, putter: HostId, target: &Id, seq: i64) -> usize {
+/// How many copies of this version are missing: fewer than the twenty nearest would have, but for those who harm (an
+/// accomplice may be one of them) and for whoever puts it. And how many of those nearest have none: a put that raised
+/// the density alarm for them (L38) has left as many at others.
+fn lost(home: &Home, putter: HostId, target: &Id, seq: i64) -> (usize, usize) {
     let oracle = home.world.oracle();
+    let is_honest = |host: &HostId| oracle.known(*host).is_some_and(|known| !known.is_adversary);
+    let holds = |host: &HostId| home.world.holds(*host, target) == Some(seq);
     let near = oracle.closest(target, PLACES + 1).into_iter().filter(|host| *host != putter).take(PLACES);
-    let honest = near.filter(|host| oracle.known(*host).is_some_and(|known| !known.is_adversary));
-    honest.filter(|host| home.world.holds(*host, target) != Some(seq)).count()
+    let honest: Vec<_> = near.filter(is_honest).collect();
+    let copies = home.world.holders(*target).filter(|host| *host != putter && is_honest(host) && holds(host)).count();
+    (honest.len().saturating_sub(copies), honest.iter().filter(|host| !holds(host)).count())
 }
 
 /// From now on there is harm at the place of a host near a key: who does it.

@@ -355,6 +355,8 @@ pub(super) const ROWS: &[RowSpec] = &[
             figure("most_lost_put", "put", Statistic::Most, Threshold::most(1.0)),
             figure("most_lost_cas", "cas", Statistic::Most, Threshold::most(1.0)),
             figure("mean_lost", "put", Statistic::Mean, None),
+            figure("most_missed", "missed", Statistic::Most, None),
+            figure("mean_missed", "missed", Statistic::Mean, None),
             figure("put_failed", "failed", Statistic::Mean, Threshold::most(0.0)),
             figure("get_failed", "not_found", Statistic::Mean, Threshold::most(0.0)),
         ],

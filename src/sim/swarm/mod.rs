@@ -3,9 +3,10 @@
 //!
 //! A seed draws how many nodes there are, by which rules, and which kinds of trouble come together, two at least (swarm
 //! testing: what is always on hides what only happens without it). For twelve minutes there is trouble, and nodes store
-//! and look for things all the while; then eight minutes of calm. After every drain all that has to hold in the node is
-//! recounted. Whoever stops a node takes its operations with it; every other one ends once. What nodes tell and believe
-//! is held against the truth all the while, and in the end everybody has to be found, and everything.
+//! and look for things all the while; then it is calm, for twenty minutes and more. After every drain all that has to
+//! hold in the node is recounted. Whoever stops a node takes its operations with it; every other one ends once. What
+//! nodes tell and believe is held against the truth all the while, and in the end everybody has to be found, and
+//! everything.
 
 mod begun;
 mod beliefs;

@@ -3,7 +3,7 @@
 //! A node names the eight that are nearest to what it is asked for. Of the twenty nearest to a target the last twelve
 //! are named to nobody who asks for the target; and where many have come to stand next to it, nobody else is. Those who
 //! share exactly so many bits with the target are a part of the id space, and whoever is asked for the id to which they
-//! are nearest names them. Where more than eight are to be expected in a part, its farther half is asked for besides.
+//! are nearest names them. Where more than four are to be expected in a part, its farther half is asked for besides.
 
 use super::Lookup;
 use crate::base::time::Instant;

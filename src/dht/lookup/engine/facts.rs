@@ -49,21 +49,22 @@ impl Lookup {
     }
 
     /// A bootstrap node answered, and so told its id: it becomes a candidate that has answered. While there is no
-    /// other, there is a place for it, however far it is.
+    /// other, there is a place for it, however far it is. Whether it had not answered before.
     pub fn on_bootstrap_answer(
         &mut self,
         w: &mut LookupWindow<'_>,
         network: Network,
         offer: Offer,
         token: Option<&[u8]>,
-    ) {
+    ) -> bool {
         self.unidentified = self.unidentified.saturating_sub(1);
         if !self.offer(w, network, offer) && self.answered(w.candidates).next().is_none() {
             self.take_in(w, offer);
         }
-        if let Some(place) = self.find(w, &offer.id, &offer.endpoint) {
-            self.settle(w, place, token);
-        }
+        let Some(place) = self.find(w, &offer.id, &offer.endpoint) else { return true };
+        let is_first = !w.candidates[place].state.has_answered();
+        self.settle(w, place, token);
+        is_first
     }
 
     /// A candidate answered. Whether it belongs to the window.

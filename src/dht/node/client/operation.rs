@@ -1,8 +1,10 @@
 //! One part of an operation, from its command to its `Finished`: its state, and what is counted.
 
 pub(super) mod active;
+mod bootstrap_turn;
 mod kept;
 
+use self::bootstrap_turn::BootstrapTurn;
 use crate::base::slab::SlabKey;
 use crate::base::time::{Duration, Instant};
 use crate::dht::event::LinkId;
@@ -40,8 +42,8 @@ pub struct OperationState {
     ended: Option<Reason>,
     /// The first query to the only node has left.
     sent: bool,
-    /// Next of the bootstrap nodes to ask; past the end when none is to be asked.
-    next_bootstrap: u8,
+    /// Next of the bootstrap nodes to ask.
+    next_bootstrap: BootstrapTurn,
     /// It had enough when its turn came, and is asked when nobody else is left (L42).
     puts_off: bool,
     for_whom: ForWhom,
@@ -124,7 +126,7 @@ impl OperationState {
             finish: None,
             ended: None,
             sent: false,
-            next_bootstrap: u8::MAX,
+            next_bootstrap: BootstrapTurn::NONE,
             puts_off: false,
             for_whom: ForWhom::User,
             reported: false,
@@ -311,7 +313,21 @@ impl OperationState {
 
     /// The bootstrap nodes are asked too.
     pub(super) fn ask_bootstrap_nodes(&mut self) {
-        self.next_bootstrap = 0;
+        self.next_bootstrap = BootstrapTurn::FIRST;
+    }
+
+    /// All of so many bootstrap nodes are asked once more when they are late, of whom nobody has said anything; when
+    /// that is, if it is not now.
+    fn ask_bootstrap_nodes_again(&mut self, now: Instant, nodes: usize, late: Duration) -> Option<Instant> {
+        let turn = self.next_bootstrap;
+        let Outcome { answered, errored, invalid, .. } = self.outcome;
+        let is_heard = answered > 0 || errored > 0 || invalid > 0;
+        let is_wanted = self.is_for_user() && !is_heard && self.lookup.awaits_unidentified();
+        let at = self.started.filter(|_| is_wanted && !turn.is_last_round() && turn.place() >= nodes)? + late;
+        if at <= now {
+            self.next_bootstrap.begin_again();
+        }
+        Some(at).filter(|at| *at > now)
     }
 
     /// Whether it has put off a bootstrap node, which has its turn now.

@@ -111,7 +111,10 @@ impl<'a> Active<'a> {
                 let secure = response.id.is_secure_for(open.to.ip());
                 let offer =
                     Offer { id: response.id, endpoint: open.to, class: Class::Good, hops: 0, path: None, secure };
-                lookup.on_bootstrap_answer(window, network, offer, response.token);
+                if !lookup.on_bootstrap_answer(window, network, offer, response.token) {
+                    // It was asked twice, and has said what it knows.
+                    return false;
+                }
             }
         }
         if stage == Stage::Direct {
@@ -210,7 +213,7 @@ impl<'a> Active<'a> {
             (Stage::Direct, _) => *sent = false,
             (Stage::Bootstrap, _) => {
                 lookup.on_bootstrap_failed();
-                *next_bootstrap = next_bootstrap.saturating_sub(1);
+                next_bootstrap.go_back();
             }
             (Stage::Aside { bits, quarter }, Some(id)) => {
                 lookup.on_aside_not_sent(&mut self.window, &id, to, (bits, quarter >= 2))
@@ -241,6 +244,8 @@ impl<'a> Active<'a> {
                 false => Todo::Ask { to, id: None, stage: Stage::Direct, unverified: false },
             };
         }
+        let late = rules.config.soft_timeout.most;
+        let again_at = operation.ask_bootstrap_nodes_again(now, bootstrap_nodes.len(), late);
         let later = match self.next_bootstrap_node(now, family, bootstrap_nodes, rules) {
             ControlFlow::Break(todo) => return todo,
             ControlFlow::Continue(later) => later,
@@ -272,7 +277,7 @@ impl<'a> Active<'a> {
                 Todo::Unanswered { until: later }
             }
             Next::Wait(None) if is_in_need => Todo::Unanswered { until: later },
-            Next::Wait(at) => Todo::Wait(at),
+            Next::Wait(at) => Todo::Wait(Instant::earliest(at, again_at)),
             Next::Burdened { until, alone } => {
                 if alone {
                     operation.on_held(now);
@@ -301,17 +306,21 @@ impl<'a> Active<'a> {
         rules: &Rules<'_>,
     ) -> ControlFlow<Todo, Option<Instant>> {
         let operation = &mut *self.operation;
-        let Some(&to) = nodes.get(usize::from(operation.next_bootstrap)) else { return ControlFlow::Continue(None) };
+        let Some(&to) = nodes.get(operation.next_bootstrap.place()) else { return ControlFlow::Continue(None) };
         if family != Some(to.family()) || operation.lookup.knows(&self.window, &to) {
-            operation.next_bootstrap += 1;
+            operation.next_bootstrap.advance();
             return ControlFlow::Break(Todo::Again);
         }
         let later = rules.burdens.bears_more_at(now, &to);
+        if later.is_some() && operation.next_bootstrap.is_last_round() {
+            operation.next_bootstrap.advance();
+            return ControlFlow::Break(Todo::Again);
+        }
         operation.puts_off |= later.is_some();
         if operation.puts_off {
             return ControlFlow::Continue(later);
         }
-        operation.next_bootstrap += 1;
+        operation.next_bootstrap.advance();
         operation.lookup.on_bootstrap_sent();
         ControlFlow::Break(Todo::Ask { to, id: None, stage: Stage::Bootstrap, unverified: false })
     }
