@@ -18,9 +18,10 @@ pub struct Soundings<'s> {
     /// Waits before each of the first ones, and before a later one: as long as a bucket may be without news.
     soon: Duration,
     later: Duration,
-    /// How many were begun, up to [`FIRST`].
+    /// How many were begun and have not ended in vain, up to [`FIRST`], and when the latest was.
     begun: u8,
-    /// How many of the latest came soon since the one before was odd or left the size unknown, up to [`LOOKUPS`].
+    latest: Instant,
+    /// How many in a row came soon since the one before was odd or ended in vain, up to [`LOOKUPS`].
     soon_again: u8,
     /// Nobody has answered for long since the latest, or more are known by now than it lets there be: the network may
     /// be another one.
@@ -38,6 +39,7 @@ impl<'s> Soundings<'s> {
             soon,
             later,
             begun: 0,
+            latest: Instant::from_micros(0),
             soon_again: 0,
             in_doubt: false,
             due: None,
@@ -65,6 +67,7 @@ impl<'s> Soundings<'s> {
     pub fn take(&mut self, now: Instant, in_vain: bool) -> bool {
         let is_due = self.due.is_some_and(|at| at <= now);
         if is_due {
+            self.latest = now;
             self.begun = (self.begun + u8::from(!in_vain)).min(FIRST);
             self.due = Some(now + if in_vain || self.begun < FIRST { self.soon } else { self.later });
         }
@@ -76,27 +79,28 @@ impl<'s> Soundings<'s> {
     /// forgotten.
     pub fn on_end(&mut self, target: &Id, nearest: impl Iterator<Item = Id>, most: u8, known: usize) {
         self.density.on_lookup(target, nearest, most, known);
-        let is_odd = self.density.is_latest_odd();
-        self.in_doubt &= is_odd;
-        self.follow(is_odd);
+        if self.density.is_latest_odd() {
+            self.follow_soon();
+        } else {
+            (self.soon_again, self.in_doubt) = (0, false);
+        }
     }
 
-    /// One has ended by its deadline, before it had converged. It says nothing.
+    /// One has ended by its deadline, before it had converged. It says nothing, so while no two agree it is made again.
     pub fn on_deadline(&mut self) {
-        self.follow(false);
+        if !self.agree() && self.follow_soon() {
+            self.begun = self.begun.saturating_sub(1);
+        }
     }
 
-    /// The next one comes soon while it is not known how large the network is, and if the latest was odd.
-    fn follow(&mut self, is_odd: bool) {
-        if self.begun < FIRST {
-            return;
-        }
-        if !is_odd && self.agree() {
-            self.soon_again = 0;
-        } else if usize::from(self.soon_again) < LOOKUPS {
+    /// The next one comes soon after the latest, unless too many in a row have.
+    fn follow_soon(&mut self) -> bool {
+        let may = usize::from(self.soon_again) < LOOKUPS;
+        if may {
             self.soon_again += 1;
-            self.due = self.due.map(|at| at.before(self.later.saturating_sub(self.soon)));
+            self.due = self.due.map(|at| at.min(self.latest + self.soon));
         }
+        may
     }
 
     /// Somebody answers again after nobody has for long: the next one comes soon, and until one agrees with those
@@ -170,7 +174,7 @@ mod tests {
 
     /// Rule Z5.
     #[test]
-    fn as_long_as_no_two_agree_the_next_one_comes_soon_so_often_as_it_takes_for_all_to_be_forgotten() {
+    fn one_that_ended_by_its_deadline_is_no_first_one_so_often_as_it_takes_for_all_to_be_forgotten() {
         let mut soundings = Soundings::new(&Config::default().table, List::with_capacity(LOOKUPS));
         let target = Id([7; 20]);
         let mut rng = Rng::from_seed([11; 32]);
@@ -188,6 +192,9 @@ mod tests {
         soundings.on_contact(Instant::from_secs(10), 8);
         let waits = [false, true, false, true, false, true].map(|is_whole| look(&mut soundings, is_whole));
         assert_eq!(waits, [60, 60, 60, 900, 900, 900], "the fourth is the second that says something");
+        soundings.on_link_back(soundings.latest + Duration::from_secs(30));
+        let waits = [false, false, true, false].map(|is_whole| look(&mut soundings, is_whole));
+        assert_eq!(waits, [60, 60, 900, 900], "after an outage one is enough");
         let mut soundings = Soundings::new(&Config::default().table, List::with_capacity(LOOKUPS));
         soundings.on_contact(Instant::from_secs(10), 8);
         let in_vain: std::vec::Vec<_> = (0..60).map(|_| look(&mut soundings, false)).collect();
@@ -216,6 +223,23 @@ mod tests {
         // Whoever makes each one different gains no more than that.
         let torn: std::vec::Vec<_> = (0..60).map(|n| look(&mut soundings, 4 + 12 * (n % 2))).collect();
         assert!(torn.iter().filter(|wait| **wait == 60).count() < 60, "{torn:?}");
+    }
+
+    /// Rule Z5.
+    #[test]
+    fn a_minute_lies_between_two_also_when_all_is_in_doubt_while_one_is_under_way() {
+        let mut soundings = Soundings::new(&Config::default().table, List::with_capacity(LOOKUPS));
+        let mut rng = Rng::from_seed([12; 32]);
+        soundings.on_contact(Instant::from_secs(10), 8);
+        let waits = [4, 4, 4, 10, 10, 4].map(|bits| {
+            let (due, target) = (soundings.due().unwrap(), Id::random(&mut rng));
+            assert!(soundings.take(due, false));
+            soundings.on_link_back(due + Duration::from_secs(20));
+            let nearest: std::vec::Vec<_> = (0..20).map(|_| target.random_in_bucket(bits, &mut rng)).collect();
+            soundings.on_end(&target, nearest.into_iter(), 20, 0);
+            soundings.due().unwrap().since(due).as_secs()
+        });
+        assert_eq!(waits, [60, 80, 80, 60, 60, 80]);
     }
 
     /// Rule Z7.

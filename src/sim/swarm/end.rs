@@ -51,8 +51,8 @@ impl SmallWorld {
         let late: u64 =
             self.hosts.iter().filter_map(|host| self.world.node(*host)).map(|node| node.stats().rpc_late).sum();
         self.expect(late > 0, "no answer was taken that came late".into());
-        // Bounds lie next to the worst of 1,000 seeds: here 0.92, nobody lonely, 0.125 of the contacts and 1.2 times.
-        self.expect(rate < 1.0, format!("{rate:.2} datagrams a second from each node"));
+        // Bounds lie next to the worst of 1,000 seeds: here 0.73, nobody lonely, 0.125 of the contacts and 1.2 times.
+        self.expect(rate < 0.9, format!("{rate:.2} datagrams a second from each node"));
         self.expect(beliefs.lonely() == 0, format!("{} nodes know nobody", beliefs.lonely()));
         // Who has moved answers no more where it was: 0.041 in worlds where nobody does.
         let most_gone = if self.has(Ordeal::Move) { 0.15 } else { 0.05 };
