@@ -1,5 +1,4 @@
-//! Who is remembered, what a poor table does, and what is made of a neighbour that was restarted or has moved: rules of
-//! `spec/table.md`.
+//! Who is remembered, and what a poor table does: rules of `spec/table.md`.
 
 extern crate std;
 use std::vec::Vec;
@@ -9,17 +8,17 @@ use super::*;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::dht::config::{Config, TableConfig};
-use crate::dht::contact::{Health, QueryKind};
+use crate::dht::contact::QueryKind;
 use crate::krpc::endpoint::{Endpoint, Network};
 use crate::krpc::id::Id;
 
 /// A table that is never poor, and remembers so many.
-fn rich(remembered: usize) -> Table<'static> {
+pub(super) fn rich(remembered: usize) -> Table<'static> {
     Table::new(rules(), Network::Public, OWN, memory_with(512, 256, remembered))
 }
 
 /// A table with fewer than thirty contacts is poor.
-fn poor(remembered: usize) -> Table<'static> {
+pub(super) fn poor(remembered: usize) -> Table<'static> {
     Table::new(Config::default().table, Network::Public, OWN, memory_with(512, 256, remembered))
 }
 
@@ -57,7 +56,7 @@ fn each_check(
 }
 
 /// The same, of checks whose ends are not told.
-fn checks(table: &mut Table<'_>, from: u64, to: u64) -> Vec<(Instant, Id, Endpoint)> {
+pub(super) fn checks(table: &mut Table<'_>, from: u64, to: u64) -> Vec<(Instant, Id, Endpoint)> {
     each_check(table, from, to, |_, _, _, _| {})
 }
 
@@ -305,105 +304,6 @@ fn a_contact_that_failed_gives_way_only_if_it_was_silent_for_long() {
     assert!(t.find(&id(0, 1)).is_none() && remembered(&t).contains(&id(0, 1)), "and it is remembered");
 }
 
-/// T43.
-#[test]
-fn a_contact_that_asks_from_elsewhere_is_back_when_its_old_address_is_silent() {
-    is_back(|t, it, new| assert_eq!(t.on_query(at(100), it, new), Seen::Waiting));
-}
-
-/// T43. It was named to a lookup, and asked there.
-#[test]
-fn a_contact_that_answers_from_elsewhere_is_back_when_its_old_address_is_silent() {
-    let id_taken = Admission::Refused(AdmissionRefusal::IdTaken);
-    is_back(|t, it, new| assert_eq!(t.on_response(at(100), it, new, RTT), id_taken));
-}
-
-fn is_back(seen_at: impl FnOnce(&mut Table<'_>, &Id, Endpoint)) {
-    let mut t = rich(8);
-    add(&mut t, at(0), 3, 1);
-    let (it, old, new) = (id(3, 1), endpoint(3001), endpoint(77));
-    seen_at(&mut t, &it, new);
-    assert_eq!(t.next_check(at(100)), Some((it, old)), "whether it is still there");
-    t.on_failure(at(102), &it, old, QueryKind::Check);
-    assert_eq!(t.find(&it).map(|c| (c.endpoint(), c.health())), Some((old, Health::Suspect)));
-    let asked = checks(&mut t, 103, 140);
-    assert_eq!(asked.iter().map(|(_, id, to)| (*id, *to)).collect::<Vec<_>>(), [(it, old)], "packets get lost");
-    t.on_failure(at(140), &it, old, QueryKind::Check);
-    assert!(checks(&mut t, 140, 260).iter().any(|(_, id, to)| (*id, *to) == (it, new)));
-    assert_eq!(t.on_response(at(261), &it, new, RTT), Admission::Added);
-    t.check_invariants();
-}
-
-/// T43, T3.
-#[test]
-fn a_contact_that_answers_keeps_its_place_whoever_says_to_be_it() {
-    let mut t = rich(8);
-    add(&mut t, at(0), 3, 1);
-    assert_eq!(t.on_query(at(100), &id(3, 1), endpoint(77)), Seen::Waiting);
-    assert_eq!(t.next_check(at(100)), Some((id(3, 1), endpoint(3001))));
-    assert_eq!(add(&mut t, at(101), 3, 1), Admission::Updated);
-    assert_eq!(checks(&mut t, 101, 600), [], "nobody else is asked");
-}
-
-/// T9, T43.
-#[test]
-fn a_neighbour_that_was_restarted_with_a_new_id_is_a_contact_again_within_minutes_however_often() {
-    // After so many restarts five minutes apart, rich within 5 min, poor within 2.
-    for (mut t, within) in [(rich(8), 290), (poor(8), 110)] {
-        let home = endpoint(1);
-        t.on_response(at(0), &id(3, 0), home, RTT);
-        for n in 1..=100 {
-            let now = 300 * u64::from(n);
-            // It goes on asking, as a neighbour does that starts.
-            for secs in now..now + within {
-                t.on_query(at(secs), &id(4, n), home);
-                if let Some((asked, _)) = t.next_check(at(secs)) {
-                    match asked == id(4, n) {
-                        true => _ = t.on_response(at(secs), &asked, home, RTT),
-                        false => t.on_wrong_id(at(secs), &asked, home),
-                    }
-                }
-            }
-            assert!(t.find(&id(4, n)).is_some(), "after restart {n}");
-        }
-    }
-}
-
-/// Somebody asks us every second for two hours and answers each check, under one id or under another after each answer:
-/// for how many seconds he has a place, how often he was asked, and how often he answered.
-fn asks_every_second(changes: bool) -> (u32, u32, u32) {
-    let mut t = rich(8);
-    let home = endpoint(1);
-    t.on_response(at(0), &id(3, 0), home, RTT);
-    let (mut has, mut asked, mut answered) = (0, 0, 0);
-    for secs in 0..7_200 {
-        has += u32::from(!t.is_empty());
-        let own = if changes { id(4, answered) } else { id(3, 0) };
-        t.on_query(at(secs), &own, home);
-        if let Some((who, _)) = t.next_check(at(secs)) {
-            asked += 1;
-            if who == own {
-                t.on_response(at(secs), &who, home, RTT);
-                answered += 1;
-            } else {
-                t.on_wrong_id(at(secs), &who, home);
-            }
-        }
-        assert!(t.len() <= 1);
-        t.check_invariants();
-    }
-    (has, asked, answered)
-}
-
-/// T9: he says so at once, and never answers under an id that he had before.
-#[test]
-fn who_changes_his_id_after_each_answer_has_one_place_and_for_less_time_than_who_keeps_his() {
-    let (has, asked, answered) = asks_every_second(true);
-    let (kept, ..) = asks_every_second(false);
-    assert!(kept == 7_200 && has < kept / 5 * 4, "{has} s of two hours, and {kept}");
-    assert!(asked < 7_200 / 100 && answered < 36, "and costs us a check in 100 s at most: {asked}, {answered}");
-}
-
 /// T13.
 #[test]
 fn who_asks_us_every_second_is_asked_after_3_min() {
@@ -436,25 +336,6 @@ fn those_that_lost_their_places_and_are_remembered_keep_nobody_from_waiting() {
         assert_eq!(waiting.count(), 5 - expected);
         table.check_invariants();
     }
-}
-
-/// T17, T43.
-#[test]
-fn a_newcomer_that_gives_a_contact_its_chance_first_keeps_its_own_two() {
-    let mut table = rich(8);
-    fill(&mut table, 0, 1);
-    let (new, home) = (id(0, 7), endpoint(0));
-    assert_eq!(table.on_query(at(100), &new, home), Seen::Waiting);
-    assert_eq!(table.next_check(at(190)), Some((id(0, 0), home)), "the contact there");
-    table.on_wrong_id(at(191), &id(0, 0), home);
-    let mut asked = 0;
-    for secs in 192..400 {
-        if table.next_check(at(secs)).is_some_and(|(id, _)| id == new) {
-            asked += 1;
-            table.on_failure(at(secs), &new, home, QueryKind::Check);
-        }
-    }
-    assert_eq!(asked, 2);
 }
 
 /// T12, T37.

@@ -42,6 +42,8 @@ mod members;
 mod memory_tests;
 mod newcomers;
 mod remembered;
+#[cfg(test)]
+mod restart_tests;
 mod routing;
 mod silences;
 mod table_memory;
