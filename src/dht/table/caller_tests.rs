@@ -111,6 +111,16 @@ fn a_contact_that_calls_from_elsewhere_waits_for_its_own_place() {
     t.check_invariants();
 }
 
+/// T43, T45.
+#[test]
+fn a_contact_is_asked_when_another_id_asks_from_its_endpoint_though_that_may_not_wait() {
+    let mut t = table();
+    assert!((0..2).all(|n| call(&mut t, at(0), WIDE, n) == TAKEN));
+    assert_eq!(t.on_query(at(1), &id(WIDE, 9), caller(1)), Seen::Ignored, "there are enough of them");
+    assert_eq!(t.next_check(at(1)), Some((id(WIDE, 1), caller(1))));
+    t.check_invariants();
+}
+
 /// T45: as many as a count of eight bits holds, and one more.
 #[test]
 fn callers_of_a_large_bucket_are_all_counted() {

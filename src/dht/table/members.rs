@@ -24,6 +24,8 @@ const QUARANTINE: u32 = 60;
 const CALLERS_SHARE: usize = 16;
 /// Of those whom we find though there are enough of them, one in so many gets a place.
 const FOUND: u8 = 4;
+/// Contacts are searched for by their endpoint once in so many microseconds at most (250 ms).
+const SEARCH_EVERY: u64 = 250_000;
 /// A contact that answers for less than this is young ..
 const YOUNG: Duration = Duration::from_secs(3_600);
 /// .. and asked earlier: after so many fifths of the time that others may be silent for.
@@ -89,6 +91,8 @@ pub(super) struct Members<'s> {
     keeps_last: bool,
     /// Callers that were turned away since one was not.
     turned_away: u8,
+    /// The part of a second in which a contact was searched for by its endpoint.
+    searched: u32,
 }
 
 impl<'s> Members<'s> {
@@ -112,6 +116,7 @@ impl<'s> Members<'s> {
             network_size: None,
             keeps_last: false,
             turned_away: 0,
+            searched: 0,
         }
     }
 
@@ -164,6 +169,16 @@ impl<'s> Members<'s> {
         self.contacts.search(id).ok()
     }
 
+    /// Where the contact at this endpoint is. That takes a look at all of them, so none is found by a second search
+    /// within the same part of a second.
+    pub(super) fn search_endpoint(&mut self, now: Instant, endpoint: &Endpoint) -> Option<usize> {
+        let part = (now.as_micros() / SEARCH_EVERY) as u32;
+        if core::mem::replace(&mut self.searched, part) == part {
+            return None;
+        }
+        self.all().iter().position(|contact| contact.endpoint() == *endpoint)
+    }
+
     /// The contact at `index`. A change leaves its id alone.
     pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Contact> {
         self.contacts.get_mut(index)
@@ -173,6 +188,14 @@ impl<'s> Members<'s> {
     pub(super) fn find_mut(&mut self, id: &Id, endpoint: Endpoint) -> Option<&mut Contact> {
         let index = self.search(id)?;
         self.contacts.get_mut(index).filter(|contact| contact.endpoint() == endpoint)
+    }
+
+    /// Another seems to have the id or the endpoint of the contact at `index`: when that one is due now.
+    pub(super) fn on_doubt(&mut self, index: usize) -> Option<Instant> {
+        let contact = self.contacts.get_mut(index)?;
+        contact.history_mut().on_doubt();
+        let contact = *contact;
+        Some(self.due(&contact))
     }
 
     /// A contact answered: its bucket has news.

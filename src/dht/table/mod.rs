@@ -26,8 +26,9 @@
 //! every few minutes else. So a node comes back after any outage, and the halves of a network that was cut meet again.
 //!
 //! **Cost.** A received query costs a binary search and a look at the few newcomers of one bucket. The contacts are
-//! scanned only when an answer is about to add one and at a check, of which there is one in two seconds.
-//! The times of the next check and the next refresh are kept up to date, not searched for.
+//! scanned only when an answer is about to add one, at a check, of which there is one in two seconds, and for one query
+//! of a stranger in a quarter of a second. The times of the next check and the next refresh are kept up to date, not
+//! searched for.
 
 mod admission;
 mod buckets;

@@ -241,17 +241,23 @@ impl<'s> Table<'s> {
 
     /// Somebody elsewhere has the id of this contact (T43): whoever is there is asked when the contact is silent.
     fn on_elsewhere(&mut self, now: Instant, index: usize, id: &Id, endpoint: Endpoint) -> Seen {
-        if let Some(contact) = self.members.get_mut(index) {
-            contact.history_mut().on_doubt();
-            let contact = *contact;
-            self.schedule.wake(self.members.due(&contact));
-        }
+        self.on_doubt(index);
         self.wait(now, id, endpoint, self.stranger_delay())
+    }
+
+    /// Another seems to have the id or the endpoint of this contact: it is asked whether it is still there (T43).
+    fn on_doubt(&mut self, index: usize) {
+        if let Some(due) = self.members.on_doubt(index) {
+            self.schedule.wake(due);
+        }
     }
 
     /// A stranger sent a query: it may wait to be checked, if its bucket takes more of those who do so (T45).
     fn on_caller(&mut self, now: Instant, id: &Id, from: Endpoint) -> Seen {
         self.callers.on_query(now, &from);
+        if let Some(index) = self.members.search_endpoint(now, &from) {
+            self.on_doubt(index);
+        }
         let bucket = self.members.bucket_of(id);
         if self.schedule.poor().is_none() && self.members.is_closed_to_callers(bucket) {
             return Seen::Ignored;
@@ -555,8 +561,7 @@ impl<'s> Table<'s> {
         let remembered_at = self.remembered.due_at(self.schedule.poor());
         assert!(remembered_at.is_none_or(|at| self.schedule.covers(at)), "nobody who is remembered is forgotten");
         for newcomer in self.newcomers.all() {
-            let due = Instant::from_secs(newcomer.due.into());
-            let is_covered = self.schedule.covers(due);
+            let is_covered = self.schedule.covers(Instant::from_secs(newcomer.due.into()));
             assert!(is_covered || !self.members.has_space(newcomer.bucket.into()), "no newcomer is forgotten");
         }
     }

@@ -51,11 +51,11 @@ impl SmallWorld {
         let late: u64 =
             self.hosts.iter().filter_map(|host| self.world.node(*host)).map(|node| node.stats().rpc_late).sum();
         self.expect(late > 0, "no answer was taken that came late".into());
-        // Bounds lie next to the worst of 1,000 seeds: here 0.73, nobody lonely, 0.125 of the contacts and 1.2 times.
+        // Bounds lie next to the worst of 1,000 seeds: here 0.86, nobody lonely, 0.06 of the contacts and 1.2 times.
         self.expect(rate < 0.9, format!("{rate:.2} datagrams a second from each node"));
         self.expect(beliefs.lonely() == 0, format!("{} nodes know nobody", beliefs.lonely()));
-        // Who has moved answers no more where it was: 0.041 in worlds where nobody does.
-        let most_gone = if self.has(Ordeal::Move) { 0.15 } else { 0.05 };
+        // Who has moved answers no more where it was: 0.008 in worlds where nobody does.
+        let most_gone = if self.has(Ordeal::Move) { 0.08 } else { 0.015 };
         self.expect(gone < most_gone, format!("{gone:.2} of all contacts are gone"));
         // What is lost is taken for dead: 0.18 with losses, and 0.37 without.
         let least = if self.has(Ordeal::Loss) { 0.15 } else { 0.3 };
@@ -133,9 +133,9 @@ impl SmallWorld {
             queries += self.outcome(host, tag).queried;
         }
         let (recall, queries) = (found as f64 / wanted.max(1) as f64, f64::from(queries) / 8.0);
-        // 0.78 and 17.5.
+        // 0.78 and 18.4.
         self.expect(recall > 0.7 || !self.is_patient(), format!("{recall:.2} of the nearest nodes were found"));
-        self.expect(queries < 18.0, format!("{queries:.1} queries for one lookup"));
+        self.expect(queries < 19.0, format!("{queries:.1} queries for one lookup"));
         (recall, queries)
     }
 
@@ -234,13 +234,13 @@ impl SmallWorld {
         self.expect(refusals == 0 || is_disturbed, format!("{refusals} refused what they hold"));
     }
 
-    /// Whether two of the six nearest that a host can reach hold this version of an item: then it is found. Of the half
-    /// where it was stored those may have been nearest of whom the whole world has eight that are nearer, and what one
-    /// answers may be lost.
+    /// Whether three of the six nearest that a host can reach hold this version of an item: then it is found. Of the
+    /// half where it was stored those may have been nearest of whom the whole world has eight that are nearer, and what
+    /// two answer may be lost: of the ways there and back 4 % are.
     fn is_held_near(&self, host: HostId, secret: &[u8; 32], value: &str, seq: i64) -> bool {
         let Ok(item) = Item::mutable(secret, value.as_bytes()).seq(seq).sign() else { return false };
         let near = self.nearest(host, &item.target());
-        near.iter().take(6).filter(|near| self.world.holds(**near, &item.target()) == Some(seq)).count() > 1
+        near.iter().take(6).filter(|near| self.world.holds(**near, &item.target()) == Some(seq)).count() > 2
     }
 
     /// Some begin as much at once as they have places for: each of it comes to its end before its time.
