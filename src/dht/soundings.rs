@@ -18,9 +18,10 @@ pub struct Soundings<'s> {
     /// Waits before each of the first ones, and before a later one: as long as a bucket may be without news.
     soon: Duration,
     later: Duration,
-    /// How many were begun and have not ended in vain, up to [`FIRST`].
+    /// How many were begun, up to [`FIRST`], without those that ended by their deadline and are made again.
     begun: u8,
-    /// How many in a row came soon since the one before was odd or ended in vain, up to [`LOOKUPS`].
+    /// How many came soon, since the one before was odd or ended by its deadline, after the last that was neither; up
+    /// to [`LOOKUPS`].
     soon_again: u8,
     /// Nobody has answered for long since the latest, or more are known by now than it lets there be: the network may
     /// be another one.

@@ -9,7 +9,7 @@ use honeyguide::internals::krpc::item;
 use honeyguide::krpc::{Method, Query};
 use honeyguide::{Config, Endpoint, Id, Input, Instant, Outcome};
 
-use crate::lab::{LATENCY, Lab, config, error, honest_answer, nodes, pair, raw, reply};
+use crate::lab::{LATENCY, Lab, Packet, config, error, honest_answer, nodes, pair, raw, reply};
 use crate::world::News;
 
 const TARGET: Id = Id([0x42; 20]);
@@ -35,9 +35,11 @@ fn about_to_put(routers: u16) -> (Lab, Vec<Endpoint>, Id) {
 
 /// The transactions in which a node was asked for a value or for peers.
 fn asked(lab: &Lab, node: Endpoint) -> Vec<Vec<u8>> {
-    let is_get = |method| matches!(method, Method::Get { .. } | Method::GetPeers { .. });
-    let gets = lab.sent.iter().filter(|p| p.to == node && p.query().is_some_and(|query| is_get(query.method)));
-    gets.map(|packet| packet.tid()).collect()
+    lab.sent.iter().filter(|packet| packet.to == node && is_get(packet)).map(Packet::tid).collect()
+}
+
+fn is_get(packet: &Packet) -> bool {
+    packet.query().is_some_and(|query| matches!(query.method, Method::Get { .. } | Method::GetPeers { .. }))
 }
 
 /// Rule L5. Seen in a small world: the put had an answer, stored nothing, and said that nobody was left to ask.
@@ -147,9 +149,38 @@ fn who_waits_for_a_place_asks_each_bootstrap_node_that_is_still_kept() {
         lab.node.bootstrap(lab.now, 9, &[one_more]).unwrap();
         lab.node.cancel(lab.now, 9);
     }
-    lab.run(Duration::from_secs(20));
-    let times: Vec<_> = routers.iter().map(|&router| asked(&lab, router).len()).collect();
-    assert_eq!((&times[..2], &times[2..]), ([1; 2].as_slice(), [2; 14].as_slice()));
+    let mut times: Vec<Vec<Instant>> = vec![Vec::new(); 16];
+    for _ in 0..2_000 {
+        for packet in lab.sent.drain(..) {
+            let router = routers.iter().position(|&router| router == packet.to);
+            if let Some(router) = router.filter(|_| is_get(&packet)) {
+                times[router].push(lab.now);
+            }
+        }
+        lab.run(Duration::from_millis(10));
+    }
+    let often: Vec<_> = times.iter().map(Vec::len).collect();
+    assert_eq!((&often[..2], &often[2..]), ([1; 2].as_slice(), [2; 14].as_slice()));
+    // The last of them had to wait for a place, and has as long to answer as the first.
+    let gaps = times[2..].iter().map(|times| times[1].since(times[0]));
+    assert!(gaps.min() >= Some(Duration::from_millis(990)), "{times:?}");
+}
+
+/// Rules L5 and L12: one that is late is waited for like anybody who is.
+#[test]
+fn a_bootstrap_node_that_is_silent_holds_up_no_lookup_that_has_answers() {
+    let mut lab = Lab::new(config());
+    lab.befriend(4);
+    let router = lab.addr(1, 0);
+    lab.node.bootstrap(lab.now, 9, &[router]).unwrap();
+    lab.node.cancel(lab.now, 9);
+    lab.drain();
+    lab.sent.clear();
+    let outcome = lab.operate(|node, now| {
+        node.get_peers(now, 1, TARGET).unwrap();
+    });
+    assert_eq!((asked(&lab, router).len(), outcome.reason, outcome.answered), (1, Reason::Converged, 4));
+    assert!(outcome.elapsed < Duration::from_secs(1), "{:?}", outcome.elapsed);
 }
 
 /// A bootstrap node names a node.

@@ -565,7 +565,7 @@ fn a_node_that_was_named_under_a_wrong_id_is_a_candidate_under_its_own() {
             }
         }
         assert_eq!(asked, [wrong, peer.id], "peer {i}");
-        h.lookup.check_invariants(&h.candidates, 20, |_, _| false, |_, _| false, 0);
+        h.lookup.check_invariants(&h.candidates, 20, |_, _| false, |_, _| false, (0, 0));
     }
     assert_eq!(h.found().len(), 7);
     let rules = impatient(&h.config);

@@ -235,7 +235,7 @@ impl World {
             }
             10 => {
                 may_go = Some((id, home));
-                self.table.on_wrong_id(self.now, &id, home);
+                self.table.on_wrong_id(self.now, &id, home, &self.ids[usize::from(what) % self.ids.len()]);
             }
             11 => self.table.on_alive(self.now, &id, home, Duration::from_millis(1)),
             12 | 13 => {
@@ -342,7 +342,7 @@ fn no_clock_breaks_the_table() {
                 0 => _ = table.on_response(now, &id, addr, Some(Duration::from_micros(micros))),
                 1 => _ = table.on_query(now, &id, addr),
                 2 => _ = table.on_failure(now, &id, addr, QueryKind::Data),
-                _ => table.on_wrong_id(now, &id, addr),
+                _ => table.on_wrong_id(now, &id, addr, &world.ids[usize::from(what) % world.ids.len()]),
             }
             let checks = (0..3).filter(|_| table.next_check(now).is_some()).count();
             let refreshes = (0..3).filter(|_| table.next_refresh(now, &mut world.rng).is_some()).count();

@@ -118,7 +118,9 @@ pub enum Version {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Conflict {
     None,
-    /// One refused to store.
+    /// One refused to store, which may be a lie.
+    OneRefused,
+    /// Two did.
     Refused,
     /// One holds a newer version than the expected one.
     Superseded,

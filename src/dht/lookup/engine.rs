@@ -109,8 +109,6 @@ pub struct Lookup {
     /// Some candidate holds a version.
     versions: bool,
     conflict: Conflict,
-    /// Nodes that refused to replace another version.
-    refusals: u8,
     reported: bool,
     answers: u16,
     stored: u16,
@@ -121,8 +119,9 @@ pub struct Lookup {
     queries: u8,
     /// Queries that hold a slot, by class.
     in_flight: [u8; 3],
-    /// Queries to addresses whose id is not known yet.
+    /// Queries to addresses whose id is not known yet, and those of them that are late.
     unidentified: u8,
+    late_unidentified: u8,
     /// Nothing else is wanted of it but the nearest nodes.
     lists: bool,
     /// What it looks for is held by few.
@@ -163,7 +162,6 @@ impl Lookup {
             fills: 0,
             versions: false,
             conflict: Conflict::None,
-            refusals: 0,
             reported: false,
             answers: 0,
             stored: 0,
@@ -172,6 +170,7 @@ impl Lookup {
             queries: 0,
             in_flight: [0; 3],
             unidentified: 0,
+            late_unidentified: 0,
             lists: false,
             seeks: false,
             found: false,
@@ -291,7 +290,8 @@ impl Lookup {
         }
         let aside_at = if let Aside::Wait(at) = aside { at } else { None };
         let burdened = Instant::earliest(Instant::earliest(view.burdened, aside_at), token_at);
-        let busy = view.busy || self.unidentified > 0 || matches!(aside, Aside::Wait(_));
+        let busy = view.busy || self.unidentified > self.late_unidentified || matches!(aside, Aside::Wait(_));
+        let late = view.late || self.late_unidentified > 0;
         if view.throttled {
             return Next::Held { alone: !busy };
         }
@@ -307,8 +307,8 @@ impl Lookup {
                 self.next(now, w, rules, unverified_allowed)
             }
             LookupPhase::Store => Next::Done { converged: true },
-            _ if view.late && self.answers == 0 => Next::Wait(None),
-            _ if view.late && now < self.asked + rules.patience => Next::Wait(Some(self.asked + rules.patience)),
+            _ if late && self.answers == 0 => Next::Wait(None),
+            _ if late && now < self.asked + rules.patience => Next::Wait(Some(self.asked + rules.patience)),
             _ => self.close(now, w, rules, unverified_allowed),
         }
     }
@@ -446,7 +446,7 @@ impl Lookup {
     fn waits_for_others(&self, c: &Candidate, others_first: bool) -> bool {
         self.guarded
             && match c.version {
-                Version::None => others_first || self.conflict != Conflict::None,
+                Version::None => others_first || matches!(self.conflict, Conflict::Refused | Conflict::Superseded),
                 Version::Expected => self.conflict == Conflict::Superseded,
                 Version::Same | Version::Other => false,
             }

@@ -302,8 +302,8 @@ impl<'s> Link<'s> {
 
     /// A query failed. It is charged to the contact, unless that was our own trouble; true when our link is suspected.
     pub(super) fn on_failure(&mut self, now: Instant, open: &Open, failure: QueryFailure) -> bool {
-        if let (QueryFailure::WrongId(_), Some(expected)) = (failure, open.id) {
-            self.table.on_wrong_id(now, &expected, open.to);
+        if let (QueryFailure::WrongId(said), Some(expected)) = (failure, open.id) {
+            self.table.on_wrong_id(now, &expected, open.to, &said);
         }
         if matches!(failure, QueryFailure::Broken | QueryFailure::WrongId(_)) {
             // Whatever it is worth, it came in by this link.

@@ -3,7 +3,7 @@
 //! A full bucket is refreshed when nothing was heard from it for 15 min (BEP 5). A thin one, with fewer than eight
 //! contacts although there would be room, is refreshed soon and then less and less often, since near our own id
 //! it may be thin because the network has nobody else to offer; after four futile tries it waits for news like a full
-//! one. One that loses contacts and is thin then is eager again. The empty bucket behind the deepest one that has
+//! one. A loss that makes it thin makes it eager again. The empty bucket behind the deepest one that has
 //! contacts counts as thin: its refresh is a search for ourselves. Where a few buckets have so few contacts that one
 //! lookup names all of them, they are refreshed together.
 

@@ -76,7 +76,7 @@ fn a_caller_that_leaves_makes_room_for_another_and_whoever_called_long_ago_is_no
     let mut t = table();
     assert_eq!([0, 1].map(|n| call(&mut t, at(0), WIDE, n)), [TAKEN; 2]);
     assert_eq!(call(&mut t, at(0), WIDE, 2), TURNED_AWAY);
-    t.on_wrong_id(at(1), &id(WIDE, 0), caller(0));
+    t.on_wrong_id(at(1), &id(WIDE, 0), caller(0), &id(WIDE, 99));
     assert_eq!([3, 4].map(|n| call(&mut t, at(2), WIDE, n)), [TAKEN, TURNED_AWAY]);
     assert_eq!(t.on_response(at(3_600), &id(WIDE, 4), caller(4), RTT), Admission::Added);
 }
@@ -128,7 +128,7 @@ fn callers_of_a_large_bucket_are_all_counted() {
     let mut t = Table::new(large, Network::Local, OWN, memory(512, 256));
     (0..256).for_each(|n| assert_eq!(call(&mut t, at(0), 0, n).1, Admission::Added));
     for n in 0..256 {
-        t.on_wrong_id(at(1), &id(0, n), caller(n));
+        t.on_wrong_id(at(1), &id(0, n), caller(n), &id(1, n));
         t.check_invariants();
     }
     assert!(t.is_empty());

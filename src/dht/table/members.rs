@@ -190,7 +190,8 @@ impl<'s> Members<'s> {
         self.contacts.get_mut(index).filter(|contact| contact.endpoint() == endpoint)
     }
 
-    /// Another seems to have the id or the endpoint of the contact at `index`: when that one is due now.
+    /// Another seems to have the id or the endpoint of the contact at `index`: when it is due for that, which is now
+    /// where it answered when it was asked last.
     pub(super) fn on_doubt(&mut self, index: usize) -> Option<Instant> {
         let contact = self.contacts.get_mut(index)?;
         contact.history_mut().on_doubt();
@@ -312,6 +313,15 @@ impl<'s> Members<'s> {
             _ => contact.history().retry_at(),
         };
         rule.max(Instant::from_secs(contact.checked_until().into()))
+    }
+
+    /// When it would be due if nobody doubted it: doubts are made by strangers, and so put nobody before others, nor
+    /// behind those who answered later.
+    pub(super) fn overdue_since(&self, contact: &Contact) -> Instant {
+        match (contact.health(), contact.history().last_answer()) {
+            (Health::Good, Some(at)) => at + self.patience(contact, at),
+            _ => self.due(contact),
+        }
     }
 
     /// For how long a contact may be silent that answered then. The longer it has been here, the longer it stays.
@@ -445,8 +455,8 @@ impl<'s> Members<'s> {
     }
 
     /// A contact whose place a new one of `bucket` may have, where it needs one. A full bucket gives up only a bad
-    /// contact, or one that failed after it had been silent for so long that it was due for a check, or while most of
-    /// those that are asked do (`is_deserted`). When the memory of the whole table is used up, a far bucket with at
+    /// contact, or one that failed and has been silent for `stale_after` by now, or failed while most of those that are
+    /// asked do (`is_deserted`). When the memory of the whole table is used up, a far bucket with at
     /// least two more contacts gives up its worst.
     pub(super) fn place_for(&self, now: Instant, bucket: usize, is_deserted: bool) -> Place {
         let given_up = if self.buckets.is_full(bucket) {

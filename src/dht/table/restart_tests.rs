@@ -67,7 +67,7 @@ fn a_neighbour_that_was_restarted_with_a_new_id_is_a_contact_again_within_minute
                 if let Some((asked, _)) = t.next_check(at(secs)) {
                     match asked == id(4, n) {
                         true => _ = t.on_response(at(secs), &asked, home, RTT),
-                        false => t.on_wrong_id(at(secs), &asked, home),
+                        false => t.on_wrong_id(at(secs), &asked, home, &id(4, n)),
                     }
                 }
             }
@@ -93,7 +93,7 @@ fn asks_every_second(changes: bool) -> (u32, u32, u32) {
                 t.on_response(at(secs), &who, home, RTT);
                 answered += 1;
             } else {
-                t.on_wrong_id(at(secs), &who, home);
+                t.on_wrong_id(at(secs), &who, home, &own);
             }
         }
         assert!(t.len() <= 1);
@@ -119,7 +119,7 @@ fn a_newcomer_that_gives_a_contact_its_chance_first_keeps_its_own_two() {
     let (new, home) = (id(0, 7), endpoint(0));
     assert_eq!(table.on_query(at(100), &new, home), Seen::Waiting);
     assert_eq!(table.next_check(at(190)), Some((id(0, 0), home)), "the contact there");
-    table.on_wrong_id(at(191), &id(0, 0), home);
+    table.on_wrong_id(at(191), &id(0, 0), home, &new);
     let mut asked = 0;
     for secs in 192..400 {
         if table.next_check(at(secs)).is_some_and(|(id, _)| id == new) {
@@ -143,7 +143,7 @@ fn a_contact_is_asked_at_once_when_another_id_asks_from_its_endpoint_whatever_be
         assert_eq!(t.next_check(at(99)), None, "what others say is no reason");
         t.on_query(at(100), &new, home);
         assert_eq!(t.next_check(at(100)), Some((old, home)));
-        t.on_wrong_id(at(101), &old, home);
+        t.on_wrong_id(at(101), &old, home, &new);
         assert!(t.find(&old).is_none());
         t.check_invariants();
     }
@@ -181,4 +181,68 @@ fn for_one_stranger_in_a_quarter_of_a_second_the_table_looks_whether_he_asks_fro
     }
     let asked = checks(&mut t, 101, 125);
     assert_eq!(asked.iter().map(|(_, id, _)| *id).collect::<Vec<_>>(), [id(3, 1), id(3, 3)]);
+}
+
+/// T9, T13. Somebody asks in its name, under another id.
+#[test]
+fn a_neighbour_that_was_restarted_is_a_contact_again_whoever_asks_in_its_name() {
+    let mut t = rich(8);
+    fill(&mut t, 0, 40);
+    let (old, new, home) = (id(0, 7), id(4, 7), endpoint(7));
+    let mut asked_forged = 0;
+    for secs in 100..400 {
+        t.on_query(at(secs), &id(4, 1_000 + secs as u32 % 3), home);
+        if secs % 30 == 15 {
+            t.on_query(at(secs), &new, home);
+        }
+        match t.next_check(at(secs)) {
+            Some((who, to)) if to == home && who != new => {
+                asked_forged += u32::from(who != old);
+                t.on_wrong_id(at(secs), &who, to, &new);
+            }
+            Some((who, to)) => _ = t.on_response(at(secs), &who, to, RTT),
+            None => {}
+        }
+        t.check_invariants();
+    }
+    assert!(t.find(&new).is_some_and(|contact| contact.endpoint() == home) && t.find(&old).is_none());
+    assert!(asked_forged <= 300 / 30, "{asked_forged}");
+}
+
+/// T9. Whoever says another id each time is asked once more, and no further.
+#[test]
+fn who_answers_a_check_under_another_id_each_time_is_asked_twice_for_a_query() {
+    let mut t = rich(8);
+    t.on_query(at(0), &id(4, 0), endpoint(7));
+    let mut asked = 0;
+    for secs in 0..4_000 {
+        if let Some((who, to)) = t.next_check(at(secs)) {
+            asked += 1;
+            t.on_wrong_id(at(secs), &who, to, &id(4, asked));
+        }
+        t.check_invariants();
+    }
+    assert_eq!((asked, t.len()), (2, 0));
+}
+
+/// T23, T43.
+#[test]
+fn doubts_keep_no_contact_from_its_check_that_is_overdue() {
+    let mut t = rich(0);
+    fill(&mut t, 0, 100);
+    let is_dead = |who: &Id| (50..100).any(|n| *who == id(0, n));
+    // Once each, and twenty of them again and again: so many as there are checks in half a minute, and more.
+    for secs in 700..2_700 {
+        for n in [secs - 700, secs % 20].into_iter().filter(|n| *n < 100) {
+            t.on_query(at(secs), &id(0, n as u32), endpoint(77));
+        }
+        match t.next_check(at(secs)) {
+            Some((who, to)) if is_dead(&who) => _ = t.on_failure(at(secs), &who, to, QueryKind::Check),
+            Some((who, to)) if to != endpoint(77) => _ = t.on_response(at(secs), &who, to, RTT),
+            Some((who, to)) => _ = t.on_failure(at(secs), &who, to, QueryKind::Check),
+            None => {}
+        }
+        t.check_invariants();
+    }
+    assert_eq!(t.contacts().filter(|contact| is_dead(&contact.id)).count(), 0);
 }

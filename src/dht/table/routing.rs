@@ -261,11 +261,15 @@ impl<'s> Table<'s> {
         if let Some(index) = self.members.search_endpoint(now, &from) {
             self.on_doubt(index);
         }
-        let bucket = self.members.bucket_of(id);
-        if self.schedule.poor().is_none() && self.members.is_closed_to_callers(bucket) {
+        if !self.takes_callers(id) {
             return Seen::Ignored;
         }
         self.wait(now, id, from, self.stranger_delay())
+    }
+
+    /// Whether another one that came by itself may wait for the bucket of this id (T45).
+    fn takes_callers(&self, id: &Id) -> bool {
+        self.schedule.poor().is_some() || !self.members.is_closed_to_callers(self.members.bucket_of(id))
     }
 
     /// How long a stranger waits to be asked.
@@ -474,9 +478,13 @@ impl<'s> Table<'s> {
         Failed::Stranger
     }
 
-    /// The node at `endpoint` answered under another id than `expected`. If it was a contact under that id, it is none
-    /// any more, and the endpoint stays out for a while. If not, the referral was false, and the node is not to blame.
-    pub fn on_wrong_id(&mut self, now: Instant, expected: &Id, endpoint: Endpoint) {
+    /// The node at `endpoint` answered under another id than `expected`: the one that it `said`. If it was a contact
+    /// under that id, it is none any more, and the endpoint stays out for a while. If not, the referral was false, or
+    /// somebody asked in its name, and the node is not to blame.
+    pub fn on_wrong_id(&mut self, now: Instant, expected: &Id, endpoint: Endpoint, said: &Id) {
+        if self.forget_caller(expected, &endpoint) && self.members.search(said).is_none() && self.takes_callers(said) {
+            self.wait(now, said, endpoint, Duration::ZERO);
+        }
         self.on_failed_check(expected, &endpoint);
         self.remembered.forget(expected, &endpoint);
         let Some(index) = self.members.search(expected) else { return };
@@ -484,6 +492,12 @@ impl<'s> Table<'s> {
             self.remove(now, index);
             self.members.on_id_change(now, endpoint);
         }
+    }
+
+    /// A newcomer that came by itself is forgotten; whether there was one.
+    fn forget_caller(&mut self, id: &Id, endpoint: &Endpoint) -> bool {
+        let run = self.newcomers.run(self.members.bucket_of(id));
+        self.newcomers.retain(run, |n| n.id != *id || n.endpoint != *endpoint || n.is_named()) > 0
     }
 
     fn forget(&mut self, bucket: usize, id: &Id) {

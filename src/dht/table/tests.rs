@@ -370,7 +370,7 @@ fn an_endpoint_that_changes_its_id_loses_its_contact_and_waits_longer_at_first()
         assert_eq!(too_soon, Admission::Refused(AdmissionRefusal::IdChanged), "change {n}");
         now += wait;
         assert_eq!(t.on_response(at(now), &id(0, 2 + n), from, RTT), Admission::Added, "a node may be restarted");
-        t.on_wrong_id(at(now), &id(0, 2 + n), from);
+        t.on_wrong_id(at(now), &id(0, 2 + n), from, &id(0, 3 + n));
         assert!(t.is_empty());
     }
     // It may wait until it is let in again, under the id that it says now.
@@ -385,8 +385,8 @@ fn an_endpoint_that_was_named_with_a_false_id_is_not_to_blame() {
     add(&mut t, at(0), 0, 1);
     assert!(t.offer(at(0), &id(3, 7), endpoint(7)));
     for _ in 0..5 {
-        t.on_wrong_id(at(1), &id(3, 7), endpoint(7));
-        t.on_wrong_id(at(1), &id(0, 1), endpoint(7));
+        t.on_wrong_id(at(1), &id(3, 7), endpoint(7), &id(4, 7));
+        t.on_wrong_id(at(1), &id(0, 1), endpoint(7), &id(4, 7));
     }
     assert_eq!(t.len(), 1);
     assert_eq!(t.on_response(at(2), &id(4, 7), endpoint(7), RTT), Admission::Added);

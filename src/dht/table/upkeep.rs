@@ -275,12 +275,10 @@ fn check_contact(now: Instant, members: &mut Members<'_>, newcomers: &Newcomers<
     };
     let secure = |contact: &Contact| members.is_public() && contact.is_secure();
     let due = members.all().iter().enumerate().filter(|(_, contact)| members.due(contact) <= now);
-    // Doubts are made by strangers: who is overdue for another reason comes first.
-    let since = |contact: &Contact| if contact.history().is_doubted() { now } else { members.due(contact) };
     let rank = |contact: &Contact| {
         let is_good = contact.health() == Health::Good;
         let earlier = if is_good && is_wanted(contact) { Duration::ZERO } else { WANTED };
-        (is_good, since(contact) + earlier, secure(contact))
+        (is_good, members.overdue_since(contact) + earlier, secure(contact))
     };
     let (index, _) = due.min_by_key(|(_, contact)| rank(contact))?;
     ask_contact(now, members, index)

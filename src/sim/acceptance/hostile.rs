@@ -161,12 +161,13 @@ fn one_kept(home: &mut Home, by: (usize, bool), tally: &mut Tally) {
     sybils.into_iter().for_each(|host| home.world.stop(host));
 }
 
-/// Row 16: how often a lookup raises the density alarm where nobody stands too near, in a calm world and in the usual
-/// one.
+/// Row 16: how often a lookup, or a put of ours, raises the density alarm where nobody stands too near, in a calm world
+/// and in the usual one.
 pub(super) fn nobody_there(seed: u64, populations: [&Population; 2], times: usize, tally: &mut Tally) {
-    for (population, faults, of) in
-        [(populations[0], Faults::NONE, "alarmed"), (populations[1], Faults::WORLD, "alarmed_world")]
-    {
+    for (population, faults, of, of_puts) in [
+        (populations[0], Faults::NONE, "alarmed", "alarmed_put"),
+        (populations[1], Faults::WORLD, "alarmed_world", "alarmed_put_world"),
+    ] {
         let mut home = Home::new(seed, population, faults);
         for _ in 0..times {
             let target = Id::random(home.world.rng());
@@ -174,6 +175,15 @@ pub(super) fn nobody_there(seed: u64, populations: [&Population; 2], times: usiz
                 let told = home.operate(whose, |node, now, tag| node.lookup(now, tag, target).is_ok());
                 let Some((.., outcome)) = told else { continue };
                 tally.count(16, whose, of, outcome.density_alarm);
+            }
+            home.world.run_for(PAUSE);
+        }
+        for n in 0..times {
+            let value = format!("8:{n:08}");
+            let put =
+                home.operate(Whose::Ours, |node, now, tag| node.put_immutable(now, tag, value.as_bytes()).is_ok());
+            if let Some((.., outcome)) = put {
+                tally.count(16, Whose::Ours, of_puts, outcome.density_alarm);
             }
             home.world.run_for(PAUSE);
         }

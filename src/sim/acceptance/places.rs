@@ -132,14 +132,16 @@ fn key_with(home: &mut Home, place: usize) -> Option<([u8; 32], HostId)> {
 
 /// How many copies of this version are missing: fewer than the twenty nearest would have, but for those who harm (an
 /// accomplice may be one of them) and for whoever puts it. And how many of those nearest have none: a put that raised
-/// the density alarm for them (L38) has left as many at others.
+/// the density alarm for them (L38) has left as many at others, of the forty nearest.
 fn lost(home: &Home, putter: HostId, target: &Id, seq: i64) -> (usize, usize) {
     let oracle = home.world.oracle();
     let is_honest = |host: &HostId| oracle.known(*host).is_some_and(|known| !known.is_adversary);
     let holds = |host: &HostId| home.world.holds(*host, target) == Some(seq);
     let near = oracle.closest(target, PLACES + 1).into_iter().filter(|host| *host != putter).take(PLACES);
     let honest: Vec<_> = near.filter(is_honest).collect();
-    let copies = home.world.holders(*target).filter(|host| *host != putter && is_honest(host) && holds(host)).count();
+    // Whoever looks for it asks no farther.
+    let around = oracle.closest(target, 2 * PLACES + 1).into_iter().filter(|host| *host != putter);
+    let copies = around.filter(|host| is_honest(host) && holds(host)).count();
     (honest.len().saturating_sub(copies), honest.iter().filter(|host| !holds(host)).count())
 }
 

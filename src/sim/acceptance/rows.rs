@@ -223,6 +223,8 @@ pub(super) const ROWS: &[RowSpec] = &[
             "kept_false_copies", "kept_false", Threshold::most(0.0);
             "false_alarms", "alarmed", Threshold::most(0.005);
             "false_alarms_world", "alarmed_world", Threshold::most(0.005);
+            "false_alarms_put", "alarmed_put", Threshold::most(0.01);
+            "false_alarms_put_world", "alarmed_put_world", Threshold::most(0.01);
         },
     },
     RowSpec {

@@ -43,27 +43,36 @@ impl Lookup {
         self.unidentified > 0
     }
 
-    /// A bootstrap node failed.
-    pub fn on_bootstrap_failed(&mut self) {
+    /// The soft timeout of a query to one passed.
+    pub fn on_bootstrap_late(&mut self) {
+        self.late_unidentified = self.late_unidentified.saturating_add(1);
+    }
+
+    /// A bootstrap node failed; `late`: after its soft timeout.
+    pub fn on_bootstrap_failed(&mut self, late: bool) {
         self.unidentified = self.unidentified.saturating_sub(1);
+        self.late_unidentified = self.late_unidentified.saturating_sub(late.into());
     }
 
     /// A bootstrap node answered, and so told its id: it becomes a candidate that has answered. While there is no
-    /// other, there is a place for it, however far it is. Whether it had not answered before.
+    /// other, there is a place for it, however far it is. Whether it had not answered before, under another id either.
     pub fn on_bootstrap_answer(
         &mut self,
         w: &mut LookupWindow<'_>,
         network: Network,
         offer: Offer,
         token: Option<&[u8]>,
+        late: bool,
     ) -> bool {
-        self.unidentified = self.unidentified.saturating_sub(1);
+        self.on_bootstrap_failed(late);
+        let known = &w.candidates[..usize::from(self.len)];
+        let is_first = !known.iter().any(|c| c.endpoint == offer.endpoint && c.state.has_answered());
         if !self.offer(w, network, offer) && self.answered(w.candidates).next().is_none() {
             self.take_in(w, offer);
         }
-        let Some(place) = self.find(w, &offer.id, &offer.endpoint) else { return true };
-        let is_first = !w.candidates[place].state.has_answered();
-        self.settle(w, place, token);
+        if let Some(place) = self.find(w, &offer.id, &offer.endpoint) {
+            self.settle(w, place, token);
+        }
         is_first
     }
 
@@ -213,10 +222,11 @@ impl Lookup {
     /// may be a lie, so one alone is believed for itself.
     pub fn on_refused(&mut self, w: &mut LookupWindow<'_>, id: &Id, endpoint: &Endpoint, conflicts: bool) {
         self.end_store(w, id, endpoint, CandidateState::Refused);
-        self.refusals = self.refusals.saturating_add(conflicts.into());
-        if self.refusals > 1 && self.conflict == Conflict::None {
-            self.conflict = Conflict::Refused;
-        }
+        self.conflict = match self.conflict {
+            Conflict::None if conflicts => Conflict::OneRefused,
+            Conflict::OneRefused if conflicts => Conflict::Refused,
+            known => known,
+        };
     }
 
     /// The place of the candidate, if it was stored on.

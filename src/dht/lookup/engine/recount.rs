@@ -7,14 +7,15 @@ use crate::krpc::id::Id;
 
 impl Lookup {
     /// Recounts everything that has to hold. `asked` and `storing` say whether a query of that kind to a candidate is
-    /// open, and not late; `unidentified` is the number of open queries to addresses without a known id.
+    /// open, and not late; `unidentified` is the number of open queries to addresses without a
+    /// known id, and of those of them that are late.
     pub fn check_invariants(
         &self,
         candidates: &[Candidate],
         tokens: usize,
         asked: impl Fn(&Id, &Endpoint) -> bool,
         storing: impl Fn(&Id, &Endpoint) -> bool,
-        unidentified: usize,
+        unidentified: (usize, usize),
     ) {
         let candidates = &candidates[..usize::from(self.len)];
         assert!(candidates.is_sorted_by_key(|c| c.distance), "nearest first");
@@ -40,7 +41,8 @@ impl Lookup {
             }
         }
         assert_eq!(self.in_flight, in_flight, "slots are freed and taken by queries alone");
-        assert_eq!(usize::from(self.unidentified), unidentified, "none is waited for that was not asked");
+        let awaited = (usize::from(self.unidentified), usize::from(self.late_unidentified));
+        assert_eq!(awaited, unidentified, "none is waited for that was not asked");
     }
 }
 

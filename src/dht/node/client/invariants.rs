@@ -42,7 +42,8 @@ impl Client<'_> {
         let asked = |id: &Id, to: &Endpoint| open_for(Stage::Converge).any(|open| is_to(open, id, to) && !open.late);
         let storing = |id: &Id, to: &Endpoint| open_for(Stage::Store).any(|open| is_to(open, id, to));
         let (candidates, tokens) = self.operations.window(key);
-        let unidentified = open_for(Stage::Bootstrap).count();
+        let unidentified = open_for(Stage::Bootstrap);
+        let unidentified = (unidentified.count(), open_for(Stage::Bootstrap).filter(|open| open.late).count());
         operation.check_invariants(candidates, tokens, asked, storing, unidentified);
     }
 }

@@ -287,8 +287,8 @@ impl<'s> Client<'s> {
 
     /// A query passed its soft timeout: its slot is free again, its answer still welcome.
     pub(super) fn on_late(&mut self, open: &Open) {
-        let Some((key, Stage::Converge | Stage::Aside { .. })) = open.step() else { return };
-        if let (Some(mut active), Some(_)) = (self.operations.running(key), open.id) {
+        let Some((key, Stage::Bootstrap | Stage::Converge | Stage::Aside { .. })) = open.step() else { return };
+        if let Some(mut active) = self.operations.running(key) {
             active.on_late(open);
             self.operations.join(key, Queue::Ready);
         }

@@ -32,10 +32,8 @@ pub struct OperationState {
     started: Option<Instant>,
     /// How long it may take from then on.
     time: TimeLimit,
-    /// Since when nothing but a budget, or the limit of an endpoint (L42), holds it up: its deadline stands still.
-    held: Option<Instant>,
-    /// It is the budget of a frugal node that does, and however long that takes, it is not its time.
-    is_paused: bool,
+    /// Nothing but a budget, or the limit of an endpoint (L42), holds it up: its deadline stands still.
+    held: Option<HoldUp>,
     /// Set when the end is decided; the next drain says so.
     finish: Option<Reason>,
     /// It has ended, and waits for the other parts of its operation.
@@ -61,6 +59,14 @@ pub struct OperationState {
     leader: SlabKey,
     next_part: Option<SlabKey>,
     places: QueuePlaces,
+}
+
+/// Something holds an operation up.
+#[derive(Clone, Copy, Debug)]
+struct HoldUp {
+    since: Instant,
+    /// It is the budget of a frugal node, and however long that takes, it is not its time.
+    is_pause: bool,
 }
 
 /// Whom an operation is for.
@@ -122,7 +128,6 @@ impl OperationState {
             started: None,
             time: TimeLimit::of(time),
             held: None,
-            is_paused: false,
             finish: None,
             ended: None,
             sent: false,
@@ -201,7 +206,8 @@ impl OperationState {
     /// When it has to end, unless the budget holds it up meanwhile; `None` before the first query and after its end.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let time = self.time.after(self.held.is_some());
-        self.started.filter(|_| self.ended.is_none() && !self.is_paused).map(|at| at + time)
+        let is_paused = self.held.is_some_and(|held| held.is_pause);
+        self.started.filter(|_| self.ended.is_none() && !is_paused).map(|at| at + time)
     }
 
     // ---- its place among the parts of its operation ----
@@ -323,11 +329,15 @@ impl OperationState {
         let Outcome { answered, errored, invalid, .. } = self.outcome;
         let is_heard = answered > 0 || errored > 0 || invalid > 0;
         let is_wanted = self.is_for_user() && !is_heard && self.lookup.awaits_unidentified();
-        let at = self.started.filter(|_| is_wanted && !turn.is_last_round() && turn.place() >= nodes)? + late;
-        if at <= now {
-            self.next_bootstrap.begin_again();
+        if !is_wanted || turn.is_last_round() || turn.place() < nodes {
+            return None;
         }
-        Some(at).filter(|at| *at > now)
+        let left = late.saturating_sub(turn.since_asked(now));
+        if left.is_zero() {
+            self.next_bootstrap.begin_again();
+            return None;
+        }
+        Some(now + left)
     }
 
     /// Whether it has put off a bootstrap node, which has its turn now.
@@ -343,6 +353,9 @@ impl OperationState {
     /// A query of it left; the first part of its operation.
     pub(super) fn on_query_sent(&mut self, now: Instant, stage: Stage) -> SlabKey {
         self.outcome.count_query(stage == Stage::Store);
+        if stage == Stage::Bootstrap {
+            self.next_bootstrap.on_asked(now);
+        }
         self.on_released(now);
         self.leader
     }
@@ -358,19 +371,18 @@ impl OperationState {
 
     /// Nothing but the budget for unverified nodes holds it up, from now on.
     pub(super) fn on_held(&mut self, now: Instant) {
-        self.held.get_or_insert(now);
+        self.held.get_or_insert(HoldUp { since: now, is_pause: false });
     }
 
     /// Nothing but the budget of a frugal node holds it up, from now on: its deadline is put off.
     pub(super) fn on_paused(&mut self, now: Instant) {
-        self.held = Some(now);
-        self.is_paused = true;
+        self.held = Some(HoldUp { since: now, is_pause: true });
     }
 
     /// It goes on. The time in which it was held up does not count.
     pub(super) fn on_released(&mut self, now: Instant) {
-        let Some(since) = self.held.take() else { return };
-        if core::mem::take(&mut self.is_paused) {
+        let Some(HoldUp { since, is_pause }) = self.held.take() else { return };
+        if is_pause {
             self.started = self.started.map(|at| at + now.since(since));
         } else {
             self.time.stand_still(now.since(since));
@@ -380,7 +392,7 @@ impl OperationState {
     /// The node was suspended for so long: of its time that is nothing.
     pub(super) fn on_resume(&mut self, slept: Duration) {
         self.started = self.started.map(|at| at + slept);
-        self.held = self.held.map(|at| at + slept);
+        self.held = self.held.map(|held| HoldUp { since: held.since + slept, ..held });
     }
 
     /// An answer was broken or lied.
@@ -456,7 +468,7 @@ impl OperationState {
         tokens: usize,
         asked: impl Fn(&Id, &Endpoint) -> bool,
         storing: impl Fn(&Id, &Endpoint) -> bool,
-        unidentified: usize,
+        unidentified: (usize, usize),
     ) {
         assert!(self.finish.is_none(), "a drain ends what is over");
         self.lookup.check_invariants(candidates, tokens, asked, storing, unidentified);

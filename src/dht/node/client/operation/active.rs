@@ -111,7 +111,7 @@ impl<'a> Active<'a> {
                 let secure = response.id.is_secure_for(open.to.ip());
                 let offer =
                     Offer { id: response.id, endpoint: open.to, class: Class::Good, hops: 0, path: None, secure };
-                if !lookup.on_bootstrap_answer(window, network, offer, response.token) {
+                if !lookup.on_bootstrap_answer(window, network, offer, response.token, open.late) {
                     // It was asked twice, and has said what it knows.
                     return false;
                 }
@@ -134,12 +134,13 @@ impl<'a> Active<'a> {
     fn on_stored(&mut self, network: Network, open: &Open, id: &Id, first_of_network: bool) {
         let first_of_network = first_of_network || planted(Bug::OneNetworkCounts);
         let crowded = self.operation.lookup.is_in_crowded_stretch(&self.window, id, &open.to);
-        let counts = (first_of_network || network == Network::Local) && !crowded;
+        let may_count = first_of_network || network == Network::Local;
+        let counts = may_count && !crowded;
         self.operation.lookup.on_stored(&mut self.window, id, &open.to, counts);
         let secure = id.is_secure_for(open.to.ip());
         let outcome = &mut self.operation.outcome;
         outcome.count_confirmation(secure, first_of_network, counts);
-        outcome.crowded = outcome.crowded.saturating_add(crowded.into());
+        outcome.crowded = outcome.crowded.saturating_add((may_count && crowded).into());
     }
 
     /// A query was answered with an error.
@@ -171,7 +172,7 @@ impl<'a> Active<'a> {
         let lookup = &mut self.operation.lookup;
         match (stage, open.id) {
             (Stage::Converge, Some(id)) => lookup.on_failure(&mut self.window, &id, &open.to),
-            (Stage::Bootstrap, _) => lookup.on_bootstrap_failed(),
+            (Stage::Bootstrap, _) => lookup.on_bootstrap_failed(open.late),
             _ => self.operation.end_unless_ended(Reason::Exhausted),
         }
     }
@@ -187,7 +188,7 @@ impl<'a> Active<'a> {
         match (stage, open.id, failure) {
             (Stage::Direct, ..) => self.operation.end_unless_ended(Reason::Exhausted),
             (Stage::Aside { .. }, ..) => self.on_aside_end(open),
-            (Stage::Bootstrap, ..) => lookup.on_bootstrap_failed(),
+            (Stage::Bootstrap, ..) => lookup.on_bootstrap_failed(open.late),
             (Stage::Converge, Some(id), QueryFailure::WrongId(own)) => {
                 lookup.on_wrong_id(&mut self.window, &id, &open.to, &own);
             }
@@ -198,11 +199,12 @@ impl<'a> Active<'a> {
 
     /// A query passed its soft timeout.
     pub(in crate::dht::node::client) fn on_late(&mut self, open: &Open) {
-        if let Some((_, Stage::Aside { .. })) = open.step() {
-            return self.operation.lookup.on_aside_end();
-        }
-        if let Some(id) = open.id {
-            self.operation.lookup.on_late(&mut self.window, &id, &open.to);
+        let lookup = &mut self.operation.lookup;
+        match (open.step(), open.id) {
+            (Some((_, Stage::Aside { .. })), _) => lookup.on_aside_end(),
+            (Some((_, Stage::Bootstrap)), _) => lookup.on_bootstrap_late(),
+            (_, Some(id)) => lookup.on_late(&mut self.window, &id, &open.to),
+            (_, None) => {}
         }
     }
 
@@ -212,7 +214,7 @@ impl<'a> Active<'a> {
         match (stage, id) {
             (Stage::Direct, _) => *sent = false,
             (Stage::Bootstrap, _) => {
-                lookup.on_bootstrap_failed();
+                lookup.on_bootstrap_failed(false);
                 next_bootstrap.go_back();
             }
             (Stage::Aside { bits, quarter }, Some(id)) => {
